@@ -1,0 +1,83 @@
+"""What several test modules share: a tree with every feature, and images that differ from each other."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from zooactive.tree import DecisionTree, Question
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.fixture
+def tree() -> DecisionTree:
+    """Four questions: a root with three answers, a child, a grandchild, and one asked after two answers."""
+    return DecisionTree(
+        "small",
+        [
+            Question("smooth-or-featured", ["smooth", "featured", "artifact"]),
+            Question("edge-on", ["yes", "no"], ["smooth-or-featured_featured"]),
+            Question("bar", ["strong", "weak", "no"], ["edge-on_no"]),
+            Question("merging", ["yes", "no"], ["smooth-or-featured_smooth", "smooth-or-featured_featured"]),
+        ],
+    )
+
+
+@pytest.fixture
+def draw_votes(tree: DecisionTree):
+    """Return a function (galaxies, volunteers, seed) -> vote counts that a crowd could have given."""
+
+    def draw(galaxies: int, volunteers: int = 40, seed: int = 0) -> NDArray[np.float64]:
+        rng = np.random.default_rng(seed)
+        votes = np.zeros((galaxies, len(tree.columns)))
+        for row in votes:
+            for q in tree.order:
+                n = volunteers if tree.parents[q] < 0 else int(row[tree.leads_to[q]].sum())
+                where = tree.slices[q]
+                row[where] = rng.multinomial(n, rng.dirichlet(np.ones(where.stop - where.start)))
+        return votes
+
+    return draw
+
+
+def picture(seed: int, size: int = 48) -> NDArray[np.uint8]:
+    """A blurred blob on noise, different for each seed, shape (size, size, 3)."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    angle, q, scale = rng.uniform(0, np.pi), rng.uniform(0.3, 1), rng.uniform(0.05, 0.2)
+    u, v = x * np.cos(angle) + y * np.sin(angle), (y * np.cos(angle) - x * np.sin(angle)) / q
+    light = np.exp(-np.hypot(u, v) / scale)[..., None] * rng.uniform(120, 250, 3)
+    return np.clip(light + rng.normal(10, 4, (size, size, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def write_pictures(tmp_path: Path):
+    """Return a function (ids, folder) that writes one JPEG an id and returns the folder."""
+
+    def write(ids: list[str], folder: Path | None = None, size: int = 48) -> Path:
+        folder = folder or tmp_path / "images"
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, galaxy_id in enumerate(ids):
+            buffer = io.BytesIO()
+            Image.fromarray(picture(i, size)).save(buffer, "JPEG", quality=92)
+            (folder / f"{galaxy_id}.jpg").write_bytes(buffer.getvalue())
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The real galaxies that stand beside a checkout; skipped where they are absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real galaxies (../shared/data) are not beside this checkout")
+    return folder

@@ -1,0 +1,61 @@
+"""Active learning on galaxy images: from volunteers' votes to the next galaxies worth showing.
+
+The names below load what they need when first used: ``import zooactive`` loads neither Keras nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ZooactiveError": "errors",
+    "Question": "tree",
+    "DecisionTree": "tree",
+    "load_tree": "tree",
+    "list_trees": "tree",
+    "combine_trees": "tree",
+    "Posterior": "posterior",
+    "Catalogue": "catalogue",
+    "read_catalogue": "catalogue",
+    "Preprocessing": "images",
+    "GalaxyModel": "models",
+    "load_model": "models",
+    "TrainingConfig": "training",
+    "train": "training",
+    "predict": "predict",
+    "acquire": "acquisition",
+    "finetune": "finetune",
+    "FinetunedModel": "finetune",
+    "load_finetuned": "finetune",
+}
+_MODULES = ("acquisition", "evaluation", "losses", "plots", "shards")
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+if TYPE_CHECKING:
+    from zooactive import acquisition, evaluation, losses, plots, shards
+    from zooactive.acquisition import acquire
+    from zooactive.catalogue import Catalogue, read_catalogue
+    from zooactive.errors import ZooactiveError
+    from zooactive.finetune import FinetunedModel, finetune, load_finetuned
+    from zooactive.images import Preprocessing
+    from zooactive.models import GalaxyModel, load_model
+    from zooactive.posterior import Posterior
+    from zooactive.predict import predict
+    from zooactive.training import TrainingConfig, train
+    from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"zooactive.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"zooactive.{name}")
+    raise AttributeError(f"module 'zooactive' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

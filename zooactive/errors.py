@@ -1,0 +1,58 @@
+"""Every failure that zooactive explains: what was named, what was received, and the mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZooactiveError(Exception):
+    """A failure that zooactive can explain in one or two lines."""
+
+
+class TreeError(ZooactiveError):
+    """A decision tree that contradicts itself, or that is not the one needed."""
+
+
+class CatalogueError(ZooactiveError):
+    """A table of galaxies or votes that cannot be used as it is."""
+
+
+class ImageError(ZooactiveError):
+    """An image that cannot be read, or that is not what was declared."""
+
+
+class ModelError(ZooactiveError):
+    """A model that is incomplete, or that is used on what it was not made for."""
+
+
+class TrainingError(ZooactiveError):
+    """A training that cannot start or cannot go on."""
+
+
+class PosteriorError(ZooactiveError):
+    """Concentrations that are no posterior, or a question that this posterior cannot answer."""
+
+
+class AcquisitionError(ZooactiveError):
+    """A choice of galaxies that cannot be made as asked."""
+
+
+class WorkspaceError(ZooactiveError):
+    """A workspace file with unknown or missing entries."""
+
+
+class OutputError(ZooactiveError):
+    """A result that cannot be written where it was asked for."""
+
+
+def did_you_mean(received: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the nearest known name, or nothing when none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("bar_stong", ["bar_strong", "bar_weak"])
+    " Did you mean 'bar_strong'?"
+    """
+    near = difflib.get_close_matches(received, list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
