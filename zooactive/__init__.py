@@ -25,11 +25,11 @@ _HOMES = {
     "load_model": "models",
     "TrainingConfig": "training",
     "train": "training",
-    "predict": "predict",
+    "predict": "prediction",
     "acquire": "acquisition",
-    "finetune": "finetune",
-    "FinetunedModel": "finetune",
-    "load_finetuned": "finetune",
+    "finetune": "finetuning",
+    "FinetunedModel": "finetuning",
+    "load_finetuned": "finetuning",
 }
 _MODULES = ("acquisition", "evaluation", "losses", "plots", "shards")
 
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from zooactive.acquisition import acquire
     from zooactive.catalogue import Catalogue, read_catalogue
     from zooactive.errors import ZooactiveError
-    from zooactive.finetune import FinetunedModel, finetune, load_finetuned
+    from zooactive.finetuning import FinetunedModel, finetune, load_finetuned
     from zooactive.images import Preprocessing
     from zooactive.models import GalaxyModel, load_model
     from zooactive.posterior import Posterior
-    from zooactive.predict import predict
+    from zooactive.prediction import predict
     from zooactive.training import TrainingConfig, train
     from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
 

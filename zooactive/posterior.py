@@ -256,9 +256,12 @@ def _mixture_quantile(a: NDArray[np.float64], b: NDArray[np.float64], level: flo
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             step = excess / slope
             moved = x[left] - step
-        inside = (moved > low[left]) & (moved < high[left])
-        moved = np.where(inside, moved, (low[left] + high[left]) / 2)
-        done = (np.abs(moved - x[left]) < 1e-7) | (high[left] - low[left] < 1e-7)
+        # Where the density diverges (alpha < 1, x near 0 or 1) a Newton step is tiny far from the answer: halve there.
+        small = np.abs(step) < 1e-7
+        near = np.abs(excess) < 1e-6
+        newton = (moved > low[left]) & (moved < high[left]) & (near | ~small)
+        moved = np.where(newton, moved, (low[left] + high[left]) / 2)
+        done = (newton & small) | (high[left] - low[left] < 1e-7)
         x[left] = moved
         left = left[~done]
         if len(left) == 0:

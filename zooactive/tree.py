@@ -6,6 +6,7 @@ always asked. All answers in one ``asked_after`` belong to one parent question: 
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,10 +125,20 @@ class DecisionTree:
             raise TreeError(f"tree '{self.name}' has no questions; add at least one")
         if self.votes not in VOTE_KINDS:
             raise TreeError(f"tree '{self.name}': votes = '{self.votes}' is unknown; use one of {', '.join(VOTE_KINDS)}")
+        self._check_values()
         self._check_names()
         for question in self.questions:
             self._check_parent(question)
         self.order  # noqa: B018  (computed here so that a cycle is found when the tree is made)
+
+    def _check_values(self) -> None:
+        for key in ("name", "title", "source", "citation", "suffix"):
+            if not isinstance(getattr(self, key), str):
+                raise TreeError(f"tree '{self.name}': {key} = {getattr(self, key)!r}; give a text")
+        for key, value in (("volunteers", self.volunteers), ("min_votes", self.min_votes)):
+            number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+            if not number and not (key == "volunteers" and value is None):
+                raise TreeError(f"tree '{self.name}': {key} = {value!r}; give a number above 0")
 
     def _check_names(self) -> None:
         names = [question.name for question in self.questions]
@@ -330,6 +341,8 @@ class DecisionTree:
                 entry["name"], entry["answers"], entry.get("asked_after", ()), scaled_by=entry.get("scaled_by", ())
             )
             questions.append(question)
+            if not isinstance(entry.get("aliases", {}), Mapping):
+                raise TreeError(f"{where}: question '{question.name}': aliases must be a table of answers and their headers")
             for answer, names in entry.get("aliases", {}).items():
                 if not _is_texts(names):
                     raise TreeError(f"{where}: the aliases of '{question.name}_{answer}' must be a list of texts")

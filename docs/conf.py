@@ -1,0 +1,31 @@
+"""How the pages are made: Sphinx, with MyST's Markdown and the furo theme."""
+
+from __future__ import annotations
+
+import os
+
+from zooactive import __version__
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+project = "zooactive"
+author = "the zooactive authors"
+copyright = "the zooactive authors"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+nitpicky = False
+
+autodoc_typehints = "none"  # the docstrings give types with their shapes and units
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+html_theme = "furo"
+html_title = f"zooactive {__version__}"
+html_theme_options = {"source_view_link": ""}
+html_show_sphinx = False

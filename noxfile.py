@@ -1,0 +1,74 @@
+"""Everything that is checked before a change is kept: `nox` runs tests, lint and types; `nox -l` lists the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests", "lint", "types"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> tuple[str, ...]:
+    """The packages of one of pyproject's dependency groups."""
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests and the docstrings' examples; arguments go to pytest instead."""
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", *(session.posargs or ("--doctest-modules", "zooactive", "tests")))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types of the package; the networks' packages have none, so they are not installed."""
+    untyped = ("tensorflow", "keras", "numba", "scikit-learn")
+    typed = [requirement for requirement in PROJECT["project"]["dependencies"] if not requirement.startswith(untyped)]
+    session.install(*typed, *group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The pages in docs/_build/html; a warning is an error."""
+    session.install("-e", ".", *group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Every example, from its first line to its last."""
+    session.install("-e", ".")
+    for script in sorted(Path("examples").resolve().glob("*.py")):
+        session.run("python", str(script))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Every benchmark, or those given as arguments."""
+    session.install("-e", ".", *group("test"))
+    for script in session.posargs or sorted(map(str, Path("tests/benchmarks").glob("bench_*.py"))):
+        session.run("python", script)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The demonstration, from raw images to the report, in a folder of its own."""
+    session.install("-e", ".")
+    session.chdir(session.create_tmp())
+    session.run("zooactive", "demo", *session.posargs)

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from zooactive import report
+from zooactive.errors import CatalogueError, OutputError
+from zooactive.posterior import Posterior
+
+NASTY = "<b>&\"x'</b>"
+IDS = [NASTY, *(f"5877325783124542{i:02}" for i in range(40))]
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements with their attributes, and the text of each kind of element."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.source = path.read_text(encoding="utf-8")
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(self.source)
+        self.close()
+        assert self.open == [], f"left open: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "link", "br", "hr", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if data.strip():
+            self.texts.append((self.open[-1] if self.open else "", data.strip()))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def text(self, *tags: str) -> list[str]:
+        return [text for tag, text in self.texts if tag in tags]
+
+
+@pytest.fixture(scope="module")
+def pixels() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {galaxy_id: rng.integers(0, 255, (200, 200, 3), dtype=np.uint8) for galaxy_id in IDS[:30]}
+
+
+@pytest.fixture
+def posterior(tree) -> Posterior:
+    return Posterior(np.random.default_rng(1).uniform(1, 60, (4, len(IDS), 10)), IDS, tree)
+
+
+@pytest.fixture
+def selection() -> pd.DataFrame:
+    arm = ["random" if i % 10 == 3 else "acquired" for i in range(len(IDS))]
+    columns = {"id": IDS, "score": np.linspace(2, 0.5, len(IDS)), "rank": range(1, len(IDS) + 1), "arm": arm}
+    return pd.DataFrame(columns | {"inclusion_probability": 0.0123})
+
+
+@pytest.fixture
+def task() -> pd.DataFrame:
+    probability = np.linspace(0, 1, len(IDS))
+    return pd.DataFrame({"id": IDS, "ring_yes": probability, "truth": (probability > 0.4).astype(float)})
+
+
+@pytest.fixture
+def whole_page(tmp_path, posterior, draw_votes, selection, task, pixels) -> Page:
+    votes = draw_votes(len(IDS))
+    questions = pd.DataFrame(
+        {
+            "question": ["smooth-or-featured", "bar"],
+            "galaxies": [1234, 0],
+            "accuracy": [0.9, np.nan],
+            "baseline": [0.5, np.nan],
+            "mean_deviation": [0.0001, np.nan],
+        }
+    )
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "val_loss": [3.0, 2.5]})
+    path = report.write_report(
+        tmp_path / "deep" / "report.html",
+        title=f"Round {NASTY}",
+        lead="Sixty galaxies & what they would tell.",
+        facts=[("Survey", NASTY)],
+        findings=[
+            report.acquired_gallery(selection, pixels),
+            report.galaxy_finding(posterior, NASTY, pixels, votes[0]),
+            report.fractions_finding(posterior, votes),
+            report.questions_finding(questions),
+            report.training_finding(history),
+            report.task_finding("rings", {"accuracy": 0.8, "auc": 0.9, "galaxies": 41.0}, task, pixels, answer="ring_yes"),
+        ],
+        how={"seed": 0, "options": {"note": NASTY, "deeper": {"n": 60}}},
+    )
+    return Page(path)
+
+
+def test_every_picture_is_inside_the_page_and_says_what_it_shows(whole_page):
+    pictures = whole_page.all("img")
+    assert len(pictures) > 30
+    for picture in pictures:
+        source, alt = picture["src"], picture["alt"]
+        assert source is not None
+        assert source.startswith("data:image/png;base64,")
+        image = Image.open(io.BytesIO(base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True)))
+        image.load()
+        assert alt is not None
+        assert alt.strip()
+
+
+def test_the_page_loads_nothing_from_elsewhere(whole_page):
+    assert not re.search(r"https?://", whole_page.source)
+    assert not re.search(r"url\(|@import|<script|<link|srcset", whole_page.source)
+    for _, attributes in whole_page.elements:
+        for name in ("src", "href"):
+            assert attributes.get(name, "#").startswith(("data:", "#"))
+    policies = [m["content"] for m in whole_page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_ids_with_signs_of_html_are_escaped(whole_page):
+    assert NASTY not in whole_page.source
+    assert "<b>" not in whole_page.source
+    assert "&lt;b&gt;&amp;" in whole_page.source
+    assert f"Galaxy {NASTY}" in whole_page.text("h2")
+    assert NASTY in whole_page.text("figcaption")
+    assert f"Cutout of galaxy {NASTY}" in [picture["alt"] for picture in whole_page.all("img")]
+    assert whole_page.text("dd").count(NASTY) == 2
+
+
+def test_the_page_can_be_heard_and_walked_by_keyboard(whole_page):
+    assert whole_page.all("html")[0]["lang"] == "en-GB"
+    assert len(whole_page.all("h1")) == len(whole_page.all("main")) == 1
+    names = {attributes["id"] for _, attributes in whole_page.elements if "id" in attributes}
+    assert {link["href"].removeprefix("#") for link in whole_page.all("a")} <= names
+    assert {s["aria-labelledby"] for s in whole_page.all("section") if "aria-labelledby" in s} <= names
+    assert len(whole_page.all("caption")) == len(whole_page.all("table")) == 2
+    assert all(heading["scope"] in ("col", "row") for heading in whole_page.all("th"))
+    scrolling = [a for _, a in whole_page.elements if "scroll" in (a.get("class") or "").split()]
+    assert scrolling
+    assert all(a["tabindex"] == "0" and a["aria-label"] for a in scrolling)
+    assert "prefers-color-scheme: dark" in whole_page.source
+    assert "@media print" in whole_page.source
+    assert 'name="viewport"' in whole_page.source
+
+
+def test_numbers_in_tables_are_written_for_readers(whole_page):
+    cells = whole_page.text("td")
+    assert "1,234" in cells
+    assert "0.900" in cells
+    assert "0.0001" in cells
+    assert "–" in cells
+    assert "nan" not in whole_page.source.lower().split("data:")[0]
+
+
+def test_the_same_findings_give_the_same_page(tmp_path, selection, pixels):
+    pages = [
+        report.write_report(
+            tmp_path / name, title="t", lead="l", facts=[], findings=[report.acquired_gallery(selection, pixels)], how={}
+        ).read_bytes()
+        for name in ("a.html", "b.html")
+    ]
+    assert pages[0] == pages[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html"]
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+        report.write_report(tmp_path / "file" / "report.html", title="t", lead="l", facts=[], findings=[], how={})
+    assert (tmp_path / "file").read_text() == "here"
+
+
+def test_a_picture_without_words_is_refused():
+    with pytest.raises(OutputError, match="'mute' has a picture without alternative text"):
+        report.Finding("mute", picture=b"\x89PNG")
+    with pytest.raises(OutputError, match="'mute'"):
+        report.Finding("mute", galleries=(report.Gallery("", (report.Tile("a", alt=" ", picture=b"\x89PNG"),)),))
+
+
+def test_the_gallery_keeps_the_random_arm_apart(selection, pixels):
+    finding = report.acquired_gallery(selection, pixels, limit=8)
+    acquired, random = finding.galleries
+    assert acquired.heading == "Acquired: the first 6 of 37 galaxies"
+    assert [tile.caption for tile in acquired.tiles] == [IDS[i] for i in (0, 1, 2, 4, 5, 6)]
+    assert random.heading == "At random: the first 2 of 4 galaxies"
+    assert [tile.caption for tile in random.tiles] == [IDS[3], IDS[13]]
+    assert acquired.tiles[0].lines == ("rank 1", "score 2.000", "inclusion 0.012")
+    assert "37 galaxies were chosen" in finding.text
+    assert "4 drawn at random" in finding.text
+
+
+def test_a_galaxy_without_a_cutout_is_named_all_the_same(selection, pixels, tmp_path):
+    finding = report.acquired_gallery(selection.tail(3), pixels)
+    assert all(tile.picture is None for gallery in finding.galleries for tile in gallery.tiles)
+    page = Page(report.write_report(tmp_path / "r.html", title="t", lead="l", facts=[], findings=[finding], how={}))
+    assert page.text("div").count("no image") == 3
+    assert set(IDS[-3:]) <= set(page.text("figcaption"))
+
+
+def test_a_selection_without_scores_is_refused(selection, pixels):
+    with pytest.raises(CatalogueError, match="the selection has no column 'score'"):
+        report.acquired_gallery(selection.drop(columns="score"), pixels)
+
+
+def test_a_galaxys_table_has_the_questions_that_most_volunteers_reach(tree, pixels):
+    alpha = np.array([[[60.0, 2, 1, 10, 10, 8, 20, 30, 5, 40]]])
+    finding = report.galaxy_finding(Posterior(alpha, ["g"], tree), "g", pixels, [30, 0, 0, 0, 0, 0, 0, 0, 6, 24])
+    assert finding.table is not None
+    assert finding.table["question"].unique().tolist() == ["smooth-or-featured", "merging"]
+    assert finding.table["volunteers"].tolist() == [1, 0, 0, 0.2, 0.8]
+    assert finding.table["expected fraction"].iloc[0] == pytest.approx(60 / 63)
+    assert "smooth-or-featured: smooth (0.95); merging: no (0.89)" in finding.text
+
+
+def test_fractions_without_votes_are_said_to_be_missing(posterior):
+    finding = report.fractions_finding(posterior, np.zeros((len(IDS), 10)))
+    assert finding.picture is None
+    assert "No question was answered" in finding.text
+
+
+def test_the_difference_of_fractions_is_that_of_galaxies_really_asked(tree):
+    alpha = np.array([[[50.0, 50, 100, 1, 1, 1, 1, 1, 50, 50]]])
+    finding = report.fractions_finding(Posterior(alpha, ["g"], tree), [[10, 10, 20, 0, 0, 0, 0, 0, 7, 13]])
+    expected = np.sqrt((0 + 0 + 0 + 0.15**2 + 0.15**2) / 5)
+    assert f"difference is {expected:.3f}" in finding.text
+
+
+def test_a_tasks_metrics_say_how_many_galaxies_they_rest_on(task, pixels):
+    metrics = {"galaxies": 100.0, "accuracy": 0.8, "baseline": 0.6, "auc": float("nan"), "log_loss": 0.5}
+    finding = report.task_finding("rings", metrics, task, pixels, answer="ring_yes")
+    assert finding.text == (
+        "On 100 galaxies that the model was not trained on: 80.0% of the answers are right (standard error 4.0 points); "
+        "always giving the commonest answer would make it 60.0%; log loss is 0.500."
+    )
+    surest, contrary, unsure = finding.galleries
+    assert [tile.caption for tile in surest.tiles[:2]] == [IDS[40], IDS[39]]
+    assert [tile.caption for tile in contrary.tiles[:2]] == [IDS[0], IDS[1]]
+    assert unsure.tiles[0].caption == IDS[20]
+    assert surest.tiles[0].lines == ("probability 1.000", "labelled yes")
+
+
+def test_a_task_without_truth_claims_nothing(task, pixels):
+    finding = report.task_finding("rings", {}, task.drop(columns="truth"), pixels, answer="ring_yes")
+    assert finding.picture is None
+    assert "nothing is measured" in finding.text
+    with pytest.raises(CatalogueError, match="no galaxy"):
+        report.task_finding("rings", {}, task.head(0), pixels, answer="ring_yes")
+    with pytest.raises(CatalogueError, match="no column 'ring_no'"):
+        report.task_finding("rings", {}, task, pixels, answer="ring_no")
+
+
+def test_a_training_says_when_the_validation_loss_was_lowest():
+    history = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.5], "val_loss": [3.0, 2.25, 2.5]})
+    finding = report.training_finding(history)
+    assert finding.text == (
+        "3 epochs; the last training loss is 1.500. The validation loss is lowest after 2 of them, at 2.250."
+    )
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium")
+def test_a_browser_draws_the_page(whole_page, tmp_path):
+    (tmp_path / "page.html").write_text(whole_page.source, encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    options += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"]
+    picture = tmp_path / "page.png"
+    place = f"file://{tmp_path / 'page.html'}"
+    subprocess.run(
+        ["chromium", *options, f"--screenshot={picture}", "--window-size=1000,1400", place],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert len(Image.open(picture).convert("RGB").getcolors(1 << 24) or []) > 1000

@@ -1,0 +1,60 @@
+"""A selection on disk: CSV for people, Parquet for programs, and how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.errors import AcquisitionError
+from zooactive.writing import aside, write_how
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_selection(
+    selection: pd.DataFrame, path: str | Path, *, options: Mapping[str, Any], inputs: Mapping[str, str]
+) -> None:
+    """Write a selection as CSV, as Parquet beside it, and how it was made.
+
+    Parameters
+    ----------
+    selection : DataFrame
+        Of `zooactive.acquire`.
+    path : path
+        Of the CSV; the Parquet file has the same name with ``.parquet``.
+    options, inputs : mapping
+        What it was made with, and the hashes of what it was made from.
+
+    Raises
+    ------
+    AcquisitionError
+        When the path does not end in ``.csv``.
+    """
+    path = Path(path)
+    if path.suffix != ".csv":
+        raise AcquisitionError(f"the selection cannot be written to {path}; give a name that ends in .csv")
+    with aside(path) as temporary:
+        selection.to_csv(temporary, index=False)
+    with aside(path.with_suffix(".parquet")) as temporary:
+        selection.to_parquet(temporary, index=False)
+    write_how(path, command="acquire", options=options, inputs=inputs)
+
+
+def read_selection(path: str | Path) -> pd.DataFrame:
+    """Read what `write_selection` wrote; ids are text.
+
+    Raises
+    ------
+    AcquisitionError
+        When there is no selection at the path.
+    """
+    import pandas as pd
+
+    try:
+        selection = pd.read_csv(path, dtype={"id": str})
+        selection[["id", "score", "rank", "arm", "inclusion_probability"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise AcquisitionError(f"{path} holds no selection; make one with `zooactive acquire`") from error
+    return selection

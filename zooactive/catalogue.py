@@ -1,0 +1,381 @@
+"""Catalogues: galaxies with their images, their votes and whatever else a table says about them.
+
+A galaxy is named by its id and never by a position. `read_catalogue` reads tables and folders of images; a `Catalogue` does
+not change: choosing rows, splitting and filtering give new ones.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.cutouts import IMAGE_SUFFIXES, find_images
+from zooactive.errors import CatalogueError, did_you_mean
+from zooactive.hashing import uniform_from_ids
+from zooactive.images import ImageSource, Preprocessing
+from zooactive.tables import parquet_parts, read_table, rows_where
+from zooactive.tree import DecisionTree, load_tree
+from zooactive.votes import read_votes
+
+_ARCSECOND = np.pi / 180 / 3600
+_RESERVED = ("id", "image")  # in shards, predictions and selections; a table's own column of this name is renamed
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Catalogue:
+    """Galaxies, row by row.
+
+    Parameters
+    ----------
+    ids : ndarray of object (str), shape (G,)
+        Each once.
+    images : tuple of Path, bytes or None, length G
+    votes : ndarray of float64, shape (G, answer), or None
+        Counts or pseudo-counts in the order of ``tree.columns``, 0 where a question was not asked.
+    tree : DecisionTree or None
+        Needed where there are votes.
+    table : DataFrame
+        Every other column, row by row, with the index 0 to G - 1.
+    source : str
+        Where it was read from, for errors.
+    min_votes : float
+        Votes on a root question from which a galaxy counts as labelled.
+    prepared : Preprocessing or None
+        How the images were cut and resized when they were stored as shards; None for original images.
+
+    Raises
+    ------
+    CatalogueError
+        When the parts do not fit together or an id occurs twice.
+    """
+
+    ids: NDArray[np.object_]
+    images: tuple[ImageSource, ...]
+    votes: NDArray[np.float64] | None
+    tree: DecisionTree | None
+    table: pd.DataFrame
+    source: str
+    min_votes: float = 30
+    prepared: Preprocessing | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {"ids": len(self.ids), "images": len(self.images), "table": len(self.table)}
+        if self.votes is not None:
+            lengths["votes"] = len(self.votes)
+            if self.tree is None or self.votes.shape != (len(self.ids), len(self.tree.columns)):
+                needed = (
+                    f"tree '{self.tree.name}' has {len(self.tree.columns)} columns" if self.tree else "the tree is missing"
+                )
+                raise CatalogueError(f"{self.source}: votes of shape {self.votes.shape}, but {needed}; give both alike")
+        if len(set(lengths.values())) > 1:
+            raise CatalogueError(f"{self.source}: parts of different lengths {lengths}; give one row a galaxy")
+        if len(set(self.ids)) < len(self.ids):
+            values, times = np.unique(self.ids.astype(str), return_counts=True)
+            raise CatalogueError(f"{self.source}: the id '{values[times > 1][0]}' occurs twice; keep one")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        tree = f", tree '{self.tree.name}'" if self.tree else ""
+        return f"Catalogue({len(self)} galaxies from {self.source}{tree}, {int(self.labelled.sum())} labelled)"
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Whether a galaxy has at least `min_votes` on some root question, shape (G,)."""
+        if self.votes is None or self.tree is None:
+            return np.zeros(len(self), dtype=bool)
+        roots = self.tree.question_sums(self.votes)[:, list(self.tree.roots)]
+        # Fractions printed with few digits sum to a hair less than everybody.
+        return np.asarray(roots.max(axis=1) >= self.min_votes - 1e-3)
+
+    def take(self, rows: ArrayLike) -> Catalogue:
+        """Return the galaxies of these row numbers (or of a mask of G booleans), in this order."""
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        return replace(
+            self,
+            ids=self.ids[rows],
+            images=tuple(self.images[row] for row in rows),
+            votes=None if self.votes is None else self.votes[rows],
+            table=self.table.iloc[rows].reset_index(drop=True),
+        )
+
+    def select(self, ids: Iterable[str]) -> Catalogue:
+        """Return the galaxies of these ids, in this order; an unknown id is a CatalogueError."""
+        row_of = {galaxy_id: row for row, galaxy_id in enumerate(self.ids)}
+        rows = []
+        for galaxy_id in ids:
+            if galaxy_id not in row_of:
+                near = did_you_mean(str(galaxy_id), row_of) if len(row_of) <= 100_000 else ""
+                raise CatalogueError(f"{self.source} has no galaxy '{galaxy_id}'.{near or ' Check the ids'}")
+            rows.append(row_of[galaxy_id])
+        return self.take(np.array(rows, dtype=np.int64))
+
+    def where(self, expression: str) -> Catalogue:
+        """Return the galaxies for which a comparison holds, e.g. ``"mag_r < 17.7 and 0.01 < redshift"``.
+
+        Parameters
+        ----------
+        expression : str
+            In the manner of `pandas.eval`, over the table's columns, ``id`` and the tree's vote columns; names that are no
+            Python names stand in backticks. A missing value fulfils no comparison.
+
+        Raises
+        ------
+        CatalogueError
+            When the expression cannot be understood, names no column, or is no comparison.
+        """
+        columns = [pd.DataFrame({"id": self.ids}), self.table]
+        if self.votes is not None and self.tree is not None:
+            columns.append(pd.DataFrame(self.votes, columns=list(self.tree.columns)))
+        return self.take(rows_where(pd.concat(columns, axis=1), expression, self.source))
+
+    def without_votes(self) -> Catalogue:
+        """Return the same galaxies as a pool: their votes left out."""
+        return replace(self, votes=None)
+
+    def rehearse(self, labelled: int, *, seed: int = 0) -> Catalogue:
+        """Pretend that only so many of the labelled galaxies, chosen by hashed id, have votes yet; the others' are hidden.
+
+        Raises
+        ------
+        CatalogueError
+            When there are not so many labelled galaxies.
+        """
+        rows = np.flatnonzero(self.labelled)
+        if self.votes is None or not 0 < labelled <= len(rows):
+            raise CatalogueError(
+                f"{self.source}: a rehearsal with {labelled} labelled galaxies was asked for; there are {len(rows)}"
+            )
+        known = rows[np.argsort(uniform_from_ids(self.ids[rows], purpose="folds", seed=seed))[:labelled]]
+        votes = np.zeros_like(self.votes)
+        votes[known] = self.votes[known]
+        return replace(self, votes=votes)
+
+    def decoding_for(self, preprocessing: Preprocessing) -> Preprocessing:
+        """What is left to do to these images so that they become what a model takes.
+
+        Raises
+        ------
+        CatalogueError
+            When the images were packed in shards for other pixels.
+        """
+        if self.prepared is None:
+            return preprocessing
+        if self.prepared != preprocessing:
+            raise CatalogueError(
+                f"{self.source} was packed as {self.prepared.to_dict()}, the model takes {preprocessing.to_dict()}; "
+                "use the original images, or pack them again for this model"
+            )
+        return replace(preprocessing, crop=1.0)
+
+    def split(self, ratios: Sequence[float] = (0.7, 0.2, 0.1), *, seed: int = 0) -> tuple[Catalogue, ...]:
+        """Split by hashed id, so that a galaxy keeps its side when rows are added, removed or shuffled.
+
+        Parameters
+        ----------
+        ratios : sequence of float
+            Shares that sum to 1. The last one is the test set; it always lies at the top of the hash, so that the test
+            sets of other ratios contain each other.
+        seed : int
+
+        Returns
+        -------
+        tuple of Catalogue
+            One a ratio; their sizes are near the ratios, not equal to them.
+
+        Raises
+        ------
+        CatalogueError
+            When the ratios are negative or do not sum to 1.
+
+        Warns
+        -----
+        UserWarning
+            When the table has columns ra and dec [degrees] and galaxies lie within one arcsecond of each other: they
+            are taken for one and go to one side together.
+        """
+        shares = np.asarray(ratios, dtype=float)
+        if shares.ndim != 1 or not len(shares) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
+            raise CatalogueError(f"the split ratios {tuple(ratios)} do not sum to 1; give shares such as 0.7, 0.2, 0.1")
+        u = uniform_from_ids(self.ids, purpose="split", seed=seed)
+        groups = _same_place(self.table)
+        if groups is not None and len(np.unique(groups)) < len(self):
+            u = self._one_side(u, groups)
+        # Counted from the top, so that the test set is the same whatever the other ratios are.
+        edges = 1 - np.cumsum(shares[:0:-1])[::-1]
+        side = np.searchsorted(edges, u, side="right")
+        return tuple(self.take(side == part) for part in range(len(shares)))
+
+    def _one_side(self, u: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give all galaxies of one place the hash of the smallest id there, and say so."""
+        order = np.lexsort((self.ids.astype(str), groups))
+        _, first = np.unique(groups[order], return_index=True)
+        leaders = order[first]  # groups are numbered 0, 1, ..., so leaders[group] is its smallest id's row
+        doubles = np.flatnonzero(leaders[groups] != np.arange(len(self)))
+        warnings.warn(
+            f"{self.source}: {len(doubles)} galaxies lie within one arcsecond of another (such as '{self.ids[doubles[0]]}' "
+            f"and '{self.ids[leaders[groups[doubles[0]]]]}'); they go to the same side of the split",
+            stacklevel=3,
+        )
+        return np.asarray(u[leaders[groups]])
+
+
+def read_catalogue(
+    path: str | Path | Catalogue,
+    *,
+    tree: str | Path | DecisionTree | None = None,
+    images: str | Path | None = None,
+    id_column: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    volunteers: float | str | None = None,
+    min_votes: float | None = None,
+    where: str | None = None,
+) -> Catalogue:
+    """Read a table of galaxies, shards, or a folder of images.
+
+    Parameters
+    ----------
+    path : str, Path or Catalogue
+        CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images, whose ids are then
+        the file names. A catalogue is returned as it is, less what `where` excludes.
+    tree : str, Path or DecisionTree, optional
+        Names the vote columns and says what they hold (see `zooactive.votes`); without it no votes are read.
+    images : str or Path, optional
+        The folder from which relative image paths start (by default the table's own), or, where the table has no image
+        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits.
+    id_column : str, optional
+        By default the first of id, id_str, iauname, GalaxyID, survey_id.
+    image_column : str, optional
+        By default the first of file_loc, image, png_loc. Paths; in Parquet also bytes or {bytes, path}.
+    label_column : str, optional
+        A column of class labels, one vote each, for a tree of one question.
+    volunteers : float or str, optional
+        How many volunteers stand behind fractions, or the column that says so; by default the tree's own number.
+    min_votes : float, optional
+        Votes on a root question from which a galaxy is labelled; by default the tree's, and 1 for labels.
+    where : str, optional
+        Keep only the rows for which this comparison of the file's own columns holds, e.g. ``"mag_r < 17.7"``.
+
+    Returns
+    -------
+    Catalogue
+        Columns of the table named ``id`` or ``image`` that are neither become ``original_id`` and ``original_image``.
+
+    Raises
+    ------
+    CatalogueError
+        For whatever cannot be used as it is: names file, row, id and column, and the mend.
+    """
+    if isinstance(path, Catalogue):
+        if any(option is not None for option in (images, id_column, image_column, label_column, volunteers)):
+            raise CatalogueError(f"{path.source} is read already; give its path to read it in another way")
+        return _read_already(path, tree, min_votes, where)
+    path = Path(path)
+    tree = None if tree is None else load_tree(tree)
+    if tree is None and (label_column is not None or volunteers is not None):
+        raise CatalogueError(f"{path}: a label column or a number of volunteers needs a decision tree; give tree=")
+    if path.is_dir() and not parquet_parts(path):
+        if tree is not None or id_column or image_column or where:
+            raise CatalogueError(f"{path} is a folder of images without a table: it has no columns; give the table's path")
+        return _read_folder(path, min_votes)
+    table = read_table(path, id_column=id_column)
+    prepared = None
+    if table.metadata is not None:
+        tree, prepared, stored_votes = _from_shards(table.metadata, tree, path)
+        min_votes = stored_votes if min_votes is None else min_votes
+    if where is not None:
+        kept = rows_where(table.frame, where, str(path))
+        if not kept.any():
+            raise CatalogueError(f"where '{where}' holds for none of the {len(kept)} rows of {path}; widen it")
+        # The frame keeps its index, so that errors go on naming the file's own rows.
+        table = replace(table, frame=table.frame[kept], ids=table.ids[kept])
+    cutouts, used = find_images(table, path, image_column, None if images is None else Path(images))
+    votes, single = None, False
+    if tree is not None:
+        counted = table.metadata is not None and table.metadata["tree"] is not None
+        published = replace(tree, votes="counts") if counted else tree  # shards hold counts, whatever the survey published
+        reading = read_votes(table, published, source=str(path), label_column=label_column, volunteers=volunteers)
+        votes, single = reading.votes, reading.single_label
+        used = (*used, *reading.columns)
+    rest = table.frame.drop(columns=list({table.id_column, *used})).reset_index(drop=True)
+    rest = rest.rename(columns={name: f"original_{name}" for name in _RESERVED})
+    if min_votes is None:
+        min_votes = 1 if single else tree.min_votes if tree is not None else 30
+    return Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)
+
+
+def single_image(path: str | Path) -> Catalogue:
+    """Return a catalogue of one galaxy, named by its image file."""
+    path = Path(path)
+    return Catalogue(np.array([path.stem], dtype=object), (path,), None, None, pd.DataFrame(index=range(1)), str(path))
+
+
+def _read_already(
+    catalogue: Catalogue, tree: str | Path | DecisionTree | None, min_votes: float | None, where: str | None
+) -> Catalogue:
+    if tree is not None and (catalogue.tree is None or load_tree(tree).questions != catalogue.tree.questions):
+        have = f"tree '{catalogue.tree.name}'" if catalogue.tree else "no tree"
+        raise CatalogueError(f"{catalogue.source} was read with {have}, not '{load_tree(tree).name}'; read its file again")
+    if min_votes is not None:
+        catalogue = replace(catalogue, min_votes=float(min_votes))
+    return catalogue if where is None else catalogue.where(where)
+
+
+def _from_shards(
+    metadata: dict[str, Any], tree: DecisionTree | None, path: Path
+) -> tuple[DecisionTree | None, Preprocessing | None, float | None]:
+    """What shards say about themselves: tree, preprocessing, min_votes."""
+    prepared = None if metadata["preprocessing"] is None else Preprocessing.from_dict(metadata["preprocessing"])
+    if metadata["tree"] is None:
+        return tree, prepared, None if tree is not None else metadata["min_votes"]
+    stored = DecisionTree.from_dict(metadata["tree"], where=str(path))
+    if tree is not None and tree.questions != stored.questions:
+        raise CatalogueError(
+            f"the shards in {path} hold votes of tree '{stored.name}', not of '{tree.name}'; leave the tree away, or "
+            "prepare the catalogue again"
+        )
+    return stored, prepared, metadata["min_votes"]
+
+
+def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    if not files:
+        raise CatalogueError(
+            f"{path} holds neither Parquet files nor images ({', '.join(IMAGE_SUFFIXES)}); give another folder"
+        )
+    ids = np.array([file.stem for file in files], dtype=object)
+    table = pd.DataFrame(index=pd.RangeIndex(len(files)))
+    return Catalogue(ids, tuple(files), None, None, table, str(path), 30 if min_votes is None else float(min_votes))
+
+
+def _same_place(table: pd.DataFrame) -> NDArray[np.int64] | None:
+    """Number the places of the sky: galaxies linked within one arcsecond share one, shape (G,); None without coordinates."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    names = {str(name).lower(): name for name in table.columns}
+    if "ra" not in names or "dec" not in names:
+        return None
+    ra, dec = (
+        np.radians(pd.to_numeric(table[names[axis]], errors="coerce").to_numpy(dtype=float, na_value=np.nan))
+        for axis in ("ra", "dec")
+    )
+    rows = np.flatnonzero((np.abs(dec) <= np.pi / 2) & np.isfinite(ra) & (np.abs(ra) <= 2 * np.pi))
+    ra, dec = ra[rows], dec[rows]
+    points = np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    if not len(rows):
+        return None
+    pairs = rows[cKDTree(points).query_pairs(2 * np.sin(_ARCSECOND / 2), output_type="ndarray")]
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(table), len(table)))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

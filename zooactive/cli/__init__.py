@@ -1,0 +1,69 @@
+"""The command line: one file a command. Data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from zooactive.errors import ZooactiveError
+
+
+class Commands(TyperGroup):
+    """A group that ends every explained failure in one or two lines and the right exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command: 1 for a failure that zooactive explains, 130 for Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except ZooactiveError as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"zooactive: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("zooactive: stopped; what was finished is kept, run the same command to go on", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Learn from volunteers' votes on galaxy images, and choose the galaxies worth their next hour.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from zooactive import __version__
+
+        typer.echo(f"zooactive {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    del debug, version  # read by Commands.invoke and by the callback
+
+
+def _register() -> None:
+    from zooactive.cli import acquire, demo, evaluate, finetune, init, predict, prepare, report, show, train, trees
+
+    for module in (init, demo, show, trees, prepare, train, predict, acquire, finetune, evaluate, report):
+        app.command(module.__name__.rpartition(".")[2])(module.command)
+
+
+_register()
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

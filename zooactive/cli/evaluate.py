@@ -1,0 +1,62 @@
+"""`zooactive evaluate`: how good the model is on galaxies that it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from zooactive.cli.console import (
+    CatalogueOption,
+    ImagesOption,
+    JsonOption,
+    ModelOption,
+    TreeOption,
+    WorkspaceOption,
+    last_line,
+    note,
+    open_workspace,
+    print_table,
+    progress_bar,
+    start_networks,
+)
+
+
+def command(
+    workspace: WorkspaceOption = None,
+    model: ModelOption = None,
+    tree: TreeOption = None,
+    catalogue: CatalogueOption = None,
+    images: ImagesOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure the model on the test galaxies, beside a model that has seen no image."""
+    place = open_workspace(
+        workspace,
+        model={"folder": model},
+        survey={"tree": tree, "catalogue": catalogue, "images": images},
+    )
+    learning, _, test = place.split_survey()
+    start_networks()
+    from zooactive.evaluation import evaluate
+    from zooactive.models import load_model
+    from zooactive.prediction import predict
+    from zooactive.writing import aside, write_how, write_json
+
+    network = load_model(place.model.folder)
+    test, learning = (part.take(part.labelled) for part in (test, learning))
+    with progress_bar("predicting the test galaxies", len(test)) as progress:
+        posterior = predict(network, test, draws=place.pool.draws, seed=place.pool.seed, progress=progress)
+    assert test.votes is not None
+    assert learning.votes is not None
+    merits = evaluate(posterior, test.votes, seen=learning.votes)
+    print_table(merits.questions, as_json=json)
+    target = place.model.folder / "evaluation.csv"
+    with aside(target) as temporary:
+        merits.questions.to_csv(temporary, index=False)
+    numbers = {key: value for key, value in asdict(merits).items() if key != "questions"}
+    write_json(target.with_suffix(".json"), numbers)
+    write_how(target, command="evaluate", options=numbers, inputs={"model": network.fingerprint()})
+    note(
+        f"{merits.galaxies} test galaxies: negative log-likelihood {merits.likelihood:.2f} nats a galaxy, against "
+        f"{merits.constant_likelihood:.2f} for the best constant concentrations ({merits.gain:+.1%})"
+    )
+    last_line(f"Written to {target}; rows count galaxies of which at least half of the volunteers were asked the question.")

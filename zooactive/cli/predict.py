@@ -1,0 +1,70 @@
+"""`zooactive predict`: what volunteers would say about every galaxy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zooactive.cli.console import (
+    CatalogueOption,
+    ImagesOption,
+    ModelOption,
+    SeedOption,
+    WorkspaceOption,
+    last_line,
+    note,
+    open_workspace,
+    progress_bar,
+    start_networks,
+)
+
+
+def command(
+    workspace: WorkspaceOption = None,
+    model: ModelOption = None,
+    catalogue: CatalogueOption = None,
+    images: ImagesOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the predictions.", show_default=False)] = None,
+    draws: Annotated[int | None, typer.Option(help="Posterior draws.", show_default=False)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Galaxies a step.", show_default=False)] = None,
+    seed: SeedOption = None,
+) -> None:
+    """Predict the posterior of every galaxy of the pool into Parquet; an interrupted run goes on."""
+    place = open_workspace(
+        workspace,
+        model={"folder": model},
+        pool={
+            "catalogue": catalogue,
+            "images": images,
+            "predictions": out,
+            "draws": draws,
+            "batch_size": batch_size,
+            "seed": seed,
+        },
+    )
+    galaxies = place.read_pool()
+    start_networks()
+    from zooactive.models import load_model
+    from zooactive.prediction import predict
+
+    pool = place.pool
+    network = load_model(place.model.folder)
+    with progress_bar("predicting", len(galaxies)) as progress:
+        predictions = predict(
+            network,
+            galaxies,
+            out=pool.predictions,
+            draws=pool.draws,
+            seed=pool.seed,
+            batch_size=pool.batch_size,
+            progress=progress,
+        )
+    failures = len(predictions.failures())
+    if failures:
+        note(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
+    last_line(
+        f"{len(galaxies) - failures} galaxies, {pool.draws} draws: {pool.predictions}",
+        f"zooactive acquire --n {place.acquire.n}",
+    )

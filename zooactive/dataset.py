@@ -1,0 +1,118 @@
+"""Batches for training: NumPy draws them in an order that a resumed run repeats, tf.data keeps them ahead of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.errors import ImageError
+from zooactive.images import Preprocessing, decode_many
+
+_IN_MEMORY = 2 << 30
+"""Bytes of decoded pixels up to which a catalogue is decoded once and kept; larger ones are decoded batch by batch."""
+
+
+class Rows(Protocol):
+    """What batches are cut from: anything that gives the values of some rows."""
+
+    def rows(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Values of some rows, shape (row, ...)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRows:
+    """An array in memory as a source of batches, shape (row, ...)."""
+
+    values: NDArray[Any]
+
+    def rows(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Values of some rows."""
+        return np.asarray(self.values[rows])
+
+
+class Cutouts:
+    """The images of a catalogue as uint8 pixels, by row number.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    preprocessing : Preprocessing
+
+    Raises
+    ------
+    ImageError
+        When an image cannot be read: training names it and stops, since its votes would be lost without a word.
+    """
+
+    def __init__(self, catalogue: Catalogue, preprocessing: Preprocessing) -> None:
+        self._catalogue = catalogue
+        self._decoding = catalogue.decoding_for(preprocessing)
+        size = len(catalogue) * preprocessing.size**2 * preprocessing.channels
+        self._pixels = self._decode(np.arange(len(catalogue))) if size <= _IN_MEMORY else None
+
+    def __len__(self) -> int:
+        return len(self._catalogue)
+
+    def rows(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Pixels of some rows, uint8, shape (row, side, side, channel)."""
+        return self._decode(rows) if self._pixels is None else self._pixels[rows]
+
+    def _decode(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        catalogue = self._catalogue
+        pixels, failures = decode_many(
+            [catalogue.images[row] for row in rows], self._decoding, names=[catalogue.ids[row] for row in rows]
+        )
+        if failures:
+            more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+            raise ImageError(f"{next(iter(failures.values()))}{more}; mend it or leave the galaxy out of the training")
+        return pixels
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingBatches:
+    """Shuffled batches of pixels (or features) and votes, epoch after epoch.
+
+    The order of an epoch follows from the seed and the number of the epoch alone, so that a resumed run sees what an
+    uninterrupted one would have seen. The rows that do not fill a batch are left out, others each epoch.
+    """
+
+    source: Rows
+    votes: NDArray[np.float32]
+    batch_size: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return max(1, len(self.votes) // self.batch_size)
+
+    def rows(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Row numbers of each batch of an epoch."""
+        order = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(len(self.votes))
+        return [order[step * self.batch_size : (step + 1) * self.batch_size] for step in range(self.steps)]
+
+    def stream(self, first_epoch: int = 0) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
+        """Yield (pixels, votes) without end, beginning with the given epoch."""
+        epoch = first_epoch
+        while True:
+            for rows in self.rows(epoch):
+                yield self.source.rows(rows), self.votes[rows]
+            epoch += 1
+
+    def dataset(self, first_epoch: int = 0) -> Any:
+        """Return what ``keras.Model.fit`` takes: a ``tf.data.Dataset`` that works ahead, or the plain stream elsewhere."""
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            return self.stream(first_epoch)
+        import tensorflow as tf
+
+        pixels, votes = next(self.stream(first_epoch))
+        signature = (tf.TensorSpec(pixels.shape, pixels.dtype), tf.TensorSpec(votes.shape, votes.dtype))
+        return tf.data.Dataset.from_generator(lambda: self.stream(first_epoch), output_signature=signature).prefetch(4)

@@ -1,0 +1,371 @@
+"""How good a posterior is: likelihood of the votes, and merits on the galaxies of which a question was really asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, special
+
+from zooactive.errors import PosteriorError
+from zooactive.posterior import Posterior
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SMALLEST, _LARGEST = 1e-3, 1e5
+"""Bounds of fitted concentrations: beyond them the likelihood hardly changes."""
+
+
+# Likelihood ---------------------------------------------------------------------------------------------------------
+
+
+def dirichlet_multinomial_log_prob(votes: ArrayLike, concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    """Log probability of each question's votes under a Dirichlet-multinomial distribution.
+
+    log p(k | alpha) = lnG(n+1) - sum lnG(k+1) + lnG(alpha0) - lnG(n + alpha0) + sum [ lnG(k + alpha) - lnG(alpha) ];
+    exactly 0 for a question without votes. The sum over questions is the log probability of the whole tree of votes.
+
+    Parameters
+    ----------
+    votes : array_like, shape (..., answer)
+        Counts; for pseudo-counts (not whole numbers) this is a pseudo-likelihood.
+    concentrations : array_like, shape (..., answer)
+        Finite and positive; broadcast against `votes`.
+    tree : DecisionTree
+
+    Returns
+    -------
+    ndarray of float64, shape (..., question)
+        In nats.
+
+    Raises
+    ------
+    PosteriorError
+        When a shape does not fit the tree, votes are negative or not finite, or concentrations are not finite and positive.
+
+    Notes
+    -----
+    Walmsley et al. 2022 (MNRAS 509, 3966), eq. 5.
+
+    Examples
+    --------
+    >>> from zooactive.tree import Question
+    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
+    >>> (-dirichlet_multinomial_log_prob([1, 1], [2, 3], tree)).round(6).tolist()
+    [0.916291]
+    """
+    k = _checked_votes(votes, tree)
+    alpha = _checked_concentrations(concentrations, tree)
+    return np.asarray(_log_ways(k, tree) + _log_rising(k, alpha, tree))
+
+
+def negative_log_likelihood(posterior: Posterior, votes: ArrayLike) -> NDArray[np.float64]:
+    """Negative log likelihood of each galaxy's whole tree of votes, -ln mean_t p(k | t).
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : array_like, shape (galaxy, answer)
+        Row-aligned with the posterior.
+
+    Returns
+    -------
+    ndarray of float64, shape (galaxy,)
+        In nats; exactly 0 for a galaxy without votes.
+
+    Raises
+    ------
+    PosteriorError
+        When the shape does not fit, or votes are negative or not finite.
+    """
+    k = _aligned_votes(posterior, votes)
+    log_ways = _log_ways(k, posterior.tree).sum(-1)
+    peak = np.full(len(posterior), -np.inf)  # ln of the sum over draws is kept as peak + ln(total), one draw at a time
+    total = np.zeros(len(posterior))
+    for alpha in posterior.concentrations:
+        log_p = log_ways + _log_rising(k, alpha.astype(np.float64), posterior.tree).sum(-1)
+        higher = np.maximum(peak, log_p)
+        total = total * np.exp(peak - higher) + np.exp(log_p - higher)
+        peak = higher
+    return np.asarray(np.log(posterior.draws) - np.log(total) - peak)
+
+
+def constant_concentrations(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    """Fit the concentrations that give all galaxies the same distribution of votes: the model that has seen no image.
+
+    Maximum likelihood for each question by itself, within [0.001, 100000]. A question without votes gets concentrations
+    of 1; where a galaxy has at most one vote, only the ratios mean something.
+
+    Parameters
+    ----------
+    votes : array_like, shape (galaxy, answer)
+    tree : DecisionTree
+
+    Returns
+    -------
+    ndarray of float64, shape (answer,)
+
+    Raises
+    ------
+    PosteriorError
+        When the shape does not fit the tree, or votes are negative or not finite.
+
+    Notes
+    -----
+    The gradient is that of Minka 2000, "Estimating a Dirichlet distribution", section 3.
+    """
+    k = _checked_votes(votes, tree).reshape(-1, len(tree.columns))
+    fitted = np.ones(len(tree.columns))
+    for where in tree.slices:
+        asked = k[:, where][k[:, where].sum(1) > 0]
+        if len(asked):
+            fitted[where] = _fit_question(asked)
+    return fitted
+
+
+def constant_negative_log_likelihood(concentrations: ArrayLike, votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    """Negative log likelihood of each galaxy's votes under the same concentrations for all, shape (galaxy,), in nats.
+
+    Parameters
+    ----------
+    concentrations : array_like, shape (answer,)
+        As from `constant_concentrations`.
+    votes : array_like, shape (galaxy, answer)
+    tree : DecisionTree
+
+    Raises
+    ------
+    PosteriorError
+        As `dirichlet_multinomial_log_prob`.
+    """
+    return np.asarray(0.0 - dirichlet_multinomial_log_prob(votes, concentrations, tree).sum(-1))
+
+
+# Tables of merit ----------------------------------------------------------------------------------------------------
+
+
+def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5) -> pd.DataFrame:
+    """Tabulate for each question how often the predicted answer is the volunteers' answer.
+
+    A galaxy counts for a question when at least `min_share` of its volunteers (the votes of the root question above) reached
+    it, and at least one did. The predicted answer has the largest expected vote fraction, the true one the most
+    votes (of equal ones, the first in the tree).
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : array_like, shape (galaxy, answer)
+        Row-aligned with the posterior.
+    min_share : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a question: ``question``; ``galaxies`` that count; ``accuracy``; ``baseline``, the accuracy of always
+        giving the commonest true answer; ``mean_deviation``, the mean of ``|predicted - observed fraction|`` over
+        galaxies and answers. The last three are NaN where no galaxy counts.
+
+    Raises
+    ------
+    PosteriorError
+        When the shape does not fit, or votes are negative or not finite.
+    """
+    import pandas as pd
+
+    tree = posterior.tree
+    k = _aligned_votes(posterior, votes)
+    mean = posterior.mean()
+    asked = tree.question_sums(k)
+    rows = []
+    for q, where in enumerate(tree.slices):
+        relevant = (asked[:, q] > 0) & (asked[:, q] >= min_share * asked[:, _root_above(tree, q)])
+        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": int(relevant.sum())}
+        row |= _merits(mean[relevant, where], k[relevant, where])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How good a posterior is, beside a model that has seen no image.
+
+    Parameters
+    ----------
+    questions : DataFrame
+        Of `question_table`.
+    galaxies : int
+    likelihood : float
+        Mean negative log-likelihood, nats a galaxy.
+    constant_likelihood : float
+        The same of the best constant concentrations.
+    """
+
+    questions: pd.DataFrame
+    galaxies: int
+    likelihood: float
+    constant_likelihood: float
+
+    @property
+    def gain(self) -> float:
+        """By how much of itself the constant model's negative log-likelihood is lowered."""
+        return 1 - self.likelihood / self.constant_likelihood
+
+
+def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike) -> Evaluation:
+    """Measure a posterior on galaxies that were not learnt from.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of the galaxies held out.
+    votes : array_like, shape (galaxy, answer)
+        Theirs, row-aligned with the posterior.
+    seen : array_like, shape (other galaxy, answer)
+        Votes that the model learnt from; the constant concentrations are fitted to them.
+    """
+    constant = constant_concentrations(seen, posterior.tree)
+    return Evaluation(
+        questions=question_table(posterior, votes),
+        galaxies=len(posterior),
+        likelihood=float(negative_log_likelihood(posterior, votes).mean()),
+        constant_likelihood=float(constant_negative_log_likelihood(constant, votes, posterior.tree).mean()),
+    )
+
+
+def binary_metrics(probability: ArrayLike, truth: ArrayLike) -> dict[str, float]:
+    """Accuracy and area under the ROC curve of a yes/no prediction.
+
+    Parameters
+    ----------
+    probability : array_like, shape (galaxy,)
+        Of yes; above one half counts as yes.
+    truth : array_like of bool, shape (galaxy,)
+
+    Returns
+    -------
+    dict
+        ``accuracy`` and ``auc``; ``auc`` is NaN when only one class is there, both are NaN without galaxies.
+
+    Raises
+    ------
+    PosteriorError
+        When the two are not of one length, or a probability is not between 0 and 1.
+
+    Examples
+    --------
+    >>> binary_metrics([0.9, 0.2, 0.6, 0.4], [True, False, False, True])
+    {'accuracy': 0.5, 'auc': 0.75}
+    """
+    from sklearn import metrics
+
+    p, yes = np.asarray(probability, dtype=float), np.asarray(truth).astype(bool)
+    if p.ndim != 1 or p.shape != yes.shape:
+        raise PosteriorError(f"probabilities have the shape {p.shape} and truths {yes.shape}; give one of each for a galaxy")
+    if not np.all((p >= 0) & (p <= 1)):
+        raise PosteriorError(f"a probability of {p[~((p >= 0) & (p <= 1))][0]} was given; give numbers between 0 and 1")
+    both = bool(yes.any() and not yes.all())
+    return {
+        "accuracy": float(metrics.accuracy_score(yes, p > 0.5)) if len(p) else float("nan"),
+        "auc": float(metrics.roc_auc_score(yes, p)) if both else float("nan"),
+    }
+
+
+# Inside -------------------------------------------------------------------------------------------------------------
+
+
+def _checked_votes(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    k = np.asarray(votes, dtype=np.float64)
+    _check_answers(k, "votes", tree)
+    bad = ~(np.isfinite(k) & (k >= 0))
+    if bad.any():
+        where = tuple(np.argwhere(bad)[0])
+        row = f" in row {where[0]}" if len(where) > 1 else ""
+        raise PosteriorError(
+            f"the votes for '{tree.columns[where[-1]]}'{row} are {k[where]}; votes are finite and not negative"
+        )
+    return k
+
+
+def _checked_concentrations(concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    alpha = np.asarray(concentrations, dtype=np.float64)
+    _check_answers(alpha, "concentrations", tree)
+    bad = ~(np.isfinite(alpha) & (alpha > 0))
+    if bad.any():
+        where = tuple(np.argwhere(bad)[0])
+        raise PosteriorError(
+            f"the concentration of '{tree.columns[where[-1]]}' is {alpha[where]}; concentrations are finite and positive"
+        )
+    return alpha
+
+
+def _check_answers(values: NDArray[np.float64], name: str, tree: DecisionTree) -> None:
+    if values.ndim == 0 or values.shape[-1] != len(tree.columns):
+        raise PosteriorError(
+            f"{name} have the shape {values.shape}; tree '{tree.name}' has {len(tree.columns)} answers, "
+            "which must be the last axis"
+        )
+
+
+def _aligned_votes(posterior: Posterior, votes: ArrayLike) -> NDArray[np.float64]:
+    k = _checked_votes(votes, posterior.tree)
+    expected = posterior.concentrations.shape[1:]
+    if k.shape != expected:
+        raise PosteriorError(f"votes have the shape {k.shape}; the posterior needs {expected}, one row for each of its ids")
+    return k
+
+
+def _log_ways(k: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
+    """Log multinomial coefficients, (..., answer) -> (..., question)."""
+    return np.asarray(special.gammaln(tree.question_sums(k) + 1) - tree.question_sums(special.gammaln(k + 1)))
+
+
+def _log_rising(k: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
+    """Everything of log p that depends on the concentrations, (..., answer) -> (..., question)."""
+    total = tree.question_sums(alpha)
+    answers = tree.question_sums(special.gammaln(k + alpha) - special.gammaln(alpha))
+    return np.asarray(answers - (special.gammaln(tree.question_sums(k) + total) - special.gammaln(total)))
+
+
+def _fit_question(k: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Maximum-likelihood concentrations (answer,) of one question's votes (galaxy, answer), over ln alpha."""
+    distinct = [np.unique(column, return_counts=True) for column in k.T]  # few, whatever the number of galaxies
+    totals, repeats = np.unique(k.sum(1), return_counts=True)
+
+    def loss(log_alpha: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        alpha = np.exp(log_alpha)
+        alpha0 = alpha.sum()
+        value = repeats @ (special.gammaln(totals + alpha0) - special.gammaln(alpha0))
+        slope = np.full(len(alpha), repeats @ (special.digamma(totals + alpha0) - special.digamma(alpha0)))
+        for i, (votes, times) in enumerate(distinct):
+            value -= times @ (special.gammaln(votes + alpha[i]) - special.gammaln(alpha[i]))
+            slope[i] -= times @ (special.digamma(votes + alpha[i]) - special.digamma(alpha[i]))
+        return float(value) / len(k), slope * alpha / len(k)
+
+    bounds = [(np.log(_SMALLEST), np.log(_LARGEST))] * k.shape[1]
+    start = np.log(np.clip(10 * k.sum(0) / k.sum(), 0.1, None))
+    found = optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-8})
+    return np.asarray(np.exp(found.x))
+
+
+def _root_above(tree: DecisionTree, q: int) -> int:
+    while tree.parents[q] >= 0:
+        q = tree.parents[q]
+    return q
+
+
+def _merits(predicted: NDArray[np.float64], votes: NDArray[np.float64]) -> dict[str, float]:
+    """Merits of one question's predicted fractions, (galaxy, answer), against its votes."""
+    if len(votes) == 0:
+        return {"accuracy": float("nan"), "baseline": float("nan"), "mean_deviation": float("nan")}
+    truth = votes.argmax(1)
+    observed = votes / votes.sum(1, keepdims=True)
+    return {
+        "accuracy": float((predicted.argmax(1) == truth).mean()),
+        "baseline": float(np.bincount(truth).max() / len(truth)),
+        "mean_deviation": float(np.abs(predicted - observed).mean()),
+    }

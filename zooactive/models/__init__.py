@@ -1,0 +1,45 @@
+"""Networks: cutouts to features (backbones), features to concentrations (head), and both with their tree (GalaxyModel).
+
+The names load what they need when first used: ``zooactive.models.linear_head`` works on stored features without Keras.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "GalaxyModel": "galaxy_model",
+    "load_model": "galaxy_model",
+    "ConcentrationHead": "head",
+    "LinearHead": "linear_head",
+    "build_encoder": "backbones",
+    "list_backbones": "backbones",
+    "register_backbone": "backbones",
+}
+
+__all__ = [
+    "ConcentrationHead",
+    "GalaxyModel",
+    "LinearHead",
+    "build_encoder",
+    "list_backbones",
+    "load_model",
+    "register_backbone",
+]
+
+if TYPE_CHECKING:
+    from zooactive.models.backbones import build_encoder, list_backbones, register_backbone
+    from zooactive.models.galaxy_model import GalaxyModel, load_model
+    from zooactive.models.head import ConcentrationHead
+    from zooactive.models.linear_head import LinearHead
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"zooactive.models.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'zooactive.models' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,316 @@
+"""A model of what volunteers would say: preprocessing, backbone, head and decision tree, kept together."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import zipfile
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive import __version__
+from zooactive.errors import ModelError, ZooactiveError
+from zooactive.images import Preprocessing
+from zooactive.models.backbones import build_encoder
+from zooactive.models.head import ConcentrationHead
+from zooactive.models.linear_head import LinearHead, bias_for
+from zooactive.tree import DecisionTree, load_tree
+from zooactive.writing import aside, write_json
+
+FORMAT = 1
+"""Version of the saved form; raised when an older zooactive could not read a newer model."""
+
+_ABOUT, _ENCODER, _HEAD = "model.json", "encoder.npz", "head.npz"
+
+
+class GalaxyModel:
+    """A network from cutouts to the Dirichlet concentrations of every answer of a decision tree.
+
+    The first weights depend on `seed` alone; neither Keras' nor Python's random state is changed.
+
+    Parameters
+    ----------
+    tree : DecisionTree, str or Path
+        Or the name or file of one.
+    backbone : str
+        One of `zooactive.models.list_backbones`.
+    image_size : int
+        Pixels a side.
+    channels : {3, 1}
+    crop : float
+        Centre fraction of a cutout's shorter side that is kept.
+    dropout : float
+        Share of the features that a posterior draw leaves out.
+    concentrations : {"sigmoid", "softplus", "fraction"}
+        See `zooactive.models.linear_head.CONCENTRATIONS`; "fraction" for questions learnt from single labels.
+    seed : int
+        Of the first weights and of the dropout in training.
+    preprocessing : Preprocessing, optional
+        In place of `image_size`, `channels` and `crop`.
+
+    Attributes
+    ----------
+    tree : DecisionTree
+    preprocessing : Preprocessing
+    backbone : str
+    encoder : keras.Model
+        Pixels float32 in [0, 1] (batch, size, size, channels) to features float32 (batch, feature).
+    head : ConcentrationHead
+        Features to concentrations.
+    network : keras.Model
+        Encoder and head: pixels to concentrations float32 (batch, answer).
+
+    Raises
+    ------
+    ModelError
+        For unknown or contradicting settings.
+
+    Examples
+    --------
+    >>> model = GalaxyModel("rings", backbone="small_cnn", image_size=32)
+    >>> model.network(np.zeros((2, 32, 32, 3), np.float32)).shape
+    TensorShape([2, 2])
+    """
+
+    def __init__(
+        self,
+        tree: DecisionTree | str | Path,
+        *,
+        backbone: str = "efficientnet_b0",
+        image_size: int = 224,
+        channels: int = 3,
+        crop: float = 1.0,
+        dropout: float = 0.2,
+        concentrations: str = "sigmoid",
+        seed: int = 0,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
+        if preprocessing is None:
+            preprocessing = Preprocessing(size=image_size, channels=channels, crop=crop)
+        elif (image_size, channels, crop) != (224, 3, 1.0):
+            raise ModelError("both preprocessing and one of image_size, channels, crop were given; give only one of them")
+        self.tree = load_tree(tree)
+        self.preprocessing = preprocessing
+        self.backbone = backbone
+        self.seed = seed
+        with _seeded(seed):
+            self.encoder = build_encoder(backbone, preprocessing.size, preprocessing.channels)
+        self.head = ConcentrationHead(self.tree, dropout=dropout, concentrations=concentrations, seed=seed)
+        pixels = keras.Input(self.encoder.input.shape[1:], name="pixels")
+        self.network = keras.Model(pixels, self.head(self.encoder(pixels)), name="galaxy_model")
+
+    def __repr__(self) -> str:
+        size, channels = self.preprocessing.size, self.preprocessing.channels
+        return f"GalaxyModel('{self.tree.name}', backbone='{self.backbone}', image_size={size}, channels={channels})"
+
+    def with_tree(self, tree: DecisionTree | str | Path, *, concentrations: str | None = None) -> GalaxyModel:
+        """Return a model for other questions: a copy of this encoder with a fresh head.
+
+        Parameters
+        ----------
+        tree : DecisionTree, str or Path
+        concentrations : str, optional
+            By default those of this model.
+        """
+        other = GalaxyModel(
+            tree,
+            backbone=self.backbone,
+            dropout=self.head.dropout,
+            concentrations=concentrations or self.head.concentrations,
+            seed=self.seed,
+            preprocessing=self.preprocessing,
+        )
+        other.encoder.set_weights(self.encoder.get_weights())
+        return other
+
+    def start_at(self, alpha: NDArray[np.float64]) -> None:
+        """Set the head's bias so that an untrained model says about the same of every galaxy: these concentrations.
+
+        Parameters
+        ----------
+        alpha : ndarray, shape (answer,)
+            The best constant ones, say: the network then learns only in what galaxies differ.
+        """
+        self.head.bias.assign(bias_for(alpha, self.head.concentrations, self.tree))
+
+    def to_config(self) -> dict[str, Any]:
+        """Return everything that the model is besides its weights, as plain values."""
+        return {
+            "tree": self.tree.to_dict(),
+            "preprocessing": self.preprocessing.to_dict(),
+            "backbone": self.backbone,
+            "dropout": self.head.dropout,
+            "concentrations": self.head.concentrations,
+            "seed": self.seed,
+        }
+
+    def linear_head(self) -> LinearHead:
+        """Return the head as it is now, in NumPy."""
+        kernel, bias = _array(self.head.kernel), _array(self.head.bias)
+        return LinearHead(kernel, bias, self.head.dropout, self.head.concentrations, self.tree)
+
+    def fingerprint(self) -> str:
+        """BLAKE2b over the settings and all weights, 32 hexadecimal digits: equal models have equal ones."""
+        head = self.linear_head()
+        return _fingerprint(self.to_config(), [*_arrays(self.encoder), head.kernel, head.bias])
+
+    def save(self, folder: str | Path) -> None:
+        """Write the complete model: ``model.json``, ``encoder.npz``, ``head.npz``.
+
+        Each file is written aside and renamed, ``model.json`` last; it holds the fingerprint of all weights, so that a save
+        that was interrupted is never taken for a whole one.
+
+        Raises
+        ------
+        OutputError
+            When the folder cannot be written or the disk is full.
+        """
+        folder = Path(folder)
+        with aside(folder / _ENCODER) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **{f"{i:04d}": array for i, array in enumerate(_arrays(self.encoder))})  # type: ignore[arg-type]
+        self.linear_head().save(folder / _HEAD)
+        about = {
+            "format": FORMAT,
+            "model": self.to_config(),
+            "columns": self.tree.columns,
+            "pixels": "float32 in [0, 1], (batch, size, size, channels)",
+            "fingerprint": self.fingerprint(),
+            "versions": {"zooactive": __version__, "keras": keras.__version__},
+        }
+        write_json(folder / _ABOUT, about)
+
+    def load_weights(self, folder: str | Path) -> None:
+        """Take over the weights of a saved model with the same settings.
+
+        Raises
+        ------
+        ModelError
+            When the folder holds no whole model, or one with other settings.
+        """
+        folder = _model_folder(Path(folder))
+        about = _read_about(folder)
+        if about["model"] != json.loads(json.dumps(self.to_config())):
+            different = [key for key, value in self.to_config().items() if about["model"].get(key) != value]
+            raise ModelError(f"{folder} holds a model with another {', '.join(different)}; load_model builds it as it was")
+        self._assign(folder, about["fingerprint"])
+
+    def _assign(self, folder: Path, fingerprint: str) -> None:
+        arrays = _read_arrays(folder / _ENCODER)
+        weights = self.encoder.weights
+        shapes = [tuple(weight.shape) for weight in weights]
+        if [array.shape for array in arrays] != shapes:
+            raise ModelError(
+                f"{folder / _ENCODER} does not fit the backbone '{self.backbone}' ({len(arrays)} arrays for {len(weights)} "
+                "weights, or other shapes); was another builder registered under this name?"
+            )
+        head = LinearHead.load(folder / _HEAD)
+        if head.kernel.shape != tuple(self.head.kernel.shape):
+            raise ModelError(
+                f"{folder / _HEAD} has a kernel of shape {head.kernel.shape} in place of {tuple(self.head.kernel.shape)}; "
+                "save the model again"
+            )
+        if _fingerprint(self.to_config(), [*arrays, head.kernel, head.bias]) != fingerprint:
+            raise ModelError(f"the weights in {folder} are not those of its {_ABOUT}: a save was interrupted; save again")
+        for weight, array in zip(weights, arrays, strict=True):
+            weight.assign(array)
+        for layer in self.encoder.layers:
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # it computes with constants made from its weights
+        self.head.kernel.assign(head.kernel)
+        self.head.bias.assign(head.bias)
+
+
+def load_model(folder: str | Path) -> GalaxyModel:
+    """Load a saved model.
+
+    Parameters
+    ----------
+    folder : path
+        Of `GalaxyModel.save`, or a run directory that holds it as ``model/``.
+
+    Raises
+    ------
+    ModelError
+        When there is no model, it is incomplete, of another version of the format, or its backbone is not registered.
+    """
+    folder = _model_folder(Path(folder))
+    about = _read_about(folder)
+    try:
+        config = dict(about["model"])
+        config["tree"] = DecisionTree.from_dict(config["tree"], where=str(folder / _ABOUT))
+        config["preprocessing"] = Preprocessing.from_dict(config["preprocessing"])
+        model = GalaxyModel(**config)
+    except ZooactiveError as error:
+        raise ModelError(f"{folder / _ABOUT}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder / _ABOUT} is damaged ({error}); save the model again") from error
+    model._assign(folder, about["fingerprint"])
+    return model
+
+
+def _model_folder(path: Path) -> Path:
+    for folder in (path, path / "model"):
+        if (folder / _ABOUT).is_file():
+            return folder
+    mend = "the save was interrupted: save or train again" if (path / _ENCODER).exists() else "give a saved model's folder"
+    if not path.exists():
+        mend = "there is no such folder"
+    raise ModelError(f"{path} holds no whole model ({_ABOUT} is missing); {mend}")
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    path = folder / _ABOUT
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); save the model again") from error
+    if not isinstance(about, dict) or not {"format", "model", "fingerprint"} <= set(about):
+        raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
+    if about["format"] != FORMAT:
+        raise ModelError(f"{path} has format {about['format']}, this zooactive reads {FORMAT}; install the version it names")
+    return about
+
+
+def _read_arrays(path: Path) -> list[NDArray[Any]]:
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return [file[name] for name in sorted(file.files)]
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} is missing; the model is incomplete: save it again") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} is damaged ({error}); save the model again") from error
+
+
+def _arrays(encoder: Any) -> list[NDArray[Any]]:
+    return [_array(weight) for weight in encoder.weights]
+
+
+def _array(weight: Any) -> NDArray[Any]:
+    """Copy a weight out of Keras; a variable that is asked for the copy itself makes NumPy 2 warn."""
+    return np.asarray(weight).copy()
+
+
+def _fingerprint(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
+    digest = blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=16)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Make fresh Keras layers reproducible: Keras takes the seeds of its initialisers from Python's `random`."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

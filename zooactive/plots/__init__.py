@@ -1,0 +1,23 @@
+"""Pictures of posteriors, votes and training, drawn on Matplotlib axes that the caller owns.
+
+Nothing here touches pyplot or Matplotlib's settings, so the pictures are the same in a notebook, in a pipeline and in
+threads. Answers are told apart by the colours of Okabe and Ito (2008), which colour-blind readers can tell apart too,
+and always by a name or a marker as well.
+"""
+
+from __future__ import annotations
+
+from zooactive.plots.curves import probability_histogram, training_curves
+from zooactive.plots.fractions import fractions_scatter, observed_against_predicted, really_asked
+from zooactive.plots.galaxies import answer_densities, galaxy_posteriors, gallery
+
+__all__ = [
+    "answer_densities",
+    "fractions_scatter",
+    "galaxy_posteriors",
+    "gallery",
+    "observed_against_predicted",
+    "probability_histogram",
+    "really_asked",
+    "training_curves",
+]

@@ -1,0 +1,97 @@
+"""From a model and a catalogue to a posterior: features once, then every draw in the head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from zooactive.catalogue import Catalogue, read_catalogue
+from zooactive.errors import ImageError
+from zooactive.posterior import Posterior
+from zooactive.prediction.features import Progress, embed
+from zooactive.prediction.stored import PredictionConfig, Predictions, open_predictions, write_predictions
+
+if TYPE_CHECKING:
+    from zooactive.finetuning import FinetunedModel
+    from zooactive.models import GalaxyModel
+
+__all__ = ["PredictionConfig", "Predictions", "embed", "open_predictions", "predict"]
+
+
+@overload
+def predict(
+    model: GalaxyModel | FinetunedModel,
+    catalogue: Catalogue | str | Path,
+    *,
+    out: None = None,
+    draws: int = 64,
+    seed: int = 0,
+    batch_size: int = 128,
+    progress: Progress | None = None,
+) -> Posterior: ...
+@overload
+def predict(
+    model: GalaxyModel | FinetunedModel,
+    catalogue: Catalogue | str | Path,
+    *,
+    out: str | Path,
+    draws: int = 64,
+    seed: int = 0,
+    batch_size: int = 128,
+    progress: Progress | None = None,
+) -> Predictions: ...
+def predict(
+    model: GalaxyModel | FinetunedModel,
+    catalogue: Catalogue | str | Path,
+    *,
+    out: str | Path | None = None,
+    draws: int = 64,
+    seed: int = 0,
+    batch_size: int = 128,
+    progress: Progress | None = None,
+) -> Posterior | Predictions:
+    """Predict what volunteers would say about every galaxy of a catalogue.
+
+    The network sees each image once; the T draws differ in the head alone and cost T small matrix products. One draw uses
+    one dropout mask for every galaxy.
+
+    Parameters
+    ----------
+    model : GalaxyModel or FinetunedModel
+    catalogue : Catalogue or path
+        Votes are not looked at.
+    out : path, optional
+        A folder to stream Parquet into; the same call goes on where an interrupted one stopped. Without it the posterior
+        is returned, in memory.
+    draws : int
+        T.
+    seed : int
+        Of the dropout masks.
+    batch_size : int
+        Galaxies a step of the network; batches are padded to it, so that neighbours do not matter.
+    progress : callable, optional
+        Called with the number of galaxies done.
+
+    Returns
+    -------
+    Posterior or Predictions
+        Galaxies whose image cannot be read are left out; `Predictions` lists them, and in memory they are an error.
+
+    Raises
+    ------
+    ImageError
+        In memory, when an image cannot be read.
+    """
+    network: GalaxyModel = getattr(model, "model", model)  # type: ignore[arg-type]
+    table = read_catalogue(catalogue)
+    if out is not None:
+        config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size)
+        return write_predictions(network, table, out, config=config, progress=progress)
+    features, failures = embed(network, table, batch_size=batch_size, progress=progress)
+    if failures:
+        raise ImageError(
+            f"{len(failures)} of {len(table)} images cannot be read, the first: {next(iter(failures.values()))}; "
+            "with out= they are listed and the others predicted"
+        )
+    concentrations = network.linear_head().posterior_concentrations(features, draws=draws, seed=seed)
+    return Posterior(concentrations, table.ids, network.tree)

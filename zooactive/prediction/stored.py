@@ -1,0 +1,247 @@
+"""Predictions on disk: a Parquet dataset, one row a galaxy, that can be resumed and from which draws need no pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.errors import PosteriorError
+from zooactive.models.linear_head import LinearHead
+from zooactive.posterior import Posterior
+from zooactive.prediction.features import Progress, embed
+from zooactive.writing import aside, explained, write_how, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from zooactive.models import GalaxyModel
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class PredictionConfig:
+    """What is drawn and how it is laid out on disk.
+
+    Parameters
+    ----------
+    draws, seed : int
+        Number of paired draws T, and the seed of their masks.
+    batch_size : int
+        Galaxies a step of the network.
+    rows_per_part : int
+        Galaxies a Parquet file: what an interruption can cost.
+    probability : float
+        Of the stored credible intervals.
+    """
+
+    draws: int = 64
+    seed: int = 0
+    batch_size: int = 128
+    rows_per_part: int = 2048
+    probability: float = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A folder of stored predictions; iterating yields `Posterior` chunks, as often as one likes.
+
+    Draws are computed from the float16 embeddings, so that they equal those of `predict` in memory.
+    """
+
+    folder: Path
+    head: LinearHead
+    draws: int
+    seed: int
+
+    @cached_property
+    def parts(self) -> tuple[Path, ...]:
+        """The Parquet files, in the order of the catalogue."""
+        return tuple(sorted(self.folder.glob("part-*.parquet")))
+
+    def __iter__(self) -> Iterator[Posterior]:
+        import pyarrow.parquet as pq
+
+        for part in self.parts:
+            rows = pq.read_table(part, columns=["id", "embedding"])
+            if rows.num_rows:
+                yield self._posterior(rows["id"].to_pylist(), rows["embedding"])
+
+    def _posterior(self, ids: list[str], embedding: pa.ChunkedArray) -> Posterior:
+        flat = embedding.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        features = flat.reshape(len(ids), -1)
+        concentrations = self.head.posterior_concentrations(features, draws=self.draws, seed=self.seed)
+        return Posterior(concentrations, ids, self.head.tree)
+
+    def posterior(self) -> Posterior:
+        """All galaxies in memory.
+
+        Raises
+        ------
+        PosteriorError
+            When the folder holds no galaxy.
+        """
+        chunks = list(self)
+        if not chunks:
+            raise PosteriorError(f"{self.folder} holds no predicted galaxy; look at failures.parquet there")
+        concentrations = np.concatenate([chunk.concentrations for chunk in chunks], axis=1)
+        return Posterior(concentrations, [galaxy_id for chunk in chunks for galaxy_id in chunk.ids], self.head.tree)
+
+    def table(self) -> pd.DataFrame:
+        """Return every stored column but the embeddings, one row a galaxy."""
+        import pandas as pd
+        import pyarrow.parquet as pq
+
+        names = [name for name in pq.read_schema(self.parts[0]).names if name != "embedding"]
+        table: pd.DataFrame = pd.concat(
+            [pq.read_table(part, columns=names).to_pandas() for part in self.parts], ignore_index=True
+        )
+        return table
+
+    def failures(self) -> pd.DataFrame:
+        """Return the galaxies that could not be predicted: id, path, reason."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / "failures.parquet")
+
+
+def open_predictions(folder: str | Path) -> Predictions:
+    """Open a folder that `predict` finished.
+
+    Raises
+    ------
+    PosteriorError
+        When the folder holds no finished predictions.
+    """
+    folder = Path(folder)
+    journal = _read_journal(folder)
+    if journal is None or not journal.get("finished"):
+        state = "unfinished predictions; run the same predict command again" if journal else "no predictions"
+        raise PosteriorError(f"{folder} holds {state}")
+    return Predictions(folder, LinearHead.load(folder / "head.npz"), journal["draws"], journal["seed"])
+
+
+def _read_journal(folder: Path) -> dict[str, Any] | None:
+    try:
+        journal: dict[str, Any] = json.loads((folder / "journal.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return journal
+
+
+def write_predictions(
+    model: GalaxyModel,
+    catalogue: Catalogue,
+    out: str | Path,
+    *,
+    config: PredictionConfig,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Stream the predictions of a catalogue into a folder of Parquet files.
+
+    Images that cannot be read go to ``failures.parquet`` with id, path and reason, and the run goes on. Parts that are
+    there are kept: the same call finishes what an interrupted one left.
+
+    Raises
+    ------
+    PosteriorError
+        When the folder holds other predictions.
+    """
+    out = Path(out)
+    head = model.linear_head()
+    identity = blake2b(digest_size=16)
+    identity.update(json.dumps([model.fingerprint(), asdict(config), _FORMAT], sort_keys=True).encode())
+    identity.update("\n".join(catalogue.ids).encode())
+    journal = {"fingerprint": identity.hexdigest(), "model": model.fingerprint(), **asdict(config)}
+    before = _read_journal(out)
+    if before is not None and before["fingerprint"] != journal["fingerprint"]:
+        raise PosteriorError(
+            f"{out} holds predictions of another model, catalogue or seed; choose another folder or delete this one"
+        )
+    if before is None:
+        with explained(out):
+            out.mkdir(parents=True, exist_ok=True)
+        head.save(out / "head.npz")
+        write_json(out / "journal.json", journal)
+    for number, start in enumerate(range(0, len(catalogue), config.rows_per_part)):
+        rows = np.arange(start, min(start + config.rows_per_part, len(catalogue)))
+        part = out / f"part-{number:05d}.parquet"
+        if not part.exists():
+            shift = None if progress is None else (lambda done, start=start: progress(start + done))
+            _write_part(model, head, catalogue.take(rows), part, config=config, journal=journal, progress=shift)
+        if progress is not None:
+            progress(int(rows[-1]) + 1)
+    _collect_failures(out)
+    write_json(out / "journal.json", journal | {"finished": True})
+    write_how(
+        out, command="predict", options=asdict(config), inputs={"model": journal["model"], "run": journal["fingerprint"]}
+    )
+    return open_predictions(out)
+
+
+def _write_part(
+    model: GalaxyModel,
+    head: LinearHead,
+    catalogue: Catalogue,
+    part: Path,
+    *,
+    config: PredictionConfig,
+    journal: dict[str, Any],
+    progress: Progress | None,
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    features, failures = embed(model, catalogue, batch_size=config.batch_size, progress=progress)
+    good = np.array([row for row in range(len(catalogue)) if row not in failures], dtype=np.int64)
+    concentrations = head.posterior_concentrations(features[good], draws=config.draws, seed=config.seed)
+    posterior = Posterior(concentrations, catalogue.ids[good], head.tree)
+    table = pa.Table.from_pandas(_part_table(posterior, catalogue.take(good), config), preserve_index=False)
+    embedding = pa.FixedSizeListArray.from_arrays(pa.array(features[good].ravel()), features.shape[1])
+    failed = [
+        {"id": str(catalogue.ids[row]), "path": _path_of(catalogue.images[row]), "reason": reason}
+        for row, reason in sorted(failures.items())
+    ]
+    about = {"tree": head.tree.to_dict(), "failures": failed, **journal}
+    table = table.append_column("embedding", embedding).replace_schema_metadata({"zooactive": json.dumps(about)})
+    with aside(part) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def _part_table(posterior: Posterior, catalogue: Catalogue, config: PredictionConfig) -> pd.DataFrame:
+    """One row a galaxy: the posterior's table, the screening score, and the catalogue's other columns."""
+    import pandas as pd
+
+    from zooactive.acquisition import one_vote_information
+
+    table = posterior.to_table(probability=config.probability)
+    numbers = table.columns[1:]
+    table[numbers] = table[numbers].astype(np.float32)
+    scores: NDArray[np.float64] = one_vote_information(posterior)
+    others = catalogue.table.reset_index(drop=True)
+    others = others[[name for name in others.columns if name not in {*table.columns, "one_vote_information"}]]
+    return pd.concat([table, pd.DataFrame({"one_vote_information": scores}), others], axis=1)
+
+
+def _path_of(image: object) -> str:
+    return str(image) if isinstance(image, Path) else "bytes in the table"
+
+
+def _collect_failures(out: Path) -> None:
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    parts = sorted(out.glob("part-*.parquet"))
+    rows = [row for part in parts for row in json.loads(pq.read_schema(part).metadata[b"zooactive"])["failures"]]
+    with aside(out / "failures.parquet") as temporary:
+        pd.DataFrame(rows, columns=["id", "path", "reason"]).astype("str").to_parquet(temporary, index=False)

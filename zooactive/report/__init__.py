@@ -1,0 +1,26 @@
+"""A report is one HTML page that needs no network: findings with pictures, tables and how they were made."""
+
+from __future__ import annotations
+
+from zooactive.report.findings import (
+    acquired_gallery,
+    fractions_finding,
+    galaxy_finding,
+    questions_finding,
+    task_finding,
+    training_finding,
+)
+from zooactive.report.page import Finding, Gallery, Tile, write_report
+
+__all__ = [
+    "Finding",
+    "Gallery",
+    "Tile",
+    "acquired_gallery",
+    "fractions_finding",
+    "galaxy_finding",
+    "questions_finding",
+    "task_finding",
+    "training_finding",
+    "write_report",
+]

@@ -1,0 +1,228 @@
+"""Reading tables of galaxies: CSV, Parquet, FITS and VOTable, with ids that stay text."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooactive.errors import CatalogueError, did_you_mean
+
+ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
+METADATA_KEY = b"zooactive"  # in the schema of shards: tree, preprocessing, min_votes and fingerprint as JSON
+
+_FORMATS = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".fits": "fits",
+    ".fit": "fits",
+    ".xml": "votable",
+    ".vot": "votable",
+}
+_BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "<NA>", "--"]
+# What a spreadsheet or a float column makes of an 18-digit id: its last digits are lost.
+_ROUNDED = re.compile(r"-?\d\.\d+[eE]\+?\d+|\d[eE]\+\d+|\d{16,}\.0*")
+
+
+@dataclass(frozen=True, eq=False)
+class GalaxyTable:
+    """A table as it was read: `frame` with every column, `ids` (G,) as text, and what shards say about themselves."""
+
+    frame: pd.DataFrame
+    ids: NDArray[np.object_]
+    id_column: str
+    metadata: dict[str, Any] | None = None
+
+
+def read_table(path: Path, *, id_column: str | None = None) -> GalaxyTable:
+    """Read a table of galaxies; the ids are text from the start, because 18 digits do not survive a float.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv``, ``.parquet`` (or a folder of such parts), ``.fits`` (the first table) or ``.xml``, ``.vot``.
+    id_column : str, optional
+        By default the first of id, id_str, iauname, GalaxyID, survey_id.
+
+    Raises
+    ------
+    CatalogueError
+        When the file is missing, empty, damaged or of an unknown kind, or its ids are missing, blank, rounded or repeated.
+    """
+    kind = "parquet" if path.is_dir() else _FORMATS.get(path.suffix.lower())
+    if not path.exists():
+        raise CatalogueError(f"{path} does not exist; give a table (.csv, .parquet, .fits, .vot) or a folder")
+    if kind is None:
+        raise CatalogueError(
+            f"{path}: tables of the kind '{path.suffix}' are unknown; save it as .csv, .parquet, .fits or .vot"
+        )
+    metadata = None
+    with _explained(path):
+        if kind == "csv":
+            frame, id_column = _read_csv(path, id_column)
+        elif kind == "parquet":
+            frame, id_column, metadata = _read_parquet(path, id_column)
+        else:
+            frame = _read_fits(path) if kind == "fits" else _read_votable(path)
+            id_column = find_id_column(list(frame.columns), id_column, path)
+    if frame.empty:
+        raise CatalogueError(f"{path} has no rows; give a table with at least one galaxy")
+    return GalaxyTable(frame, _ids(frame[id_column], id_column, path), id_column, metadata)
+
+
+def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) -> str:
+    """Return the column that holds the ids: the one asked for, or the first of the known names."""
+    if id_column is not None:
+        if id_column not in columns:
+            raise CatalogueError(f"the id column '{id_column}' is missing from {path}.{did_you_mean(id_column, columns)}")
+        return id_column
+    for known in ID_COLUMNS:
+        if known in columns:
+            return known
+    raise CatalogueError(
+        f"{path} has none of the id columns {', '.join(ID_COLUMNS)}; name the one to use (it has {', '.join(columns[:8])})"
+    )
+
+
+def parquet_parts(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder in order: its ``part-*.parquet`` where there are such, else all but failures."""
+    files = sorted(p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_")) and p.name != "failures.parquet")
+    return [p for p in files if p.name.startswith("part-")] or files
+
+
+def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.bool_]:
+    """Evaluate a comparison over the columns of a frame in the manner of `pandas.eval`, shape (G,)."""
+    try:
+        # Without the caller's variables: '@name' means nothing here.
+        answer = frame.eval(expression, engine="python", local_dict={}, global_dict={})
+    except Exception as error:  # the parser has many ways to say that it does not understand
+        names = [str(name) for name in frame.columns]
+        unknown = str(error).split("'")[1] if "is not defined" in str(error) else ""
+        hint = did_you_mean(unknown, names) or f" Columns: {', '.join(names[:12])}"
+        raise CatalogueError(f"where '{expression}' cannot be applied to {source}: {error}.{hint}") from error
+    if not isinstance(answer, pd.Series) or not pd.api.types.is_bool_dtype(answer.dtype):
+        raise CatalogueError(f"where '{expression}' is no comparison; write one such as \"mag_r < 17.7\"")
+    return answer.fillna(False).to_numpy(dtype=bool)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the readers raise over a damaged file into one sentence."""
+    try:
+        yield
+    except (CatalogueError, MemoryError):
+        raise
+    except PermissionError as error:
+        raise CatalogueError(f"{path} may not be read: permission denied; change the file's permissions") from error
+    except pd.errors.EmptyDataError as error:
+        raise CatalogueError(f"{path} is empty; give a table with a header and at least one galaxy") from error
+    except Exception as error:  # four readers, each with exceptions of its own for damaged bytes
+        reason = " ".join(str(error).split())[:200]
+        raise CatalogueError(f"{path} cannot be read as a table: {reason}; save it again") from error
+
+
+def _read_csv(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str]:
+    header = [str(name) for name in pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]]
+    header[0] = header[0].removeprefix("\ufeff")
+    for name in header:
+        if header.count(name) > 1:  # pandas would call the second one 'name.1'
+            raise CatalogueError(f"{path} has the column '{name}' twice; rename or remove one")
+    id_column = find_id_column(header, id_column, path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
+        blank = {name: _BLANK for name in header if name != id_column}  # an id may well be called "NA"
+        frame = pd.read_csv(
+            path,
+            dtype={id_column: str},
+            keep_default_na=False,
+            na_values=blank,
+            index_col=False,  # or a file with one more cell in each row than in its header would shift all columns
+            low_memory=False,
+        )
+    return frame, id_column
+
+
+def _read_parquet(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str, dict[str, Any] | None]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = parquet_parts(path) if path.is_dir() else [path]
+    table = pa.concat_tables([pq.ParquetFile(file).read() for file in files], promote_options="permissive")
+    metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"null"))
+    if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
+        raise CatalogueError(
+            f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
+            "run it again and it will finish the rest"
+        )
+    id_column = find_id_column(table.column_names, id_column, path)
+    position = table.column_names.index(id_column)
+    if not pa.types.is_floating(table.schema.types[position]):  # whole numbers with gaps would become floats in pandas
+        table = table.set_column(position, id_column, table.column(position).cast(pa.string()))
+    return table.replace_schema_metadata(None).to_pandas(), id_column, metadata
+
+
+def _read_fits(path: Path) -> pd.DataFrame:
+    from astropy.io import fits
+    from astropy.table import Table
+
+    with fits.open(path, memmap=False) as hdus:
+        tables = [i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+        if not tables:
+            raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
+        table = Table.read(hdus, format="fits", hdu=tables[0])
+        table.convert_bytestring_to_unicode()
+        return _one_value_a_row(table)
+
+
+def _read_votable(path: Path) -> pd.DataFrame:
+    from astropy.io.votable import parse_single_table
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # VOTables in the wild break the standard in harmless ways by the dozen
+        return _one_value_a_row(parse_single_table(str(path), verify="ignore").to_table(use_names_over_ids=True))
+
+
+def _one_value_a_row(table: Any) -> pd.DataFrame:
+    """Return an astropy table as a DataFrame, less the columns that hold an array in each row."""
+    flat = [name for name in table.colnames if table[name].ndim == 1]
+    frame: pd.DataFrame = table[flat].to_pandas(index=False)
+    return frame
+
+
+def _ids(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
+    """Return the ids as text, or say which row's is blank, rounded or repeated (rows count from 1)."""
+    if pd.api.types.is_float_dtype(column):
+        raise CatalogueError(
+            f"{path}: the id column '{name}' holds floats, which lose digits of long ids; save it as text or whole numbers"
+        )
+    blank = column.isna().to_numpy(dtype=bool)
+    ids = np.array(["" if gap else str(value).strip() for gap, value in zip(blank, column, strict=True)], dtype=object)
+    for row, galaxy_id in enumerate(ids):
+        if not galaxy_id:
+            raise CatalogueError(
+                f"{path}, row {row + 1}: the id (column '{name}') is blank; give it an id or remove the row"
+            )
+        if _ROUNDED.fullmatch(galaxy_id):
+            raise CatalogueError(
+                f"{path}, row {row + 1}: the id '{galaxy_id}' (column '{name}') was rounded by a spreadsheet or "
+                "a float column; save the ids as text"
+            )
+    repeated = pd.Series(ids, dtype=object).duplicated().to_numpy()
+    if repeated.any():
+        second = int(np.argmax(repeated))
+        first = int(np.argmax(ids == ids[second]))
+        raise CatalogueError(
+            f"{path}: the id '{ids[second]}' is in rows {first + 1} and {second + 1} (column '{name}'); "
+            f"keep one ({int(repeated.sum())} rows repeat an id)"
+        )
+    return ids

@@ -1,0 +1,344 @@
+"""Fit a model to vote counts: AdamW with warm-up and cosine decay, the best weights kept, and a run that can be killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from zooactive.catalogue import Catalogue, read_catalogue
+from zooactive.errors import TrainingError
+from zooactive.evaluation import constant_concentrations
+from zooactive.writing import aside, write_how, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.dataset import TrainingBatches
+    from zooactive.models import GalaxyModel
+
+Progress: TypeAlias = Callable[[int, dict[str, float]], None]
+"""Called after each epoch with its number from 1 and its losses."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is fitted.
+
+    Parameters
+    ----------
+    epochs : int
+        At most; the cosine decay ends there.
+    batch_size : int
+        Galaxies a step.
+    learning_rate : float
+        At the end of the warm-up.
+    weight_decay : float
+        Of AdamW (Loshchilov & Hutter 2019).
+    warmup_epochs : float
+        Epochs of linear warm-up.
+    patience : int
+        Epochs without a better validation loss after which training stops.
+    augment : bool
+        Show each image in a random one of its eight orientations.
+    seed : int
+        Of the order of the galaxies, the orientations and the dropout.
+    """
+
+    epochs: int = 30
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup_epochs: float = 1.0
+    patience: int = 8
+    augment: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "patience"):
+            if getattr(self, name) <= 0:
+                raise TrainingError(f"{name} = {getattr(self, name)}; give a number above 0")
+        if self.weight_decay < 0 or self.warmup_epochs < 0:
+            raise TrainingError("weight_decay and warmup_epochs cannot be negative")
+
+
+def train(
+    model: GalaxyModel,
+    catalogue: Catalogue | str | Path,
+    *,
+    validation: Catalogue | str | Path | None = None,
+    run_dir: str | Path,
+    config: TrainingConfig | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Fit a model to the votes of a catalogue's labelled galaxies.
+
+    After every epoch the run directory holds a checkpoint: the same call after a crash goes on from it, and a call after
+    the end returns at once. When the call returns, the model has the weights of the best epoch.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+        Changed in place.
+    catalogue : Catalogue or path
+        Galaxies with votes; those without are left out.
+    validation : Catalogue or path, optional
+        Galaxies that choose the best epoch; without them the training loss does.
+    run_dir : path
+        Gets ``model/`` (best epoch), ``history.csv``, ``checkpoint/``, ``how.json`` and, where TensorBoard is installed,
+        ``tensorboard/``.
+    config : TrainingConfig, optional
+    progress : callable, optional
+        Called after each epoch with its number (from 1) and its losses.
+
+    Returns
+    -------
+    DataFrame
+        One row an epoch: epoch, loss, val_loss (nats a galaxy), learning_rate.
+
+    Raises
+    ------
+    TrainingError
+        When there is nothing to learn from, the loss is not finite, or the run directory holds another run.
+    """
+    config = config or TrainingConfig()
+    learning = _labelled(read_catalogue(catalogue, tree=model.tree), model)
+    judging = None if validation is None else _labelled(read_catalogue(validation, tree=model.tree), model)
+    run = _Run(Path(run_dir), _fingerprint(model, learning, judging, config))
+    run.open()
+    if not run.finished:
+        _fit(model, learning, judging, config, run, progress)
+    model.load_weights(run.folder / "model")
+    return run.history()
+
+
+def _labelled(catalogue: Catalogue, model: GalaxyModel) -> Catalogue:
+    if catalogue.tree is None or catalogue.tree.columns != model.tree.columns:
+        raise TrainingError(f"{catalogue.source} has no votes of tree '{model.tree.name}'; read it with that tree")
+    labelled = catalogue.take(np.flatnonzero(catalogue.labelled))
+    if len(labelled) == 0:
+        raise TrainingError(
+            f"{catalogue.source}: none of {len(catalogue)} galaxies has {catalogue.min_votes:g} votes on a first question; "
+            "lower min_votes or bring more votes"
+        )
+    return labelled
+
+
+def _fingerprint(model: GalaxyModel, learning: Catalogue, judging: Catalogue | None, config: TrainingConfig) -> str:
+    digest = blake2b(json.dumps([model.to_config(), asdict(config)], sort_keys=True).encode(), digest_size=16)
+    for catalogue in (learning, judging):
+        if catalogue is not None and catalogue.votes is not None:
+            digest.update("\n".join(catalogue.ids).encode() + b"\n" + catalogue.votes.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class _Run:
+    """The run directory: what is known of the epochs so far, and where their weights lie."""
+
+    folder: Path
+    fingerprint: str
+
+    def open(self) -> None:
+        self.state: dict[str, Any] = {"fingerprint": self.fingerprint, "finished": False, "epochs": []}
+        if self._state_file.exists():
+            self.state = json.loads(self._state_file.read_text())
+            if self.state["fingerprint"] != self.fingerprint:
+                raise TrainingError(
+                    f"{self.folder} holds a run with other galaxies or settings; choose another run directory or delete it"
+                )
+
+    @property
+    def _state_file(self) -> Path:
+        return self.folder / "checkpoint" / "state.json"
+
+    @property
+    def weights(self) -> Path:
+        """The checkpoint that belongs to the state: of two files one is always whole while the other is written."""
+        return self.folder / "checkpoint" / f"{len(self.epochs) % 2}.weights.h5"
+
+    @property
+    def epochs(self) -> list[dict[str, float]]:
+        epochs: list[dict[str, float]] = self.state["epochs"]
+        return epochs
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.state["finished"])
+
+    @property
+    def best_epoch(self) -> int:
+        losses = [epoch["val_loss"] for epoch in self.epochs]
+        return int(np.argmin(losses))
+
+    def save_state(self) -> None:
+        write_json(self._state_file, self.state)
+        with aside(self.folder / "history.csv") as temporary:
+            self.history().to_csv(temporary, index=False)
+
+    def history(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(self.epochs)
+
+
+def _fit(
+    model: GalaxyModel,
+    learning: Catalogue,
+    judging: Catalogue | None,
+    config: TrainingConfig,
+    run: _Run,
+    progress: Progress | None,
+) -> None:
+    from zooactive.dataset import Cutouts, TrainingBatches
+
+    assert learning.votes is not None
+    cutouts = Cutouts(learning, model.preprocessing)
+    batches = TrainingBatches(
+        cutouts, learning.votes.astype(np.float32), min(config.batch_size, len(learning)), seed=config.seed
+    )
+    trainer = training_network(model, augment=config.augment, seed=config.seed)
+    _compile(trainer, model, config, batches.steps)
+    first = len(run.epochs)
+    if not first:
+        model.start_at(constant_concentrations(learning.votes, model.tree))
+    else:
+        trainer.build((None, model.preprocessing.size, model.preprocessing.size, model.preprocessing.channels))
+        trainer.optimizer.build(trainer.trainable_variables)
+        trainer.load_weights(run.weights)
+    held_out = None
+    if judging is not None and judging.votes is not None:
+        pixels = Cutouts(judging, model.preprocessing).rows(np.arange(len(judging)))
+        held_out = (pixels, judging.votes.astype(np.float32))
+    keeper = _make_keeper(model, learning, batches, config, run, progress)
+    trainer.fit(
+        batches.dataset(first),
+        steps_per_epoch=batches.steps,
+        initial_epoch=first,
+        epochs=config.epochs,
+        validation_data=held_out,
+        validation_batch_size=batches.batch_size,
+        shuffle=False,
+        callbacks=[keeper, *_tensorboard(run.folder)],
+        verbose=0,
+    )
+    run.state["finished"] = True
+    run.save_state()
+    write_how(
+        run.folder,
+        command="train",
+        options={"training": asdict(config), "model": model.to_config(), "best_epoch": run.best_epoch + 1},
+        inputs={"galaxies and votes": run.fingerprint},
+    )
+
+
+def training_network(
+    model: GalaxyModel, *, augment: bool = True, seed: int = 0, encoder_training: bool | None = None
+) -> Any:
+    """Return a Keras model from uint8 pixels to concentrations that shares the weights of `model`.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    augment : bool
+        Turn the images at random while training.
+    seed : int
+    encoder_training : bool, optional
+        False holds the encoder in inference mode (its batch-norm statistics and dropout) while its weights may learn.
+    """
+    import keras
+
+    from zooactive.augment import RandomOrientation
+
+    shape = (model.preprocessing.size, model.preprocessing.size, model.preprocessing.channels)
+    inputs = keras.Input(shape, dtype="uint8")
+    pixels = keras.layers.Rescaling(1 / 255, dtype="float32")(inputs)
+    if augment:
+        pixels = RandomOrientation(seed)(pixels)
+    features = model.encoder(pixels) if encoder_training is None else model.encoder(pixels, training=encoder_training)
+    return keras.Model(inputs, model.head(features))
+
+
+def _compile(trainer: Any, model: GalaxyModel, config: TrainingConfig, steps: int) -> None:
+    import keras
+
+    from zooactive.losses import DirichletMultinomialLoss
+
+    warmup = round(config.warmup_epochs * steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(1, config.epochs * steps - warmup),
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    trainer.compile(optimizer, loss=DirichletMultinomialLoss(model.tree), jit_compile=False)
+
+
+def _make_keeper(
+    model: GalaxyModel,
+    learning: Catalogue,
+    batches: TrainingBatches,
+    config: TrainingConfig,
+    run: _Run,
+    progress: Progress | None,
+) -> Any:
+    """Return the callback that watches the loss, keeps the best weights and writes the checkpoint."""
+    import keras
+
+    class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+        epoch = 0
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            self.epoch = epoch
+            seed_epoch(self.model, config.seed, epoch)
+
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            if logs and not np.isfinite(logs["loss"]):
+                ids = ", ".join(learning.ids[batches.rows(self.epoch)[batch]])
+                raise TrainingError(
+                    f"the loss is {logs['loss']} in epoch {self.epoch + 1}; lower the learning rate, or look at the "
+                    f"galaxies of this batch: {ids}"
+                )
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            assert logs is not None
+            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            loss = float(logs["loss"])
+            losses = {"loss": loss, "val_loss": float(logs.get("val_loss", loss)), "learning_rate": rate}
+            run.epochs.append({"epoch": epoch + 1, **losses})
+            if run.best_epoch == epoch:
+                model.save(run.folder / "model")
+            with aside(run.weights) as temporary:
+                self.model.save_weights(temporary)
+            run.save_state()
+            if progress is not None:
+                progress(epoch + 1, losses)
+            if epoch - run.best_epoch >= config.patience:
+                self.model.stop_training = True
+
+    return Keeper()
+
+
+def seed_epoch(trainer: Any, seed: int, epoch: int) -> None:
+    """Set every random state from the seed and the epoch, so that a resumed run draws what an uninterrupted one would."""
+    states = [variable for variable in trainer.variables if "seed_generator_state" in variable.path]
+    for number, state in enumerate(states):
+        state.assign(np.array([seed * 1000 + number, epoch << 20], dtype=np.uint32))
+
+
+def _tensorboard(folder: Path) -> list[Any]:
+    """TensorBoard's curves where TensorBoard is installed (extra ``tensorboard``)."""
+    import importlib.util
+
+    import keras
+
+    if keras.backend.backend() != "tensorflow" or importlib.util.find_spec("tensorboard") is None:
+        return []
+    return [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)]
