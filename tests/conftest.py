@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from zooactive.catalogue import Catalogue
 from zooactive.tree import DecisionTree, Question
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -81,3 +83,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real galaxies (../shared/data) are not beside this checkout")
     return folder
+
+
+@pytest.fixture
+def galaxies(tree: DecisionTree, draw_votes, write_pictures):
+    """Return a function (number) -> Catalogue of small pictures with votes of 40 volunteers and a magnitude each."""
+
+    def make(number: int, seed: int = 0) -> Catalogue:
+        ids = [f"g{i:03d}" for i in range(number)]
+        folder = write_pictures(ids)
+        table = pd.DataFrame({"mag_r": np.linspace(14, 17, number)})
+        images = tuple(folder / f"{galaxy_id}.jpg" for galaxy_id in ids)
+        return Catalogue(np.array(ids, dtype=object), images, draw_votes(number, seed=seed), tree, table, "galaxies.csv")
+
+    return make

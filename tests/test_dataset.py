@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import zooactive.dataset
+from zooactive.dataset import ArrayRows, Cutouts, TrainingBatches
+from zooactive.errors import ImageError
+from zooactive.images import Preprocessing
+
+
+def batches(rows: int, batch_size: int, seed: int = 0) -> TrainingBatches:
+    values = np.arange(rows, dtype=np.float32)[:, None]
+    return TrainingBatches(ArrayRows(values), values, batch_size, seed=seed)
+
+
+def test_an_epoch_shows_each_row_at_most_once_and_the_next_epoch_another_order():
+    order = [np.concatenate(batches(50, 8).rows(epoch)) for epoch in range(2)]
+    assert all(len(np.unique(rows)) == 48 for rows in order)
+    assert not np.array_equal(*order)
+
+
+def test_the_order_follows_from_seed_and_epoch_so_that_a_resumed_stream_goes_on_as_the_first_would():
+    first = batches(20, 5).stream()
+    seen = [next(first)[1] for _ in range(batches(20, 5).steps * 3)]
+    resumed = batches(20, 5).stream(first_epoch=2)
+    assert np.array_equal(np.concatenate(seen[8:]), np.concatenate([next(resumed)[1] for _ in range(4)]))
+    other = next(batches(20, 5, seed=1).stream())[1]
+    assert not np.array_equal(seen[0], other)
+
+
+def test_rows_and_votes_stay_together_through_tensorflow():
+    for (pixels, votes), _ in zip(batches(20, 5).dataset(), range(8), strict=False):
+        assert np.array_equal(pixels, votes)
+
+
+def test_cutouts_decoded_one_batch_at_a_time_equal_those_kept_in_memory(galaxies, monkeypatch):
+    catalogue, rows = galaxies(6), np.array([4, 0, 5])
+    kept = Cutouts(catalogue, Preprocessing(size=16)).rows(rows)
+    monkeypatch.setattr(zooactive.dataset, "_IN_MEMORY", 0)
+    assert np.array_equal(Cutouts(catalogue, Preprocessing(size=16)).rows(rows), kept)
+
+
+def test_an_unreadable_image_stops_the_training_by_name(galaxies):
+    catalogue = galaxies(4)
+    catalogue.images[2].write_bytes(b"")
+    with pytest.raises(ImageError, match="g002"):
+        Cutouts(catalogue, Preprocessing(size=16))

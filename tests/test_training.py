@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zooactive.errors import TrainingError
+from zooactive.evaluation import constant_concentrations, constant_negative_log_likelihood
+from zooactive.models import GalaxyModel, load_model
+from zooactive.training import TrainingConfig, train
+
+SHORT = TrainingConfig(epochs=3, batch_size=8, learning_rate=3e-3, warmup_epochs=1, patience=5)
+
+
+def small_model(tree) -> GalaxyModel:
+    return GalaxyModel(tree, backbone="small_cnn", image_size=16)
+
+
+def test_training_starts_at_the_best_constant_and_ends_below_it_on_what_it_learns_from(tree, galaxies, tmp_path):
+    catalogue = galaxies(24)
+    model = small_model(tree)
+    history = train(model, catalogue, run_dir=tmp_path / "run", config=replace(SHORT, epochs=30))
+    constant = constant_concentrations(catalogue.votes, tree)
+    baseline = constant_negative_log_likelihood(constant, catalogue.votes, tree).mean()
+    assert history["loss"].iloc[0] < 1.3 * baseline
+    assert history["loss"].min() < baseline
+    assert list(history.columns) == ["epoch", "loss", "val_loss", "learning_rate"]
+
+
+def test_the_learning_rate_warms_up_and_then_decays_to_nothing(tree, galaxies, tmp_path):
+    config = replace(SHORT, epochs=6, warmup_epochs=2)
+    rates = train(small_model(tree), galaxies(16), run_dir=tmp_path, config=config)["learning_rate"].to_numpy()
+    assert np.argmax(rates) == 1
+    assert rates[1] == pytest.approx(config.learning_rate)
+    assert rates[0] == pytest.approx(config.learning_rate / 2)
+    assert rates[-1] == pytest.approx(0, abs=1e-8)
+
+
+def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, galaxies, tmp_path):
+    catalogue = galaxies(24)
+    parts = catalogue.split((0.6, 0.4))
+
+    def killed(epoch: int, losses: dict[str, float]) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    def run(folder: str, progress=None) -> pd.DataFrame:
+        model = small_model(tree)
+        history = train(model, parts[0], validation=parts[1], run_dir=tmp_path / folder, config=SHORT, progress=progress)
+        return history.assign(fingerprint=model.fingerprint())
+
+    whole = run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("killed", killed)
+    resumed = run("killed")
+    assert list(resumed["epoch"]) == [1, 2, 3]
+    # The order, the orientations and the dropout are the same; the sums of many threads may differ in the last bits.
+    assert np.allclose(resumed[["loss", "val_loss"]], whole[["loss", "val_loss"]], rtol=2e-3)
+
+
+def test_the_model_ends_with_the_weights_of_the_best_epoch_which_lie_in_the_run_directory(tree, galaxies, tmp_path):
+    parts = galaxies(24).split((0.6, 0.4))
+    model = small_model(tree)
+    train(model, parts[0], validation=parts[1], run_dir=tmp_path, config=SHORT)
+    assert load_model(tmp_path).fingerprint() == model.fingerprint()
+    assert (tmp_path / "how.json").exists()
+
+
+def test_training_stops_when_the_validation_loss_has_not_fallen_for_long(tree, galaxies, tmp_path):
+    parts = galaxies(24).split((0.6, 0.4))
+    config = replace(SHORT, epochs=40, patience=2, learning_rate=0.05)
+    history = train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
+    assert len(history) == history["val_loss"].argmin() + 1 + 2 < 40
+
+
+def test_a_finished_run_is_not_trained_again(tree, galaxies, tmp_path):
+    first = train(small_model(tree), galaxies(16), run_dir=tmp_path, config=SHORT)
+    told: list[int] = []
+    again = train(
+        small_model(tree), galaxies(16), run_dir=tmp_path, config=SHORT, progress=lambda epoch, losses: told.append(epoch)
+    )
+    assert told == []
+    pd.testing.assert_frame_equal(first, again)
+
+
+def test_a_run_directory_of_other_settings_or_galaxies_is_refused(tree, galaxies, tmp_path):
+    train(small_model(tree), galaxies(16), run_dir=tmp_path, config=SHORT)
+    with pytest.raises(TrainingError, match="another run directory"):
+        train(small_model(tree), galaxies(16), run_dir=tmp_path, config=replace(SHORT, seed=1))
+    with pytest.raises(TrainingError, match="another run directory"):
+        train(small_model(tree), galaxies(15), run_dir=tmp_path, config=SHORT)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_ids_of_the_batch(tree, galaxies, tmp_path):
+    exploding = replace(SHORT, learning_rate=1e30, warmup_epochs=0, batch_size=4)
+    with pytest.raises(TrainingError, match=r"the loss is nan in epoch \d.*g00\d, g00\d, g00\d, g00\d"):
+        train(small_model(tree), galaxies(8), run_dir=tmp_path, config=exploding)
+
+
+def test_galaxies_without_enough_votes_are_left_out_and_none_at_all_is_refused(tree, galaxies, tmp_path):
+    catalogue = galaxies(8)
+    catalogue.votes[:] = 0
+    with pytest.raises(TrainingError, match="none of 8 galaxies has 30 votes"):
+        train(small_model(tree), catalogue, run_dir=tmp_path, config=SHORT)
+
+
+def test_votes_of_another_tree_are_refused(galaxies, tmp_path):
+    model = GalaxyModel("rings", backbone="small_cnn", image_size=16)
+    with pytest.raises(Exception, match="rings"):
+        train(model, galaxies(8), run_dir=tmp_path, config=SHORT)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}, {"weight_decay": -1.0}])
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(TrainingError, match=next(iter(wrong))):
+        TrainingConfig(**wrong)
