@@ -18,7 +18,7 @@ FLOORS = (
     ("catalogue", "cutouts", "images", "shards", "tables", "votes"),
     ("acquisition", "evaluation"),
     ("augment", "dataset", "finetuning", "losses", "models", "prediction", "training"),
-    ("workspace", "plots", "report", "cli", "demo"),
+    ("workspace", "workspace_template", "plots", "report", "cli", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TENSORFLOW = {"tensorflow", "tensorflow_probability", "tf_keras"}
@@ -118,7 +118,7 @@ def test_heavy_packages_are_imported_where_they_are_used(path):
     ("module", "unwanted"),
     [
         ("zooactive", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "pandas", "numba", "jax"}),
-        ("zooactive.cli", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "numba", "jax"}),
+        ("zooactive.cli", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "pandas", "numba", "jax"}),
         ("zooactive.acquisition", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"}),
         ("zooactive.plots", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"}),
         ("zooactive.report", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"}),
@@ -138,7 +138,7 @@ def test_help_answers_without_a_network():
         "try:\n"
         "    main()\n"
         "finally:\n"
-        "    print(*sorted({'tensorflow', 'keras', 'matplotlib', 'numba'} & set(sys.modules)), file=sys.stderr)\n"
+        "    print(*sorted({'tensorflow', 'keras', 'matplotlib', 'numba', 'pandas'} & set(sys.modules)), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "acquire" in done.stdout

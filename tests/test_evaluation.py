@@ -15,8 +15,10 @@ from zooactive.evaluation import (
     constant_concentrations,
     constant_negative_log_likelihood,
     dirichlet_multinomial_log_prob,
+    evaluate,
     negative_log_likelihood,
     question_table,
+    really_asked,
 )
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
@@ -218,3 +220,26 @@ def test_votes_and_concentrations_that_do_not_fit_are_refused(tree):
         binary_metrics([0.1, 0.2], [True, False, True])
     with pytest.raises(PosteriorError, match=r"a probability of 1\.5"):
         binary_metrics([0.1, 1.5], [True, False])
+
+
+def test_a_question_is_really_asked_where_half_of_the_roots_volunteers_reached_it(tree, draw_votes):
+    votes = draw_votes(200, seed=3)
+    found = really_asked(votes, tree)
+    for row, answer in zip(votes, found, strict=True):
+        root, edge_on, bar, merging = row[:3].sum(), row[3:5].sum(), row[5:8].sum(), row[8:].sum()
+        assert answer.tolist() == [n > 0 and n >= root / 2 for n in (root, edge_on, bar, merging)]
+    assert found[:, 1].any()
+    assert not found[:, 1].all()
+    assert not really_asked(np.zeros((1, 10)), tree).any()
+
+
+def test_an_evaluation_sets_the_posterior_beside_the_best_constant_of_the_votes_learnt_from(tree, draw_votes):
+    seen, votes = draw_votes(80, seed=1), draw_votes(30, seed=2)
+    posterior = Posterior(votes[None] + 1.0, [str(i) for i in range(30)], tree)  # it knows the answers
+    merits = evaluate(posterior, votes, seen=seen)
+    assert merits.galaxies == 30
+    assert merits.likelihood == pytest.approx(negative_log_likelihood(posterior, votes).mean())
+    constant = constant_concentrations(seen, tree)
+    assert merits.constant_likelihood == pytest.approx(constant_negative_log_likelihood(constant, votes, tree).mean())
+    assert 0 < merits.gain == pytest.approx(1 - merits.likelihood / merits.constant_likelihood)
+    assert (merits.questions["accuracy"] == 1).all()

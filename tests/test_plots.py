@@ -136,17 +136,6 @@ def test_observed_stands_above_predicted_with_the_diagonal_drawn_once():
         plots.fractions_scatter(axes, [0.2, 0.8], [0.1], label="x")
 
 
-def test_a_question_is_really_asked_where_half_of_the_roots_volunteers_reached_it(tree, draw_votes):
-    votes = draw_votes(200, seed=3)
-    found = plots.really_asked(votes, tree)
-    for row, answer in zip(votes, found, strict=True):
-        root, edge_on, bar, merging = row[:3].sum(), row[3:5].sum(), row[5:8].sum(), row[8:].sum()
-        assert answer.tolist() == [n > 0 and n >= root / 2 for n in (root, edge_on, bar, merging)]
-    assert found[:, 1].any()
-    assert not found[:, 1].all()
-    assert not plots.really_asked(np.zeros((1, 10)), tree).any()
-
-
 def test_panels_show_only_galaxies_of_which_the_question_was_really_asked(posterior):
     votes = np.array([[2, 38, 0, 4, 34, 4, 10, 20, 10, 30], [36, 4, 0, 1, 3, 0, 1, 2, 4, 36]], dtype=float)
     figure = plots.observed_against_predicted(posterior, votes)

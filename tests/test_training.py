@@ -116,3 +116,9 @@ def test_votes_of_another_tree_are_refused(galaxies, tmp_path):
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(TrainingError, match=next(iter(wrong))):
         TrainingConfig(**wrong)
+
+
+def test_tensorboard_finds_the_curves_of_a_run(tree, galaxies, tmp_path):
+    pytest.importorskip("tensorboard")
+    train(small_model(tree), galaxies(8), run_dir=tmp_path, config=replace(SHORT, epochs=1))
+    assert list((tmp_path / "tensorboard").rglob("events.out.tfevents.*"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
-from zooactive.errors import ImageError
+from zooactive.errors import ImageError, ZooactiveError
 from zooactive.images import Preprocessing, decode_many
 
 _IN_MEMORY = 2 << 30
@@ -69,8 +70,10 @@ class Cutouts:
             [catalogue.images[row] for row in rows], self._decoding, names=[catalogue.ids[row] for row in rows]
         )
         if failures:
-            more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-            raise ImageError(f"{next(iter(failures.values()))}{more}; mend it or leave the galaxy out of the training")
+            more = f"; {len(failures) - 1} more cannot be read" if len(failures) > 1 else ""
+            raise ImageError(
+                f"{next(iter(failures.values()))}{more} (`zooactive prepare` leaves such galaxies out and lists them)"
+            )
         return pixels
 
 
@@ -86,6 +89,7 @@ class TrainingBatches:
     votes: NDArray[np.float32]
     batch_size: int
     seed: int
+    _met: list[ZooactiveError] = field(default_factory=list, init=False, repr=False)
 
     @property
     def steps(self) -> int:
@@ -102,8 +106,22 @@ class TrainingBatches:
         epoch = first_epoch
         while True:
             for rows in self.rows(epoch):
-                yield self.source.rows(rows), self.votes[rows]
+                try:
+                    yield self.source.rows(rows), self.votes[rows]
+                except ZooactiveError as error:
+                    self._met.append(error)
+                    raise
             epoch += 1
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raise what a batch met, such as an unreadable image, as it was: tf.data buries it in an error of its own."""
+        try:
+            yield
+        except Exception:
+            if self._met:
+                raise self._met[0] from None
+            raise
 
     def dataset(self, first_epoch: int = 0) -> Any:
         """Return what ``keras.Model.fit`` takes: a ``tf.data.Dataset`` that works ahead, or the plain stream elsewhere."""

@@ -148,6 +148,20 @@ def constant_negative_log_likelihood(concentrations: ArrayLike, votes: ArrayLike
 # Tables of merit ----------------------------------------------------------------------------------------------------
 
 
+def really_asked(votes: ArrayLike, tree: DecisionTree, *, min_share: float = 0.5) -> NDArray[np.bool_]:
+    """Whether enough of a galaxy's volunteers reached each question, (galaxy, answer) -> (galaxy, question).
+
+    The volunteers of a galaxy are those who answered the root above the question; at least `min_share` of them, and at
+    least one, must have been asked.
+    """
+    asked = tree.question_sums(np.asarray(votes, dtype=float))
+    volunteers = asked.copy()
+    for q in tree.order:
+        if tree.parents[q] >= 0:
+            volunteers[:, q] = volunteers[:, tree.parents[q]]
+    return np.asarray((asked > 0) & (asked >= min_share * volunteers))
+
+
 def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5) -> pd.DataFrame:
     """Tabulate for each question how often the predicted answer is the volunteers' answer.
 
@@ -180,12 +194,11 @@ def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float =
     tree = posterior.tree
     k = _aligned_votes(posterior, votes)
     mean = posterior.mean()
-    asked = tree.question_sums(k)
+    asked = really_asked(k, tree, min_share=min_share)
     rows = []
     for q, where in enumerate(tree.slices):
-        relevant = (asked[:, q] > 0) & (asked[:, q] >= min_share * asked[:, _root_above(tree, q)])
-        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": int(relevant.sum())}
-        row |= _merits(mean[relevant, where], k[relevant, where])
+        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": int(asked[:, q].sum())}
+        row |= _merits(mean[asked[:, q], where], k[asked[:, q], where])
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -350,12 +363,6 @@ def _fit_question(k: NDArray[np.float64]) -> NDArray[np.float64]:
     start = np.log(np.clip(10 * k.sum(0) / k.sum(), 0.1, None))
     found = optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-8})
     return np.asarray(np.exp(found.x))
-
-
-def _root_above(tree: DecisionTree, q: int) -> int:
-    while tree.parents[q] >= 0:
-        q = tree.parents[q]
-    return q
 
 
 def _merits(predicted: NDArray[np.float64], votes: NDArray[np.float64]) -> dict[str, float]:

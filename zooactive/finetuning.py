@@ -349,21 +349,22 @@ class _Stage:
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3)
         trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=False)
         history: list[dict[str, Any]] = []
-        trainer.fit(
-            batches.dataset(),
-            steps_per_epoch=batches.steps,
-            validation_data=judging,
-            shuffle=False,
-            epochs=self.epochs,
-            verbose=0,
-            callbacks=[
-                keras.callbacks.EarlyStopping(patience=self.config.patience, restore_best_weights=True),
-                keras.callbacks.LambdaCallback(
-                    on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, self.config.seed, epoch),
-                    on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, progress),
-                ),
-            ],
-        )
+        with batches.explained():
+            trainer.fit(
+                batches.dataset(),
+                steps_per_epoch=batches.steps,
+                validation_data=judging,
+                shuffle=False,
+                epochs=self.epochs,
+                verbose=0,
+                callbacks=[
+                    keras.callbacks.EarlyStopping(patience=self.config.patience, restore_best_weights=True),
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, self.config.seed, epoch),
+                        on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, progress),
+                    ),
+                ],
+            )
         return history
 
     def _note(self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], progress: Progress | None) -> None:

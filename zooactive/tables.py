@@ -90,7 +90,8 @@ def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) ->
         if known in columns:
             return known
     raise CatalogueError(
-        f"{path} has none of the id columns {', '.join(ID_COLUMNS)}; name the one to use (it has {', '.join(columns[:8])})"
+        f"{path} has none of the id columns {', '.join(ID_COLUMNS)}; rename one to id, or name the one to use with "
+        f"id_column (it has {', '.join(columns[:8])})"
     )
 
 
@@ -175,6 +176,9 @@ def _read_fits(path: Path) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
+    with path.open("rb") as stream:
+        if not stream.read(6).startswith((b"SIMPLE", b"\x1f\x8b")):
+            raise CatalogueError(f"{path} is no FITS file, whatever its name says; give it the ending of what it is")
     with fits.open(path, memmap=False) as hdus:
         tables = [i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
         if not tables:

@@ -216,17 +216,18 @@ def _fit(
         pixels = Cutouts(judging, model.preprocessing).rows(np.arange(len(judging)))
         held_out = (pixels, judging.votes.astype(np.float32))
     keeper = _make_keeper(model, learning, batches, config, run, progress)
-    trainer.fit(
-        batches.dataset(first),
-        steps_per_epoch=batches.steps,
-        initial_epoch=first,
-        epochs=config.epochs,
-        validation_data=held_out,
-        validation_batch_size=batches.batch_size,
-        shuffle=False,
-        callbacks=[keeper, *_tensorboard(run.folder)],
-        verbose=0,
-    )
+    with batches.explained():
+        trainer.fit(
+            batches.dataset(first),
+            steps_per_epoch=batches.steps,
+            initial_epoch=first,
+            epochs=config.epochs,
+            validation_data=held_out,
+            validation_batch_size=batches.batch_size,
+            shuffle=False,
+            callbacks=[keeper, *_tensorboard(run.folder)],
+            verbose=0,
+        )
     run.state["finished"] = True
     run.save_state()
     write_how(

@@ -410,7 +410,10 @@ def load_tree(name: str | Path | DecisionTree) -> DecisionTree:
         raise TreeError(f"{path} cannot be read: {error.strerror}; give the path of a tree's .toml file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TreeError(f"{path} is no valid TOML: {error}") from error
-    return DecisionTree.from_dict(values, where=str(path))
+    try:
+        return DecisionTree.from_dict(values, where=str(path))
+    except TreeError as error:
+        raise error if str(path) in str(error) else TreeError(f"{path}: {error}") from error
 
 
 def combine_trees(name: str, trees: Sequence[str | Path | DecisionTree]) -> DecisionTree:

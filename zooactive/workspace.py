@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.errors import WorkspaceError, did_you_mean
+from zooactive.errors import WorkspaceError, ZooactiveError, did_you_mean
 from zooactive.training import TrainingConfig
-from zooactive.writing import aside, file_hash
+from zooactive.tree import load_tree
+from zooactive.writing import file_hash
 
 FILE = "zooactive.toml"
 Section = TypeVar("Section")
@@ -28,7 +31,7 @@ class Survey:
     images: Path | None = None
     id_column: str | None = None
     image_column: str | None = None
-    volunteers: float | None = None
+    volunteers: float | str | None = None
     min_votes: float | None = None
     where: str | None = None
     shards: Path = Path("shards")
@@ -46,6 +49,7 @@ class Network:
     channels: int = 3
     crop: float = 1.0
     dropout: float = 0.2
+    concentrations: str = "softplus"
     folder: Path = Path("runs/first")
 
 
@@ -81,6 +85,7 @@ class TaskLabels:
     labels: Path | None = None
     images: Path | None = None
     task: str | None = None
+    head_epochs: int | None = None
     unfreeze_epochs: int = 0
 
 
@@ -118,17 +123,20 @@ class Workspace:
         WorkspaceError
             When the workspace names no catalogue or no tree.
         """
+        return self._rehearsed(self._everything())
+
+    def read_originals(self) -> Catalogue:
+        """Read the galaxies with votes from the catalogue itself, no vote hidden.
+
+        Raises
+        ------
+        WorkspaceError
+            When the workspace names no catalogue or no tree.
+        """
         survey = self.survey
-        if survey.catalogue is None:
-            raise WorkspaceError(
-                f"no catalogue is named; give --catalogue, or set catalogue under [survey] in {self.folder / FILE}"
-            )
-        if survey.tree is None:
-            raise WorkspaceError(
-                f"no decision tree is named; give --tree, or set tree under [survey] in {self.folder / FILE} "
-                "(`zooactive trees` lists them)"
-            )
-        catalogue = self._packed_survey() or read_catalogue(
+        self._refuse_nameless()
+        assert survey.catalogue is not None
+        return read_catalogue(
             survey.catalogue,
             tree=survey.tree,
             images=survey.images,
@@ -138,21 +146,41 @@ class Workspace:
             min_votes=survey.min_votes,
             where=survey.where,
         )
-        return catalogue if survey.rehearsal is None else catalogue.rehearse(survey.rehearsal, seed=survey.split_seed)
 
-    def without_rehearsal(self) -> Workspace:
-        """The workspace with every vote in sight."""
-        return replace(self, survey=replace(self.survey, rehearsal=None))
+    def _refuse_nameless(self) -> None:
+        if self.survey.catalogue is None:
+            raise WorkspaceError(
+                f"no catalogue is named; give --catalogue, or set catalogue under [survey] in {self.folder / FILE} "
+                "(`zooactive init` writes one)"
+            )
+        if self.survey.tree is None:
+            raise WorkspaceError(
+                f"no decision tree is named; give --tree, or set tree under [survey] in {self.folder / FILE} "
+                "(`zooactive trees` lists them)"
+            )
+
+    def _everything(self) -> Catalogue:
+        self._refuse_nameless()
+        return self._packed_survey() or self.read_originals()
+
+    def _rehearsed(self, everything: Catalogue) -> Catalogue:
+        labelled = self.survey.rehearsal
+        return everything if labelled is None else everything.rehearse(labelled, seed=self.survey.split_seed)
 
     def shards_record(self) -> dict[str, Any]:
         """What packed shards must have been made of to stand for this survey: file, columns, votes and pixels."""
         survey, model = self.survey, self.model
         assert survey.catalogue is not None
+        assert survey.tree is not None
         catalogue = survey.catalogue
         digest = file_hash(catalogue) if catalogue.is_file() else str(catalogue)
-        settings = {name: getattr(survey, name) for name in ("tree", "id_column", "image_column", "volunteers", "where")}
+        settings = {
+            name: getattr(survey, name) for name in ("id_column", "image_column", "volunteers", "min_votes", "where")
+        }
         pixels = {name: getattr(model, name) for name in ("image_size", "channels", "crop")}
-        return {"catalogue": digest, "images": str(survey.images), "min_votes": survey.min_votes, **settings, **pixels}
+        # All of the tree, and not its name: a tree of one's own may be edited.
+        tree = load_tree(survey.tree).to_dict()
+        return {"catalogue": digest, "images": str(survey.images), "tree": tree, **settings, **pixels}
 
     def _packed_survey(self) -> Catalogue | None:
         """The survey from its shards, unless they were never made or made of something else."""
@@ -160,7 +188,14 @@ class Workspace:
             made = json.loads((self.survey.shards / "how.json").read_text(encoding="utf-8"))["options"]
         except (OSError, ValueError, KeyError):
             return None
-        return read_catalogue(self.survey.shards) if made == self.shards_record() else None
+        if made == json.loads(json.dumps(self.shards_record())):
+            return read_catalogue(self.survey.shards)
+        warnings.warn(
+            f"{self.survey.shards}: packed from another catalogue or with other settings, so the original images are read; "
+            "delete the folder and run `zooactive prepare` again",
+            stacklevel=2,
+        )
+        return None
 
     def read_pool(self) -> Catalogue:
         """Read the galaxies to choose from: ``[pool]``'s own catalogue, or all of the survey's."""
@@ -178,9 +213,9 @@ class Workspace:
 
         A rehearsal hides votes from the first two alone: galaxies of the test part are never learnt from.
         """
-        learning, validation, _ = self.read_survey().split(self.survey.split, seed=self.survey.split_seed)
-        everything = self.without_rehearsal().read_survey()
-        return learning, validation, everything.split(self.survey.split, seed=self.survey.split_seed)[-1]
+        everything, ratios, seed = self._everything(), self.survey.split, self.survey.split_seed
+        learning, validation, _ = self._rehearsed(everything).split(ratios, seed=seed)
+        return learning, validation, everything.split(ratios, seed=seed)[-1]
 
 
 def find_workspace(start: str | Path | None = None) -> Workspace:
@@ -197,16 +232,41 @@ def find_workspace(start: str | Path | None = None) -> Workspace:
             return load_workspace(candidate / FILE)
     if start is not None and not folder.is_dir():
         raise WorkspaceError(f"there is no folder {folder}; `zooactive init` makes a workspace")
-    return Workspace(folder)
+    return _workspace({}, folder / FILE)
 
 
 def load_workspace(path: str | Path) -> Workspace:
-    """Load a workspace file."""
+    """Load a workspace file; relative paths in it start from its folder.
+
+    Raises
+    ------
+    WorkspaceError
+        When the file is no TOML, or has unknown or ill-typed entries.
+    """
     path = Path(path).resolve()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WorkspaceError(f"{path} is no readable TOML: {error}") from error
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"{path} cannot be read: {error}; `zooactive init` writes another") from error
+    return parse_workspace(text, path)
+
+
+def parse_workspace(text: str, path: Path) -> Workspace:
+    """Make a workspace from the text of its file, which lies or will lie at `path`.
+
+    Raises
+    ------
+    WorkspaceError
+        When the text is no TOML, or has unknown or ill-typed entries.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise WorkspaceError(f"{path} is no valid TOML: {error}; mend that line") from error
+    return _workspace(values, path)
+
+
+def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
     sections = {"survey": Survey, "model": Network, "training": TrainingConfig, "pool": Pool, "acquire": Acquire}
     for key, value in values.items():
         if key not in {*sections, "tasks"}:
@@ -221,7 +281,14 @@ def load_workspace(path: str | Path) -> Workspace:
         name: _section(TaskLabels, entry, where=f"{path}, [tasks.{name}]", folder=path.parent)
         for name, entry in values.get("tasks", {}).items()
     }
+    tasks = {name: replace(task, task=_own_file(task.task, path.parent)) for name, task in tasks.items()}
+    loaded["survey"] = replace(loaded["survey"], tree=_own_file(loaded["survey"].tree, path.parent))
     return Workspace(path.parent, tasks=tasks, **loaded)
+
+
+def _own_file(name: str | None, folder: Path) -> str | None:
+    """The name of a tree or task as it is, or the path of one's own .toml file from the workspace's folder."""
+    return str(folder / Path(name).expanduser()) if name is not None and name.endswith(".toml") else name
 
 
 def _section(cls: type[Section], values: object, *, where: str, folder: Path) -> Section:
@@ -236,106 +303,32 @@ def _section(cls: type[Section], values: object, *, where: str, folder: Path) ->
             out[entry.name] = entry.default
     for key in values:
         if key not in hints:
-            raise WorkspaceError(f"{where}: the entry '{key}' is unknown.{did_you_mean(key, hints)}")
-    return cls(**{key: folder / value if isinstance(value, Path) else value for key, value in out.items()})
+            mend = did_you_mean(key, hints) or f" Known are {', '.join(hints)}"
+            raise WorkspaceError(f"{where}: the entry '{key}' is unknown.{mend}")
+    try:
+        return cls(**{key: folder / value if isinstance(value, Path) else value for key, value in out.items()})
+    except ZooactiveError as error:
+        raise WorkspaceError(f"{where}: {error}") from error
 
 
 def _typed(value: object, hint: Any, where: str) -> Any:
     kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise WorkspaceError(f"{where} = {value}; give a finite number")
+    if get_origin(hint) is tuple:
+        return _numbers(value, len(get_args(hint)), where)
     if Path in kinds and isinstance(value, str):
         return Path(value).expanduser()
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, list):
-        wanted = get_args(hint)
-        if len(value) == len(wanted) and all(isinstance(item, int | float) for item in value):
-            return tuple(float(item) for item in value)
-        raise WorkspaceError(f"{where} = {value}; give a list of {len(wanted)} numbers")
-    plain = tuple(kind for kind in kinds if isinstance(kind, type) and kind is not type(None))
+    plain = tuple(kind for kind in kinds if kind is not type(None))
     if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
-        names = " or ".join("text" if kind in (str, Path) else kind.__name__ for kind in plain)
-        raise WorkspaceError(f"{where} = {value!r}; give {names}")
+        names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path in quotes"}
+        raise WorkspaceError(f"{where} = {value!r}; give {' or '.join(names[kind] for kind in plain)}")
     return value
 
 
-_TEMPLATE = """\
-# A zooactive workspace. Every value can be given as an option of a command instead; paths start from this file.
-
-[survey]
-tree = "{tree}"              # `zooactive trees` lists them; a path that ends in .toml is a tree of your own
-catalogue = "{catalogue}"    # CSV, Parquet, FITS or VOTable: an id, an image and vote columns, matched by name
-{images}# volunteers = 40          # behind each fraction, where the catalogue has fractions and no counts
-# min_votes = 30           # votes on the first question from which a galaxy counts as labelled
-# where = "mag_r < 17.7"   # keep some galaxies only
-split = {split}  # training, validation, test: by hashed id
-{rehearsal}
-
-[model]
-backbone = "{backbone}"      # or "resnet26", "small_cnn"
-image_size = {image_size}
-folder = "runs/first"
-
-[training]
-epochs = {epochs}
-batch_size = {batch_size}
-learning_rate = {learning_rate}
-patience = {patience}             # epochs without a better validation loss, then stop
-# seed = 0
-
-[pool]
-{pool}predictions = "predictions"
-draws = 64
-
-[acquire]
-n = {n}
-votes = 40                 # volunteers that each chosen galaxy will be shown to
-# random_share = 0.1       # reserved for galaxies drawn at random: never train on them, they keep the metrics honest
-out = "selection.csv"
-"""
-
-
-def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: Any) -> Path:
-    """Write a commented ``zooactive.toml`` into a folder.
-
-    Parameters
-    ----------
-    folder : path
-    tree, catalogue : str
-    **values
-        Any of images, backbone, image_size, epochs, batch_size, learning_rate, patience, n, pool,
-        split, rehearsal, and `tasks`: name to (labels, images).
-
-    Raises
-    ------
-    WorkspaceError
-        When the folder has one already.
-    """
-    path = Path(folder) / FILE
-    if path.exists():
-        raise WorkspaceError(f"{path} is there already; edit it, or choose another folder")
-    training = TrainingConfig()
-    images, pool, rehearsal = values.get("images"), values.get("pool"), values.get("rehearsal")
-    text = _TEMPLATE.format(
-        tree=tree,
-        catalogue=catalogue,
-        images=f'images = "{images}"\n' if images else '# images = "images"        # where relative image paths start\n',
-        rehearsal=(f"rehearsal = {rehearsal}" if rehearsal else "# rehearsal = 2000")
-        + "         # pretend that only so many galaxies, by hashed id, have votes yet",
-        split=list(values.get("split") or Survey().split),
-        backbone=values.get("backbone") or "efficientnet_b0",
-        image_size=values.get("image_size") or 224,
-        epochs=values.get("epochs") or training.epochs,
-        batch_size=values.get("batch_size") or training.batch_size,
-        learning_rate=values.get("learning_rate") or training.learning_rate,
-        patience=values.get("patience") or training.patience,
-        n=values.get("n") or 500,
-        pool=f'catalogue = "{pool}"\n' if pool else '# catalogue = "pool.csv"    # default: the survey\'s own galaxies\n',
-    )
-    tasks = values.get("tasks") or {}
-    assert isinstance(tasks, dict)
-    for name, (labels, task_images) in tasks.items():
-        text += f'\n[tasks.{name}]\nlabels = "{labels}"\n' + (f'images = "{task_images}"\n' if task_images else "")
-    with aside(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    load_workspace(path)
-    return path
+def _numbers(value: object, length: int, where: str) -> tuple[float, ...]:
+    if isinstance(value, list) and len(value) == length and all(type(item) in (int, float) for item in value):
+        return tuple(float(item) for item in value)
+    raise WorkspaceError(f"{where} = {value!r}; give a list of {length} numbers")

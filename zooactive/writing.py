@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
 import sys
@@ -69,10 +70,31 @@ def explained(path: str | Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written: {reasons[error.errno]}") from error
 
 
+def make_folder(folder: str | Path) -> None:
+    """Make a folder with its parents, before the work that will be written into it.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be made.
+    """
+    with explained(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+
+
 def write_json(path: str | Path, values: Mapping[str, Any]) -> None:
-    """Write plain values as JSON, aside and renamed."""
+    """Write plain values as JSON, aside and renamed; a number that is not finite becomes null, which every reader knows."""
+    text = json.dumps(_finite(values), indent=2, default=str, allow_nan=False)
     with aside(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, default=str) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inputs: Mapping[str, str]) -> None:

@@ -213,3 +213,13 @@ def test_a_setting_of_another_program_is_refused(saved):
 def test_preprocessing_and_an_image_size_together_are_refused(tree):
     with pytest.raises(ModelError, match="only one of them"):
         GalaxyModel(tree, backbone="small_cnn", image_size=64, preprocessing=Preprocessing(size=32))
+
+
+def test_a_model_for_other_questions_has_the_same_encoder_and_a_head_of_its_own(model):
+    other = model.with_tree("rings", concentrations="fraction")
+    for mine, theirs in zip(other.encoder.get_weights(), model.encoder.get_weights(), strict=True):
+        assert np.array_equal(mine, theirs)
+    assert (other.tree.name, other.head.concentrations) == ("rings", "fraction")
+    assert other.preprocessing == model.preprocessing
+    other.encoder.weights[0].assign(other.encoder.weights[0] + 1)
+    assert not np.array_equal(other.encoder.get_weights()[0], model.encoder.get_weights()[0])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zooactive.errors import ModelError
-from zooactive.models.linear_head import CONCENTRATIONS, LinearHead
+from zooactive.models.linear_head import CONCENTRATIONS, LinearHead, bias_for
 from zooactive.tree import DecisionTree
 
 
@@ -164,3 +164,18 @@ def test_no_draws_or_a_negative_seed_are_refused(tree, draws, seed):
 def test_the_linear_head_needs_no_keras():
     code = "import sys, zooactive.models.linear_head; sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("concentrations", CONCENTRATIONS)
+def test_the_bias_for_given_concentrations_gives_them_back(tree, concentrations):
+    alpha = np.array([4.0, 9.0, 2.0, 20.0, 5.0, 3.0, 3.0, 6.0, 1.7, 30.0])
+    bias = bias_for(alpha, concentrations, tree)
+    head = LinearHead(np.zeros((2, 10)), bias, 0, concentrations, tree)
+    got = head.posterior_concentrations(np.zeros((1, 2)), draws=1, seed=0)[0, 0]
+    wanted = 100 * tree.fractions(alpha) if concentrations == "fraction" else alpha
+    assert np.allclose(got, wanted, rtol=1e-4)
+
+
+def test_concentrations_out_of_a_heads_reach_are_brought_to_its_edge(tree):
+    bias = bias_for(np.full(10, 0.2), "sigmoid", tree)
+    assert np.allclose(1 + 100 / (1 + np.exp(-bias)), 1.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Annotated, Any
 
 import typer
@@ -14,17 +15,26 @@ class Commands(TyperGroup):
     """A group that ends every explained failure in one or two lines and the right exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command: 1 for a failure that zooactive explains, 130 for Ctrl-C."""
+        """Run a command: 1 for a failure that can be explained, 130 for Ctrl-C."""
         try:
             return super().invoke(ctx)
-        except ZooactiveError as error:
-            if ctx.params.get("debug"):
+        except (ZooactiveError, OSError, MemoryError) as error:
+            # A reader that has seen enough (`zooactive ... | head`) is no failure of ours.
+            if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            typer.echo(f"zooactive: {error}", err=True)
+            typer.echo(f"zooactive: {_sentence(error)}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo("zooactive: stopped; what was finished is kept, run the same command to go on", err=True)
             raise typer.Exit(130) from None
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "the memory is used up; take a smaller --batch-size or fewer --draws"
+    # A decoder's or pandas' own words, quoted in an error, may run over lines.
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ZooactiveError) else f"{text}; `zooactive --debug COMMAND` shows where"
 
 
 app = typer.Typer(

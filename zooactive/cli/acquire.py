@@ -2,53 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import JsonOption, SeedOption, WorkspaceOption, last_line, note, open_workspace, print_table
+from zooactive.cli.console import (
+    JsonOption,
+    PredictionsOption,
+    SeedOption,
+    TreeOption,
+    WorkspaceOption,
+    command_line,
+    last_line,
+    note,
+    one_of,
+    open_workspace,
+    print_table,
+)
+from zooactive.writing import make_folder
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.prediction.stored import Predictions
+    from zooactive.tree import DecisionTree
     from zooactive.workspace import Workspace
+
+
+SCORES = ("mutual_information", "entropy", "random")
+
+NumberOption = Annotated[int | None, typer.Option("--n", min=1, help="Galaxies to choose.", show_default=False)]
+VotesOption = Annotated[int | None, typer.Option(min=1, help="Volunteers that each will be shown to.", show_default=False)]
+ScoreOption = Annotated[
+    str | None, typer.Option(callback=one_of(SCORES, "score"), help=f"One of {', '.join(SCORES)}.", show_default=False)
+]
+VotedOption = Annotated[
+    Path | None, typer.Option(help="Table whose labelled galaxies are never chosen.", show_default=False)
+]
+ExcludeOption = Annotated[
+    Path | None, typer.Option(help="Table of ids never to choose (default: the labelled galaxies).", show_default=False)
+]
+ShareOption = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Share drawn at random and reserved.", show_default=False)
+]
+BetaOption = Annotated[float | None, typer.Option(min=0, help="Sharpness: large takes the top scores.", show_default=False)]
+OutOption = Annotated[Path | None, typer.Option(help="The selection, .csv; a .parquet beside it.", show_default=False)]
 
 
 def command(
     workspace: WorkspaceOption = None,
-    predictions: Annotated[
-        Path | None, typer.Option(help="Folder written by `zooactive predict`.", show_default=False)
-    ] = None,
-    n: Annotated[int | None, typer.Option("--n", help="Galaxies to choose.", show_default=False)] = None,
-    votes: Annotated[int | None, typer.Option(help="Volunteers that each will be shown to.", show_default=False)] = None,
-    score: Annotated[str | None, typer.Option(help="mutual_information, entropy or random.", show_default=False)] = None,
-    exclude: Annotated[
-        Path | None,
-        typer.Option(help="Table of ids never to choose (default: the labelled galaxies).", show_default=False),
-    ] = None,
-    random_share: Annotated[
-        float | None, typer.Option(help="Share drawn at random and reserved.", show_default=False)
-    ] = None,
-    beta: Annotated[float | None, typer.Option(help="Sharpness: large takes the top scores.", show_default=False)] = None,
-    out: Annotated[Path | None, typer.Option(help="The selection, .csv; a .parquet beside it.", show_default=False)] = None,
+    predictions: PredictionsOption = None,
+    n: NumberOption = None,
+    votes: VotesOption = None,
+    score: ScoreOption = None,
+    tree: TreeOption = None,
+    catalogue: VotedOption = None,
+    exclude: ExcludeOption = None,
+    random_share: ShareOption = None,
+    beta: BetaOption = None,
+    out: OutOption = None,
     seed: SeedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Choose the galaxies whose votes would tell most; labelled ones are never chosen."""
+    choice = {"n": n, "votes": votes, "score": score, "random_share": random_share, "beta": beta, "seed": seed}
     place = open_workspace(
         workspace,
+        survey={"tree": tree, "catalogue": catalogue},
         pool={"predictions": predictions},
-        acquire={
-            "n": n,
-            "votes": votes,
-            "score": score,
-            "random_share": random_share,
-            "beta": beta,
-            "out": out,
-            "seed": seed,
-        },
+        acquire={"out": out, **choice},
     )
-    from dataclasses import asdict
+    if predictions is None:
+        _refuse_stale(place)
+    selection, excluded = _choose(place, exclude)
+    print_table(selection if json else selection.head(10), as_json=json)
+    arms = selection["arm"].value_counts()
+    note(
+        f"{int(arms.get('acquired', 0))} acquired, {int(arms.get('random', 0))} drawn at random and reserved; "
+        f"{excluded} labelled or excluded galaxies of the pool were left out"
+    )
+    report = command_line("report", workspace=workspace, predictions=predictions, selection=out)
+    last_line(f"{len(selection)} galaxies: {place.acquire.out}", f"{report}, or show them to volunteers")
 
+
+def _choose(place: Workspace, exclude: Path | None) -> tuple[pd.DataFrame, int]:
+    """Write the selection; return it and how many galaxies of the pool were not eligible."""
     from zooactive.acquisition import acquire
     from zooactive.acquisition.selection_files import write_selection
     from zooactive.prediction.stored import open_predictions
@@ -57,7 +98,8 @@ def command(
     choice = asdict(place.acquire)
     target = Path(choice.pop("out"))
     stored = open_predictions(place.pool.predictions)
-    excluded = _excluded(place, exclude)
+    make_folder(target.parent)
+    excluded = _excluded(place, exclude, stored)
     selection = acquire(stored, exclude=excluded, **choice)
     write_selection(
         selection,
@@ -65,22 +107,64 @@ def command(
         options={**choice, "excluded": len(excluded)},
         inputs={"predictions": file_hash(place.pool.predictions / "journal.json")},
     )
-    print_table(selection if json else selection.head(10), as_json=json)
-    arms = selection["arm"].value_counts()
-    note(
-        f"{int(arms.get('acquired', 0))} acquired, {int(arms.get('random', 0))} drawn at random and reserved; "
-        f"{len(excluded)} labelled or excluded galaxies were left out"
-    )
-    last_line(f"{len(selection)} galaxies: {target}", "zooactive report, or show them to volunteers")
+    return selection, len(excluded)
 
 
-def _excluded(place: Workspace, exclude: Path | None) -> list[str]:
-    """Ids never to choose: those of the file, else the labelled galaxies of the workspace's survey."""
+def _refuse_stale(place: Workspace) -> None:
+    """Refuse the workspace's predictions when its model has been trained anew since."""
+    import json
+
+    from zooactive.errors import PosteriorError
+
+    model, predictions = place.model.folder / "model" / "model.json", place.pool.predictions
+    try:
+        now = json.loads(model.read_text(encoding="utf-8"))["fingerprint"]
+        then = json.loads((predictions / "journal.json").read_text(encoding="utf-8"))["model"]
+    except (OSError, ValueError, KeyError):
+        return  # another folder's model may well have made them
+    if now != then:
+        raise PosteriorError(
+            f"{predictions} holds predictions of another model than the one in {model.parent}; delete the folder and run "
+            f"`zooactive predict`, or choose from them all the same with --predictions {predictions}"
+        )
+
+
+def _excluded(place: Workspace, exclude: Path | None, stored: Predictions) -> list[str]:
+    """Ids of the pool never to choose: those of the file, else those with labels for the questions that were predicted."""
     from zooactive.catalogue import read_catalogue
+    from zooactive.errors import AcquisitionError
 
     if exclude is not None:
-        return list(read_catalogue(exclude).ids)
-    if place.survey.catalogue is None:
-        return []
-    survey = place.read_survey()
-    return list(survey.ids[survey.labelled])
+        never = set(read_catalogue(exclude).ids)
+    else:
+        never = set(_labelled(place, stored.head.tree))
+    excluded = [galaxy_id for galaxy_id in stored.ids if galaxy_id in never]
+    if len(excluded) == len(stored.ids) > 0:
+        reason = f"are in {exclude}" if exclude is not None else "are labelled already"
+        raise AcquisitionError(
+            f"all {len(excluded)} galaxies in {stored.folder} {reason}, none is left to choose; predict galaxies without "
+            "votes (`zooactive predict --catalogue POOL`), or set rehearsal under [survey] to pretend"
+        )
+    return excluded
+
+
+def _labelled(place: Workspace, tree: DecisionTree) -> Iterable[str]:
+    """The galaxies that need no more votes: of the survey, or of the task whose questions the predictions answer."""
+    from zooactive.catalogue import read_catalogue
+    from zooactive.finetuning import load_task
+    from zooactive.tree import load_tree
+
+    survey = place.survey
+    if survey.catalogue is not None and survey.tree is not None and load_tree(survey.tree).columns == tree.columns:
+        galaxies = place.read_survey()
+        return list(galaxies.ids[galaxies.labelled])
+    for name, settings in place.tasks.items():
+        task = load_task(settings.task or name)
+        if settings.labels is not None and task.load_tree().columns == tree.columns:
+            galaxies = read_catalogue(settings.labels, tree=task.load_tree(), label_column=task.label_column)
+            return list(galaxies.ids[galaxies.labelled])
+    note(
+        f"warning: no table of galaxies with labels for tree '{tree.name}' is named, so none is left out; "
+        "give --tree and --catalogue, or --exclude"
+    )
+    return []

@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zooactive.workspace import Workspace, find_workspace
+from zooactive.errors import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
+
+    from zooactive.workspace import Workspace
+
+# The names are written here too, so that options are checked, and help is given, without loading any network.
+BACKBONES = ("efficientnet_b0", "resnet26", "small_cnn")
+_WIDTH_OF_A_FILE = 160
+
+
+def one_of(known: Sequence[str], what: str) -> Callable[[str | None], str | None]:
+    """Return an option's check that names the nearest of the known values."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in known:
+            raise typer.BadParameter(
+                f"there is no {what} '{value}'.{did_you_mean(value, known)} Known are {', '.join(known)}"
+            )
+        return value
+
+    return check
+
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -30,16 +52,44 @@ ImagesOption = Annotated[Path | None, typer.Option(help="Folder that relative im
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Folder of a run or of a saved model.", show_default=False)
 ]
+PredictionsOption = Annotated[Path | None, typer.Option(help="Folder written by `zooactive predict`.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
-SeedOption = Annotated[int | None, typer.Option(help="Seed of every random choice.", show_default=False)]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of every random choice.", show_default=False)]
+VolunteersOption = Annotated[
+    str | None, typer.Option(help="Volunteers behind each fraction: a number or a column.", show_default=False)
+]
+ImageSizeOption = Annotated[
+    int | None, typer.Option(min=8, max=4096, help="Side of the network's input in pixels.", show_default=False)
+]
+BackboneOption = Annotated[
+    str | None,
+    typer.Option(callback=one_of(BACKBONES, "backbone"), help=f"Network: {', '.join(BACKBONES)}.", show_default=False),
+]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Epochs of training at most.", show_default=False)]
+BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Galaxies a step.", show_default=False)]
 
 
 def open_workspace(folder: Path | None, **sections: Mapping[str, Any]) -> Workspace:
-    """Find the workspace, let options take the place of what it says, and make warnings and TensorFlow brief."""
+    """Find the workspace, and let options take the place of what it says."""
+    from zooactive.workspace import find_workspace
+
+    be_brief()
+    return find_workspace(folder).with_options(**sections)
+
+
+def be_brief() -> None:
+    """Make warnings and TensorFlow brief."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     warnings.showwarning = _brief_warning
-    return find_workspace(folder).with_options(**sections)
+
+
+def number_or_column(volunteers: str | None) -> float | str | None:
+    """Return what ``--volunteers`` says as a number, or as the name of a column."""
+    try:
+        return None if volunteers is None else float(volunteers)
+    except ValueError:
+        return volunteers
 
 
 def start_networks() -> None:
@@ -70,6 +120,12 @@ def _brief_warning(message: Warning | str, category: type[Warning], *place: Any,
 def note(text: str) -> None:
     """Print a line for people, on stderr."""
     typer.echo(text, err=True)
+
+
+def command_line(name: str, **options: object) -> str:
+    """Return a command to type, with those options that are not None."""
+    given = [f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items() if value is not None]
+    return " ".join([f"zooactive {name}", *given])
 
 
 def last_line(done: str, following: str | None = None) -> None:
@@ -104,13 +160,25 @@ def print_table(table: pd.DataFrame, *, as_json: bool, digits: int = 3) -> None:
         typer.echo(table.to_json(orient="records", indent=1))
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     out = Table(box=box.SIMPLE_HEAD)
     for name in table.columns:
         out.add_column(str(name), justify="right" if table[name].dtype.kind in "fiu" else "left", overflow="fold")
     for row in table.itertuples(index=False):
-        out.add_row(*(f"{value:.{digits}f}" if isinstance(value, float) else str(value) for value in row))
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width).print(out)
+        out.add_row(*(_cell(value, digits) for value in row))
+    screen().print(out)
+
+
+def _cell(value: object, digits: int) -> str:
+    if isinstance(value, float):
+        return "-" if value != value else f"{value:.{digits}f}"
+    return str(value)
+
+
+def screen() -> Console:
+    """Return rich's console on stdout: as wide as the terminal, and wide enough for every table in a file or pipe."""
+    from rich.console import Console
+
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if told else _WIDTH_OF_A_FILE)

@@ -47,7 +47,7 @@ def command(
 def _make_workspace(folder: Path, epochs: int) -> None:
     from zooactive.errors import WorkspaceError
     from zooactive.tree import catalogs_folder
-    from zooactive.workspace import write_workspace
+    from zooactive.workspace_template import write_workspace
     from zooactive.writing import aside, explained
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

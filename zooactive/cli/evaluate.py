@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from zooactive.cli.console import (
     CatalogueOption,
@@ -11,6 +12,7 @@ from zooactive.cli.console import (
     ModelOption,
     TreeOption,
     WorkspaceOption,
+    command_line,
     last_line,
     note,
     open_workspace,
@@ -18,6 +20,10 @@ from zooactive.cli.console import (
     progress_bar,
     start_networks,
 )
+
+if TYPE_CHECKING:
+    from zooactive.catalogue import Catalogue
+    from zooactive.workspace import Workspace
 
 
 def command(
@@ -34,15 +40,21 @@ def command(
         model={"folder": model},
         survey={"tree": tree, "catalogue": catalogue, "images": images},
     )
-    learning, _, test = place.split_survey()
+    learning, test = _galaxies(place)
     start_networks()
+    from zooactive.errors import ModelError
     from zooactive.evaluation import evaluate
     from zooactive.models import load_model
     from zooactive.prediction import predict
     from zooactive.writing import aside, write_how, write_json
 
     network = load_model(place.model.folder)
-    test, learning = (part.take(part.labelled) for part in (test, learning))
+    assert test.tree is not None
+    if network.tree.columns != test.tree.columns:
+        raise ModelError(
+            f"the model in {place.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
+            f"'{test.tree.name}'; give --model of that tree"
+        )
     with progress_bar("predicting the test galaxies", len(test)) as progress:
         posterior = predict(network, test, draws=place.pool.draws, seed=place.pool.seed, progress=progress)
     assert test.votes is not None
@@ -59,4 +71,21 @@ def command(
         f"{merits.galaxies} test galaxies: negative log-likelihood {merits.likelihood:.2f} nats a galaxy, against "
         f"{merits.constant_likelihood:.2f} for the best constant concentrations ({merits.gain:+.1%})"
     )
-    last_line(f"Written to {target}; rows count galaxies of which at least half of the volunteers were asked the question.")
+    last_line(
+        f"Written to {target}; rows count galaxies of which at least half of the volunteers were asked the question.",
+        command_line("predict", workspace=workspace, model=model),
+    )
+
+
+def _galaxies(place: Workspace) -> tuple[Catalogue, Catalogue]:
+    """The labelled galaxies that the model learnt from, and those that it never saw."""
+    from zooactive.errors import WorkspaceError
+
+    learning, _, test = place.split_survey()
+    for part, purpose in ((learning, "training"), (test, "test")):
+        if not part.labelled.any():
+            raise WorkspaceError(
+                f"{part.source} has no labelled galaxy in its {purpose} part ({len(part)} galaxies, split "
+                f"{', '.join(f'{share:g}' for share in place.survey.split)}); bring more votes, or change the split"
+            )
+    return learning.take(learning.labelled), test.take(test.labelled)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import ImagesOption, last_line, open_workspace
+from zooactive.cli.console import BACKBONES, ImagesOption, be_brief, last_line, note, one_of
+
+if TYPE_CHECKING:
+    from zooactive.catalogue import Catalogue
+    from zooactive.workspace import Workspace
 
 
 def command(
@@ -17,21 +22,27 @@ def command(
     catalogue: Annotated[Path, typer.Option(help="Table of galaxies with votes.")],
     images: ImagesOption = None,
     pool: Annotated[Path | None, typer.Option(help="Table of galaxies to choose from.", show_default=False)] = None,
-    backbone: Annotated[str, typer.Option(help="Network: efficientnet_b0, resnet26 or small_cnn.")] = "efficientnet_b0",
-    image_size: Annotated[int, typer.Option(help="Side of the network's input in pixels.")] = 224,
-    epochs: Annotated[int, typer.Option(help="Epochs of training at most.")] = 30,
-    n: Annotated[int, typer.Option(help="Galaxies to choose each time.")] = 500,
+    backbone: Annotated[
+        str, typer.Option(callback=one_of(BACKBONES, "backbone"), help=f"Network: {', '.join(BACKBONES)}.")
+    ] = BACKBONES[0],
+    image_size: Annotated[int, typer.Option(min=8, max=4096, help="Side of the network's input in pixels.")] = 224,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training at most.")] = 30,
+    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies to choose each time.")] = 500,
     rehearsal: Annotated[
-        int | None, typer.Option(help="Pretend that only so many galaxies have votes yet.", show_default=False)
+        int | None, typer.Option(min=1, help="Pretend that only so many galaxies have votes yet.", show_default=False)
     ] = None,
     rings: Annotated[
         Path | None, typer.Option(help="A table of ring labels for `finetune --task rings`.", show_default=False)
     ] = None,
 ) -> None:
     """Write a commented zooactive.toml, after a look at the catalogue it names."""
-    from zooactive.workspace import write_workspace
+    from zooactive.workspace import Pool, Survey, Workspace
+    from zooactive.workspace_template import write_workspace
 
-    open_workspace(None)
+    be_brief()
+    own_tree = str(Path(tree).resolve()) if tree.endswith(".toml") else tree
+    survey = Survey(own_tree, catalogue, images, rehearsal=rehearsal)
+    galaxies = _look(Workspace(folder, survey=survey, pool=Pool(catalogue=pool)), rings)
     path = write_workspace(
         folder,
         tree=_from(folder, Path(tree)) if tree.endswith(".toml") else tree,
@@ -45,11 +56,26 @@ def command(
         rehearsal=rehearsal,
         tasks={"rings": (_from(folder, rings), None)} if rings else {},
     )
-    survey = open_workspace(path.parent).read_survey()
     last_line(
-        f"{path}: {len(survey)} galaxies, {int(survey.labelled.sum())} of them labelled.",
-        f"cd {folder} && zooactive prepare && zooactive train",
+        f"{path}: {len(galaxies)} galaxies, {int(galaxies.labelled.sum())} of them labelled.",
+        f"cd {shlex.quote(str(folder))} && zooactive prepare && zooactive train",
     )
+
+
+def _look(place: Workspace, rings: Path | None) -> Catalogue:
+    """Read every table that the file will name, so that no workspace is left behind whose tables cannot be read."""
+    from zooactive.catalogue import read_catalogue
+
+    galaxies = place.read_originals()
+    if place.survey.rehearsal is not None:
+        galaxies = galaxies.rehearse(place.survey.rehearsal, seed=place.survey.split_seed)
+    if place.pool.catalogue is not None:
+        place.read_pool()
+    if rings is not None:
+        read_catalogue(rings)
+    if not any(galaxies.images):
+        note(f"warning: {galaxies.source} has no image column; give --images, a folder of files called by the ids")
+    return galaxies
 
 
 def _from(folder: Path, path: Path) -> str:

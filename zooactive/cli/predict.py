@@ -8,17 +8,20 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
+    BatchSizeOption,
     CatalogueOption,
     ImagesOption,
     ModelOption,
     SeedOption,
     WorkspaceOption,
+    command_line,
     last_line,
     note,
     open_workspace,
     progress_bar,
     start_networks,
 )
+from zooactive.writing import make_folder
 
 
 def command(
@@ -27,8 +30,8 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the predictions.", show_default=False)] = None,
-    draws: Annotated[int | None, typer.Option(help="Posterior draws.", show_default=False)] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Galaxies a step.", show_default=False)] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Posterior draws.", show_default=False)] = None,
+    batch_size: BatchSizeOption = None,
     seed: SeedOption = None,
 ) -> None:
     """Predict the posterior of every galaxy of the pool into Parquet; an interrupted run goes on."""
@@ -45,6 +48,7 @@ def command(
         },
     )
     galaxies = place.read_pool()
+    make_folder(place.pool.predictions)
     start_networks()
     from zooactive.models import load_model
     from zooactive.prediction import predict
@@ -66,5 +70,5 @@ def command(
         note(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
     last_line(
         f"{len(galaxies) - failures} galaxies, {pool.draws} draws: {pool.predictions}",
-        f"zooactive acquire --n {place.acquire.n}",
+        command_line("acquire", workspace=workspace, predictions=out, n=place.acquire.n),
     )

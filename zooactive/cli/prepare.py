@@ -9,11 +9,15 @@ import typer
 
 from zooactive.cli.console import (
     CatalogueOption,
+    ImageSizeOption,
     ImagesOption,
     TreeOption,
+    VolunteersOption,
     WorkspaceOption,
+    command_line,
     last_line,
     note,
+    number_or_column,
     open_workspace,
     progress_bar,
 )
@@ -24,33 +28,27 @@ def command(
     tree: TreeOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
-    volunteers: Annotated[float | None, typer.Option(help="Volunteers behind each fraction.", show_default=False)] = None,
-    image_size: Annotated[
-        int | None, typer.Option(help="Side in pixels at which images are packed.", show_default=False)
-    ] = None,
+    volunteers: VolunteersOption = None,
+    image_size: ImageSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the shards.", show_default=False)] = None,
     max_failures: Annotated[
-        int | None, typer.Option(help="Stop when more images than this cannot be read.", show_default=False)
+        int | None, typer.Option(min=0, help="Stop when more images than this cannot be read.", show_default=False)
     ] = None,
 ) -> None:
     """Check every row and image of a catalogue and pack them into Parquet shards at the model's size."""
     from zooactive.images import Preprocessing
     from zooactive.shards import write_shards
-    from zooactive.writing import file_hash, write_how
+    from zooactive.writing import file_hash, make_folder, write_how
 
     place = open_workspace(
         workspace,
-        survey={
-            "tree": tree,
-            "catalogue": catalogue,
-            "images": images,
-            "volunteers": volunteers,
-            "shards": out,
-        },
+        survey={"tree": tree, "catalogue": catalogue, "images": images, "shards": out}
+        | {"volunteers": number_or_column(volunteers)},
         model={"image_size": image_size},
     )
-    survey = place.without_rehearsal().read_survey()
+    survey = place.read_originals()
     shards = place.survey.shards
+    make_folder(shards)
     model = place.model
     preprocessing = Preprocessing(size=model.image_size, channels=model.channels, crop=model.crop)
     with progress_bar("packing", len(survey)) as progress:
@@ -65,4 +63,11 @@ def command(
     )
     if len(result.failures):
         note(f"{len(result.failures)} images could not be read; {shards / 'failures.parquet'} names each with the reason")
-    last_line(f"{result.galaxies} galaxies in {result.shards} shards at {model.image_size} px: {shards}", "zooactive train")
+    # Shards at a place of their own are a catalogue of their own.
+    given = {"tree": tree, "catalogue": out, "image_size": image_size}
+    if out is None:
+        given |= {"catalogue": catalogue, "images": images, "volunteers": volunteers}
+    last_line(
+        f"{result.galaxies} galaxies in {result.shards} shard{'s' * (result.shards > 1)} at {model.image_size} px: {shards}",
+        command_line("train", workspace=workspace, **given),
+    )

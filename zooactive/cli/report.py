@@ -7,19 +7,44 @@ from typing import Annotated
 
 import typer
 
-from zooactive.cli.console import WorkspaceOption, last_line, open_workspace, start_networks
+from zooactive.cli.console import (
+    CatalogueOption,
+    ImagesOption,
+    ModelOption,
+    PredictionsOption,
+    TreeOption,
+    WorkspaceOption,
+    last_line,
+    open_workspace,
+    start_networks,
+)
+from zooactive.writing import make_folder
 
 
 def command(
     workspace: WorkspaceOption = None,
+    tree: TreeOption = None,
+    catalogue: CatalogueOption = None,
+    images: ImagesOption = None,
+    model: ModelOption = None,
+    predictions: PredictionsOption = None,
+    selection: Annotated[Path | None, typer.Option(help="Table written by `zooactive acquire`.", show_default=False)] = None,
     out: Annotated[
         Path | None, typer.Option(help="The page (default: report.html in the workspace).", show_default=False)
     ] = None,
 ) -> None:
     """Write one self-contained HTML page: training, merits, acquired galaxies, tasks."""
+    place = open_workspace(
+        workspace,
+        survey={"tree": tree, "catalogue": catalogue, "images": images},
+        model={"folder": model},
+        pool={"predictions": predictions},
+        acquire={"out": selection},
+    )
+    target = out or place.folder / "report.html"
+    make_folder(target.parent)
     start_networks()
     from zooactive.report.run import report_workspace
 
-    place = open_workspace(workspace)
-    page = report_workspace(place, out or place.folder / "report.html")
-    last_line(f"Open {page}")
+    page = report_workspace(place, target)
+    last_line(f"The page is written: open {page}", "show the selection to volunteers, add their votes, and train again")

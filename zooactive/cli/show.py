@@ -12,8 +12,10 @@ from zooactive.cli.console import (
     JsonOption,
     ModelOption,
     WorkspaceOption,
+    command_line,
     last_line,
     open_workspace,
+    screen,
     start_networks,
 )
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
     from zooactive.posterior import Posterior
     from zooactive.workspace import Workspace
+
+
+_LONGEST_BAR, _GAP = 20, 3  # characters; rich puts three between columns
 
 
 def command(
@@ -35,7 +40,10 @@ def command(
 ) -> None:
     """Show what volunteers would say about one galaxy; questions that most would not be asked are dimmed."""
     place = open_workspace(
-        workspace, model={"folder": model}, pool={"catalogue": catalogue, "images": images} if catalogue else {}
+        workspace,
+        model={"folder": model},
+        pool={"catalogue": catalogue, "images": images} if catalogue else {},
+        survey={} if catalogue else {"images": images},
     )
     one = _find(galaxy, place)
     start_networks()
@@ -44,24 +52,28 @@ def command(
 
     network = load_model(place.model.folder)
     posterior = predict(network, one, draws=place.pool.draws, seed=place.pool.seed)
-    votes = one.votes[0] if one.votes is not None and one.tree is not None and one.tree == network.tree else None
-    table = answer_table(posterior, votes)
+    known = one.votes is not None and one.votes.any() and one.tree is not None and one.tree.columns == network.tree.columns
+    table = answer_table(posterior, one.votes[0] if known and one.votes is not None else None)
     if json:
         typer.echo(table.to_json(orient="records", indent=1))
         return
     _print(table, galaxy)
     last_line(
         f"Mean vote fractions and 90% intervals of {posterior.draws} draws by {place.model.folder}; "
-        "dimmed: asked of fewer than half of the volunteers."
+        "dimmed: asked of fewer than half of the volunteers.",
+        command_line("predict", workspace=workspace, model=model) + " for all galaxies",
     )
 
 
 def _find(galaxy: str, place: Workspace) -> Catalogue:
     from zooactive.catalogue import single_image
+    from zooactive.cutouts import IMAGE_SUFFIXES
     from zooactive.errors import CatalogueError
 
     if Path(galaxy).is_file():
         return single_image(galaxy)
+    if Path(galaxy).suffix.lower() in IMAGE_SUFFIXES:
+        raise CatalogueError(f"there is no image file {galaxy}; check its path, or give a galaxy's id")
     if place.survey.catalogue is None and place.pool.catalogue is None:
         raise CatalogueError(
             f"'{galaxy}' is no image file, and no catalogue is named in which it could be an id; "
@@ -98,14 +110,15 @@ def answer_table(posterior: Posterior, votes: object | None = None) -> pd.DataFr
 
 def _print(table: pd.DataFrame, title: str) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    out = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for name in ("question", "P(asked)", "answer", "fraction", "90% interval", ""):
-        out.add_column(name, justify="right" if name in ("P(asked)", "fraction") else "left")
-    if "votes" in table:
-        out.add_column("votes", justify="right")
+    terminal = screen()
+    out = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    names = ["question", "P(asked)", "answer", "fraction", "90% interval"] + ["votes"] * ("votes" in table)
+    for name in names:
+        out.add_column(name, justify="right" if name in ("P(asked)", "fraction", "votes") else "left", no_wrap=True)
+    out.add_column("", no_wrap=True)
+    bar = max(0, min(_LONGEST_BAR, terminal.width - _width_without_bar(table)))
     before = None
     for row in table.to_dict("records"):
         first = row["question"] != before
@@ -118,8 +131,14 @@ def _print(table: pd.DataFrame, title: str) -> None:
             row["answer"],
             f"{row['fraction']:.2f}",
             f"{row['low']:.2f} to {row['high']:.2f}",
-            "█" * round(20 * row["fraction"]),
         ]
         cells += [f"{row['votes']:.4g}"] if "votes" in row else []
-        out.add_row(*cells, style="dim" if row["asked"] < 0.5 else None)
-    Console().print(out)
+        out.add_row(*cells, "█" * round(bar * row["fraction"]), style="dim" if row["asked"] < 0.5 else None)
+    terminal.print(out)
+
+
+def _width_without_bar(table: pd.DataFrame) -> int:
+    """Characters that a row takes besides its bar: the longest texts, five more columns, and the gaps."""
+    votes = len("votes") + _GAP if "votes" in table else 0
+    texts = sum(max(len(name), *map(len, table[name])) + _GAP for name in ("question", "answer"))
+    return texts + len("P(asked)") + len("fraction") + len("0.00 to 0.00") + 3 * _GAP + votes + _GAP

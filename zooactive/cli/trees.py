@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import JsonOption, last_line, print_table
+from zooactive.cli.console import JsonOption, last_line, print_table, screen
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -30,11 +30,12 @@ def command(
 
         typer.echo(json_format.dumps(tree.to_dict(), indent=1))
         return
-    from rich.console import Console
-
-    Console().print(_drawing(tree))
-    if tree.citation:
-        last_line(f"Cite: {tree.citation}")
+    screen().print(_drawing(tree))
+    last_line(
+        f"{len(tree.questions)} questions, {len(tree.columns)} answers."
+        + (f" Cite: {tree.citation}" if tree.citation else ""),
+        f"zooactive init --tree {name} --catalogue TABLE",
+    )
 
 
 def _list(*, as_json: bool) -> None:

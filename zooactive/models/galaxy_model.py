@@ -261,7 +261,7 @@ def _model_folder(path: Path) -> Path:
             return folder
     mend = "the save was interrupted: save or train again" if (path / _ENCODER).exists() else "give a saved model's folder"
     if not path.exists():
-        mend = "there is no such folder"
+        mend = "there is no such folder: run `zooactive train`, or give a saved model's folder"
     raise ModelError(f"{path} holds no whole model ({_ABOUT} is missing); {mend}")
 
 

@@ -188,7 +188,7 @@ class LinearHead:
         except ZooactiveError:
             raise
         except Exception as error:  # a damaged zip, array or JSON fails in many ways
-            raise ModelError(f"{path} is no head of a model ({error}); save the model again") from error
+            raise ModelError(f"{path} is damaged, or no head of a model; save the model again") from error
 
     def _to_float16(self, features: ArrayLike) -> NDArray[np.float16]:
         values = np.asarray(features)

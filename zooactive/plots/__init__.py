@@ -8,7 +8,7 @@ and always by a name or a marker as well.
 from __future__ import annotations
 
 from zooactive.plots.curves import probability_histogram, training_curves
-from zooactive.plots.fractions import fractions_scatter, observed_against_predicted, really_asked
+from zooactive.plots.fractions import fractions_scatter, observed_against_predicted
 from zooactive.plots.galaxies import answer_densities, galaxy_posteriors, gallery
 
 __all__ = [
@@ -18,6 +18,5 @@ __all__ = [
     "gallery",
     "observed_against_predicted",
     "probability_histogram",
-    "really_asked",
     "training_curves",
 ]

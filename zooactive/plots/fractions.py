@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.errors import CatalogueError, PosteriorError
+from zooactive.evaluation import really_asked
 from zooactive.plots.style import COLOURS, FAINT, INK, MARKERS, counted, fraction_axis, paper, short_name
 
 if TYPE_CHECKING:
@@ -116,19 +117,6 @@ def observed_against_predicted(posterior: Posterior, votes: ArrayLike, *, questi
         axes.set_ylabel("observed fraction", fontsize=8, color=INK, labelpad=1)
         _legend_beneath(axes, below=0.42 / side)
     return figure
-
-
-def really_asked(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.bool_]:
-    """Whether at least half of a galaxy's volunteers reached each question, (galaxy, answer) -> (galaxy, question).
-
-    The volunteers of a galaxy are those who answered the root above the question.
-    """
-    asked = tree.question_sums(np.asarray(votes, dtype=float))
-    volunteers = asked.copy()
-    for q in tree.order:
-        if tree.parents[q] >= 0:
-            volunteers[:, q] = volunteers[:, tree.parents[q]]
-    return np.asarray((asked > 0) & (asked >= 0.5 * volunteers))
 
 
 def _drawn_answers(answers: tuple[str, ...]) -> tuple[str, ...]:

@@ -89,9 +89,12 @@ def predict(
         return write_predictions(network, table, out, config=config, progress=progress)
     features, failures = embed(network, table, batch_size=batch_size, progress=progress)
     if failures:
+        first = next(iter(failures.values()))
+        if len(table) == 1:
+            raise ImageError(first)
         raise ImageError(
-            f"{len(failures)} of {len(table)} images cannot be read, the first: {next(iter(failures.values()))}; "
-            "with out= they are listed and the others predicted"
+            f"{len(failures)} of {len(table)} images cannot be read, the first: {first} (`zooactive prepare`, and predict "
+            "with out=, leave such galaxies out and list them)"
         )
     concentrations = network.linear_head().posterior_concentrations(features, draws=draws, seed=seed)
     return Posterior(concentrations, table.ids, network.tree)

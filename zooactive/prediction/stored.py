@@ -77,6 +77,13 @@ class Predictions:
             if rows.num_rows:
                 yield self._posterior(rows["id"].to_pylist(), rows["embedding"])
 
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The galaxies' ids, in the order of the catalogue; no draw is made for them."""
+        import pyarrow.parquet as pq
+
+        return tuple(str(i) for part in self.parts for i in pq.read_table(part, columns=["id"])["id"].to_pylist())
+
     def _posterior(self, ids: list[str], embedding: pa.ChunkedArray) -> Posterior:
         flat = embedding.combine_chunks().flatten().to_numpy(zero_copy_only=False)
         features = flat.reshape(len(ids), -1)
@@ -126,7 +133,9 @@ def open_predictions(folder: str | Path) -> Predictions:
     folder = Path(folder)
     journal = _read_journal(folder)
     if journal is None or not journal.get("finished"):
-        state = "unfinished predictions; run the same predict command again" if journal else "no predictions"
+        state = "unfinished predictions; run the same predict command again"
+        if journal is None:
+            state = "no predictions; run `zooactive predict`, or give the folder that it wrote"
         raise PosteriorError(f"{folder} holds {state}")
     return Predictions(folder, LinearHead.load(folder / "head.npz"), journal["draws"], journal["seed"])
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.errors import CatalogueError
+from zooactive.evaluation import really_asked
 from zooactive.images import encode_png
 from zooactive.plots import (
     galaxy_posteriors,
     observed_against_predicted,
     probability_histogram,
-    really_asked,
     training_curves,
 )
 from zooactive.plots.style import paper

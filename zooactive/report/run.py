@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.acquisition.selection_files import read_selection
-from zooactive.catalogue import Catalogue
-from zooactive.errors import WorkspaceError
+from zooactive.catalogue import Catalogue, read_catalogue
+from zooactive.errors import CatalogueError, WorkspaceError
 from zooactive.images import Preprocessing, decode_many
 from zooactive.posterior import Posterior
 from zooactive.report.findings import (
@@ -59,10 +59,15 @@ def _selection(place: Workspace, facts: list[tuple[str, str]], findings: list[Fi
         return
     selection = read_selection(place.acquire.out)
     stored = open_predictions(place.pool.predictions)
-    shown = place.read_pool().select(selection["id"])
-    pixels = _pixels(shown)
+    strangers = set(selection["id"]) - set(stored.ids)
+    if strangers:
+        raise WorkspaceError(
+            f"{place.acquire.out} has {len(strangers)} galaxies that {place.pool.predictions} has not, such as "
+            f"'{min(strangers)}'; run `zooactive acquire` again"
+        )
+    pixels = _pixels(place.read_pool().select(selection["id"]))
     facts += [
-        ("galaxies in the pool", f"{sum(len(chunk) for chunk in stored):,}"),
+        ("galaxies in the pool", f"{len(stored.ids):,}"),
         ("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"),
     ]
     how["acquire"] = _how(place.acquire.out.with_name(place.acquire.out.name + ".how.json"))
@@ -83,8 +88,13 @@ def _test_galaxies(place: Workspace, facts: list[tuple[str, str]], findings: lis
         return
     network = load_model(place.model.folder)
     learning, _, test = (part.take(part.labelled) for part in place.split_survey())
-    if len(test) == 0 or test.votes is None or learning.votes is None:
+    if len(test) == 0 or len(learning) == 0 or test.votes is None or learning.votes is None or test.tree is None:
         return
+    if network.tree.columns != test.tree.columns:
+        raise WorkspaceError(
+            f"the model in {place.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
+            f"'{test.tree.name}'; give --model of that tree"
+        )
     posterior: Posterior = predict(network, test, draws=place.pool.draws, seed=place.pool.seed)
     merits = evaluate(posterior, test.votes, seen=learning.votes)
     facts += [
@@ -107,19 +117,23 @@ def _training(place: Workspace, facts: list[tuple[str, str]], findings: list[Fin
 
 
 def _tasks(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
-    from zooactive.catalogue import read_catalogue
     from zooactive.finetuning import load_finetuned
 
-    for folder in sorted((place.folder / "tasks").glob("*/finetuned.json")):
-        tuned = load_finetuned(folder.parent)
-        settings = place.tasks.get(tuned.task.name)
-        pixels: dict[str, NDArray[np.uint8]] = {}
-        if settings is not None and settings.labels is not None:
-            labels = read_catalogue(settings.labels, images=settings.images)
-            pixels = _pixels(labels.select(tuned.held_out["id"]))
+    for file in sorted((place.folder / "tasks").glob("*/finetuned.json")):
+        tuned = load_finetuned(file.parent)
+        made = _how(file.parent / "how.json")
         table = tuned.held_out[["id", tuned.answer, "truth"]]
+        pixels = _task_pixels(made.get("options", {}), list(table["id"]))
         findings.append(task_finding(tuned.task.name, tuned.evaluate(), table, pixels, answer=tuned.answer))
-        how[f"finetune {tuned.task.name}"] = _how(folder.parent / "how.json")
+        how[f"finetune {tuned.task.name}"] = made
+
+
+def _task_pixels(options: dict[str, Any], ids: list[str]) -> dict[str, NDArray[np.uint8]]:
+    """Pictures of a task's galaxies from the table they were learnt from; none when that has gone or changed since."""
+    try:
+        return _pixels(read_catalogue(options["labels"], images=options.get("images")).select(ids))
+    except (KeyError, CatalogueError):
+        return {}
 
 
 def _pixels(catalogue: Catalogue) -> dict[str, NDArray[np.uint8]]:

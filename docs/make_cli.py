@@ -1,0 +1,77 @@
+"""Write the page about the commands from the commands themselves: ``python docs/make_cli.py``."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+import typer
+
+PAGE = Path(__file__).with_name("cli.md")
+
+_HEAD = """\
+# Commands
+
+<!-- Written by `python docs/make_cli.py`; edit the commands in zooactive/cli, not this page. -->
+
+{help}
+
+Where an option is left away, the workspace's file decides ({{doc}}`workspace`). `zooactive COMMAND --help` shows the same in
+the terminal.
+"""
+_COMPLETION = ("install_completion", "show_completion")  # options that Typer adds itself
+_KINDS = {"Path": "path", "str": "text", "int": "integer", "float": "number", "bool": "flag"}
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    from zooactive.cli import app
+
+    group: Any = typer.main.get_command(app)
+    parts = [_HEAD.format(help=group.help), _table(group)]
+    for name, command in group.commands.items():
+        arguments = [_shown(parameter) for parameter in _parameters(command) if parameter.param_type_name == "argument"]
+        usage = " ".join(["zooactive", name, *arguments, "[OPTIONS]"])
+        parts += [f"## {name}\n", f"```text\n{usage}\n```\n", f"{inspect.cleandoc(command.help or '')}\n", _table(command)]
+    return "\n".join(parts)
+
+
+def _parameters(command: Any) -> list[Any]:
+    """Arguments, then options, each in the order of the command."""
+    known = [parameter for parameter in command.params if parameter.name not in _COMPLETION]
+    return sorted(known, key=lambda parameter: parameter.param_type_name != "argument")
+
+
+def _shown(argument: Any) -> str:
+    name = argument.name.upper()
+    return name if argument.required else f"[{name}]"
+
+
+def _table(command: Any) -> str:
+    hints = get_type_hints(inspect.unwrap(command.callback))
+    lines = ["| name | type | what it says |", "| --- | --- | --- |"]
+    for parameter in _parameters(command):
+        argument = parameter.param_type_name == "argument"
+        names = [parameter.name.upper()] if argument else parameter.opts
+        cells = [", ".join(f"`{name}`" for name in names), _kind(hints[parameter.name]), _meaning(parameter)]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _kind(hint: Any) -> str:
+    names = [kind.__name__ for kind in (get_args(hint) or (hint,)) if kind is not NoneType]
+    return " or ".join(_KINDS.get(name, name) for name in names)
+
+
+def _meaning(parameter: Any) -> str:
+    text = parameter.help or ""
+    if parameter.required:
+        return f"{text} Needed."
+    plain = parameter.default is None or isinstance(parameter.default, bool) or not parameter.show_default
+    return text if plain else f"{text} Default: `{parameter.default}`."
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

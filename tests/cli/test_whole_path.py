@@ -1,0 +1,247 @@
+"""From a table and images to a report, through the commands alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from small_survey import read_json, write_survey, zooactive
+
+from zooactive.workspace import find_workspace
+
+GALAXIES, LABELLED = 64, 40
+HEAD = ("--head-epochs", 3)
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory) -> Path:
+    return write_survey(tmp_path_factory.mktemp("survey"), GALAXIES)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def results(survey: Path, home: Path) -> dict[str, Any]:
+    """What each command said, in a workspace of its own."""
+    small = ("--backbone", "small_cnn", "--image-size", 32, "--epochs", 2, "--n", 6, "--rehearsal", LABELLED)
+    named = ("--tree", survey / "tree.toml", "--catalogue", survey / "survey.csv", "--images", survey / "images")
+    typed: dict[str, tuple[object, ...]] = {
+        "init": (home, *named, *small, "--rings", survey / "rings.csv"),
+        "prepare": (),
+        "train": (),
+        "predict": ("--draws", 8),
+        "acquire": (),
+        "evaluate": (),
+        "show": ("g003",),
+        "finetune": (*HEAD, "--images", survey / "images"),
+        "report": (),
+    }
+    return {name: zooactive(name, *words, folder=home) for name, words in typed.items()}
+
+
+@pytest.fixture
+def copied(results: dict[str, Any], home: Path, tmp_path: Path) -> Path:
+    """A workspace to spoil."""
+    return shutil.copytree(home, tmp_path / "copied")
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "following"),
+    [
+        ("init", "zooactive.toml", "zooactive prepare"),
+        ("prepare", "shards", "zooactive train"),
+        ("train", "runs/first/model", "zooactive evaluate"),
+        ("predict", "predictions", "zooactive acquire --n 6"),
+        ("acquire", "selection.csv", "zooactive report"),
+        ("evaluate", "runs/first/evaluation.csv", "zooactive predict"),
+        ("show", "runs/first", "zooactive predict"),
+        ("finetune", "tasks/rings/held_out.csv", "zooactive predict --model"),
+        ("report", "report.html", "volunteers"),
+    ],
+)
+def test_the_last_lines_say_what_was_written_and_what_to_run_next(results, name, written, following):
+    done, last = results[name].stderr.strip().splitlines()[-2:]
+    assert written in done
+    assert last.startswith("Next: ")
+    assert following in last
+
+
+@pytest.mark.parametrize("name", ["init", "prepare", "train", "predict", "report"])
+def test_commands_without_a_table_leave_stdout_empty(results, name):
+    assert results[name].stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "rows", "columns"),
+    [
+        ("acquire", (), 6, {"id", "score", "rank", "arm", "inclusion_probability"}),
+        ("evaluate", (), 3, {"question", "galaxies", "accuracy", "baseline", "mean_deviation"}),
+        ("show", ("g003",), 8, {"question", "asked", "answer", "fraction", "low", "high"}),
+        ("trees", (), 15, {"tree", "survey", "questions", "answers"}),
+    ],
+)
+def test_json_on_stdout_is_the_whole_table_and_nothing_else(results, home, name, words, rows, columns):
+    table = json.loads(zooactive(name, *words, "--json", folder=home).stdout)
+    assert len(table) == rows
+    assert columns <= set(table[0])
+
+
+def test_an_image_file_can_be_shown_and_gives_the_same_numbers_as_its_id(copied, survey):
+    shutil.rmtree(copied / "shards")  # else the id's pixels come from there, resized once; they are equal, but prove less
+    by_id = json.loads(zooactive("show", "g003", "--json", folder=copied).stdout)
+    by_file = json.loads(zooactive("show", survey / "images" / "g003.jpg", "--json", folder=copied).stdout)
+    assert [row["fraction"] for row in by_file] == [row["fraction"] for row in by_id]
+
+
+def test_votes_that_a_rehearsal_hides_are_not_shown_as_zeros(results, home):
+    labelled = find_workspace(home).read_survey()
+    hidden, known = labelled.ids[~labelled.labelled][0], labelled.ids[labelled.labelled][0]
+    assert "votes" not in json.loads(zooactive("show", hidden, "--json", folder=home).stdout)[0]
+    assert "votes" in json.loads(zooactive("show", known, "--json", folder=home).stdout)[0]
+
+
+@pytest.mark.parametrize("columns", ["80", "100", "160"])
+def test_a_galaxy_fits_the_terminal_and_no_name_is_cut(results, home, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    screen = zooactive("show", "g003", folder=home).stdout
+    assert max(map(len, screen.splitlines())) <= int(columns)
+    assert "…" not in screen
+    assert "smooth-or-featured" in screen
+
+
+def test_labelled_galaxies_are_never_chosen(results, home):
+    survey = find_workspace(home).read_survey()
+    chosen = pd.read_csv(home / "selection.csv", dtype={"id": str})
+    assert survey.labelled.sum() == LABELLED
+    assert not set(chosen["id"]) & set(survey.ids[survey.labelled])
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "shards/how.json",
+        "runs/first/how.json",
+        "runs/first/evaluation.csv.how.json",
+        "predictions/how.json",
+        "selection.csv.how.json",
+        "tasks/rings/how.json",
+    ],
+)
+def test_each_result_says_how_it_was_made(results, home, record):
+    made = read_json(home / record)
+    assert set(made) >= {"command", "options", "inputs", "versions"}
+    assert made["inputs"]
+
+
+def test_packed_images_take_the_place_of_the_originals(results, home):
+    assert find_workspace(home).read_survey().prepared is not None
+
+
+def test_shards_of_an_edited_tree_are_left_aside(copied, survey):
+    (copied / "edited.toml").write_text("min_votes = 20\n" + (survey / "tree.toml").read_text())
+    text = (copied / "zooactive.toml").read_text()
+    (copied / "zooactive.toml").write_text(text.replace(str(survey / "tree.toml"), "edited.toml"))
+    with pytest.warns(UserWarning, match="so the original images are read; delete the folder and run `zooactive prepare`"):
+        assert find_workspace(copied).read_survey().prepared is None
+
+
+def test_every_command_can_be_given_twice_and_chooses_byte_for_byte_the_same(copied):
+    files = ("selection.csv", "predictions/part-00000.parquet", "runs/first/model/model.json", "shards/part-00000.parquet")
+    before = [(copied / name).read_bytes() for name in files]
+    for name in ("prepare", "train", "acquire"):
+        zooactive(name, folder=copied)
+    zooactive("predict", "--draws", 8, folder=copied)
+    assert [(copied / name).read_bytes() for name in files] == before
+
+
+def test_a_run_with_other_settings_is_not_written_over_the_first(results, home):
+    told = zooactive("train", "--epochs", 3, folder=home, code=1).stderr
+    assert "other galaxies or settings" in told
+    assert "another run directory" in told
+
+
+def test_a_killed_prediction_goes_on_and_chooses_byte_for_byte_the_same(copied):
+    before = (copied / "selection.csv").read_bytes()
+    (copied / "predictions" / "part-00000.parquet").unlink()
+    journal = read_json(copied / "predictions" / "journal.json")
+    del journal["finished"]
+    (copied / "predictions" / "journal.json").write_text(json.dumps(journal))
+    assert "run the same predict command again" in zooactive("acquire", folder=copied, code=1).stderr
+    zooactive("predict", "--draws", 8, folder=copied)
+    zooactive("acquire", folder=copied)
+    assert (copied / "selection.csv").read_bytes() == before
+
+
+def test_predictions_are_never_mixed_with_those_of_another_model(copied):
+    from zooactive.models import GalaxyModel, load_model
+
+    tree = load_model(copied / "runs" / "first").tree
+    GalaxyModel(tree, backbone="small_cnn", image_size=32, seed=1).save(copied / "runs" / "other" / "model")
+    refused = zooactive("predict", "--draws", 8, "--model", copied / "runs" / "other", folder=copied, code=1)
+    assert "another model" in refused.stderr
+    assert "choose another folder or delete" in refused.stderr
+    shutil.rmtree(copied / "runs" / "first")
+    (copied / "runs" / "other").rename(copied / "runs" / "first")
+    stale = zooactive("acquire", folder=copied, code=1)
+    assert "delete the folder and run `zooactive predict`" in stale.stderr
+    zooactive("acquire", "--predictions", copied / "predictions", folder=copied)
+
+
+def test_a_pool_without_unlabelled_galaxies_says_what_to_do(copied):
+    text = (copied / "zooactive.toml").read_text()
+    (copied / "zooactive.toml").write_text(text.replace("rehearsal = 40", ""))
+    shutil.rmtree(copied / "shards")
+    told = zooactive("acquire", folder=copied, code=1).stderr
+    assert "all 64 galaxies" in told
+    assert "zooactive predict --catalogue POOL" in told
+
+
+def test_a_fine_tuned_model_predicts_and_its_labelled_galaxies_are_left_out(copied):
+    zooactive("predict", "--model", "tasks/rings", "--out", "predictions-rings", "--draws", 4, folder=copied)
+    words = ("acquire", "--predictions", "predictions-rings", "--n", 2, "--out", "rings-selection.csv")
+    assert "labelled already" in zooactive(*words, folder=copied, code=1).stderr
+    labels = copied / "half.csv"
+    rings = pd.read_csv(tomllib.loads((copied / "zooactive.toml").read_text())["tasks"]["rings"]["labels"], dtype=str)
+    rings.head(32).to_csv(labels, index=False)
+    zooactive(*words, "--exclude", labels, folder=copied)
+    chosen = pd.read_csv(copied / "rings-selection.csv", dtype={"id": str})
+    assert not set(chosen["id"]) & set(rings["id"].head(32))
+
+
+def test_a_model_of_another_question_is_not_evaluated_on_these_votes(results, home):
+    told = zooactive("evaluate", "--model", "tasks/rings", folder=home, code=1).stderr
+    assert "answers tree 'rings'" in told
+
+
+def test_a_second_workspace_is_not_written_over_the_first(results, home, survey):
+    named = ("--tree", survey / "tree.toml", "--catalogue", survey / "survey.csv")
+    assert "is there already" in zooactive("init", home, *named, folder=home, code=1).stderr
+
+
+def test_the_whole_path_needs_no_workspace_file(survey, tmp_path):
+    tree, images = ("--tree", survey / "tree.toml"), ("--images", survey / "images")
+    votes = (*tree, "--catalogue", survey / "survey.csv", *images)
+    run, predictions = ("--model", "run"), ("--predictions", "stored")
+    zooactive("prepare", *votes, "--image-size", 32, "--out", "packed", folder=tmp_path)
+    small = ("--backbone", "small_cnn", "--image-size", 32, "--epochs", 1)
+    zooactive("train", *tree, "--catalogue", "packed", *small, "--run-dir", "run", folder=tmp_path)
+    zooactive("evaluate", *votes, *run, folder=tmp_path)
+    pool = ("--catalogue", survey / "survey.csv", *images)
+    told = zooactive("predict", *pool, *run, "--out", "stored", "--draws", 4, folder=tmp_path)
+    assert "Next: zooactive acquire --predictions stored" in told.stderr
+    told = zooactive("acquire", *predictions, "--n", 4, "--out", "chosen.csv", folder=tmp_path)
+    assert "none is left out" in told.stderr
+    zooactive("show", "g001", *pool, *run, folder=tmp_path)
+    zooactive("finetune", survey / "rings.csv", "--task", "rings", *run, *images, *HEAD, folder=tmp_path)
+    zooactive("report", *votes, *run, *predictions, "--selection", "chosen.csv", folder=tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "rings" in page
+    assert not (tmp_path / "zooactive.toml").exists()
