@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import zooactive as za
-from zooactive.tree import catalogs_folder
+from zooactive.tree_files import catalogs_folder
 
 SAMPLES = catalogs_folder() / "samples"
 RINGS = SAMPLES / "rings.parquet"  # columns: id, image, ring (1 or 0, yes or no)

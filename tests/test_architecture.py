@@ -14,7 +14,7 @@ import zooactive
 
 PACKAGE = Path(zooactive.__file__).parent
 FLOORS = (
-    ("errors", "hashing", "tree", "posterior", "writing"),
+    ("errors", "hashing", "tree", "tree_files", "posterior", "writing"),
     ("catalogue", "cutouts", "images", "shards", "tables", "votes"),
     ("acquisition", "evaluation"),
     ("augment", "dataset", "finetuning", "losses", "models", "prediction", "training"),

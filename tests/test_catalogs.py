@@ -13,7 +13,7 @@ import pytest
 
 import zooactive
 from zooactive.finetuning import list_tasks, load_task
-from zooactive.tree import catalogs_folder, list_trees, load_tree
+from zooactive.tree_files import catalogs_folder, list_trees, load_tree
 
 CHECKOUT = Path(zooactive.__file__).resolve().parents[1]
 
@@ -78,7 +78,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
 
 
 def test_an_installed_package_finds_its_own_folder(wheel, tmp_path):
-    code = "import zooactive.tree as t; print(t.catalogs_folder()); print(*t.list_trees())"
+    code = "import zooactive.tree_files as t; print(t.catalogs_folder()); print(*t.list_trees())"
     told = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -12,7 +12,8 @@ import pytest
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import CatalogueError
 from zooactive.images import Preprocessing
-from zooactive.tree import DecisionTree, Question, load_tree
+from zooactive.tree import DecisionTree, Question
+from zooactive.tree_files import load_tree
 
 LONG = ["587732578312454276", "587732578312454277", "000000000000000001"]
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zooactive.errors import TreeError
-from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
+from zooactive.tree import DecisionTree, Question
+from zooactive.tree_files import combine_trees, list_trees, load_tree
 
 # Questions and answers of each survey, counted in its published workflow.
 SIZES = {
@@ -329,3 +330,17 @@ def test_one_junk_value_in_a_good_tree_gives_a_tree_that_works_or_a_tree_error(k
         return
     assert tree.headers
     assert DecisionTree.from_dict(tree.to_dict()) == tree
+
+
+def test_combined_trees_keep_their_short_headers_and_least_min_votes():
+    tree = combine_trees("two", ["decals_dr5", "gz2"])
+    assert tree.resolve("bar_strong") == "bar-dr5_strong"
+    assert tree.resolve("something-odd_yes") == "something-odd-gz2_yes"
+    assert tree.min_votes == 30
+    with pytest.raises(TreeError, match="no answer 'smooth-or-featured_smooth'"):
+        tree.resolve("smooth-or-featured_smooth")  # both surveys ask it
+
+
+def test_trees_of_different_kinds_of_votes_are_not_combined():
+    with pytest.raises(TreeError, match="different kinds of votes"):
+        combine_trees("two", ["gz2", "gz2_kaggle"])

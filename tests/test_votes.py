@@ -10,7 +10,8 @@ import pytest
 from zooactive.catalogue import read_catalogue
 from zooactive.errors import CatalogueError
 from zooactive.tables import GalaxyTable
-from zooactive.tree import DecisionTree, Question, load_tree
+from zooactive.tree import DecisionTree, Question
+from zooactive.tree_files import load_tree
 from zooactive.votes import read_votes
 
 PAIR = [Question("a", ["x", "y"]), Question("b", ["u", "v"], ["a_y"])]

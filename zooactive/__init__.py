@@ -14,9 +14,9 @@ _HOMES = {
     "ZooactiveError": "errors",
     "Question": "tree",
     "DecisionTree": "tree",
-    "load_tree": "tree",
-    "list_trees": "tree",
-    "combine_trees": "tree",
+    "load_tree": "tree_files",
+    "list_trees": "tree_files",
+    "combine_trees": "tree_files",
     "Posterior": "posterior",
     "Catalogue": "catalogue",
     "read_catalogue": "catalogue",
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from zooactive.posterior import Posterior
     from zooactive.prediction import predict
     from zooactive.training import TrainingConfig, train
-    from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
+    from zooactive.tree import DecisionTree, Question
+    from zooactive.tree_files import combine_trees, list_trees, load_tree
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,8 @@ from zooactive.errors import CatalogueError, did_you_mean
 from zooactive.hashing import uniform_from_ids
 from zooactive.images import ImageSource, Preprocessing
 from zooactive.tables import parquet_parts, read_table, rows_where
-from zooactive.tree import DecisionTree, load_tree
+from zooactive.tree import DecisionTree
+from zooactive.tree_files import load_tree
 from zooactive.votes import read_votes
 
 _ARCSECOND = np.pi / 180 / 3600
@@ -304,7 +305,10 @@ def read_catalogue(
     if tree is not None:
         counted = table.metadata is not None and table.metadata["tree"] is not None
         published = replace(tree, votes="counts") if counted else tree  # shards hold counts, whatever the survey published
-        reading = read_votes(table, published, source=str(path), label_column=label_column, volunteers=volunteers)
+        with warnings.catch_warnings():
+            if counted:  # what is to be said of these votes was said when they were packed
+                warnings.simplefilter("ignore", UserWarning)
+            reading = read_votes(table, published, source=str(path), label_column=label_column, volunteers=volunteers)
         votes, single = reading.votes, reading.single_label
         used = (*used, *reading.columns)
     rest = table.frame.drop(columns=list({table.id_column, *used})).reset_index(drop=True)

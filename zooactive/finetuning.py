@@ -16,7 +16,8 @@ from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import ModelError, TrainingError, did_you_mean
 from zooactive.evaluation import binary_metrics, constant_concentrations
 from zooactive.training import seed_epoch
-from zooactive.tree import DecisionTree, catalogs_folder, load_tree
+from zooactive.tree import DecisionTree
+from zooactive.tree_files import catalogs_folder, load_tree
 from zooactive.writing import aside, write_json
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def load_task(name: str | Path | Task) -> Task:
             raise TrainingError(f"{path}: the entry '{key}' is unknown.{did_you_mean(key, known)}")
     if not {"name", "tree"} <= values.keys():
         raise TrainingError(f"{path}: a task needs the entries name and tree")
+    for key, value in values.items():
+        if not isinstance(value, str):
+            raise TrainingError(f"{path}: {key} = {value!r}; give a text")
+    if values["tree"].endswith(".toml"):
+        values["tree"] = str(path.parent / values["tree"])
     return Task(**values)
 
 

@@ -7,11 +7,9 @@ always asked. All answers in one ``asked_after`` belong to one parent question: 
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -257,6 +255,7 @@ class DecisionTree:
 
         Examples
         --------
+        >>> from zooactive.tree_files import load_tree
         >>> load_tree("decals_dr5").resolve("bar_strong")
         'bar-dr5_strong'
         """
@@ -359,77 +358,3 @@ def _refuse_unknown(values: Mapping[str, Any], known: set[str], where: str) -> N
     for key in values:
         if key not in known:
             raise TreeError(f"{where}: the entry '{key}' is unknown.{did_you_mean(key, known)}")
-
-
-def catalogs_folder() -> Path:
-    """Where the trees, tasks and samples lie: inside an installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "catalogs", package.parent / "catalogs"):
-        if (folder / "trees").is_dir():
-            return folder
-    raise TreeError(f"the folder catalogs is missing beside {package}; install zooactive again")
-
-
-def list_trees() -> tuple[str, ...]:
-    """Names of the decision trees that come with zooactive, sorted."""
-    return tuple(sorted(path.stem for path in (catalogs_folder() / "trees").glob("*.toml")))
-
-
-def load_tree(name: str | Path | DecisionTree) -> DecisionTree:
-    """Load a decision tree by its name, or from a TOML file of one's own.
-
-    Parameters
-    ----------
-    name : str or Path
-        One of `list_trees`, or a path that ends in ``.toml``. A tree is returned as it is.
-
-    Raises
-    ------
-    TreeError
-        When there is no such tree, or its file contradicts itself.
-
-    Examples
-    --------
-    >>> len(load_tree("decals_dr5").columns)
-    34
-    """
-    if isinstance(name, DecisionTree):
-        return name
-    if str(name).endswith(".toml"):
-        path = Path(name)
-    else:
-        path = catalogs_folder() / "trees" / f"{name}.toml"
-        if str(name) not in list_trees():
-            raise TreeError(
-                f"there is no decision tree '{name}'.{did_you_mean(str(name), list_trees())} "
-                "`zooactive trees` lists them; a tree of your own is a path that ends in .toml"
-            )
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TreeError(f"{path} cannot be read: {error.strerror}; give the path of a tree's .toml file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TreeError(f"{path} is no valid TOML: {error}") from error
-    try:
-        return DecisionTree.from_dict(values, where=str(path))
-    except TreeError as error:
-        raise error if str(path) in str(error) else TreeError(f"{path}: {error}") from error
-
-
-def combine_trees(name: str, trees: Sequence[str | Path | DecisionTree]) -> DecisionTree:
-    """Put several surveys' trees side by side, so that one model learns from all of them.
-
-    Each galaxy contributes where it has votes; a question without votes adds nothing to the loss.
-
-    Raises
-    ------
-    TreeError
-        When two trees have a question of the same name.
-    """
-    loaded = [load_tree(tree) for tree in trees]
-    return DecisionTree(
-        name,
-        questions=tuple(question for tree in loaded for question in tree.questions),
-        title=" + ".join(tree.title or tree.name for tree in loaded),
-        aliases={column: names for tree in loaded for column, names in tree.aliases.items()},
-    )

@@ -249,7 +249,9 @@ def _check_excess(
 
 def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
     if column not in table.frame.columns:
-        hint = did_you_mean(column, list(table.frame.columns))
+        hint = did_you_mean(column, list(table.frame.columns)) or (
+            f" It has {', '.join(map(str, table.frame.columns[:8]))}; a task file of your own can name another"
+        )
         raise CatalogueError(f"the label column '{column}' is missing from {source}.{hint}")
     if len(tree.questions) != 1:
         raise CatalogueError(

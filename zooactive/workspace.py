@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import WorkspaceError, ZooactiveError, did_you_mean
 from zooactive.training import TrainingConfig
-from zooactive.tree import load_tree
+from zooactive.tree_files import load_tree
 from zooactive.writing import file_hash
 
 FILE = "zooactive.toml"

@@ -12,13 +12,12 @@ from zooactive.workspace import FILE, Network, Survey, parse_workspace
 from zooactive.writing import aside
 
 _TEMPLATE = """\
-# A zooactive workspace. Every value can be given as an option of a command instead; paths start from this file.
+# A zooactive workspace. Most values can be given as options of a command instead; paths start from this file.
 
 [survey]
 tree = {tree}              # `zooactive trees` lists them; a path that ends in .toml is a tree of your own
 catalogue = {catalogue}    # CSV, Parquet, FITS or VOTable: an id, an image and vote columns, matched by name
-{images}# id_column = "objid"      # where it is not called id, id_str, iauname, GalaxyID or survey_id
-# volunteers = 40          # behind each fraction, where the catalogue has fractions and no counts
+{images}{id_column}# volunteers = 40          # behind each fraction, where the catalogue has fractions and no counts
 # min_votes = 30           # votes on the first question from which a galaxy counts as labelled
 # where = "mag_r < 17.7"   # keep some galaxies only
 split = {split}  # training, validation, test: by hashed id
@@ -49,6 +48,9 @@ out = "selection.csv"
 """
 
 
+_ID_COLUMN = '# id_column = "objid"      # where it is not called id, id_str, iauname, GalaxyID or survey_id'
+
+
 def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: Any) -> Path:
     """Write a commented ``zooactive.toml`` into a folder.
 
@@ -57,7 +59,7 @@ def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: 
     folder : path
     tree, catalogue : str
     **values
-        Any of images, backbone, image_size, epochs, batch_size, learning_rate, patience, n, pool,
+        Any of images, id_column, backbone, image_size, epochs, batch_size, learning_rate, patience, n, pool,
         split, rehearsal, and `tasks`: name to (labels, images).
 
     Raises
@@ -75,6 +77,7 @@ def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: 
         tree=_quoted(tree),
         catalogue=_quoted(catalogue),
         images=_entry("images", images, '# images = "images"        # where relative image paths start'),
+        id_column=_entry("id_column", values.get("id_column"), _ID_COLUMN),
         rehearsal=f"{rehearsed}         # pretend that only so many galaxies, by hashed id, have votes yet",
         split=list(values.get("split") or Survey().split),
         backbone=_quoted(values.get("backbone") or Network().backbone),

@@ -15,7 +15,7 @@ GALAXY = "587742550145040402"  # a merger of the sample's test part
 def main() -> None:
     """Predict one galaxy and draw its posteriors."""
     place = find_workspace(sys.argv[1])
-    one = place.without_rehearsal().read_survey().select([GALAXY])
+    one = place.read_originals().select([GALAXY])
     posterior = predict(load_model(place.model.folder), one)
     image = decode(one.images[0], Preprocessing(size=96), name=GALAXY)
     figure = plots.galaxy_posteriors(posterior, GALAXY, image=image, votes=one.votes[0])

@@ -95,7 +95,7 @@ def test_an_unforeseen_failure_of_the_disk_is_a_line_too(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(5, "Input/output error", "survey.csv")
 
-    monkeypatch.setattr("zooactive.tree.load_tree", fail)
+    monkeypatch.setattr("zooactive.tree_files.load_tree", fail)
     told = zooactive("trees", "gz2", folder=tmp_path, code=1).stderr
     assert "Input/output error: 'survey.csv'" in told
     assert "--debug" in told
@@ -107,7 +107,7 @@ def test_memory_that_is_used_up_is_a_line_with_a_mend(tmp_path, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr("zooactive.tree.load_tree", fail)
+    monkeypatch.setattr("zooactive.tree_files.load_tree", fail)
     assert "--batch-size" in zooactive("trees", "gz2", folder=tmp_path, code=1).stderr
 
 

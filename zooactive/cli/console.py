@@ -49,6 +49,10 @@ CatalogueOption = Annotated[
     Path | None, typer.Option(help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards.", show_default=False)
 ]
 ImagesOption = Annotated[Path | None, typer.Option(help="Folder that relative image paths start from.", show_default=False)]
+IdOption = Annotated[
+    str | None,
+    typer.Option("--id", help="The id column (default: id, id_str, iauname, GalaxyID or survey_id).", show_default=False),
+]
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Folder of a run or of a saved model.", show_default=False)
 ]

@@ -46,7 +46,7 @@ def command(
 
 def _make_workspace(folder: Path, epochs: int) -> None:
     from zooactive.errors import WorkspaceError
-    from zooactive.tree import catalogs_folder
+    from zooactive.tree_files import catalogs_folder
     from zooactive.workspace_template import write_workspace
     from zooactive.writing import aside, explained
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.cli.console import (
     CatalogueOption,
+    IdOption,
     ImagesOption,
     JsonOption,
     ModelOption,
@@ -32,13 +33,14 @@ def command(
     tree: TreeOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
+    id_column: IdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure the model on the test galaxies, beside a model that has seen no image."""
     place = open_workspace(
         workspace,
         model={"folder": model},
-        survey={"tree": tree, "catalogue": catalogue, "images": images},
+        survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column},
     )
     learning, test = _galaxies(place)
     start_networks()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import BACKBONES, ImagesOption, be_brief, last_line, note, one_of
+from zooactive.cli.console import BACKBONES, IdOption, ImagesOption, be_brief, last_line, note, one_of
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -21,6 +21,7 @@ def command(
     tree: Annotated[str, typer.Option(help="Decision tree: a name or a .toml file.")],
     catalogue: Annotated[Path, typer.Option(help="Table of galaxies with votes.")],
     images: ImagesOption = None,
+    id_column: IdOption = None,
     pool: Annotated[Path | None, typer.Option(help="Table of galaxies to choose from.", show_default=False)] = None,
     backbone: Annotated[
         str, typer.Option(callback=one_of(BACKBONES, "backbone"), help=f"Network: {', '.join(BACKBONES)}.")
@@ -41,13 +42,14 @@ def command(
 
     be_brief()
     own_tree = str(Path(tree).resolve()) if tree.endswith(".toml") else tree
-    survey = Survey(own_tree, catalogue, images, rehearsal=rehearsal)
+    survey = Survey(own_tree, catalogue, images, id_column=id_column, rehearsal=rehearsal)
     galaxies = _look(Workspace(folder, survey=survey, pool=Pool(catalogue=pool)), rings)
     path = write_workspace(
         folder,
         tree=_from(folder, Path(tree)) if tree.endswith(".toml") else tree,
         catalogue=_from(folder, catalogue),
         images=images and _from(folder, images),
+        id_column=id_column,
         pool=pool and _from(folder, pool),
         backbone=backbone,
         image_size=image_size,

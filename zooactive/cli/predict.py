@@ -10,6 +10,7 @@ import typer
 from zooactive.cli.console import (
     BatchSizeOption,
     CatalogueOption,
+    IdOption,
     ImagesOption,
     ModelOption,
     SeedOption,
@@ -29,6 +30,7 @@ def command(
     model: ModelOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
+    id_column: IdOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the predictions.", show_default=False)] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Posterior draws.", show_default=False)] = None,
     batch_size: BatchSizeOption = None,
@@ -37,6 +39,7 @@ def command(
     """Predict the posterior of every galaxy of the pool into Parquet; an interrupted run goes on."""
     place = open_workspace(
         workspace,
+        survey={"id_column": id_column},
         model={"folder": model},
         pool={
             "catalogue": catalogue,

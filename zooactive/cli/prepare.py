@@ -9,6 +9,7 @@ import typer
 
 from zooactive.cli.console import (
     CatalogueOption,
+    IdOption,
     ImageSizeOption,
     ImagesOption,
     TreeOption,
@@ -28,6 +29,7 @@ def command(
     tree: TreeOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
+    id_column: IdOption = None,
     volunteers: VolunteersOption = None,
     image_size: ImageSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the shards.", show_default=False)] = None,
@@ -42,7 +44,7 @@ def command(
 
     place = open_workspace(
         workspace,
-        survey={"tree": tree, "catalogue": catalogue, "images": images, "shards": out}
+        survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column, "shards": out}
         | {"volunteers": number_or_column(volunteers)},
         model={"image_size": image_size},
     )

@@ -12,6 +12,7 @@ from zooactive.cli.console import (
     BatchSizeOption,
     CatalogueOption,
     EpochsOption,
+    IdOption,
     ImageSizeOption,
     ImagesOption,
     SeedOption,
@@ -40,6 +41,7 @@ def command(
     tree: TreeOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
+    id_column: IdOption = None,
     volunteers: VolunteersOption = None,
     backbone: BackboneOption = None,
     image_size: ImageSizeOption = None,
@@ -52,7 +54,8 @@ def command(
     """Fit the model to the votes; a killed run goes on when the same command is given again."""
     place = open_workspace(
         workspace,
-        survey={"tree": tree, "catalogue": catalogue, "images": images, "volunteers": number_or_column(volunteers)},
+        survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column}
+        | {"volunteers": number_or_column(volunteers)},
         model={"backbone": backbone, "image_size": image_size, "folder": run_dir},
         training={"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed},
     )

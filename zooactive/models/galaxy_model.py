@@ -21,7 +21,8 @@ from zooactive.images import Preprocessing
 from zooactive.models.backbones import build_encoder
 from zooactive.models.head import ConcentrationHead
 from zooactive.models.linear_head import LinearHead, bias_for
-from zooactive.tree import DecisionTree, load_tree
+from zooactive.tree import DecisionTree
+from zooactive.tree_files import load_tree
 from zooactive.writing import aside, write_json
 
 FORMAT = 1
@@ -88,7 +89,7 @@ class GalaxyModel:
         channels: int = 3,
         crop: float = 1.0,
         dropout: float = 0.2,
-        concentrations: str = "sigmoid",
+        concentrations: str = "softplus",
         seed: int = 0,
         preprocessing: Preprocessing | None = None,
     ) -> None:

@@ -41,7 +41,7 @@ class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
         tree: DecisionTree,
         *,
         dropout: float = 0.2,
-        concentrations: str = "sigmoid",
+        concentrations: str = "softplus",
         seed: int = 0,
         name: str | None = "head",
         **kwargs: Any,
