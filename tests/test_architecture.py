@@ -14,9 +14,9 @@ import zooactive
 
 PACKAGE = Path(zooactive.__file__).parent
 FLOORS = (
-    ("errors", "hashing", "tree", "tree_files", "posterior", "writing"),
+    ("errors", "hashing", "likelihood", "mixtures", "tree", "tree_files", "posterior", "posterior_files", "writing"),
     ("catalogue", "cutouts", "images", "shards", "tables", "votes"),
-    ("acquisition", "evaluation"),
+    ("acquisition", "calibration", "evaluation"),
     ("augment", "dataset", "finetuning", "losses", "models", "prediction", "training"),
     ("workspace", "workspace_template", "plots", "report", "cli", "__main__"),
 )

@@ -121,6 +121,12 @@ def test_every_page_is_in_the_contents():
     assert sorted([*listed, "index"]) == PAGES
 
 
+@pytest.mark.parametrize("page", [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.stem)
+def test_every_file_that_a_page_links_to_is_there(page: Path):
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 @pytest.mark.parametrize("script", sorted((REPOSITORY / "examples").glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_loads(script: Path):
     """`nox -s examples` runs them; here it is enough that every name that they import is there."""

@@ -14,60 +14,18 @@ from zooactive.evaluation import (
     binary_metrics,
     constant_concentrations,
     constant_negative_log_likelihood,
-    dirichlet_multinomial_log_prob,
     evaluate,
     negative_log_likelihood,
     question_table,
     really_asked,
 )
+from zooactive.likelihood import dirichlet_multinomial_log_prob
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 
 
 def one_question(answers):
     return DecisionTree("one", [Question("q", [f"a{i}" for i in range(answers)])])
-
-
-@pytest.mark.parametrize(
-    ("votes", "concentrations", "expected"),
-    [
-        ((5, 0, 0), (1, 1, 1), 3.044522),
-        ((10, 0), (1, 1), 2.397895),
-        ((1, 1), (2, 3), 0.916291),
-        ((3, 2, 0), (10, 5, 1), 1.547176),
-        ((12, 28, 0), (30, 60, 5), 4.043949),
-        ((40, 0), (101, 1), 0.333639),
-        ((0, 40), (101, 1), 81.493918),
-    ],
-)
-def test_published_log_probabilities(votes, concentrations, expected):
-    found = dirichlet_multinomial_log_prob(votes, concentrations, one_question(len(votes)))
-    assert -found == pytest.approx([expected], abs=5e-7)
-
-
-def test_a_question_without_votes_has_log_probability_exactly_zero(tree):
-    alpha = np.random.default_rng(0).uniform(1e-3, 1e4, (50, len(tree.columns)))
-    found = dirichlet_multinomial_log_prob(np.zeros(len(tree.columns)), alpha, tree)
-    assert found.shape == (50, 4)
-    assert not found.any()
-
-
-def test_the_probabilities_of_all_votes_sum_to_one_for_every_question(tree):
-    alpha = np.random.default_rng(1).uniform(0.1, 30, len(tree.columns))
-    ways = np.array([k for k in itertools.product(range(6), repeat=3) if sum(k) == 5])
-    votes = np.zeros((len(ways), len(tree.columns)))
-    votes[:, tree.slices[2]] = ways
-    assert np.exp(dirichlet_multinomial_log_prob(votes, alpha, tree)[:, 2]).sum() == pytest.approx(1, abs=1e-12)
-
-
-def test_log_probabilities_are_those_of_scipy(tree, draw_votes):
-    votes = draw_votes(20)
-    alpha = np.random.default_rng(2).uniform(0.1, 100, (20, len(tree.columns)))
-    found = dirichlet_multinomial_log_prob(votes, alpha, tree)
-    for g, (q, where) in itertools.product(range(20), enumerate(tree.slices)):
-        k = votes[g, where].astype(int)
-        expected = stats.dirichlet_multinomial.logpmf(k, alpha[g, where], k.sum())
-        assert found[g, q] == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_posterior_likelihood_is_the_mean_over_draws_of_whole_trees(tree, draw_votes):
@@ -208,14 +166,10 @@ def test_binary_metrics_of_one_class_have_no_auc():
 def test_votes_and_concentrations_that_do_not_fit_are_refused(tree):
     good = np.ones(len(tree.columns))
     posterior = Posterior(np.ones((2, 3, len(tree.columns))), "abc", tree)
-    with pytest.raises(PosteriorError, match=r"votes have the shape \(3,\).*'small' has 10 answers"):
-        dirichlet_multinomial_log_prob([1, 2, 3], good, tree)
     with pytest.raises(PosteriorError, match=r"'smooth-or-featured_artifact' in row 1 are -1\.0"):
         negative_log_likelihood(posterior, [good, [1, 1, -1, *good[3:]], good])
     with pytest.raises(PosteriorError, match=r"votes have the shape \(2, 10\); the posterior needs \(3, 10\)"):
         question_table(posterior, [good, good])
-    with pytest.raises(PosteriorError, match=r"'smooth-or-featured_smooth' is 0\.0"):
-        dirichlet_multinomial_log_prob(good, [0, *good[1:]], tree)
     with pytest.raises(PosteriorError, match=r"shape \(2,\) and truths \(3,\)"):
         binary_metrics([0.1, 0.2], [True, False, True])
     with pytest.raises(PosteriorError, match=r"a probability of 1\.5"):

@@ -18,6 +18,8 @@ _HOMES = {
     "list_trees": "tree_files",
     "combine_trees": "tree_files",
     "Posterior": "posterior",
+    "combine_draws": "posterior",
+    "read_posterior": "posterior_files",
     "Catalogue": "catalogue",
     "read_catalogue": "catalogue",
     "Preprocessing": "images",
@@ -31,19 +33,20 @@ _HOMES = {
     "FinetunedModel": "finetuning",
     "load_finetuned": "finetuning",
 }
-_MODULES = ("acquisition", "evaluation", "losses", "plots", "shards")
+_MODULES = ("acquisition", "calibration", "evaluation", "losses", "plots", "shards")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from zooactive import acquisition, evaluation, losses, plots, shards
+    from zooactive import acquisition, calibration, evaluation, losses, plots, shards
     from zooactive.acquisition import acquire
     from zooactive.catalogue import Catalogue, read_catalogue
     from zooactive.errors import ZooactiveError
     from zooactive.finetuning import FinetunedModel, finetune, load_finetuned
     from zooactive.images import Preprocessing
     from zooactive.models import GalaxyModel, load_model
-    from zooactive.posterior import Posterior
+    from zooactive.posterior import Posterior, combine_draws
+    from zooactive.posterior_files import read_posterior
     from zooactive.prediction import predict
     from zooactive.training import TrainingConfig, train
     from zooactive.tree import DecisionTree, Question

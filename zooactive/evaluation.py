@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from zooactive.errors import PosteriorError
+from zooactive.likelihood import checked_votes, dirichlet_multinomial_log_prob
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 
@@ -23,48 +24,8 @@ _SMALLEST, _LARGEST = 1e-3, 1e5
 # Likelihood ---------------------------------------------------------------------------------------------------------
 
 
-def dirichlet_multinomial_log_prob(votes: ArrayLike, concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    """Log probability of each question's votes under a Dirichlet-multinomial distribution.
-
-    log p(k | alpha) = lnG(n+1) - sum lnG(k+1) + lnG(alpha0) - lnG(n + alpha0) + sum [ lnG(k + alpha) - lnG(alpha) ];
-    exactly 0 for a question without votes. The sum over questions is the log probability of the whole tree of votes.
-
-    Parameters
-    ----------
-    votes : array_like, shape (..., answer)
-        Counts; for pseudo-counts (not whole numbers) this is a pseudo-likelihood.
-    concentrations : array_like, shape (..., answer)
-        Finite and positive; broadcast against `votes`.
-    tree : DecisionTree
-
-    Returns
-    -------
-    ndarray of float64, shape (..., question)
-        In nats.
-
-    Raises
-    ------
-    PosteriorError
-        When a shape does not fit the tree, votes are negative or not finite, or concentrations are not finite and positive.
-
-    Notes
-    -----
-    Walmsley et al. 2022 (MNRAS 509, 3966), eq. 5.
-
-    Examples
-    --------
-    >>> from zooactive.tree import Question
-    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
-    >>> (-dirichlet_multinomial_log_prob([1, 1], [2, 3], tree)).round(6).tolist()
-    [0.916291]
-    """
-    k = _checked_votes(votes, tree)
-    alpha = _checked_concentrations(concentrations, tree)
-    return np.asarray(_log_ways(k, tree) + _log_rising(k, alpha, tree))
-
-
 def negative_log_likelihood(posterior: Posterior, votes: ArrayLike) -> NDArray[np.float64]:
-    """Negative log likelihood of each galaxy's whole tree of votes, -ln mean_t p(k | t).
+    """Negative log likelihood of each galaxy's whole tree of votes, -ln sum_t w_t p(k | t).
 
     Parameters
     ----------
@@ -82,16 +43,12 @@ def negative_log_likelihood(posterior: Posterior, votes: ArrayLike) -> NDArray[n
     PosteriorError
         When the shape does not fit, or votes are negative or not finite.
     """
-    k = _aligned_votes(posterior, votes)
-    log_ways = _log_ways(k, posterior.tree).sum(-1)
-    peak = np.full(len(posterior), -np.inf)  # ln of the sum over draws is kept as peak + ln(total), one draw at a time
-    total = np.zeros(len(posterior))
-    for alpha in posterior.concentrations:
-        log_p = log_ways + _log_rising(k, alpha.astype(np.float64), posterior.tree).sum(-1)
-        higher = np.maximum(peak, log_p)
-        total = total * np.exp(peak - higher) + np.exp(log_p - higher)
-        peak = higher
-    return np.asarray(np.log(posterior.draws) - np.log(total) - peak)
+    log_p = posterior.log_likelihood(votes)
+    peak = log_p.max(0)
+    total = (posterior.weights * np.exp(log_p - peak)).sum(0) / posterior.weights.sum(
+        0
+    )  # the divisor is 1, but for rounding
+    return np.asarray(0.0 - peak - np.log(total))
 
 
 def constant_concentrations(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
@@ -118,7 +75,7 @@ def constant_concentrations(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.
     -----
     The gradient is that of Minka 2000, "Estimating a Dirichlet distribution", section 3.
     """
-    k = _checked_votes(votes, tree).reshape(-1, len(tree.columns))
+    k = checked_votes(votes, tree).reshape(-1, len(tree.columns))
     fitted = np.ones(len(tree.columns))
     for where in tree.slices:
         asked = k[:, where][k[:, where].sum(1) > 0]
@@ -192,7 +149,7 @@ def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float =
     import pandas as pd
 
     tree = posterior.tree
-    k = _aligned_votes(posterior, votes)
+    k = checked_votes(votes, posterior.tree, len(posterior))
     mean = posterior.mean()
     asked = really_asked(k, tree, min_share=min_share)
     rows = []
@@ -289,59 +246,6 @@ def binary_metrics(probability: ArrayLike, truth: ArrayLike) -> dict[str, float]
 
 
 # Inside -------------------------------------------------------------------------------------------------------------
-
-
-def _checked_votes(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    k = np.asarray(votes, dtype=np.float64)
-    _check_answers(k, "votes", tree)
-    bad = ~(np.isfinite(k) & (k >= 0))
-    if bad.any():
-        where = tuple(np.argwhere(bad)[0])
-        row = f" in row {where[0]}" if len(where) > 1 else ""
-        raise PosteriorError(
-            f"the votes for '{tree.columns[where[-1]]}'{row} are {k[where]}; votes are finite and not negative"
-        )
-    return k
-
-
-def _checked_concentrations(concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    alpha = np.asarray(concentrations, dtype=np.float64)
-    _check_answers(alpha, "concentrations", tree)
-    bad = ~(np.isfinite(alpha) & (alpha > 0))
-    if bad.any():
-        where = tuple(np.argwhere(bad)[0])
-        raise PosteriorError(
-            f"the concentration of '{tree.columns[where[-1]]}' is {alpha[where]}; concentrations are finite and positive"
-        )
-    return alpha
-
-
-def _check_answers(values: NDArray[np.float64], name: str, tree: DecisionTree) -> None:
-    if values.ndim == 0 or values.shape[-1] != len(tree.columns):
-        raise PosteriorError(
-            f"{name} have the shape {values.shape}; tree '{tree.name}' has {len(tree.columns)} answers, "
-            "which must be the last axis"
-        )
-
-
-def _aligned_votes(posterior: Posterior, votes: ArrayLike) -> NDArray[np.float64]:
-    k = _checked_votes(votes, posterior.tree)
-    expected = posterior.concentrations.shape[1:]
-    if k.shape != expected:
-        raise PosteriorError(f"votes have the shape {k.shape}; the posterior needs {expected}, one row for each of its ids")
-    return k
-
-
-def _log_ways(k: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Log multinomial coefficients, (..., answer) -> (..., question)."""
-    return np.asarray(special.gammaln(tree.question_sums(k) + 1) - tree.question_sums(special.gammaln(k + 1)))
-
-
-def _log_rising(k: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Everything of log p that depends on the concentrations, (..., answer) -> (..., question)."""
-    total = tree.question_sums(alpha)
-    answers = tree.question_sums(special.gammaln(k + alpha) - special.gammaln(alpha))
-    return np.asarray(answers - (special.gammaln(tree.question_sums(k) + total) - special.gammaln(total)))
 
 
 def _fit_question(k: NDArray[np.float64]) -> NDArray[np.float64]:

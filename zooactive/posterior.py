@@ -7,23 +7,38 @@ draw's quantiles.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from zooactive import mixtures
 from zooactive.errors import PosteriorError, did_you_mean
-from zooactive.tree import DecisionTree
+from zooactive.likelihood import checked_votes, log_rising, log_ways
+from zooactive.tree import DecisionTree, Question
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CHUNK = 1 << 18
-"""Elements (galaxy x answer x draw) that one call of an incomplete beta function works on: fits a core's cache."""
+_BLOCK = 2048
+"""Galaxies whose float64 Beta parameters are held at a time."""
+
+
+class VoteEntropy(NamedTuple):
+    """Where the entropy of one vote on each question comes from; nats, each of shape (galaxy, question).
+
+    ``epistemic``: the draws disagree about the mean fractions, which more labels mend. ``distributional``: given the draw,
+    the galaxy's own fractions are not known, which its own votes would tell. ``data``: volunteers would disagree even if the
+    fractions were known, which nothing mends.
+    """
+
+    epistemic: NDArray[np.float64]
+    distributional: NDArray[np.float64]
+    data: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +54,14 @@ class Posterior:
         Each id once.
     tree : DecisionTree
         Whose columns the answers are.
+    weights : array_like, shape (draw,) or (draw, galaxy), optional
+        How probable each draw is, by default equally; scaled to sum to 1 for each galaxy. Kept as float64 (draw, galaxy).
 
     Raises
     ------
     PosteriorError
-        When shapes disagree, an id occurs twice, or a concentration is not finite and positive.
+        When shapes disagree, an id occurs twice, a concentration is not finite and positive, or weights are negative or all
+        0.
 
     Notes
     -----
@@ -56,13 +74,18 @@ class Posterior:
     >>> posterior = Posterior([[[9.0, 1.0]], [[1.0, 9.0]]], ["g1"], tree)
     >>> posterior.mean().round(2).tolist()
     [[0.5, 0.5]]
+    >>> posterior.given_votes([[3, 0]]).mean().round(2).tolist()
+    [[0.92, 0.08]]
     """
 
     concentrations: NDArray[np.float32]
     ids: NDArray[np.object_]
     tree: DecisionTree
+    weights: NDArray[np.float64]
 
-    def __init__(self, concentrations: ArrayLike, ids: Iterable[str], tree: DecisionTree) -> None:
+    def __init__(
+        self, concentrations: ArrayLike, ids: Iterable[str], tree: DecisionTree, *, weights: ArrayLike | None = None
+    ) -> None:
         alpha = np.ascontiguousarray(concentrations, dtype=np.float32)
         names = np.array([str(galaxy_id) for galaxy_id in ids], dtype=object)
         if alpha.ndim != 3 or alpha.shape[1:] != (len(names), len(tree.columns)):
@@ -86,6 +109,7 @@ class Posterior:
         object.__setattr__(self, "concentrations", alpha)
         object.__setattr__(self, "ids", names)
         object.__setattr__(self, "tree", tree)
+        object.__setattr__(self, "weights", _normalised(weights, names, alpha.shape[0]))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -99,20 +123,17 @@ class Posterior:
 
     def mean(self) -> NDArray[np.float64]:
         """Expected vote fractions E_t[mu], shape (galaxy, answer); each question's answers sum to 1."""
-        total = np.zeros(self.concentrations.shape[1:])
-        for alpha in self.concentrations:
-            total += self.tree.fractions(alpha.astype(np.float64))
-        return total / self.draws
+        return self._mean_over_draws(lambda mu: mu)
 
     def variance(self) -> NDArray[np.float64]:
         """Variance of the vote fraction's density, shape (galaxy, answer): of the mixture, within plus between draws."""
         first = np.zeros(self.concentrations.shape[1:])
         second = np.zeros_like(first)
-        for alpha in self.concentrations:
+        for alpha, weight in zip(self.concentrations, self.weights, strict=True):
             fraction, total = self._beta_parameters(alpha)
-            first += fraction
-            second += fraction * (fraction * total + 1) / (total + 1)
-        return np.maximum(second / self.draws - (first / self.draws) ** 2, 0)
+            first += weight[:, None] * fraction
+            second += weight[:, None] * fraction * (fraction * total + 1) / (total + 1)
+        return np.maximum(second - first**2, 0)
 
     def interval(self, probability: float = 0.9) -> NDArray[np.float64]:
         """Equal-tailed credible interval of each vote fraction, shape (galaxy, answer, 2).
@@ -136,15 +157,19 @@ class Posterior:
 
     def quantiles(self, levels: Sequence[float]) -> NDArray[np.float64]:
         """Quantiles of each vote fraction's mixture density, shape (galaxy, answer, level)."""
-        fraction, total = self._beta_parameters(np.moveaxis(self.concentrations, 0, -1), axis=-2)
-        a = (fraction * total).reshape(-1, self.draws)
-        b = ((1 - fraction) * total).reshape(-1, self.draws)
-        step = max(1, _CHUNK // self.draws)
-        pieces = [(a[i : i + step], b[i : i + step], level) for level in levels for i in range(0, len(a), step)]
-        with ThreadPoolExecutor() as pool:  # the beta functions release the interpreter lock
-            found = list(pool.map(lambda piece: _mixture_quantile(*piece), pieces))
-        by_level = np.concatenate(found).reshape(len(levels), len(self), len(self.tree.columns))
-        return np.moveaxis(by_level, 0, -1)
+        return self._of_mixtures(lambda a, b, w: mixtures.quantiles(a, b, w, levels))
+
+    def probability_above(self, fraction: float) -> NDArray[np.float64]:
+        """P(vote fraction > `fraction`) of each answer, shape (galaxy, answer).
+
+        Raises
+        ------
+        PosteriorError
+            When `fraction` is not between 0 and 1.
+        """
+        if not 0 <= fraction <= 1:
+            raise PosteriorError(f"the probability above a fraction of {fraction} was asked for; fractions are from 0 to 1")
+        return self._of_mixtures(lambda a, b, w: mixtures.above(a, b, w, fraction))
 
     def density(self, column: str, x: ArrayLike) -> NDArray[np.float64]:
         """Density of one answer's vote fraction at `x`, shape (galaxy, x).
@@ -156,13 +181,29 @@ class Posterior:
         x : array_like, shape (x,)
             Fractions strictly between 0 and 1.
         """
-        index = self.tree.columns.index(self.tree.resolve(column))
-        fraction, total = self._beta_parameters(self.concentrations)
-        a = (fraction * total)[:, :, index, None]
-        b = ((1 - fraction) * total)[:, :, index, None]
         points = np.asarray(x, dtype=float)
-        log_density = special.xlogy(a - 1, points) + special.xlog1py(b - 1, -points) - special.betaln(a, b)
-        return np.asarray(np.exp(log_density).mean(0))
+        return self._of_mixtures(lambda a, b, w: mixtures.density(a, b, w, points), column)
+
+    def vote_probabilities(self, column: str, votes: int) -> NDArray[np.float64]:
+        """Predictive distribution of one answer's count among `votes` votes on its question.
+
+        The mixture over draws of beta-binomials: P(k) for k = 0 ... votes, shape (galaxy, votes + 1).
+
+        Parameters
+        ----------
+        column : str
+            An answer; the survey's suffix may be left away.
+        votes : int
+            How many volunteers answer the question, 0 or more.
+
+        Raises
+        ------
+        PosteriorError
+            When `votes` is not a whole number >= 0.
+        """
+        if isinstance(votes, bool) or not isinstance(votes, (int, np.integer)) or votes < 0:
+            raise PosteriorError(f"votes = {votes!r}: the number of volunteers must be a whole number, 0 or more")
+        return self._of_mixtures(lambda a, b, w: mixtures.count_probabilities(a, b, w, int(votes)), column)
 
     # Along the tree -------------------------------------------------------------------------------------------------
 
@@ -175,9 +216,64 @@ class Posterior:
 
     def joint_mean(self) -> NDArray[np.float64]:
         """Expected share of all volunteers who give each answer, E_t[P_t(asked) mu_t], shape (galaxy, answer)."""
-        return self._mean_over_draws(lambda mu: self.tree.asked(mu)[..., self.tree.question_index] * mu)
+        return self._mean_over_draws(self.tree.joint)
 
-    # Rows and tables ------------------------------------------------------------------------------------------------
+    def vote_entropy(self) -> VoteEntropy:
+        """Split the entropy of one vote on each question, given that it is asked: H(mean mu) is the sum of the three parts.
+
+        epistemic = H(mean mu) - mean_t H(mu), data = mean_t [ psi(alpha0 + 1) - sum mu psi(alpha + 1) ], and
+        distributional = mean_t H(mu) - data.
+        """
+        given = np.zeros((len(self), len(self.tree.questions)))
+        data = np.zeros_like(given)
+        for alpha, weight in zip(self.concentrations, self.weights, strict=True):
+            fraction, total = self._beta_parameters(alpha)
+            given += weight[:, None] * self.tree.question_sums(special.entr(fraction))
+            psi = special.digamma(total + 1) - special.digamma(fraction * total + 1)
+            data += weight[:, None] * self.tree.question_sums(fraction * psi)
+        whole = self.tree.question_sums(special.entr(self.mean()))
+        return VoteEntropy(np.maximum(whole - given, 0), np.maximum(given - data, 0), data)
+
+    # Votes ----------------------------------------------------------------------------------------------------------
+
+    def log_likelihood(self, votes: ArrayLike) -> NDArray[np.float64]:
+        """Log probability of each galaxy's whole tree of votes under each draw, ln p(k | t), shape (draw, galaxy).
+
+        Parameters
+        ----------
+        votes : array_like, shape (galaxy, answer)
+            Row-aligned with the posterior; pseudo-counts give a pseudo-likelihood.
+
+        Raises
+        ------
+        PosteriorError
+            When the shape does not fit, or votes are negative or not finite.
+        """
+        k = checked_votes(votes, self.tree, len(self))
+        ways = log_ways(k, self.tree).sum(-1)
+        return np.stack([ways + log_rising(k, alpha.astype(np.float64), self.tree).sum(-1) for alpha in self.concentrations])
+
+    def given_votes(self, votes: ArrayLike) -> Posterior:
+        """Return what is believed once these votes have come in.
+
+        Both change: the draws' weights, in proportion to how probable they made the votes, and the concentrations,
+        alpha + k. The posterior then speaks of further votes on the same galaxies.
+
+        Parameters
+        ----------
+        votes : array_like, shape (galaxy, answer)
+            Row-aligned with the posterior; a galaxy without votes stays as it is.
+
+        Raises
+        ------
+        PosteriorError
+            As `log_likelihood`.
+        """
+        log_p = self.log_likelihood(votes)
+        weights = self.weights * np.exp(log_p - log_p.max(0))
+        return Posterior(self.concentrations + np.asarray(votes, dtype=np.float32), self.ids, self.tree, weights=weights)
+
+    # Parts and tables -----------------------------------------------------------------------------------------------
 
     def select(self, ids: Iterable[str]) -> Posterior:
         """Return the posterior of some galaxies, in the order asked for.
@@ -194,8 +290,27 @@ class Posterior:
                 raise PosteriorError(
                     f"galaxy '{galaxy_id}' is not among the {len(self)} predicted ones.{did_you_mean(galaxy_id, where)}"
                 )
-        rows = [where[galaxy_id] for galaxy_id in wanted]
-        return Posterior(self.concentrations[:, rows], wanted, self.tree)
+        return self.take([where[galaxy_id] for galaxy_id in wanted])
+
+    def take(self, rows: ArrayLike | slice) -> Posterior:
+        """Return the galaxies of some rows: numbers, a slice, or a mask."""
+        index = rows if isinstance(rows, slice) else np.asarray(rows)
+        if not isinstance(index, slice) and index.size == 0:
+            index = index.astype(np.intp)
+        return Posterior(self.concentrations[:, index], self.ids[index], self.tree, weights=self.weights[:, index])
+
+    def question(self, name: str) -> Posterior:
+        """Return the posterior of one question alone, as if everybody were asked it.
+
+        Parameters
+        ----------
+        name : str
+            The survey's suffix may be left away.
+        """
+        question = self.tree.question(name)
+        where = self.tree.slices[self.tree.questions.index(question)]
+        alone = DecisionTree(self.tree.name, (Question(question.name, question.answers),), suffix=self.tree.suffix)
+        return Posterior(self.concentrations[..., where], self.ids, alone, weights=self.weights)
 
     def to_table(self, *, probability: float = 0.9) -> pd.DataFrame:
         """Return one row a galaxy: id, mean fractions, interval ends, P(asked).
@@ -215,55 +330,124 @@ class Posterior:
         columns |= {f"asked_{question.name}": asked[:, i] for i, question in enumerate(self.tree.questions)}
         return pd.DataFrame(columns)
 
+    def to_parquet(self, path: str | Path) -> None:
+        """Write ids, concentrations and weights to one Parquet file; `zooactive.read_posterior` reads it back, bit for bit.
+
+        Raises
+        ------
+        OutputError
+            When the file cannot be written or the disk is full.
+        """
+        from zooactive.posterior_files import write_posterior
+
+        write_posterior(self, path)
+
     # Inside ---------------------------------------------------------------------------------------------------------
 
-    def _beta_parameters(
-        self, alpha: NDArray[np.float32], axis: int = -1
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean fraction and total concentration of each answer's question, with the answers along `axis`."""
-        wide = np.moveaxis(alpha.astype(np.float64), axis, -1)
+    def _beta_parameters(self, alpha: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean fraction and total concentration of each answer's question, shape (..., answer)."""
+        wide = alpha.astype(np.float64)
         total = self.tree.question_sums(wide)[..., self.tree.question_index]
-        return np.moveaxis(wide / total, -1, axis), np.moveaxis(total, -1, axis)
+        return wide / total, total
 
-    def _mean_over_draws(self, of_fractions: object) -> NDArray[np.float64]:
-        assert callable(of_fractions)
-        total = sum(of_fractions(self.tree.fractions(alpha.astype(np.float64))) for alpha in self.concentrations)
-        return np.asarray(total / self.draws)
+    def _of_mixtures(
+        self,
+        of_rows: Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
+        column: str | None = None,
+    ) -> NDArray[np.float64]:
+        """Apply a function of `mixtures` to one answer of every galaxy (galaxy, ...), or to all (galaxy, answer, ...)."""
+        answers = slice(None)
+        if column is not None:
+            index = self.tree.columns.index(self.tree.resolve(column))
+            answers = slice(index, index + 1)
+        starts = range(0, max(len(self), 1), _BLOCK)
+        found = np.concatenate([of_rows(*self._rows_of(slice(i, i + _BLOCK), answers)) for i in starts])
+        return found if column is not None else found.reshape(len(self), len(self.tree.columns), *found.shape[1:])
+
+    def _rows_of(self, block: slice, answers: slice) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Beta parameters and weights of some galaxies' answers, each of shape (galaxy x answer, draw)."""
+        fraction, total = (x[..., answers] for x in self._beta_parameters(self.concentrations[:, block]))
+        weights = np.broadcast_to(self.weights[:, block, None], fraction.shape)
+        rows = (fraction * total, (1 - fraction) * total, weights)
+        a, b, w = (np.moveaxis(x, 0, -1).reshape(-1, self.draws) for x in rows)
+        return a, b, w
+
+    def _mean_over_draws(self, of_fractions: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+        total = np.zeros(())
+        for alpha, weight in zip(self.concentrations, self.weights, strict=True):
+            total = total + weight[:, None] * of_fractions(self.tree.fractions(alpha.astype(np.float64)))
+        return total
 
 
-def _mixture_quantile(a: NDArray[np.float64], b: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    """Solve mean_t I_x(a_t, b_t) = level for x by Newton's method inside a shrinking bracket; (row, draw) -> (row,).
+def combine_draws(posteriors: Sequence[Posterior]) -> Posterior:
+    """Put the draws of several networks together: an ensemble, in which each network counts the same.
 
-    It starts from the Beta distribution with the mixture's mean and variance, which is the answer itself where draws agree.
+    Parameters
+    ----------
+    posteriors : sequence of Posterior
+        Of one tree and the same galaxies, in any order.
+
+    Returns
+    -------
+    Posterior
+        Its galaxies in the order of the first; its draws are those of the first, then of the second, ...
+
+    Raises
+    ------
+    PosteriorError
+        When there is none, or trees or galaxies differ.
+
+    Examples
+    --------
+    >>> from zooactive.tree import DecisionTree, Question
+    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
+    >>> one, other = Posterior([[[9, 1]]], ["g1"], tree), Posterior([[[1, 9]], [[1, 9]]], ["g1"], tree)
+    >>> combine_draws([one, other]).mean().round(6).tolist()
+    [[0.5, 0.5]]
     """
-    total = a + b
-    mean_t = a / total
-    mean = mean_t.mean(1)
-    variance = np.maximum((mean_t * (a + 1) / (total + 1)).mean(1) - mean**2, 1e-300)
-    spread = np.maximum(mean * (1 - mean) / variance - 1, 1e-3)
-    x = special.betaincinv(np.maximum(mean * spread, 1e-6), np.maximum((1 - mean) * spread, 1e-6), level)
-    low, high = np.zeros_like(x), np.ones_like(x)
-    x = np.clip(np.where(np.isfinite(x), x, mean), 1e-300, 1 - 1e-16)
-    log_norm = special.betaln(a, b)
-    left = np.arange(len(x))
-    for _ in range(200):
-        points = x[left, None]
-        excess = special.betainc(a[left], b[left], points).mean(1) - level
-        high[left] = np.where(excess >= 0, x[left], high[left])
-        low[left] = np.where(excess <= 0, x[left], low[left])
-        log_density = (a[left] - 1) * np.log(points) + (b[left] - 1) * np.log1p(-points) - log_norm[left]
-        slope = np.exp(np.minimum(log_density, 700.0)).mean(1)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            step = excess / slope
-            moved = x[left] - step
-        # Where the density diverges (alpha < 1, x near 0 or 1) a Newton step is tiny far from the answer: halve there.
-        small = np.abs(step) < 1e-7
-        near = np.abs(excess) < 1e-6
-        newton = (moved > low[left]) & (moved < high[left]) & (near | ~small)
-        moved = np.where(newton, moved, (low[left] + high[left]) / 2)
-        done = (newton & small) | (high[left] - low[left] < 1e-7)
-        x[left] = moved
-        left = left[~done]
-        if len(left) == 0:
-            break
-    return np.asarray(x)
+    if not posteriors:
+        raise PosteriorError("no posterior was given to combine; give at least one")
+    first = posteriors[0]
+    for other in posteriors[1:]:
+        if other.tree.columns != first.tree.columns:
+            raise PosteriorError(
+                f"posteriors of the trees '{first.tree.name}' and '{other.tree.name}' cannot be combined; give draws for "
+                "the "
+                "same questions"
+            )
+        if set(other.ids) != set(first.ids):
+            lone = next(iter(set(other.ids) ^ set(first.ids)))
+            raise PosteriorError(
+                f"galaxy '{lone}' is in one posterior and not in another; predict the same galaxies with each"
+            )
+    aligned = [first, *(other.select(first.ids) for other in posteriors[1:])]
+    return Posterior(
+        np.concatenate([posterior.concentrations for posterior in aligned]),
+        first.ids,
+        first.tree,
+        weights=np.concatenate([posterior.weights for posterior in aligned]),
+    )
+
+
+def _normalised(weights: ArrayLike | None, names: NDArray[np.object_], draws: int) -> NDArray[np.float64]:
+    """Weights of shape (draw, galaxy) that sum to 1 for each galaxy; equal ones take no memory."""
+    shape = (draws, len(names))
+    if weights is None:
+        return np.broadcast_to(1 / draws, shape)
+    given = np.asarray(weights, dtype=np.float64)
+    given = given[:, None] if given.ndim == 1 else given
+    if given.ndim != 2 or given.shape[0] != draws or given.shape[1] not in (1, len(names)):
+        raise PosteriorError(f"weights have the shape {np.shape(weights)}; give ({draws},) or {shape}")
+    total = np.broadcast_to(given.sum(0), len(names))
+    bad = ~(np.isfinite(total) & (total > 0)) | np.broadcast_to((given < 0).any(0), len(names))
+    if bad.any():
+        raise PosteriorError(
+            f"the weights of galaxy '{names[np.argmax(bad)]}' are negative, not finite, or all 0; give how probable each "
+            "draw is"
+        )
+    if (given == given[:1]).all():
+        return np.broadcast_to(1 / draws, shape)  # equal, whatever their sum: exactly so, as if none had been given
+    scale = np.where(
+        np.abs(given.sum(0) - 1) < 1e-12, 1, given.sum(0)
+    )  # left alone where it is rounding: files keep their bits
+    return np.ascontiguousarray(np.broadcast_to(given / scale, shape))

@@ -225,6 +225,13 @@ class DecisionTree:
         """Numbers of the questions that everybody is asked."""
         return tuple(i for i, parent in enumerate(self.parents) if parent == -1)
 
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Columns of root questions whose answer says that this is no galaxy: an artifact, a star or a problem."""
+        named = [(column, self.columns.index(column)) for q in self.roots for column in self.questions[q].columns]
+        answers = [answer for question in self.questions for answer in question.answers]
+        return tuple(column for column, i in named if any(word in answers[i] for word in ("artifact", "star", "problem")))
+
     def question(self, name: str) -> Question:
         """Return a question by its name; the survey's suffix may be left away."""
         for candidate in self.questions:
@@ -288,6 +295,10 @@ class DecisionTree:
             if self.parents[q] >= 0:
                 reached[..., q] = reached[..., self.parents[q]] * fractions[..., self.leads_to[q]].sum(-1)
         return reached
+
+    def joint(self, fractions: ArrayLike) -> NDArray[Any]:
+        """Share of all volunteers who give each answer, P(asked) times its fraction: (..., answer) -> (..., answer)."""
+        return np.asarray(self.asked(fractions)[..., self.question_index] * fractions)
 
     def allowed_votes(self, votes: ArrayLike) -> NDArray[Any]:
         """How many votes each question can have had at most: (..., answer) counts -> (..., question), infinite at roots."""

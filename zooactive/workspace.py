@@ -74,6 +74,9 @@ class Acquire:
     score: str = "mutual_information"
     random_share: float = 0.1
     beta: float = 4.0
+    per_clicks: float = 0.0
+    max_artifact: float | None = None
+    target: str | None = None
     seed: int = 0
     out: Path = Path("selection.csv")
 

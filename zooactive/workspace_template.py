@@ -43,6 +43,8 @@ draws = 64
 [acquire]
 n = {n}
 votes = 40                 # volunteers that each chosen galaxy will be shown to
+# max_artifact = 0.5       # leave out what more than this share of the volunteers would call an artifact
+# target = "ANSWER"        # an answer that the science is about; default: all that the network has to learn
 # random_share = 0.1       # reserved for galaxies drawn at random: never train on them, they keep the metrics honest
 out = "selection.csv"
 """

@@ -7,9 +7,19 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from zooactive.acquisition import acquire, mutual_information, one_vote_information, predictive_entropy
+from zooactive.acquisition import (
+    acquire,
+    epig,
+    expected_clicks,
+    information_by_question,
+    mutual_information,
+    one_vote_information,
+    predictive_entropy,
+)
+from zooactive.acquisition.pool import SCREENS, Screening, artifact_share
 from zooactive.errors import AcquisitionError
 from zooactive.hashing import gumbel_from_ids, uniform_from_ids
 from zooactive.posterior import Posterior
@@ -33,7 +43,7 @@ def as_bytes(selection):
 
 def test_the_table_has_its_columns_and_ranks(tree):
     selection = acquire(pool_of(300, tree=tree), n=20)
-    assert list(selection.columns) == ["id", "score", "rank", "arm", "inclusion_probability"]
+    assert list(selection.columns) == ["id", "score", "rank", "arm", "inclusion_probability", "question", "clicks"]
     assert selection["rank"].tolist() == list(range(1, 21))
     assert selection.arm.tolist() == ["acquired"] * 18 + ["random"] * 2
     assert selection.id.is_unique
@@ -41,7 +51,7 @@ def test_the_table_has_its_columns_and_ranks(tree):
     assert selection.inclusion_probability.between(20 / 300 / 10, 1).all()
 
 
-@pytest.mark.parametrize("score", ["mutual_information", "entropy", "random"])
+@pytest.mark.parametrize("score", ["mutual_information", "one_vote", "entropy", "variance", "random"])
 def test_a_shuffled_pool_gives_the_same_selection(tree, score):
     posterior = pool_of(1500, tree=tree)
     selection = acquire(posterior, n=10, score=score, seed=3)
@@ -173,7 +183,7 @@ def test_a_score_that_is_not_positive_is_never_chosen():
 
 
 def test_a_posterior_that_agrees_with_itself_is_refused_with_the_mend():
-    with pytest.raises(AcquisitionError, match=r"with 1 draw the posterior.*predict with more draws"):
+    with pytest.raises(AcquisitionError, match=r"draws .* do not disagree .*predict with more draws"):
         acquire(pool_of(30, draws=1), n=5)
     assert len(acquire(pool_of(30, draws=1), n=5, score="entropy")) == 5
 
@@ -185,7 +195,7 @@ def test_a_pool_that_can_be_read_only_once_is_refused():
 
 def test_an_id_in_two_chunks_is_refused():
     posterior = pool_of(30)
-    with pytest.raises(AcquisitionError, match="'g00003' occurs in two chunks"):
+    with pytest.raises(AcquisitionError, match="'g00003' occurs twice"):
         acquire([posterior, posterior.select(["g00003"])], n=5)
 
 
@@ -237,3 +247,81 @@ def test_impossible_arguments_are_refused(arguments, message):
 def test_importing_the_package_does_not_import_numba():
     code = "import sys, zooactive.acquisition; sys.exit('numba' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Options ----------------------------------------------------------------------------------------------------------------
+
+
+def test_galaxies_that_look_like_artifacts_are_in_neither_arm(tree):
+    posterior = pool_of(400, tree=tree)
+    share = posterior.mean()[:, 2]
+    selection = acquire(posterior, n=60, random_share=0.5, max_artifact=0.3)
+    assert (pd.Series(share, posterior.ids)[selection.id] <= 0.3).all()
+    assert selection.attrs["artifacts"] == (share > 0.3).sum()
+    assert selection.attrs["eligible"] == (share <= 0.3).sum()
+    with pytest.raises(AcquisitionError, match="no answer for artifacts"):
+        acquire(pool_of(40), n=2, max_artifact=0.3)
+
+
+def test_scores_may_be_asked_for_by_the_click(tree):
+    posterior = pool_of(300, tree=tree)
+    selection = acquire(posterior, n=30, per_clicks=1, votes=10)
+    score = pd.Series(mutual_information(posterior, 10), posterior.ids)
+    clicks = pd.Series(expected_clicks(posterior, 10), posterior.ids)
+    assert selection.score.tolist() == pytest.approx((score / clicks)[selection.id].tolist(), rel=1e-12)
+    assert selection.clicks.tolist() == pytest.approx(clicks[selection.id].tolist(), rel=1e-12)
+    dear = acquire(posterior, n=30, votes=10)
+    assert selection.clicks.mean() < dear.clicks.mean()
+
+
+def test_a_target_scores_by_what_is_told_about_that_answer_of_the_pool(tree):
+    posterior = pool_of(300, tree=tree)
+    selection = acquire(posterior, n=30, target="bar_strong", votes=10, beta=8)
+    sample = posterior.select(sorted(posterior.ids))
+    expected = pd.Series(epig(posterior, sample, column="bar_strong", votes=10), posterior.ids)
+    assert selection.score.tolist() == pytest.approx(expected[selection.id].tolist(), abs=1e-12)
+    shuffled = posterior.select(np.random.default_rng(1).permutation(posterior.ids))
+    assert as_bytes(acquire(chunked(shuffled, 77), n=30, target="bar_strong", votes=10, beta=8)) == as_bytes(selection)
+
+
+def test_each_galaxy_is_listed_with_the_question_that_tells_most(tree):
+    posterior = pool_of(300, tree=tree)
+    selection = acquire(posterior, n=30)
+    shares = information_by_question(posterior.select(selection.id), 40)
+    assert selection.question.tolist() == [tree.questions[q].name for q in shares.argmax(1)]
+
+
+def test_the_selection_says_how_it_came_about():
+    posterior = pool_of(3000)
+    selection = acquire(posterior, n=10, exclude=posterior.ids[:100])
+    screened = np.sort(one_vote_information(posterior.take(slice(100, None))))
+    assert selection.attrs["eligible"] == 2900
+    assert selection.attrs["excluded"] == 100
+    assert selection.attrs["shortlist"] == 200
+    assert screened[-202] <= selection.attrs["threshold"] <= screened[-200]
+
+
+class Stored:
+    """A pool whose screening scores are at hand, as stored predictions have them."""
+
+    def __init__(self, posterior, pieces):
+        self.posterior, self.pieces = posterior, pieces
+        self.looked_at = 0
+
+    def screenings(self, score, *, artifacts):
+        for rows in np.array_split(np.arange(len(self.posterior)), self.pieces):
+            part = self.posterior.take(rows)
+            yield Screening(pa.array(part.ids), SCREENS[score](part), artifact_share(part) if artifacts else None)
+
+    def posteriors(self, ids):
+        found = self.posterior.select(sorted(ids))
+        self.looked_at = max(self.looked_at, len(found))
+        yield from (found.take([i]) for i in range(len(found)))
+
+
+def test_a_pool_with_stored_scores_gives_the_same_selection_and_draws_the_shortlist_only(tree):
+    posterior = pool_of(3000, tree=tree)
+    pool = Stored(posterior, 13)
+    options = {"n": 10, "max_artifact": 0.6, "exclude": posterior.ids[::7]}
+    assert as_bytes(acquire(pool, **options)) == as_bytes(acquire(posterior, **options))
+    assert pool.looked_at == 201

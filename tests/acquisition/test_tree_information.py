@@ -1,78 +1,28 @@
-"""The estimator over sampled vote trees, against enumeration written here by another route (a Polya urn, vote by vote)."""
+"""The estimator over sampled vote trees, against enumeration by another route (a Polya urn, vote by vote)."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from brute_force import ROOT, SMALL, SMALL_ALPHA, entropies, information, random_tree, urn, vote_trees
 
-from zooactive.acquisition import exact_mutual_information, mutual_information
+from zooactive.acquisition import exact_mutual_information, information_by_question, mutual_information
 from zooactive.errors import AcquisitionError
 from zooactive.posterior import Posterior
-from zooactive.tree import DecisionTree, Question
-
-ROOT = Question("root", ["x", "y", "z"])
-CHILD = Question("child", ["u", "v"], ["root_y"])
-SMALL = DecisionTree("small", [ROOT, CHILD])
-SMALL_ALPHA = np.array([[6, 3, 1, 2, 8], [2, 7, 1, 5, 1]], dtype=float)
+from zooactive.tree import DecisionTree
 
 
-def urn(alpha, votes):
-    """Counts -> probability in each draw, by adding one vote after the other to Polya's urn."""
-    counts = {(0,) * alpha.shape[1]: np.ones(len(alpha))}
-    for vote in range(votes):
-        grown = {}
-        for k, p in counts.items():
-            for a in range(len(k)):
-                one_more = (*k[:a], k[a] + 1, *k[a + 1 :])
-                chance = p * (alpha[:, a] + k[a]) / (alpha.sum(1) + vote)
-                grown[one_more] = grown.get(one_more, 0) + chance
-        counts = grown
-    return counts
-
-
-def entropies(tree, alpha, volunteers):
-    """Entropy of the mixture of all vote trees, and the mean entropy given the draw."""
-    trees = {(): np.ones(len(alpha))}
-    for q in tree.order:
-        question, grown = tree.questions[q], {}
-        for known, p in trees.items():
-            votes = dict(known)
-            asked = sum(votes[column] for column in question.asked_after) if question.asked_after else volunteers
-            for counts, chance in urn(alpha[:, tree.slices[q]], asked).items():
-                grown[known + tuple(zip(question.columns, counts, strict=True))] = p * chance
-        trees = grown
-    p = np.array(list(trees.values()))
-    assert np.allclose(p.sum(0), 1)
-    mixture = p.mean(1)
-    return -(mixture * np.log(mixture)).sum(), -(p * np.log(p)).sum(0).mean()
-
-
-def information(tree, alpha, volunteers):
-    mixture, conditional = entropies(tree, alpha, volunteers)
-    return mixture - conditional
-
-
-def random_tree(rng, questions):
-    """A tree whose later questions are roots, or asked after some answers of an earlier question."""
-    made = [Question("q0", [f"a{i}" for i in range(rng.integers(2, 5))])]
-    while len(made) < questions:
-        parent = made[rng.integers(len(made))]
-        leading = rng.permutation(parent.columns)[: rng.integers(0, len(parent.columns))]
-        answers = [f"a{i}" for i in range(rng.integers(2, 5))]
-        made.append(Question(f"q{len(made)}", answers, sorted(leading)))
-    order = rng.permutation(questions)
-    return DecisionTree("random", [made[i] for i in order])
-
-
-def copies(tree, alpha, galaxies):
+def copies(tree, alpha, galaxies, weights=None):
     """One galaxy under many ids, each of which has its own random stream."""
     repeated = np.repeat(alpha[:, None], galaxies, axis=1)
-    return Posterior(repeated, [f"copy{i}" for i in range(galaxies)], tree)
+    return Posterior(repeated, [f"copy{i}" for i in range(galaxies)], tree, weights=weights)
 
 
-def assert_estimates(tree, alpha, votes, expected, *, trees=None, galaxies=4000):
+def assert_estimates(tree, alpha, votes, expected, *, trees=None, galaxies=2000):
     found = mutual_information(copies(tree, alpha, galaxies), votes, trees=trees, seed=3)
-    assert abs(found.mean() - expected) < 4 * found.std(ddof=1) / np.sqrt(galaxies) + 1e-12
+    sampled = galaxies * (trees or len(alpha))
+    unseen = np.log(len(alpha)) / sampled  # what a tree of votes too rare to have been sampled once can be worth
+    assert abs(found.mean() - expected) < 4 * found.std(ddof=1) / np.sqrt(galaxies) + unseen
     assert found.min() >= 0
     assert found.max() <= np.log(len(alpha)) + 1e-12
 
@@ -96,7 +46,7 @@ def test_forty_votes_on_the_root_alone_are_estimated_without_bias():
     assert_estimates(DecisionTree("root", [ROOT]), SMALL_ALPHA[:, :3], 40, 0.462060129, galaxies=20000)
 
 
-@pytest.mark.parametrize("case", range(25))
+@pytest.mark.parametrize("case", range(200))
 def test_random_trees_are_estimated_and_enumerated_as_brute_force_does(case):
     rng = np.random.default_rng(case)
     tree = random_tree(rng, questions=2 + case % 3)
@@ -163,3 +113,80 @@ def test_votes_that_are_no_whole_numbers_are_refused(tree, votes):
 def test_fewer_than_one_vote_tree_is_refused(tree):
     with pytest.raises(AcquisitionError, match="trees = 0"):
         mutual_information(Posterior(np.ones((2, 1, len(tree.columns))), "a", tree), trees=0)
+
+
+@pytest.mark.parametrize("trees", [None, 5])
+def test_unequal_weights_of_the_draws_are_estimated_and_enumerated_as_brute_force_does(trees):
+    weights = np.array([0.7, 0.05, 0.25])
+    alpha = np.array([[6, 3, 1, 2, 8], [2, 7, 1, 5, 1], [1, 1, 9, 3, 3]], dtype=float)
+    expected = information(SMALL, alpha, 3, weights)
+    one = Posterior(alpha[:, None], ["g"], SMALL, weights=weights)
+    assert exact_mutual_information(one, 3) == pytest.approx([expected], abs=1e-10)
+    found = mutual_information(copies(SMALL, alpha, 20000, weights), 3, trees=trees, seed=3)
+    assert abs(found.mean() - expected) < 4 * found.std(ddof=1) / np.sqrt(20000)
+    assert found.max() <= -(weights * np.log(weights)).sum() + 1e-12
+
+
+def test_a_draw_of_weight_zero_is_as_if_it_were_not_there(tree):
+    alpha = np.random.default_rng(0).uniform(0.5, 9, (2, 40, len(tree.columns)))
+    two = Posterior(alpha, [f"g{i}" for i in range(40)], tree)
+    three = Posterior(np.concatenate([alpha, alpha[:1] * 7]), two.ids, tree, weights=[0.5, 0.5, 0])
+    assert exact_mutual_information(three, 2) == pytest.approx(exact_mutual_information(two, 2), abs=1e-12)
+    found, expected = (mutual_information(posterior, 20, trees=400) for posterior in (three, two))
+    assert found.max() <= np.log(2)
+    assert abs((found - expected).mean()) < 4 * (found - expected).std() / np.sqrt(40)
+
+
+def test_a_received_vote_leaves_what_the_chain_rule_says():
+    """I(2) - I(1) = .113756, the average over one received vote; updating the weights alone would give .130735."""
+    outcomes, p = vote_trees(SMALL, SMALL_ALPHA, 1)
+    left = {"both": 0.0, "weights alone": 0.0}
+    for outcome, chance in zip(outcomes, p.mean(1), strict=True):
+        votes = [[outcome[column] for column in SMALL.columns]]
+        after = Posterior(SMALL_ALPHA[:, None], ["g"], SMALL).given_votes(votes)
+        left["both"] += chance * exact_mutual_information(after, 1)[0]
+        halfway = Posterior(SMALL_ALPHA[:, None], ["g"], SMALL, weights=after.weights)
+        left["weights alone"] += chance * exact_mutual_information(halfway, 1)[0]
+    assert left["both"] == pytest.approx(0.300203120 - 0.186447551, abs=2e-9)
+    assert left["weights alone"] == pytest.approx(0.130735, abs=1e-6)
+
+
+@pytest.mark.parametrize(("votes", "expected"), [(1, [0.093466254, 0.092981298]), (2, [0.158509619, 0.141693501])])
+def test_the_chain_rule_shares_the_small_case_out_among_its_questions(votes, expected):
+    found = information_by_question(copies(SMALL, SMALL_ALPHA, 20000), votes)
+    error = found.std(0, ddof=1) / np.sqrt(len(found))
+    assert (np.abs(found.mean(0) - expected) < 4 * error).all()
+
+
+def test_the_shares_of_the_questions_sum_to_the_score(tree):
+    alpha = np.random.default_rng(2).uniform(0.3, 30, (16, 200, len(tree.columns)))
+    posterior = Posterior(alpha, [f"g{i}" for i in range(200)], tree)
+    shares = information_by_question(posterior, 40, seed=5)
+    assert shares.shape == (200, 4)
+    assert shares.sum(1) == pytest.approx(mutual_information(posterior, 40, seed=5), abs=1e-12)
+
+
+@pytest.mark.parametrize("votes", [40, 400, 3000])
+def test_any_number_of_votes_and_any_concentrations_keep_the_score_in_range(tree, votes):
+    alpha = 10 ** np.random.default_rng(votes).uniform(-3, 5, (6, 50, len(tree.columns)))
+    found = mutual_information(Posterior(alpha, [f"g{i}" for i in range(50)], tree), votes)
+    assert np.isfinite(found).all()
+    assert found.min() >= 0
+    assert found.max() <= np.log(6) + 1e-12
+
+
+def test_the_logits_of_sampled_trees_are_those_of_gamma_functions(tree):
+    """The tables of products against lgamma, up to alpha = 1e5 and a thousand votes: by the score of one known tree."""
+    from zooactive.acquisition.compiled import lay_out
+    from zooactive.acquisition.vote_trees import tree_logits
+
+    alpha = (10 ** np.random.default_rng(4).uniform(-3, 5, (5, 30, len(tree.columns)))).astype(np.float32)
+    posterior = Posterior(alpha, [f"g{i}" for i in range(30)], tree)
+    source, seeds = np.zeros(1, dtype=np.int64), np.arange(30, dtype=np.uint64)
+    weights, volunteers = posterior.weights.copy(), np.full(30, 1000)
+    found = tree_logits(alpha, weights, volunteers, seeds, 1, lay_out(tree), source)[:, 0]
+    sure = Posterior(np.concatenate([alpha[:1]] * 5), posterior.ids, tree)
+    same = tree_logits(sure.concentrations, weights, volunteers, seeds, 1, lay_out(tree), source)[:, 0]
+    assert (same == same[:, :1]).all()
+    assert found[:, 0] == pytest.approx(same[:, 0])
+    assert np.isfinite(found).all()

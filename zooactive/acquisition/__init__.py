@@ -1,16 +1,45 @@
 """Which galaxies to show to volunteers next: scores of a posterior, and the choice made by them.
 
-A `zooactive.posterior.Posterior` is the only thing that these functions see. One idea a file: `tree_information` (the
-estimator used in earnest), `enumeration` (its exact reference), `one_vote` (the screening bound), `entropy` (a baseline) and
-`selection` (the choice).
+A `zooactive.posterior.Posterior` is the only thing that these functions see. One idea a file:
+
+- `tree_information` (the estimator used in earnest, and its shares by question); `enumeration`, `bounds` and
+  `conditional_entropy`, exact for small cases;
+- `one_vote` (the screening bound);
+- `epig` (what votes tell about other galaxies); `batch` (what several galaxies tell together);
+- `binomial`, `entropy` and `variance` (baselines); `clicks` (the cost); `k_centre` (diversity);
+- `selection` (the choice).
 """
 
 from __future__ import annotations
 
+from zooactive.acquisition.batch import greedy_batch, joint_information
+from zooactive.acquisition.binomial import binomial_information
+from zooactive.acquisition.bounds import information_bounds
+from zooactive.acquisition.clicks import expected_clicks
+from zooactive.acquisition.conditional_entropy import conditional_entropy
 from zooactive.acquisition.entropy import predictive_entropy
 from zooactive.acquisition.enumeration import exact_mutual_information
+from zooactive.acquisition.epig import epig
+from zooactive.acquisition.k_centre import k_centre
 from zooactive.acquisition.one_vote import one_vote_information
 from zooactive.acquisition.selection import acquire
-from zooactive.acquisition.tree_information import mutual_information
+from zooactive.acquisition.tree_information import information_by_question, mutual_information
+from zooactive.acquisition.variance import draw_variance
 
-__all__ = ["acquire", "exact_mutual_information", "mutual_information", "one_vote_information", "predictive_entropy"]
+__all__ = [
+    "acquire",
+    "binomial_information",
+    "conditional_entropy",
+    "draw_variance",
+    "epig",
+    "exact_mutual_information",
+    "expected_clicks",
+    "greedy_batch",
+    "information_bounds",
+    "information_by_question",
+    "joint_information",
+    "k_centre",
+    "mutual_information",
+    "one_vote_information",
+    "predictive_entropy",
+]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from zooactive.posterior import Posterior
 
-_BLOCK = 4096
-"""Galaxies worked on at a time, so that float64 copies of the concentrations stay small."""
+_BLOCK = 1 << 16
+"""Fractions (draw x galaxy x answer) worked on at a time: few enough for a core's cache."""
 
 _ROUNDING = 1e-13
 """Information below this, in nats, is rounding of a difference of entropies."""
@@ -31,26 +32,36 @@ class OneVote(NamedTuple):
 
 def one_vote(posterior: Posterior) -> OneVote:
     """Return the entropies of one vote at each question, before and after the draw is known."""
-    starts = range(0, max(len(posterior), 1), _BLOCK)
-    blocks = [_one_vote_of(posterior, slice(i, i + _BLOCK)) for i in starts]
-    return OneVote(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    galaxies, questions = len(posterior), len(posterior.tree.questions)
+    found = OneVote(*(np.empty((galaxies, questions)) for _ in OneVote._fields))
+    step = max(1, _BLOCK // (posterior.draws * len(posterior.tree.columns)))
+    threads = max(1, min(os.cpu_count() or 1, galaxies // step))
+    shares = [range(i * step, galaxies, threads * step) for i in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:  # neither compiled functions nor NumPy's logarithm hold the interpreter lock
+        list(pool.map(lambda starts: _fill(posterior, found, starts, step), shares))
+    return found
 
 
-def _one_vote_of(posterior: Posterior, galaxies: slice) -> OneVote:
-    tree = posterior.tree
-    concentrations = posterior.concentrations[:, galaxies]
-    asked = np.zeros((concentrations.shape[1], len(tree.questions)))
-    given = np.zeros(concentrations.shape[1:])
-    conditional = np.zeros_like(asked)
-    for alpha in concentrations:
-        fractions = tree.fractions(alpha.astype(np.float64))
-        reached = tree.asked(fractions)
-        asked += reached
-        given += reached[:, tree.question_index] * fractions
-        conditional += reached * tree.question_sums(special.entr(fractions))
-    some = np.maximum(asked, np.finfo(float).tiny)  # a question that nobody reaches carries no weight: any mean will do
-    entropy = tree.question_sums(special.entr(given / some[:, tree.question_index]))
-    return OneVote(asked / posterior.draws, entropy, conditional / some)
+def _fill(posterior: Posterior, found: OneVote, starts: range, step: int) -> None:
+    """Work on blocks of galaxies. The logarithms are NumPy's, which are vectorised."""
+    from zooactive.acquisition.compiled import lay_out
+    from zooactive.acquisition.mean_votes import fill_fractions, sum_over_draws
+
+    tree, layout = posterior.tree, lay_out(posterior.tree)
+    answers, questions, smallest = len(tree.columns), len(tree.questions), np.finfo(float).tiny
+    for start in starts:
+        here = slice(start, min(start + step, len(posterior)))
+        alpha = posterior.concentrations[:, here].copy()  # writable, or the function would be compiled once more
+        draws, galaxies = alpha.shape[:2]
+        fractions, asked = np.empty((draws, answers, galaxies)), np.empty((draws, questions, galaxies))
+        fill_fractions(alpha, layout, fractions, asked)
+        reached, conditional, joint = (np.empty((n, galaxies)) for n in (questions, questions, answers))
+        weights = posterior.weights[:, here].copy()
+        sum_over_draws(weights, fractions, np.log(fractions), asked, layout, reached, joint, conditional)
+        some = np.maximum(reached, smallest)  # a question that nobody reaches carries no weight: any mean will do
+        mean = joint / some[tree.question_index]
+        entropy = -np.add.reduceat(mean * np.log(np.maximum(mean, smallest)), tree.starts, axis=0)
+        found.asked[here], found.entropy[here], found.conditional[here] = reached.T, entropy.T, (conditional / some).T
 
 
 def one_vote_information(posterior: Posterior) -> NDArray[np.float64]:

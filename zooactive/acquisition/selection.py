@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from math import ceil, inf, isfinite
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
@@ -11,29 +11,27 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.entropy import predictive_entropy
-from zooactive.acquisition.one_vote import one_vote_information
-from zooactive.acquisition.tree_information import mutual_information
+from zooactive.acquisition.clicks import expected_clicks
+from zooactive.acquisition.eligible import Eligible, screen
+from zooactive.acquisition.epig import epig
+from zooactive.acquisition.pool import SCREENS, Pool, as_pool
+from zooactive.acquisition.tree_information import information_by_question, mutual_information
 from zooactive.errors import AcquisitionError, did_you_mean
-from zooactive.hashing import gumbel_from_ids, hash_ids, uniform_from_ids
+from zooactive.hashing import gumbel_from_ids
 from zooactive.posterior import Posterior
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Score: TypeAlias = Literal["mutual_information", "entropy", "random"]
+Score: TypeAlias = Literal["mutual_information", "one_vote", "entropy", "variance", "random"]
 
-_SCREENS: dict[str, Callable[[Posterior], NDArray[np.float64]]] = {
-    "mutual_information": one_vote_information,
-    "entropy": predictive_entropy,
-    "random": lambda posterior: np.full(len(posterior), np.nan),
-}
 _SHORTLIST_PER_GALAXY = 20
 _SHORTLIST_SHARE = 0.005
+_TARGET_SAMPLE = 500
 
 
 def acquire(
-    posterior: Posterior | Iterable[Posterior],
+    posterior: Posterior | Iterable[Posterior] | Pool,
     n: int = 500,
     *,
     votes: int = 40,
@@ -42,6 +40,9 @@ def acquire(
     exclude: Collection[str] = (),
     random_share: float = 0.1,
     beta: float = 4.0,
+    per_clicks: float = 0.0,
+    max_artifact: float | None = None,
+    target: str | None = None,
 ) -> pd.DataFrame:
     """Choose the galaxies that volunteers should be shown next.
 
@@ -55,30 +56,41 @@ def acquire(
 
     Parameters
     ----------
-    posterior : Posterior or iterable of Posterior
-        The pool, whole or in chunks. An iterable is read twice (once to screen, once to score the shortlist), and no
-        more of it is kept than ids and screening scores: give a list, or an object whose ``__iter__`` reads from
-        disk.
+    posterior : Posterior, iterable of Posterior, or Pool
+        The pool: whole, in chunks, or stored (`zooactive.prediction.Predictions`). It is read twice, once to screen it, once
+        for the shortlist, and no more is kept of it than ids and screening scores: give a list, or an object whose
+        ``__iter__`` reads from disk.
     n : int
         How many to choose, both arms together.
     votes : int
         Volunteers who will be shown each galaxy.
     seed : int
-    score : {"mutual_information", "entropy", "random"}
-        "entropy" screens and chooses by `predictive_entropy`. "random" chooses all by the hash of the random arm, whose
-        galaxies are then the same as with any other score; it is a baseline, and its scores are NaN.
+    score : {"mutual_information", "one_vote", "entropy", "variance", "random"}
+        The others are baselines: "one_vote", "entropy" and "variance" screen and choose by `one_vote_information`,
+        `predictive_entropy` and `draw_variance`. "random" chooses all by the hash of the random arm, whose galaxies are then
+        the same as with any other score; its scores are NaN.
     exclude : collection of str
         Ids that are not eligible (those already labelled); ids that are not in the pool do no harm.
     random_share : float
         Between 0 and 1.
     beta : float
         How strongly high scores are preferred: 0 ignores them within the shortlist, infinity would take the top.
+    per_clicks : float
+        Divide scores by `expected_clicks` to this power: 1 asks for information a click, 0 for information a galaxy.
+    max_artifact : float, optional
+        Galaxies of which a larger share of volunteers is expected to say that it is none (`DecisionTree.artifacts`) are not
+        eligible, in neither arm.
+    target : str, optional
+        An answer that the science is about: the shortlist is scored by `epig` toward one volunteer's giving it, on 500
+        galaxies drawn from the eligible pool by a hash, in place of the information about the whole network.
 
     Returns
     -------
     pandas.DataFrame
-        Sorted by ``rank`` (1 to n): the acquired by perturbed score, then the random arm. Columns ``id``, ``score`` (nats),
-        ``rank``, ``arm`` ("acquired" or "random"), ``inclusion_probability``.
+        Sorted by ``rank`` (1 to n): the acquired by perturbed score, then the random arm. Columns ``id``, ``score`` (nats,
+        where it is an information), ``rank``, ``arm`` ("acquired" or "random"), ``inclusion_probability``, ``question``
+        (whose votes would tell most, by the chain rule) and ``clicks`` (the answers to expect). Its ``attrs`` say how large
+        the pool and the shortlist were, and which screening score was the least on the shortlist.
 
     Raises
     ------
@@ -105,124 +117,125 @@ def acquire(
     >>> acquire(posterior, n=1).id.tolist()
     ['doubtful']
     """
-    _check(n, votes=votes, score=score, exclude=exclude, random_share=random_share, beta=beta)
-    chunks = _chunks(posterior)
-    pool = _screen(chunks, score, frozenset(exclude))
-    if n > len(pool.ids):
+    _check(n, score=score, target=target, exclude=exclude)
+    _check_numbers(votes, random_share=random_share, beta=beta, per_clicks=per_clicks, max_artifact=max_artifact)
+    pool = as_pool(posterior)
+    eligible = screen(pool, score, frozenset(exclude), max_artifact, seed)
+    if n > len(eligible):
         raise AcquisitionError(
-            f"{n} galaxies were asked for and {len(pool.ids)} are eligible ({pool.excluded} of the pool are excluded); "
-            "ask for fewer, or predict more galaxies"
+            f"{n} galaxies were asked for and {len(eligible)} are eligible ({eligible.excluded} of the pool are excluded, "
+            f"{eligible.artifacts} look like artifacts); ask for fewer, or predict more galaxies"
         )
     n_random = round(random_share * n)
-    shuffled = np.argsort(uniform_from_ids(pool.ids, purpose="random-arm", seed=seed), kind="stable")
+    drawn = eligible.first_by_hash(max(n if score == "random" else 0, n_random + 1))
     if score == "random":
-        chosen = np.concatenate([shuffled[n_random:n], shuffled[:n_random]])
-        return _table(pool, chosen, n_random, pool.screened, np.full(len(pool.ids), n / len(pool.ids)))
+        chosen = np.concatenate([drawn[n_random:n], drawn[:n_random]])
+        return _table(
+            pool, eligible, chosen, n_random, eligible.screened, np.full(len(eligible), n / len(eligible)), votes, seed
+        )
 
-    stays = np.ones(len(pool.ids), dtype=bool)
-    stays[shuffled[:n_random]] = False
-    size = max(_SHORTLIST_PER_GALAXY * n, ceil(_SHORTLIST_SHARE * len(pool.ids)))
-    shortlisted = _shortlist(pool, stays, size, seed)
-    scores = pool.screened
-    if score == "mutual_information":
-        scores = _score(chunks, pool, shortlisted | ~stays, votes, seed)
-    perturbed = _perturb(pool, scores, shortlisted, beta, seed)
-    acquired = _top(perturbed, stays, n - n_random)
-    _report_shortfall(len(acquired), n - n_random, pool.draws)
-    substitute = shuffled[n_random : n_random + 1]
-    q = _acquisition_probability(scores, perturbed, stays, substitute, n - n_random, beta)
+    stays = np.ones(len(eligible), dtype=bool)
+    stays[drawn[:n_random]] = False
+    size = max(_SHORTLIST_PER_GALAXY * n, ceil(_SHORTLIST_SHARE * len(eligible)))
+    shortlisted = _shortlist(eligible, stays, size, seed)
+    closer = _Closer(
+        score, votes, seed, per_clicks, None if target is None else _target_sample(pool, eligible, seed), target
+    )
+    scores = closer.scores(pool, eligible, shortlisted | ~stays)
+    perturbed = _perturb(eligible, scores, shortlisted, beta, seed)
+    acquired = _top(perturbed, stays, n - n_random, eligible.hashes)
+    _report_shortfall(len(acquired), n - n_random)
+    q = _acquisition_probability(scores, perturbed, stays, drawn[n_random : n_random + 1], n - n_random, beta)
     q[~shortlisted] = 0
-    r = n_random / len(pool.ids)
-    return _table(pool, np.concatenate([acquired, shuffled[:n_random]]), n_random, scores, r + (1 - r) * q)
+    r = n_random / len(eligible)
+    chosen = np.concatenate([acquired, drawn[:n_random]])
+    selection = _table(pool, eligible, chosen, n_random, scores, r + (1 - r) * q, votes, seed)
+    selection.attrs |= {
+        "shortlist": int((shortlisted & stays).sum()),
+        "threshold": float(eligible.screened[shortlisted & stays].min(initial=inf)),
+    }
+    return selection
 
 
-# The pool -----------------------------------------------------------------------------------------------------------
+# The second look -----------------------------------------------------------------------------------------------------
+
+
+def _target_sample(pool: Pool, eligible: Eligible, seed: int) -> Posterior:
+    """Posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
+    from zooactive.acquisition.id_hashes import hash_arrow_ids
+
+    hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=seed)
+    size = min(_TARGET_SAMPLE, len(eligible))
+    drawn = np.argpartition(hashes, size - 1)[:size]
+    names = sorted(eligible.names(drawn))
+    parts = list(pool.posteriors(frozenset(names)))
+    whole = Posterior(
+        np.concatenate([part.concentrations for part in parts], axis=1),
+        [galaxy_id for part in parts for galaxy_id in part.ids],
+        parts[0].tree,
+        weights=np.concatenate([part.weights for part in parts], axis=1),
+    )
+    return whole.select(names)
 
 
 @dataclass(frozen=True, eq=False)
-class _Pool:
-    """The eligible galaxies, sorted by id, so that nothing depends on the order in which they came."""
+class _Closer:
+    """The second look: how the galaxies of the shortlist are scored."""
 
-    ids: NDArray[np.object_]
-    screened: NDArray[np.float64]
-    excluded: int
-    draws: int
+    score: Score
+    votes: int
+    seed: int
+    per_clicks: float
+    sample: Posterior | None
+    target: str | None
 
-
-def _chunks(posterior: Posterior | Iterable[Posterior]) -> Iterable[Posterior]:
-    if isinstance(posterior, Posterior):
-        return [posterior]
-    if isinstance(posterior, Iterator):
-        raise AcquisitionError(
-            f"the pool is a {type(posterior).__name__}, which can be read only once, and it is read twice; "
-            "give a list of Posteriors, or an object whose __iter__ starts anew"
-        )
-    return posterior
-
-
-def _screen(chunks: Iterable[Posterior], score: Score, exclude: frozenset[str]) -> _Pool:
-    """Read the pool once: ids and screening scores of the eligible galaxies."""
-    seen: set[str] = set()
-    ids: list[str] = []
-    screened = [np.empty(0)]
-    first: Posterior | None = None
-    for chunk in chunks:
-        first = chunk if first is None else first
-        if chunk.tree != first.tree or chunk.draws != first.draws:
+    def scores(self, pool: Pool, eligible: Eligible, wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Score the wanted galaxies, NaN elsewhere, shape (eligible galaxy,)."""
+        if self.score != "mutual_information" and self.sample is None and self.per_clicks == 0:
+            return eligible.screened
+        rows = np.flatnonzero(wanted)
+        row = dict(zip(eligible.names(rows), rows.tolist(), strict=True))
+        scores = np.full(len(eligible), np.nan)
+        for part in pool.posteriors(row.keys()):
+            here = [row[galaxy_id] for galaxy_id in part.ids]
+            scores[here] = self._of(part, eligible.screened[here])
+        lost = wanted & np.isnan(scores)
+        if lost.any():
             raise AcquisitionError(
-                f"the pool's chunks disagree: tree '{first.tree.name}' with {first.draws} draws, and tree "
-                f"'{chunk.tree.name}' with {chunk.draws}; predict all of them with one model and one number of draws"
+                f"galaxy '{eligible.names(np.flatnonzero(lost)[:1])[0]}' was in the pool when it was screened and not when "
+                "it "
+                "was read again; give an iterable that holds the same galaxies each time"
             )
-        for galaxy_id in chunk.ids:
-            if galaxy_id in seen:
-                raise AcquisitionError(f"the id '{galaxy_id}' occurs in two chunks of the pool; give each galaxy once")
-            seen.add(galaxy_id)
-        eligible = np.array([galaxy_id not in exclude for galaxy_id in chunk.ids], dtype=bool)
-        ids += chunk.ids[eligible].tolist()
-        screened.append(_SCREENS[score](chunk)[eligible])
-    if first is None:
-        raise AcquisitionError("the pool holds no chunk of predictions; predict some galaxies first")
-    names = np.array([*ids, ""], dtype=object)[:-1]
-    order = np.argsort(names, kind="stable")
-    return _Pool(names[order], np.concatenate(screened)[order], len(seen) - len(ids), first.draws)
+        return scores
 
-
-def _score(
-    chunks: Iterable[Posterior], pool: _Pool, wanted: NDArray[np.bool_], votes: int, seed: int
-) -> NDArray[np.float64]:
-    """Read the pool again: the mutual information of the wanted galaxies, NaN elsewhere, shape (galaxy of the pool,)."""
-    row = dict(zip(pool.ids[wanted].tolist(), np.flatnonzero(wanted).tolist(), strict=True))
-    scores = np.full(len(pool.ids), np.nan)
-    for chunk in chunks:
-        here = [i for i, galaxy_id in enumerate(chunk.ids) if galaxy_id in row]
-        if here:
-            part = Posterior(chunk.concentrations[:, here], chunk.ids[here], chunk.tree)
-            scores[[row[galaxy_id] for galaxy_id in part.ids]] = mutual_information(part, votes, seed=seed)
-    lost = wanted & np.isnan(scores)
-    if lost.any():
-        raise AcquisitionError(
-            f"galaxy '{pool.ids[lost][0]}' was in the pool when it was screened and not when it was read again; "
-            "give an iterable that holds the same galaxies each time"
-        )
-    return scores
+    def _of(self, part: Posterior, screened: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.sample is not None:
+            scores = epig(part, self.sample, column=self.target, votes=self.votes, seed=self.seed)
+        elif self.score == "mutual_information":
+            scores = mutual_information(part, self.votes, seed=self.seed)
+        else:
+            scores = screened
+        return scores / expected_clicks(part, self.votes) ** self.per_clicks if self.per_clicks else scores
 
 
 # The choice ---------------------------------------------------------------------------------------------------------
 
 
-def _shortlist(pool: _Pool, stays: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.bool_]:
+def _shortlist(eligible: Eligible, stays: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.bool_]:
     """Whether each galaxy passes the `size`-th best screening score of those that stay, shape (galaxy,).
 
     For a galaxy of the random arm: whether it would have been on the shortlist, had it stayed. Ties at the threshold
     are cut by a hash that is not the selection's noise, which must stay independent of who is on the shortlist.
     """
-    candidates = pool.screened[stays]
+    from zooactive.acquisition.id_hashes import hash_arrow_ids
+
+    candidates = eligible.screened[stays]
     if len(candidates) < size:
-        return np.ones(len(pool.ids), dtype=bool)
+        return np.ones(len(eligible), dtype=bool)
     threshold = np.partition(candidates, -size)[-size]
-    inside = np.asarray(pool.screened > threshold)
-    tied = np.flatnonzero(pool.screened == threshold)
-    lots = hash_ids(pool.ids[tied], purpose="trees", seed=seed)
+    inside = np.asarray(eligible.screened > threshold)
+    tied = np.flatnonzero(eligible.screened == threshold)
+    lots = hash_arrow_ids(eligible.ids.take(tied), purpose="trees", seed=seed)
     places = size - int((inside & stays).sum())
     last = np.sort(lots[stays[tied]])[places - 1]
     inside[tied[lots <= last]] = True
@@ -230,19 +243,19 @@ def _shortlist(pool: _Pool, stays: NDArray[np.bool_], size: int, seed: int) -> N
 
 
 def _perturb(
-    pool: _Pool, scores: NDArray[np.float64], shortlisted: NDArray[np.bool_], beta: float, seed: int
+    eligible: Eligible, scores: NDArray[np.float64], shortlisted: NDArray[np.bool_], beta: float, seed: int
 ) -> NDArray[np.float64]:
     """Scores as beta ln(score) plus Gumbel noise; -inf where a galaxy is never chosen."""
     able = np.flatnonzero(shortlisted & (scores > 0))
     perturbed = np.full(len(scores), -inf)
-    perturbed[able] = beta * np.log(scores[able]) + gumbel_from_ids(pool.ids[able], seed=seed)
+    perturbed[able] = beta * np.log(scores[able]) + gumbel_from_ids(eligible.names(able), seed=seed)
     return perturbed
 
 
-def _top(perturbed: NDArray[np.float64], stays: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
-    """Rows of the n largest perturbed scores, largest first."""
+def _top(perturbed: NDArray[np.float64], stays: NDArray[np.bool_], n: int, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Rows of the n largest perturbed scores, largest first; hashes break ties."""
     able = np.flatnonzero(stays & (perturbed > -inf))
-    return able[np.argsort(-perturbed[able], kind="stable")][:n]
+    return np.asarray(able[np.lexsort((hashes[able], -perturbed[able]))][:n])
 
 
 def _acquisition_probability(
@@ -276,12 +289,12 @@ def _nth_largest(values: NDArray[np.float64], n: int) -> float:
     return float(np.partition(values, -n)[-n]) if n <= len(values) else -inf
 
 
-def _report_shortfall(acquired: int, wanted: int, draws: int) -> None:
+def _report_shortfall(acquired: int, wanted: int) -> None:
     if acquired == 0 and wanted > 0:
-        mend = "predict with more draws" if draws == 1 else "predict with a model that has dropout"
         raise AcquisitionError(
-            f"no galaxy has a positive score: with {draws} draw{'s' * (draws > 1)} the posterior does not "
-            f"disagree with itself; {mend}, or choose by score='entropy'"
+            "no galaxy has a positive score: the draws of the posterior do not disagree with each other; predict with more "
+            "draws "
+            "and with a model that has dropout, or choose by score='entropy'"
         )
     if acquired < wanted:
         warnings.warn(
@@ -292,34 +305,69 @@ def _report_shortfall(acquired: int, wanted: int, draws: int) -> None:
 
 
 def _table(
-    pool: _Pool, chosen: NDArray[np.int64], n_random: int, scores: NDArray[np.float64], inclusion: NDArray[np.float64]
+    pool: Pool,
+    eligible: Eligible,
+    chosen: NDArray[np.int64],
+    n_random: int,
+    scores: NDArray[np.float64],
+    inclusion: NDArray[np.float64],
+    votes: int,
+    seed: int,
 ) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(
+    names = eligible.names(chosen)
+    question, clicks = _why(pool, names, votes, seed)
+    selection = pd.DataFrame(
         {
-            "id": pool.ids[chosen],
+            "id": np.array(names, dtype=object),
             "score": scores[chosen],
             "rank": np.arange(1, len(chosen) + 1),
             "arm": ["acquired"] * (len(chosen) - n_random) + ["random"] * n_random,
             "inclusion_probability": inclusion[chosen],
+            "question": [question[name] for name in names],
+            "clicks": [clicks[name] for name in names],
         }
     )
+    selection.attrs = {"eligible": len(eligible), "excluded": eligible.excluded, "artifacts": eligible.artifacts}
+    return selection
+
+
+def _why(pool: Pool, names: list[str], votes: int, seed: int) -> tuple[dict[str, str], dict[str, float]]:
+    """Of each galaxy the question whose votes would tell most, blank where none tells anything, and the expected clicks."""
+    question: dict[str, str] = {}
+    clicks: dict[str, float] = {}
+    for part in pool.posteriors(frozenset(names)):
+        shares = information_by_question(part, votes, seed=seed)
+        tells = [part.tree.questions[q].name if shares[g, q] > 0 else "" for g, q in enumerate(shares.argmax(1))]
+        question |= dict(zip(part.ids.tolist(), tells, strict=True))
+        clicks |= dict(zip(part.ids.tolist(), expected_clicks(part, votes).tolist(), strict=True))
+    return question, clicks
 
 
 # The arguments ------------------------------------------------------------------------------------------------------
 
 
-def _check(n: int, *, votes: int, score: str, exclude: object, random_share: float, beta: float) -> None:
-    for name, value in (("n", n), ("votes", votes)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise AcquisitionError(f"{name} = {value!r}: give a whole number, 1 or more")
-    if score not in _SCREENS:
+def _check(n: int, *, score: str, target: str | None, exclude: object) -> None:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise AcquisitionError(f"n = {n!r}: give a whole number, 1 or more")
+    if score not in SCREENS:
         known = ", ".join(get_args(Score))
-        raise AcquisitionError(f"there is no score '{score}'.{did_you_mean(str(score), _SCREENS)} Scores are {known}")
+        raise AcquisitionError(f"there is no score '{score}'.{did_you_mean(str(score), SCREENS)} Scores are {known}")
+    if target is not None and score != "mutual_information":
+        raise AcquisitionError(
+            f"a target was given and score = '{score}'; information toward a target has a score of its own"
+        )
     if isinstance(exclude, str):
         raise AcquisitionError(f"exclude is the text '{exclude}'; give a collection of ids")
-    if not 0 <= random_share <= 1:
-        raise AcquisitionError(f"random_share = {random_share}: give a number between 0 and 1")
-    if not (isfinite(beta) and beta >= 0):
-        raise AcquisitionError(f"beta = {beta}: give a finite number, 0 or more")
+
+
+def _check_numbers(votes: int, *, random_share: float, beta: float, per_clicks: float, max_artifact: float | None) -> None:
+    if isinstance(votes, bool) or not isinstance(votes, (int, np.integer)) or votes < 1:
+        raise AcquisitionError(f"votes = {votes!r}: give a whole number, 1 or more")
+    for name, share in (("random_share", random_share), ("max_artifact", max_artifact)):
+        if share is not None and not 0 <= share <= 1:
+            raise AcquisitionError(f"{name} = {share}: give a number between 0 and 1")
+    for name, value in (("beta", beta), ("per_clicks", per_clicks)):
+        if not (isfinite(value) and value >= 0):
+            raise AcquisitionError(f"{name} = {value}: give a finite number, 0 or more")

@@ -25,7 +25,7 @@ def write_selection(
     path : path
         Of the CSV; the Parquet file has the same name with ``.parquet``.
     options, inputs : mapping
-        What it was made with, and the hashes of what it was made from.
+        What it was made with, and the hashes of what it was made from; the selection's ``attrs`` are written too.
 
     Raises
     ------
@@ -39,7 +39,12 @@ def write_selection(
         selection.to_csv(temporary, index=False)
     with aside(path.with_suffix(".parquet")) as temporary:
         selection.to_parquet(temporary, index=False)
-    write_how(path, command="acquire", options=options, inputs=inputs)
+    write_how(
+        path,
+        command="acquire",
+        options=dict(options) | {str(key): value for key, value in selection.attrs.items()},
+        inputs=inputs,
+    )
 
 
 def read_selection(path: str | Path) -> pd.DataFrame:

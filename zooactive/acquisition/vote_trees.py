@@ -1,21 +1,11 @@
-"""Compiled: sample trees of votes for a galaxy, and weigh the draws by them.
-
-This is the only module that imports numba, and it is itself imported when the first score is asked for. Galaxies are
-independent of each other, so callers run slices of them in threads: the compiled functions hold no interpreter lock.
-"""
+"""Compiled: sample trees of votes for a galaxy, and weigh the draws by them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar, cast
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.tree import DecisionTree
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
+from zooactive.acquisition.compiled import TreeLayout, compiled
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -23,34 +13,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _SHIFT_11, _SHIFT_27, _SHIFT_30, _SHIFT_31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 
 
-class TreeLayout(NamedTuple):
-    """A decision tree as plain arrays, for compiled code.
-
-    ``bounds`` (question + 1): question q has the answers ``bounds[q]`` to ``bounds[q + 1]``; ``order``: questions,
-    parents first; ``parents`` (question): -1 at roots; ``leads_to`` (question, answer).
-    """
-
-    bounds: NDArray[np.int64]
-    order: NDArray[np.int64]
-    parents: NDArray[np.int64]
-    leads_to: NDArray[np.bool_]
-
-
-def lay_out(tree: DecisionTree) -> TreeLayout:
-    """Return a tree's structure as plain arrays."""
-    return TreeLayout(
-        bounds=np.append(tree.starts, len(tree.columns)).astype(np.int64),
-        order=np.array(tree.order, dtype=np.int64),
-        parents=np.array(tree.parents, dtype=np.int64),
-        leads_to=np.ascontiguousarray(tree.leads_to),
-    )
-
-
-def _compiled(function: _Function) -> _Function:
-    return cast(_Function, numba.njit(cache=True, nogil=True)(function))
-
-
-@_compiled
+@compiled
 def _uniform(state: NDArray[np.uint64]) -> float:
     """Next number in [0, 1) of the generator SplitMix64 (Steele, Lea & Flood 2014, OOPSLA 49, 453); `state` moves on."""
     state[0] += _GAMMA
@@ -61,27 +24,34 @@ def _uniform(state: NDArray[np.uint64]) -> float:
     return float(z >> _SHIFT_11) * 2.0**-53
 
 
-@_compiled
-def _share_trees(draws: int, trees: int, state: NDArray[np.uint64]) -> NDArray[np.int64]:
+@compiled
+def _share_trees(weights: NDArray[np.float64], trees: int, state: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return for each vote tree the draw that it is sampled from, shape (tree,).
 
-    Each draw has floor(trees / draws); the remainder goes to distinct draws chosen uniformly (a Fisher-Yates shuffle that
-    stops early), which keeps the estimator unbiased.
+    Systematic sampling over a shuffled deck of draws: a draw of weight w has floor(trees * w) or ceil(trees * w) of them,
+    and trees * w on average, which keeps the estimator unbiased. With equal weights each has floor(trees / draws), and the
+    remainder goes to distinct draws chosen uniformly.
     """
-    source = np.empty(trees, np.int64)
-    whole = (trees // draws) * draws
-    for m in range(whole):
-        source[m] = m % draws
+    draws = len(weights)
     deck = np.arange(draws)
-    for m in range(whole, trees):
-        i = m - whole
+    for i in range(draws - 1):
         j = i + int(_uniform(state) * (draws - i))
         deck[i], deck[j] = deck[j], deck[i]
-        source[m] = deck[i]
+    source = np.empty(trees, np.int64)
+    start = _uniform(state)
+    passed, m = 0.0, 0
+    for i in range(draws):
+        passed += trees * weights[deck[i]]
+        while m < trees and start + m < passed:
+            source[m] = deck[i]
+            m += 1
+    while m < trees:  # the weights' sum is 1 but for rounding
+        source[m] = deck[draws - 1]
+        m += 1
     return source
 
 
-@_compiled
+@compiled
 def _sample_tree(
     alpha: NDArray[np.float64], layout: TreeLayout, volunteers: int, state: NDArray[np.uint64], votes: NDArray[np.int64]
 ) -> None:
@@ -114,92 +84,215 @@ def _sample_tree(
             votes[chosen] += 1
 
 
-@_compiled
-def _add_log_rising(
+@compiled
+def _sample_trees(
+    alpha: NDArray[np.float64],
+    source: NDArray[np.int64],
+    layout: TreeLayout,
+    volunteers: int,
+    state: NDArray[np.uint64],
+    counts: NDArray[np.int64],
+) -> None:
+    """Fill `counts` (answer, tree) with a tree of votes from each source draw of alpha (draw, answer)."""
+    votes = np.empty(alpha.shape[1], np.int64)
+    for m in range(len(source)):
+        _sample_tree(alpha[source[m]], layout, volunteers, state, votes)
+        counts[:, m] = votes
+
+
+_LIMIT, _SCALE, _LOG_SCALE = 2.0**64, 2.0**-64, 64 * np.log(2.0)
+"""Products are kept as mantissa x _LIMIT ** exponent, so that no number of votes or concentration overflows them."""
+
+
+@compiled
+def _fill_rising(
+    alpha: NDArray[np.float64], highest: int, mantissa: NDArray[np.float64], exponent: NDArray[np.float64]
+) -> None:
+    """Tabulate G(alpha_t + k) / G(alpha_t), the product of alpha_t + j over j < k, at ``[k, t]`` for k up to `highest`."""
+    for t in range(len(alpha)):
+        mantissa[0, t], exponent[0, t] = 1.0, 0.0
+    for k in range(highest):
+        for t in range(len(alpha)):
+            product = mantissa[k, t] * (alpha[t] + k)
+            large = product >= _LIMIT
+            mantissa[k + 1, t] = product * _SCALE if large else product
+            exponent[k + 1, t] = exponent[k, t] + 1.0 if large else exponent[k, t]
+
+
+@compiled
+def _multiply_rising(
     alpha: NDArray[np.float64],
     counts: NDArray[np.int64],
-    sign: float,
-    rising: NDArray[np.float64],
-    logits: NDArray[np.float64],
+    inverse: bool,
+    table: NDArray[np.float64],
+    chance: NDArray[np.float64],
 ) -> None:
-    """Add sign * [lnG(alpha_t + k_m) - lnG(alpha_t)] to ``logits[t, m]``, for alpha (draw,) and counts k (tree,).
+    """Multiply, or divide, each tree's probability by the rising factorial of its count, for alpha (draw,) and counts
+    (tree,).
 
-    The difference is the cumulative sum of ln(alpha + j) over j < k: a table (`rising`, a buffer) only as long as the
-    largest count, instead of an lgamma for each.
+    ``chance[0]`` is the mantissa and ``chance[1]`` the exponent, (tree, draw); `table` is a buffer. Products in place of
+    sums of logarithms: one logarithm a tree and draw is taken, at the end, and not one for every answer.
     """
     highest = counts.max()
     if highest == 0:
         return
-    for t in range(len(alpha)):
-        rising[0] = 0.0
-        for j in range(highest):
-            rising[j + 1] = rising[j] + np.log(alpha[t] + j)
-        for m in range(len(counts)):
-            logits[t, m] += sign * rising[counts[m]]
+    mantissa, exponent = table[0], table[1]
+    _fill_rising(alpha, highest, mantissa, exponent)
+    for m in range(len(counts)):
+        k = counts[m]
+        if k == 0:
+            continue
+        for t in range(len(alpha)):
+            if inverse:
+                product = chance[0, m, t] / mantissa[k, t]
+                power = chance[1, m, t] - exponent[k, t]
+            else:
+                product = chance[0, m, t] * mantissa[k, t]
+                power = chance[1, m, t] + exponent[k, t]
+            large, small = product >= _LIMIT, product < _SCALE
+            chance[0, m, t] = product * _SCALE if large else (product * _LIMIT if small else product)
+            chance[1, m, t] = power + 1.0 if large else (power - 1.0 if small else power)
 
 
-@_compiled
-def _information(logits: NDArray[np.float64]) -> float:
-    """Return ln T - mean over trees of H(softmax over draws), for logits (draw, tree); exactly 0 when all draws agree."""
-    draws, trees = logits.shape
-    total = 0.0
-    for m in range(trees):
-        highest = logits[:, m].max()
-        norm, weighted = 0.0, 0.0
-        for t in range(draws):
-            above = logits[t, m] - highest
-            weight = np.exp(above)
+@compiled
+def _entropy(logits: NDArray[np.float64]) -> float:
+    """Entropy of softmax(logits) over draws (draw,)."""
+    highest = logits.max()
+    norm, weighted = 0.0, 0.0
+    for t in range(len(logits)):
+        above = logits[t] - highest
+        weight = np.exp(above)
+        if weight > 0.0:
             norm += weight
             weighted += weight * above
-        total += np.log(draws) + weighted / norm - np.log(norm)
-    return float(max(total / trees, 0.0))
+    return float(np.log(norm) - weighted / norm)
 
 
-@_compiled
+@compiled
+def _lower_entropies(
+    chance: NDArray[np.float64], prior: NDArray[np.float64], logits: NDArray[np.float64], entropies: NDArray[np.float64]
+) -> float:
+    """Bring each tree's entropy of the draws' weights up to date, and return by how much it fell, on average."""
+    fallen = 0.0
+    for m in range(len(entropies)):
+        for t in range(len(prior)):
+            logits[t] = prior[t] + np.log(chance[0, m, t]) + chance[1, m, t] * _LOG_SCALE
+        now = _entropy(logits)
+        fallen += entropies[m] - now  # one by one: exactly 0 where all draws agree
+        entropies[m] = now
+    return fallen / len(entropies)
+
+
+@compiled
+def _weigh_question(
+    q: int,
+    alpha: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    layout: TreeLayout,
+    table: NDArray[np.float64],
+    chance: NDArray[np.float64],
+) -> None:
+    """Bring one question's votes, (answer, tree), into each tree's probability under every draw, alpha (answer, draw)."""
+    first, last = layout.bounds[q], layout.bounds[q + 1]
+    for a in range(first, last):
+        _multiply_rising(alpha[a], counts[a], False, table, chance)
+    _multiply_rising(alpha[first:last].sum(0), counts[first:last].sum(0), True, table, chance)
+
+
+@compiled
 def score_galaxies(
     concentrations: NDArray[np.float32],
+    weights: NDArray[np.float64],
     volunteers: NDArray[np.int64],
     seeds: NDArray[np.uint64],
     trees: int,
     layout: TreeLayout,
+    by_question: bool,
 ) -> NDArray[np.float64]:
-    """Estimate the mutual information of each galaxy's votes, shape (galaxy,).
+    """Estimate the mutual information of each galaxy's votes, shape (galaxy, 1) or (galaxy, question).
 
     Parameters
     ----------
     concentrations : ndarray, shape (draw, galaxy, answer)
+    weights : ndarray, shape (draw, galaxy)
     volunteers : ndarray of int, shape (galaxy,)
     seeds : ndarray of uint64, shape (galaxy,)
         Where each galaxy's own random stream starts.
     trees : int
         Vote trees a galaxy.
     layout : TreeLayout
+    by_question : bool
+        Whether the information is shared out among the questions, by the chain rule in the layout's order.
     """
     draws, galaxies, answers = concentrations.shape
     questions = len(layout.parents)
-    scores = np.empty(galaxies)
+    scores = np.zeros((galaxies, questions if by_question else 1))
     state = np.empty(1, np.uint64)
-    alpha = np.empty((draws, answers))
-    by_answer = np.empty((answers, draws))
-    votes = np.empty(answers, np.int64)
+    by_draw = np.empty((draws, answers))
     counts = np.empty((answers, trees), np.int64)
-    rising = np.empty(volunteers.max() + 1 if galaxies else 1)
-    logits = np.empty((draws, trees))
+    table = np.empty((2, volunteers.max() + 1 if galaxies else 1, draws))
+    chance = np.empty((2, trees, draws))
+    logits, entropies = np.empty(draws), np.empty(trees)
     for g in range(galaxies):
         state[0] = seeds[g]
-        for t in range(draws):
-            for a in range(answers):
-                alpha[t, a] = concentrations[t, g, a]
-                by_answer[a, t] = alpha[t, a]
-        source = _share_trees(draws, trees, state)
-        for m in range(trees):
-            _sample_tree(alpha[source[m]], layout, volunteers[g], state, votes)
-            counts[:, m] = votes
-        logits[:] = 0.0
-        for q in range(questions):
-            first, last = layout.bounds[q], layout.bounds[q + 1]
-            for a in range(first, last):
-                _add_log_rising(by_answer[a], counts[a], 1.0, rising, logits)
-            _add_log_rising(by_answer[first:last].sum(0), counts[first:last].sum(0), -1.0, rising, logits)
-        scores[g] = _information(logits)
+        by_draw[:] = concentrations[:, g]
+        alpha = by_draw.T.copy()
+        prior = np.log(weights[:, g])
+        source = _share_trees(weights[:, g], trees, state)
+        _sample_trees(by_draw, source, layout, volunteers[g], state, counts)
+        chance[0], chance[1] = 1.0, 0.0
+        entropies[:] = _entropy(prior)
+        for q in layout.order:
+            _weigh_question(q, alpha, counts, layout, table, chance)
+            if by_question:
+                scores[g, q] = _lower_entropies(chance, prior, logits, entropies)
+        if not by_question:
+            scores[g, 0] = max(_lower_entropies(chance, prior, logits, entropies), 0.0)
     return scores
+
+
+@compiled
+def tree_logits(
+    concentrations: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    volunteers: NDArray[np.int64],
+    seeds: NDArray[np.uint64],
+    trees: int,
+    layout: TreeLayout,
+    common_source: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Sample vote trees of each galaxy and return ln p(tree | draw) but for what all draws share, (galaxy, tree, draw).
+
+    Parameters as in `score_galaxies`, and
+
+    common_source : ndarray of int, shape (tree,) or (0,)
+        The draw that tree m of *every* galaxy is sampled from; empty: each galaxy's own, in proportion to its weights.
+    """
+    draws, galaxies, answers = concentrations.shape
+    out = np.empty((galaxies, trees, draws), np.float32)
+    state = np.empty(1, np.uint64)
+    by_draw = np.empty((draws, answers))
+    counts = np.empty((answers, trees), np.int64)
+    table = np.empty((2, volunteers.max() + 1 if galaxies else 1, draws))
+    chance = np.empty((2, trees, draws))
+    for g in range(galaxies):
+        state[0] = seeds[g]
+        by_draw[:] = concentrations[:, g]
+        alpha = by_draw.T.copy()
+        source = common_source if len(common_source) else _share_trees(weights[:, g], trees, state)
+        _sample_trees(by_draw, source, layout, volunteers[g], state, counts)
+        chance[0], chance[1] = 1.0, 0.0
+        for q in layout.order:
+            _weigh_question(q, alpha, counts, layout, table, chance)
+        for m in range(trees):
+            for t in range(draws):
+                out[g, m, t] = np.log(chance[0, m, t]) + chance[1, m, t] * _LOG_SCALE
+    return out
+
+
+@compiled
+def share_trees(weights: NDArray[np.float64], trees: int, seed: np.uint64) -> NDArray[np.int64]:
+    """Return for each vote tree the draw that it is sampled from, (tree,), in proportion to weights (draw,)."""
+    state = np.empty(1, np.uint64)
+    state[0] = seed
+    return _share_trees(weights, trees, state)

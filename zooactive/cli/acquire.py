@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zooactive.workspace import Workspace
 
 
-SCORES = ("mutual_information", "entropy", "random")
+SCORES = ("mutual_information", "one_vote", "entropy", "variance", "random")
 
 NumberOption = Annotated[int | None, typer.Option("--n", min=1, help="Galaxies to choose.", show_default=False)]
 VotesOption = Annotated[int | None, typer.Option(min=1, help="Volunteers that each will be shown to.", show_default=False)]
@@ -49,6 +49,16 @@ ShareOption = Annotated[
     float | None, typer.Option(min=0, max=1, help="Share drawn at random and reserved.", show_default=False)
 ]
 BetaOption = Annotated[float | None, typer.Option(min=0, help="Sharpness: large takes the top scores.", show_default=False)]
+PerClicksOption = Annotated[
+    float | None, typer.Option(min=0, help="Divide scores by the expected clicks to this power.", show_default=False)
+]
+ArtifactOption = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Leave out what a larger share would call an artifact.", show_default=False),
+]
+TargetOption = Annotated[
+    str | None, typer.Option(help="An answer that the science is about, such as bar_strong.", show_default=False)
+]
 OutOption = Annotated[Path | None, typer.Option(help="The selection, .csv; a .parquet beside it.", show_default=False)]
 
 
@@ -63,12 +73,16 @@ def command(
     exclude: ExcludeOption = None,
     random_share: ShareOption = None,
     beta: BetaOption = None,
+    per_clicks: PerClicksOption = None,
+    max_artifact: ArtifactOption = None,
+    target: TargetOption = None,
     out: OutOption = None,
     seed: SeedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Choose the galaxies whose votes would tell most; labelled ones are never chosen."""
     choice = {"n": n, "votes": votes, "score": score, "random_share": random_share, "beta": beta, "seed": seed}
+    choice |= {"per_clicks": per_clicks, "max_artifact": max_artifact, "target": target}
     place = open_workspace(
         workspace,
         survey={"tree": tree, "catalogue": catalogue},
@@ -77,19 +91,24 @@ def command(
     )
     if predictions is None:
         _refuse_stale(place)
-    selection, excluded = _choose(place, exclude)
+    selection = _choose(place, exclude)
     print_table(selection if json else selection.head(10), as_json=json)
     arms = selection["arm"].value_counts()
     note(
         f"{int(arms.get('acquired', 0))} acquired, {int(arms.get('random', 0))} drawn at random and reserved; "
-        f"{excluded} labelled or excluded galaxies of the pool were left out"
+        f"{selection.attrs['excluded']} labelled or excluded galaxies of the pool were left out"
+        + (
+            f", and {selection.attrs['artifacts']} that look like artifacts"
+            if place.acquire.max_artifact is not None
+            else ""
+        )
     )
     report = command_line("report", workspace=workspace, predictions=predictions, selection=out)
     last_line(f"{len(selection)} galaxies: {place.acquire.out}", f"{report}, or show them to volunteers")
 
 
-def _choose(place: Workspace, exclude: Path | None) -> tuple[pd.DataFrame, int]:
-    """Write the selection; return it and how many galaxies of the pool were not eligible."""
+def _choose(place: Workspace, exclude: Path | None) -> pd.DataFrame:
+    """Write the selection and return it."""
     from zooactive.acquisition import acquire
     from zooactive.acquisition.selection_files import write_selection
     from zooactive.prediction.stored import open_predictions
@@ -99,15 +118,14 @@ def _choose(place: Workspace, exclude: Path | None) -> tuple[pd.DataFrame, int]:
     target = Path(choice.pop("out"))
     stored = open_predictions(place.pool.predictions)
     make_folder(target.parent)
-    excluded = _excluded(place, exclude, stored)
-    selection = acquire(stored, exclude=excluded, **choice)
+    selection = acquire(stored, exclude=_excluded(place, exclude, stored), **choice)
     write_selection(
         selection,
         target,
-        options={**choice, "excluded": len(excluded)},
+        options=choice,
         inputs={"predictions": file_hash(place.pool.predictions / "journal.json")},
     )
-    return selection, len(excluded)
+    return selection
 
 
 def _refuse_stale(place: Workspace) -> None:
@@ -138,8 +156,8 @@ def _excluded(place: Workspace, exclude: Path | None, stored: Predictions) -> li
         never = set(read_catalogue(exclude).ids)
     else:
         never = set(_labelled(place, stored.head.tree))
-    excluded = [galaxy_id for galaxy_id in stored.ids if galaxy_id in never]
-    if len(excluded) == len(stored.ids) > 0:
+    excluded = stored.known(never)
+    if len(excluded) == len(stored) > 0:
         reason = f"are in {exclude}" if exclude is not None else "are labelled already"
         raise AcquisitionError(
             f"all {len(excluded)} galaxies in {stored.folder} {reason}, none is left to choose; predict galaxies without "

@@ -58,9 +58,10 @@ def command(
         rehearsal=rehearsal,
         tasks={"rings": (_from(folder, rings), None)} if rings else {},
     )
+    go_there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     last_line(
         f"{path}: {len(galaxies)} galaxies, {int(galaxies.labelled.sum())} of them labelled.",
-        f"cd {shlex.quote(str(folder))} && zooactive prepare && zooactive train",
+        f"{go_there}zooactive prepare && zooactive train",
     )
 
 

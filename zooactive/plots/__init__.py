@@ -7,7 +7,7 @@ and always by a name or a marker as well.
 
 from __future__ import annotations
 
-from zooactive.plots.curves import probability_histogram, training_curves
+from zooactive.plots.curves import information_scatter, probability_histogram, training_curves
 from zooactive.plots.fractions import fractions_scatter, observed_against_predicted
 from zooactive.plots.galaxies import answer_densities, galaxy_posteriors, gallery
 
@@ -16,6 +16,7 @@ __all__ = [
     "fractions_scatter",
     "galaxy_posteriors",
     "gallery",
+    "information_scatter",
     "observed_against_predicted",
     "probability_histogram",
     "training_curves",

@@ -1,4 +1,4 @@
-"""Pictures of a training and of a finished task."""
+"""Pictures of a training, of a finished task, and of scores that were put to the test."""
 
 from __future__ import annotations
 
@@ -100,6 +100,38 @@ def probability_histogram(axes: Axes, probability: ArrayLike, truth: ArrayLike) 
     axes.set_xlabel("predicted probability", fontsize=9, color=INK)
     axes.set_ylabel("galaxies", fontsize=9, color=INK)
     axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2)
+    return axes
+
+
+def information_scatter(axes: Axes, table: pd.DataFrame) -> Axes:
+    """Draw what galaxies' votes have told against what they were predicted to tell, with means over tenths of the galaxies.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``predicted`` and ``realised``, nats, as in `zooactive.calibration.AcquisitionCalibration`.
+
+    Returns
+    -------
+    Axes
+        The same. On the dashed line votes told what was predicted; single galaxies scatter widely, their means should not.
+    """
+    predicted, realised = (table[name].to_numpy(dtype=float) for name in ("predicted", "realised"))
+    axes.plot(predicted, realised, ".", color=COLOURS[0], markersize=3, alpha=0.35, markeredgewidth=0, label="one galaxy")
+    end = max(float(predicted.max()), 1e-3)
+    axes.plot([0, end], [0, end], color=INK, linewidth=1, linestyle=(0, (4, 3)), label="as predicted")
+    tenths = [tenth for tenth in np.array_split(np.argsort(predicted, kind="stable"), 10) if len(tenth) > 1]
+    means = np.array([[predicted[tenth].mean(), realised[tenth].mean()] for tenth in tenths]).reshape(-1, 2)
+    errors = [float(realised[tenth].std(ddof=1) / np.sqrt(len(tenth))) for tenth in tenths]
+    axes.errorbar(
+        means[:, 0], means[:, 1], yerr=errors, fmt="o", color=COLOURS[1], markersize=5, capsize=2, linewidth=1.2,
+        label="mean of a tenth, standard error",
+    )  # fmt: skip
+    dress(axes)
+    axes.set_xlabel("predicted information (nats)", fontsize=9, color=INK)
+    axes.set_ylabel("realised information (nats)", fontsize=9, color=INK)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
     return axes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.acquisition.one_vote import one_vote_information
+from zooactive.acquisition.pool import PosteriorPool, Screening, artifact_columns
 from zooactive.catalogue import Catalogue
 from zooactive.errors import PosteriorError
 from zooactive.models.linear_head import LinearHead
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
 
 _FORMAT = 1
+
+_SCREEN = "one_vote_information"
+_STORED_SCREENS = ("mutual_information", "one_vote")
+"""The scores that screen by the stored column."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,46 @@ class Predictions:
             if rows.num_rows:
                 yield self._posterior(rows["id"].to_pylist(), rows["embedding"])
 
-    @cached_property
-    def ids(self) -> tuple[str, ...]:
-        """The galaxies' ids, in the order of the catalogue; no draw is made for them."""
+    def __len__(self) -> int:
         import pyarrow.parquet as pq
 
-        return tuple(str(i) for part in self.parts for i in pq.read_table(part, columns=["id"])["id"].to_pylist())
+        return sum(pq.read_metadata(part).num_rows for part in self.parts)
+
+    def known(self, ids: Collection[str]) -> list[str]:
+        """Return those of the ids that are here, in the order of the catalogue; no draw is made for them."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        asked = pa.array(sorted(set(ids)), pa.string())
+        columns = (pq.read_table(part, columns=["id"])["id"].cast(pa.string()) for part in self.parts)
+        return [name for column in columns for name in column.filter(pc.is_in(column, asked)).to_pylist()]
+
+    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+        """Screen the pool for `zooactive.acquire`: by the stored scores, or where there are none by new draws."""
+        import pyarrow.parquet as pq
+
+        if score not in _STORED_SCREENS:
+            yield from PosteriorPool(self).screenings(score, artifacts=artifacts)
+            return
+        columns = list(artifact_columns(self.head.tree)) if artifacts else []
+        for part in self.parts:
+            rows = pq.read_table(part, columns=["id", _SCREEN, *columns])
+            share = sum((rows[column].to_numpy().astype(float) for column in columns), np.zeros(len(rows)))
+            yield Screening(rows["id"].combine_chunks(), rows[_SCREEN].to_numpy(), share if artifacts else None)
+
+    def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
+        """Yield the posteriors of some galaxies, part by part; embeddings are read where one of them is."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        wanted = pa.array(sorted(ids), pa.string())
+        for part in self.parts:
+            here = pc.is_in(pq.read_table(part, columns=["id"])["id"].cast(pa.string()), wanted)
+            if pc.any(here).as_py():
+                rows = pq.read_table(part, columns=["id", "embedding"]).filter(here)
+                yield self._posterior(rows["id"].to_pylist(), rows["embedding"])
 
     def _posterior(self, ids: list[str], embedding: pa.ChunkedArray) -> Posterior:
         flat = embedding.combine_chunks().flatten().to_numpy(zero_copy_only=False)
@@ -231,15 +271,13 @@ def _part_table(posterior: Posterior, catalogue: Catalogue, config: PredictionCo
     """One row a galaxy: the posterior's table, the screening score, and the catalogue's other columns."""
     import pandas as pd
 
-    from zooactive.acquisition import one_vote_information
-
     table = posterior.to_table(probability=config.probability)
     numbers = table.columns[1:]
     table[numbers] = table[numbers].astype(np.float32)
     scores: NDArray[np.float64] = one_vote_information(posterior)
     others = catalogue.table.reset_index(drop=True)
-    others = others[[name for name in others.columns if name not in {*table.columns, "one_vote_information"}]]
-    return pd.concat([table, pd.DataFrame({"one_vote_information": scores}), others], axis=1)
+    others = others[[name for name in others.columns if name not in {*table.columns, _SCREEN}]]
+    return pd.concat([table, pd.DataFrame({_SCREEN: scores}), others], axis=1)
 
 
 def _path_of(image: object) -> str:

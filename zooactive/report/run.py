@@ -59,7 +59,7 @@ def _selection(place: Workspace, facts: list[tuple[str, str]], findings: list[Fi
         return
     selection = read_selection(place.acquire.out)
     stored = open_predictions(place.pool.predictions)
-    strangers = set(selection["id"]) - set(stored.ids)
+    strangers = set(selection["id"]) - set(stored.known(selection["id"]))
     if strangers:
         raise WorkspaceError(
             f"{place.acquire.out} has {len(strangers)} galaxies that {place.pool.predictions} has not, such as "
@@ -67,15 +67,14 @@ def _selection(place: Workspace, facts: list[tuple[str, str]], findings: list[Fi
         )
     pixels = _pixels(place.read_pool().select(selection["id"]))
     facts += [
-        ("galaxies in the pool", f"{len(stored.ids):,}"),
+        ("galaxies in the pool", f"{len(stored):,}"),
         ("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"),
     ]
     how["acquire"] = _how(place.acquire.out.with_name(place.acquire.out.name + ".how.json"))
     how["predict"] = _how(place.pool.predictions / "how.json")
     findings.append(acquired_gallery(selection, pixels))
     first = str(selection["id"].iloc[0])
-    chunk = next(chunk for chunk in stored if first in set(chunk.ids))
-    findings.append(galaxy_finding(chunk.select([first]), first, pixels))
+    findings.append(galaxy_finding(next(stored.posteriors({first})), first, pixels))
 
 
 def _test_galaxies(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:

@@ -1,0 +1,66 @@
+"""What several galaxies tell together, against enumeration of their joint votes."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from brute_force import SMALL, SMALL_ALPHA, vote_trees
+from scipy import special
+
+from zooactive.acquisition import greedy_batch, joint_information, mutual_information
+from zooactive.errors import AcquisitionError
+from zooactive.posterior import Posterior
+from zooactive.tree import DecisionTree, Question
+
+OTHER = np.array([[1, 5, 2, 3, 3], [4, 1, 1, 9, 1]], dtype=float)
+
+
+def test_two_galaxies_tell_what_enumeration_of_both_gives():
+    both = [vote_trees(SMALL, alpha, 2)[1] for alpha in (SMALL_ALPHA, OTHER)]
+    p = np.array([a * b for a, b in itertools.product(*both)])
+    mixture = p.mean(1)
+    expected = (special.xlogy(p, p).sum(0)).mean() - special.xlogy(mixture, mixture).sum()
+    posterior = Posterior(np.stack([SMALL_ALPHA, OTHER], axis=1), ["a", "b"], SMALL)
+    found = np.array([joint_information(posterior, 2, trees=50, seed=seed) for seed in range(400)])
+    assert abs(found.mean() - expected) < 4 * found.std(ddof=1) / 20
+
+
+def test_one_galaxy_alone_tells_its_own_score(tree):
+    alpha = np.random.default_rng(0).uniform(0.5, 9, (5, 1, len(tree.columns)))
+    posterior = Posterior(alpha, ["g"], tree)
+    joint = np.array([joint_information(posterior, 10, seed=seed) for seed in range(300)])
+    own = np.array([mutual_information(posterior, 10, seed=seed)[0] for seed in range(300)])
+    assert abs(joint.mean() - own.mean()) < 4 * np.hypot(joint.std(), own.std()) / np.sqrt(300)
+
+
+def test_the_joint_information_saturates_at_the_logarithm_of_the_draws(tree):
+    alpha = np.random.default_rng(0).uniform(0.5, 60, (4, 60, len(tree.columns)))
+    posterior = Posterior(alpha, [f"g{i}" for i in range(60)], tree)
+    assert joint_information(posterior) == pytest.approx(np.log(4), abs=1e-3)
+
+
+def test_a_greedy_batch_takes_one_of_two_twins_and_says_what_each_step_added():
+    twin, other = [[90, 10], [10, 90], [10, 90]], [[80, 20], [80, 20], [20, 80]]
+    binary = DecisionTree("t", [Question("smooth", ["yes", "no"])])
+    posterior = Posterior(np.stack([twin, twin, other], axis=1), ["t1", "t2", "o"], binary)
+    batch = greedy_batch(posterior, 3, trees=60)
+    assert "o" in batch.ids[:2]
+    assert (np.diff(batch.information) > -0.02).all()
+    assert batch.information[1] == pytest.approx(joint_information(posterior.select(batch.ids[:2]), trees=60), abs=1e-9)
+    shuffled = greedy_batch(posterior.select(["o", "t2", "t1"]), 3, trees=60)
+    assert shuffled.ids == batch.ids
+
+
+def test_impossible_batches_are_refused(tree):
+    posterior = Posterior(np.ones((2, 3, len(tree.columns))), "abc", tree)
+    with pytest.raises(AcquisitionError, match="a batch of 4"):
+        greedy_batch(posterior, 4)
+    with pytest.raises(AcquisitionError, match="too many for joint scores"):
+        joint_information(posterior, trees=10**9)
+    votes = np.zeros((3, len(tree.columns)))
+    votes[0, 0] = 5
+    uneven = Posterior(np.random.default_rng(0).uniform(1, 9, (2, 3, len(tree.columns))), "abc", tree).given_votes(votes)
+    with pytest.raises(AcquisitionError, match="other weights for other galaxies"):
+        joint_information(uneven)

@@ -1,0 +1,100 @@
+"""Coverage and information kept, against votes that are drawn from the posterior itself, and brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from zooactive.acquisition import exact_mutual_information
+from zooactive.calibration import acquisition_calibration, coverage, realised_information
+from zooactive.errors import PosteriorError
+from zooactive.posterior import Posterior
+from zooactive.tree import DecisionTree, Question
+
+BINARY = DecisionTree("binary", [Question("smooth", ["yes", "no"])])
+
+
+def world(tree, galaxies, *, volunteers=20, seed=0, draws=6):
+    """A posterior, and votes drawn from one draw of it for each galaxy."""
+    rng = np.random.default_rng(seed)
+    alpha = rng.gamma(1.5, 3, (draws, galaxies, len(tree.columns))) + 0.05
+    posterior = Posterior(alpha, [f"g{i}" for i in range(galaxies)], tree)
+    votes = np.zeros((galaxies, len(tree.columns)))
+    for g in range(galaxies):
+        t = rng.integers(draws)
+        for q in tree.order:
+            n = volunteers if tree.parents[q] < 0 else int(votes[g, tree.leads_to[q]].sum())
+            where = tree.slices[q]
+            votes[g, where] = rng.multinomial(n, rng.dirichlet(posterior.concentrations[t, g, where].astype(float)))
+    return posterior, votes
+
+
+def test_a_posterior_that_is_right_covers_every_level(tree):
+    posterior, votes = world(tree, 1500)
+    table = coverage(posterior, votes)
+    assert table["question"].tolist() == [question.name for question in tree.questions]
+    assert table["galaxies"].tolist() == [int((votes[:, where].sum(1) > 0).sum()) for where in tree.slices]
+    for level in (0.5, 0.8, 0.95):
+        error = np.sqrt(level * (1 - level) / table["galaxies"])
+        assert (np.abs(table[f"{level:g}"] - level) < 4 * error).all()
+
+
+def test_a_posterior_that_is_too_sure_covers_less(tree):
+    posterior, votes = world(tree, 400)
+    sure = Posterior(posterior.concentrations * 20, posterior.ids, tree)
+    assert (coverage(sure, votes)["0.8"] < coverage(posterior, votes)["0.8"] - 0.02).all()
+
+
+def test_coverage_is_the_average_of_its_randomised_form():
+    alpha, n, k = np.array([[6.0, 3.0], [1.0, 4.0]]), 9, 3
+    posterior = Posterior(alpha[:, None], ["g"], BINARY)
+    pmf = stats.betabinom.pmf(np.arange(n + 1), n, alpha[:, :1], alpha[:, 1:]).mean(0)
+    below, above = pmf[:k].sum(), pmf[: k + 1].sum()
+    u = below + (above - below) * (np.arange(100000) + 0.5) / 100000
+    for level in (0.3, 0.5):
+        expected = ((u > (1 - level) / 2) & (u < (1 + level) / 2)).mean()
+        assert coverage(posterior, [[k, n - k]], [level])[f"{level:g}"][0] == pytest.approx(expected, abs=2e-5)
+
+
+def test_a_question_without_votes_has_no_coverage(tree):
+    posterior, votes = world(tree, 5)
+    votes[:, tree.slices[3]] = 0
+    table = coverage(posterior, votes)
+    assert table["galaxies"][3] == 0
+    assert np.isnan(table["0.5"][3])
+
+
+def test_the_mean_of_what_is_realised_is_what_was_predicted():
+    alpha = np.array([[6, 3], [2, 7], [20, 1]], dtype=float)
+    chance = np.array([stats.betabinom.pmf(np.arange(8), 7, a, b) for a, b in alpha])
+    posterior = Posterior(np.repeat(alpha[:, None], 8, axis=1), [f"k{i}" for i in range(8)], BINARY)
+    realised = realised_information(posterior, [[k, 7 - k] for k in range(8)])
+    expected = exact_mutual_information(posterior, 7)[0]
+    assert chance.mean(0) @ realised == pytest.approx(expected, abs=1e-9)
+
+
+def test_scores_of_a_posterior_that_is_right_keep_their_word(tree):
+    posterior, votes = world(tree, 3000)
+    found = acquisition_calibration(posterior, votes)
+    predicted, realised = found.table["predicted"], found.table["realised"]
+    error = (realised - predicted).std() / np.sqrt(3000)
+    assert abs(realised.mean() - predicted.mean()) < 4 * error
+    assert found.correlation == pytest.approx(np.corrcoef(predicted, realised)[0, 1], abs=1e-9)
+    assert found.slope == pytest.approx(np.polyfit(predicted, realised, 1)[0], abs=1e-9)
+    assert found.slope > 0.5
+    assert (found.table["votes"] == 20).all()
+
+
+def test_galaxies_without_votes_are_left_out(tree):
+    posterior, votes = world(tree, 6)
+    votes[[1, 4]] = 0
+    assert acquisition_calibration(posterior, votes).table["id"].tolist() == ["g0", "g2", "g3", "g5"]
+    with pytest.raises(PosteriorError, match="1 galaxies have votes"):
+        acquisition_calibration(posterior.take([0]), votes[:1])
+
+
+def test_impossible_levels_are_refused(tree):
+    posterior, votes = world(tree, 3)
+    with pytest.raises(PosteriorError, match=r"a level of 1\.5"):
+        coverage(posterior, votes, [0.5, 1.5])

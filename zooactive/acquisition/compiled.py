@@ -1,0 +1,46 @@
+"""What compiled code needs: the decorator, and a decision tree as plain arrays.
+
+numba is imported with this module, and this module when the first score is asked for. Compiled functions hold no interpreter
+lock, so that callers run slices of galaxies in threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.tree import DecisionTree
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def compiled(function: _Function) -> _Function:
+    """Compile a function when it is first called; the machine code is kept on disk."""
+    return cast(_Function, numba.njit(cache=True, nogil=True)(function))
+
+
+class TreeLayout(NamedTuple):
+    """A decision tree as plain arrays, for compiled code.
+
+    ``bounds`` (question + 1): question q has the answers ``bounds[q]`` to ``bounds[q + 1]``; ``order``: questions,
+    parents first; ``parents`` (question): -1 at roots; ``leads_to`` (question, answer).
+    """
+
+    bounds: NDArray[np.int64]
+    order: NDArray[np.int64]
+    parents: NDArray[np.int64]
+    leads_to: NDArray[np.bool_]
+
+
+def lay_out(tree: DecisionTree) -> TreeLayout:
+    """Return a tree's structure as plain arrays."""
+    return TreeLayout(
+        bounds=np.append(tree.starts, len(tree.columns)).astype(np.int64),
+        order=np.array(tree.order, dtype=np.int64),
+        parents=np.array(tree.parents, dtype=np.int64),
+        leads_to=np.ascontiguousarray(tree.leads_to),
+    )

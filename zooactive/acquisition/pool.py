@@ -1,0 +1,116 @@
+"""The galaxies to choose from: screening scores of all in a stream, and the posteriors of the few on the shortlist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.acquisition.entropy import predictive_entropy
+from zooactive.acquisition.one_vote import one_vote_information
+from zooactive.acquisition.variance import draw_variance
+from zooactive.errors import AcquisitionError
+from zooactive.posterior import Posterior
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCREENS: dict[str, Callable[[Posterior], NDArray[np.float64]]] = {
+    "mutual_information": one_vote_information,
+    "one_vote": one_vote_information,
+    "entropy": predictive_entropy,
+    "variance": draw_variance,
+    "random": lambda posterior: np.full(len(posterior), np.nan),
+}
+"""The closed forms by which a whole pool is screened, by the name of the score that is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Screening:
+    """What is known of some galaxies after the first look.
+
+    Parameters
+    ----------
+    ids : pyarrow.Array of strings, length galaxy
+    scores : ndarray of float64, shape (galaxy,)
+        Of one of `SCREENS`.
+    artifacts : ndarray of float64, shape (galaxy,), optional
+        Expected share of volunteers who would say that this is no galaxy; only where it was asked for.
+    """
+
+    ids: pa.Array
+    scores: NDArray[np.float64]
+    artifacts: NDArray[np.float64] | None = None
+
+
+@runtime_checkable
+class Pool(Protocol):
+    """What `zooactive.acquire` can choose from; stored predictions are such a pool."""
+
+    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+        """Screen all galaxies, in pieces of any size and order."""
+
+    def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
+        """Yield the posteriors of these galaxies, all of one model, in pieces of any size and order."""
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorPool:
+    """A pool of posteriors: one, or an iterable of chunks that starts anew each time."""
+
+    chunks: Iterable[Posterior]
+
+    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+        """Screen chunk by chunk."""
+        import pyarrow as pa
+
+        first: Posterior | None = None
+        for chunk in self.chunks:
+            first = chunk if first is None else first
+            if chunk.tree != first.tree or chunk.draws != first.draws:
+                raise AcquisitionError(
+                    f"the pool's chunks disagree: tree '{first.tree.name}' with {first.draws} draws, and tree "
+                    f"'{chunk.tree.name}' with {chunk.draws}; predict all of them with one model and one number of draws"
+                )
+            share = artifact_share(chunk) if artifacts else None
+            yield Screening(pa.array(chunk.ids, pa.string()), SCREENS[score](chunk), share)
+
+    def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
+        """Yield of each chunk the galaxies that are wanted."""
+        for chunk in self.chunks:
+            rows = [i for i, galaxy_id in enumerate(chunk.ids) if galaxy_id in ids]
+            if rows:
+                yield chunk.take(rows)
+
+
+def artifact_share(posterior: Posterior) -> NDArray[np.float64]:
+    """Expected share of volunteers who would say that this is no galaxy, shape (galaxy,)."""
+    columns = [posterior.tree.columns.index(column) for column in artifact_columns(posterior.tree)]
+    return np.asarray(posterior.mean()[:, columns].sum(1))
+
+
+def artifact_columns(tree: DecisionTree) -> tuple[str, ...]:
+    """Return the answers, of questions that everybody is asked, that say so; AcquisitionError where the tree has none."""
+    columns = tree.artifacts
+    if not columns:
+        raise AcquisitionError(
+            f"tree '{tree.name}' has no answer for artifacts, stars or problems on its first question; leave max_artifact "
+            "away"
+        )
+    return columns
+
+
+def as_pool(posterior: Posterior | Iterable[Posterior] | Pool) -> Pool:
+    """Take what `zooactive.acquire` is given."""
+    if isinstance(posterior, Posterior):
+        return PosteriorPool([posterior])
+    if isinstance(posterior, Iterator):
+        raise AcquisitionError(
+            f"the pool is a {type(posterior).__name__}, which can be read only once, and it is read twice; "
+            "give a list of Posteriors, or an object whose __iter__ starts anew"
+        )
+    return posterior if isinstance(posterior, Pool) else PosteriorPool(posterior)
