@@ -28,6 +28,7 @@ _HOMES = {
     "TrainingConfig": "training",
     "train": "training",
     "predict": "prediction",
+    "fit_draws": "prediction",
     "acquire": "acquisition",
     "finetune": "finetuning",
     "FinetunedModel": "finetuning",
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel, load_model
     from zooactive.posterior import Posterior, combine_draws
     from zooactive.posterior_files import read_posterior
-    from zooactive.prediction import predict
+    from zooactive.prediction import fit_draws, predict
     from zooactive.training import TrainingConfig, train
     from zooactive.tree import DecisionTree, Question
     from zooactive.tree_files import combine_trees, list_trees, load_tree

@@ -61,6 +61,16 @@ def log_rising(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: Dec
     return np.asarray(answers - (special.gammaln(tree.question_sums(votes) + total) - special.gammaln(total)))
 
 
+def log_likelihood_slope(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
+    """Slope of the log probability of the votes by each concentration, (..., answer) -> (..., answer).
+
+    psi(alpha0) - psi(n + alpha0) + psi(k + alpha) - psi(alpha), exactly 0 for a question without votes.
+    """
+    total = tree.question_sums(alpha)
+    common = special.digamma(total) - special.digamma(tree.question_sums(votes) + total)
+    return np.asarray(common[..., tree.question_index] + special.digamma(votes + alpha) - special.digamma(alpha))
+
+
 def log_rising_table(alpha: NDArray[np.float64], most: int) -> NDArray[np.float64]:
     """lnG(alpha + k) - lnG(alpha) for k = 0 ... `most`: (...) -> (..., k)."""
     steps = np.log(alpha[..., None] + np.arange(most))

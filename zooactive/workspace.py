@@ -61,6 +61,7 @@ class Pool:
     images: Path | None = None
     predictions: Path = Path("predictions")
     draws: int = 64
+    draws_from: str = "dropout"
     seed: int = 0
     batch_size: int = 128
 

@@ -55,8 +55,10 @@ def main() -> None:
     chosen, scores = {}, {}
     for name, options in runs.items():
         zooactive(folder, "predict", *options, "--out", f"predictions-{name}")
-        zooactive(folder, "acquire", "--n", str(CHOSEN), "--predictions", f"predictions-{name}", "--out", f"{name}.csv")
-        selection = pd.read_csv(folder / f"{name}.csv", dtype={"id": str})
+        zooactive(
+            folder, "acquire", "--n", str(CHOSEN), "--predictions", f"predictions-{name}", "--out", f"chosen-{name}.csv"
+        )
+        selection = pd.read_csv(folder / f"chosen-{name}.csv", dtype={"id": str})
         chosen[name], scores[name] = list(selection["id"]), selection.set_index("id")["score"]
     ids = chosen["pool"]
     print(f"{len(set(ids))} distinct ids of {len(ids)}; labelled among them: {len(labelled & set(ids))}")

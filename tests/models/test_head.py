@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from zooactive.errors import ModelError
+from zooactive.models.activation import CONCENTRATIONS
 from zooactive.models.head import ConcentrationHead
-from zooactive.models.linear_head import CONCENTRATIONS, LinearHead
+from zooactive.models.linear_head import LinearHead
 
 FEATURES = 40
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from zooactive.errors import ModelError
-from zooactive.models.linear_head import CONCENTRATIONS, LinearHead, bias_for
+from zooactive.models.activation import CONCENTRATIONS, bias_for
+from zooactive.models.linear_head import LinearHead
 from zooactive.tree import DecisionTree
 
 

@@ -111,11 +111,17 @@ def _choose(place: Workspace, exclude: Path | None) -> pd.DataFrame:
     """Write the selection and return it."""
     from zooactive.acquisition import acquire
     from zooactive.acquisition.selection_files import write_selection
+    from zooactive.errors import AcquisitionError
     from zooactive.prediction.stored import open_predictions
     from zooactive.writing import file_hash
 
     choice = asdict(place.acquire)
     target = Path(choice.pop("out"))
+    for table in (place.survey.catalogue, place.pool.catalogue, exclude):
+        if table is not None and table.resolve() == target.resolve():
+            raise AcquisitionError(
+                f"the selection would be written over {table}, a table that it is made from; give another --out"
+            )
     stored = open_predictions(place.pool.predictions)
     make_folder(target.parent)
     selection = acquire(stored, exclude=_excluded(place, exclude, stored), **choice)

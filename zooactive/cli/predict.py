@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,11 +18,26 @@ from zooactive.cli.console import (
     command_line,
     last_line,
     note,
+    one_of,
     open_workspace,
     progress_bar,
     start_networks,
 )
+from zooactive.errors import did_you_mean
 from zooactive.writing import make_folder
+
+if TYPE_CHECKING:
+    from zooactive.models import GalaxyModel, LinearDraws
+    from zooactive.workspace import Workspace
+
+DRAWS = ("dropout", "laplace", "ensemble")
+
+DrawsOption = Annotated[
+    str | None,
+    typer.Option(
+        callback=one_of(DRAWS, "kind of draws"), help=f"Where draws come from: {', '.join(DRAWS)}.", show_default=False
+    ),
+]
 
 
 def command(
@@ -33,6 +48,7 @@ def command(
     id_column: IdOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the predictions.", show_default=False)] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Posterior draws.", show_default=False)] = None,
+    draws_from: DrawsOption = None,
     batch_size: BatchSizeOption = None,
     seed: SeedOption = None,
 ) -> None:
@@ -46,6 +62,7 @@ def command(
             "images": images,
             "predictions": out,
             "draws": draws,
+            "draws_from": draws_from,
             "batch_size": batch_size,
             "seed": seed,
         },
@@ -58,6 +75,7 @@ def command(
 
     pool = place.pool
     network = load_model(place.model.folder)
+    fitted = None if pool.draws_from == "dropout" else _fitted(place, network)
     with progress_bar("predicting", len(galaxies)) as progress:
         predictions = predict(
             network,
@@ -66,12 +84,39 @@ def command(
             draws=pool.draws,
             seed=pool.seed,
             batch_size=pool.batch_size,
+            draws_from=fitted,
             progress=progress,
         )
     failures = len(predictions.failures())
     if failures:
         note(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
     last_line(
-        f"{len(galaxies) - failures} galaxies, {pool.draws} draws: {pool.predictions}",
+        f"{len(galaxies) - failures} galaxies, {pool.draws} draws by {pool.draws_from}: {pool.predictions}",
         command_line("acquire", workspace=workspace, predictions=out, n=place.acquire.n),
     )
+
+
+def _fitted(place: Workspace, network: GalaxyModel) -> LinearDraws:
+    """Fit the draws to the survey's galaxies, or take those that were fitted to this model before."""
+    from zooactive.errors import WorkspaceError
+    from zooactive.models import load_draws
+    from zooactive.prediction import fit_draws
+
+    kind, pool = place.pool.draws_from, place.pool
+    if kind not in DRAWS:
+        raise WorkspaceError(f"draws_from = '{kind}' under [pool].{did_you_mean(kind, DRAWS)} Use one of {', '.join(DRAWS)}")
+    kept = place.model.folder / f"draws-{kind}-{network.fingerprint()[:8]}.npz"
+    if kept.exists():
+        return load_draws(kept)
+    learning, validation, _ = place.split_survey()
+    with progress_bar(f"fitting {kind}", int(learning.labelled.sum() + validation.labelled.sum())) as progress:
+        fitted = fit_draws(
+            network,
+            learning,
+            validation=validation,
+            kind=kind,  # type: ignore[arg-type]
+            batch_size=pool.batch_size,
+            progress=progress,
+        )
+    fitted.save(kept)
+    return fitted

@@ -12,7 +12,13 @@ _HOMES = {
     "GalaxyModel": "galaxy_model",
     "load_model": "galaxy_model",
     "ConcentrationHead": "head",
+    "HeadEnsemble": "head_ensemble",
+    "LaplaceHead": "laplace_head",
+    "LinearDraws": "linear_draws",
     "LinearHead": "linear_head",
+    "fit_head_ensemble": "head_ensemble",
+    "fit_laplace": "laplace_head",
+    "load_draws": "linear_draws",
     "build_encoder": "backbones",
     "list_backbones": "backbones",
     "register_backbone": "backbones",
@@ -21,9 +27,15 @@ _HOMES = {
 __all__ = [
     "ConcentrationHead",
     "GalaxyModel",
+    "HeadEnsemble",
+    "LaplaceHead",
+    "LinearDraws",
     "LinearHead",
     "build_encoder",
+    "fit_head_ensemble",
+    "fit_laplace",
     "list_backbones",
+    "load_draws",
     "load_model",
     "register_backbone",
 ]
@@ -32,6 +44,9 @@ if TYPE_CHECKING:
     from zooactive.models.backbones import build_encoder, list_backbones, register_backbone
     from zooactive.models.galaxy_model import GalaxyModel, load_model
     from zooactive.models.head import ConcentrationHead
+    from zooactive.models.head_ensemble import HeadEnsemble, fit_head_ensemble
+    from zooactive.models.laplace_head import LaplaceHead, fit_laplace
+    from zooactive.models.linear_draws import LinearDraws, load_draws
     from zooactive.models.linear_head import LinearHead
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from zooactive import __version__
 from zooactive.errors import ModelError, ZooactiveError
 from zooactive.images import Preprocessing
+from zooactive.models.activation import bias_for
 from zooactive.models.backbones import build_encoder
 from zooactive.models.head import ConcentrationHead
-from zooactive.models.linear_head import LinearHead, bias_for
+from zooactive.models.linear_head import LinearHead
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import load_tree
 from zooactive.writing import aside, write_json
@@ -50,7 +51,7 @@ class GalaxyModel:
     dropout : float
         Share of the features that a posterior draw leaves out.
     concentrations : {"sigmoid", "softplus", "fraction"}
-        See `zooactive.models.linear_head.CONCENTRATIONS`; "fraction" for questions learnt from single labels.
+        See `zooactive.models.activation.CONCENTRATIONS`; "fraction" for questions learnt from single labels.
     seed : int
         Of the first weights and of the dropout in training.
     preprocessing : Preprocessing, optional

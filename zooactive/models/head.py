@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from zooactive.models.linear_head import FRACTION_FLOOR, SCALE, SOFTPLUS_FLOOR, check_settings
+from zooactive.models.activation import FRACTION_FLOOR, SCALE, SOFTPLUS_FLOOR
+from zooactive.models.linear_head import check_settings
 from zooactive.tree import DecisionTree
 
 _FIRST_BIAS = {"sigmoid": -3.0, "softplus": 5.0, "fraction": 0.0}
@@ -26,7 +27,7 @@ class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
     dropout : float
         Share of the features left out, 0 <= dropout < 1.
     concentrations : {"sigmoid", "softplus", "fraction"}
-        See `zooactive.models.linear_head.CONCENTRATIONS`.
+        See `zooactive.models.activation.CONCENTRATIONS`.
     seed : int
         Of the first weights and of the dropout in training.
 

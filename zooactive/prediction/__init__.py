@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.errors import ImageError
+from zooactive.errors import ImageError, ModelError
+from zooactive.models.linear_draws import LinearDraws
 from zooactive.posterior import Posterior
+from zooactive.prediction.draws import fit_draws
 from zooactive.prediction.features import Progress, embed
 from zooactive.prediction.stored import PredictionConfig, Predictions, open_predictions, write_predictions
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from zooactive.finetuning import FinetunedModel
     from zooactive.models import GalaxyModel
 
-__all__ = ["PredictionConfig", "Predictions", "embed", "open_predictions", "predict"]
+__all__ = ["PredictionConfig", "Predictions", "embed", "fit_draws", "open_predictions", "predict"]
 
 
 @overload
@@ -27,6 +29,7 @@ def predict(
     draws: int = 64,
     seed: int = 0,
     batch_size: int = 128,
+    draws_from: LinearDraws | None = None,
     progress: Progress | None = None,
 ) -> Posterior: ...
 @overload
@@ -38,6 +41,7 @@ def predict(
     draws: int = 64,
     seed: int = 0,
     batch_size: int = 128,
+    draws_from: LinearDraws | None = None,
     progress: Progress | None = None,
 ) -> Predictions: ...
 def predict(
@@ -48,6 +52,7 @@ def predict(
     draws: int = 64,
     seed: int = 0,
     batch_size: int = 128,
+    draws_from: LinearDraws | None = None,
     progress: Progress | None = None,
 ) -> Posterior | Predictions:
     """Predict what volunteers would say about every galaxy of a catalogue.
@@ -66,9 +71,11 @@ def predict(
     draws : int
         T.
     seed : int
-        Of the dropout masks.
+        Of the draws.
     batch_size : int
         Galaxies a step of the network; batches are padded to it, so that neighbours do not matter.
+    draws_from : LinearDraws, optional
+        Where the draws come from, of `fit_draws`; by default the dropout of the model's head.
     progress : callable, optional
         Called with the number of galaxies done.
 
@@ -81,12 +88,19 @@ def predict(
     ------
     ImageError
         In memory, when an image cannot be read.
+    ModelError
+        When `draws_from` belong to another tree or have other features, or there are fewer of them than `draws`.
     """
     network: GalaxyModel = getattr(model, "model", model)  # type: ignore[arg-type]
     table = read_catalogue(catalogue)
+    head = network.linear_head() if draws_from is None else draws_from
+    if head.tree.columns != network.tree.columns:
+        raise ModelError(
+            f"the draws are of tree '{head.tree.name}' and the model of '{network.tree.name}'; fit draws to this model"
+        )
     if out is not None:
         config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size)
-        return write_predictions(network, table, out, config=config, progress=progress)
+        return write_predictions(network, table, out, head=head, config=config, progress=progress)
     features, failures = embed(network, table, batch_size=batch_size, progress=progress)
     if failures:
         first = next(iter(failures.values()))
@@ -96,5 +110,5 @@ def predict(
             f"{len(failures)} of {len(table)} images cannot be read, the first: {first} (`zooactive prepare`, and predict "
             "with out=, leave such galaxies out and list them)"
         )
-    concentrations = network.linear_head().posterior_concentrations(features, draws=draws, seed=seed)
+    concentrations = head.posterior_concentrations(features, draws=draws, seed=seed)
     return Posterior(concentrations, table.ids, network.tree)

@@ -17,7 +17,7 @@ from zooactive.acquisition.one_vote import one_vote_information
 from zooactive.acquisition.pool import PosteriorPool, Screening, artifact_columns
 from zooactive.catalogue import Catalogue
 from zooactive.errors import PosteriorError
-from zooactive.models.linear_head import LinearHead
+from zooactive.models.linear_draws import LinearDraws, load_draws
 from zooactive.posterior import Posterior
 from zooactive.prediction.features import Progress, embed
 from zooactive.writing import aside, explained, write_how, write_json
@@ -66,7 +66,7 @@ class Predictions:
     """
 
     folder: Path
-    head: LinearHead
+    head: LinearDraws
     draws: int
     seed: int
 
@@ -177,7 +177,7 @@ def open_predictions(folder: str | Path) -> Predictions:
         if journal is None:
             state = "no predictions; run `zooactive predict`, or give the folder that it wrote"
         raise PosteriorError(f"{folder} holds {state}")
-    return Predictions(folder, LinearHead.load(folder / "head.npz"), journal["draws"], journal["seed"])
+    return Predictions(folder, load_draws(folder / "head.npz"), journal["draws"], journal["seed"])
 
 
 def _read_journal(folder: Path) -> dict[str, Any] | None:
@@ -194,6 +194,7 @@ def write_predictions(
     out: str | Path,
     *,
     config: PredictionConfig,
+    head: LinearDraws | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Stream the predictions of a catalogue into a folder of Parquet files.
@@ -207,15 +208,16 @@ def write_predictions(
         When the folder holds other predictions.
     """
     out = Path(out)
-    head = model.linear_head()
+    head = model.linear_head() if head is None else head
     identity = blake2b(digest_size=16)
-    identity.update(json.dumps([model.fingerprint(), asdict(config), _FORMAT], sort_keys=True).encode())
+    identity.update(json.dumps([model.fingerprint(), head.fingerprint(), asdict(config), _FORMAT], sort_keys=True).encode())
     identity.update("\n".join(catalogue.ids).encode())
-    journal = {"fingerprint": identity.hexdigest(), "model": model.fingerprint(), **asdict(config)}
+    journal = {"fingerprint": identity.hexdigest(), "model": model.fingerprint(), "draws_from": head.kind, **asdict(config)}
     before = _read_journal(out)
     if before is not None and before["fingerprint"] != journal["fingerprint"]:
         raise PosteriorError(
-            f"{out} holds predictions of another model, catalogue or seed; choose another folder or delete this one"
+            f"{out} holds predictions of another model, catalogue, seed or kind of draws; choose another folder or delete "
+            "this one"
         )
     if before is None:
         with explained(out):
@@ -233,14 +235,17 @@ def write_predictions(
     _collect_failures(out)
     write_json(out / "journal.json", journal | {"finished": True})
     write_how(
-        out, command="predict", options=asdict(config), inputs={"model": journal["model"], "run": journal["fingerprint"]}
+        out,
+        command="predict",
+        options={**asdict(config), "draws_from": head.kind},
+        inputs={"model": journal["model"], "run": journal["fingerprint"]},
     )
     return open_predictions(out)
 
 
 def _write_part(
     model: GalaxyModel,
-    head: LinearHead,
+    head: LinearDraws,
     catalogue: Catalogue,
     part: Path,
     *,

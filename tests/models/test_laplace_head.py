@@ -1,0 +1,138 @@
+"""The last-layer Laplace approximation, against curvature by finite differences and exact inverses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from zooactive.errors import ModelError
+from zooactive.likelihood import dirichlet_multinomial_log_prob, log_likelihood_slope
+from zooactive.models import LaplaceHead, LinearHead, fit_laplace, load_draws
+from zooactive.models.activation import CONCENTRATIONS, activate, slope_of_outputs
+from zooactive.models.laplace_head import losses_of, widest_of
+from zooactive.tree import DecisionTree, Question
+
+BINARY = DecisionTree("binary", [Question("smooth", ["yes", "no"])])
+
+
+def world(galaxies, features=4, seed=0, volunteers=20):
+    """Features, a true head, and votes of which its concentrations are right."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(galaxies, features)).astype(np.float16)
+    head = LinearHead(np.random.default_rng(7).normal(size=(features, 2)), [1.0, 1.0], 0.0, "softplus", BINARY)
+    alpha = head.posterior_concentrations(x, draws=1, seed=0)[0].astype(float)
+    yes = rng.binomial(volunteers, rng.beta(alpha[:, 0], alpha[:, 1]))
+    return x, np.column_stack([yes, volunteers - yes]), head
+
+
+def loss(weights, x, votes):
+    """Negative log likelihood of all votes, by the weights (feature + 1) x answer."""
+    z = np.column_stack([x.astype(float), np.ones(len(x))]) @ weights.reshape(-1, 2)
+    return -dirichlet_multinomial_log_prob(votes, np.logaddexp(0, z) + 1e-3, BINARY).sum()
+
+
+def fitted(x, votes, head):
+    """The head with the weights of the maximum likelihood."""
+    start = np.vstack([head.kernel, head.bias]).ravel()
+    best = optimize.minimize(loss, start, args=(x, votes), method="BFGS").x.reshape(-1, 2)
+    return LinearHead(best[:-1], best[-1], 0.0, "softplus", BINARY), best
+
+
+@pytest.mark.parametrize("concentrations", CONCENTRATIONS)
+def test_slopes_are_those_of_finite_differences(tree, draw_votes, concentrations):
+    rng, votes = np.random.default_rng(0), draw_votes(3)
+    z = rng.normal(size=(3, len(tree.columns)))
+
+    def log_p(outputs):
+        alpha = activate(outputs.astype(np.float32), concentrations, tree).astype(float)
+        return dirichlet_multinomial_log_prob(votes, alpha, tree).sum()
+
+    alpha = activate(z.astype(np.float32), concentrations, tree).astype(float)
+    found = slope_of_outputs(z, log_likelihood_slope(votes, alpha, tree), concentrations, tree)
+    for g, a in [(0, 0), (1, 4), (2, 7), (2, 9)]:
+        step = np.zeros_like(z)
+        step[g, a] = 1e-2
+        expected = (log_p(z + step) - log_p(z - step)) / 2e-2
+        assert found[g, a] == pytest.approx(expected, rel=2e-2, abs=2e-2)
+
+
+def test_the_draws_are_spread_as_the_inverse_curvature_says():
+    """Where the model is right and data are many, the factored Fisher information is the curvature of the loss."""
+    x, votes, head = world(4000)
+    trained, best = fitted(x, votes, head)
+    # Features and slopes are nearly independent of each other here, as the factorisation takes for granted.
+    laplace = fit_laplace(trained, x, votes, validation=(x[:50], votes[:50]), priors=[1e-3])
+    kernels, biases = laplace.draw_weights(0, 4000, 0)
+    drawn = np.concatenate([kernels, biases[:, None]], axis=1)
+    spread = drawn.reshape(4000, -1).std(0)
+    size = best.size
+    curvature = np.empty((size, size))
+    step = 1e-3 * np.eye(size)
+    for i in range(size):
+        for j in range(size):
+            ends = [loss(best.ravel() + a * step[i] + b * step[j], x, votes) * a * b for a in (1, -1) for b in (1, -1)]
+            curvature[i, j] = sum(ends) / 4e-6
+    expected = np.sqrt(np.diag(np.linalg.inv(curvature)))
+    assert np.median(spread / expected) == pytest.approx(1, abs=0.25)
+    assert (spread / expected).max() < 2
+    assert drawn.mean(0) == pytest.approx(best, abs=5 * spread.max() / np.sqrt(4000))
+
+
+def test_draws_are_the_same_however_many_are_taken_and_with_whatever_neighbours():
+    x, votes, head = world(300)
+    laplace = fit_laplace(head, x, votes, validation=(x[:50], votes[:50]))
+    whole = laplace.posterior_concentrations(x, draws=20, seed=3)
+    assert laplace.posterior_concentrations(x[7:9], draws=5, seed=3).tobytes() == whole[:5, 7:9].tobytes()
+    assert laplace.posterior_concentrations(x, draws=20, seed=4).tobytes() != whole.tobytes()
+
+
+def test_a_sure_prior_leaves_the_trained_head():
+    x, votes, head = world(100)
+    laplace = fit_laplace(head, x, votes, validation=(x[:50], votes[:50]))
+    sure = replace(laplace, precision=np.full_like(laplace.precision, 1e12))
+    found = sure.posterior_concentrations(x, draws=3, seed=0)
+    assert found == pytest.approx(np.repeat(head.posterior_concentrations(x, draws=1, seed=0), 3, axis=0), rel=1e-3)
+
+
+def test_more_galaxies_make_the_draws_more_alike():
+    spreads = []
+    for galaxies in (100, 3000):
+        x, votes, head = world(galaxies)
+        laplace = fit_laplace(head, x, votes, validation=(x[:50], votes[:50]), priors=[1e-3])
+        kernels, _ = laplace.draw_weights(0, 200, 0)
+        spreads.append(kernels.std(0).mean())
+    assert spreads[1] < spreads[0] / 2
+
+
+def test_saved_draws_come_back_whole(tmp_path):
+    x, votes, head = world(100)
+    laplace = fit_laplace(head, x, votes, validation=(x[:50], votes[:50]))
+    laplace.save(tmp_path / "draws.npz")
+    back = load_draws(tmp_path / "draws.npz")
+    assert isinstance(back, LaplaceHead)
+    assert back.fingerprint() == laplace.fingerprint() != head.fingerprint()
+    drawn = [draws.posterior_concentrations(x, draws=3, seed=1).tobytes() for draws in (back, laplace)]
+    assert drawn[0] == drawn[1]
+    with pytest.raises(ModelError, match="draws of the kind 'laplace'"):
+        LinearHead.load(tmp_path / "draws.npz")
+
+
+def test_the_widest_draws_are_chosen_that_votes_do_not_speak_against():
+    x, votes, head = world(600)
+    off = LinearHead(head.kernel + 3, head.bias, 0.0, "softplus", BINARY)
+    like = LinearHead(head.kernel, head.bias + 1e-4, 0.0, "softplus", BINARY)
+    assert widest_of([off, like, head], x, votes, draws=1) is like
+    excess = losses_of(off, x, votes, draws=1) - losses_of(head, x, votes, draws=1)
+    assert excess.mean() > excess.std() / np.sqrt(600)
+
+
+def test_factors_that_do_not_fit_are_refused():
+    x, votes, head = world(100)
+    laplace = fit_laplace(head, x, votes, validation=(x[:50], votes[:50]))
+    with pytest.raises(ModelError, match="axes and precisions have the shapes"):
+        replace(laplace, answer_axes=np.eye(3))
+    with pytest.raises(ModelError, match="not finite and positive"):
+        replace(laplace, precision=laplace.precision * -1)
