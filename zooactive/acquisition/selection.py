@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from math import ceil, inf, isfinite
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.clicks import expected_clicks
 from zooactive.acquisition.eligible import Eligible, screen
-from zooactive.acquisition.epig import epig
 from zooactive.acquisition.pool import SCREENS, Pool, as_pool
-from zooactive.acquisition.tree_information import information_by_question, mutual_information
+from zooactive.acquisition.second_look import Reason, look_closer, reasons_of
 from zooactive.errors import AcquisitionError, did_you_mean
 from zooactive.hashing import gumbel_from_ids
 from zooactive.posterior import Posterior
@@ -27,7 +24,6 @@ Score: TypeAlias = Literal["mutual_information", "one_vote", "entropy", "varianc
 
 _SHORTLIST_PER_GALAXY = 20
 _SHORTLIST_SHARE = 0.005
-_TARGET_SAMPLE = 500
 
 
 def acquire(
@@ -130,18 +126,16 @@ def acquire(
     drawn = eligible.first_by_hash(max(n if score == "random" else 0, n_random + 1))
     if score == "random":
         chosen = np.concatenate([drawn[n_random:n], drawn[:n_random]])
-        return _table(
-            pool, eligible, chosen, n_random, eligible.screened, np.full(len(eligible), n / len(eligible)), votes, seed
-        )
+        reasons = reasons_of(pool, eligible.names(chosen), votes=votes, seed=seed)
+        return _table(eligible, chosen, n_random, eligible.screened, np.full(len(eligible), n / len(eligible)), reasons)
 
     stays = np.ones(len(eligible), dtype=bool)
     stays[drawn[:n_random]] = False
     size = max(_SHORTLIST_PER_GALAXY * n, ceil(_SHORTLIST_SHARE * len(eligible)))
     shortlisted = _shortlist(eligible, stays, size, seed)
-    closer = _Closer(
-        score, votes, seed, per_clicks, None if target is None else _target_sample(pool, eligible, seed), target
+    scores, reasons = look_closer(
+        pool, eligible, shortlisted | ~stays, score=score, votes=votes, seed=seed, per_clicks=per_clicks, target=target
     )
-    scores = closer.scores(pool, eligible, shortlisted | ~stays)
     perturbed = _perturb(eligible, scores, shortlisted, beta, seed)
     acquired = _top(perturbed, stays, n - n_random, eligible.hashes)
     _report_shortfall(len(acquired), n - n_random)
@@ -149,73 +143,13 @@ def acquire(
     q[~shortlisted] = 0
     r = n_random / len(eligible)
     chosen = np.concatenate([acquired, drawn[:n_random]])
-    selection = _table(pool, eligible, chosen, n_random, scores, r + (1 - r) * q, votes, seed)
+    reasons = reasons or reasons_of(pool, eligible.names(chosen), votes=votes, seed=seed)
+    selection = _table(eligible, chosen, n_random, scores, r + (1 - r) * q, reasons)
     selection.attrs |= {
         "shortlist": int((shortlisted & stays).sum()),
         "threshold": float(eligible.screened[shortlisted & stays].min(initial=inf)),
     }
     return selection
-
-
-# The second look -----------------------------------------------------------------------------------------------------
-
-
-def _target_sample(pool: Pool, eligible: Eligible, seed: int) -> Posterior:
-    """Posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
-    from zooactive.acquisition.id_hashes import hash_arrow_ids
-
-    hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=seed)
-    size = min(_TARGET_SAMPLE, len(eligible))
-    drawn = np.argpartition(hashes, size - 1)[:size]
-    names = sorted(eligible.names(drawn))
-    parts = list(pool.posteriors(frozenset(names)))
-    whole = Posterior(
-        np.concatenate([part.concentrations for part in parts], axis=1),
-        [galaxy_id for part in parts for galaxy_id in part.ids],
-        parts[0].tree,
-        weights=np.concatenate([part.weights for part in parts], axis=1),
-    )
-    return whole.select(names)
-
-
-@dataclass(frozen=True, eq=False)
-class _Closer:
-    """The second look: how the galaxies of the shortlist are scored."""
-
-    score: Score
-    votes: int
-    seed: int
-    per_clicks: float
-    sample: Posterior | None
-    target: str | None
-
-    def scores(self, pool: Pool, eligible: Eligible, wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Score the wanted galaxies, NaN elsewhere, shape (eligible galaxy,)."""
-        if self.score != "mutual_information" and self.sample is None and self.per_clicks == 0:
-            return eligible.screened
-        rows = np.flatnonzero(wanted)
-        row = dict(zip(eligible.names(rows), rows.tolist(), strict=True))
-        scores = np.full(len(eligible), np.nan)
-        for part in pool.posteriors(row.keys()):
-            here = [row[galaxy_id] for galaxy_id in part.ids]
-            scores[here] = self._of(part, eligible.screened[here])
-        lost = wanted & np.isnan(scores)
-        if lost.any():
-            raise AcquisitionError(
-                f"galaxy '{eligible.names(np.flatnonzero(lost)[:1])[0]}' was in the pool when it was screened and not when "
-                "it "
-                "was read again; give an iterable that holds the same galaxies each time"
-            )
-        return scores
-
-    def _of(self, part: Posterior, screened: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.sample is not None:
-            scores = epig(part, self.sample, column=self.target, votes=self.votes, seed=self.seed)
-        elif self.score == "mutual_information":
-            scores = mutual_information(part, self.votes, seed=self.seed)
-        else:
-            scores = screened
-        return scores / expected_clicks(part, self.votes) ** self.per_clicks if self.per_clicks else scores
 
 
 # The choice ---------------------------------------------------------------------------------------------------------
@@ -305,19 +239,16 @@ def _report_shortfall(acquired: int, wanted: int) -> None:
 
 
 def _table(
-    pool: Pool,
     eligible: Eligible,
     chosen: NDArray[np.int64],
     n_random: int,
     scores: NDArray[np.float64],
     inclusion: NDArray[np.float64],
-    votes: int,
-    seed: int,
+    reasons: dict[str, Reason],
 ) -> pd.DataFrame:
     import pandas as pd
 
     names = eligible.names(chosen)
-    question, clicks = _why(pool, names, votes, seed)
     selection = pd.DataFrame(
         {
             "id": np.array(names, dtype=object),
@@ -325,24 +256,12 @@ def _table(
             "rank": np.arange(1, len(chosen) + 1),
             "arm": ["acquired"] * (len(chosen) - n_random) + ["random"] * n_random,
             "inclusion_probability": inclusion[chosen],
-            "question": [question[name] for name in names],
-            "clicks": [clicks[name] for name in names],
+            "question": [reasons[name].question for name in names],
+            "clicks": [reasons[name].clicks for name in names],
         }
     )
     selection.attrs = {"eligible": len(eligible), "excluded": eligible.excluded, "artifacts": eligible.artifacts}
     return selection
-
-
-def _why(pool: Pool, names: list[str], votes: int, seed: int) -> tuple[dict[str, str], dict[str, float]]:
-    """Of each galaxy the question whose votes would tell most, blank where none tells anything, and the expected clicks."""
-    question: dict[str, str] = {}
-    clicks: dict[str, float] = {}
-    for part in pool.posteriors(frozenset(names)):
-        shares = information_by_question(part, votes, seed=seed)
-        tells = [part.tree.questions[q].name if shares[g, q] > 0 else "" for g, q in enumerate(shares.argmax(1))]
-        question |= dict(zip(part.ids.tolist(), tells, strict=True))
-        clicks |= dict(zip(part.ids.tolist(), expected_clicks(part, votes).tolist(), strict=True))
-    return question, clicks
 
 
 # The arguments ------------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from zooactive.errors import AcquisitionError
 from zooactive.hashing import hash_ids
 from zooactive.posterior import Posterior
 
-_SLICE = 512
-"""Galaxies that one thread scores at a time."""
+_SLICE = 64
+"""Galaxies that one thread scores at a time: few, so that a part of a pool keeps every thread busy."""
 
 
 def mutual_information(

@@ -170,11 +170,17 @@ def _entropy(logits: NDArray[np.float64]) -> float:
 
 @compiled
 def _lower_entropies(
-    chance: NDArray[np.float64], prior: NDArray[np.float64], logits: NDArray[np.float64], entropies: NDArray[np.float64]
+    chance: NDArray[np.float64],
+    told: NDArray[np.bool_],
+    prior: NDArray[np.float64],
+    logits: NDArray[np.float64],
+    entropies: NDArray[np.float64],
 ) -> float:
-    """Bring each tree's entropy of the draws' weights up to date, and return by how much it fell, on average."""
+    """Bring the entropy of the draws' weights up to date for trees that have `told` anew; by how much it fell on average."""
     fallen = 0.0
     for m in range(len(entropies)):
+        if not told[m]:
+            continue
         for t in range(len(prior)):
             logits[t] = prior[t] + np.log(chance[0, m, t]) + chance[1, m, t] * _LOG_SCALE
         now = _entropy(logits)
@@ -232,7 +238,7 @@ def score_galaxies(
     counts = np.empty((answers, trees), np.int64)
     table = np.empty((2, volunteers.max() + 1 if galaxies else 1, draws))
     chance = np.empty((2, trees, draws))
-    logits, entropies = np.empty(draws), np.empty(trees)
+    logits, entropies, told = np.empty(draws), np.empty(trees), np.empty(trees, np.bool_)
     for g in range(galaxies):
         state[0] = seeds[g]
         by_draw[:] = concentrations[:, g]
@@ -245,9 +251,11 @@ def score_galaxies(
         for q in layout.order:
             _weigh_question(q, alpha, counts, layout, table, chance)
             if by_question:
-                scores[g, q] = _lower_entropies(chance, prior, logits, entropies)
+                told[:] = counts[layout.bounds[q] : layout.bounds[q + 1]].sum(0) > 0
+                scores[g, q] = _lower_entropies(chance, told, prior, logits, entropies)
         if not by_question:
-            scores[g, 0] = max(_lower_entropies(chance, prior, logits, entropies), 0.0)
+            told[:] = True
+            scores[g, 0] = max(_lower_entropies(chance, told, prior, logits, entropies), 0.0)
     return scores
 
 
