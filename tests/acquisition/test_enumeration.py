@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from brute_force import random_tree
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zooactive.acquisition import exact_mutual_information
 from zooactive.errors import AcquisitionError
@@ -69,23 +72,68 @@ def test_certain_and_opposite_draws_are_told_apart():
     assert exact([Question("one", ["yes", "no"])], [[1e-30, 1e9], [1e9, 1e-30]], 40) == pytest.approx(np.log(2), abs=1e-9)
 
 
-def test_properties_that_hold_for_every_posterior(tree):
-    rng = np.random.default_rng(0)
-    ids = [f"g{i}" for i in range(6)]
-    alpha = rng.uniform(0.2, 20, (4, 6, len(tree.columns)))
-    found = [exact_mutual_information(Posterior(alpha, ids, tree), votes) for votes in (0, 1, 2, 3)]
-    assert found[0] == pytest.approx(np.zeros(6), abs=1e-12)
-    assert (np.diff(found, axis=0) > 0).all()
-    assert (found[3] < np.log(4)).all()
-    permuted = exact_mutual_information(Posterior(alpha[[2, 0, 3, 1]], ids, tree), 2)
-    assert permuted == pytest.approx(found[2], abs=1e-12)
-    doubled = exact_mutual_information(Posterior(np.concatenate([alpha, alpha]), ids, tree), 2)
-    assert doubled == pytest.approx(found[2], abs=1e-12)
-    same = exact_mutual_information(Posterior(np.repeat(alpha[:1], 4, axis=0), ids, tree), 2)
-    assert same == pytest.approx(np.zeros(6), abs=1e-12)
-    leafless = DecisionTree("leafless", tree.questions[:3])
-    fewer = exact_mutual_information(Posterior(alpha[:, :, : len(leafless.columns)], ids, leafless), 2)
-    assert (fewer < found[2]).all()
+@st.composite
+def worlds(draw):
+    """A random tree, and concentrations of a few draws for one galaxy."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    tree = random_tree(rng, questions=draw(st.integers(1, 3)))
+    alpha = 10 ** rng.uniform(-1, 2, (draw(st.integers(2, 5)), len(tree.columns)))
+    return tree, alpha.astype(np.float32), draw(st.integers(1, 3))
+
+
+def of(tree, alpha, votes):
+    return exact_mutual_information(Posterior(np.asarray(alpha)[:, None], ["g"], tree), votes)[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_properties_that_hold_for_every_posterior(world):
+    tree, alpha, votes = world
+    found, draws = of(tree, alpha, votes), len(alpha)
+    assert 0 <= found <= np.log(draws) + 1e-12
+    assert of(tree, np.repeat(alpha[:1], draws, axis=0), votes) == pytest.approx(0, abs=1e-12)
+    assert of(tree, alpha[::-1], votes) == pytest.approx(found, abs=1e-10)
+    assert of(tree, np.repeat(alpha, 2, axis=0), votes) == pytest.approx(found, abs=1e-10)
+    assert of(tree, alpha, votes + 1) >= found - 1e-10
+    assert of(tree, alpha, 0) == pytest.approx(0, abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(worlds(), st.integers(0, 2**32 - 1))
+def test_relabelling_answers_changes_nothing(world, seed):
+    tree, alpha, votes = world
+    rng, order, questions = np.random.default_rng(seed), [], []
+    for question, where in zip(tree.questions, tree.slices, strict=True):
+        shuffled = rng.permutation(len(question.answers))
+        order += [where.start + i for i in shuffled]
+        questions.append(Question(question.name, [question.answers[i] for i in shuffled], question.asked_after))
+    relabelled = DecisionTree("relabelled", questions)
+    assert of(relabelled, alpha[:, order], votes) == pytest.approx(of(tree, alpha, votes), abs=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(worlds())
+def test_a_question_more_never_tells_less(world):
+    tree, alpha, votes = world
+    leaves = [q for q in range(len(tree.questions)) if q not in tree.parents]
+    fewer = [question for q, question in enumerate(tree.questions) if q != leaves[0]]
+    if fewer:
+        kept = np.flatnonzero(tree.question_index != leaves[0])
+        assert of(DecisionTree("fewer", fewer), alpha[:, kept], votes) <= of(tree, alpha, votes) + 1e-10
+
+
+@settings(max_examples=40, deadline=None)
+@given(worlds())
+def test_one_answer_against_the_rest_tells_no_more_than_all(world):
+    tree, alpha, votes = world
+    question, where = tree.questions[tree.roots[0]], tree.slices[tree.roots[0]]
+    alone = DecisionTree("alone", [Question("q", question.answers)])
+    whole = of(alone, alpha[:, where], votes)
+    rest = np.column_stack([alpha[:, where.start], alpha[:, where][:, 1:].sum(1)])
+    marginal = of(DecisionTree("two", [Question("q", ["this", "other"])]), rest, votes)
+    assert marginal <= whole + 1e-6  # float32 sums of the others
+    if len(question.answers) == 2:
+        assert marginal == pytest.approx(whole, abs=1e-6)
 
 
 def test_relabelled_answers_tell_as_much():

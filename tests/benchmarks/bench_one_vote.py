@@ -55,7 +55,7 @@ def main() -> None:
     python = home / "bin" / "python"
     if not python.exists():
         venv.create(home, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "baal==2.0.0"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "baal==2.0.0", "setuptools<81"], check=True)
     seconds: dict[str, list[float]] = {"ours": [], "baal": []}
     with tempfile.TemporaryDirectory() as folder:
         array = Path(folder) / "fractions.npy"

@@ -176,7 +176,8 @@ def print_table(table: pd.DataFrame, *, as_json: bool, digits: int = 3) -> None:
 
 def _cell(value: object, digits: int) -> str:
     if isinstance(value, float):
-        return "-" if value != value else f"{value:.{digits}f}"
+        small = 0 < abs(value) < 10.0**-digits
+        return "-" if value != value else f"{value:.1e}" if small else f"{value:.{digits}f}"
     return str(value)
 
 

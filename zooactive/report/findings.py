@@ -38,7 +38,8 @@ def acquired_gallery(selection: pd.DataFrame, pixels: Mapping[str, NDArray[np.ui
     Parameters
     ----------
     selection : DataFrame
-        Columns id, score, rank, arm ("acquired" or "random"), inclusion_probability, as `zooactive.acquire` returns it.
+        Columns id, score, rank, arm ("acquired" or "random"), inclusion_probability and, where it is known, question, as
+        `zooactive.acquire` returns it.
     pixels : mapping of str to uint8 array, shape (size, size, channels)
         Cutouts by id; a galaxy without one is named all the same.
     limit : int
@@ -66,7 +67,8 @@ def acquired_gallery(selection: pd.DataFrame, pixels: Mapping[str, NDArray[np.ui
     return Finding(
         "The galaxies to show next",
         f"{text}.\n\nThe score is what the votes on a galaxy should tell, in nats where it is a mutual information; "
-        "inclusion is the probability with which a galaxy of this score enters the selection.",
+        "inclusion is the probability with which a galaxy of this score enters the selection. Below it stands the question "
+        "whose votes should tell most.",
         galleries=galleries,
     )
 
@@ -271,6 +273,7 @@ def _selected_tile(row: Mapping[str, Any], pixels: Mapping[str, NDArray[np.uint8
     lines = [f"rank {row['rank']}"]
     lines += [f"score {score:.3f}"] if math.isfinite(score) else []
     lines += [f"inclusion {chance:.2g}"] if math.isfinite(chance) else []
+    lines += [f"for {row['question']}"] if isinstance(row.get("question"), str) and row["question"] else []
     return _tile(str(row["id"]), lines, pixels)
 
 
