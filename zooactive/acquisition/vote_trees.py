@@ -103,6 +103,9 @@ def _sample_trees(
 _LIMIT, _SCALE, _LOG_SCALE = 2.0**64, 2.0**-64, 64 * np.log(2.0)
 """Products are kept as mantissa x _LIMIT ** exponent, so that no number of votes or concentration overflows them."""
 
+_UNCHECKED = 6
+"""Factors below _LIMIT that are multiplied before the mantissas are looked at: 2 ** (7 * 64) is far from overflow."""
+
 
 @compiled
 def _fill_rising(
@@ -142,16 +145,30 @@ def _multiply_rising(
         k = counts[m]
         if k == 0:
             continue
-        for t in range(len(alpha)):
-            if inverse:
-                product = chance[0, m, t] / mantissa[k, t]
-                power = chance[1, m, t] - exponent[k, t]
-            else:
-                product = chance[0, m, t] * mantissa[k, t]
-                power = chance[1, m, t] + exponent[k, t]
-            large, small = product >= _LIMIT, product < _SCALE
-            chance[0, m, t] = product * _SCALE if large else (product * _LIMIT if small else product)
-            chance[1, m, t] = power + 1.0 if large else (power - 1.0 if small else power)
+        product, power, factor, more = chance[0, m], chance[1, m], mantissa[k], exponent[k]
+        if inverse:
+            for t in range(len(alpha)):
+                product[t] /= factor[t]
+                power[t] -= more[t]
+        else:
+            for t in range(len(alpha)):
+                product[t] *= factor[t]
+                power[t] += more[t]
+
+
+@compiled
+def _normalise(chance: NDArray[np.float64]) -> None:
+    """Bring every mantissa from within _LIMIT ** 8 back to within _LIMIT, by halving the power that is looked for."""
+    for m in range(chance.shape[1]):
+        product, power = chance[0, m], chance[1, m]
+        for t in range(chance.shape[2]):
+            value, exponent = product[t], power[t]
+            for step in (4.0, 2.0, 1.0):
+                limit = _LIMIT**step
+                large, small = value >= limit, value * limit < 1.0
+                value *= 1.0 / limit if large else (limit if small else 1.0)
+                exponent += step if large else (-step if small else 0.0)
+            product[t], power[t] = value, exponent
 
 
 @compiled
@@ -161,8 +178,8 @@ def _entropy(logits: NDArray[np.float64]) -> float:
     norm, weighted = 0.0, 0.0
     for t in range(len(logits)):
         above = logits[t] - highest
-        weight = np.exp(above)
-        if weight > 0.0:
+        if above > -50.0:  # less adds less than rounding, and exp takes long over what it cannot represent
+            weight = np.exp(above)
             norm += weight
             weighted += weight * above
     return float(np.log(norm) - weighted / norm)
@@ -202,7 +219,10 @@ def _weigh_question(
     first, last = layout.bounds[q], layout.bounds[q + 1]
     for a in range(first, last):
         _multiply_rising(alpha[a], counts[a], False, table, chance)
+        if (a - first) % _UNCHECKED == _UNCHECKED - 1:
+            _normalise(chance)
     _multiply_rising(alpha[first:last].sum(0), counts[first:last].sum(0), True, table, chance)
+    _normalise(chance)
 
 
 @compiled
