@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from zooactive.acquisition.clicks import expected_clicks
 from zooactive.acquisition.eligible import Eligible
 from zooactive.acquisition.epig import epig
-from zooactive.acquisition.pool import Pool
-from zooactive.acquisition.tree_information import information_by_question
+from zooactive.acquisition.pool import Pool, PosteriorPool
+from zooactive.acquisition.tree_information import information_by_question, mutual_information
 from zooactive.errors import AcquisitionError
 from zooactive.posterior import Posterior
 
 _TARGET_SAMPLE = 500
+
+_KEPT = 1 << 28
+"""Bytes of the shortlist's concentrations that are kept for the reasons; a larger shortlist is read once more."""
 
 
 class Reason(NamedTuple):
@@ -36,58 +39,53 @@ def look_closer(
     seed: int,
     per_clicks: float,
     target: str | None,
-) -> tuple[NDArray[np.float64], dict[str, Reason]]:
+) -> tuple[NDArray[np.float64], Pool]:
     """Score the wanted galaxies.
 
     Returns
     -------
     scores : ndarray of float64, shape (eligible galaxy,)
         NaN for those that are not wanted.
-    reasons : dict of str to Reason
-        Of the wanted galaxies by id; empty where the score does not come by way of them.
+    near : Pool
+        Where the posteriors of the wanted galaxies are at hand.
     """
-    reasons: dict[str, Reason] = {}
     if score != "mutual_information" and per_clicks == 0:
-        return eligible.screened, reasons
+        return eligible.screened, pool
     rows = np.flatnonzero(wanted)
     row = dict(zip(eligible.names(rows), rows.tolist(), strict=True))
     sample = None if target is None else _target_sample(pool, eligible, seed)
     scores = np.full(len(eligible), np.nan)
+    kept: list[Posterior] = []
     for part in pool.posteriors(row.keys()):
         here = [row[galaxy_id] for galaxy_id in part.ids]
         if sample is not None:
             found = epig(part, sample, column=target, votes=votes, seed=seed)
         elif score == "mutual_information":
-            # By question: that costs half as much again, and a third reading of a pool on disk would cost more.
-            shares = information_by_question(part, votes, seed=seed)
-            reasons |= _reasons(part, shares, votes)
-            found = np.maximum(shares.sum(1), 0)
+            found = mutual_information(part, votes, seed=seed)
         else:
             found = eligible.screened[here]
         scores[here] = found / expected_clicks(part, votes) ** per_clicks if per_clicks else found
+        if len(rows) * part.concentrations[:, :1].nbytes <= _KEPT:
+            kept.append(part)
     lost = wanted & np.isnan(scores)
     if lost.any():
         raise AcquisitionError(
             f"galaxy '{eligible.names(np.flatnonzero(lost)[:1])[0]}' was in the pool when it was screened and not when it "
             "was read again; give an iterable that holds the same galaxies each time"
         )
-    return scores, reasons
+    return scores, PosteriorPool(kept) if kept else pool
 
 
-def reasons_of(pool: Pool, names: Iterable[str], *, votes: int, seed: int) -> dict[str, Reason]:
-    """Read the pool for the reasons of some galaxies."""
+def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> dict[str, Reason]:
+    """Say which question's votes on each galaxy would tell most, blank where none tells anything, and the clicks."""
     reasons: dict[str, Reason] = {}
-    for part in pool.posteriors(frozenset(names)):
-        reasons |= _reasons(part, information_by_question(part, votes, seed=seed), votes)
+    for part in near.posteriors(frozenset(names)):
+        shares = information_by_question(part, votes, seed=seed)
+        best = shares.argmax(1)
+        tells = [part.tree.questions[q].name if shares[g, q] > 0 else "" for g, q in enumerate(best)]
+        clicks = expected_clicks(part, votes).tolist()
+        reasons |= {name: Reason(*why) for name, *why in zip(part.ids.tolist(), tells, clicks, strict=True)}
     return reasons
-
-
-def _reasons(part: Posterior, shares: NDArray[np.float64], votes: int) -> dict[str, Reason]:
-    """Name the question of the largest share, blank where no question tells anything."""
-    best = shares.argmax(1)
-    tells = [part.tree.questions[q].name if shares[g, q] > 0 else "" for g, q in enumerate(best)]
-    clicks = expected_clicks(part, votes).tolist()
-    return {name: Reason(*why) for name, *why in zip(part.ids.tolist(), tells, clicks, strict=True)}
 
 
 def _target_sample(pool: Pool, eligible: Eligible, seed: int) -> Posterior:

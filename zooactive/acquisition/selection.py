@@ -133,7 +133,7 @@ def acquire(
     stays[drawn[:n_random]] = False
     size = max(_SHORTLIST_PER_GALAXY * n, ceil(_SHORTLIST_SHARE * len(eligible)))
     shortlisted = _shortlist(eligible, stays, size, seed)
-    scores, reasons = look_closer(
+    scores, near = look_closer(
         pool, eligible, shortlisted | ~stays, score=score, votes=votes, seed=seed, per_clicks=per_clicks, target=target
     )
     perturbed = _perturb(eligible, scores, shortlisted, beta, seed)
@@ -143,7 +143,7 @@ def acquire(
     q[~shortlisted] = 0
     r = n_random / len(eligible)
     chosen = np.concatenate([acquired, drawn[:n_random]])
-    reasons = reasons or reasons_of(pool, eligible.names(chosen), votes=votes, seed=seed)
+    reasons = reasons_of(near, eligible.names(chosen), votes=votes, seed=seed)
     selection = _table(eligible, chosen, n_random, scores, r + (1 - r) * q, reasons)
     selection.attrs |= {
         "shortlist": int((shortlisted & stays).sum()),
