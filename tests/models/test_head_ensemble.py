@@ -38,8 +38,37 @@ def test_members_part_and_keep_near_the_maximum_of_the_likelihood():
     spread = ensemble.kernel.std(0)
     assert (spread > 1e-3).all()
     assert ensemble.kernel.mean(0) == pytest.approx(best[:-1], abs=6 * float(spread.max()))
-    few = fit_head_ensemble(trained, x[:100], votes[:100], validation=other, members=12, epochs=30, learning_rate=1e-2)
-    assert np.isfinite(few.kernel).all()
+
+
+def test_members_are_spread_as_the_inverse_curvature_says_and_less_with_more_galaxies():
+    spreads = {}
+    for galaxies, epochs in ((120, 400), (1920, 60)):  # about as many steps of Adam, enough for both to settle
+        x, votes, head = world(galaxies)
+        trained, best = fitted(x, votes, head)
+        # Judged by what they learnt from, in which members that part have little to lose: here the last epoch is wanted.
+        stages = fit_head_ensemble(trained, x, votes, validation=(x, votes), members=40, epochs=epochs, learning_rate=1e-2)
+        drawn = np.concatenate([stages.kernel, stages.bias[:, None]], axis=1).reshape(40, -1)
+        step = 1e-3 * np.eye(best.size)
+        curvature = np.array(
+            [
+                [
+                    sum(loss(best.ravel() + a * i + b * j, x, votes) * a * b for a in (1, -1) for b in (1, -1)) / 4e-6
+                    for j in step
+                ]
+                for i in step
+            ]
+        )
+        exact = np.sqrt(np.diag(np.linalg.inv(curvature)))
+        assert np.median(drawn.std(0) / exact) == pytest.approx(1, abs=0.35)
+        spreads[galaxies] = drawn.std(0).mean()
+    assert spreads[1920] < spreads[120] / 2  # four times less, if the square root of the number rules alone
+
+
+@pytest.mark.parametrize(("training", "validation", "purpose"), [(0, 50, "training"), (50, 0, "validation")])
+def test_without_galaxies_to_learn_from_or_to_judge_by_nothing_is_trained(training, validation, purpose):
+    x, votes, head = world(50)
+    with pytest.raises(ModelError, match=f"no {purpose} galaxies"):
+        fit_head_ensemble(head, x[:training], votes[:training], validation=(x[:validation], votes[:validation]), members=2)
 
 
 def test_the_same_seed_gives_the_same_ensemble():

@@ -81,6 +81,48 @@ def test_the_draws_are_spread_as_the_inverse_curvature_says():
     assert drawn.mean(0) == pytest.approx(best, abs=5 * spread.max() / np.sqrt(4000))
 
 
+@pytest.mark.parametrize("prior", [0.5, 300.0])
+def test_the_spread_is_the_inverse_of_the_kronecker_product_and_the_prior(prior):
+    x, votes, head = world(30, features=3)
+    laplace = fit_laplace(head, x, votes, validation=(x, votes), priors=[prior], draws=2)
+    a, g = np.zeros((4, 4)), np.zeros((2, 2))
+    for features, k in zip(x, votes, strict=True):
+        phi = np.append(features.astype(float), 1)
+        z = phi @ np.vstack([head.kernel, head.bias]).astype(float)
+        ends = [
+            [dirichlet_multinomial_log_prob(k, np.logaddexp(0, z + s * e) + 1e-3, BINARY).sum() for s in (1, -1)]
+            for e in 1e-5 * np.eye(2)
+        ]
+        slope = np.array([(up - down) / 2e-5 for up, down in ends])
+        a += np.outer(phi, phi) / 30
+        g += np.outer(slope, slope) / 30
+    axes = np.kron(laplace.feature_axes, laplace.answer_axes).astype(float)
+    found = axes @ np.diag(1 / laplace.precision.astype(float).ravel()) @ axes.T
+    np.testing.assert_allclose(found, np.linalg.inv(30 * np.kron(a, g) + prior * np.eye(8)), rtol=1e-3, atol=1e-5)
+
+
+def test_where_only_the_bias_matters_the_spread_is_the_exact_inverse_hessian():
+    """Features of 0 leave one product in every galaxy, so that its mean is exactly the factors' product."""
+    rng = np.random.default_rng(3)
+    yes = rng.binomial(20, rng.beta(3.0, 2.0, 20000))
+    x, votes = np.zeros((20000, 1), np.float16), np.column_stack([yes, 20 - yes])
+    kinds, times = np.unique(votes, axis=0, return_counts=True)
+
+    def of_bias(bias):
+        return -times @ dirichlet_multinomial_log_prob(kinds, np.logaddexp(0, bias) + 1e-3, BINARY).sum(-1)
+
+    best = optimize.minimize(of_bias, [1.0, 1.0], method="BFGS", options={"gtol": 1e-2}).x
+    step = 1e-3 * np.eye(2)
+    hessian = np.array(
+        [[sum(of_bias(best + a * i + b * j) * a * b for a in (1, -1) for b in (1, -1)) / 4e-6 for j in step] for i in step]
+    )
+    trained = LinearHead(np.zeros((1, 2)), best, 0.0, "softplus", BINARY)
+    laplace = fit_laplace(trained, x, votes, validation=(x[:9], votes[:9]), priors=[1e-3], draws=2)
+    _, biases = laplace.draw_weights(0, 8000, 0)
+    expected = np.linalg.inv(hessian)
+    assert np.cov(biases.T) == pytest.approx(expected, rel=0.1)  # two random errors: 2% of the draws, 2% of the galaxies
+
+
 def test_draws_are_the_same_however_many_are_taken_and_with_whatever_neighbours():
     x, votes, head = world(300)
     laplace = fit_laplace(head, x, votes, validation=(x[:50], votes[:50]))
@@ -127,6 +169,19 @@ def test_the_widest_draws_are_chosen_that_votes_do_not_speak_against():
     assert widest_of([off, like, head], x, votes, draws=1) is like
     excess = losses_of(off, x, votes, draws=1) - losses_of(head, x, votes, draws=1)
     assert excess.mean() > excess.std() / np.sqrt(600)
+
+
+@pytest.mark.parametrize(("training", "validation", "purpose"), [(0, 50, "training"), (50, 0, "validation")])
+def test_without_galaxies_to_learn_from_or_to_judge_by_nothing_is_fitted(training, validation, purpose):
+    x, votes, head = world(50)
+    with pytest.raises(ModelError, match=f"no {purpose} galaxies"):
+        fit_laplace(head, x[:training], votes[:training], validation=(x[:validation], votes[:validation]))
+
+
+def test_without_priors_to_choose_from_nothing_is_fitted():
+    x, votes, head = world(50)
+    with pytest.raises(ModelError, match="at least one prior"):
+        fit_laplace(head, x, votes, validation=(x, votes), priors=[])
 
 
 def test_factors_that_do_not_fit_are_refused():

@@ -12,7 +12,7 @@ from zooactive.errors import ModelError
 from zooactive.likelihood import checked_votes, log_likelihood_slope
 from zooactive.models.activation import activate, check_concentrations, slope_of_outputs
 from zooactive.models.laplace_head import widest_of
-from zooactive.models.linear_draws import LinearDraws, check_draws, check_linear, noise
+from zooactive.models.linear_draws import LinearDraws, check_draws, check_galaxies, check_linear, noise
 from zooactive.models.linear_head import LinearHead
 from zooactive.tree import DecisionTree
 
@@ -86,8 +86,9 @@ def fit_head_ensemble(
     """Train several heads, each on training galaxies that are weighted at random: the weighted likelihood bootstrap.
 
     Every member starts from the trained head and gives each galaxy a weight of its own, drawn from the exponential
-    distribution of mean 1. After each epoch the ensemble is judged by the validation votes, and the best is kept; that may
-    be the start, in which case all members are the trained head and say so by agreeing.
+    distribution of mean 1. The ensemble after each epoch is judged by the validation votes, and the latest is kept that they
+    do not speak against (`zooactive.models.laplace_head.widest_of`); that may be the start, in which case all members are
+    the trained head and say so by agreeing.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def fit_head_ensemble(
     Raises
     ------
     ModelError, PosteriorError
-        When shapes do not fit, or votes are negative or not finite.
+        When shapes do not fit, votes are negative or not finite, or there is no galaxy to fit by.
 
     Notes
     -----
@@ -121,6 +122,8 @@ def fit_head_ensemble(
     """
     check_draws(members, seed)
     phi = head.with_one(features)
+    check_galaxies(len(phi), "training")
+    check_galaxies(len(np.asarray(validation[0])), "validation")  # before training, not after
     k = checked_votes(votes, head.tree, len(phi))
     share = np.stack([noise(seed, member).standard_exponential(len(phi)) for member in range(members)]).astype(np.float32)
     order = noise(seed, members)

@@ -13,7 +13,7 @@ from zooactive.errors import ModelError
 from zooactive.evaluation import negative_log_likelihood
 from zooactive.likelihood import checked_votes, log_likelihood_slope
 from zooactive.models.activation import activate, check_concentrations, slope_of_outputs
-from zooactive.models.linear_draws import LinearDraws, check_linear, noise
+from zooactive.models.linear_draws import LinearDraws, check_galaxies, check_linear, noise
 from zooactive.models.linear_head import LinearHead
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
@@ -50,7 +50,8 @@ class LaplaceHead(LinearDraws):
     Notes
     -----
     Ritter, Botev & Barber 2018 (ICLR), with the eigenvalues of the factors, so that the prior is added exactly; last layer
-    only as in Daxberger et al. 2021 (arXiv:2106.14806).
+    only as in Daxberger et al. 2021 (arXiv:2106.14806). Pseudo-counts, too, have the
+    empirical information; the expected one is that of whole votes alone.
     """
 
     kind: ClassVar[str] = "laplace"
@@ -134,9 +135,10 @@ def fit_laplace(
     Raises
     ------
     ModelError, PosteriorError
-        When shapes do not fit, or votes are negative or not finite.
+        When shapes do not fit, votes are negative or not finite, or there is no galaxy or prior to fit by.
     """
     phi = head.with_one(features).astype(np.float64)
+    check_galaxies(len(phi), "training")
     k = checked_votes(votes, head.tree, len(phi))
     z = (phi @ np.vstack([head.kernel, head.bias]).astype(np.float64)).astype(np.float32)
     alpha = activate(z, head.concentrations, head.tree).astype(np.float64)
@@ -169,11 +171,19 @@ def widest_of(candidates: Sequence[Draws], features: ArrayLike, votes: ArrayLike
     features : array_like, shape (galaxy, feature)
     votes : array_like, shape (galaxy, answer)
     draws : int
+
+    Raises
+    ------
+    ModelError
+        Without candidates or galaxies.
     """
+    if not candidates:
+        raise ModelError("there are no draws to choose from; give at least one prior")
+    check_galaxies(len(np.asarray(features)), "validation")
     losses = np.stack([losses_of(candidate, features, votes, draws=draws) for candidate in candidates])
     best = losses[np.argmin(losses.mean(1))]
     excess = losses - best
-    error = excess.std(1) / np.sqrt(max(excess.shape[1], 1))
+    error = excess.std(1) / np.sqrt(excess.shape[1])
     return candidates[int(np.argmax(excess.mean(1) <= error))]
 
 

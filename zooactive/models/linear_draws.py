@@ -172,6 +172,12 @@ def check_draws(draws: int, seed: int) -> None:
         raise ModelError(f"{draws} draws with seed {seed} were asked for; give at least one draw and a seed from 0 up")
 
 
+def check_galaxies(galaxies: int, purpose: str) -> None:
+    """Refuse to fit draws without galaxies, with a ModelError: nothing would then say how far they may differ."""
+    if galaxies < 1:
+        raise ModelError(f"there are no {purpose} galaxies to fit draws by; give features and votes of at least one")
+
+
 def check_linear(kernel: NDArray[Any], bias: NDArray[Any], tree: DecisionTree) -> None:
     """Refuse a kernel (..., feature, answer) and a bias (..., answer) that fit neither each other nor the tree."""
     answers = len(tree.columns)
