@@ -7,6 +7,7 @@ import pytest
 
 import zooactive as za
 from zooactive.errors import ModelError, PosteriorError, TrainingError
+from zooactive.prediction import Predictions, open_ensemble
 
 
 @pytest.fixture
@@ -56,3 +57,21 @@ def test_the_stored_pool_screens_and_draws_as_memory_does(model, galaxies, tmp_p
     for score in ("entropy", "variance", "random"):
         assert za.acquire(stored, 5, score=score).id.tolist() == za.acquire(memory, 5, score=score).id.tolist()
     assert np.isfinite(found.inclusion_probability).all()
+
+
+def test_stored_predictions_of_two_networks_are_one_pool(tree, galaxies, tmp_path):
+    catalogue = galaxies(30)
+    models = [za.GalaxyModel(tree, backbone="small_cnn", image_size=32, seed=seed) for seed in (0, 1)]
+    stored = [za.predict(model, catalogue, draws=3, out=tmp_path / f"p{i}") for i, model in enumerate(models)]
+    both = open_ensemble([folder.folder for folder in stored])
+    memory = za.combine_draws([za.predict(model, catalogue, draws=3) for model in models])
+    assert len(both) == 30
+    assert both.known(["g004", "elsewhere"]) == ["g004"]
+    assert next(iter(both)).concentrations.tobytes() == memory.concentrations.tobytes()
+    found, expected = za.acquire(both, 6, votes=9), za.acquire(memory, 6, votes=9)
+    assert found.id.tolist() == expected.id.tolist()
+    assert found.score.tolist() == expected.score.tolist()
+    assert isinstance(open_ensemble([stored[0].folder]), Predictions)
+    other = za.predict(models[1], catalogue.take(range(10)), draws=3, out=tmp_path / "other")
+    with pytest.raises(PosteriorError, match="is in one posterior and not in another"):
+        za.acquire(open_ensemble([stored[0].folder, other.folder]), 2)

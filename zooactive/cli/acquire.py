@@ -27,13 +27,17 @@ from zooactive.writing import make_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.prediction.stored import Predictions
+    from zooactive.prediction import EnsemblePredictions, Predictions
     from zooactive.tree import DecisionTree
     from zooactive.workspace import Workspace
 
 
 SCORES = ("mutual_information", "one_vote", "entropy", "variance", "random")
 
+AlsoOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="Predictions of the same galaxies by another network, for an ensemble.", show_default=False),
+]
 NumberOption = Annotated[int | None, typer.Option("--n", min=1, help="Galaxies to choose.", show_default=False)]
 VotesOption = Annotated[int | None, typer.Option(min=1, help="Volunteers that each will be shown to.", show_default=False)]
 ScoreOption = Annotated[
@@ -65,6 +69,7 @@ OutOption = Annotated[Path | None, typer.Option(help="The selection, .csv; a .pa
 def command(
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
+    also: AlsoOption = None,
     n: NumberOption = None,
     votes: VotesOption = None,
     score: ScoreOption = None,
@@ -91,7 +96,7 @@ def command(
     )
     if predictions is None:
         _refuse_stale(place)
-    selection = _choose(place, exclude)
+    selection = _choose(place, exclude, also or [])
     print_table(selection if json else selection.head(10), as_json=json)
     arms = selection["arm"].value_counts()
     note(
@@ -107,12 +112,12 @@ def command(
     last_line(f"{len(selection)} galaxies: {place.acquire.out}", f"{report}, or show them to volunteers")
 
 
-def _choose(place: Workspace, exclude: Path | None) -> pd.DataFrame:
+def _choose(place: Workspace, exclude: Path | None, also: list[Path]) -> pd.DataFrame:
     """Write the selection and return it."""
     from zooactive.acquisition import acquire
     from zooactive.acquisition.selection_files import write_selection
     from zooactive.errors import AcquisitionError
-    from zooactive.prediction.stored import open_predictions
+    from zooactive.prediction import open_ensemble
     from zooactive.writing import file_hash
 
     choice = asdict(place.acquire)
@@ -122,14 +127,15 @@ def _choose(place: Workspace, exclude: Path | None) -> pd.DataFrame:
             raise AcquisitionError(
                 f"the selection would be written over {table}, a table that it is made from; give another --out"
             )
-    stored = open_predictions(place.pool.predictions)
+    folders = [place.pool.predictions, *also]
+    stored = open_ensemble(folders)
     make_folder(target.parent)
     selection = acquire(stored, exclude=_excluded(place, exclude, stored), **choice)
     write_selection(
         selection,
         target,
         options=choice,
-        inputs={"predictions": file_hash(place.pool.predictions / "journal.json")},
+        inputs={f"predictions {folder}": file_hash(folder / "journal.json") for folder in folders},
     )
     return selection
 
@@ -153,7 +159,7 @@ def _refuse_stale(place: Workspace) -> None:
         )
 
 
-def _excluded(place: Workspace, exclude: Path | None, stored: Predictions) -> list[str]:
+def _excluded(place: Workspace, exclude: Path | None, stored: Predictions | EnsemblePredictions) -> list[str]:
     """Ids of the pool never to choose: those of the file, else those with labels for the questions that were predicted."""
     from zooactive.catalogue import read_catalogue
     from zooactive.errors import AcquisitionError
@@ -161,7 +167,7 @@ def _excluded(place: Workspace, exclude: Path | None, stored: Predictions) -> li
     if exclude is not None:
         never = set(read_catalogue(exclude).ids)
     else:
-        never = set(_labelled(place, stored.head.tree))
+        never = set(_labelled(place, stored.tree))
     excluded = stored.known(never)
     if len(excluded) == len(stored) > 0:
         reason = f"are in {exclude}" if exclude is not None else "are labelled already"

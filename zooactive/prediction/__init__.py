@@ -10,6 +10,7 @@ from zooactive.errors import ImageError, ModelError
 from zooactive.models.linear_draws import LinearDraws
 from zooactive.posterior import Posterior
 from zooactive.prediction.draws import fit_draws
+from zooactive.prediction.ensemble import EnsemblePredictions, open_ensemble
 from zooactive.prediction.features import Progress, embed
 from zooactive.prediction.stored import PredictionConfig, Predictions, open_predictions, write_predictions
 
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from zooactive.finetuning import FinetunedModel
     from zooactive.models import GalaxyModel
 
-__all__ = ["PredictionConfig", "Predictions", "embed", "fit_draws", "open_predictions", "predict"]
+__all__ = [
+    "EnsemblePredictions",
+    "PredictionConfig",
+    "Predictions",
+    "embed",
+    "fit_draws",
+    "open_ensemble",
+    "open_predictions",
+    "predict",
+]
 
 
 @overload

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from zooactive.models import GalaxyModel
+    from zooactive.tree import DecisionTree
 
 _FORMAT = 1
 
@@ -70,6 +71,11 @@ class Predictions:
     draws: int
     seed: int
 
+    @property
+    def tree(self) -> DecisionTree:
+        """Whose questions are predicted."""
+        return self.head.tree
+
     @cached_property
     def parts(self) -> tuple[Path, ...]:
         """The Parquet files, in the order of the catalogue."""
@@ -105,7 +111,7 @@ class Predictions:
         if score not in _STORED_SCREENS:
             yield from PosteriorPool(self).screenings(score, artifacts=artifacts)
             return
-        columns = list(artifact_columns(self.head.tree)) if artifacts else []
+        columns = list(artifact_columns(self.tree)) if artifacts else []
         for part in self.parts:
             rows = pq.read_table(part, columns=["id", _SCREEN, *columns])
             share = sum((rows[column].to_numpy().astype(float) for column in columns), np.zeros(len(rows)))
@@ -128,7 +134,7 @@ class Predictions:
         flat = embedding.combine_chunks().flatten().to_numpy(zero_copy_only=False)
         features = flat.reshape(len(ids), -1)
         concentrations = self.head.posterior_concentrations(features, draws=self.draws, seed=self.seed)
-        return Posterior(concentrations, ids, self.head.tree)
+        return Posterior(concentrations, ids, self.tree)
 
     def posterior(self) -> Posterior:
         """All galaxies in memory.
