@@ -216,6 +216,40 @@ def test_a_fine_tuned_model_predicts_and_its_labelled_galaxies_are_left_out(copi
     assert not set(chosen["id"]) & set(rings["id"].head(32))
 
 
+@pytest.mark.parametrize("kind", ["laplace", "ensemble"])
+def test_other_draws_are_fitted_once_and_chosen_from(copied, kind):
+    words = ("predict", "--draws-from", kind, "--draws", 4)
+    assert f"4 draws by {kind}" in zooactive(*words, "--out", "others", folder=copied).stderr
+    fitted = list((copied / "runs" / "first").glob(f"draws-{kind}-*.npz"))
+    assert len(fitted) == 1
+    made = fitted[0].stat().st_mtime_ns
+    zooactive(*words, "--out", "others-again", folder=copied)
+    assert fitted[0].stat().st_mtime_ns == made
+    zooactive("acquire", "--predictions", "others", "--n", 3, "--out", "others.csv", folder=copied)
+    assert len(pd.read_csv(copied / "others.csv")) == 3
+
+
+def test_the_options_of_the_choice_are_obeyed_and_recorded(copied):
+    choice = ("--n", 3, "--per-clicks", 1, "--max-artifact", 0.9, "--target", "bar_strong", "--out", "bars.csv")
+    told = zooactive("acquire", *choice, folder=copied)
+    assert "look like artifacts" in told.stderr
+    made = read_json(copied / "bars.csv.how.json")["options"]
+    assert (made["per_clicks"], made["max_artifact"], made["target"]) == (1, 0.9, "bar_strong")
+    assert made["eligible"] + made["excluded"] + made["artifacts"] == GALAXIES
+    first = [(copied / name).read_bytes() for name in ("bars.csv", "bars.parquet", "bars.csv.how.json")]
+    zooactive("acquire", *choice, folder=copied)
+    assert [(copied / name).read_bytes() for name in ("bars.csv", "bars.parquet", "bars.csv.how.json")] == first
+
+
+def test_predictions_of_two_networks_are_chosen_from_together(copied):
+    zooactive("train", "--run-dir", "runs/second", "--seed", 1, folder=copied)
+    zooactive("predict", "--model", "runs/second", "--draws", 8, "--out", "second", folder=copied)
+    zooactive("acquire", "--also", "second", "--out", "both.csv", folder=copied)
+    alone, both = (pd.read_csv(copied / name, dtype={"id": str}) for name in ("selection.csv", "both.csv"))
+    assert len(both) == 6
+    assert both["score"].max() > alone["score"].max()  # two networks disagree more than one does with itself
+
+
 def test_a_model_of_another_question_is_not_evaluated_on_these_votes(results, home):
     told = zooactive("evaluate", "--model", "tasks/rings", folder=home, code=1).stderr
     assert "answers tree 'rings'" in told
