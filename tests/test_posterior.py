@@ -8,7 +8,7 @@ from scipy import integrate, special, stats
 
 from zooactive.errors import PosteriorError, TreeError
 from zooactive.posterior import Posterior, combine_draws
-from zooactive.posterior_files import read_posterior
+from zooactive.posterior_files import read_posterior, write_posterior
 from zooactive.tree import DecisionTree, Question
 
 ROOT = DecisionTree("root", [Question("q", ["a", "b", "c"])])
@@ -313,7 +313,7 @@ def test_a_posterior_comes_back_from_parquet_bit_for_bit(tree, tmp_path, weights
     before = Posterior(
         rng.uniform(0.6, 60, (5, 4, len(tree.columns))), ["1", "22", "é", "587722981741363294"], tree, weights=given
     )
-    before.to_parquet(tmp_path / "posterior.parquet")
+    write_posterior(before, tmp_path / "posterior.parquet")
     after = read_posterior(tmp_path / "posterior.parquet")
     assert after.tree == tree
     assert after.ids.tolist() == before.ids.tolist()
@@ -322,7 +322,7 @@ def test_a_posterior_comes_back_from_parquet_bit_for_bit(tree, tmp_path, weights
 
 
 def test_a_posterior_without_galaxies_comes_back_too(tree, tmp_path):
-    Posterior(np.ones((2, 0, len(tree.columns))), [], tree).to_parquet(tmp_path / "none.parquet")
+    write_posterior(Posterior(np.ones((2, 0, len(tree.columns))), [], tree), tmp_path / "none.parquet")
     assert read_posterior(tmp_path / "none.parquet").concentrations.shape == (2, 0, len(tree.columns))
 
 

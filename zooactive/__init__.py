@@ -20,6 +20,7 @@ _HOMES = {
     "Posterior": "posterior",
     "combine_draws": "posterior",
     "read_posterior": "posterior_files",
+    "write_posterior": "posterior_files",
     "Catalogue": "catalogue",
     "read_catalogue": "catalogue",
     "Preprocessing": "images",
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from zooactive.images import Preprocessing
     from zooactive.models import GalaxyModel, load_model
     from zooactive.posterior import Posterior, combine_draws
-    from zooactive.posterior_files import read_posterior
+    from zooactive.posterior_files import read_posterior, write_posterior
     from zooactive.prediction import fit_draws, predict
     from zooactive.training import TrainingConfig, train
     from zooactive.tree import DecisionTree, Question

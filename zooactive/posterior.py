@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -329,18 +328,6 @@ class Posterior:
         asked = self.asked()
         columns |= {f"asked_{question.name}": asked[:, i] for i, question in enumerate(self.tree.questions)}
         return pd.DataFrame(columns)
-
-    def to_parquet(self, path: str | Path) -> None:
-        """Write ids, concentrations and weights to one Parquet file; `zooactive.read_posterior` reads it back, bit for bit.
-
-        Raises
-        ------
-        OutputError
-            When the file cannot be written or the disk is full.
-        """
-        from zooactive.posterior_files import write_posterior
-
-        write_posterior(self, path)
 
     # Inside ---------------------------------------------------------------------------------------------------------
 

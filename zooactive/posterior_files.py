@@ -16,10 +16,17 @@ from zooactive.writing import aside
 
 
 def write_posterior(posterior: Posterior, path: str | Path) -> None:
-    """Write a posterior: columns ``id``, ``concentrations`` (draw x answer, float32) and ``weights`` (draw, float64).
+    """Write a posterior to one Parquet file; `read_posterior` gives it back bit for bit.
+
+    Columns ``id``, ``concentrations`` (draw x answer, float32) and ``weights`` (draw, float64).
 
     Lists have a fixed length, a draw's answers beside each other; weights are left out where all are equal. The schema's
     metadata names tree and draws.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written or the disk is full.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -39,7 +46,7 @@ def write_posterior(posterior: Posterior, path: str | Path) -> None:
 
 
 def read_posterior(path: str | Path) -> Posterior:
-    """Read what `Posterior.to_parquet` wrote.
+    """Read what `write_posterior` wrote.
 
     Raises
     ------
@@ -58,8 +65,8 @@ def read_posterior(path: str | Path) -> Posterior:
         weights = lists["weights"].reshape(-1, draws).T if "weights" in lists else None
         return Posterior(np.moveaxis(by_galaxy, 0, 1), table["id"].to_pylist(), tree, weights=weights)
     except FileNotFoundError as error:
-        raise PosteriorError(f"{path} is missing; write it with Posterior.to_parquet") from error
+        raise PosteriorError(f"{path} is missing; write it with zooactive.write_posterior") from error
     except ZooactiveError:
         raise
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise PosteriorError(f"{path} is damaged, or holds no posterior; write it with Posterior.to_parquet") from error
+        raise PosteriorError(f"{path} is damaged, or holds no posterior; write it with zooactive.write_posterior") from error

@@ -18,7 +18,7 @@ _HOMES = {
     "LinearHead": "linear_head",
     "fit_head_ensemble": "head_ensemble",
     "fit_laplace": "laplace_head",
-    "load_draws": "linear_draws",
+    "load_draws": "draws_files",
     "build_encoder": "backbones",
     "list_backbones": "backbones",
     "register_backbone": "backbones",
@@ -42,11 +42,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from zooactive.models.backbones import build_encoder, list_backbones, register_backbone
+    from zooactive.models.draws_files import load_draws
     from zooactive.models.galaxy_model import GalaxyModel, load_model
     from zooactive.models.head import ConcentrationHead
     from zooactive.models.head_ensemble import HeadEnsemble, fit_head_ensemble
     from zooactive.models.laplace_head import LaplaceHead, fit_laplace
-    from zooactive.models.linear_draws import LinearDraws, load_draws
+    from zooactive.models.linear_draws import LinearDraws
     from zooactive.models.linear_head import LinearHead
 
 

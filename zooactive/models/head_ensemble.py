@@ -68,7 +68,8 @@ class HeadEnsemble(LinearDraws):
         return {}
 
     @classmethod
-    def _restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> HeadEnsemble:
+    def restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> HeadEnsemble:
+        """Make it from what was saved."""
         return cls(arrays["kernel"], arrays["bias"], about["concentrations"], tree)
 
 

@@ -97,7 +97,8 @@ class LaplaceHead(LinearDraws):
         return {}
 
     @classmethod
-    def _restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> LaplaceHead:
+    def restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> LaplaceHead:
+        """Make it from what was saved."""
         return cls(**arrays, concentrations=about["concentrations"], tree=tree)
 
 

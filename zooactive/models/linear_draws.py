@@ -50,7 +50,7 @@ class LinearDraws(ABC):
 
     @classmethod
     @abstractmethod
-    def _restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> LinearDraws:
+    def restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> LinearDraws:
         """Make it from what was saved."""
 
     @property
@@ -139,31 +139,30 @@ class LinearDraws(ABC):
         return embedding
 
 
-def load_draws(path: str | Path) -> LinearDraws:
-    """Read draws of any kind that `LinearDraws.save` wrote.
+def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any], DecisionTree]:
+    """Read the arrays, settings and tree that `LinearDraws.save` wrote.
 
     Raises
     ------
     ModelError
         When the file is missing, damaged or something else.
     """
-    from zooactive.models.head_ensemble import HeadEnsemble
-    from zooactive.models.laplace_head import LaplaceHead
-    from zooactive.models.linear_head import LinearHead
-
-    kinds: dict[str, type[LinearDraws]] = {kind.kind: kind for kind in (LinearHead, LaplaceHead, HeadEnsemble)}
     try:
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             about: dict[str, Any] = json.loads(str(file["about"]))
             tree = DecisionTree.from_dict(about["tree"], where=str(path))
-            arrays = {name: file[name] for name in file.files if name != "about"}
-            return kinds[about.get("kind", LinearHead.kind)]._restored(arrays, about, tree)
+            return {name: file[name] for name in file.files if name != "about"}, about, tree
     except FileNotFoundError as error:
         raise ModelError(f"{path} is missing; give the head.npz of a saved model") from error
     except ZooactiveError:
         raise
     except Exception as error:  # a damaged zip, array or JSON fails in many ways
-        raise ModelError(f"{path} is damaged, or no head of a model; save the model again") from error
+        raise damaged(path) from error
+
+
+def damaged(path: str | Path) -> ModelError:
+    """Return the error of a file that holds no head."""
+    return ModelError(f"{path} is damaged, or no head of a model; save the model again")
 
 
 def check_draws(draws: int, seed: int) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zooactive.errors import ModelError
 from zooactive.models.activation import check_concentrations
-from zooactive.models.linear_draws import LinearDraws, check_draws, check_linear, load_draws, noise
+from zooactive.models.linear_draws import LinearDraws, check_draws, check_linear, damaged, noise, read_saved
 from zooactive.tree import DecisionTree
 
 
@@ -109,10 +109,13 @@ class LinearHead(LinearDraws):
         ModelError
             When the file is missing, damaged or something else.
         """
-        head = load_draws(path)
-        if not isinstance(head, cls):
-            raise ModelError(f"{path} holds draws of the kind '{head.kind}'; give the head.npz of a saved model")
-        return head
+        arrays, about, tree = read_saved(path)
+        if about.get("kind", cls.kind) != cls.kind:
+            raise ModelError(f"{path} holds draws of the kind '{about['kind']}'; give the head.npz of a saved model")
+        try:
+            return cls.restored(arrays, about, tree)
+        except (KeyError, TypeError) as error:
+            raise damaged(path) from error
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"kernel": self.kernel, "bias": self.bias}
@@ -121,7 +124,8 @@ class LinearHead(LinearDraws):
         return {"dropout": self.dropout}
 
     @classmethod
-    def _restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> LinearHead:
+    def restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> LinearHead:
+        """Make it from what was saved."""
         return cls(arrays["kernel"], arrays["bias"], about["dropout"], about["concentrations"], tree)
 
 

@@ -17,7 +17,8 @@ from zooactive.acquisition.one_vote import one_vote_information
 from zooactive.acquisition.pool import PosteriorPool, Screening, artifact_columns
 from zooactive.catalogue import Catalogue
 from zooactive.errors import PosteriorError
-from zooactive.models.linear_draws import LinearDraws, load_draws
+from zooactive.models.draws_files import load_draws
+from zooactive.models.linear_draws import LinearDraws
 from zooactive.posterior import Posterior
 from zooactive.prediction.features import Progress, embed
 from zooactive.writing import aside, explained, write_how, write_json
