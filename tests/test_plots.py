@@ -196,3 +196,15 @@ def test_the_histogram_counts_each_galaxy_once_on_its_own_side():
     assert tops == [1, 2]
     with pytest.raises(CatalogueError, match="2 probabilities and 1 truths"):
         plots.probability_histogram(Figure().subplots(), [0.1, 0.2], [True])
+
+
+def test_realised_information_is_drawn_over_predicted_with_means_of_tenths():
+    predicted = np.linspace(0, 1, 100)
+    table = pd.DataFrame({"predicted": predicted, "realised": 2 * predicted})
+    axes = plots.information_scatter(Figure().subplots(), table)
+    points, line, means = axes.get_lines()[:3]
+    assert points.get_xydata() == pytest.approx(np.column_stack([predicted, 2 * predicted]))
+    assert line.get_xydata().tolist() == [[0, 0], [1, 1]]
+    expected = predicted.reshape(10, 10).mean(1)
+    assert means.get_xydata() == pytest.approx(np.column_stack([expected, 2 * expected]))
+    assert axes.get_xlabel() == "predicted information (nats)"
