@@ -130,10 +130,9 @@ def _multiply_rising(
     table: NDArray[np.float64],
     chance: NDArray[np.float64],
 ) -> None:
-    """Multiply, or divide, each tree's probability by the rising factorial of its count, for alpha (draw,) and counts
-    (tree,).
+    """Multiply, or divide, each tree's probability by the rising factorial of its count.
 
-    ``chance[0]`` is the mantissa and ``chance[1]`` the exponent, (tree, draw); `table` is a buffer. Products in place of
+    For alpha (draw,) and counts (tree,). ``chance[0]`` is the mantissa and ``chance[1]`` the exponent, (tree, draw); `table` is a buffer. Products in place of
     sums of logarithms: one logarithm a tree and draw is taken, at the end, and not one for every answer.
     """
     highest = counts.max()
