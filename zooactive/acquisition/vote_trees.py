@@ -132,8 +132,9 @@ def _multiply_rising(
 ) -> None:
     """Multiply, or divide, each tree's probability by the rising factorial of its count.
 
-    For alpha (draw,) and counts (tree,). ``chance[0]`` is the mantissa and ``chance[1]`` the exponent, (tree, draw); `table` is a buffer. Products in place of
-    sums of logarithms: one logarithm a tree and draw is taken, at the end, and not one for every answer.
+    For alpha (draw,) and counts (tree,). ``chance[0]`` is the mantissa and ``chance[1]`` the exponent, (tree, draw); `table`
+    is a buffer. Products in place of sums of logarithms: one logarithm a tree and draw is taken, at the end, and not one for
+    every answer.
     """
     highest = counts.max()
     if highest == 0:
