@@ -7,7 +7,7 @@ import re
 import runpy
 import shlex
 import tomllib
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,14 +78,16 @@ def test_the_commands_of_every_page_exist_with_their_options():
         assert [word for word in words if word.startswith("-") and word not in options] == [], name
 
 
-@pytest.mark.parametrize("section", ["survey", "model", "training", "pool", "acquire", "tasks.NAME"])
+@pytest.mark.parametrize("section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "tasks.NAME"])
 def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(section: str):
     from zooactive import workspace
+    from zooactive.augmentation import Augmentation
 
     classes = {
         "survey": workspace.Survey,
         "model": workspace.Network,
         "training": workspace.TrainingConfig,
+        "training.augmentation": Augmentation,
         "pool": workspace.Pool,
         "acquire": workspace.Acquire,
         "tasks.NAME": workspace.TaskLabels,
@@ -97,7 +99,7 @@ def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(sect
     entries: tuple[Any, ...] = fields(classes[section])
     assert set(said) == {entry.name for entry in entries}
     for entry in entries:
-        if entry.default is not None:
+        if entry.default is not None and entry.default is not MISSING:
             default = list(entry.default) if isinstance(entry.default, tuple) else entry.default
             shown = str(default).lower() if isinstance(default, bool) else str(default)
             assert said[entry.name] == f"`{shown}`", entry.name

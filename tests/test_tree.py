@@ -30,13 +30,14 @@ SIZES = {
     "jwst_cosmos": (11, 36),
     "rings": (1, 2),
     "ukidss": (10, 30),
+    "zhu5": (1, 5),
 }
 
 
 # The trees that come with the package ---------------------------------------------------------------------------------
 
 
-def test_fifteen_trees_come_with_the_package() -> None:
+def test_sixteen_trees_come_with_the_package() -> None:
     assert list(list_trees()) == sorted(SIZES)
 
 

@@ -105,7 +105,7 @@ def test_options_that_are_given_take_the_place_of_the_file(written):
         ("[model]\nbackbone = 26", r"backbone = 26; give a text"),
         ("[survey]\ncatalogue = 3", r"catalogue = 3; give a path in quotes"),
         ("[survey]\nvolunteers = true", r"volunteers = True; give a number or a text"),
-        ("[training]\naugment = 1", r"augment = 1; give true or false"),
+        ("[training.augmentation]\nflips = 1", r"\[training\.augmentation\]: flips = 1; give true or false"),
         ("[training]\nlearning_rate = nan", r"learning_rate = nan; give a finite number"),
         ("[training]\nepochs = 0", r"\[training\]: epochs = 0; give a number above 0"),
         ("[survey]\nsplit = 0.7", r"split = 0\.7; give a list of 3 numbers"),

@@ -23,11 +23,16 @@ _HOMES = {
     "write_posterior": "posterior_files",
     "Catalogue": "catalogue",
     "read_catalogue": "catalogue",
+    "combine_catalogues": "surveys",
     "Preprocessing": "images",
     "GalaxyModel": "models",
     "load_model": "models",
-    "TrainingConfig": "training",
+    "Augmentation": "augmentation",
+    "TrainingConfig": "training_config",
     "train": "training",
+    "Recipe": "recipes",
+    "load_recipe": "recipes",
+    "list_recipes": "recipes",
     "predict": "prediction",
     "fit_draws": "prediction",
     "acquire": "acquisition",
@@ -42,6 +47,7 @@ __all__ = ["__version__", *_HOMES, *_MODULES]
 if TYPE_CHECKING:
     from zooactive import acquisition, calibration, evaluation, losses, plots, shards
     from zooactive.acquisition import acquire
+    from zooactive.augmentation import Augmentation
     from zooactive.catalogue import Catalogue, read_catalogue
     from zooactive.errors import ZooactiveError
     from zooactive.finetuning import FinetunedModel, finetune, load_finetuned
@@ -50,7 +56,10 @@ if TYPE_CHECKING:
     from zooactive.posterior import Posterior, combine_draws
     from zooactive.posterior_files import read_posterior, write_posterior
     from zooactive.prediction import fit_draws, predict
-    from zooactive.training import TrainingConfig, train
+    from zooactive.recipes import Recipe, list_recipes, load_recipe
+    from zooactive.surveys import combine_catalogues
+    from zooactive.training import train
+    from zooactive.training_config import TrainingConfig
     from zooactive.tree import DecisionTree, Question
     from zooactive.tree_files import combine_trees, list_trees, load_tree
 

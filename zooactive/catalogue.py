@@ -6,6 +6,7 @@ not change: choosing rows, splitting and filtering give new ones.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from zooactive.cutouts import IMAGE_SUFFIXES, find_images
 from zooactive.errors import CatalogueError, did_you_mean
 from zooactive.hashing import uniform_from_ids
-from zooactive.images import ImageSource, Preprocessing
+from zooactive.images import ImageSource, Preprocessing, decode_many
 from zooactive.tables import parquet_parts, read_table, rows_where
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import load_tree
@@ -50,6 +51,8 @@ class Catalogue:
         Votes on a root question from which a galaxy counts as labelled.
     prepared : Preprocessing or None
         How the images were cut and resized when they were stored as shards; None for original images.
+    field_crops : ndarray of float64, shape (G,), or None
+        The centre fraction of each image that shows as much sky as the others' do, where surveys were combined.
 
     Raises
     ------
@@ -65,9 +68,12 @@ class Catalogue:
     source: str
     min_votes: float = 30
     prepared: Preprocessing | None = None
+    field_crops: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         lengths = {"ids": len(self.ids), "images": len(self.images), "table": len(self.table)}
+        if self.field_crops is not None:
+            lengths["field_crops"] = len(self.field_crops)
         if self.votes is not None:
             lengths["votes"] = len(self.votes)
             if self.tree is None or self.votes.shape != (len(self.ids), len(self.tree.columns)):
@@ -107,6 +113,7 @@ class Catalogue:
             images=tuple(self.images[row] for row in rows),
             votes=None if self.votes is None else self.votes[rows],
             table=self.table.iloc[rows].reset_index(drop=True),
+            field_crops=None if self.field_crops is None else self.field_crops[rows],
         )
 
     def select(self, ids: Iterable[str]) -> Catalogue:
@@ -139,6 +146,19 @@ class Catalogue:
             columns.append(pd.DataFrame(self.votes, columns=list(self.tree.columns)))
         return self.take(rows_where(pd.concat(columns, axis=1), expression, self.source))
 
+    def only(self, questions: Iterable[str]) -> Catalogue:
+        """Return the same galaxies with the votes of some questions alone, along `DecisionTree.only`.
+
+        Raises
+        ------
+        CatalogueError
+            When the catalogue has no votes.
+        """
+        if self.tree is None or self.votes is None:
+            raise CatalogueError(f"{self.source} has no votes; read it with a tree")
+        tree = self.tree.only(questions)
+        return replace(self, tree=tree, votes=self.votes[:, [self.tree.columns.index(name) for name in tree.columns]])
+
     def without_votes(self) -> Catalogue:
         """Return the same galaxies as a pool: their votes left out."""
         return replace(self, votes=None)
@@ -167,16 +187,53 @@ class Catalogue:
         Raises
         ------
         CatalogueError
-            When the images were packed in shards for other pixels.
+            When the images were packed in shards for other pixels: at another scale, or less of the sky.
         """
-        if self.prepared is None:
+        stored = self.prepared
+        if stored is None:
             return preprocessing
-        if self.prepared != preprocessing:
+        same_kind = (stored.channels, stored.stretch) == (preprocessing.channels, preprocessing.stretch)
+        same_scale = math.isclose(stored.size / stored.crop, preprocessing.size / preprocessing.crop)
+        if not (same_kind and same_scale and stored.crop >= preprocessing.crop - 1e-9):
             raise CatalogueError(
-                f"{self.source} was packed as {self.prepared.to_dict()}, the model takes {preprocessing.to_dict()}; "
+                f"{self.source} was packed as {stored.to_dict()}, the model takes {preprocessing.to_dict()}; "
                 "use the original images, or pack them again for this model"
             )
-        return replace(preprocessing, crop=1.0)
+        crop = min(1.0, preprocessing.crop / stored.crop)
+        return replace(preprocessing, crop=crop, scales=(1.0,))
+
+    def decode(
+        self, preprocessing: Preprocessing, rows: NDArray[np.int64] | range | None = None, *, scale: float = 1.0
+    ) -> tuple[NDArray[np.uint8], dict[int, str]]:
+        """Read the images of some rows, or of all, as a model takes them.
+
+        Parameters
+        ----------
+        preprocessing : Preprocessing
+        rows : sequence of int, optional
+        scale : float
+            Width of the crop relative to `preprocessing`'s.
+
+        Returns
+        -------
+        pixels : ndarray of uint8, shape (row, size, size, channels)
+            Zeros where an image could not be read.
+        failures : dict of int to str
+            Number among these rows -> the reason.
+
+        Raises
+        ------
+        CatalogueError
+            As `decoding_for`.
+        """
+        chosen = range(len(self)) if rows is None else rows
+        decoding = self.decoding_for(preprocessing)
+        return decode_many(
+            [self.images[row] for row in chosen],
+            replace(decoding, crop=min(1.0, decoding.crop * scale), scales=(1.0,)),
+            names=[str(self.ids[row]) for row in chosen],
+            crops=None if self.field_crops is None else [float(self.field_crops[row]) for row in chosen],
+        )
 
     def split(self, ratios: Sequence[float] = (0.7, 0.2, 0.1), *, seed: int = 0) -> tuple[Catalogue, ...]:
         """Split by hashed id, so that a galaxy keeps its side when rows are added, removed or shuffled.

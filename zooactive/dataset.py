@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.errors import ImageError, ZooactiveError
-from zooactive.images import Preprocessing, decode_many
+from zooactive.images import Preprocessing
 
 _IN_MEMORY = 2 << 30
 """Bytes of decoded pixels up to which a catalogue is decoded once and kept; larger ones are decoded batch by batch."""
@@ -53,7 +53,7 @@ class Cutouts:
 
     def __init__(self, catalogue: Catalogue, preprocessing: Preprocessing) -> None:
         self._catalogue = catalogue
-        self._decoding = catalogue.decoding_for(preprocessing)
+        self._preprocessing = preprocessing
         size = len(catalogue) * preprocessing.size**2 * preprocessing.channels
         self._pixels = self._decode(np.arange(len(catalogue))) if size <= _IN_MEMORY else None
 
@@ -65,10 +65,7 @@ class Cutouts:
         return self._decode(rows) if self._pixels is None else self._pixels[rows]
 
     def _decode(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        catalogue = self._catalogue
-        pixels, failures = decode_many(
-            [catalogue.images[row] for row in rows], self._decoding, names=[catalogue.ids[row] for row in rows]
-        )
+        pixels, failures = self._catalogue.decode(self._preprocessing, rows)
         if failures:
             more = f"; {len(failures) - 1} more cannot be read" if len(failures) > 1 else ""
             raise ImageError(
@@ -89,6 +86,7 @@ class TrainingBatches:
     votes: NDArray[np.float32]
     batch_size: int
     seed: int
+    weights: NDArray[np.float32] | None = None
     _met: list[ZooactiveError] = field(default_factory=list, init=False, repr=False)
 
     @property
@@ -101,13 +99,14 @@ class TrainingBatches:
         order = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(len(self.votes))
         return [order[step * self.batch_size : (step + 1) * self.batch_size] for step in range(self.steps)]
 
-    def stream(self, first_epoch: int = 0) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
-        """Yield (pixels, votes) without end, beginning with the given epoch."""
+    def stream(self, first_epoch: int = 0) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Yield (pixels, votes), and the galaxies' weights where there are any, without end, from the given epoch on."""
         epoch = first_epoch
         while True:
             for rows in self.rows(epoch):
                 try:
-                    yield self.source.rows(rows), self.votes[rows]
+                    batch = self.source.rows(rows), self.votes[rows]
+                    yield batch if self.weights is None else (*batch, self.weights[rows])
                 except ZooactiveError as error:
                     self._met.append(error)
                     raise
@@ -131,6 +130,15 @@ class TrainingBatches:
             return self.stream(first_epoch)
         import tensorflow as tf
 
-        pixels, votes = next(self.stream(first_epoch))
-        signature = (tf.TensorSpec(pixels.shape, pixels.dtype), tf.TensorSpec(votes.shape, votes.dtype))
+        signature = tuple(tf.TensorSpec(part.shape, part.dtype) for part in next(self.stream(first_epoch)))
         return tf.data.Dataset.from_generator(lambda: self.stream(first_epoch), output_signature=signature).prefetch(4)
+
+
+def deterministic_operations() -> None:
+    """Make TensorFlow add up in the same order in every run, for the rest of this process; JAX does so on a CPU anyway."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.augmentation import Augmentation
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import ModelError, TrainingError, did_you_mean
 from zooactive.evaluation import binary_metrics, constant_concentrations
@@ -305,7 +306,7 @@ def _fit_all(
     learning, judging = (Cutouts(part, tuned.preprocessing) for part in parts[:2])
     stage = _Stage("all", tuned.tree, config.unfreeze_epochs, config.unfreeze_learning_rate, config)
     return stage.fit(
-        training_network(tuned, seed=config.seed, encoder_training=False),
+        training_network(tuned, augmentation=Augmentation(), seed=config.seed, encoder_training=False),
         (learning, _votes(parts[0])),
         (judging.rows(np.arange(len(parts[1]))), _votes(parts[1])),
         progress,
@@ -320,11 +321,11 @@ def _votes(catalogue: Catalogue) -> NDArray[np.float32]:
 def _freeze_batch_norms(network: Any) -> None:
     import keras
 
-    for layer in network.layers:
+    from zooactive.models.backbones import nested_layers
+
+    for layer in nested_layers(network):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
-        elif isinstance(layer, keras.Model):
-            _freeze_batch_norms(layer)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -47,6 +47,11 @@ class Preprocessing:
         Which centre fraction of the shorter side is kept, in (0, 1].
     stretch : {"asinh", "linear"}
         How FITS values become grey levels, between the 1st and the 99.5th percentile. JPEG and PNG are taken as they are.
+    standardise : bool
+        Shift and scale each image inside the network, so that its pixels have mean 0 and variance 1: takes away how bright
+        an image is.
+    scales : tuple of float
+        Predict from crops of these widths, relative to `crop`, and average their features.
 
     Raises
     ------
@@ -56,13 +61,15 @@ class Preprocessing:
     Examples
     --------
     >>> Preprocessing(size=64, crop=0.5).to_dict()
-    {'size': 64, 'channels': 3, 'crop': 0.5, 'stretch': 'asinh'}
+    {'size': 64, 'channels': 3, 'crop': 0.5, 'stretch': 'asinh', 'standardise': False, 'scales': (1.0,)}
     """
 
     size: int = 224
     channels: int = 3
     crop: float = 1.0
     stretch: str = "asinh"
+    standardise: bool = False
+    scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         whole = isinstance(self.size, int) and not isinstance(self.size, bool)
@@ -76,6 +83,12 @@ class Preprocessing:
         if self.stretch not in _STRETCHES:
             raise ImageError(f"preprocessing: stretch = {self.stretch!r}; use one of {', '.join(_STRETCHES)}")
         object.__setattr__(self, "crop", float(self.crop))
+        object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
+        if not self.scales or min(self.scales) <= 0 or max(self.scales) * self.crop > 1 + 1e-9:
+            raise ImageError(
+                f"preprocessing: scales = {list(self.scales)} of a crop of {self.crop:g}; give at least one above 0, "
+                "and none that is wider than the image"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -132,7 +145,12 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
 
 
 def decode_many(
-    sources: Sequence[ImageSource], preprocessing: Preprocessing, *, names: Sequence[str], workers: int | None = None
+    sources: Sequence[ImageSource],
+    preprocessing: Preprocessing,
+    *,
+    names: Sequence[str],
+    crops: Sequence[float] | None = None,
+    workers: int | None = None,
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Read many cutouts in threads; an unreadable one is reported and does not stop the others.
 
@@ -142,6 +160,8 @@ def decode_many(
     preprocessing : Preprocessing
     names : sequence of str, length G
         The galaxies' ids.
+    crops : sequence of float, length G, optional
+        The centre fraction of each image that is taken for the whole of it.
     workers : int, optional
         Threads; by default one a processor core.
 
@@ -162,8 +182,9 @@ def decode_many(
     pixels = np.zeros((len(sources), size, size, channels), dtype=np.uint8)
 
     def read(row: int) -> str | None:
+        wanted = preprocessing if crops is None else replace(preprocessing, crop=preprocessing.crop * crops[row])
         try:
-            pixels[row] = decode(sources[row], preprocessing, name=names[row])
+            pixels[row] = decode(sources[row], wanted, name=names[row])
         except ImageError as error:
             return str(error)
         return None

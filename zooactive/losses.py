@@ -88,6 +88,55 @@ class DirichletMultinomialLoss(keras.losses.Loss):  # type: ignore[misc]
         return cls(**config | {"tree": DecisionTree.from_dict(config["tree"])})
 
 
+@keras.saving.register_keras_serializable(package="zooactive")
+class BinomialLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Minus the log-likelihood of a galaxy's votes given the expected fractions alone, in nats: -sum k ln mu.
+
+    For a question of two answers this is the binomial likelihood of Walmsley et al. 2020, -(k ln rho + (N - k) ln(1 - rho)),
+    and for more the multinomial one, both without their coefficient, which no network changes. It takes volunteers for
+    independent, so it never learns how much galaxies of one kind differ.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+        Whose columns votes and concentrations are.
+    reduction, name : str
+        As in every Keras loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zooactive.tree import Question
+    >>> loss = BinomialLoss(DecisionTree("t", [Question("bar", ["yes", "no"])]))
+    >>> round(float(loss(np.array([[3.0, 1.0]]), np.array([[50.0, 50.0]]))), 4)  # 4 ln 2
+    2.7726
+    """
+
+    def __init__(
+        self, tree: DecisionTree, *, reduction: str = "sum_over_batch_size", name: str = "binomial", **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.tree = tree
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one number a galaxy from votes and concentrations, both (batch, answer)."""
+        ops = keras.ops
+        logs = []
+        for where in self.tree.slices:
+            alpha = y_pred[:, where]
+            logs.append(ops.log(alpha / ops.sum(alpha, axis=-1, keepdims=True)))
+        return -ops.sum(ops.cast(y_true, y_pred.dtype) * ops.concatenate(logs, axis=-1), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return dict(super().get_config(), tree=self.tree.to_dict())
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BinomialLoss:
+        """Make a loss from `get_config`."""
+        return cls(**config | {"tree": DecisionTree.from_dict(config["tree"])})
+
+
 def _probability() -> tuple[Any, str]:
     """TensorFlow Probability's distributions for Keras' backend, and the widest float it works in there."""
     if keras.backend.backend() != "jax":

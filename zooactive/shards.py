@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,12 @@ class _Plan:
     columns: Any  # an Arrow table of id, votes and the rest
     metadata: dict[str, Any]
     rows_per_shard: int
+
+    def preprocessing_of(self, row: int) -> Preprocessing | None:
+        fields = self.catalogue.field_crops
+        if self.preprocessing is None or fields is None:
+            return self.preprocessing
+        return replace(self.preprocessing, crop=self.preprocessing.crop * float(fields[row]))
 
     def rows(self, part: int) -> range:
         return range(part * self.rows_per_shard, min((part + 1) * self.rows_per_shard, len(self.catalogue)))
@@ -96,6 +102,10 @@ def write_shards(
         raise CatalogueError(f"rows_per_shard = {rows_per_shard}; give at least 1 galaxy a file")
     if not len(catalogue):
         raise CatalogueError(f"{catalogue.source}: no galaxies to write; leave fewer out")
+    if catalogue.field_crops is not None and preprocessing is None:
+        raise CatalogueError(
+            f"{catalogue.source}: its surveys' images show different fields; give preprocessing to pack them"
+        )
     plan = _plan(catalogue, preprocessing, rows_per_shard)
     parts = plan.metadata["parts"]
     kept = _kept_parts(out, plan)
@@ -159,6 +169,8 @@ def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, A
             digest.update(f"{source.name}|{size}\n".encode())
     if catalogue.votes is not None:
         digest.update(np.ascontiguousarray(catalogue.votes, dtype="<f8").tobytes())
+    if catalogue.field_crops is not None:
+        digest.update(np.ascontiguousarray(catalogue.field_crops, dtype="<f8").tobytes())
     digest.update(rest.to_csv(index=False).encode())
     return digest.hexdigest()
 
@@ -194,7 +206,7 @@ def _write_part(plan: _Plan, part: int, out: Path) -> list[dict[str, str]]:
 
     def pack(row: int) -> bytes | str:
         try:
-            return _packed(plan.catalogue.images[row], plan.preprocessing, str(plan.catalogue.ids[row]))
+            return _packed(plan.catalogue.images[row], plan.preprocessing_of(row), str(plan.catalogue.ids[row]))
         except ImageError as error:
             return str(error)
 

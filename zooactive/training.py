@@ -1,4 +1,4 @@
-"""Fit a model to vote counts: AdamW with warm-up and cosine decay, the best weights kept, and a run that can be killed."""
+"""Fit a model to vote counts: the best weights are kept, and a run can be killed and goes on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from zooactive.augmentation import Augmentation
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import TrainingError
 from zooactive.evaluation import constant_concentrations
+from zooactive.training_config import TrainingConfig
 from zooactive.writing import aside, write_how, write_json
 
 if TYPE_CHECKING:
@@ -21,50 +24,10 @@ if TYPE_CHECKING:
 
     from zooactive.dataset import TrainingBatches
     from zooactive.models import GalaxyModel
+    from zooactive.tree import DecisionTree
 
 Progress: TypeAlias = Callable[[int, dict[str, float]], None]
 """Called after each epoch with its number from 1 and its losses."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a model is fitted.
-
-    Parameters
-    ----------
-    epochs : int
-        At most; the cosine decay ends there.
-    batch_size : int
-        Galaxies a step.
-    learning_rate : float
-        At the end of the warm-up.
-    weight_decay : float
-        Of AdamW (Loshchilov & Hutter 2019).
-    warmup_epochs : float
-        Epochs of linear warm-up.
-    patience : int
-        Epochs without a better validation loss after which training stops.
-    augment : bool
-        Show each image in a random one of its eight orientations.
-    seed : int
-        Of the order of the galaxies, the orientations and the dropout.
-    """
-
-    epochs: int = 30
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    warmup_epochs: float = 1.0
-    patience: int = 8
-    augment: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "patience"):
-            if getattr(self, name) <= 0:
-                raise TrainingError(f"{name} = {getattr(self, name)}; give a number above 0")
-        if self.weight_decay < 0 or self.warmup_epochs < 0:
-            raise TrainingError("weight_decay and warmup_epochs cannot be negative")
 
 
 def train(
@@ -195,25 +158,32 @@ def _fit(
     run: _Run,
     progress: Progress | None,
 ) -> None:
-    from zooactive.dataset import Cutouts, TrainingBatches
+    from zooactive.dataset import Cutouts, TrainingBatches, deterministic_operations
+    from zooactive.optimisation import compile_training
 
+    if config.deterministic:
+        deterministic_operations()
     assert learning.votes is not None
-    cutouts = Cutouts(learning, model.preprocessing)
+    canvas = config.augmentation.canvas(model.preprocessing)
     batches = TrainingBatches(
-        cutouts, learning.votes.astype(np.float32), min(config.batch_size, len(learning)), seed=config.seed
+        Cutouts(learning, canvas),
+        learning.votes.astype(np.float32),
+        min(config.batch_size, len(learning)),
+        seed=config.seed,
+        weights=_weights(learning.votes, model.tree, config.balance) if config.balance else None,
     )
-    trainer = training_network(model, augment=config.augment, seed=config.seed)
-    _compile(trainer, model, config, batches.steps)
+    trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
+    compile_training(trainer, model.tree, config, batches.steps)
     first = len(run.epochs)
-    if not first:
-        model.start_at(constant_concentrations(learning.votes, model.tree))
-    else:
-        trainer.build((None, model.preprocessing.size, model.preprocessing.size, model.preprocessing.channels))
+    if first:
+        trainer.build((None, canvas.size, canvas.size, canvas.channels))
         trainer.optimizer.build(trainer.trainable_variables)
         trainer.load_weights(run.weights)
+    elif model.head.fresh:
+        model.start_at(constant_concentrations(learning.votes, model.tree))
     held_out = None
     if judging is not None and judging.votes is not None:
-        pixels = Cutouts(judging, model.preprocessing).rows(np.arange(len(judging)))
+        pixels = Cutouts(judging, canvas).rows(np.arange(len(judging)))
         held_out = (pixels, judging.votes.astype(np.float32))
     keeper = _make_keeper(model, learning, batches, config, run, progress)
     with batches.explained():
@@ -239,47 +209,49 @@ def _fit(
 
 
 def training_network(
-    model: GalaxyModel, *, augment: bool = True, seed: int = 0, encoder_training: bool | None = None
+    model: GalaxyModel,
+    *,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+    encoder_training: bool | None = None,
 ) -> Any:
     """Return a Keras model from uint8 pixels to concentrations that shares the weights of `model`.
 
     Parameters
     ----------
     model : GalaxyModel
-    augment : bool
-        Turn the images at random while training.
+    augmentation : Augmentation, optional
+        What is done to the images while training; their size is then that of its `Augmentation.canvas`.
     seed : int
     encoder_training : bool, optional
         False holds the encoder in inference mode (its batch-norm statistics and dropout) while its weights may learn.
     """
     import keras
 
-    from zooactive.augment import RandomOrientation
+    from zooactive.augment import augment
 
-    shape = (model.preprocessing.size, model.preprocessing.size, model.preprocessing.channels)
-    inputs = keras.Input(shape, dtype="uint8")
+    preprocessing = model.preprocessing
+    canvas = preprocessing if augmentation is None else augmentation.canvas(preprocessing)
+    inputs = keras.Input((canvas.size, canvas.size, canvas.channels), dtype="uint8")
     pixels = keras.layers.Rescaling(1 / 255, dtype="float32")(inputs)
-    if augment:
-        pixels = RandomOrientation(seed)(pixels)
+    if augmentation is not None:
+        pixels = augment(pixels, augmentation, preprocessing.size, seed=seed)
     features = model.encoder(pixels) if encoder_training is None else model.encoder(pixels, training=encoder_training)
     return keras.Model(inputs, model.head(features))
 
 
-def _compile(trainer: Any, model: GalaxyModel, config: TrainingConfig, steps: int) -> None:
-    import keras
-
-    from zooactive.losses import DirichletMultinomialLoss
-
-    warmup = round(config.warmup_epochs * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
-        decay_steps=max(1, config.epochs * steps - warmup),
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    trainer.compile(optimizer, loss=DirichletMultinomialLoss(model.tree), jit_compile=False)
+def _weights(votes: NDArray[np.float64], tree: DecisionTree, balance: float) -> NDArray[np.float32]:
+    """Weight of each galaxy by how common its label is, (galaxy,), of mean 1; of several questions, the rarest counts."""
+    weights = np.ones(len(votes))
+    if balance:
+        weights[:] = 0
+        for where in tree.slices:
+            counts = votes[:, where].sum(0)
+            rarity = (counts.sum() / np.maximum(counts, 1e-12)) ** balance
+            shares = votes[:, where] / np.maximum(votes[:, where].sum(1, keepdims=True), 1e-12)
+            weights = np.maximum(weights, shares @ rarity)
+        weights /= weights.mean()
+    return weights.astype(np.float32)
 
 
 def _make_keeper(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -19,6 +19,7 @@ from zooactive.errors import TreeError, did_you_mean
 
 VoteKind: TypeAlias = Literal["counts", "fractions", "cumulative", "class"]
 VOTE_KINDS: tuple[VoteKind, ...] = ("counts", "fractions", "cumulative", "class")
+_QUESTION_ENTRIES = {"name", "answers", "asked_after", "scaled_by", "single_label", "aliases"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Question:
     scaled_by : sequence of str
         For cumulative fractions that a survey normalised by themselves: the columns whose sum they are multiplied by
         (Kaggle's Class6 and Class8).
+    single_label : bool
+        Whether a galaxy has one label here and not volunteers' votes: labels never tell the sum of the concentrations.
 
     Examples
     --------
@@ -47,9 +50,16 @@ class Question:
     answers: tuple[str, ...]
     asked_after: tuple[str, ...] = ()
     scaled_by: tuple[str, ...] = ()
+    single_label: bool = False
 
     def __init__(
-        self, name: str, answers: Iterable[str], asked_after: Iterable[str] = (), *, scaled_by: Iterable[str] = ()
+        self,
+        name: str,
+        answers: Iterable[str],
+        asked_after: Iterable[str] = (),
+        *,
+        scaled_by: Iterable[str] = (),
+        single_label: bool = False,
     ) -> None:
         for key, value in (("answers", answers), ("asked_after", asked_after), ("scaled_by", scaled_by)):
             if isinstance(value, str):
@@ -58,6 +68,7 @@ class Question:
         object.__setattr__(self, "answers", tuple(answers))
         object.__setattr__(self, "asked_after", tuple(asked_after))
         object.__setattr__(self, "scaled_by", tuple(scaled_by))
+        object.__setattr__(self, "single_label", bool(single_label))
         if len(self.answers) < 2:
             raise TreeError(f"question '{name}' has {len(self.answers)} answers; a question needs at least two")
         if len(set(self.answers)) < len(self.answers):
@@ -191,6 +202,11 @@ class DecisionTree:
         return np.repeat(np.arange(len(self.questions)), [len(q.answers) for q in self.questions])
 
     @cached_property
+    def single_labels(self) -> NDArray[np.bool_]:
+        """For each column, whether its question is answered by one label a galaxy, shape (answer,)."""
+        return np.array([question.single_label for question in self.questions])[self.question_index]
+
+    @cached_property
     def parents(self) -> tuple[int, ...]:
         """For each question, the number of its parent question, or -1 when everybody is asked."""
         return tuple(
@@ -240,6 +256,25 @@ class DecisionTree:
         names = [q.name for q in self.questions]
         mend = did_you_mean(name, names) or f" It has {', '.join(names)}"
         raise TreeError(f"tree '{self.name}' has no question '{name}'.{mend}")
+
+    def only(self, names: Iterable[str]) -> DecisionTree:
+        """Return the tree of some questions alone, in this tree's order; one whose parent is left out becomes a root.
+
+        Examples
+        --------
+        >>> tree = DecisionTree("t", [Question("a", ["x", "y"]), Question("b", ["u", "v"], ["a_y"])])
+        >>> tree.only(["b"]).columns
+        ('b_u', 'b_v')
+        """
+        kept = {self.question(name).name for name in names}
+        columns = {column for question in self.questions if question.name in kept for column in question.columns}
+        questions = tuple(
+            question if set(question.asked_after) <= columns else replace(question, asked_after=(), scaled_by=())
+            for question in self.questions
+            if question.name in kept
+        )
+        aliases = {column: headers for column, headers in self.aliases.items() if column in columns}
+        return replace(self, questions=questions, aliases=aliases)
 
     def question_of(self, column: str) -> Question:
         """Return the question that a column belongs to."""
@@ -322,6 +357,8 @@ class DecisionTree:
             entry |= {"asked_after": list(question.asked_after)}
             if question.scaled_by:
                 entry["scaled_by"] = list(question.scaled_by)
+            if question.single_label:
+                entry["single_label"] = True
             named = zip(question.answers, question.columns, strict=True)
             aliases = {answer: list(self.aliases[column]) for answer, column in named if column in self.aliases}
             if aliases:
@@ -341,15 +378,15 @@ class DecisionTree:
             raise TreeError(f"{where}: questions must be [[question]] tables")
         questions, aliases = [], {}
         for entry in entries:
-            _refuse_unknown(entry, {"name", "answers", "asked_after", "scaled_by", "aliases"}, f"{where}, a [[question]]")
+            _refuse_unknown(entry, _QUESTION_ENTRIES, f"{where}, a [[question]]")
             if not isinstance(entry.get("name"), str) or not _is_texts(entry.get("answers")):
                 raise TreeError(f"{where}: each [[question]] needs a name and a list of answers; received {dict(entry)}")
             for key in ("asked_after", "scaled_by"):
                 if not _is_texts(entry.get(key, [])):
                     raise TreeError(f"{where}: question '{entry['name']}': {key} must be a list of columns")
-            question = Question(
-                entry["name"], entry["answers"], entry.get("asked_after", ()), scaled_by=entry.get("scaled_by", ())
-            )
+            if not isinstance(entry.get("single_label", False), bool):
+                raise TreeError(f"{where}: question '{entry['name']}': single_label must be true or false")
+            question = Question(**{key: value for key, value in entry.items() if key != "aliases"})
             questions.append(question)
             if not isinstance(entry.get("aliases", {}), Mapping):
                 raise TreeError(f"{where}: question '{question.name}': aliases must be a table of answers and their headers")

@@ -9,6 +9,9 @@ from pathlib import Path
 from zooactive.errors import TreeError, did_you_mean
 from zooactive.tree import DecisionTree
 
+BUNDLED = "bundled"
+"""The name of the encoder that comes with zooactive, where the folder of a model could stand."""
+
 
 def catalogs_folder() -> Path:
     """Where the trees, tasks and samples lie: inside an installed package, or beside it in a checkout."""

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
 from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.errors import WorkspaceError, ZooactiveError, did_you_mean
-from zooactive.training import TrainingConfig
-from zooactive.tree_files import load_tree
+from zooactive.errors import WorkspaceError, did_you_mean
+from zooactive.images import Preprocessing
+from zooactive.recipes import Network, load_recipe
+from zooactive.settings import read_section
+from zooactive.training_config import TrainingConfig
+from zooactive.tree_files import BUNDLED, load_tree
 from zooactive.writing import file_hash
 
 FILE = "zooactive.toml"
-Section = TypeVar("Section")
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,6 @@ class Survey:
     split: tuple[float, float, float] = (0.7, 0.2, 0.1)
     split_seed: int = 0
     rehearsal: int | None = None
-
-
-@dataclass(frozen=True)
-class Network:
-    """The model: table ``[model]``."""
-
-    backbone: str = "efficientnet_b0"
-    image_size: int = 224
-    channels: int = 3
-    crop: float = 1.0
-    dropout: float = 0.2
-    concentrations: str = "softplus"
-    folder: Path = Path("runs/first")
 
 
 @dataclass(frozen=True)
@@ -111,6 +98,11 @@ class Workspace:
     acquire: Acquire = field(default_factory=Acquire)
     tasks: Mapping[str, TaskLabels] = field(default_factory=dict)
 
+    def with_recipe(self, name: str | Path) -> Workspace:
+        """Return a workspace with the model and the training of a recipe; where the run lies stays as it was."""
+        recipe = load_recipe(name)
+        return replace(self, model=replace(recipe.network, folder=self.model.folder), training=recipe.training)
+
     def with_options(self, **sections: Mapping[str, Any]) -> Workspace:
         """Return a workspace in which the options that are not None take the place of what the file says."""
         changed = {
@@ -165,7 +157,8 @@ class Workspace:
 
     def _everything(self) -> Catalogue:
         self._refuse_nameless()
-        return self._packed_survey() or self.read_originals()
+        everything = self._packed_survey() or self.read_originals()
+        return everything.only(self.model.questions) if self.model.questions else everything
 
     def _rehearsed(self, everything: Catalogue) -> Catalogue:
         labelled = self.survey.rehearsal
@@ -173,7 +166,7 @@ class Workspace:
 
     def shards_record(self) -> dict[str, Any]:
         """What packed shards must have been made of to stand for this survey: file, columns, votes and pixels."""
-        survey, model = self.survey, self.model
+        survey = self.survey
         assert survey.catalogue is not None
         assert survey.tree is not None
         catalogue = survey.catalogue
@@ -181,10 +174,14 @@ class Workspace:
         settings = {
             name: getattr(survey, name) for name in ("id_column", "image_column", "volunteers", "min_votes", "where")
         }
-        pixels = {name: getattr(model, name) for name in ("image_size", "channels", "crop")}
+        pixels = self.packed_pixels().to_dict()
         # All of the tree, and not its name: a tree of one's own may be edited.
         tree = load_tree(survey.tree).to_dict()
-        return {"catalogue": digest, "images": str(survey.images), "tree": tree, **settings, **pixels}
+        return {"catalogue": digest, "images": str(survey.images), "tree": tree, **settings, "pixels": pixels}
+
+    def packed_pixels(self) -> Preprocessing:
+        """How images are packed: wide enough for every view of them that training shows."""
+        return self.training.augmentation.canvas(self.model.preprocessing())
 
     def _packed_survey(self) -> Catalogue | None:
         """The survey from its shards, unless they were never made or made of something else."""
@@ -273,66 +270,43 @@ def parse_workspace(text: str, path: Path) -> Workspace:
 def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
     sections = {"survey": Survey, "model": Network, "training": TrainingConfig, "pool": Pool, "acquire": Acquire}
     for key, value in values.items():
-        if key not in {*sections, "tasks"}:
+        if key not in {*sections, "tasks", "recipe"}:
             raise WorkspaceError(f"{path}: the table [{key}] is unknown.{did_you_mean(key, [*sections, 'tasks'])}")
-        if not isinstance(value, dict):
+        if key != "recipe" and not isinstance(value, dict):
             raise WorkspaceError(f"{path}: {key} must be a table; write [{key}]")
+    values = _with_recipe(values, path)
     loaded: dict[str, Any] = {
-        name: _section(cls, values.get(name, {}), where=f"{path}, [{name}]", folder=path.parent)
-        for name, cls in sections.items()
+        name: read_section(cls, values.get(name, {}), file=path, table=name) for name, cls in sections.items()
     }
     tasks = {
-        name: _section(TaskLabels, entry, where=f"{path}, [tasks.{name}]", folder=path.parent)
+        name: read_section(TaskLabels, entry, file=path, table=f"tasks.{name}")
         for name, entry in values.get("tasks", {}).items()
     }
     tasks = {name: replace(task, task=_own_file(task.task, path.parent)) for name, task in tasks.items()}
+    if loaded["model"].start not in (None, BUNDLED):
+        loaded["model"] = replace(loaded["model"], start=str(path.parent / Path(loaded["model"].start).expanduser()))
     loaded["survey"] = replace(loaded["survey"], tree=_own_file(loaded["survey"].tree, path.parent))
     return Workspace(path.parent, tasks=tasks, **loaded)
+
+
+def _with_recipe(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """What the file says, and below it what its recipe says of the model and the training."""
+    name = values.get("recipe")
+    if name is None:
+        return values
+    if not isinstance(name, str):
+        raise WorkspaceError(f"{path}: recipe = {name!r}; give the name of a recipe, or a path that ends in .toml")
+    recipe = load_recipe(_own_file(name, path.parent) or name)
+    both = {table: _merged(recipe.tables.get(table, {}), values.get(table, {})) for table in ("model", "training")}
+    return {**values, **both}
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two tables as one, tables inside them too; where both have an entry, the one above counts."""
+    tables = {key: _merged(below[key], value) for key, value in above.items() if isinstance(below.get(key), Mapping)}
+    return {**below, **above, **tables}
 
 
 def _own_file(name: str | None, folder: Path) -> str | None:
     """The name of a tree or task as it is, or the path of one's own .toml file from the workspace's folder."""
     return str(folder / Path(name).expanduser()) if name is not None and name.endswith(".toml") else name
-
-
-def _section(cls: type[Section], values: object, *, where: str, folder: Path) -> Section:
-    if not isinstance(values, dict):
-        raise WorkspaceError(f"{where} must be a table")
-    hints = get_type_hints(cls)
-    out: dict[str, Any] = {}
-    for entry in fields(cls):  # type: ignore[arg-type]
-        if entry.name in values:
-            out[entry.name] = _typed(values[entry.name], hints[entry.name], f"{where}: {entry.name}")
-        elif isinstance(entry.default, Path):
-            out[entry.name] = entry.default
-    for key in values:
-        if key not in hints:
-            mend = did_you_mean(key, hints) or f" Known are {', '.join(hints)}"
-            raise WorkspaceError(f"{where}: the entry '{key}' is unknown.{mend}")
-    try:
-        return cls(**{key: folder / value if isinstance(value, Path) else value for key, value in out.items()})
-    except ZooactiveError as error:
-        raise WorkspaceError(f"{where}: {error}") from error
-
-
-def _typed(value: object, hint: Any, where: str) -> Any:
-    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise WorkspaceError(f"{where} = {value}; give a finite number")
-    if get_origin(hint) is tuple:
-        return _numbers(value, len(get_args(hint)), where)
-    if Path in kinds and isinstance(value, str):
-        return Path(value).expanduser()
-    if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = tuple(kind for kind in kinds if kind is not type(None))
-    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
-        names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path in quotes"}
-        raise WorkspaceError(f"{where} = {value!r}; give {' or '.join(names[kind] for kind in plain)}")
-    return value
-
-
-def _numbers(value: object, length: int, where: str) -> tuple[float, ...]:
-    if isinstance(value, list) and len(value) == length and all(type(item) in (int, float) for item in value):
-        return tuple(float(item) for item in value)
-    raise WorkspaceError(f"{where} = {value!r}; give a list of {length} numbers")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.errors import WorkspaceError
-from zooactive.training import TrainingConfig
-from zooactive.workspace import FILE, Network, Survey, parse_workspace
+from zooactive.recipes import Network
+from zooactive.training_config import TrainingConfig
+from zooactive.workspace import FILE, Survey, parse_workspace
 from zooactive.writing import aside
 
 _TEMPLATE = """\

@@ -98,12 +98,7 @@ def test_the_first_batch_norm_sees_real_galaxies_well_above_its_epsilon(encoder,
 
 
 def test_half_precision_inside_gives_float32_outside(model):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        half = GalaxyModel("rings", backbone=model.backbone, image_size=SIZE)
-    finally:
-        keras.config.set_dtype_policy(before)
+    half = GalaxyModel("rings", backbone=model.backbone, image_size=SIZE, precision="mixed_float16")
     assert any(layer.compute_dtype == "float16" for layer in half.encoder.layers)
     for tensor in (half.encoder(galaxies(2)), half.network(galaxies(2))):
         assert keras.backend.standardize_dtype(tensor.dtype) == "float32"

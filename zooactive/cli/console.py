@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # The names are written here too, so that options are checked, and help is given, without loading any network.
 BACKBONES = ("efficientnet_b0", "resnet26", "small_cnn")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _WIDTH_OF_A_FILE = 160
 
 

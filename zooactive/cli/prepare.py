@@ -38,7 +38,6 @@ def command(
     ] = None,
 ) -> None:
     """Check every row and image of a catalogue and pack them into Parquet shards at the model's size."""
-    from zooactive.images import Preprocessing
     from zooactive.shards import write_shards
     from zooactive.writing import file_hash, make_folder, write_how
 
@@ -52,9 +51,8 @@ def command(
     shards = place.survey.shards
     make_folder(shards)
     model = place.model
-    preprocessing = Preprocessing(size=model.image_size, channels=model.channels, crop=model.crop)
     with progress_bar("packing", len(survey)) as progress:
-        result = write_shards(survey, shards, preprocessing, max_failures=max_failures, progress=progress)
+        result = write_shards(survey, shards, place.packed_pixels(), max_failures=max_failures, progress=progress)
     assert place.survey.catalogue is not None
     source = place.survey.catalogue
     write_how(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zooactive.cli.console import (
+    PRECISIONS,
     BackboneOption,
     BatchSizeOption,
     CatalogueOption,
@@ -23,6 +24,7 @@ from zooactive.cli.console import (
     last_line,
     note,
     number_or_column,
+    one_of,
     open_workspace,
     progress_bar,
     start_networks,
@@ -31,13 +33,17 @@ from zooactive.writing import make_folder
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
-    from zooactive.models import GalaxyModel
-    from zooactive.tree import DecisionTree
+    from zooactive.recipes import Network
+    from zooactive.training_config import TrainingConfig
     from zooactive.workspace import Workspace
 
 
 def command(
     workspace: WorkspaceOption = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Model and training of a recipe: a name, or a .toml file of one's own.", show_default=False),
+    ] = None,
     tree: TreeOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
@@ -45,28 +51,55 @@ def command(
     volunteers: VolunteersOption = None,
     backbone: BackboneOption = None,
     image_size: ImageSizeOption = None,
+    channels: Annotated[int | None, typer.Option(min=1, max=3, help="3 for colour, 1 for grey.", show_default=False)] = None,
+    crop: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Centre fraction of an image that is shown.", show_default=False)
+    ] = None,
+    question: Annotated[
+        list[str] | None, typer.Option(help="Learn this question alone; may be given again.", show_default=False)
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Start from these weights: bundled, or the folder of a model.", show_default=False)
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(callback=one_of(PRECISIONS, "precision"), help=f"{', '.join(PRECISIONS)}.", show_default=False),
+    ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default=False)] = None,
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="After the warm-up.", show_default=False)] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(min=1, help="Batches whose gradients are added up before a step.", show_default=False)
+    ] = None,
+    deterministic: Annotated[
+        bool | None, typer.Option("--deterministic", help="The same numbers, bit for bit, in every run.", show_default=False)
+    ] = None,
     seed: SeedOption = None,
 ) -> None:
     """Fit the model to the votes; a killed run goes on when the same command is given again."""
-    place = open_workspace(
-        workspace,
+    place = open_workspace(workspace)
+    if recipe is not None:
+        place = place.with_recipe(recipe)
+    questions = tuple(question) if question else None
+    place = place.with_options(
         survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column}
         | {"volunteers": number_or_column(volunteers)},
-        model={"backbone": backbone, "image_size": image_size, "folder": run_dir},
-        training={"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed},
+        model={"backbone": backbone, "image_size": image_size, "channels": channels, "crop": crop, "folder": run_dir}
+        | {"questions": questions, "start": start, "precision": precision},
+        training={"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+        | {"accumulate": accumulate, "deterministic": deterministic},
     )
     learning, validation = _galaxies(place)
     network = place.model
+    for line in describe(network, place.training, galaxies=int(learning.labelled.sum())):
+        note(line)
     make_folder(network.folder)
     start_networks()
     from zooactive.training import train
 
     assert learning.tree is not None
-    model = _untrained(place, learning.tree)
+    model = network.build(learning.tree, seed=place.training.seed)
     with progress_bar("training, epochs", place.training.epochs) as progress:
 
         def told(epoch: int, losses: dict[str, float]) -> None:
@@ -83,20 +116,28 @@ def command(
     )
 
 
-def _untrained(place: Workspace, tree: DecisionTree) -> GalaxyModel:
-    from zooactive.models import GalaxyModel
-
-    network = place.model
-    return GalaxyModel(
-        tree,
-        backbone=network.backbone,
-        image_size=network.image_size,
-        channels=network.channels,
-        crop=network.crop,
-        dropout=network.dropout,
-        concentrations=network.concentrations,
-        seed=place.training.seed,
-    )
+def describe(network: Network, training: TrainingConfig, *, galaxies: int) -> list[str]:
+    """Say in a few lines what a training will do."""
+    shown = f"{network.backbone} at {network.image_size} px, {'colour' if network.channels == 3 else 'grey'}"
+    shown += f", the centre {network.crop:.0%} of each image" if network.crop < 1 else ""
+    shown += ", each standardised" if network.standardise else ""
+    shown += f", starting from {network.start}" if network.start else ""
+    how = training.augmentation
+    turns = {"none": "", "quarter": "turned by quarters", "any": "turned by any angle"}[how.rotation]
+    low, high = how.scale
+    changes = [turns, "mirrored" if how.flips else "", f"{low:g} to {high:g} times as wide" if low < high else ""]
+    changes += [f"moved by up to {how.shift:.0%}" if how.shift else ""]
+    colours = [name for name in ("brightness", "contrast", "saturation", "hue") if getattr(how, name)]
+    changes += [f"changed in {', '.join(colours)}" if colours else ""]
+    falls = f"divided by 10 after {', '.join(f'{drop:.0%}' for drop in training.drops)}" if training.drops else "cosine"
+    steps = max(1, galaxies // training.batch_size)
+    batch = f"{training.batch_size}" + (f" x {training.accumulate}" if training.accumulate > 1 else "")
+    return [
+        shown,
+        f"images: {', '.join(change for change in changes if change) or 'as they are'}",
+        f"{training.loss.replace('_', '-')} loss, {training.optimizer}, learning rate {training.learning_rate:g} ({falls}), "
+        f"up to {training.epochs} epochs of {steps} batches of {batch} galaxies, {network.precision}",
+    ]
 
 
 def _galaxies(place: Workspace) -> tuple[Catalogue, Catalogue | None]:
@@ -113,7 +154,7 @@ def _galaxies(place: Workspace) -> tuple[Catalogue, Catalogue | None]:
         )
     note(
         f"{numbers[0]} labelled galaxies to learn from, {numbers[1]} to choose the best epoch, {numbers[2]} kept for "
-        f"`zooactive evaluate`; {place.model.backbone} at {place.model.image_size} px"
+        "`zooactive evaluate`"
     )
     if numbers[1]:
         return learning, validation

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -14,7 +17,8 @@ CONCENTRATIONS = ("sigmoid", "softplus", "fraction")
 
 ``sigmoid``: alpha = 1 + 100 sigmoid(z), between 1 and 101 (Walmsley et al. 2022). ``softplus``: alpha = ln(1 + e^z) + 0.001,
 unbounded above, and below 1 where votes are all or nothing. ``fraction``: alpha = 100 mu with mu the softmax over each
-question's answers, for questions learnt from single labels, which never identify the sum of alpha."""
+question's answers, for questions learnt from single labels, which never identify the sum of alpha. A question that its
+tree marks as `single_label` is always a fraction, whatever the others are."""
 
 SCALE = 100.0
 """Range of the sigmoid's concentrations, and the sum over a question of the fractions' concentrations."""
@@ -28,6 +32,16 @@ FRACTION_FLOOR = 1e-6
 
 def activate(z: NDArray[np.float32], concentrations: str, tree: DecisionTree) -> NDArray[np.float32]:
     """Return concentrations for linear outputs, both float32 of shape (..., answer)."""
+    alpha = _activate(z, concentrations, tree)
+    return _labels_as_fractions(alpha, lambda: _activate(z, "fraction", tree), tree)
+
+
+def _labels_as_fractions(values: NDArray[Any], fractions: Callable[[], NDArray[Any]], tree: DecisionTree) -> NDArray[Any]:
+    """Replace the values of questions learnt from single labels by those of fractions; both (..., answer)."""
+    return np.where(tree.single_labels, fractions(), values) if tree.single_labels.any() else values
+
+
+def _activate(z: NDArray[np.float32], concentrations: str, tree: DecisionTree) -> NDArray[np.float32]:
     if concentrations == "sigmoid":
         return np.asarray(1 + np.float32(SCALE) * special.expit(z), dtype=np.float32)
     if concentrations == "softplus":
@@ -40,6 +54,13 @@ def slope_of_outputs(
     z: NDArray[np.floating], slope: NDArray[np.floating], concentrations: str, tree: DecisionTree
 ) -> NDArray[np.floating]:
     """Carry a slope by the concentrations over to the linear outputs (the chain rule), both of shape (..., answer)."""
+    carried = _slope_of_outputs(z, slope, concentrations, tree)
+    return _labels_as_fractions(carried, lambda: _slope_of_outputs(z, slope, "fraction", tree), tree)
+
+
+def _slope_of_outputs(
+    z: NDArray[np.floating], slope: NDArray[np.floating], concentrations: str, tree: DecisionTree
+) -> NDArray[np.floating]:
     if concentrations == "sigmoid":
         share = special.expit(z)
         return np.asarray(slope * SCALE * share * (1 - share))
@@ -74,6 +95,10 @@ def bias_for(alpha: ArrayLike, concentrations: str, tree: DecisionTree) -> NDArr
     tree : DecisionTree
     """
     alpha = np.asarray(alpha, dtype=np.float64)
+    return _labels_as_fractions(_bias_for(alpha, concentrations, tree), lambda: _bias_for(alpha, "fraction", tree), tree)
+
+
+def _bias_for(alpha: NDArray[np.float64], concentrations: str, tree: DecisionTree) -> NDArray[np.float32]:
     if concentrations == "sigmoid":
         # Not nearer to the ends than this: a sigmoid that starts there hardly learns.
         return np.asarray(special.logit(np.clip((alpha - 1) / SCALE, 0.005, 0.9)), dtype=np.float32)

@@ -7,7 +7,7 @@ Whatever is random in it (dropout, stochastic depth) acts in training only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from zooactive.errors import ModelError, did_you_mean
@@ -91,3 +91,14 @@ def build_encoder(name: str, image_size: int, channels: int = 3) -> Any:
     if len(shape) != 2 or shape[1] is None or dtype != "float32":
         raise ModelError(f"backbone '{name}' gives {dtype} of shape {shape}; end it with float32 features (batch, feature)")
     return encoder
+
+
+def nested_layers(network: Any) -> Iterator[Any]:
+    """Yield the layers of a network and those of the networks inside it, which are no layers of their own."""
+    import keras
+
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from nested_layers(layer)
+        else:
+            yield layer

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from zooactive.errors import ModelError
+from zooactive.models.fast_layers import with_fast_layers
 from zooactive.models.pixels import PIXEL_SPREAD
 
 SMALLEST = 32
@@ -48,8 +49,6 @@ def efficientnet_b0(image_size: int, channels: int = 3) -> Any:
     convolutions = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_tensor=to_its_scale(pixels), input_shape=shape
     )
-    for layer in convolutions.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # Keras' 0.99 needs some 500 steps until the statistics are the images'; small catalogues have fewer.
-            layer.momentum = 0.9
-    return keras.Model(pixels, average(convolutions.output), name="efficientnet_b0")
+    # Keras' momentum of 0.99 needs some 500 steps until the statistics are the images'; small catalogues have fewer.
+    convolutions = with_fast_layers(convolutions, momentum=0.9)
+    return keras.Model(convolutions.inputs[0], average(convolutions.output), name="efficientnet_b0")

@@ -16,18 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive import __version__
-from zooactive.errors import ModelError, ZooactiveError
+from zooactive.errors import ModelError, ZooactiveError, did_you_mean
 from zooactive.images import Preprocessing
 from zooactive.models.activation import bias_for
-from zooactive.models.backbones import build_encoder
+from zooactive.models.backbones import build_encoder, nested_layers
 from zooactive.models.head import ConcentrationHead
 from zooactive.models.linear_head import LinearHead
+from zooactive.models.standardise import standardised
 from zooactive.tree import DecisionTree
-from zooactive.tree_files import load_tree
+from zooactive.tree_files import BUNDLED, catalogs_folder, load_tree
 from zooactive.writing import aside, write_json
 
 FORMAT = 1
 """Version of the saved form; raised when an older zooactive could not read a newer model."""
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _ABOUT, _ENCODER, _HEAD = "model.json", "encoder.npz", "head.npz"
 
@@ -54,6 +57,8 @@ class GalaxyModel:
         See `zooactive.models.activation.CONCENTRATIONS`; "fraction" for questions learnt from single labels.
     seed : int
         Of the first weights and of the dropout in training.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}
+        What the encoder computes in; weights, features, head and loss are float32 in any case.
     preprocessing : Preprocessing, optional
         In place of `image_size`, `channels` and `crop`.
 
@@ -92,8 +97,14 @@ class GalaxyModel:
         dropout: float = 0.2,
         concentrations: str = "softplus",
         seed: int = 0,
+        precision: str = "float32",
         preprocessing: Preprocessing | None = None,
     ) -> None:
+        if precision not in PRECISIONS:
+            raise ModelError(
+                f"precision = '{precision}' is unknown.{did_you_mean(precision, PRECISIONS)} "
+                f"Use one of {', '.join(PRECISIONS)}"
+            )
         if preprocessing is None:
             preprocessing = Preprocessing(size=image_size, channels=channels, crop=crop)
         elif (image_size, channels, crop) != (224, 3, 1.0):
@@ -102,8 +113,11 @@ class GalaxyModel:
         self.preprocessing = preprocessing
         self.backbone = backbone
         self.seed = seed
-        with _seeded(seed):
+        self.precision = precision
+        with _seeded(seed), _computing_in(precision):
             self.encoder = build_encoder(backbone, preprocessing.size, preprocessing.channels)
+            if preprocessing.standardise:
+                self.encoder = standardised(self.encoder)
         self.head = ConcentrationHead(self.tree, dropout=dropout, concentrations=concentrations, seed=seed)
         pixels = keras.Input(self.encoder.input.shape[1:], name="pixels")
         self.network = keras.Model(pixels, self.head(self.encoder(pixels)), name="galaxy_model")
@@ -127,10 +141,32 @@ class GalaxyModel:
             dropout=self.head.dropout,
             concentrations=concentrations or self.head.concentrations,
             seed=self.seed,
+            precision=self.precision,
             preprocessing=self.preprocessing,
         )
         other.encoder.set_weights(self.encoder.get_weights())
         return other
+
+    def start_from(self, other: GalaxyModel) -> None:
+        """Take over another model's weights: its encoder's, and its head's where the questions are the same.
+
+        Parameters
+        ----------
+        other : GalaxyModel
+            Of the same backbone and number of channels; the size of its images may differ.
+
+        Raises
+        ------
+        ModelError
+            When the backbone or the channels differ.
+        """
+        mine, theirs = (self.backbone, self.preprocessing.channels), (other.backbone, other.preprocessing.channels)
+        if mine != theirs:
+            raise ModelError(f"a model of {mine[0]} with {mine[1]} channels cannot start from {theirs[0]} with {theirs[1]}")
+        self.encoder.set_weights(other.encoder.get_weights())
+        if self.tree.columns == other.tree.columns and self.head.concentrations == other.head.concentrations:
+            self.head.kernel.assign(other.head.kernel)
+            self.head.bias.assign(other.head.bias)
 
     def start_at(self, alpha: NDArray[np.float64]) -> None:
         """Set the head's bias so that an untrained model says about the same of every galaxy: these concentrations.
@@ -151,6 +187,7 @@ class GalaxyModel:
             "dropout": self.head.dropout,
             "concentrations": self.head.concentrations,
             "seed": self.seed,
+            "precision": self.precision,
         }
 
     def linear_head(self) -> LinearHead:
@@ -198,12 +235,13 @@ class GalaxyModel:
         """
         folder = _model_folder(Path(folder))
         about = _read_about(folder)
-        if about["model"] != json.loads(json.dumps(self.to_config())):
-            different = [key for key, value in self.to_config().items() if about["model"].get(key) != value]
+        mine = json.loads(json.dumps(self.to_config()))
+        if about["model"] != mine:
+            different = [key for key, value in mine.items() if about["model"].get(key) != value]
             raise ModelError(f"{folder} holds a model with another {', '.join(different)}; load_model builds it as it was")
-        self._assign(folder, about["fingerprint"])
+        self._assign(folder, about)
 
-    def _assign(self, folder: Path, fingerprint: str) -> None:
+    def _assign(self, folder: Path, about: dict[str, Any]) -> None:
         arrays = _read_arrays(folder / _ENCODER)
         weights = self.encoder.weights
         shapes = [tuple(weight.shape) for weight in weights]
@@ -218,11 +256,12 @@ class GalaxyModel:
                 f"{folder / _HEAD} has a kernel of shape {head.kernel.shape} in place of {tuple(self.head.kernel.shape)}; "
                 "save the model again"
             )
-        if _fingerprint(self.to_config(), [*arrays, head.kernel, head.bias]) != fingerprint:
+        # By the settings as they were written, so that one which came later does not make an older model a stranger.
+        if _fingerprint(about["model"], [*arrays, head.kernel, head.bias]) != about["fingerprint"]:
             raise ModelError(f"the weights in {folder} are not those of its {_ABOUT}: a save was interrupted; save again")
         for weight, array in zip(weights, arrays, strict=True):
             weight.assign(array)
-        for layer in self.encoder.layers:
+        for layer in nested_layers(self.encoder):
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()  # it computes with constants made from its weights
         self.head.kernel.assign(head.kernel)
@@ -235,7 +274,8 @@ def load_model(folder: str | Path) -> GalaxyModel:
     Parameters
     ----------
     folder : path
-        Of `GalaxyModel.save`, or a run directory that holds it as ``model/``.
+        Of `GalaxyModel.save`, or a run directory that holds it as ``model/``; "bundled" is the encoder that comes with
+        zooactive.
 
     Raises
     ------
@@ -253,11 +293,13 @@ def load_model(folder: str | Path) -> GalaxyModel:
         raise ModelError(f"{folder / _ABOUT}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{folder / _ABOUT} is damaged ({error}); save the model again") from error
-    model._assign(folder, about["fingerprint"])
+    model._assign(folder, about)
     return model
 
 
 def _model_folder(path: Path) -> Path:
+    if path == Path(BUNDLED):
+        path = catalogs_folder() / "encoder"
     for folder in (path, path / "model"):
         if (folder / _ABOUT).is_file():
             return folder
@@ -305,6 +347,17 @@ def _fingerprint(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _computing_in(precision: str) -> Iterator[None]:
+    """Make the layers that are built meanwhile compute in a precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @contextlib.contextmanager

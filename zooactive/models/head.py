@@ -64,6 +64,11 @@ class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
         first = keras.initializers.Constant(_FIRST_BIAS[self.concentrations])
         self.bias = self.add_weight(shape=(answers,), initializer=first, name="bias")
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the bias is still the one that the head was made with."""
+        return bool(keras.ops.all(self.bias == _FIRST_BIAS[self.concentrations]))
+
     def call(self, features: Any, keep: Any = None, training: bool | None = None) -> Any:
         """Return concentrations.
 
@@ -87,10 +92,19 @@ class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
         return self._activate(keras.ops.matmul(features, self.kernel) + self.bias)
 
     def _activate(self, z: Any) -> Any:
+        alpha = self._counted(z)
+        if self.concentrations != "fraction" and self.tree.single_labels.any():
+            return keras.ops.where(self.tree.single_labels, self._fractions(z), alpha)
+        return alpha
+
+    def _counted(self, z: Any) -> Any:
         if self.concentrations == "sigmoid":
             return 1 + SCALE * keras.ops.sigmoid(z)
         if self.concentrations == "softplus":
             return keras.ops.softplus(z) + SOFTPLUS_FLOOR
+        return self._fractions(z)
+
+    def _fractions(self, z: Any) -> Any:
         fractions = []
         for where in self.tree.slices:
             room = 1 - FRACTION_FLOOR * (where.stop - where.start)

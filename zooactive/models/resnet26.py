@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from zooactive.errors import ModelError
+from zooactive.models.fast_layers import FusedBatchNormalization, PointwiseConv2D
 from zooactive.models.pixels import PIXEL_SPREAD
 
 SMALLEST = 16
@@ -81,10 +82,9 @@ def _bottleneck(x: Any, features: int, *, project: bool, halve: bool, name: str)
 
 
 def _activation(x: Any, *, name: str) -> Any:
-    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.BatchNormalization(name=f"{name}_bn")(x))
+    return keras.layers.ReLU(name=f"{name}_relu")(FusedBatchNormalization(name=f"{name}_bn")(x))
 
 
 def _convolution(x: Any, features: int, side: int, *, name: str, stride: int = 1) -> Any:
-    return keras.layers.Conv2D(
-        features, side, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
-    )(x)
+    kind = PointwiseConv2D if (side, stride) == (1, 1) else keras.layers.Conv2D
+    return kind(features, side, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=name)(x)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.errors import ModelError
-from zooactive.images import decode_many
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
@@ -52,29 +51,30 @@ def embed(
     ModelError
         When the network gives a value that is not finite.
     """
-    decoding = catalogue.decoding_for(model.preprocessing)
     features = np.zeros((len(catalogue), int(model.encoder.output_shape[-1])), dtype=np.float16)
     failures: dict[int, str] = {}
+    preprocessing = model.preprocessing
 
-    def decode(start: int) -> tuple[NDArray[np.uint8], dict[int, str]]:
-        rows = slice(start, start + batch_size)
-        return decode_many(catalogue.images[rows], decoding, names=list(catalogue.ids[rows]))
+    def decode(start: int) -> tuple[list[NDArray[np.uint8]], dict[int, str]]:
+        rows = range(start, min(start + batch_size, len(catalogue)))
+        read = [catalogue.decode(preprocessing, rows, scale=scale) for scale in preprocessing.scales]
+        return [pixels for pixels, _ in read], read[0][1]
 
     with ThreadPoolExecutor(max_workers=1) as ahead:
         coming = ahead.submit(decode, 0)
         for start in range(0, len(catalogue), batch_size):
             pixels, failed = coming.result()
             coming = ahead.submit(decode, start + batch_size)
-            values = forward(model, pixels, batch_size)
+            values = np.mean([forward(model, view, batch_size) for view in pixels], axis=0)
             if not np.isfinite(values).all():
                 bad = catalogue.ids[start + int(np.argwhere(~np.isfinite(values))[0, 0])]
                 raise ModelError(f"the features of galaxy '{bad}' are not finite; the model's weights are damaged")
-            features[start : start + len(pixels)] = np.clip(values, -65504, 65504)  # the largest float16
+            features[start : start + len(values)] = np.clip(values, -65504, 65504)  # the largest float16
             for row, reason in failed.items():
                 features[start + row] = 0
                 failures[start + row] = reason
             if progress is not None:
-                progress(start + len(pixels))
+                progress(start + len(values))
     return features, failures
 
 

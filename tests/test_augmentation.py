@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from zooactive.augmentation import Augmentation
+from zooactive.errors import TrainingError
+from zooactive.images import Preprocessing
+
+
+def test_turns_alone_need_no_more_than_what_the_model_sees():
+    preprocessing = Preprocessing(size=64, crop=0.5)
+    assert Augmentation().canvas(preprocessing) == preprocessing
+
+
+def test_the_canvas_holds_the_widest_view_moved_the_farthest_at_the_models_scale():
+    # A view of 1.2 x 64 pixels whose centre moves by 0.1 of its width needs 1.2 x 64 x 1.2 = 92.2 pixels.
+    canvas = Augmentation(scale=(0.8, 1.2), shift=0.1).canvas(Preprocessing(size=64, crop=0.5))
+    assert canvas.size == 94
+    assert canvas.size / canvas.crop == pytest.approx(64 / 0.5)
+
+
+def test_the_canvas_ends_where_the_image_does():
+    canvas = Augmentation(scale=(0.8, 1.2)).canvas(Preprocessing(size=64, crop=0.9))
+    assert canvas.crop <= 1
+    assert canvas.size / canvas.crop == pytest.approx(64 / 0.9)
+    assert Augmentation(scale=(0.8, 1.2)).canvas(Preprocessing(size=64)) == Preprocessing(size=64)
+
+
+def test_the_canvas_holds_the_scales_of_prediction_too():
+    canvas = Augmentation().canvas(Preprocessing(size=64, crop=0.5, scales=(0.8, 1.25)))
+    assert canvas.size == 80
+
+
+def test_the_canvas_has_the_models_pixels_at_its_centre():
+    for size in (63, 64):
+        canvas = Augmentation(scale=(1, 1.3)).canvas(Preprocessing(size=size, crop=0.4))
+        assert (canvas.size - size) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"rotation": "some"}, "rotation = 'some' is unknown"),
+        ({"scale": (1.2, 0.8)}, "give the least and the greatest width"),
+        ({"shift": -0.1}, "shift = -0.1; give a share from 0 to 1"),
+        ({"hue": 2}, "hue = 2; give a share"),
+    ],
+)
+def test_what_is_out_of_range_is_refused(settings, told):
+    with pytest.raises(TrainingError, match=told):
+        Augmentation(**settings)

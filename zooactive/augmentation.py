@@ -1,0 +1,80 @@
+"""What training may do to an image, as plain settings; `zooactive.augment` has the layers that do it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from zooactive.errors import TrainingError, did_you_mean
+from zooactive.images import Preprocessing
+
+ROTATIONS = ("none", "quarter", "any")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How each image is changed at random, for itself and in every step.
+
+    Parameters
+    ----------
+    flips : bool
+        Mirror it, or not.
+    rotation : {"quarter", "any", "none"}
+        By a multiple of 90 degrees, which costs nothing and blurs nothing, or by any angle.
+    scale : (float, float)
+        Range of the width of what is shown, relative to what the model is shown when it predicts.
+    shift : float
+        How far the centre may move along either axis, as a share of that width.
+    brightness, contrast : float
+        Largest change, as a share of the full range and of the contrast.
+    saturation, hue : float
+        Largest change: 0 to 1 of the saturation, and of a turn around the colour circle.
+
+    Raises
+    ------
+    TrainingError
+        For a value out of range.
+
+    Examples
+    --------
+    >>> Augmentation(scale=(0.8, 1.2), shift=0.1).canvas(Preprocessing(size=64, crop=0.5)).size
+    94
+    """
+
+    flips: bool = True
+    rotation: str = "quarter"
+    scale: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.rotation not in ROTATIONS:
+            hint = did_you_mean(self.rotation, ROTATIONS)
+            raise TrainingError(f"rotation = '{self.rotation}' is unknown.{hint} Use one of {', '.join(ROTATIONS)}")
+        low, high = self.scale
+        if not 0 < low <= high <= 4:
+            raise TrainingError(f"scale = {list(self.scale)}; give the least and the greatest width, such as [0.8, 1.2]")
+        for name in ("shift", "brightness", "contrast", "saturation", "hue"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrainingError(f"{name} = {getattr(self, name)}; give a share from 0 to 1")
+        object.__setattr__(self, "scale", (float(low), float(high)))
+
+    @property
+    def only_turns(self) -> bool:
+        """Whether images are shown in some of their eight orientations and otherwise as they are: no interpolation."""
+        return self.rotation != "any" and self.scale == (1.0, 1.0) and self.shift == 0
+
+    def canvas(self, preprocessing: Preprocessing) -> Preprocessing:
+        """Return how images are decoded for training: at the model's scale, but wide enough for every view of them.
+
+        Where the image itself ends before that, the canvas does too, and views beyond its edge show it mirrored.
+        """
+        widest = max(self.scale[1] * (1 + 2 * self.shift), *preprocessing.scales)
+        border = max(0, math.ceil(preprocessing.size * (widest - 1) / 2))
+        room = math.floor(preprocessing.size * (1 / preprocessing.crop - 1) / 2)
+        size = preprocessing.size + 2 * min(border, room)
+        crop = min(1.0, preprocessing.crop * size / preprocessing.size)
+        return replace(preprocessing, size=size, crop=crop, scales=(1.0,))

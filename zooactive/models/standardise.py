@@ -1,0 +1,31 @@
+"""Per-image standardisation: takes away how bright an image is and how strong its contrast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from zooactive.models.pixels import PIXEL_SPREAD
+
+
+@keras.saving.register_keras_serializable(package="zooactive")
+class Standardise(keras.layers.Layer):  # type: ignore[misc]
+    """Shift and scale each image to a mean of 0 and the standard deviation that backbones expect of galaxies.
+
+    The divisor is at least a grey level, 1/255, so that an image of one colour stays finite.
+    """
+
+    def call(self, pixels: Any) -> Any:
+        """Standardise (batch, y, x, channel) pixels, in float32."""
+        ops = keras.ops
+        pixels = ops.cast(pixels, "float32")
+        mean = ops.mean(pixels, axis=(1, 2, 3), keepdims=True)
+        spread = ops.std(pixels, axis=(1, 2, 3), keepdims=True)
+        return PIXEL_SPREAD * (pixels - mean) / ops.maximum(spread, 1 / 255)
+
+
+def standardised(encoder: Any) -> Any:
+    """Return an encoder that standardises each image before the given one sees it."""
+    pixels = keras.Input(encoder.input.shape[1:], name="pixels")
+    return keras.Model(pixels, encoder(Standardise(dtype="float32")(pixels)), name=encoder.name)
