@@ -44,6 +44,14 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def timm(session: nox.Session) -> None:
+    """The proof that published weights give here the features that they give in PyTorch, on a CPU."""
+    wheels = "https://download.pytorch.org/whl/cpu"  # without it pip takes gigabytes of CUDA along
+    session.install("-e", ".[weights]", "torch", "torchvision", "timm", "--extra-index-url", wheels, *group("test"))
+    session.run("pytest", *(session.posargs or ("tests/published",)))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The pages in docs/_build/html; a warning is an error."""
     session.install("-e", ".", *group("docs"))

@@ -26,9 +26,20 @@ FLOORS = (
         "settings",
         "writing",
     ),
-    ("augmentation", "catalogue", "cutouts", "images", "shards", "surveys", "tables", "training_config", "votes"),
-    ("acquisition", "calibration", "evaluation"),
-    ("augment", "dataset", "finetuning", "losses", "models", "optimisation", "prediction", "recipes", "training"),
+    (
+        "augmentation",
+        "catalogue",
+        "class_rules",
+        "cutouts",
+        "images",
+        "shards",
+        "surveys",
+        "tables",
+        "training_config",
+        "votes",
+    ),
+    ("acquisition", "calibration", "classification", "evaluation"),
+    ("augment", "dataset", "finetuning", "losses", "models", "optimisation", "prediction", "recipes", "stages", "training"),
     ("workspace", "workspace_template", "plots", "report", "cli", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -78,7 +78,9 @@ def test_the_commands_of_every_page_exist_with_their_options():
         assert [word for word in words if word.startswith("-") and word not in options] == [], name
 
 
-@pytest.mark.parametrize("section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "tasks.NAME"])
+@pytest.mark.parametrize(
+    "section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "tasks.NAME"]
+)
 def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(section: str):
     from zooactive import workspace
     from zooactive.augmentation import Augmentation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from math import comb
 
 import numpy as np
@@ -197,3 +198,25 @@ def test_an_evaluation_sets_the_posterior_beside_the_best_constant_of_the_votes_
     assert merits.constant_likelihood == pytest.approx(constant_negative_log_likelihood(constant, votes, tree).mean())
     assert 0 < merits.gain == pytest.approx(1 - merits.likelihood / merits.constant_likelihood)
     assert (merits.questions["accuracy"] == 1).all()
+
+
+def test_an_evaluation_carries_the_classification_of_every_question(tree, draw_votes):
+    votes, other = draw_votes(40, seed=2), draw_votes(40, seed=3)
+    posterior = Posterior(votes[None] / 2 + other[None] + 1.0, [str(i) for i in range(40)], tree)
+    merits = evaluate(posterior, votes, seen=votes, resamples=50)
+    assert list(merits.questions) == [
+        "question", "galaxies", "accuracy", "baseline", "mean_deviation",
+        "macro_f1", "weighted_f1", "auc", "accuracy_low", "accuracy_high",
+    ]  # fmt: skip
+    assert len(merits.classification) == len(merits.questions) == 4
+    for (_, row), measured in zip(merits.questions.iterrows(), merits.classification, strict=True):
+        assert (row["question"], row["galaxies"]) == (measured.question, measured.galaxies)
+        assert row["accuracy"] == pytest.approx(measured.confusion.trace() / measured.confusion.sum())
+        assert row["baseline"] == pytest.approx(measured.confusion.sum(1).max() / measured.confusion.sum())
+        assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+        assert (row["macro_f1"], row["auc"]) == (measured.macro_f1.value, measured.auc.value)
+    again = evaluate(posterior, votes, seen=votes, resamples=50)
+    assert again.to_dict() == merits.to_dict()
+    read = json.loads(json.dumps(merits.to_dict(), allow_nan=False))
+    assert set(read) == {"galaxies", "likelihood", "constant_likelihood", "classification"}
+    assert [row["question"] for row in read["classification"]] == merits.questions["question"].tolist()

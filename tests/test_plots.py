@@ -12,8 +12,10 @@ from PIL import Image
 from scipy import stats
 
 from zooactive import plots
+from zooactive.classification import QuestionMerits, question_merits
 from zooactive.errors import CatalogueError, PosteriorError, TreeError
 from zooactive.posterior import Posterior
+from zooactive.tree import Question
 
 ROOT_ASKED, CHILD_UNASKED = "g0", "g1"
 
@@ -208,3 +210,44 @@ def test_realised_information_is_drawn_over_predicted_with_means_of_tenths():
     expected = predicted.reshape(10, 10).mean(1)
     assert means.get_xydata() == pytest.approx(np.column_stack([expected, 2 * expected]))
     assert axes.get_xlabel() == "predicted information (nats)"
+
+
+def shapes(truth, predicted) -> QuestionMerits:
+    """Merits of a question whose first answer has a name that is no mathematics."""
+    answers = Question("shape", ["very_$round", "disc", "ring"])
+    return question_merits(answers, truth, np.eye(3)[predicted] * 0.4 + 0.2, resamples=20)
+
+
+def test_a_confusion_matrix_has_the_volunteers_in_its_rows_and_shades_each_row_by_its_shares():
+    axes = plots.confusion_matrix(Figure().subplots(), shapes([0, 0, 0, 0, 1], [0, 0, 0, 1, 0]))
+    drawn(axes.figure)
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("volunteers", "model")
+    assert texts(axes) == [label.get_text() for label in axes.get_xticklabels()] == ["very_$round", "disc", "ring"]
+    np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25, 0], [1, 0, 0], [0, 0, 0]])
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert (written[0, 0], written[1, 0], written[0, 1], written[1, 1]) == ("3\n75%", "1\n25%", "1\n100%", "0")
+    assert axes.yaxis_inverted()  # the first answer on top, as in the table
+
+
+def test_roc_curves_are_told_apart_by_colour_dashes_and_name_with_area_and_interval():
+    merits = shapes([0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 0, 1, 1])
+    axes = plots.roc_curves(Figure().subplots(), merits)
+    drawn(axes.figure)
+    curves = [line for line in axes.lines if line.get_gid() != "diagonal"]
+    assert len(curves) == 2  # there is no ring
+    assert len({line.get_color() for line in curves}) == len({str(line._dash_pattern) for line in curves}) == 2
+    # 3 of 4 rounds and 2 of 3 discs score high: (3 * 2 + (3 * 1 + 1 * 2) / 2) of 12 pairs are in order
+    area = merits.answers[0].auc
+    named = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert named[0] == f"very_$round, AUC {8.5 / 12:.3f} ({area.low:.3f}–{area.high:.3f})"
+    assert named[1].startswith("disc, AUC 0.708")
+    np.testing.assert_allclose(curves[0].get_xydata(), [[0, 0], [1 / 3, 3 / 4], [1, 1]])
+
+
+def test_merits_that_cannot_be_drawn_are_explained():
+    axes = Figure().subplots()
+    nothing = question_merits(Question("bar", ["yes", "no"]), [], np.zeros((0, 2)))
+    with pytest.raises(PosteriorError, match="'bar' was measured on no galaxy"):
+        plots.confusion_matrix(axes, nothing)
+    with pytest.raises(PosteriorError, match="all 2 galaxies have the same answer to question 'shape'"):
+        plots.roc_curves(axes, shapes([0, 0], [0, 1]))

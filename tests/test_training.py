@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,21 @@ def test_training_stops_when_the_validation_loss_has_not_fallen_for_long(tree, g
     config = replace(SHORT, epochs=40, patience=2, learning_rate=0.05)
     history = train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     assert len(history) == history["val_loss"].argmin() + 1 + 2 < 40
+
+
+def test_a_head_that_is_fitted_anew_is_kept_only_where_it_predicts_better(tree, galaxies, tmp_path):
+    parts = galaxies(40).split((0.6, 0.4))
+    plain, refitted = small_model(tree), small_model(tree)
+    history = train(plain, parts[0], validation=parts[1], run_dir=tmp_path / "plain", config=SHORT)
+    config = replace(SHORT, head_epochs=20)
+    train(refitted, parts[0], validation=parts[1], run_dir=tmp_path / "refitted", config=config)
+    state = json.loads((tmp_path / "refitted" / "checkpoint" / "state.json").read_text())
+    assert np.isfinite(state["head_val_loss"])
+    better = state["head_val_loss"] < history["val_loss"].min() - 0.05  # threads move the last bits of both
+    changed = not np.allclose(refitted.linear_head().kernel, plain.linear_head().kernel, atol=1e-2)
+    assert better == changed
+    pixels = np.zeros((1, 16, 16, 3), np.float32)
+    np.testing.assert_allclose(np.asarray(refitted.encoder(pixels)), np.asarray(plain.encoder(pixels)), atol=1e-3)
 
 
 def test_a_finished_run_is_not_trained_again(tree, galaxies, tmp_path):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zooactive.errors import CatalogueError, WorkspaceError
@@ -73,6 +75,15 @@ def test_a_tree_or_task_of_ones_own_is_found_from_anywhere(written, tmp_path, mo
     assert place.survey.tree == str(tmp_path / "mine.toml")
     assert place.tasks["odd"].task == str(tmp_path / "odd.toml")
     assert place.tasks["rings"].task is None
+
+
+def test_a_rule_of_ones_own_is_found_from_anywhere(written, tmp_path):
+    assert written('[survey]\nrule = "mine.toml"\n').survey.rule == str(tmp_path / "mine.toml")
+    assert written('[survey]\nrule = "zhu2019"\n').survey.rule == "zhu2019"
+    assert written('[survey]\nrule = "zhu2019"\n').survey_tree().name == "zhu5"
+    assert written('[survey]\ntree = "gz2"\n').survey_tree().name == "gz2"
+    with pytest.raises(WorkspaceError, match="--tree"):
+        written("").survey_tree()
 
 
 def test_a_whole_number_will_do_for_a_float_and_volunteers_may_be_a_column(written):
@@ -234,8 +245,6 @@ def test_a_rehearsal_with_more_galaxies_than_there_are_is_refused(survey):
     ],
 )
 def test_shards_stand_for_the_survey_only_while_nothing_has_changed(survey, section, options):
-    import json
-
     from zooactive.images import Preprocessing
     from zooactive.shards import write_shards
 
@@ -249,3 +258,71 @@ def test_shards_stand_for_the_survey_only_while_nothing_has_changed(survey, sect
     (survey / "survey.csv").write_text("\n".join((survey / "survey.csv").read_text().splitlines()[:-1]))
     with pytest.warns(UserWarning, match="packed from another catalogue"):
         assert len(place.read_survey()) == 39
+
+
+# Clean classes --------------------------------------------------------------------------------------------------------
+
+RULE = """\
+name = "kinds"
+trees = ["small.toml"]
+result = "kinds-tree.toml"
+fractions = "question"
+[classes.smooth]
+smooth-or-featured_smooth = 0.5
+[classes.featured]
+smooth-or-featured_featured = 0.5
+"""
+KINDS = 'name = "kinds"\nvotes = "class"\nmin_votes = 1\n[[question]]\nname = "kind"\nanswers = ["smooth", "featured"]\n'
+
+
+@pytest.fixture
+def classed(survey) -> Workspace:
+    """The survey with a rule of its own that turns its votes into two classes."""
+    (survey / "kinds.toml").write_text(RULE)
+    (survey / "kinds-tree.toml").write_text(KINDS)
+    text = (survey / "zooactive.toml").read_text().replace("[survey]\n", '[survey]\nrule = "kinds.toml"\n', 1)
+    (survey / "zooactive.toml").write_text(text)
+    return load_workspace(survey / "zooactive.toml")
+
+
+def test_a_rule_turns_the_survey_into_classes_before_anything_else(classed):
+    by_votes = dataclasses.replace(classed, survey=dataclasses.replace(classed.survey, rule=None)).read_survey()
+    clear = {
+        str(galaxy): int(row[:2].argmax())
+        for galaxy, row in zip(by_votes.ids, by_votes.votes, strict=True)
+        if row[:2].max() >= 0.5 * row[:3].sum() and row[0] != row[1]
+    }
+    made = classed.read_survey()
+    assert 0 < len(made) < len(by_votes)
+    assert dict(zip(made.ids, made.votes.argmax(axis=1).tolist(), strict=True)) == clear
+    assert made.tree == classed.survey_tree()
+    assert sum(len(part) for part in classed.split_survey()) == len(made)
+    assert classed.with_options(survey={"rehearsal": 3}).read_survey().labelled.sum() == 3
+
+
+def test_shards_of_classes_stand_for_the_survey_only_under_the_same_rule(classed):
+    from zooactive.shards import write_shards
+
+    record = classed.shards_record()
+    write_shards(classed.read_originals(), classed.survey.shards, classed.packed_pixels())
+    (classed.survey.shards / "how.json").write_text(json.dumps({"options": record}))
+    packed = classed.read_survey()
+    assert packed.prepared is not None
+    np.testing.assert_array_equal(packed.votes, classed.read_originals().votes)
+    assert (packed.tree, packed.min_votes) == (classed.survey_tree(), 1)
+    without = dataclasses.replace(classed, survey=dataclasses.replace(classed.survey, rule=None))
+    assert "rule" not in without.shards_record()  # shards that were packed before there were rules are still good
+    with pytest.warns(UserWarning, match="run `zooactive prepare` again"):
+        assert without.read_survey().tree.name == "small"
+    (classed.folder / "kinds.toml").write_text(RULE.replace("0.5", "0.6"))  # edited, under the same name
+    with pytest.warns(UserWarning, match="run `zooactive prepare` again"):
+        assert classed.read_survey().prepared is None
+
+
+def test_packed_classes_at_a_place_of_their_own_are_read_as_they_are(classed, tmp_path):
+    from zooactive.shards import write_shards
+
+    write_shards(classed.read_originals(), tmp_path / "elsewhere", classed.packed_pixels())
+    place = {"catalogue": tmp_path / "elsewhere", "images": None, "tree": str(classed.folder / "kinds-tree.toml")}
+    moved = dataclasses.replace(classed, survey=dataclasses.replace(classed.survey, **place))
+    assert list(moved.read_survey().ids) == list(classed.read_survey().ids)

@@ -32,6 +32,9 @@ _HOMES = {
     "train": "training",
     "Recipe": "recipes",
     "load_recipe": "recipes",
+    "ClassRule": "class_rules",
+    "load_rule": "class_rules",
+    "list_rules": "class_rules",
     "list_recipes": "recipes",
     "predict": "prediction",
     "fit_draws": "prediction",
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from zooactive.acquisition import acquire
     from zooactive.augmentation import Augmentation
     from zooactive.catalogue import Catalogue, read_catalogue
+    from zooactive.class_rules import ClassRule, list_rules, load_rule
     from zooactive.errors import ZooactiveError
     from zooactive.finetuning import FinetunedModel, finetune, load_finetuned
     from zooactive.images import Preprocessing

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
+from zooactive.classification import QuestionMerits, tree_merits
+from zooactive.classification import really_asked as really_asked
 from zooactive.errors import PosteriorError
 from zooactive.likelihood import checked_votes, dirichlet_multinomial_log_prob
 from zooactive.posterior import Posterior
@@ -105,20 +107,6 @@ def constant_negative_log_likelihood(concentrations: ArrayLike, votes: ArrayLike
 # Tables of merit ----------------------------------------------------------------------------------------------------
 
 
-def really_asked(votes: ArrayLike, tree: DecisionTree, *, min_share: float = 0.5) -> NDArray[np.bool_]:
-    """Whether enough of a galaxy's volunteers reached each question, (galaxy, answer) -> (galaxy, question).
-
-    The volunteers of a galaxy are those who answered the root above the question; at least `min_share` of them, and at
-    least one, must have been asked.
-    """
-    asked = tree.question_sums(np.asarray(votes, dtype=float))
-    volunteers = asked.copy()
-    for q in tree.order:
-        if tree.parents[q] >= 0:
-            volunteers[:, q] = volunteers[:, tree.parents[q]]
-    return np.asarray((asked > 0) & (asked >= min_share * volunteers))
-
-
 def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5) -> pd.DataFrame:
     """Tabulate for each question how often the predicted answer is the volunteers' answer.
 
@@ -167,26 +155,39 @@ class Evaluation:
     Parameters
     ----------
     questions : DataFrame
-        Of `question_table`.
+        Of `question_table`, and from `classification` the columns ``macro_f1``, ``weighted_f1``, ``auc`` (macro, one against
+        the rest), and the ends of the accuracy's 95% interval, ``accuracy_low`` and ``accuracy_high``.
     galaxies : int
     likelihood : float
         Mean negative log-likelihood, nats a galaxy.
     constant_likelihood : float
         The same of the best constant concentrations.
+    classification : tuple of QuestionMerits
+        Row-aligned with `questions`: precision, recall, F1 and ROC curve of each answer, confusion matrices, intervals.
     """
 
     questions: pd.DataFrame
     galaxies: int
     likelihood: float
     constant_likelihood: float
+    classification: tuple[QuestionMerits, ...]
 
     @property
     def gain(self) -> float:
         """By how much of itself the constant model's negative log-likelihood is lowered."""
         return 1 - self.likelihood / self.constant_likelihood
 
+    def to_dict(self) -> dict[str, object]:
+        """Return everything but the table `questions` as plain numbers and lists for JSON."""
+        return {
+            "galaxies": self.galaxies,
+            "likelihood": self.likelihood,
+            "constant_likelihood": self.constant_likelihood,
+            "classification": [merits.to_dict() for merits in self.classification],
+        }
 
-def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike) -> Evaluation:
+
+def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike, resamples: int = 1000, seed: int = 0) -> Evaluation:
     """Measure a posterior on galaxies that were not learnt from.
 
     Parameters
@@ -197,13 +198,28 @@ def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike) -> Eval
         Theirs, row-aligned with the posterior.
     seen : array_like, shape (other galaxy, answer)
         Votes that the model learnt from; the constant concentrations are fitted to them.
+    resamples, seed : int
+        Of the bootstrap behind the intervals of F1 and AUC, as `question_merits`.
+
+    Raises
+    ------
+    PosteriorError
+        When a shape does not fit, votes are negative or not finite, or `resamples` is negative.
     """
     constant = constant_concentrations(seen, posterior.tree)
+    classification = tree_merits(posterior, votes, resamples=resamples, seed=seed)
     return Evaluation(
-        questions=question_table(posterior, votes),
+        questions=question_table(posterior, votes).assign(
+            macro_f1=[merits.macro_f1.value for merits in classification],
+            weighted_f1=[merits.weighted_f1.value for merits in classification],
+            auc=[merits.auc.value for merits in classification],
+            accuracy_low=[merits.accuracy.low for merits in classification],
+            accuracy_high=[merits.accuracy.high for merits in classification],
+        ),
         galaxies=len(posterior),
         likelihood=float(negative_log_likelihood(posterior, votes).mean()),
         constant_likelihood=float(constant_negative_log_likelihood(constant, votes, posterior.tree).mean()),
+        classification=classification,
     )
 
 

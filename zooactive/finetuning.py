@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zooactive.augmentation import Augmentation
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import ModelError, TrainingError, did_you_mean
 from zooactive.evaluation import binary_metrics, constant_concentrations
-from zooactive.training import seed_epoch
+from zooactive.stages import Progress, Stage, fit_head, votes_of
 from zooactive.tree import DecisionTree
-from zooactive.tree_files import catalogs_folder, load_tree
+from zooactive.tree_files import BUNDLED, catalogs_folder, load_tree
 from zooactive.writing import aside, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.dataset import Rows
     from zooactive.models import GalaxyModel
-
-Progress: TypeAlias = Callable[[str, int, dict[str, float]], None]
-"""Called after each epoch with the stage ("head" or "all"), the number of the epoch from 1, and the losses."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +191,7 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
 
 
 def finetune(
-    model: GalaxyModel,
+    model: GalaxyModel | None,
     labels: Catalogue | str | Path,
     *,
     task: str | Path | Task,
@@ -212,8 +206,8 @@ def finetune(
 
     Parameters
     ----------
-    model : GalaxyModel
-        Whose encoder is carried over.
+    model : GalaxyModel or None
+        Whose encoder is carried over; None: that of the encoder that comes with zooactive.
     labels : Catalogue or path
         The table of labels; read with the task's tree and label column.
     task : str, path or Task
@@ -232,7 +226,10 @@ def finetune(
     TrainingError
         When too few galaxies are labelled, or all with one label.
     """
+    from zooactive.models import load_model
+
     config = config or FinetuneConfig()
+    model = load_model(BUNDLED) if model is None else model
     task = load_task(task)
     tree = task.load_tree()
     if not isinstance(labels, Catalogue):
@@ -241,7 +238,7 @@ def finetune(
     parts = labelled.split(config.ratios, seed=config.seed)
     _refuse_too_little(labelled, parts, tree)
     tuned = model.with_tree(tree, concentrations="fraction" if tree.votes == "class" else None)
-    tuned.start_at(constant_concentrations(_votes(parts[0]), tree))
+    tuned.start_at(constant_concentrations(votes_of(parts[0]), tree))
     history = _fit_head(tuned, parts, config, progress)
     if config.unfreeze_epochs:
         history += _fit_all(tuned, parts, config, progress)
@@ -264,36 +261,13 @@ def _refuse_too_little(labelled: Catalogue, parts: tuple[Catalogue, ...], tree: 
             )
 
 
-def _orientations(pixels: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8]]:
-    """The first `number` of the eight symmetries of the square, applied to (galaxy, side, side, channel)."""
-    turned = [np.rot90(pixels, turn, axes=(1, 2)) for turn in range(4)]
-    return [view for pair in zip(turned, (image[:, :, ::-1] for image in turned), strict=True) for view in pair][:number]
-
-
-def _features(model: GalaxyModel, pixels: NDArray[np.uint8], batch_size: int = 128) -> NDArray[np.float32]:
-    from zooactive.prediction.features import forward
-
-    batches = [forward(model, pixels[i : i + batch_size], batch_size) for i in range(0, len(pixels), batch_size)]
-    return np.concatenate(batches).astype(np.float32)
-
-
 def _fit_head(
     tuned: GalaxyModel, parts: tuple[Catalogue, ...], config: FinetuneConfig, progress: Progress | None
 ) -> list[dict[str, Any]]:
-    import keras
-
-    from zooactive.dataset import ArrayRows, Cutouts
-
-    learning, judging = (Cutouts(part, tuned.preprocessing).rows(np.arange(len(part))) for part in parts[:2])
-    views = [_features(tuned, view) for view in _orientations(learning, config.copies)]
-    inputs = keras.Input((views[0].shape[1],))
-    stage = _Stage("head", tuned.tree, config.head_epochs, config.learning_rate, config)
-    return stage.fit(
-        keras.Model(inputs, tuned.head(inputs)),
-        (ArrayRows(np.concatenate(views)), np.tile(_votes(parts[0]), (len(views), 1))),
-        (_features(tuned, judging), _votes(parts[1])),
-        progress,
+    stage = Stage(
+        "head", tuned.tree, config.head_epochs, config.learning_rate, config.batch_size, config.patience, config.seed
     )
+    return fit_head(tuned, parts[0], parts[1], stage, copies=config.copies, progress=progress)
 
 
 def _fit_all(
@@ -304,18 +278,14 @@ def _fit_all(
 
     _freeze_batch_norms(tuned.encoder)
     learning, judging = (Cutouts(part, tuned.preprocessing) for part in parts[:2])
-    stage = _Stage("all", tuned.tree, config.unfreeze_epochs, config.unfreeze_learning_rate, config)
+    common = config.batch_size, config.patience, config.seed
+    stage = Stage("all", tuned.tree, config.unfreeze_epochs, config.unfreeze_learning_rate, *common)
     return stage.fit(
         training_network(tuned, augmentation=Augmentation(), seed=config.seed, encoder_training=False),
-        (learning, _votes(parts[0])),
-        (judging.rows(np.arange(len(parts[1]))), _votes(parts[1])),
+        (learning, votes_of(parts[0])),
+        (judging.rows(np.arange(len(parts[1]))), votes_of(parts[1])),
         progress,
     )
-
-
-def _votes(catalogue: Catalogue) -> NDArray[np.float32]:
-    assert catalogue.votes is not None
-    return catalogue.votes.astype(np.float32)
 
 
 def _freeze_batch_norms(network: Any) -> None:
@@ -328,68 +298,13 @@ def _freeze_batch_norms(network: Any) -> None:
             layer.trainable = False
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """One fit, until the validation loss stops falling; the weights of its best epoch stay."""
-
-    name: str
-    tree: DecisionTree
-    epochs: int
-    learning_rate: float
-    config: FinetuneConfig
-
-    def fit(
-        self,
-        trainer: Any,
-        learning: tuple[Rows, NDArray[np.float32]],
-        judging: tuple[NDArray[Any], NDArray[np.float32]],
-        progress: Progress | None,
-    ) -> list[dict[str, Any]]:
-        import keras
-
-        from zooactive.dataset import TrainingBatches
-        from zooactive.losses import DirichletMultinomialLoss
-
-        size = min(self.config.batch_size, len(learning[1]))
-        batches = TrainingBatches(*learning, size, seed=self.config.seed)
-        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3)
-        trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=False)
-        history: list[dict[str, Any]] = []
-        with batches.explained():
-            trainer.fit(
-                batches.dataset(),
-                steps_per_epoch=batches.steps,
-                validation_data=judging,
-                shuffle=False,
-                epochs=self.epochs,
-                verbose=0,
-                callbacks=[
-                    keras.callbacks.EarlyStopping(patience=self.config.patience, restore_best_weights=True),
-                    keras.callbacks.LambdaCallback(
-                        on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, self.config.seed, epoch),
-                        on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, progress),
-                    ),
-                ],
-            )
-        return history
-
-    def _note(self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], progress: Progress | None) -> None:
-        losses = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"])}
-        if not np.isfinite(losses["loss"]):
-            raise TrainingError(f"the loss is {losses['loss']} in epoch {epoch + 1}; lower the learning rate")
-        history.append({"stage": self.name, "epoch": epoch + 1, **losses})
-        if progress is not None:
-            progress(self.name, epoch + 1, losses)
-
-
 def _held_out_table(tuned: GalaxyModel, held_out: Catalogue) -> pd.DataFrame:
     import pandas as pd
 
     from zooactive.prediction import predict
 
     posterior = predict(tuned, held_out)
-    votes = _votes(held_out)[:, tuned.tree.slices[0]].astype(float)
+    votes = votes_of(held_out)[:, tuned.tree.slices[0]].astype(float)
     truth = votes[:, 0] / np.maximum(votes.sum(1), 1e-12)
     means = {column: posterior.mean()[:, i] for i, column in enumerate(tuned.tree.columns)}
     return pd.DataFrame({"id": held_out.ids, "truth": truth, **means})

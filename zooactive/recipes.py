@@ -34,7 +34,8 @@ class Network:
     questions : tuple of str
         The questions of the survey's tree to learn; by default all.
     start : str, optional
-        Whose weights to start from: "bundled" for the encoder that comes with zooactive, or the folder of a model.
+        Whose weights to start from: "bundled" for the encoder that comes with zooactive, the folder of a model, "imagenet",
+        or a safetensors file of timm's or Zoobot's EfficientNet-B0 (see `zooactive.models.load_published`).
     folder : Path
         Of the run.
     """
@@ -78,6 +79,7 @@ class Network:
             When settings contradict each other, or there is nothing to start from.
         """
         from zooactive.models import GalaxyModel, load_model
+        from zooactive.models.published_weights import is_published, start_from_published
 
         model = GalaxyModel(
             tree.only(self.questions) if self.questions else tree,
@@ -89,7 +91,10 @@ class Network:
             seed=seed,
         )
         if self.start is not None:
-            model.start_from(load_model(self.start))
+            if is_published(self.start):
+                start_from_published(model, self.start)
+            else:
+                model.start_from(load_model(self.start))
         return model
 
 

@@ -16,6 +16,7 @@ from zooactive.augmentation import Augmentation
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import TrainingError
 from zooactive.evaluation import constant_concentrations
+from zooactive.stages import Stage, fit_head, seed_epoch
 from zooactive.training_config import TrainingConfig
 from zooactive.writing import aside, write_how, write_json
 
@@ -198,6 +199,8 @@ def _fit(
             callbacks=[keeper, *_tensorboard(run.folder)],
             verbose=0,
         )
+    if config.head_epochs and judging is not None:
+        _refit_head(model, learning, judging, config, run)
     run.state["finished"] = True
     run.save_state()
     write_how(
@@ -206,6 +209,22 @@ def _fit(
         options={"training": asdict(config), "model": model.to_config(), "best_epoch": run.best_epoch + 1},
         inputs={"galaxies and votes": run.fingerprint},
     )
+
+
+def _refit_head(model: GalaxyModel, learning: Catalogue, judging: Catalogue, config: TrainingConfig, run: _Run) -> None:
+    """Fit the best epoch's head anew on the features of the images as they are; it stays where that helps.
+
+    While the encoder learns, the head follows features that move, of images that are changed at random.
+    """
+    model.load_weights(run.folder / "model")
+    stage = Stage(
+        "head", model.tree, config.head_epochs, 2 * config.learning_rate, config.batch_size, config.patience, config.seed
+    )
+    history = fit_head(model, learning, judging, stage)
+    best = min(epoch["val_loss"] for epoch in history)
+    run.state["head_val_loss"] = best
+    if best < run.epochs[run.best_epoch]["val_loss"]:
+        model.save(run.folder / "model")
 
 
 def training_network(
@@ -297,13 +316,6 @@ def _make_keeper(
                 self.model.stop_training = True
 
     return Keeper()
-
-
-def seed_epoch(trainer: Any, seed: int, epoch: int) -> None:
-    """Set every random state from the seed and the epoch, so that a resumed run draws what an uninterrupted one would."""
-    states = [variable for variable in trainer.variables if "seed_generator_state" in variable.path]
-    for number, state in enumerate(states):
-        state.assign(np.array([seed * 1000 + number, epoch << 20], dtype=np.uint32))
 
 
 def _tensorboard(folder: Path) -> list[Any]:

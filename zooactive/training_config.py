@@ -41,6 +41,9 @@ class TrainingConfig:
     balance : float
         For a question learnt from labels: weigh each galaxy by its label's frequency to the power of minus this; 0: all
         alike, 1: all answers alike. The weights' mean is 1.
+    head_epochs : int
+        After the last epoch, fit the head anew for at most so many epochs on the features that the best epoch's encoder has
+        of the images as they are, in eight orientations; kept where the validation loss falls.
     deterministic : bool
         The same numbers to the last bit in every run on the same machine, somewhat slower.
     seed : int
@@ -59,6 +62,7 @@ class TrainingConfig:
     drops: tuple[float, ...] = ()
     accumulate: int = 1
     balance: float = 0.0
+    head_epochs: int = 0
     deterministic: bool = False
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -67,7 +71,7 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "learning_rate", "patience", "accumulate"):
             if getattr(self, name) <= 0:
                 raise TrainingError(f"{name} = {getattr(self, name)}; give a number above 0")
-        for name in ("weight_decay", "warmup_epochs", "balance"):
+        for name in ("weight_decay", "warmup_epochs", "balance", "head_epochs"):
             if getattr(self, name) < 0:
                 raise TrainingError(f"{name} = {getattr(self, name)}; it cannot be negative")
         for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):

@@ -12,6 +12,9 @@ from zooactive.tree import DecisionTree
 BUNDLED = "bundled"
 """The name of the encoder that comes with zooactive, where the folder of a model could stand."""
 
+IMAGENET = "imagenet"
+"""The name of Keras' weights of ImageNet's photographs, in the same place."""
+
 
 def catalogs_folder() -> Path:
     """Where the trees, tasks and samples lie: inside an installed package, or beside it in a checkout."""

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.catalogue import Catalogue, read_catalogue
+from zooactive.class_rules import load_rule
 from zooactive.errors import WorkspaceError, did_you_mean
 from zooactive.images import Preprocessing
 from zooactive.recipes import Network, load_recipe
 from zooactive.settings import read_section
 from zooactive.training_config import TrainingConfig
-from zooactive.tree_files import BUNDLED, load_tree
+from zooactive.tree import DecisionTree
+from zooactive.tree_files import BUNDLED, IMAGENET, load_tree
 from zooactive.writing import file_hash
 
 FILE = "zooactive.toml"
@@ -38,6 +40,7 @@ class Survey:
     split: tuple[float, float, float] = (0.7, 0.2, 0.1)
     split_seed: int = 0
     rehearsal: int | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Workspace:
         return self._rehearsed(self._everything())
 
     def read_originals(self) -> Catalogue:
-        """Read the galaxies with votes from the catalogue itself, no vote hidden.
+        """Read the galaxies with votes from the catalogue itself, no vote hidden; by a rule, their clean classes.
 
         Raises
         ------
@@ -132,7 +135,7 @@ class Workspace:
         survey = self.survey
         self._refuse_nameless()
         assert survey.catalogue is not None
-        return read_catalogue(
+        galaxies = read_catalogue(
             survey.catalogue,
             tree=survey.tree,
             images=survey.images,
@@ -142,6 +145,21 @@ class Workspace:
             min_votes=survey.min_votes,
             where=survey.where,
         )
+        return galaxies if survey.rule is None else load_rule(survey.rule).apply(galaxies)
+
+    def survey_tree(self) -> DecisionTree:
+        """The tree of what `read_survey` gives: that of the survey's votes, or of the classes that a rule makes of them.
+
+        Raises
+        ------
+        WorkspaceError
+            When the workspace names no tree.
+        """
+        if self.survey.rule is not None:
+            return load_rule(self.survey.rule).result
+        self._refuse_treeless()
+        assert self.survey.tree is not None
+        return load_tree(self.survey.tree)
 
     def _refuse_nameless(self) -> None:
         if self.survey.catalogue is None:
@@ -149,6 +167,9 @@ class Workspace:
                 f"no catalogue is named; give --catalogue, or set catalogue under [survey] in {self.folder / FILE} "
                 "(`zooactive init` writes one)"
             )
+        self._refuse_treeless()
+
+    def _refuse_treeless(self) -> None:
         if self.survey.tree is None:
             raise WorkspaceError(
                 f"no decision tree is named; give --tree, or set tree under [survey] in {self.folder / FILE} "
@@ -177,7 +198,8 @@ class Workspace:
         pixels = self.packed_pixels().to_dict()
         # All of the tree, and not its name: a tree of one's own may be edited.
         tree = load_tree(survey.tree).to_dict()
-        return {"catalogue": digest, "images": str(survey.images), "tree": tree, **settings, "pixels": pixels}
+        rule = {} if survey.rule is None else {"rule": load_rule(survey.rule).to_dict()}
+        return {"catalogue": digest, "images": str(survey.images), "tree": tree, **rule, **settings, "pixels": pixels}
 
     def packed_pixels(self) -> Preprocessing:
         """How images are packed: wide enough for every view of them that training shows."""
@@ -283,9 +305,10 @@ def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
         for name, entry in values.get("tasks", {}).items()
     }
     tasks = {name: replace(task, task=_own_file(task.task, path.parent)) for name, task in tasks.items()}
-    if loaded["model"].start not in (None, BUNDLED):
+    if loaded["model"].start not in (None, BUNDLED, IMAGENET):
         loaded["model"] = replace(loaded["model"], start=str(path.parent / Path(loaded["model"].start).expanduser()))
-    loaded["survey"] = replace(loaded["survey"], tree=_own_file(loaded["survey"].tree, path.parent))
+    files = {entry: _own_file(getattr(loaded["survey"], entry), path.parent) for entry in ("tree", "rule")}
+    loaded["survey"] = replace(loaded["survey"], **files)
     return Workspace(path.parent, tasks=tasks, **loaded)
 
 
@@ -308,5 +331,5 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _own_file(name: str | None, folder: Path) -> str | None:
-    """The name of a tree or task as it is, or the path of one's own .toml file from the workspace's folder."""
+    """The name of a tree, rule or task as it is, or the path of one's own .toml file from the workspace's folder."""
     return str(folder / Path(name).expanduser()) if name is not None and name.endswith(".toml") else name

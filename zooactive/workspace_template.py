@@ -21,6 +21,7 @@ catalogue = {catalogue}    # CSV, Parquet, FITS or VOTable: an id, an image and 
 {images}{id_column}# volunteers = 40          # behind each fraction, where the catalogue has fractions and no counts
 # min_votes = 30           # votes on the first question from which a galaxy counts as labelled
 # where = "mag_r < 17.7"   # keep some galaxies only
+# rule = "zhu2019"         # learn the clean classes that this rule makes of the votes
 split = {split}  # training, validation, test: by hashed id
 {rehearsal}
 

@@ -85,7 +85,7 @@ def test_commands_without_a_table_leave_stdout_empty(results, name):
         ("acquire", (), 6, {"id", "score", "rank", "arm", "inclusion_probability"}),
         ("evaluate", (), 3, {"question", "galaxies", "accuracy", "baseline", "mean_deviation"}),
         ("show", ("g003",), 8, {"question", "asked", "answer", "fraction", "low", "high"}),
-        ("trees", (), 15, {"tree", "survey", "questions", "answers"}),
+        ("trees", (), 16, {"tree", "survey", "questions", "answers"}),
     ],
 )
 def test_json_on_stdout_is_the_whole_table_and_nothing_else(results, home, name, words, rows, columns):
@@ -115,6 +115,24 @@ def test_a_galaxy_fits_the_terminal_and_no_name_is_cut(results, home, monkeypatc
     assert max(map(len, screen.splitlines())) <= int(columns)
     assert "…" not in screen
     assert "smooth-or-featured" in screen
+
+
+def test_the_merits_of_many_questions_fit_100_columns_and_lie_in_two_files(results, home, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    screen = zooactive("evaluate", folder=home).stdout
+    assert max(map(len, screen.splitlines())) <= 100
+    assert all(name in screen for name in ("smooth-or-featured", "accuracy", "95%", "baseline", "macro_f1", "auc"))
+    assert "volunteers" not in screen  # three confusion matrices would bury the table
+    table = pd.read_csv(home / "runs/first/evaluation.csv")
+    measured = read_json(home / "runs/first/evaluation.json")["classification"]
+    assert table["question"].tolist() == [question["question"] for question in measured]
+    for row, question in zip(table.itertuples(), measured, strict=True):
+        assert (
+            sum(map(sum, question["confusion"])) == row.galaxies == sum(answer["galaxies"] for answer in question["answers"])
+        )
+        assert (question["accuracy_low"] is None) == (row.galaxies == 0)
+        assert row.galaxies == 0 or question["accuracy_low"] == pytest.approx(row.accuracy_low)
+        assert {"recall", "recall_low", "recall_high", "precision", "f1", "f1_low"} <= set(question["answers"][0])
 
 
 def test_labelled_galaxies_are_never_chosen(results, home):

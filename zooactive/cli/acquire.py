@@ -182,10 +182,9 @@ def _labelled(place: Workspace, tree: DecisionTree) -> Iterable[str]:
     """The galaxies that need no more votes: of the survey, or of the task whose questions the predictions answer."""
     from zooactive.catalogue import read_catalogue
     from zooactive.finetuning import load_task
-    from zooactive.tree_files import load_tree
 
     survey = place.survey
-    if survey.catalogue is not None and survey.tree is not None and load_tree(survey.tree).columns == tree.columns:
+    if survey.catalogue is not None and survey.tree is not None and place.survey_tree().columns == tree.columns:
         galaxies = place.read_survey()
         return list(galaxies.ids[galaxies.labelled])
     for name, settings in place.tasks.items():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zooactive.workspace import Workspace
 
 # The names are written here too, so that options are checked, and help is given, without loading any network.
-BACKBONES = ("efficientnet_b0", "resnet26", "small_cnn")
+BACKBONES = ("efficientnet_b0", "efficientnet_b0_imagenet", "efficientnet_b0_timm", "resnet26", "small_cnn")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _WIDTH_OF_A_FILE = 160
 
@@ -46,6 +46,9 @@ WorkspaceOption = Annotated[
     typer.Option("--workspace", "-w", help="Folder with zooactive.toml (default: here or above).", show_default=False),
 ]
 TreeOption = Annotated[str | None, typer.Option(help="Decision tree: a name or a .toml file.", show_default=False)]
+RuleOption = Annotated[
+    str | None, typer.Option(help="Learn clean classes made of the votes: a rule's name or .toml file.", show_default=False)
+]
 CatalogueOption = Annotated[
     Path | None, typer.Option(help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards.", show_default=False)
 ]

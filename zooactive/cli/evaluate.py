@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from zooactive.cli.console import (
@@ -11,6 +10,7 @@ from zooactive.cli.console import (
     ImagesOption,
     JsonOption,
     ModelOption,
+    RuleOption,
     TreeOption,
     WorkspaceOption,
     command_line,
@@ -23,7 +23,10 @@ from zooactive.cli.console import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zooactive.catalogue import Catalogue
+    from zooactive.evaluation import Evaluation
     from zooactive.workspace import Workspace
 
 
@@ -34,13 +37,14 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    rule: RuleOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure the model on the test galaxies, beside a model that has seen no image."""
     place = open_workspace(
         workspace,
         model={"folder": model},
-        survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column},
+        survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column} | {"rule": rule},
     )
     learning, test = _galaxies(place)
     start_networks()
@@ -62,21 +66,46 @@ def command(
     assert test.votes is not None
     assert learning.votes is not None
     merits = evaluate(posterior, test.votes, seen=learning.votes)
-    print_table(merits.questions, as_json=json)
+    if json:
+        print_table(merits.questions, as_json=True)
+    else:
+        print_merits(merits)
     target = place.model.folder / "evaluation.csv"
     with aside(target) as temporary:
         merits.questions.to_csv(temporary, index=False)
-    numbers = {key: value for key, value in asdict(merits).items() if key != "questions"}
-    write_json(target.with_suffix(".json"), numbers)
+    write_json(target.with_suffix(".json"), merits.to_dict())
+    numbers = {key: value for key, value in merits.to_dict().items() if key != "classification"}
     write_how(target, command="evaluate", options=numbers, inputs={"model": network.fingerprint()})
     note(
         f"{merits.galaxies} test galaxies: negative log-likelihood {merits.likelihood:.2f} nats a galaxy, against "
         f"{merits.constant_likelihood:.2f} for the best constant concentrations ({merits.gain:+.1%})"
     )
     last_line(
-        f"Written to {target}; rows count galaxies of which at least half of the volunteers were asked the question.",
+        f"Written to {target}, with mean deviations and weighted F1, and to {target.with_suffix('.json').name}, with each "
+        "answer's precision, recall and F1, and the confusion matrices; rows count galaxies of which at least half of the "
+        "volunteers were asked the question.",
         command_line("predict", workspace=workspace, model=model),
     )
+
+
+def print_merits(merits: Evaluation) -> None:
+    """Print what fits a narrow terminal: a row a question; of a single question also its answers and confusion matrix."""
+    questions = merits.questions.assign(**{"95%": _intervals(merits.questions, "accuracy")})
+    print_table(questions[["question", "galaxies", "accuracy", "95%", "baseline", "macro_f1", "auc"]], as_json=False)
+    if len(merits.classification) != 1:
+        return
+    answers = merits.classification[0].to_table()
+    answers = answers.assign(**{f"{name}_95%": _intervals(answers, name) for name in ("recall", "f1")})
+    print_table(answers[["answer", "galaxies", "precision", "recall", "recall_95%", "f1", "f1_95%", "auc"]], as_json=False)
+    matrix = merits.classification[0].confusion_table()
+    numbered = matrix.set_axis([str(i) for i in range(1, len(matrix) + 1)], axis=1)  # long names would not fit side by side
+    numbered.insert(0, "volunteers \\ model", [f"{i} {name}" for i, name in enumerate(matrix.index, 1)])
+    print_table(numbered, as_json=False)
+
+
+def _intervals(table: pd.DataFrame, name: str) -> list[str]:
+    ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
+    return ["-" if low != low else f"{low:.3f}-{high:.3f}" for low, high in ends]
 
 
 def _galaxies(place: Workspace) -> tuple[Catalogue, Catalogue]:

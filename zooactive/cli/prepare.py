@@ -12,6 +12,7 @@ from zooactive.cli.console import (
     IdOption,
     ImageSizeOption,
     ImagesOption,
+    RuleOption,
     TreeOption,
     VolunteersOption,
     WorkspaceOption,
@@ -27,6 +28,7 @@ from zooactive.cli.console import (
 def command(
     workspace: WorkspaceOption = None,
     tree: TreeOption = None,
+    rule: RuleOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
@@ -44,7 +46,7 @@ def command(
     place = open_workspace(
         workspace,
         survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column, "shards": out}
-        | {"volunteers": number_or_column(volunteers)},
+        | {"volunteers": number_or_column(volunteers), "rule": rule},
         model={"image_size": image_size},
     )
     survey = place.read_originals()
@@ -63,10 +65,11 @@ def command(
     )
     if len(result.failures):
         note(f"{len(result.failures)} images could not be read; {shards / 'failures.parquet'} names each with the reason")
-    # Shards at a place of their own are a catalogue of their own.
-    given = {"tree": tree, "catalogue": out, "image_size": image_size}
+    given: dict[str, object] = {"tree": tree, "image_size": image_size}
     if out is None:
-        given |= {"catalogue": catalogue, "images": images, "volunteers": volunteers}
+        given |= {"rule": rule, "catalogue": catalogue, "images": images, "volunteers": volunteers}
+    else:  # shards at a place of their own are a catalogue of their own, of classes where a rule made some
+        given |= {"tree": tree if place.survey.rule is None else place.survey_tree().name, "catalogue": out}
     last_line(
         f"{result.galaxies} galaxies in {result.shards} shard{'s' * (result.shards > 1)} at {model.image_size} px: {shards}",
         command_line("train", workspace=workspace, **given),

@@ -14,6 +14,7 @@ from zooactive.cli.console import (
     WorkspaceOption,
     command_line,
     last_line,
+    note,
     open_workspace,
     screen,
     start_networks,
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.catalogue import Catalogue
+    from zooactive.models import GalaxyModel
     from zooactive.posterior import Posterior
     from zooactive.workspace import Workspace
 
 
+_PICTURES = (".png", ".pdf", ".svg")
 _LONGEST_BAR, _GAP = 20, 3  # characters; rich puts three between columns
 
 
@@ -36,9 +39,15 @@ def command(
     model: ModelOption = None,
     catalogue: Annotated[Path | None, typer.Option(help="Table that has the id.", show_default=False)] = None,
     images: ImagesOption = None,
+    maps: Annotated[
+        Path | None,
+        typer.Option(help="Draw the first filters and this galaxy's feature maps into this picture.", show_default=False),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Show what volunteers would say about one galaxy; questions that most would not be asked are dimmed."""
+    if maps is not None and maps.suffix.lower() not in _PICTURES:
+        raise typer.BadParameter(f"{maps} is no picture that can be drawn; end its name with {' or '.join(_PICTURES)}")
     place = open_workspace(
         workspace,
         model={"folder": model},
@@ -54,6 +63,9 @@ def command(
     posterior = predict(network, one, draws=place.pool.draws, seed=place.pool.seed)
     known = one.votes is not None and one.votes.any() and one.tree is not None and one.tree.columns == network.tree.columns
     table = answer_table(posterior, one.votes[0] if known and one.votes is not None else None)
+    if maps is not None:
+        _draw_maps(network, one, maps)
+        note(f"First filters and feature maps: {maps}")
     if json:
         typer.echo(table.to_json(orient="records", indent=1))
         return
@@ -84,6 +96,18 @@ def _find(galaxy: str, place: Workspace) -> Catalogue:
         if galaxy in set(pool.ids):
             return pool.select([galaxy])
     return (place.read_survey() if place.survey.catalogue is not None else place.read_pool()).select([galaxy])
+
+
+def _draw_maps(network: GalaxyModel, one: Catalogue, path: Path) -> None:
+    """Draw what the network looks for, and what it finds in the one galaxy."""
+    from zooactive.models.layer_maps import feature_maps, first_filters
+    from zooactive.plots.filters import network_view
+    from zooactive.writing import aside
+
+    pixels = one.decode(network.preprocessing)[0][0]
+    figure = network_view(first_filters(network), feature_maps(network, pixels), image=pixels, title=str(one.ids[0]))
+    with aside(path) as temporary:
+        figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
 
 
 def answer_table(posterior: Posterior, votes: object | None = None) -> pd.DataFrame:

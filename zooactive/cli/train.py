@@ -16,6 +16,7 @@ from zooactive.cli.console import (
     IdOption,
     ImageSizeOption,
     ImagesOption,
+    RuleOption,
     SeedOption,
     TreeOption,
     VolunteersOption,
@@ -45,6 +46,7 @@ def command(
         typer.Option(help="Model and training of a recipe: a name, or a .toml file of one's own.", show_default=False),
     ] = None,
     tree: TreeOption = None,
+    rule: RuleOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
@@ -59,7 +61,8 @@ def command(
         list[str] | None, typer.Option(help="Learn this question alone; may be given again.", show_default=False)
     ] = None,
     start: Annotated[
-        str | None, typer.Option(help="Start from these weights: bundled, or the folder of a model.", show_default=False)
+        str | None,
+        typer.Option(help="Weights to start from: bundled, imagenet, a file, a folder.", show_default=False),
     ] = None,
     precision: Annotated[
         str | None,
@@ -83,7 +86,7 @@ def command(
         place = place.with_recipe(recipe)
     questions = tuple(question) if question else None
     place = place.with_options(
-        survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column}
+        survey={"tree": tree, "rule": rule, "catalogue": catalogue, "images": images, "id_column": id_column}
         | {"volunteers": number_or_column(volunteers)},
         model={"backbone": backbone, "image_size": image_size, "channels": channels, "crop": crop, "folder": run_dir}
         | {"questions": questions, "start": start, "precision": precision},
@@ -108,7 +111,7 @@ def command(
 
         history = train(model, learning, validation=validation, run_dir=network.folder, config=place.training, progress=told)
     best = history.iloc[int(history["val_loss"].argmin())]
-    given = {"workspace": workspace, "tree": tree, "catalogue": catalogue, "images": images, "model": run_dir}
+    given = {"workspace": workspace, "tree": tree, "rule": rule, "catalogue": catalogue, "images": images, "model": run_dir}
     last_line(
         f"Best of {len(history)} epochs: {int(best['epoch'])}, validation loss {best['val_loss']:.3f} nats a galaxy. "
         f"The model is in {network.folder / 'model'}",

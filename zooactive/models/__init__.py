@@ -19,6 +19,11 @@ _HOMES = {
     "fit_head_ensemble": "head_ensemble",
     "fit_laplace": "laplace_head",
     "load_draws": "draws_files",
+    "folded": "folding",
+    "feature_maps": "layer_maps",
+    "first_filters": "layer_maps",
+    "load_published": "published_weights",
+    "start_from_published": "published_weights",
     "build_encoder": "backbones",
     "list_backbones": "backbones",
     "register_backbone": "backbones",
@@ -32,23 +37,31 @@ __all__ = [
     "LinearDraws",
     "LinearHead",
     "build_encoder",
+    "feature_maps",
+    "first_filters",
     "fit_head_ensemble",
     "fit_laplace",
+    "folded",
     "list_backbones",
     "load_draws",
     "load_model",
+    "load_published",
     "register_backbone",
+    "start_from_published",
 ]
 
 if TYPE_CHECKING:
     from zooactive.models.backbones import build_encoder, list_backbones, register_backbone
     from zooactive.models.draws_files import load_draws
+    from zooactive.models.folding import folded
     from zooactive.models.galaxy_model import GalaxyModel, load_model
     from zooactive.models.head import ConcentrationHead
     from zooactive.models.head_ensemble import HeadEnsemble, fit_head_ensemble
     from zooactive.models.laplace_head import LaplaceHead, fit_laplace
+    from zooactive.models.layer_maps import feature_maps, first_filters
     from zooactive.models.linear_draws import LinearDraws
     from zooactive.models.linear_head import LinearHead
+    from zooactive.models.published_weights import load_published, start_from_published
 
 
 def __getattr__(name: str) -> Any:

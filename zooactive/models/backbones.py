@@ -11,14 +11,20 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from zooactive.errors import ModelError, did_you_mean
-from zooactive.models.efficientnet_b0 import efficientnet_b0
+from zooactive.models.efficientnet_b0 import efficientnet_b0, efficientnet_b0_imagenet, efficientnet_b0_timm
 from zooactive.models.resnet26 import resnet26
 from zooactive.models.small_cnn import small_cnn
 
 Builder: TypeAlias = Callable[[int, int], Any]
 """From image size and number of channels to a ``keras.Model``."""
 
-_BUILDERS: dict[str, Builder] = {"efficientnet_b0": efficientnet_b0, "resnet26": resnet26, "small_cnn": small_cnn}
+_BUILDERS: dict[str, Builder] = {
+    "efficientnet_b0": efficientnet_b0,
+    "efficientnet_b0_imagenet": efficientnet_b0_imagenet,
+    "efficientnet_b0_timm": efficientnet_b0_timm,
+    "resnet26": resnet26,
+    "small_cnn": small_cnn,
+}
 
 
 def list_backbones() -> tuple[str, ...]:

@@ -200,11 +200,18 @@ class GalaxyModel:
         head = self.linear_head()
         return _fingerprint(self.to_config(), [*_arrays(self.encoder), head.kernel, head.bias])
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, half: bool = False) -> None:
         """Write the complete model: ``model.json``, ``encoder.npz``, ``head.npz``.
 
         Each file is written aside and renamed, ``model.json`` last; it holds the fingerprint of all weights, so that a save
         that was interrupted is never taken for a whole one.
+
+        Parameters
+        ----------
+        folder : path
+        half : bool
+            Store the encoder's kernels in float16, at half the size; what is loaded then differs from this model by their
+            rounding. Biases and the statistics of batch norms stay in float32.
 
         Raises
         ------
@@ -212,15 +219,17 @@ class GalaxyModel:
             When the folder cannot be written or the disk is full.
         """
         folder = Path(folder)
+        stored = [_halved(array) if half else array for array in _arrays(self.encoder)]
         with aside(folder / _ENCODER) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **{f"{i:04d}": array for i, array in enumerate(_arrays(self.encoder))})  # type: ignore[arg-type]
-        self.linear_head().save(folder / _HEAD)
+            np.savez(stream, **{f"{i:04d}": array for i, array in enumerate(stored)})  # type: ignore[arg-type]
+        head = self.linear_head()
+        head.save(folder / _HEAD)
         about = {
             "format": FORMAT,
             "model": self.to_config(),
             "columns": self.tree.columns,
             "pixels": "float32 in [0, 1], (batch, size, size, channels)",
-            "fingerprint": self.fingerprint(),
+            "fingerprint": _fingerprint(self.to_config(), [*map(_widened, stored), head.kernel, head.bias]),
             "versions": {"zooactive": __version__, "keras": keras.__version__},
         }
         write_json(folder / _ABOUT, about)
@@ -325,7 +334,7 @@ def _read_about(folder: Path) -> dict[str, Any]:
 def _read_arrays(path: Path) -> list[NDArray[Any]]:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return [file[name] for name in sorted(file.files)]
+            return [_widened(file[name]) for name in sorted(file.files)]
     except FileNotFoundError as error:
         raise ModelError(f"{path} is missing; the model is incomplete: save it again") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -334,6 +343,15 @@ def _read_arrays(path: Path) -> list[NDArray[Any]]:
 
 def _arrays(encoder: Any) -> list[NDArray[Any]]:
     return [_array(weight) for weight in encoder.weights]
+
+
+def _halved(array: NDArray[Any]) -> NDArray[Any]:
+    """A kernel in float16; vectors (biases, statistics of batch norms) as they are: they are few, and may be large."""
+    return array.astype(np.float16) if array.ndim > 1 and array.dtype == np.float32 else array
+
+
+def _widened(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _array(weight: Any) -> NDArray[Any]:

@@ -23,8 +23,9 @@ from zooactive.writing import aside
 
 GALAXIES_AT_ONCE = 256
 DRAWS_AT_ONCE = 16
-# Every matrix product has this one size, the last one padded: how a product of another size is summed up may differ in the
-# last bit, and a galaxy's numbers must not depend on its neighbours, its shard or the number of draws.
+# Every matrix product has this one size, the last one padded, and is summed up in float64 before it is rounded: a product of
+# another size, and on some processors another row of the same product, is summed up in another order, and a galaxy's numbers
+# must not depend on its neighbours, its shard or the number of draws.
 
 
 class LinearDraws(ABC):
@@ -86,18 +87,19 @@ class LinearDraws(ABC):
         check_draws(draws, seed)
         answers = len(self.tree.columns)
         out = np.empty((draws, len(embedding), answers), dtype=np.float32)
-        chunk = np.empty((GALAXIES_AT_ONCE, self.features), dtype=np.float32)
+        chunk = np.empty((GALAXIES_AT_ONCE, self.features))
         for first_draw in range(0, draws, DRAWS_AT_ONCE):
             last_draw = min(first_draw + DRAWS_AT_ONCE, draws)
             some, bias = self.draw_weights(first_draw, last_draw, seed)
-            kernels = np.zeros((self.features, DRAWS_AT_ONCE, answers), dtype=np.float32)
+            kernels = np.zeros((self.features, DRAWS_AT_ONCE, answers))
             kernels[:, : len(some)] = np.moveaxis(some, 0, 1)
             flat = kernels.reshape(self.features, -1)
             for first in range(0, len(embedding), GALAXIES_AT_ONCE):
                 rows = embedding[first : first + GALAXIES_AT_ONCE]
                 chunk[: len(rows)] = rows
                 chunk[len(rows) :] = 0
-                z = (chunk @ flat).reshape(GALAXIES_AT_ONCE, DRAWS_AT_ONCE, answers)[: len(rows), : len(some)]
+                product = (chunk @ flat).astype(np.float32)
+                z = product.reshape(GALAXIES_AT_ONCE, DRAWS_AT_ONCE, answers)[: len(rows), : len(some)]
                 alpha = activate(z + bias, self.concentrations, self.tree)
                 out[first_draw:last_draw, first : first + len(rows)] = np.moveaxis(alpha, 1, 0)
         return out

@@ -7,17 +7,24 @@ and always by a name or a marker as well.
 
 from __future__ import annotations
 
+from zooactive.plots.confusion import confusion_matrix, roc_curves
 from zooactive.plots.curves import information_scatter, probability_histogram, training_curves
+from zooactive.plots.filters import filter_panels, map_panels, network_view
 from zooactive.plots.fractions import fractions_scatter, observed_against_predicted
 from zooactive.plots.galaxies import answer_densities, galaxy_posteriors, gallery
 
 __all__ = [
     "answer_densities",
+    "confusion_matrix",
+    "filter_panels",
     "fractions_scatter",
     "galaxy_posteriors",
     "gallery",
     "information_scatter",
+    "map_panels",
+    "network_view",
     "observed_against_predicted",
     "probability_histogram",
+    "roc_curves",
     "training_curves",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.errors import CatalogueError, PosteriorError
-from zooactive.plots.style import COLOURS, FAINT, INK, PALE, fraction_axis, paper, short_name
+from zooactive.plots.style import COLOURS, FAINT, INK, PALE, fraction_axis, paper, short_name, shortened, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,8 +58,8 @@ def gallery(images: Sequence[NDArray[np.uint8]], captions: Sequence[str], *, col
         row, column = divmod(i, columns)
         left, top = gap + column * (side + gap), height - gap - row * (side + strip + gap)
         axes = figure.add_axes((left / width, (top - side) / height, side / width, side / height))
-        _show(axes, image)
-        text = "\n".join(_shortened(line, _CAPTION) for line in caption.split("\n"))
+        show(axes, image)
+        text = "\n".join(shortened(line, _CAPTION) for line in caption.split("\n"))
         axes.annotate(
             text, (0.5, 0), (0, -3), xycoords="axes fraction", textcoords="offset points", ha="center", va="top",
             fontsize=7, color=INK, linespacing=1.2, parse_math=False,
@@ -113,7 +113,7 @@ def answer_densities(
                 counts[i] / total, base, marker="o", markersize=5.5, color="white", markeredgecolor=INK,
                 markeredgewidth=1.3, clip_on=False, zorder=5, linestyle="none", label=f"volunteers: {answer}",
             )  # fmt: skip
-    axes.set_yticks(np.arange(len(asked.answers)), [_shortened(name, 20) for name in asked.answers[::-1]])
+    axes.set_yticks(np.arange(len(asked.answers)), [shortened(name, 20) for name in asked.answers[::-1]])
     axes.set_ylim(-0.12, len(asked.answers))
     fraction_axis(axes)
     axes.spines["left"].set_visible(False)
@@ -165,8 +165,8 @@ def galaxy_posteriors(
     for axes in grid[cells:]:
         axes.set_axis_off()
     if image is not None:
-        _show(grid[0], image)
-        grid[0].set_title(_shortened(galaxy_id, 30), fontsize=9, color=INK, parse_math=False)
+        show(grid[0], image)
+        grid[0].set_title(shortened(galaxy_id, 30), fontsize=9, color=INK, parse_math=False)
     for axes, question in zip(grid[cells - len(wanted) :], wanted, strict=False):
         answer_densities(axes, posterior, galaxy_id, question.name, votes)
         reached = float(asked[tree.questions.index(question)])
@@ -180,13 +180,6 @@ def galaxy_posteriors(
     return figure
 
 
-def _show(axes: Axes, image: NDArray[np.uint8]) -> None:
-    """Show a cutout as it is: no interpolation of its grey levels beyond what the size needs, no frame."""
-    grey = image.ndim == 2 or image.shape[-1] == 1
-    axes.imshow(image.reshape(image.shape[:2]) if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255)
-    axes.set_axis_off()
-
-
 def _dim(axes: Axes) -> None:
     """Turn a panel grey; its text stays dark enough to read."""
     for artist in (*axes.lines, *axes.collections):
@@ -194,14 +187,6 @@ def _dim(axes: Axes) -> None:
     axes.set_title(axes.get_title(loc="left"), loc="left", color=FAINT, fontsize=9)
     axes.tick_params(labelcolor=FAINT, color=PALE)
     axes.spines["bottom"].set_color(PALE)
-
-
-def _shortened(text: str, length: int) -> str:
-    """Take the middle out of a text that is too long: both ends of an id tell it from its neighbours."""
-    if len(text) <= length:
-        return text
-    head = (length - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
 
 
 def _one_row(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:

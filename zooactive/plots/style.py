@@ -54,3 +54,18 @@ def counted(rows: NDArray[np.bool_]) -> str:
 def short_name(tree: DecisionTree, question: str) -> str:
     """Return a question's name without the survey's mark at its end."""
     return question.removesuffix(tree.suffix)
+
+
+def show(axes: Axes, image: NDArray[np.uint8]) -> None:
+    """Show a cutout as it is: no interpolation of its grey levels beyond what the size needs, no frame."""
+    grey = image.ndim == 2 or image.shape[-1] == 1
+    axes.imshow(image.reshape(image.shape[:2]) if grey else image, cmap="gray" if grey else None, vmin=0, vmax=255)
+    axes.set_axis_off()
+
+
+def shortened(text: str, length: int) -> str:
+    """Take the middle out of a text that is too long: both ends of an id tell it from its neighbours."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"

@@ -25,6 +25,7 @@ def embed(
     *,
     batch_size: int = 128,
     progress: Progress | None = None,
+    encoder: Any = None,
 ) -> tuple[NDArray[np.float16], dict[int, str]]:
     """Compute the encoder's features of a catalogue's images.
 
@@ -36,6 +37,9 @@ def embed(
     batch_size : int
         Every batch has this size, the last one padded with zeros: a galaxy's features do not depend on its neighbours.
     progress : callable, optional
+    encoder : keras.Model, optional
+        In place of the model's: `zooactive.models.folded` of it is up to a third faster on a CPU, but its fused kernels
+        round differently at different places of a batch: a galaxy's last bits then depend on where it stands.
 
     Returns
     -------
@@ -54,6 +58,7 @@ def embed(
     features = np.zeros((len(catalogue), int(model.encoder.output_shape[-1])), dtype=np.float16)
     failures: dict[int, str] = {}
     preprocessing = model.preprocessing
+    encoder = model.encoder if encoder is None else encoder
 
     def decode(start: int) -> tuple[list[NDArray[np.uint8]], dict[int, str]]:
         rows = range(start, min(start + batch_size, len(catalogue)))
@@ -65,7 +70,7 @@ def embed(
         for start in range(0, len(catalogue), batch_size):
             pixels, failed = coming.result()
             coming = ahead.submit(decode, start + batch_size)
-            values = np.mean([forward(model, view, batch_size) for view in pixels], axis=0)
+            values = np.mean([forward(encoder, view, batch_size) for view in pixels], axis=0)
             if not np.isfinite(values).all():
                 bad = catalogue.ids[start + int(np.argwhere(~np.isfinite(values))[0, 0])]
                 raise ModelError(f"the features of galaxy '{bad}' are not finite; the model's weights are damaged")
@@ -78,8 +83,8 @@ def embed(
     return features, failures
 
 
-def forward(model: GalaxyModel, pixels: NDArray[np.uint8], batch_size: int) -> NDArray[Any]:
-    """Run the encoder on at most `batch_size` cutouts, padded to that size: uint8 (G, side, side, channel) -> (G, F)."""
+def forward(encoder: Any, pixels: NDArray[np.uint8], batch_size: int) -> NDArray[Any]:
+    """Run an encoder on at most `batch_size` cutouts, padded to that size: uint8 (G, side, side, channel) -> (G, F)."""
     padded = np.zeros((batch_size, *pixels.shape[1:]), dtype=np.float32)
     np.divide(pixels, np.float32(255), out=padded[: len(pixels)])
-    return np.asarray(model.encoder.predict_on_batch(padded))[: len(pixels)]
+    return np.asarray(encoder.predict_on_batch(padded))[: len(pixels)]

@@ -1,0 +1,282 @@
+"""Weights that others published, for EfficientNet-B0: Zoobot's and timm's files, and Keras' of ImageNet.
+
+Published weights give their features only in the convention that they were trained in, which is a backbone of its own:
+
+======================================  ==============================  =================================================
+weights                                 backbone                        pixels that the first layer sees
+======================================  ==============================  =================================================
+a safetensors file in timm's naming     ``efficientnet_b0_timm``        in [0, 1] as they are: what Zoobot 2 trains on
+"imagenet", which Keras downloads       ``efficientnet_b0_imagenet``    less ImageNet's mean, by its standard deviation
+======================================  ==============================  =================================================
+
+A safetensors file does not say what its network was trained on. timm's own weights of ImageNet (``efficientnet_b0.ra_in1k``)
+have the same names but saw normalised pixels, and ``tf_efficientnet_b0`` pads as Keras does: both could be read here, and
+neither would give its features. For ImageNet take "imagenet"; of the other, the ``config.json`` beside the file warns us.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.errors import ModelError
+from zooactive.models.backbones import nested_layers
+from zooactive.models.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
+from zooactive.models.galaxy_model import GalaxyModel
+from zooactive.tree import DecisionTree
+from zooactive.tree_files import IMAGENET
+
+_STEM = "conv_stem.weight"
+_HEADS = ("classifier.", "head.", "fc.")
+_COUNTER = ".num_batches_tracked"
+
+# Keras' layers by timm's names; the first block has no expansion, and timm counts on from what there is.
+_ENDS = {"stem_conv": "conv_stem", "stem_bn": "bn1", "top_conv": "conv_head", "top_bn": "bn2"}
+_EXCITATION = {"se_reduce": "se.conv_reduce", "se_expand": "se.conv_expand"}
+_FIRST_BLOCK = {"dwconv": "conv_dw", "bn": "bn1", **_EXCITATION, "project_conv": "conv_pw", "project_bn": "bn2"}
+_BLOCK = {
+    **{"expand_conv": "conv_pw", "expand_bn": "bn1", "dwconv": "conv_dw", "bn": "bn2"},
+    **{**_EXCITATION, "project_conv": "conv_pwl", "project_bn": "bn3"},
+}
+_WEIGHTS = {
+    **{"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"},
+    **{"moving_mean": "running_mean", "moving_variance": "running_var"},
+}
+
+
+def is_published(start: str | Path) -> bool:
+    """Whether weights to start from are others': "imagenet", or a path that ends in .safetensors.
+
+    Examples
+    --------
+    >>> is_published("imagenet"), is_published("zoobot/model.safetensors"), is_published("runs/first")
+    (True, True, False)
+    """
+    return str(start) == IMAGENET or Path(start).suffix == ".safetensors"
+
+
+def load_published(
+    weights: str | Path,
+    tree: DecisionTree | str | Path,
+    *,
+    image_size: int = 224,
+    channels: int | None = None,
+    seed: int = 0,
+) -> GalaxyModel:
+    """Build a model whose encoder has published weights, and whose head is fresh.
+
+    Parameters
+    ----------
+    weights : str or Path
+        A safetensors file of timm's or Zoobot's ``efficientnet_b0``, or "imagenet" for Keras' (downloaded when first used).
+    tree : DecisionTree, str or Path
+        Or the name or file of one.
+    image_size : int
+        Pixels a side, at least 32; Zoobot and ImageNet were trained at 224.
+    channels : {3, 1}, optional
+        By default what the file holds, and 3 for ImageNet, whose network sees a grey image in all three channels.
+    seed : int
+        Of the head's weights and of the dropout in training.
+
+    Returns
+    -------
+    GalaxyModel
+        With the backbone ``efficientnet_b0_timm`` or ``efficientnet_b0_imagenet``. For other settings build a `GalaxyModel`
+        with that backbone and call `start_from_published`.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be read, holds another network or another number of channels, or the download fails.
+    """
+    backbone = _backbone_for(weights)
+    arrays = None if str(weights) == IMAGENET else read_timm(weights)
+    if channels is None:
+        channels = 3 if arrays is None else arrays[_STEM].shape[1]
+    model = GalaxyModel(tree, backbone=backbone, image_size=image_size, channels=channels, seed=seed)
+    if arrays is None:
+        _take_imagenet(model.encoder)
+    else:
+        _take_timm(model.encoder, arrays, Path(weights))
+    return model
+
+
+def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
+    """Give the encoder of a model published weights; the head stays as it is.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+        With the backbone that the weights were trained in, and images that are not standardised.
+    weights : str or Path
+        A safetensors file, or "imagenet"; see `load_published`.
+
+    Raises
+    ------
+    ModelError
+        When the model's backbone or pixels are others, the file cannot be read or holds another network, or the download
+        fails. The model is then as it was.
+    """
+    backbone = _backbone_for(weights)
+    if model.backbone != backbone:
+        raise ModelError(f"backbone = '{model.backbone}' cannot start from {weights}; set backbone = '{backbone}'")
+    if model.preprocessing.standardise:
+        raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
+    if str(weights) == IMAGENET:
+        _take_imagenet(model.encoder)
+    else:
+        _take_timm(model.encoder, read_timm(weights), Path(weights))
+
+
+def read_timm(path: str | Path) -> dict[str, NDArray[np.float32]]:
+    """Read the encoder's weights out of a safetensors file in timm's naming.
+
+    Parameters
+    ----------
+    path : str or Path
+        The names may share a prefix, as in ``encoder.conv_stem.weight``; what has another one is left out, and so are the
+        classifier and batch norm's counters.
+
+    Returns
+    -------
+    dict of ndarray
+        By timm's own names, float32, shapes as in PyTorch: kernels (filter, channel, y, x).
+
+    Raises
+    ------
+    ModelError
+        When safetensors is not installed, there is no such file, it is damaged, or it holds no network of this family.
+    """
+    path = Path(path)
+    _refuse_other_architectures(path)
+    arrays = _read_safetensors(path)
+    stems = [key for key in arrays if key == _STEM or key.endswith(f".{_STEM}")]
+    if len(stems) != 1:
+        found = ", ".join(stems or sorted(arrays)[:3]) or "nothing"
+        raise ModelError(f"{path} needs one '{_STEM}', of timm's efficientnet_b0, and holds {found}; give an encoder's file")
+    prefix = stems[0].removesuffix(_STEM)
+    named = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+    kept = {key: array for key, array in named.items() if not key.startswith(_HEADS) and not key.endswith(_COUNTER)}
+    if kept[_STEM].ndim != 4 or kept[_STEM].shape[1] not in (1, 3):
+        raise ModelError(f"{path}: '{_STEM}' has shape {kept[_STEM].shape}; (32, 3, 3, 3) is colour, (32, 1, 3, 3) is grey")
+    return {key: np.asarray(array, np.float32) for key, array in kept.items()}
+
+
+def timm_name(layer: str, weight: str) -> str:
+    """Return timm's name of a weight of Keras' EfficientNet.
+
+    Examples
+    --------
+    >>> timm_name("block2b_project_bn", "moving_mean")
+    'blocks.1.1.bn3.running_mean'
+    """
+    place = re.fullmatch(r"block(\d)([a-z])_(\w+)", layer)
+    if place is None:
+        return f"{_ENDS[layer]}.{_WEIGHTS[weight]}"
+    stage, unit = int(place[1]) - 1, ord(place[2]) - ord("a")
+    names = _FIRST_BLOCK if stage == 0 else _BLOCK
+    return f"blocks.{stage}.{unit}.{names[place[3]]}.{_WEIGHTS[weight]}"
+
+
+def _backbone_for(weights: str | Path) -> str:
+    if not is_published(weights):
+        raise ModelError(f"'{weights}' names no published weights; give a path that ends in .safetensors, or \"{IMAGENET}\"")
+    return "efficientnet_b0_imagenet" if str(weights) == IMAGENET else "efficientnet_b0_timm"
+
+
+def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        package, reader = importlib.import_module("safetensors"), importlib.import_module("safetensors.numpy")
+    except ImportError as error:
+        raise ModelError(f"reading {path} needs the package safetensors: pip install 'zooactive[weights]'") from error
+    try:
+        return dict(reader.load_file(path))
+    except FileNotFoundError as error:
+        raise ModelError(f"there is no file {path}; give the path of a safetensors file") from error
+    # NumPy has no bfloat16, which is a KeyError or a TypeError by the version of safetensors.
+    except (OSError, KeyError, TypeError, package.SafetensorError) as error:
+        raise ModelError(f"{path} is no readable safetensors file of float32 or float16 ({error}); save it again") from error
+
+
+def _refuse_other_architectures(path: Path) -> None:
+    """Look at the description that the Hugging Face hub puts beside a file, where there is one."""
+    try:
+        about = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    architecture = about.get("architecture", "efficientnet_b0") if isinstance(about, dict) else "efficientnet_b0"
+    if architecture != "efficientnet_b0":
+        raise ModelError(f"{path} holds '{architecture}', as its config.json says; only efficientnet_b0 can be read")
+
+
+def _own_weights(encoder: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each layer and weight that a checkpoint must give: all but the mean and spread of the pixels."""
+    for layer in nested_layers(encoder):
+        if not isinstance(layer, keras.layers.Normalization):
+            yield from ((layer, weight) for weight in layer.weights)
+
+
+def _take_timm(encoder: Any, arrays: dict[str, NDArray[np.float32]], path: Path) -> None:
+    """Assign timm's arrays to the encoder, once all of them are known to fit."""
+    named = {timm_name(layer.name, weight.name): (layer, weight) for layer, weight in _own_weights(encoder)}
+    only = "only timm's efficientnet_b0 can be read: save its whole encoder again"
+    for key in arrays:
+        if key not in named:
+            raise ModelError(f"{path} holds '{key}', which an efficientnet_b0 has not; {only}")
+    fitting = []
+    for key, (layer, weight) in named.items():
+        if key not in arrays:
+            raise ModelError(f"'{key}' is missing from {path}, which holds {len(arrays)} of {len(named)} weights; {only}")
+        axes = _axes(layer, weight)
+        expected = tuple(weight.shape[axes.index(axis)] for axis in range(len(axes)))
+        if arrays[key].shape != expected:
+            mend = f"set channels = {arrays[key].shape[1]}" if key == _STEM and arrays[key].ndim == 4 else only
+            raise ModelError(f"{path}: '{key}' has shape {arrays[key].shape} in place of {expected}; {mend}")
+        fitting.append((weight, arrays[key].transpose(axes)))
+    for weight, array in fitting:
+        weight.assign(array)
+
+
+def _axes(layer: Any, weight: Any) -> tuple[int, ...]:
+    """Which axes of PyTorch's array are those of Keras' weight, one by one."""
+    if len(weight.shape) == 1:
+        return (0,)
+    # (filter, channel, y, x) to (y, x, channel, filter); depthwise (channel, 1, y, x) to (y, x, channel, 1)
+    return (2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0)
+
+
+def _take_imagenet(encoder: Any) -> None:
+    """Assign the weights of Keras' own network, which downloads them, layer by layer."""
+    try:
+        published = keras.applications.EfficientNetB0(
+            include_top=False, weights=IMAGENET, input_shape=(SMALLEST, SMALLEST, 3)
+        )
+    except Exception as error:  # what Keras raises when a download fails is no narrower
+        raise ModelError(
+            f"Keras could not get ImageNet's weights ({' '.join(str(error).split())}); connect to the network, or put "
+            "efficientnetb0_notop.h5 into ~/.keras/models"
+        ) from error
+    _refuse_other_pixels(published)
+    found = {(layer.name, weight.name): weight for layer, weight in _own_weights(published)}
+    for layer, weight in _own_weights(encoder):
+        weight.assign(found[layer.name, weight.name])
+
+
+def _refuse_other_pixels(published: Any) -> None:
+    """Check that Keras' network, with the statistics of its file, shows its first layer what ours does."""
+    grey = np.linspace(0, 255, SMALLEST, dtype=np.float32).reshape(1, SMALLEST, 1, 1)
+    pixels = np.broadcast_to(grey, (1, SMALLEST, SMALLEST, 3))
+    shown = keras.Model(published.inputs[0], published.get_layer("stem_conv_pad").input)(pixels)
+    if not np.allclose(np.asarray(shown), (pixels / 255 - IMAGENET_MEAN) / IMAGENET_SPREAD, atol=1e-3):
+        raise ModelError(
+            f"Keras {keras.__version__} scales pixels for its ImageNet weights in another way than ImageNet's mean and "
+            "standard deviation; use Keras 3.15"
+        )

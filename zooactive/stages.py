@@ -1,0 +1,185 @@
+"""Short fits with early stopping: a head on the features of a frozen encoder, or what fine-tuning frees after that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.errors import TrainingError
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    from zooactive.dataset import Rows
+    from zooactive.models import GalaxyModel
+
+Progress: TypeAlias = Callable[[str, int, dict[str, float]], None]
+"""Called after each epoch with the stage ("head" or "all"), the number of the epoch from 1, and the losses."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One fit, until the validation loss stops falling; the weights of its best epoch stay.
+
+    Parameters
+    ----------
+    name : str
+        For the history.
+    tree : DecisionTree
+        Of the votes.
+    epochs : int
+        At most; the learning rate falls to 0 along a cosine.
+    learning_rate : float
+    batch_size : int
+    patience : int
+        Epochs without a better validation loss after which it stops.
+    seed : int
+        Of the order of the galaxies and the dropout.
+    """
+
+    name: str
+    tree: DecisionTree
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    patience: int
+    seed: int
+
+    def fit(
+        self,
+        trainer: Any,
+        learning: tuple[Rows, NDArray[np.float32]],
+        judging: tuple[NDArray[Any], NDArray[np.float32]],
+        progress: Progress | None = None,
+    ) -> list[dict[str, Any]]:
+        """Fit a Keras model to votes.
+
+        Parameters
+        ----------
+        trainer : keras.Model
+            From what `learning` gives to concentrations.
+        learning : (Rows, ndarray of float32 (row, answer))
+        judging : (ndarray, ndarray of float32 (row, answer))
+            Galaxies that choose the best epoch.
+        progress : callable, optional
+
+        Returns
+        -------
+        list of dict
+            stage, epoch, loss and val_loss of each epoch.
+
+        Raises
+        ------
+        TrainingError
+            When the loss is not finite.
+        """
+        import keras
+
+        from zooactive.dataset import TrainingBatches
+        from zooactive.losses import DirichletMultinomialLoss
+
+        size = min(self.batch_size, len(learning[1]))
+        batches = TrainingBatches(*learning, size, seed=self.seed)
+        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3)
+        trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=False)
+        history: list[dict[str, Any]] = []
+        with batches.explained():
+            trainer.fit(
+                batches.dataset(),
+                steps_per_epoch=batches.steps,
+                validation_data=judging,
+                shuffle=False,
+                epochs=self.epochs,
+                verbose=0,
+                callbacks=[
+                    keras.callbacks.EarlyStopping(patience=self.patience, restore_best_weights=True),
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, self.seed, epoch),
+                        on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, progress),
+                    ),
+                ],
+            )
+        return history
+
+    def _note(self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], progress: Progress | None) -> None:
+        losses = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"])}
+        if not np.isfinite(losses["loss"]):
+            raise TrainingError(f"the loss is {losses['loss']} in epoch {epoch + 1}; lower the learning rate")
+        history.append({"stage": self.name, "epoch": epoch + 1, **losses})
+        if progress is not None:
+            progress(self.name, epoch + 1, losses)
+
+
+def fit_head(
+    model: GalaxyModel,
+    learning: Catalogue,
+    judging: Catalogue,
+    stage: Stage,
+    *,
+    copies: int = 8,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Fit a model's head on features that its encoder computes once, so that an epoch takes a moment.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+        Its head is changed in place.
+    learning, judging : Catalogue
+        Galaxies with votes to learn from, and those that choose the best epoch.
+    stage : Stage
+    copies : int
+        Orientations of each image to learn from, 1 to 8.
+    progress : callable, optional
+
+    Returns
+    -------
+    list of dict
+        Of `Stage.fit`.
+    """
+    import keras
+
+    from zooactive.dataset import ArrayRows, Cutouts
+    from zooactive.models.folding import folded
+
+    pixels, judged = (Cutouts(part, model.preprocessing).rows(np.arange(len(part))) for part in (learning, judging))
+    encoder = folded(model.encoder)
+    views = [_features(encoder, view) for view in _orientations(pixels, copies)]
+    inputs = keras.Input((views[0].shape[1],))
+    return stage.fit(
+        keras.Model(inputs, model.head(inputs)),
+        (ArrayRows(np.concatenate(views)), np.tile(votes_of(learning), (len(views), 1))),
+        (_features(encoder, judged), votes_of(judging)),
+        progress,
+    )
+
+
+def _orientations(pixels: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8]]:
+    """The first `number` of the eight symmetries of the square, applied to (galaxy, side, side, channel)."""
+    turned = [np.rot90(pixels, turn, axes=(1, 2)) for turn in range(4)]
+    return [view for pair in zip(turned, (image[:, :, ::-1] for image in turned), strict=True) for view in pair][:number]
+
+
+def _features(encoder: Any, pixels: NDArray[np.uint8], batch_size: int = 128) -> NDArray[np.float32]:
+    from zooactive.prediction.features import forward
+
+    batches = [forward(encoder, pixels[i : i + batch_size], batch_size) for i in range(0, len(pixels), batch_size)]
+    return np.concatenate(batches).astype(np.float32)
+
+
+def votes_of(catalogue: Catalogue) -> NDArray[np.float32]:
+    """Votes of a catalogue that has some, float32 (galaxy, answer)."""
+    assert catalogue.votes is not None
+    return catalogue.votes.astype(np.float32)
+
+
+def seed_epoch(trainer: Any, seed: int, epoch: int) -> None:
+    """Set every random state from the seed and the epoch, so that a resumed run draws what an uninterrupted one would."""
+    states = [variable for variable in trainer.variables if "seed_generator_state" in variable.path]
+    for number, state in enumerate(states):
+        state.assign(np.array([seed * 1000 + number, epoch << 20], dtype=np.uint32))
