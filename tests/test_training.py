@@ -115,6 +115,26 @@ def test_a_loss_that_is_not_finite_stops_with_the_ids_of_the_batch(tree, galaxie
         train(small_model(tree), galaxies(8), run_dir=tmp_path, config=exploding)
 
 
+@pytest.mark.parametrize("met", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: failed to allocate 3 GiB")])
+def test_a_batch_that_does_not_fit_is_answered_with_one_that_may(tree, galaxies, tmp_path, met):
+    def full(epoch: int, losses: dict[str, float]) -> None:
+        raise met
+
+    config = replace(SHORT, accumulate=2)
+    with pytest.raises(TrainingError, match=r"8 galaxies does not fit.*--batch-size 4 --accumulate 4"):
+        train(small_model(tree), galaxies(8), run_dir=tmp_path, config=config, progress=full)
+    with pytest.raises(TrainingError, match="--image-size"):
+        train(small_model(tree), galaxies(8), run_dir=tmp_path / "b", config=replace(SHORT, batch_size=2), progress=full)
+
+
+def test_other_errors_stay_what_they_are(tree, galaxies, tmp_path):
+    def broken(epoch: int, losses: dict[str, float]) -> None:
+        raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError, match="something else"):
+        train(small_model(tree), galaxies(8), run_dir=tmp_path, config=SHORT, progress=broken)
+
+
 def test_galaxies_without_enough_votes_are_left_out_and_none_at_all_is_refused(tree, galaxies, tmp_path):
     catalogue = galaxies(8)
     catalogue.votes[:] = 0

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 
+from zooactive.errors import TrainingError
 from zooactive.losses import BinomialLoss, DirichletMultinomialLoss
 from zooactive.training_config import TrainingConfig
 from zooactive.tree import DecisionTree
+
+_OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when allocating", "Out of memory")
+"""What TensorFlow's and XLA's errors say then."""
 
 
 def compile_training(trainer: Any, tree: DecisionTree, config: TrainingConfig, steps: int) -> None:
@@ -34,6 +40,28 @@ def compile_training(trainer: Any, tree: DecisionTree, config: TrainingConfig, s
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = BinomialLoss(tree) if config.loss == "binomial" else DirichletMultinomialLoss(tree)
     trainer.compile(optimizer, loss=loss, jit_compile=_compiles(config))
+
+
+@contextmanager
+def memory_explained(config: TrainingConfig) -> Iterator[None]:
+    """Say which batch to try when one does not fit into memory: half as many galaxies, twice as many before a step.
+
+    Raises
+    ------
+    TrainingError
+        In place of what TensorFlow, JAX or NumPy raise then.
+    """
+    try:
+        yield
+    except Exception as error:
+        short = isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+        if not short:
+            raise
+        half = config.batch_size // 2
+        mend = f"try --batch-size {half} --accumulate {2 * config.accumulate}, which takes the same steps"
+        if half < 2:
+            mend = "take smaller images (--image-size), a smaller backbone, or --precision mixed_bfloat16"
+        raise TrainingError(f"a batch of {config.batch_size} galaxies does not fit into memory; {mend}") from error
 
 
 def _schedule(config: TrainingConfig, steps: int) -> Any:

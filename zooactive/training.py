@@ -160,7 +160,7 @@ def _fit(
     progress: Progress | None,
 ) -> None:
     from zooactive.dataset import Cutouts, TrainingBatches, deterministic_operations
-    from zooactive.optimisation import compile_training
+    from zooactive.optimisation import compile_training, memory_explained
 
     if config.deterministic:
         deterministic_operations()
@@ -187,7 +187,7 @@ def _fit(
         pixels = Cutouts(judging, canvas).rows(np.arange(len(judging)))
         held_out = (pixels, judging.votes.astype(np.float32))
     keeper = _make_keeper(model, learning, batches, config, run, progress)
-    with batches.explained():
+    with memory_explained(config), batches.explained():
         trainer.fit(
             batches.dataset(first),
             steps_per_epoch=batches.steps,

@@ -28,7 +28,7 @@ split = {split}  # training, validation, test: by hashed id
 [model]
 backbone = {backbone}      # or "efficientnet_b0", "resnet26", "small_cnn"
 image_size = {image_size}
-# concentrations = "softplus"  # or "sigmoid", the published choice, whose alpha > 1 cannot say "all or nothing"
+{start}# concentrations = "softplus"  # or "sigmoid", the published choice, whose alpha > 1 cannot say "all or nothing"
 folder = "runs/first"
 
 [training]
@@ -63,7 +63,7 @@ def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: 
     folder : path
     tree, catalogue : str
     **values
-        Any of images, id_column, backbone, image_size, epochs, batch_size, learning_rate, patience, n, pool,
+        Any of images, id_column, backbone, image_size, start, epochs, batch_size, learning_rate, patience, n, pool,
         split, rehearsal, and `tasks`: name to (labels, images).
 
     Raises
@@ -86,6 +86,11 @@ def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: 
         split=list(values.get("split") or Survey().split),
         backbone=_quoted(values.get("backbone") or Network().backbone),
         image_size=values.get("image_size") or Network().image_size,
+        start=_entry(
+            "start",
+            values.get("start"),
+            '# start = "bundled"        # from the encoder that comes along; with backbone efficientnet_b0',
+        ),
         epochs=values.get("epochs") or training.epochs,
         batch_size=values.get("batch_size") or training.batch_size,
         learning_rate=values.get("learning_rate") or training.learning_rate,

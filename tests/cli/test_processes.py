@@ -150,3 +150,28 @@ def test_ctrl_c_ends_with_130_and_keeps_the_epochs_that_are_done(tmp_path):
     epochs = json.loads((folder / "run" / "checkpoint" / "state.json").read_text())["epochs"]
     assert len(epochs) >= 2
     assert (folder / "run" / "model" / "model.json").exists()
+
+
+def test_a_deterministic_run_that_was_killed_in_an_epoch_ends_as_one_that_was_not(tmp_path):
+    folder = write_survey(tmp_path / "survey", 120)
+    words = ["train", "--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images", "--backbone", "small_cnn"]
+    words += ["--image-size", "32", "--epochs", "6", "--batch-size", "4", "--deterministic"]
+
+    def told_of(run_dir: str) -> tuple[str, str]:
+        assert run(*words, "--run-dir", run_dir, folder=folder).returncode == 0
+        about = json.loads((folder / run_dir / "model" / "model.json").read_text())
+        return (folder / run_dir / "history.csv").read_text(), about["fingerprint"]
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zooactive", *words, "--run-dir", "killed"], cwd=folder, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    told = ""
+    while "epoch 3:" not in told and process.poll() is None:
+        told += process.stderr.readline()
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    done = len(json.loads((folder / "killed" / "checkpoint" / "state.json").read_text())["epochs"])
+    assert 3 <= done < 6
+    assert told_of("killed") == told_of("whole")

@@ -18,7 +18,7 @@ SAMPLES = ("gz2_votes.parquet", "rings.parquet")
 
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder for the workspace; made anew.")] = Path("zooactive-demo"),
-    epochs: Annotated[int, typer.Option(help="Epochs of the small network at most.")] = 60,
+    epochs: Annotated[int, typer.Option(help="Epochs of training at most.")] = 8,
 ) -> None:
     """Run the whole path on real galaxies: votes, model, posterior, acquisition, rings, report. No network needed."""
     began = time.monotonic()
@@ -61,12 +61,13 @@ def _make_workspace(folder: Path, epochs: int) -> None:
         folder,
         tree="gz2",
         catalogue="gz2_votes.parquet",
-        backbone="small_cnn",
+        backbone="efficientnet_b0",
         image_size=64,
+        start="bundled",
         epochs=epochs,
         batch_size=16,
-        learning_rate=3e-3,
-        patience=15,
+        learning_rate=3e-4,
+        patience=4,
         n=24,
         split=(0.6, 0.15, 0.25),
         rehearsal=300,

@@ -61,7 +61,7 @@ def command(
         unfreeze_epochs=settings.unfreeze_epochs if unfreeze_epochs is None else unfreeze_epochs,
         seed=seed or 0,
     )
-    metrics = _learn(place, settings, config, folder)
+    metrics = _learn(_encoder_of(place, model), settings, config, folder)
     import pandas as pd
 
     galaxies = int(metrics.pop("galaxies"))
@@ -73,7 +73,7 @@ def command(
     )
 
 
-def _learn(place: Workspace, settings: TaskLabels, config: FinetuneConfig, folder: Path) -> dict[str, float]:
+def _learn(start: Path, settings: TaskLabels, config: FinetuneConfig, folder: Path) -> dict[str, float]:
     """Fine-tune, write the result into a folder, and return what was measured on the galaxies held out."""
     from zooactive.finetuning import finetune
     from zooactive.models import load_model
@@ -82,7 +82,7 @@ def _learn(place: Workspace, settings: TaskLabels, config: FinetuneConfig, folde
     labels, task, images = settings.labels, settings.task, settings.images
     assert labels is not None
     assert task is not None
-    encoder = load_model(place.model.folder)
+    encoder = load_model(start)
     with progress_bar("learning the task, epochs", config.head_epochs + config.unfreeze_epochs) as progress:
 
         def told(stage: str, epoch: int, losses: dict[str, float]) -> None:
@@ -94,6 +94,16 @@ def _learn(place: Workspace, settings: TaskLabels, config: FinetuneConfig, folde
     inputs = {"model": encoder.fingerprint(), str(labels): file_hash(labels)}
     write_how(folder, command="finetune", options=options, inputs=inputs)
     return tuned.evaluate()
+
+
+def _encoder_of(place: Workspace, model: Path | None) -> Path:
+    """What to start from: a model that is named or that the workspace has trained, else what comes with zooactive."""
+    from zooactive.tree_files import BUNDLED
+
+    if model is not None or place.model.folder.exists():
+        return place.model.folder
+    note(f"{place.model.folder} holds no model yet: starting from the encoder that comes with zooactive")
+    return Path(BUNDLED)
 
 
 def _settings(place: Workspace, task: str, *, labels: Path | None, images: Path | None) -> TaskLabels:

@@ -214,6 +214,8 @@ def write_predictions(
     PosteriorError
         When the folder holds other predictions.
     """
+    from zooactive.models.folding import folded
+
     out = Path(out)
     head = model.linear_head() if head is None else head
     identity = blake2b(digest_size=16)
@@ -231,12 +233,14 @@ def write_predictions(
             out.mkdir(parents=True, exist_ok=True)
         head.save(out / "head.npz")
         write_json(out / "journal.json", journal)
+    encoder = None
     for number, start in enumerate(range(0, len(catalogue), config.rows_per_part)):
         rows = np.arange(start, min(start + config.rows_per_part, len(catalogue)))
         part = out / f"part-{number:05d}.parquet"
         if not part.exists():
             shift = None if progress is None else (lambda done, start=start: progress(start + done))
-            _write_part(model, head, catalogue.take(rows), part, config=config, journal=journal, progress=shift)
+            encoder = folded(model.encoder) if encoder is None else encoder
+            _write_part(model, encoder, head, catalogue.take(rows), part, config=config, journal=journal, progress=shift)
         if progress is not None:
             progress(int(rows[-1]) + 1)
     _collect_failures(out)
@@ -252,6 +256,7 @@ def write_predictions(
 
 def _write_part(
     model: GalaxyModel,
+    encoder: Any,
     head: LinearDraws,
     catalogue: Catalogue,
     part: Path,
@@ -263,7 +268,7 @@ def _write_part(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    features, failures = embed(model, catalogue, batch_size=config.batch_size, progress=progress)
+    features, failures = embed(model, catalogue, batch_size=config.batch_size, progress=progress, encoder=encoder)
     good = np.array([row for row in range(len(catalogue)) if row not in failures], dtype=np.int64)
     concentrations = head.posterior_concentrations(features[good], draws=config.draws, seed=config.seed)
     posterior = Posterior(concentrations, catalogue.ids[good], head.tree)
