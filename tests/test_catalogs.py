@@ -58,7 +58,9 @@ def test_every_sample_has_its_licence_beside_it():
         assert path.name == "README.md" or path.name in about, f"README.md says nothing of {path.name}"
 
 
-@pytest.mark.parametrize("pattern", ["trees/*.toml", "tasks/*.toml", "samples/*"])
+@pytest.mark.parametrize(
+    "pattern", ["trees/*.toml", "tasks/*.toml", "recipes/*.toml", "rules/*.toml", "samples/*", "encoder/*"]
+)
 def test_the_wheel_holds_every_file_of_the_catalogs(wheel, pattern):
     ours = {path.name: path.read_bytes() for path in (CHECKOUT / "catalogs").glob(pattern)}
     theirs = {path.name: path.read_bytes() for path in (wheel / "zooactive" / "catalogs").glob(pattern)}
