@@ -33,6 +33,7 @@ class Survey:
     images: Path | None = None
     id_column: str | None = None
     image_column: str | None = None
+    label_column: str | None = None
     volunteers: float | str | None = None
     min_votes: float | None = None
     where: str | None = None
@@ -141,6 +142,7 @@ class Workspace:
             images=survey.images,
             id_column=survey.id_column,
             image_column=survey.image_column,
+            label_column=survey.label_column,
             volunteers=survey.volunteers,
             min_votes=survey.min_votes,
             where=survey.where,
@@ -198,8 +200,9 @@ class Workspace:
         pixels = self.packed_pixels().to_dict()
         # All of the tree, and not its name: a tree of one's own may be edited.
         tree = load_tree(survey.tree).to_dict()
-        rule = {} if survey.rule is None else {"rule": load_rule(survey.rule).to_dict()}
-        return {"catalogue": digest, "images": str(survey.images), "tree": tree, **rule, **settings, "pixels": pixels}
+        classes = {} if survey.rule is None else {"rule": load_rule(survey.rule).to_dict()}
+        classes |= {} if survey.label_column is None else {"label_column": survey.label_column}
+        return {"catalogue": digest, "images": str(survey.images), "tree": tree, **classes, **settings, "pixels": pixels}
 
     def packed_pixels(self) -> Preprocessing:
         """How images are packed: wide enough for every view of them that training shows."""

@@ -26,6 +26,7 @@ recipe = "zhu5"
 [survey]
 tree = "zhu5"
 catalogue = "{catalogue}"
+label_column = "label"
 split = [0.85, 0.05, 0.10]
 [training]
 epochs = {epochs}

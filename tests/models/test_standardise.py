@@ -16,7 +16,8 @@ def test_each_image_has_mean_zero_and_the_spread_that_backbones_expect():
 
 
 def test_an_image_of_one_colour_stays_finite():
-    assert np.array_equal(np.asarray(Standardise()(np.full((1, 4, 4, 3), 0.3, np.float32))), np.zeros((1, 4, 4, 3)))
+    shown = np.asarray(Standardise()(np.full((1, 4, 4, 3), 0.3, np.float32)))
+    np.testing.assert_allclose(shown, 0, atol=1e-5)
 
 
 def test_a_standardising_model_does_not_see_how_bright_an_image_is_and_survives_saving(tmp_path):
