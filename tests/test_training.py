@@ -10,7 +10,9 @@ import pytest
 from zooactive.errors import TrainingError
 from zooactive.evaluation import constant_concentrations, constant_negative_log_likelihood
 from zooactive.models import GalaxyModel, load_model
+from zooactive.stages import label_weights
 from zooactive.training import TrainingConfig, train
+from zooactive.tree_files import load_tree
 
 SHORT = TrainingConfig(epochs=3, batch_size=8, learning_rate=3e-3, warmup_epochs=1, patience=5)
 
@@ -89,6 +91,17 @@ def test_a_head_that_is_fitted_anew_is_kept_only_where_it_predicts_better(tree, 
     assert better == changed
     pixels = np.zeros((1, 16, 16, 3), np.float32)
     np.testing.assert_allclose(np.asarray(refitted.encoder(pixels)), np.asarray(plain.encoder(pixels)), atol=1e-3)
+
+
+def test_rare_labels_weigh_more_by_a_power_of_their_frequency():
+    tree = load_tree("zhu5")
+    votes = np.eye(5, dtype=np.float32)[[0] * 90 + [2] * 10]
+    for balance, ratio in ((0.0, 1.0), (0.5, 3.0), (1.0, 9.0)):
+        weights = label_weights(votes, votes, tree, balance)
+        assert weights.mean() == pytest.approx(1)
+        assert weights[-1] / weights[0] == pytest.approx(ratio)
+        # Other galaxies are weighed by what was learnt from, however rare their own labels are.
+        np.testing.assert_allclose(label_weights(votes[-1:], votes, tree, balance), weights[-1:])
 
 
 def test_a_finished_run_is_not_trained_again(tree, galaxies, tmp_path):

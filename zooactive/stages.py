@@ -53,8 +53,10 @@ class Stage:
         self,
         trainer: Any,
         learning: tuple[Rows, NDArray[np.float32]],
-        judging: tuple[NDArray[Any], NDArray[np.float32]],
+        judging: tuple[NDArray[Any], ...],
         progress: Progress | None = None,
+        *,
+        weights: NDArray[np.float32] | None = None,
     ) -> list[dict[str, Any]]:
         """Fit a Keras model to votes.
 
@@ -63,9 +65,11 @@ class Stage:
         trainer : keras.Model
             From what `learning` gives to concentrations.
         learning : (Rows, ndarray of float32 (row, answer))
-        judging : (ndarray, ndarray of float32 (row, answer))
+        judging : (ndarray, ndarray of float32 (row, answer)), and their weights (row,) where there are any
             Galaxies that choose the best epoch.
         progress : callable, optional
+        weights : ndarray of float32, shape (row,), optional
+            How much each row of `learning` counts.
 
         Returns
         -------
@@ -83,7 +87,7 @@ class Stage:
         from zooactive.losses import DirichletMultinomialLoss
 
         size = min(self.batch_size, len(learning[1]))
-        batches = TrainingBatches(*learning, size, seed=self.seed)
+        batches = TrainingBatches(*learning, size, seed=self.seed, weights=weights)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3)
         trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=False)
@@ -122,6 +126,7 @@ def fit_head(
     stage: Stage,
     *,
     copies: int = 8,
+    balance: float = 0.0,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Fit a model's head on features that its encoder computes once, so that an epoch takes a moment.
@@ -135,6 +140,8 @@ def fit_head(
     stage : Stage
     copies : int
         Orientations of each image to learn from, 1 to 8.
+    balance : float
+        See `label_weights`.
     progress : callable, optional
 
     Returns
@@ -151,11 +158,13 @@ def fit_head(
     encoder = folded(model.encoder)
     views = [_features(encoder, view) for view in _orientations(pixels, copies)]
     inputs = keras.Input((views[0].shape[1],))
+    votes, judges = votes_of(learning), votes_of(judging)
     return stage.fit(
         keras.Model(inputs, model.head(inputs)),
-        (ArrayRows(np.concatenate(views)), np.tile(votes_of(learning), (len(views), 1))),
-        (_features(encoder, judged), votes_of(judging)),
+        (ArrayRows(np.concatenate(views)), np.tile(votes, (len(views), 1))),
+        (_features(encoder, judged), judges, label_weights(judges, votes, model.tree, balance)),
         progress,
+        weights=np.tile(label_weights(votes, votes, model.tree, balance), len(views)),
     )
 
 
@@ -170,6 +179,40 @@ def _features(encoder: Any, pixels: NDArray[np.uint8], batch_size: int = 128) ->
 
     batches = [forward(encoder, pixels[i : i + batch_size], batch_size) for i in range(0, len(pixels), batch_size)]
     return np.concatenate(batches).astype(np.float32)
+
+
+def label_weights(
+    votes: NDArray[np.float32], learning: NDArray[np.float32], tree: DecisionTree, balance: float
+) -> NDArray[np.float32]:
+    """Weigh each galaxy by how rare its label is among those learnt from; of several questions, the rarest counts.
+
+    Parameters
+    ----------
+    votes : ndarray, shape (galaxy, answer)
+    learning : ndarray, shape (other galaxy, answer)
+        Votes of the galaxies that are learnt from: they say how rare an answer is.
+    tree : DecisionTree
+    balance : float
+        The weight of a label is its frequency to the power of minus this: 0 for all galaxies alike, 1 for all answers alike.
+
+    Returns
+    -------
+    ndarray of float32, shape (galaxy,)
+        Such that the galaxies that are learnt from have a mean weight of 1.
+    """
+
+    def raw(of: NDArray[np.float32]) -> NDArray[np.float64]:
+        weights = np.zeros(len(of))
+        for where in tree.slices:
+            counts = learning[:, where].sum(0, dtype=float)
+            rarity = (counts.sum() / np.maximum(counts, 1e-12)) ** balance
+            shares = of[:, where] / np.maximum(of[:, where].sum(1, keepdims=True), 1e-12)
+            weights = np.maximum(weights, shares @ rarity)
+        return weights
+
+    if not balance:
+        return np.ones(len(votes), dtype=np.float32)
+    return np.asarray(raw(votes) / raw(learning).mean(), dtype=np.float32)
 
 
 def votes_of(catalogue: Catalogue) -> NDArray[np.float32]:

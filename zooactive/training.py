@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zooactive.augmentation import Augmentation
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import TrainingError
 from zooactive.evaluation import constant_concentrations
-from zooactive.stages import Stage, fit_head, seed_epoch
+from zooactive.stages import Stage, fit_head, label_weights, seed_epoch, votes_of
 from zooactive.training_config import TrainingConfig
 from zooactive.writing import aside, write_how, write_json
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from zooactive.dataset import TrainingBatches
     from zooactive.models import GalaxyModel
-    from zooactive.tree import DecisionTree
 
 Progress: TypeAlias = Callable[[int, dict[str, float]], None]
 """Called after each epoch with its number from 1 and its losses."""
@@ -166,12 +164,13 @@ def _fit(
         deterministic_operations()
     assert learning.votes is not None
     canvas = config.augmentation.canvas(model.preprocessing)
+    votes = votes_of(learning)
     batches = TrainingBatches(
         Cutouts(learning, canvas),
-        learning.votes.astype(np.float32),
+        votes,
         min(config.batch_size, len(learning)),
         seed=config.seed,
-        weights=_weights(learning.votes, model.tree, config.balance) if config.balance else None,
+        weights=label_weights(votes, votes, model.tree, config.balance) if config.balance else None,
     )
     trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
     compile_training(trainer, model.tree, config, batches.steps)
@@ -185,7 +184,8 @@ def _fit(
     held_out = None
     if judging is not None and judging.votes is not None:
         pixels = Cutouts(judging, canvas).rows(np.arange(len(judging)))
-        held_out = (pixels, judging.votes.astype(np.float32))
+        judges = votes_of(judging)
+        held_out = (pixels, judges, label_weights(judges, votes, model.tree, config.balance))
     keeper = _make_keeper(model, learning, batches, config, run, progress)
     with memory_explained(config), batches.explained():
         trainer.fit(
@@ -220,7 +220,7 @@ def _refit_head(model: GalaxyModel, learning: Catalogue, judging: Catalogue, con
     stage = Stage(
         "head", model.tree, config.head_epochs, 2 * config.learning_rate, config.batch_size, config.patience, config.seed
     )
-    history = fit_head(model, learning, judging, stage)
+    history = fit_head(model, learning, judging, stage, balance=config.balance)
     best = min(epoch["val_loss"] for epoch in history)
     run.state["head_val_loss"] = best
     if best < run.epochs[run.best_epoch]["val_loss"]:
@@ -257,20 +257,6 @@ def training_network(
         pixels = augment(pixels, augmentation, preprocessing.size, seed=seed)
     features = model.encoder(pixels) if encoder_training is None else model.encoder(pixels, training=encoder_training)
     return keras.Model(inputs, model.head(features))
-
-
-def _weights(votes: NDArray[np.float64], tree: DecisionTree, balance: float) -> NDArray[np.float32]:
-    """Weight of each galaxy by how common its label is, (galaxy,), of mean 1; of several questions, the rarest counts."""
-    weights = np.ones(len(votes))
-    if balance:
-        weights[:] = 0
-        for where in tree.slices:
-            counts = votes[:, where].sum(0)
-            rarity = (counts.sum() / np.maximum(counts, 1e-12)) ** balance
-            shares = votes[:, where] / np.maximum(votes[:, where].sum(1, keepdims=True), 1e-12)
-            weights = np.maximum(weights, shares @ rarity)
-        weights /= weights.mean()
-    return weights.astype(np.float32)
 
 
 def _make_keeper(

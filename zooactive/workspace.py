@@ -200,7 +200,7 @@ class Workspace:
         pixels = self.packed_pixels().to_dict()
         # All of the tree, and not its name: a tree of one's own may be edited.
         tree = load_tree(survey.tree).to_dict()
-        classes = {} if survey.rule is None else {"rule": load_rule(survey.rule).to_dict()}
+        classes: dict[str, Any] = {} if survey.rule is None else {"rule": load_rule(survey.rule).to_dict()}
         classes |= {} if survey.label_column is None else {"label_column": survey.label_column}
         return {"catalogue": digest, "images": str(survey.images), "tree": tree, **classes, **settings, "pixels": pixels}
 

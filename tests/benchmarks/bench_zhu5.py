@@ -62,5 +62,5 @@ def resnet26(folder: Path) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    place, what = [*sys.argv[1:], *("bench-zhu5", "4")[len(sys.argv) - 1 :]]
+    place, what = [*sys.argv[1:], *("bench-zhu5", "3")[len(sys.argv) - 1 :]]
     resnet26(Path(place).resolve()) if what == "resnet26" else main(Path(place).resolve(), what)
