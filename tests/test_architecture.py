@@ -38,7 +38,7 @@ FLOORS = (
         "training_config",
         "votes",
     ),
-    ("acquisition", "calibration", "classification", "evaluation"),
+    ("acquisition", "calibration", "classification", "evaluation", "resampling"),
     ("augment", "dataset", "finetuning", "losses", "models", "optimisation", "prediction", "recipes", "stages", "training"),
     ("workspace", "workspace_template", "plots", "report", "cli", "__main__"),
 )

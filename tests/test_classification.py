@@ -12,8 +12,6 @@ from sklearn import metrics
 
 from zooactive.classification import (
     Estimate,
-    _runs,
-    _weighted_area,
     question_merits,
     really_asked,
     tree_merits,
@@ -21,6 +19,7 @@ from zooactive.classification import (
 )
 from zooactive.errors import PosteriorError
 from zooactive.posterior import Posterior
+from zooactive.resampling import _runs, _weighted_area
 from zooactive.tree import DecisionTree, Question
 
 SHAPE = Question("shape", ["round", "disc", "ring"])
@@ -184,7 +183,7 @@ def test_the_same_seed_gives_the_same_intervals_and_another_others():
 def test_resamples_that_do_not_fit_into_memory_at_once_are_drawn_in_blocks(monkeypatch):
     truth, scores = noisy(50, 3)
     whole = question_merits(SHAPE, truth, scores, resamples=3000)
-    monkeypatch.setattr("zooactive.classification._BLOCK", 50 * 7)
+    monkeypatch.setattr("zooactive.resampling._BLOCK", 50 * 7)
     blocks = question_merits(SHAPE, truth, scores, resamples=3000)
     assert blocks.auc.value == whole.auc.value
     width = whole.auc.high - whole.auc.low

@@ -142,12 +142,12 @@ def pipeline(config) -> None:  # type: ignore[no-untyped-def]
     trainer.train_on_batch(*batch)
 
     def fit() -> None:
-        trainer.fit(batches.dataset(), steps_per_epoch=24, epochs=1, verbose=0)
+        trainer.fit(batches.dataset(), steps_per_epoch=100, epochs=1, shuffle=False, verbose=0)
 
     fit()
     pairs = [
-        (rate(lambda: trainer.train_on_batch(*batch), config.batch_size, 12), rate(fit, 24 * config.batch_size, 1))
-        for _ in range(ROUNDS)
+        (rate(lambda: trainer.train_on_batch(*batch), config.batch_size, 12), rate(fit, 100 * config.batch_size, 1))
+        for _ in range(3)
     ]
     step, both = (statistics.median(values) for values in zip(*pairs, strict=True))
     ratio = statistics.median(together / bare for bare, together in pairs)
