@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -132,6 +132,43 @@ class TrainingBatches:
 
         signature = tuple(tf.TensorSpec(part.shape, part.dtype) for part in next(self.stream(first_epoch)))
         return tf.data.Dataset.from_generator(lambda: self.stream(first_epoch), output_signature=signature).prefetch(4)
+
+
+@contextmanager
+def on_every_device(devices: Sequence[str] | None = None) -> Iterator[None]:
+    """Share out each batch among several devices: what is built and trained inside has its weights on all of them.
+
+    By TensorFlow's ``MirroredStrategy``, or under JAX by Keras' ``DataParallel``. Batch norms see each device's own share.
+    With one device, or none but the CPU, nothing changes.
+
+    Parameters
+    ----------
+    devices : sequence of str, optional
+        Their names, such as "GPU:0"; by default all GPUs of this machine.
+
+    Examples
+    --------
+    >>> with on_every_device():  # doctest: +SKIP
+    ...     model = za.GalaxyModel("decals_dr5")
+    ...     za.train(model, "galaxies.csv", run_dir="runs/first")
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        names = [device.name for device in tf.config.list_logical_devices("GPU")] if devices is None else list(devices)
+        with tf.distribute.MirroredStrategy(names).scope() if len(names) > 1 else nullcontext():
+            yield
+        return
+    names = keras.distribution.list_devices("gpu") if devices is None else list(devices)
+    before = keras.distribution.distribution()
+    if len(names) > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
 
 
 def deterministic_operations() -> None:

@@ -99,11 +99,12 @@ def command(
         note(line)
     make_folder(network.folder)
     start_networks()
+    from zooactive.dataset import on_every_device
     from zooactive.training import train
 
     assert learning.tree is not None
-    model = network.build(learning.tree, seed=place.training.seed)
-    with progress_bar("training, epochs", place.training.epochs) as progress:
+    with on_every_device(), progress_bar("training, epochs", place.training.epochs) as progress:
+        model = network.build(learning.tree, seed=place.training.seed)
 
         def told(epoch: int, losses: dict[str, float]) -> None:
             note(f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats a galaxy")
