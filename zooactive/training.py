@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from zooactive.dataset import TrainingBatches
     from zooactive.models import GalaxyModel
 
+_VIEWS_OF_HEAD = 50_000
+"""Views of the galaxies, about, that a head is fitted anew to: of few galaxies all orientations, of many the first."""
+
 Progress: TypeAlias = Callable[[int, dict[str, float]], None]
 """Called after each epoch with its number from 1 and its losses."""
 
@@ -217,10 +220,11 @@ def _refit_head(model: GalaxyModel, learning: Catalogue, judging: Catalogue, con
     While the encoder learns, the head follows features that move, of images that are changed at random.
     """
     model.load_weights(run.folder / "model")
+    copies = min(8, max(1, _VIEWS_OF_HEAD // len(learning)))
     stage = Stage(
         "head", model.tree, config.head_epochs, 2 * config.learning_rate, config.batch_size, config.patience, config.seed
     )
-    history = fit_head(model, learning, judging, stage, balance=config.balance)
+    history = fit_head(model, learning, judging, stage, copies=copies, balance=config.balance)
     best = min(epoch["val_loss"] for epoch in history)
     run.state["head_val_loss"] = best
     if best < run.epochs[run.best_epoch]["val_loss"]:

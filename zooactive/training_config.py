@@ -43,7 +43,7 @@ class TrainingConfig:
         alike, 1: all answers alike. The weights' mean is 1.
     head_epochs : int
         After the last epoch, fit the head anew for at most so many epochs on the features that the best epoch's encoder has
-        of the images as they are, in eight orientations; kept where the validation loss falls.
+        of the images as they are, in up to eight orientations; kept where the validation loss falls.
     deterministic : bool
         The same numbers to the last bit in every run on the same machine, somewhat slower.
     seed : int
