@@ -32,8 +32,6 @@ STAGES = (  # name, pixels, galaxies, epochs, galaxies a step, learning rate
     ("all-64", 64, "all", 7, 64, 2e-3),
     ("votes-64", 64, "votes", 14, 64, 1e-3),
     ("votes-128", 128, "votes", 13, 32, 6e-4),
-    ("all-128", 128, "all", 3, 64, 7e-4),
-    ("votes-128-again", 128, "votes", 12, 32, 5e-4),
 )
 
 
