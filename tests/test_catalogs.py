@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import zooactive
-from zooactive.finetuning import list_tasks, load_task
+from zooactive.tasks import list_tasks, load_task
 from zooactive.tree_files import catalogs_folder, list_trees, load_tree
 
 CHECKOUT = Path(zooactive.__file__).resolve().parents[1]

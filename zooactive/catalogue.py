@@ -265,7 +265,7 @@ class Catalogue:
         if shares.ndim != 1 or not len(shares) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
             raise CatalogueError(f"the split ratios {tuple(ratios)} do not sum to 1; give shares such as 0.7, 0.2, 0.1")
         u = uniform_from_ids(self.ids, purpose="split", seed=seed)
-        groups = _same_place(self.table)
+        groups = same_place(self.table)
         if groups is not None and len(np.unique(groups)) < len(self):
             u = self._one_side(u, groups)
         # Counted from the top, so that the test set is the same whatever the other ratios are.
@@ -316,7 +316,8 @@ def read_catalogue(
     image_column : str, optional
         By default the first of file_loc, image, png_loc. Paths; in Parquet also bytes or {bytes, path}.
     label_column : str, optional
-        A column of class labels, one vote each, for a tree of one question.
+        A column of class labels, one vote each, for a tree of one question; of a tree of fractions, the column with the
+        fraction of the first of its two answers.
     volunteers : float or str, optional
         How many volunteers stand behind fractions, or the column that says so; by default the tree's own number.
     min_votes : float, optional
@@ -419,7 +420,7 @@ def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
     return Catalogue(ids, tuple(files), None, None, table, str(path), 30 if min_votes is None else float(min_votes))
 
 
-def _same_place(table: pd.DataFrame) -> NDArray[np.int64] | None:
+def same_place(table: pd.DataFrame) -> NDArray[np.int64] | None:
     """Number the places of the sky: galaxies linked within one arcsecond share one, shape (G,); None without coordinates."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

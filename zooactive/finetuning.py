@@ -2,192 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from dataclasses import asdict, dataclass, fields
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zooactive.augmentation import Augmentation
-from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.errors import ModelError, TrainingError, did_you_mean
-from zooactive.evaluation import binary_metrics, constant_concentrations
-from zooactive.stages import Progress, Stage, fit_head, votes_of
+from zooactive.catalogue import Catalogue
+from zooactive.errors import TrainingError
+from zooactive.evaluation import constant_concentrations
+from zooactive.finetune_config import FinetuneConfig as FinetuneConfig
+from zooactive.finetuned_model import FinetunedModel as FinetunedModel
+from zooactive.finetuned_model import load_finetuned as load_finetuned
+from zooactive.folds import label_of, stratified_folds, stratified_split
+from zooactive.image_statistics import ImageStatistics
+from zooactive.images import SMALLEST_SIDE, Preprocessing
+from zooactive.recalibration import fit_temperature, prior_shift
+from zooactive.stages import Progress, Stage, fit_head_to_features, head_features, label_weights, votes_of
+from zooactive.tasks import Task, load_task
 from zooactive.tree import DecisionTree
-from zooactive.tree_files import BUNDLED, catalogs_folder, load_tree
-from zooactive.writing import aside, write_json
+from zooactive.tree_files import BUNDLED
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
-
-
-@dataclass(frozen=True)
-class Task:
-    """A question to learn from a small table of labels.
-
-    Parameters
-    ----------
-    name : str
-    tree : str
-        Name or path of the task's own tree.
-    label_column : str, optional
-        The column with one label a galaxy; without it the table holds vote columns of the tree.
-    """
-
-    name: str
-    tree: str
-    label_column: str | None = None
-
-    def load_tree(self) -> DecisionTree:
-        """Load the task's tree."""
-        return load_tree(self.tree)
-
-
-def list_tasks() -> tuple[str, ...]:
-    """Names of the tasks that come with zooactive, sorted."""
-    return tuple(sorted(path.stem for path in (catalogs_folder() / "tasks").glob("*.toml")))
-
-
-def load_task(name: str | Path | Task) -> Task:
-    """Load a task by its name, or from a TOML file of one's own.
-
-    Raises
-    ------
-    TrainingError
-        When there is no such task, or its file has unknown or missing entries.
-    """
-    if isinstance(name, Task):
-        return name
-    path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "tasks" / f"{name}.toml"
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TrainingError(
-            f"there is no task '{name}'.{did_you_mean(str(name), list_tasks())} "
-            f"Known are {', '.join(list_tasks())}; a task of your own is a path that ends in .toml"
-        ) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path} is no readable TOML: {error}") from error
-    known = [field.name for field in fields(Task)]
-    for key in values:
-        if key not in known:
-            raise TrainingError(f"{path}: the entry '{key}' is unknown.{did_you_mean(key, known)}")
-    if not {"name", "tree"} <= values.keys():
-        raise TrainingError(f"{path}: a task needs the entries name and tree")
-    for key, value in values.items():
-        if not isinstance(value, str):
-            raise TrainingError(f"{path}: {key} = {value!r}; give a text")
-    if values["tree"].endswith(".toml"):
-        values["tree"] = str(path.parent / values["tree"])
-    return Task(**values)
-
-
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """How a task is learnt.
-
-    Parameters
-    ----------
-    head_epochs : int
-        At most, on frozen features.
-    unfreeze_epochs : int
-        Then, at most, with the encoder's weights free too (batch norms stay frozen with their statistics); 0: never.
-    copies : int
-        Orientations of each image whose features train the head, 1 to 8.
-    learning_rate : float
-        Of the head's stage.
-    unfreeze_learning_rate : float
-        Of the second stage.
-    batch_size, patience, seed : int
-    ratios : (float, float, float)
-        Shares that train, choose the best epoch, and are held out for the metrics; split by hashed id.
-    """
-
-    head_epochs: int = 60
-    unfreeze_epochs: int = 0
-    copies: int = 8
-    learning_rate: float = 3e-3
-    unfreeze_learning_rate: float = 3e-4
-    batch_size: int = 32
-    patience: int = 10
-    seed: int = 0
-    ratios: tuple[float, float, float] = (0.6, 0.15, 0.25)
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.copies <= 8:
-            raise TrainingError(f"copies = {self.copies}; an image has 1 to 8 orientations")
-        if self.head_epochs < 1 or self.unfreeze_epochs < 0:
-            raise TrainingError("head_epochs is at least 1 and unfreeze_epochs at least 0")
-
-
-@dataclass(frozen=True, eq=False)
-class FinetunedModel:
-    """A model of the task's own tree, with what was measured on the galaxies held out.
-
-    Parameters
-    ----------
-    model : GalaxyModel
-    task : Task
-    held_out : DataFrame
-        id, truth (votes of the first answer as a share), and the mean fraction of each answer.
-    history : DataFrame
-        stage, epoch, loss, val_loss.
-    """
-
-    model: GalaxyModel
-    task: Task
-    held_out: pd.DataFrame
-    history: pd.DataFrame
-
-    @property
-    def answer(self) -> str:
-        """The column that a binary task is about: the tree's first."""
-        return self.model.tree.columns[0]
-
-    def predict(self, catalogue: Catalogue | str | Path, **options: Any) -> Any:
-        """Predict the task's answers; takes the options of `zooactive.predict`."""
-        from zooactive.prediction import predict
-
-        return predict(self.model, catalogue, **options)
-
-    def evaluate(self) -> dict[str, float]:
-        """Return accuracy, AUC and the number of galaxies, on those held out (a binary question)."""
-        truth = self.held_out["truth"].to_numpy(float) > 0.5
-        return {"galaxies": float(len(truth)), **binary_metrics(self.held_out[self.answer].to_numpy(float), truth)}
-
-    def save(self, folder: str | Path) -> None:
-        """Write the model, the task, the held-out table and the history."""
-        folder = Path(folder)
-        self.model.save(folder / "model")
-        for name, table in (("held_out", self.held_out), ("history", self.history)):
-            with aside(folder / f"{name}.csv") as temporary:
-                table.to_csv(temporary, index=False)
-        write_json(folder / "finetuned.json", {"task": asdict(self.task)})
-
-
-def load_finetuned(folder: str | Path) -> FinetunedModel:
-    """Load what `FinetunedModel.save` wrote.
-
-    Raises
-    ------
-    ModelError
-        When the folder holds no fine-tuned model.
-    """
-    import pandas as pd
-
-    from zooactive.models import load_model
-
-    folder = Path(folder)
-    try:
-        task = Task(**json.loads((folder / "finetuned.json").read_text(encoding="utf-8"))["task"])
-        tables = [pd.read_csv(folder / f"{name}.csv", dtype={"id": str}) for name in ("held_out", "history")]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{folder} holds no fine-tuned model; make one with `zooactive finetune`") from error
-    return FinetunedModel(load_model(folder / "model"), task, *tables)
 
 
 def finetune(
@@ -201,17 +42,19 @@ def finetune(
 ) -> FinetunedModel:
     """Learn a new question from a few hundred labels.
 
-    The encoder's features are computed once, in several orientations, and a new head is fitted on them in seconds. With
-    ``unfreeze_epochs`` the encoder then learns too, at a low rate, its batch norms frozen. The given model is not changed.
+    The encoder's features are computed once, in several orientations, and a new head is fitted on them in seconds. Then, by
+    the policy, some or all of the encoder's blocks learn too, lower ones more slowly, their batch norms frozen. Of single
+    labels, the probabilities are at last set right on the galaxies that chose the best epoch. The given model is not
+    changed.
 
     Parameters
     ----------
     model : GalaxyModel or None
-        Whose encoder is carried over; None: that of the encoder that comes with zooactive.
+        Whose encoder is carried over; None: the encoder that comes with zooactive.
     labels : Catalogue or path
-        The table of labels; read with the task's tree and label column.
+        The table of labels; read as the task says.
     task : str, path or Task
-        One of `list_tasks`, or a TOML file.
+        One of `zooactive.tasks.list_tasks`, a TOML file, or what `zooactive.tasks.task_of_column` makes of a column.
     images : path, optional
         The folder that relative image paths start from.
     config : FinetuneConfig, optional
@@ -225,89 +68,250 @@ def finetune(
     ------
     TrainingError
         When too few galaxies are labelled, or all with one label.
+
+    Warns
+    -----
+    UserWarning
+        When the images look unlike those that the encoder learnt from.
     """
     from zooactive.models import load_model
 
     config = config or FinetuneConfig()
     model = load_model(BUNDLED) if model is None else model
     task = load_task(task)
-    tree = task.load_tree()
-    if not isinstance(labels, Catalogue):
-        labels = read_catalogue(labels, tree=tree, label_column=task.label_column, images=images)
-    labelled = labels.take(np.flatnonzero(labels.labelled))
-    parts = labelled.split(config.ratios, seed=config.seed)
-    _refuse_too_little(labelled, parts, tree)
-    tuned = model.with_tree(tree, concentrations="fraction" if tree.votes == "class" else None)
-    tuned.start_at(constant_concentrations(votes_of(parts[0]), tree))
-    history = _fit_head(tuned, parts, config, progress)
-    if config.unfreeze_epochs:
-        history += _fit_all(tuned, parts, config, progress)
-    return FinetunedModel(tuned, task, _held_out_table(tuned, parts[2]), _table(history))
+    catalogue = task.read(labels, images=images)
+    work = _Work.begin(model, task, catalogue.take(np.flatnonzero(catalogue.labelled)), config, progress)
+    if config.folds:
+        tables = [
+            work.held_out(work.fit(*parts[:2])[0], parts[2]).assign(fold=number)
+            for number, parts in enumerate(work.fold_parts())
+        ]
+        learning, judging = work.last_parts()
+    else:
+        learning, judging, test = work.split_parts()
+    tuned, history = work.fit(learning, judging)
+    held_out = _joined(tables) if config.folds else work.held_out(tuned, test)
+    prior = work.prior(learning) if work.tree.votes == "class" else None
+    if config.prevalence is not None:
+        _shift(tuned, prior, config.prevalence)
+    tuned.images = ImageStatistics.of(work.labelled, tuned.preprocessing)
+    return FinetunedModel(tuned, task, held_out, _table(history), prior, config.prevalence)
 
 
-def _refuse_too_little(labelled: Catalogue, parts: tuple[Catalogue, ...], tree: DecisionTree) -> None:
-    for part, purpose in zip(parts, ("training", "choosing the best epoch", "the held-out metrics"), strict=True):
-        if part.votes is None or len(part) == 0:
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What all fits of a task share: the labelled galaxies, the frozen encoder's features of them, and the settings."""
+
+    start: GalaxyModel
+    task: Task
+    tree: DecisionTree
+    labelled: Catalogue
+    views: NDArray[np.float32] | None
+    config: FinetuneConfig
+    progress: Progress | None
+
+    @classmethod
+    def begin(
+        cls, model: GalaxyModel, task: Task, labelled: Catalogue, config: FinetuneConfig, progress: Progress | None
+    ) -> _Work:
+        tree = task.load_tree()
+        _refuse_strange_prevalence(tree, config)
+        labelled = _readable(labelled)
+        _refuse_too_few(labelled, tree, config)
+        start = model.with_tree(
+            tree,
+            concentrations="fraction" if tree.votes == "class" else None,
+            preprocessing=task.preprocessing(model.preprocessing),
+        )
+        if model.images is not None:
+            unlike = model.images.complaints(labelled, start.preprocessing)
+            if unlike:
+                warnings.warn(
+                    f"{labelled.source}: images unlike those that the encoder learnt from: {'; '.join(unlike)}", stacklevel=3
+                )
+        views = None if config.policy == "all" else head_features(start, labelled, config.copies)
+        return cls(start, task, tree, labelled, views, config, progress)
+
+    # Parts, as row numbers -------------------------------------------------------------------------------------------
+
+    def split_parts(self) -> tuple[NDArray[np.int64], ...]:
+        """Rows that are learnt from, that choose the best epoch, and that are held out."""
+        row_of = {galaxy_id: row for row, galaxy_id in enumerate(self.labelled.ids)}
+        parts = stratified_split(self.labelled, self.config.ratios, seed=self.config.seed)
+        rows = tuple(np.array([row_of[galaxy_id] for galaxy_id in part.ids], dtype=np.int64) for part in parts)
+        self._refuse_unlearnable(rows[0])
+        for part, purpose in zip(rows, ("training", "choosing the best epoch", "the held-out metrics"), strict=True):
+            if len(part) == 0:
+                raise TrainingError(
+                    f"{self.labelled.source}: of {len(self.labelled)} labelled galaxies none is left for {purpose}; bring "
+                    "more labels"
+                )
+        return rows
+
+    def fold_parts(self) -> list[tuple[NDArray[np.int64], ...]]:
+        """The same for each fold, which is held out in its turn while the next one chooses the best epoch."""
+        fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
+        parts: list[tuple[NDArray[np.int64], ...]] = []
+        for number in range(self.config.folds):
+            following = (number + 1) % self.config.folds
+            learning = np.flatnonzero((fold != number) & (fold != following))
+            self._refuse_unlearnable(learning)
+            parts.append((learning, np.flatnonzero(fold == following), np.flatnonzero(fold == number)))
+        return parts
+
+    def last_parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows that are learnt from at last, when all folds have been measured: all but the first fold's."""
+        fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
+        return np.flatnonzero(fold > 0), np.flatnonzero(fold == 0)
+
+    def _refuse_unlearnable(self, rows: NDArray[np.int64]) -> None:
+        if self.tree.votes != "class":
+            return
+        present = np.bincount(label_of(self.labelled)[rows], minlength=len(self.tree.columns)) > 0
+        if present.sum() < 2:
+            missing = self.tree.columns[int(np.argmin(present))]
             raise TrainingError(
-                f"{labelled.source}: of {len(labelled)} labelled galaxies none is left for {purpose}; bring more labels"
-            )
-    assert parts[0].votes is not None
-    first = tree.slices[0]
-    for column, votes in zip(tree.columns[first], parts[0].votes[:, first].sum(0), strict=True):
-        if votes == 0 and len(tree.columns) == 2:
-            raise TrainingError(
-                f"{labelled.source}: no training galaxy is labelled '{column}', so there is nothing to tell apart; "
-                "bring labels of both kinds"
+                f"{self.labelled.source}: no training galaxy is labelled '{missing}', so there is nothing to tell apart; "
+                f"bring labels of {'both kinds' if len(present) == 2 else 'at least two kinds'}"
             )
 
+    # One fit ---------------------------------------------------------------------------------------------------------
 
-def _fit_head(
-    tuned: GalaxyModel, parts: tuple[Catalogue, ...], config: FinetuneConfig, progress: Progress | None
-) -> list[dict[str, Any]]:
-    stage = Stage(
-        "head", tuned.tree, config.head_epochs, config.learning_rate, config.batch_size, config.patience, config.seed
+    def fit(self, learning: NDArray[np.int64], judging: NDArray[np.int64]) -> tuple[GalaxyModel, list[dict[str, Any]]]:
+        """Fit a model to the labels of some rows; others choose its best epochs and set its probabilities right."""
+        config = self.config
+        tuned = self.start.with_tree(self.tree)
+        votes = votes_of(self.labelled)
+        tuned.start_at(constant_concentrations(votes[learning], self.tree))
+        history: list[dict[str, Any]] = []
+        if self.views is not None:
+            history += fit_head_to_features(
+                tuned,
+                (self.views[:, learning], votes[learning]),
+                (self.views[0][judging], votes[judging]),
+                self._stage("head", config.head_epochs, config.learning_rate),
+                balance=config.balance,
+                progress=self.progress,
+            )
+        if config.free_blocks != 0:
+            history += self._fit_encoder(tuned, learning, judging)
+        if self.tree.votes == "class":
+            self._soften(tuned, judging)
+        return tuned, history
+
+    def _stage(self, name: str, epochs: int, rate: float, **options: Any) -> Stage:
+        config = self.config
+        return Stage(name, self.tree, epochs, rate, config.batch_size, config.patience, config.seed, **options)
+
+    def _fit_encoder(
+        self, tuned: GalaxyModel, learning: NDArray[np.int64], judging: NDArray[np.int64]
+    ) -> list[dict[str, Any]]:
+        from zooactive.dataset import Cutouts
+        from zooactive.models.freezing import free_everything, free_last_blocks, layer_rates
+        from zooactive.training import training_network
+
+        config = self.config
+        free_last_blocks(tuned.encoder, config.free_blocks)
+        canvas = config.augmentation.canvas(tuned.preprocessing)
+        known, judged = self.labelled.take(learning), self.labelled.take(judging)
+        votes, judges = votes_of(known), votes_of(judged)
+        rates = layer_rates(tuned.encoder, config.layer_decay)
+        stage = self._stage("encoder", config.unfreeze_epochs, config.unfreeze_learning_rate, rates=rates)
+        history = stage.fit(
+            training_network(tuned, augmentation=config.augmentation, seed=config.seed, encoder_training=False),
+            (Cutouts(known, canvas), votes),
+            (
+                Cutouts(judged, canvas).rows(np.arange(len(judged))),
+                judges,
+                label_weights(judges, votes, self.tree, config.balance),
+            ),
+            self.progress,
+            weights=label_weights(votes, votes, self.tree, config.balance),
+        )
+        free_everything(tuned.encoder)
+        return history
+
+    def _soften(self, tuned: GalaxyModel, judging: NDArray[np.int64]) -> None:
+        """Divide the head's outputs by the temperature that suits the galaxies which chose the best epoch."""
+        head = tuned.linear_head()
+        frozen = self.views is not None and self.config.free_blocks == 0
+        features = self.views[0][judging] if frozen and self.views is not None else self._features(tuned, judging)
+        temperature = fit_temperature(features @ head.kernel + head.bias, label_of(self.labelled)[judging])
+        tuned.head.kernel.assign(head.kernel / temperature)
+        tuned.head.bias.assign(head.bias / temperature)
+
+    def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = head_features(tuned, self.labelled.take(rows), 1)[0]
+        return features
+
+    # What is known afterwards ----------------------------------------------------------------------------------------
+
+    def held_out(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> pd.DataFrame:
+        """Expected fractions and votes of galaxies that a model has not learnt from."""
+        import pandas as pd
+
+        from zooactive.prediction import predict
+
+        galaxies = self.labelled.take(rows)
+        mean, votes = predict(tuned, galaxies).mean(), votes_of(galaxies)
+        columns: dict[str, Any] = {"id": galaxies.ids}
+        for i, column in enumerate(self.tree.columns):
+            columns |= {column: mean[:, i], f"{column}_votes": votes[:, i]}
+        return pd.DataFrame(columns)
+
+    def prior(self, learning: NDArray[np.int64]) -> tuple[float, ...]:
+        """Shares of the labels among the galaxies learnt from, each as it was weighed."""
+        votes = votes_of(self.labelled)[learning]
+        weighed = (label_weights(votes, votes, self.tree, self.config.balance)[:, None] * votes).sum(0, dtype=float)
+        return tuple(float(share) for share in weighed / weighed.sum())
+
+
+def _readable(labelled: Catalogue) -> Catalogue:
+    """The galaxies whose images can be read; the others are named in a warning."""
+    _, failures = labelled.decode(labelled.prepared or Preprocessing(size=SMALLEST_SIDE))
+    if not failures:
+        return labelled
+    first = next(iter(failures.values()))
+    if len(failures) == len(labelled):
+        raise TrainingError(
+            f"{labelled.source}: no image of {len(labelled)} labelled galaxies is readable; the first: {first}"
+        )
+    warnings.warn(
+        f"{labelled.source}: {len(failures)} of {len(labelled)} labelled galaxies are left out, their images are not "
+        f"readable; the first: {first}",
+        stacklevel=4,
     )
-    return fit_head(tuned, parts[0], parts[1], stage, copies=config.copies, progress=progress)
+    return labelled.take([row for row in range(len(labelled)) if row not in failures])
 
 
-def _fit_all(
-    tuned: GalaxyModel, parts: tuple[Catalogue, ...], config: FinetuneConfig, progress: Progress | None
-) -> list[dict[str, Any]]:
-    from zooactive.dataset import Cutouts
-    from zooactive.training import training_network
-
-    _freeze_batch_norms(tuned.encoder)
-    learning, judging = (Cutouts(part, tuned.preprocessing) for part in parts[:2])
-    common = config.batch_size, config.patience, config.seed
-    stage = Stage("all", tuned.tree, config.unfreeze_epochs, config.unfreeze_learning_rate, *common)
-    return stage.fit(
-        training_network(tuned, augmentation=Augmentation(), seed=config.seed, encoder_training=False),
-        (learning, votes_of(parts[0])),
-        (judging.rows(np.arange(len(parts[1]))), votes_of(parts[1])),
-        progress,
-    )
+def _refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneConfig) -> None:
+    least = max(config.folds, 3)
+    if len(labelled) < least or labelled.votes is None:
+        raise TrainingError(
+            f"{labelled.source}: {len(labelled)} galaxies are labelled, too few to learn from and to measure on; bring "
+            f"more labels, {10 * len(tree.columns)} at the very least"
+        )
 
 
-def _freeze_batch_norms(network: Any) -> None:
-    import keras
-
-    from zooactive.models.backbones import nested_layers
-
-    for layer in nested_layers(network):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+def _refuse_strange_prevalence(tree: DecisionTree, config: FinetuneConfig) -> None:
+    if config.prevalence is not None and (tree.votes != "class" or len(tree.columns) != 2):
+        raise TrainingError(
+            f"prevalence = {config.prevalence}: it is the share of the first of two labels, and task '{tree.name}' has "
+            f"{len(tree.columns)} answers of the kind '{tree.votes}'; leave it away"
+        )
 
 
-def _held_out_table(tuned: GalaxyModel, held_out: Catalogue) -> pd.DataFrame:
+def _shift(tuned: GalaxyModel, prior: tuple[float, ...] | None, prevalence: float) -> None:
+    """Make the probabilities those of galaxies among which the first label is as rare as that."""
+    assert prior is not None
+    shift = prior_shift(prior, (prevalence, 1 - prevalence))
+    tuned.head.bias.assign(tuned.linear_head().bias + shift.astype(np.float32))
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
-    from zooactive.prediction import predict
-
-    posterior = predict(tuned, held_out)
-    votes = votes_of(held_out)[:, tuned.tree.slices[0]].astype(float)
-    truth = votes[:, 0] / np.maximum(votes.sum(1), 1e-12)
-    means = {column: posterior.mean()[:, i] for i, column in enumerate(tuned.tree.columns)}
-    return pd.DataFrame({"id": held_out.ids, "truth": truth, **means})
+    return pd.concat(tables, ignore_index=True)
 
 
 def _table(history: list[dict[str, Any]]) -> pd.DataFrame:

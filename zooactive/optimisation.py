@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,36 @@ from zooactive.tree import DecisionTree
 
 _OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when allocating", "Out of memory")
 """What TensorFlow's and XLA's errors say then."""
+
+
+class AdamWByLayer(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), and a learning rate of its own for some weights.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+    rates : mapping of str to float
+        Share of the learning rate, and with it of the decay, by a weight's path; the others have all of it.
+    decay : float
+        Share of a weight that is taken away each step, per learning rate.
+    """
+
+    def __init__(self, learning_rate: Any, rates: Mapping[str, float], *, decay: float) -> None:
+        super().__init__(learning_rate)
+        self._rates = dict(rates)
+        self._shares: list[float] = []
+        self._decay = decay
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Make the moments of the weights, and note their shares of the learning rate."""
+        super().build(variables)
+        self._shares = [self._rates.get(variable.path, 1.0) for variable in variables]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Move one weight."""
+        rate = keras.ops.cast(learning_rate, variable.dtype) * self._shares[self._get_variable_index(variable)]
+        self.assign_sub(variable, variable * (self._decay * rate))
+        super().update_step(gradient, variable, rate)
 
 
 def compile_training(trainer: Any, tree: DecisionTree, config: TrainingConfig, steps: int) -> None:

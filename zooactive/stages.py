@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
 
 Progress: TypeAlias = Callable[[str, int, dict[str, float]], None]
-"""Called after each epoch with the stage ("head" or "all"), the number of the epoch from 1, and the losses."""
+"""Called after each epoch with the stage ("head" or "encoder"), the number of the epoch from 1, and the losses."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,10 @@ class Stage:
         Epochs without a better validation loss after which it stops.
     seed : int
         Of the order of the galaxies and the dropout.
+    weight_decay : float
+        Decoupled from the gradient.
+    rates : mapping of str to float
+        Share of the learning rate of some weights, by their path; the others have all of it.
     """
 
     name: str
@@ -48,6 +52,8 @@ class Stage:
     batch_size: int
     patience: int
     seed: int
+    weight_decay: float = 1e-3
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     def fit(
         self,
@@ -85,11 +91,12 @@ class Stage:
 
         from zooactive.dataset import TrainingBatches
         from zooactive.losses import DirichletMultinomialLoss
+        from zooactive.optimisation import AdamWByLayer
 
         size = min(self.batch_size, len(learning[1]))
         batches = TrainingBatches(*learning, size, seed=self.seed, weights=weights)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3)
+        optimizer = AdamWByLayer(schedule, self.rates, decay=self.weight_decay)
         trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=False)
         history: list[dict[str, Any]] = []
         with batches.explained():
@@ -149,20 +156,65 @@ def fit_head(
     list of dict
         Of `Stage.fit`.
     """
-    import keras
+    views = head_features(model, learning, copies)
+    judged = head_features(model, judging, 1)[0]
+    return fit_head_to_features(
+        model, (views, votes_of(learning)), (judged, votes_of(judging)), stage, balance=balance, progress=progress
+    )
 
-    from zooactive.dataset import ArrayRows, Cutouts
+
+def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDArray[np.float32]:
+    """Compute what a model's head sees of a catalogue's images, in some of their eight orientations.
+
+    Returns
+    -------
+    ndarray of float32, shape (copy, galaxy, feature)
+        The first copy is of the images as they are.
+    """
+    from zooactive.dataset import Cutouts
     from zooactive.models.folding import folded
 
-    pixels, judged = (Cutouts(part, model.preprocessing).rows(np.arange(len(part))) for part in (learning, judging))
+    pixels = Cutouts(catalogue, model.preprocessing).rows(np.arange(len(catalogue)))
     encoder = folded(model.encoder)
-    views = [_features(encoder, view) for view in _orientations(pixels, copies)]
-    inputs = keras.Input((views[0].shape[1],))
-    votes, judges = votes_of(learning), votes_of(judging)
+    return np.stack([_features(encoder, view) for view in _orientations(pixels, copies)])
+
+
+def fit_head_to_features(
+    model: GalaxyModel,
+    learning: tuple[NDArray[np.float32], NDArray[np.float32]],
+    judging: tuple[NDArray[np.float32], NDArray[np.float32]],
+    stage: Stage,
+    *,
+    balance: float = 0.0,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Fit a model's head, in place, to features that were computed before.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    learning : (ndarray (copy, galaxy, feature), ndarray (galaxy, answer))
+        Features, as of `head_features`, and votes.
+    judging : (ndarray (galaxy, feature), ndarray (galaxy, answer))
+        Of the galaxies that choose the best epoch.
+    stage, balance, progress
+        As `fit_head`.
+
+    Returns
+    -------
+    list of dict
+        Of `Stage.fit`.
+    """
+    import keras
+
+    from zooactive.dataset import ArrayRows
+
+    (views, votes), (judged, judges) = learning, judging
+    inputs = keras.Input((views.shape[-1],))
     return stage.fit(
         keras.Model(inputs, model.head(inputs)),
         (ArrayRows(np.concatenate(views)), np.tile(votes, (len(views), 1))),
-        (_features(encoder, judged), judges, label_weights(judges, votes, model.tree, balance)),
+        (judged, judges, label_weights(judges, votes, model.tree, balance)),
         progress,
         weights=np.tile(label_weights(votes, votes, model.tree, balance), len(views)),
     )

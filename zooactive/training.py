@@ -15,6 +15,7 @@ from zooactive.augmentation import Augmentation
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import TrainingError
 from zooactive.evaluation import constant_concentrations
+from zooactive.image_statistics import ImageStatistics
 from zooactive.stages import Stage, fit_head, label_weights, seed_epoch, votes_of
 from zooactive.training_config import TrainingConfig
 from zooactive.writing import aside, write_how, write_json
@@ -166,6 +167,7 @@ def _fit(
     if config.deterministic:
         deterministic_operations()
     assert learning.votes is not None
+    model.images = ImageStatistics.of(learning, model.preprocessing)
     canvas = config.augmentation.canvas(model.preprocessing)
     votes = votes_of(learning)
     batches = TrainingBatches(

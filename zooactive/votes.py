@@ -58,7 +58,8 @@ def read_votes(
     source : str
         The file, for errors.
     label_column : str, optional
-        A column with one class label a galaxy, read instead of vote columns.
+        A column with one class label a galaxy, read instead of vote columns; of a tree of fractions, the column with the
+        fraction of the first of its two answers.
     volunteers : float or str, optional
         How many volunteers stand behind the fractions, or the column that says so; by default the tree's own number.
 
@@ -76,6 +77,9 @@ def read_votes(
         label_column = _class_column(tree, table, source)
     if label_column is None:
         return _read_columns(table, tree, _needed(columns, tree, table, source), source, volunteers)
+    _refuse_unfit(table, tree, label_column, source)
+    if tree.votes == "fractions":
+        return _read_fraction(table, tree, label_column, source, volunteers)
     if volunteers is not None:
         raise CatalogueError(f"{source}: a label is one vote; leave volunteers away, or leave label_column away")
     return _read_labels(table, tree, label_column, source)
@@ -247,7 +251,7 @@ def _check_excess(
 # Labels ---------------------------------------------------------------------------------------------------------------
 
 
-def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
+def _refuse_unfit(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> None:
     if column not in table.frame.columns:
         hint = did_you_mean(column, list(table.frame.columns)) or (
             f" It has {', '.join(map(str, table.frame.columns[:8]))}; a task file of your own can name another"
@@ -258,6 +262,28 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: st
             f"{source}: the label column '{column}' answers one question and tree '{tree.name}' has {len(tree.questions)}; "
             "use a tree of one question"
         )
+
+
+def _read_fraction(
+    table: GalaxyTable, tree: DecisionTree, column: str, source: str, volunteers: float | str | None
+) -> VoteReading:
+    """Votes of a question of two answers, from one column with the fraction of the first."""
+    if len(tree.columns) != 2:
+        raise CatalogueError(
+            f"{source}: column '{column}' holds one fraction and tree '{tree.name}' has {len(tree.columns)} answers; use a "
+            "tree of two answers, or a column for each"
+        )
+    cells = table.frame[column]
+    values = _numbers(table, column, source)[:, None]
+    _refuse_above_one(values, table, (column,), source)
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    crowd = np.where(np.isnan(numbers) | (numbers == MISSING), 0.0, _volunteers(table, tree, volunteers, source))
+    votes = np.minimum(np.hstack([values, 1 - values]), 1).clip(0) * crowd[:, None]
+    used = (column, volunteers) if isinstance(volunteers, str) else (column,)
+    return VoteReading(votes, used, single_label=False)
+
+
+def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
     answers = tree.questions[0].answers
     codes, labels = pd.factorize(table.frame[column])
     meanings = np.zeros(len(labels) + 1, dtype=np.int64)
@@ -265,7 +291,7 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: st
     for code, label in enumerate(labels):
         meaning = _answer_of(label, answers)
         if meaning is None:
-            text = _label_text(label)
+            text = label_text(label)
             hint = did_you_mean(text, answers) or f" The answers are {', '.join(answers)}"
             row = int(np.argmax(codes == code))
             raise CatalogueError(
@@ -279,7 +305,8 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: st
     return VoteReading(votes, (column,), single_label=True)
 
 
-def _label_text(label: Any) -> str:
+def label_text(label: Any) -> str:
+    """Return a cell with a label as text; a whole number as if it had been written without a point."""
     if isinstance(label, float | np.floating) and float(label).is_integer():
         return str(int(label))
     return str(label).strip()
@@ -291,7 +318,7 @@ def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
     An answer's own name comes first; then yes and no for two answers; then, for more, the position (unless the names are
     numbers themselves, where positions would be mistaken for them).
     """
-    text = _label_text(label).lower()
+    text = label_text(label).lower()
     names = [answer.lower() for answer in answers]
     if text in ("", str(int(MISSING))):
         return -1

@@ -16,6 +16,7 @@ from zooactive.errors import WorkspaceError, did_you_mean
 from zooactive.images import Preprocessing
 from zooactive.recipes import Network, load_recipe
 from zooactive.settings import read_section
+from zooactive.tasks import Task, load_task, task_of_column
 from zooactive.training_config import TrainingConfig
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import BUNDLED, IMAGENET, load_tree
@@ -80,8 +81,18 @@ class TaskLabels:
     labels: Path | None = None
     images: Path | None = None
     task: str | None = None
+    column: str | None = None
+    policy: str | None = None
+    folds: int | None = None
+    prevalence: float | None = None
     head_epochs: int | None = None
-    unfreeze_epochs: int = 0
+    unfreeze_epochs: int | None = None
+
+    def load(self, name: str) -> Task:
+        """Load the task: the one named, or one of a column of the labels; by default that of the table's own name."""
+        if self.column is not None and self.labels is not None:
+            return task_of_column(self.labels, self.column)
+        return load_task(self.task or name)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ PREPARE = ("prepare", *SURVEY, "--image-size", 32)
 TRAIN = ("train", *SURVEY, "--backbone", "small_cnn", "--image-size", 32, "--epochs", 1, "--run-dir", "new-run")
 PREDICT = ("predict", "--catalogue", "survey.csv", "--images", "images", *MODEL, "--draws", 4, "--out", "predictions")
 ACQUIRE = ("acquire", "--predictions", "predictions", "--n", 4, "--exclude", "labelled.csv")
-RINGS = ("finetune", "rings.csv", "--task", "rings", "--images", "images", *MODEL, "--head-epochs", 1)
+RINGS = ("finetune", "rings.csv", "--task", "rings", "--images", "images", *MODEL, "--policy", "head", "--head-epochs", 1)
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,19 @@ MISTAKES = (
             cell(4, "ring", "perhaps", "rings.csv")),
     Mistake("too few labels", RINGS, ("rings.csv", "bring more labels"),
             lambda folder: change(folder / "rings.csv", lambda table: table.head(2))),
+    Mistake("five labels and more folds than them", (*RINGS, "--folds", 6),
+            ("rings.csv", "5 galaxies are labelled", "too few"),
+            lambda folder: change(folder / "rings.csv", lambda table: table.head(5))),
+    Mistake("an unknown column of labels", ("finetune", "rings.csv", "--column", "rnig", "--images", "images", *MODEL),
+            ("'rnig'", "rings.csv", "Did you mean 'ring'?")),
+    Mistake("a column that is no label", ("finetune", "rings.csv", "--column", "name", "--images", "images", *MODEL),
+            ("'name'", "24 different values", "up to 20 classes"),
+            lambda folder: change(folder / "rings.csv", lambda table: table.assign(name="galaxy " + table["id"]))),
+    Mistake("a labelled galaxy twice", RINGS, ("rings.csv", "'g000' is in rows 1 and 25", "keep one"),
+            lambda folder: change(folder / "rings.csv", lambda table: table.iloc[[*range(len(table)), 0]])),
+    Mistake("no image of any labelled galaxy", (*RINGS[:5], ".", *RINGS[6:]), ("rings.csv", "no image", "readable")),
+    Mistake("a prevalence of three classes", ("finetune", "rings.csv", "--column", "ring", "--images", "images", *MODEL,
+            "--prevalence", "0.1"), ("prevalence", "first of two labels"), cell(4, "ring", "perhaps", "rings.csv")),
     Mistake("no labels named", ("finetune", "--task", "rings", *MODEL), ("'rings'", "finetune labels.csv", "[tasks.rings]")),
     # No votes
     Mistake("no labelled galaxy", ("train", *SURVEY), ("survey.csv", "0 of 24", "30 votes", "min_votes"),

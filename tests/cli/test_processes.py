@@ -15,7 +15,7 @@ import pytest
 from small_survey import write_survey, zooactive
 
 COMMANDS = (
-    "init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "finetune", "evaluate", "report",
+    "init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "finetune", "evaluate", "top", "report",
 )  # fmt: skip
 
 

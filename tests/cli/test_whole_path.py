@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from small_survey import read_json, write_survey, zooactive
 
+from zooactive.prediction import open_predictions
 from zooactive.workspace import find_workspace
 
 GALAXIES, LABELLED = 64, 40
-HEAD = ("--head-epochs", 3)
+HEAD = ("--policy", "head", "--head-epochs", 3)
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +233,33 @@ def test_a_fine_tuned_model_predicts_and_its_labelled_galaxies_are_left_out(copi
     zooactive(*words, "--exclude", labels, folder=copied)
     chosen = pd.read_csv(copied / "rings-selection.csv", dtype={"id": str})
     assert not set(chosen["id"]) & set(rings["id"].head(32))
+
+
+def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest_are_drawn(copied, survey):
+    everything = pd.read_csv(survey / "rings.csv", dtype=str)
+    everything.head(32).rename(columns={"ring": "merger"}).to_csv(copied / "half.csv", index=False)
+    told = zooactive("finetune", "half.csv", "--column", "merger", "--images", survey / "images", *HEAD, folder=copied)
+    assert "tasks/merger/held_out.csv" in told.stderr
+    assert "points" in told.stderr
+    told = zooactive("acquire", "--task", "merger", "--n", 4, folder=copied)
+    assert "zooactive finetune --task merger" in told.stderr
+    chosen = pd.read_csv(copied / "selection-merger.csv", dtype={"id": str})
+    assert len(chosen) == 4
+    assert not set(chosen["id"]) & set(everything["id"].head(32))
+    assert read_json(copied / "selection-merger.csv.how.json")["options"]["votes"] == 1
+    zooactive("top", "--task", "merger", "--n", 5, folder=copied)
+    best = pd.read_csv(copied / "top-merger_yes.csv", dtype={"id": str})
+    stored = open_predictions(copied / "predictions-merger").table().sort_values("merger_yes", ascending=False)
+    assert best["share"].tolist() == pytest.approx(stored["merger_yes"].head(5).tolist())
+    assert best["share"].is_monotonic_decreasing
+    assert (copied / "top-merger_yes.png").stat().st_size > 1000
+    zooactive("top", "merger_no", "--predictions", "predictions-merger", "--n", 2, "--out", "no.csv", folder=copied)
+    assert pd.read_csv(copied / "no.csv")["fraction"].iloc[0] == pytest.approx(1 - stored["merger_yes"].iloc[-1], abs=1e-5)
+
+
+def test_a_task_that_was_not_learnt_yet_says_what_to_run(copied):
+    told = zooactive("acquire", "--task", "bars", folder=copied, code=1).stderr
+    assert "run `zooactive finetune --task bars` first" in told
 
 
 @pytest.mark.parametrize("kind", ["laplace", "ensemble"])

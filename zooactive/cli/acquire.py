@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,6 +63,9 @@ ArtifactOption = Annotated[
 TargetOption = Annotated[
     str | None, typer.Option(help="An answer that the science is about, such as bar_strong.", show_default=False)
 ]
+TaskOption = Annotated[
+    str | None, typer.Option(help="Choose for a fine-tuned task: by its model, for its labels.", show_default=False)
+]
 OutOption = Annotated[Path | None, typer.Option(help="The selection, .csv; a .parquet beside it.", show_default=False)]
 
 
@@ -81,6 +84,7 @@ def command(
     per_clicks: PerClicksOption = None,
     max_artifact: ArtifactOption = None,
     target: TargetOption = None,
+    task: TaskOption = None,
     out: OutOption = None,
     seed: SeedOption = None,
     json: JsonOption = False,
@@ -94,9 +98,12 @@ def command(
         pool={"predictions": predictions},
         acquire={"out": out, **choice},
     )
-    if predictions is None:
+    never = None
+    if task is not None:
+        place, never = _for_task(place, task, predictions=predictions, out=out, votes=votes)
+    elif predictions is None:
         _refuse_stale(place)
-    selection = _choose(place, exclude, also or [])
+    selection = _choose(place, exclude, also or [], never)
     print_table(selection if json else selection.head(10), as_json=json)
     arms = selection["arm"].value_counts()
     note(
@@ -109,10 +116,32 @@ def command(
         )
     )
     report = command_line("report", workspace=workspace, predictions=predictions, selection=out)
-    last_line(f"{len(selection)} galaxies: {place.acquire.out}", f"{report}, or show them to volunteers")
+    following = f"{report}, or show them to volunteers"
+    if task is not None:
+        following = "label them, add them to the table of labels, and " + command_line(
+            "finetune", workspace=workspace, task=task
+        )
+    last_line(f"{len(selection)} galaxies: {place.acquire.out}", following)
 
 
-def _choose(place: Workspace, exclude: Path | None, also: list[Path]) -> pd.DataFrame:
+def _for_task(
+    place: Workspace, task: str, *, predictions: Path | None, out: Path | None, votes: int | None
+) -> tuple[Workspace, list[str]]:
+    """The workspace as the task sees it, a selection of its own, and the ids that have its labels already."""
+    from zooactive.cli.of_task import as_task, labels_of
+
+    place = as_task(place, task, predictions=predictions)
+    known = labels_of(place.model.folder)
+    single = known.tree is not None and known.tree.votes == "class"
+    choice = replace(
+        place.acquire,
+        out=out or place.folder / f"selection-{place.model.folder.name}.csv",
+        votes=1 if single and votes is None else place.acquire.votes,
+    )
+    return replace(place, acquire=choice), list(known.ids[known.labelled])
+
+
+def _choose(place: Workspace, exclude: Path | None, also: list[Path], never: list[str] | None) -> pd.DataFrame:
     """Write the selection and return it."""
     from zooactive.acquisition import acquire
     from zooactive.acquisition.selection_files import write_selection
@@ -130,7 +159,7 @@ def _choose(place: Workspace, exclude: Path | None, also: list[Path]) -> pd.Data
     folders = [place.pool.predictions, *also]
     stored = open_ensemble(folders)
     make_folder(target.parent)
-    selection = acquire(stored, exclude=_excluded(place, exclude, stored), **choice)
+    selection = acquire(stored, exclude=_excluded(place, exclude, stored, never), **choice)
     write_selection(
         selection,
         target,
@@ -159,7 +188,9 @@ def _refuse_stale(place: Workspace) -> None:
         )
 
 
-def _excluded(place: Workspace, exclude: Path | None, stored: Predictions | EnsemblePredictions) -> list[str]:
+def _excluded(
+    place: Workspace, exclude: Path | None, stored: Predictions | EnsemblePredictions, labelled: list[str] | None
+) -> list[str]:
     """Ids of the pool never to choose: those of the file, else those with labels for the questions that were predicted."""
     from zooactive.catalogue import read_catalogue
     from zooactive.errors import AcquisitionError
@@ -167,7 +198,7 @@ def _excluded(place: Workspace, exclude: Path | None, stored: Predictions | Ense
     if exclude is not None:
         never = set(read_catalogue(exclude).ids)
     else:
-        never = set(_labelled(place, stored.tree))
+        never = set(_labelled(place, stored.tree) if labelled is None else labelled)
     excluded = stored.known(never)
     if len(excluded) == len(stored) > 0:
         reason = f"are in {exclude}" if exclude is not None else "are labelled already"
@@ -180,17 +211,14 @@ def _excluded(place: Workspace, exclude: Path | None, stored: Predictions | Ense
 
 def _labelled(place: Workspace, tree: DecisionTree) -> Iterable[str]:
     """The galaxies that need no more votes: of the survey, or of the task whose questions the predictions answer."""
-    from zooactive.catalogue import read_catalogue
-    from zooactive.finetuning import load_task
-
     survey = place.survey
     if survey.catalogue is not None and survey.tree is not None and place.survey_tree().columns == tree.columns:
         galaxies = place.read_survey()
         return list(galaxies.ids[galaxies.labelled])
     for name, settings in place.tasks.items():
-        task = load_task(settings.task or name)
+        task = settings.load(name)
         if settings.labels is not None and task.load_tree().columns == tree.columns:
-            galaxies = read_catalogue(settings.labels, tree=task.load_tree(), label_column=task.label_column)
+            galaxies = task.read(settings.labels, images=settings.images)
             return list(galaxies.ids[galaxies.labelled])
     note(
         f"warning: no table of galaxies with labels for tree '{tree.name}' is named, so none is left out; "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zooactive.cli.console import (
+    ImageSizeOption,
     ImagesOption,
     JsonOption,
     ModelOption,
@@ -17,6 +19,7 @@ from zooactive.cli.console import (
     command_line,
     last_line,
     note,
+    one_of,
     open_workspace,
     print_table,
     progress_bar,
@@ -25,24 +28,62 @@ from zooactive.cli.console import (
 from zooactive.writing import make_folder
 
 if TYPE_CHECKING:
-    from zooactive.finetuning import FinetuneConfig
+    from zooactive.finetune_config import FinetuneConfig
+    from zooactive.finetuned_model import FinetunedModel
+    from zooactive.tasks import Task
     from zooactive.workspace import TaskLabels, Workspace
+
+POLICIES = ("head", "last", "staged", "all")
+
+TaskOption = Annotated[
+    str | None, typer.Option(help="The question: a task's name or its .toml file (default: rings).", show_default=False)
+]
+ColumnOption = Annotated[
+    str | None,
+    typer.Option(help="A new question: the column with yes or no, classes, or fractions.", show_default=False),
+]
+PolicyOption = Annotated[
+    str | None,
+    typer.Option(
+        callback=one_of(POLICIES, "policy"),
+        help="What learns: the new head alone, then the last blocks too, then all (staged, the default), or all at once.",
+        show_default=False,
+    ),
+]
+BlocksOption = Annotated[int | None, typer.Option(min=1, help="Blocks that learn by the policy last.", show_default=False)]
+FoldsOption = Annotated[
+    int | None, typer.Option(min=0, help="Measure by cross-validation with so many fits.", show_default=False)
+]
+PrevalenceOption = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Share of galaxies on the sky that a yes is true of.", show_default=False),
+]
+CropOption = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Centre fraction of the images that is kept.", show_default=False)
+]
 
 
 def command(
     labels: Annotated[
         Path | None, typer.Argument(help="Table of labels (default: the workspace's).", show_default=False)
     ] = None,
-    task: Annotated[str, typer.Option(help="The question: a task's name or its .toml file.")] = "rings",
+    task: TaskOption = None,
+    column: ColumnOption = None,
     *,
     workspace: WorkspaceOption = None,
     model: ModelOption = None,
     images: ImagesOption = None,
+    policy: PolicyOption = None,
+    blocks: BlocksOption = None,
+    folds: FoldsOption = None,
+    prevalence: PrevalenceOption = None,
+    crop: CropOption = None,
+    image_size: ImageSizeOption = None,
     head_epochs: Annotated[
         int | None, typer.Option(min=1, help="Epochs of the new head on frozen features, at most.", show_default=False)
     ] = None,
     unfreeze_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Then this many epochs with all weights free.", show_default=False)
+        int | None, typer.Option(min=0, help="Then this many epochs with the encoder, at most.", show_default=False)
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: tasks/TASK).", show_default=False)] = None,
     seed: SeedOption = None,
@@ -50,50 +91,85 @@ def command(
 ) -> None:
     """Learn a new question from a few hundred labels, and say how well on galaxies held out."""
     place = open_workspace(workspace, model={"folder": model})
-    settings = _settings(place, task, labels=labels, images=images)
-    folder = out or place.folder / "tasks" / Path(task).stem
+    name = task or column or "rings"
+    settings = _settings(place, name, labels=labels, images=images, column=column)
+    question = replace(settings.load(name), **_given(crop=crop, image_size=image_size))
+    config = _config(
+        settings,
+        policy=policy,
+        blocks=blocks,
+        folds=folds,
+        prevalence=prevalence,
+        head_epochs=head_epochs,
+        unfreeze_epochs=unfreeze_epochs,
+        seed=seed,
+    )
+    folder = out or place.folder / "tasks" / Path(name).stem
     make_folder(folder)
     start_networks()
-    from zooactive.finetuning import FinetuneConfig
-
-    config = FinetuneConfig(
-        head_epochs=head_epochs or settings.head_epochs or FinetuneConfig.head_epochs,
-        unfreeze_epochs=settings.unfreeze_epochs if unfreeze_epochs is None else unfreeze_epochs,
-        seed=seed or 0,
-    )
-    metrics = _learn(_encoder_of(place, model), settings, config, folder)
     import pandas as pd
 
-    galaxies = int(metrics.pop("galaxies"))
-    print_table(pd.DataFrame([{"task": task, "galaxies": galaxies, **metrics}]), as_json=json)
-    note(f"measured on {galaxies} galaxies that were neither trained on nor used to stop the training")
+    tuned = _learn(_encoder_of(place, model), settings, question, config, folder)
+    merits = tuned.evaluate()
+    galaxies = int(merits.pop("galaxies"))
+    print_table(pd.DataFrame([{"task": question.name, "galaxies": galaxies, **merits}]), as_json=json)
+    if len(tuned.model.tree.questions) > 1 and not json:
+        print_table(tuned.questions(), as_json=False)
+    note(_how_measured(galaxies, merits, config))
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
-        command_line("predict", workspace=workspace, model=folder, out=f"predictions-{Path(task).stem}"),
+        command_line("predict", workspace=workspace, model=folder, out=f"predictions-{Path(name).stem}"),
     )
 
 
-def _learn(start: Path, settings: TaskLabels, config: FinetuneConfig, folder: Path) -> dict[str, float]:
-    """Fine-tune, write the result into a folder, and return what was measured on the galaxies held out."""
+def _learn(start: Path, settings: TaskLabels, task: Task, config: FinetuneConfig, folder: Path) -> FinetunedModel:
+    """Fine-tune, and write the result into a folder."""
     from zooactive.finetuning import finetune
     from zooactive.models import load_model
     from zooactive.writing import file_hash, write_how
 
-    labels, task, images = settings.labels, settings.task, settings.images
+    labels, images = settings.labels, settings.images
     assert labels is not None
-    assert task is not None
     encoder = load_model(start)
-    with progress_bar("learning the task, epochs", config.head_epochs + config.unfreeze_epochs) as progress:
+    second = 0 if config.free_blocks == 0 else config.unfreeze_epochs
+    first = 0 if config.policy == "all" else config.head_epochs
+    fits = config.folds + 1 if config.folds else 1
+    with progress_bar("learning the task, epochs", fits * (first + second)) as progress:
+        epochs = count(1)
 
         def told(stage: str, epoch: int, losses: dict[str, float]) -> None:
-            progress(epoch + (config.head_epochs if stage == "all" else 0))
+            progress(next(epochs))
 
         tuned = finetune(encoder, labels, task=task, images=images, config=config, progress=told)
     tuned.save(folder)
-    options = {"task": task, "labels": labels, "images": images, "config": asdict(config)}
+    options = {"task": task.to_dict(), "labels": labels, "images": images, "config": asdict(config)}
     inputs = {"model": encoder.fingerprint(), str(labels): file_hash(labels)}
     write_how(folder, command="finetune", options=options, inputs=inputs)
-    return tuned.evaluate()
+    return tuned
+
+
+def _how_measured(galaxies: int, merits: dict[str, float], config: FinetuneConfig) -> str:
+    """Say on what the numbers rest, and how far they can be trusted."""
+    text = f"measured on {galaxies} galaxies that were neither trained on nor used to stop the training"
+    if config.folds:
+        text = f"measured on all {galaxies} galaxies, each by a fit that it had no part in ({config.folds} folds)"
+    if "accuracy" in merits and galaxies:
+        half = 50 * (merits["accuracy_high"] - merits["accuracy_low"])
+        text += f"; the accuracy is known to about {half:.0f} points"
+        text += "" if config.folds or half < 3 else " (--folds 5 measures on all labels)"
+    return text
+
+
+def _config(settings: TaskLabels, **options: Any) -> FinetuneConfig:
+    """The options, then what the workspace says, then the defaults."""
+    from zooactive.finetune_config import FinetuneConfig
+
+    said = {name: getattr(settings, name) for name in ("policy", "folds", "prevalence", "head_epochs", "unfreeze_epochs")}
+    return FinetuneConfig(**(_given(**said) | _given(**options)))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _encoder_of(place: Workspace, model: Path | None) -> Path:
@@ -106,24 +182,26 @@ def _encoder_of(place: Workspace, model: Path | None) -> Path:
     return Path(BUNDLED)
 
 
-def _settings(place: Workspace, task: str, *, labels: Path | None, images: Path | None) -> TaskLabels:
+def _settings(place: Workspace, name: str, *, labels: Path | None, images: Path | None, column: str | None) -> TaskLabels:
     """What the workspace says about a task, options in its place; the task and its labels are known afterwards."""
     from zooactive.errors import WorkspaceError
-    from zooactive.finetuning import load_task
+    from zooactive.tasks import load_task
     from zooactive.workspace import FILE, TaskLabels
 
-    known = place.tasks.get(task, TaskLabels())
+    known = place.tasks.get(name, TaskLabels())
     settings = replace(
         known,
-        task=known.task or task,
+        column=column or known.column,
         labels=_absolute(labels or known.labels),
         images=_absolute(images or known.images),
     )
-    load_task(known.task or task)  # an unknown task is told before anything else
+    if settings.column is None:
+        load_task(known.task or name)  # an unknown task is told before anything else
     if settings.labels is None:
+        how = f"--column {column}" if column else f"--task {name}"
         raise WorkspaceError(
-            f"no labels are named for the task '{task}'; give a table (`zooactive finetune labels.csv --task {task}`), "
-            f"or set labels under [tasks.{task}] in {place.folder / FILE}"
+            f"no labels are named for the task '{name}'; give a table (`zooactive finetune labels.csv {how}`), "
+            f"or set labels under [tasks.{name}] in {place.folder / FILE}"
         )
     return settings
 

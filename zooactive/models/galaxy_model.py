@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from zooactive import __version__
 from zooactive.errors import ModelError, ZooactiveError, did_you_mean
+from zooactive.image_statistics import ImageStatistics
 from zooactive.images import Preprocessing
 from zooactive.models.activation import bias_for
 from zooactive.models.backbones import build_encoder, nested_layers
@@ -73,6 +74,8 @@ class GalaxyModel:
         Features to concentrations.
     network : keras.Model
         Encoder and head: pixels to concentrations float32 (batch, answer).
+    images : ImageStatistics or None
+        What the images looked like that it has learnt from.
 
     Raises
     ------
@@ -121,19 +124,26 @@ class GalaxyModel:
         self.head = ConcentrationHead(self.tree, dropout=dropout, concentrations=concentrations, seed=seed)
         pixels = keras.Input(self.encoder.input.shape[1:], name="pixels")
         self.network = keras.Model(pixels, self.head(self.encoder(pixels)), name="galaxy_model")
+        self.images: ImageStatistics | None = None
 
     def __repr__(self) -> str:
         size, channels = self.preprocessing.size, self.preprocessing.channels
         return f"GalaxyModel('{self.tree.name}', backbone='{self.backbone}', image_size={size}, channels={channels})"
 
-    def with_tree(self, tree: DecisionTree | str | Path, *, concentrations: str | None = None) -> GalaxyModel:
+    def with_tree(
+        self,
+        tree: DecisionTree | str | Path,
+        *,
+        concentrations: str | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> GalaxyModel:
         """Return a model for other questions: a copy of this encoder with a fresh head.
 
         Parameters
         ----------
         tree : DecisionTree, str or Path
-        concentrations : str, optional
-            By default those of this model.
+        concentrations, preprocessing : optional
+            By default those of this model; other images may need another crop.
         """
         other = GalaxyModel(
             tree,
@@ -142,9 +152,10 @@ class GalaxyModel:
             concentrations=concentrations or self.head.concentrations,
             seed=self.seed,
             precision=self.precision,
-            preprocessing=self.preprocessing,
+            preprocessing=preprocessing or self.preprocessing,
         )
         other.encoder.set_weights(self.encoder.get_weights())
+        other.images = self.images
         return other
 
     def start_from(self, other: GalaxyModel) -> None:
@@ -230,6 +241,7 @@ class GalaxyModel:
             "columns": self.tree.columns,
             "pixels": "float32 in [0, 1], (batch, size, size, channels)",
             "fingerprint": _fingerprint(self.to_config(), [*map(_widened, stored), head.kernel, head.bias]),
+            "images": None if self.images is None else self.images.to_dict(),
             "versions": {"zooactive": __version__, "keras": keras.__version__},
         }
         write_json(folder / _ABOUT, about)
@@ -275,6 +287,7 @@ class GalaxyModel:
                 layer.finalize_state()  # it computes with constants made from its weights
         self.head.kernel.assign(head.kernel)
         self.head.bias.assign(head.bias)
+        self.images = None if about.get("images") is None else ImageStatistics(**about["images"])
 
 
 def load_model(folder: str | Path) -> GalaxyModel:

@@ -121,7 +121,7 @@ def _tasks(place: Workspace, facts: list[tuple[str, str]], findings: list[Findin
     for file in sorted((place.folder / "tasks").glob("*/finetuned.json")):
         tuned = load_finetuned(file.parent)
         made = _how(file.parent / "how.json")
-        table = tuned.held_out[["id", tuned.answer, "truth"]]
+        table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
         pixels = _task_pixels(made.get("options", {}), list(table["id"]))
         findings.append(task_finding(tuned.task.name, tuned.evaluate(), table, pixels, answer=tuned.answer))
         how[f"finetune {tuned.task.name}"] = made

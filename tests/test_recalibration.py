@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+from zooactive.errors import PosteriorError
+from zooactive.recalibration import COLDEST, HOTTEST, fit_temperature, prior_shift
+
+
+def test_the_temperature_that_was_put_in_is_found():
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 2, (20_000, 3))
+    labels = (special.softmax(z, axis=1).cumsum(1) < rng.random((20_000, 1))).sum(1)
+    for temperature in (0.5, 1.0, 2.5):
+        assert fit_temperature(z * temperature, labels) == pytest.approx(temperature, rel=0.05)
+
+
+def test_the_temperature_has_bounds_and_no_galaxies_change_nothing():
+    assert fit_temperature(np.tile([3.0, 0.0], (20, 1)), np.zeros(20, int)) == pytest.approx(COLDEST, rel=1e-3)
+    assert fit_temperature(np.tile([30.0, 0.0], (20, 1)), np.ones(20, int)) == pytest.approx(HOTTEST, rel=1e-3)
+    assert fit_temperature(np.empty((0, 2)), np.empty(0, int)) == 1.0
+    with pytest.raises(PosteriorError, match="one label a galaxy"):
+        fit_temperature([[0.0, 1.0]], [0, 1])
+
+
+def test_a_shifted_prior_is_bayes_rule():
+    """Two classes of Gaussian galaxies: the shifted odds of a balanced sample are those of the rare one, exactly."""
+    x = np.linspace(-3, 3, 50)
+    likelihood = np.stack([np.exp(-((x - 1) ** 2) / 2), np.exp(-((x + 1) ** 2) / 2)], axis=1)
+    balanced = np.log(likelihood * [0.5, 0.5])
+    rare = likelihood * [0.03, 0.97]
+    shifted = special.softmax(balanced + prior_shift([0.5, 0.5], [0.03, 0.97]), axis=1)
+    assert shifted == pytest.approx(rare / rare.sum(1, keepdims=True))
+    with pytest.raises(PosteriorError, match="no prior"):
+        prior_shift([0.5, 0.5], [0.0, 1.0])

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from zooactive.catalogue import read_catalogue
+from zooactive.errors import CatalogueError, TrainingError
+from zooactive.images import Preprocessing
+from zooactive.tasks import Task, list_tasks, load_task, task_of_column
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(**columns):
+        rows = len(next(iter(columns.values())))
+        frame = pd.DataFrame({"id": [f"g{i}" for i in range(rows)], "file_loc": "none.png", **columns})
+        frame.to_csv(tmp_path / "labels.csv", index=False)
+        return tmp_path / "labels.csv"
+
+    return write
+
+
+def test_every_bundled_task_loads_and_comes_back_from_plain_values():
+    assert {"rings", "zhu5", "hubble", "candels"} <= set(list_tasks())
+    for name in list_tasks():
+        task = load_task(name)
+        again = Task.from_dict(task.to_dict())
+        assert again.load_tree() == task.load_tree()
+        assert again.to_dict() == task.to_dict()
+
+
+def test_tasks_are_found_by_name_or_file_and_mistakes_in_them_are_named(tmp_path):
+    with pytest.raises(TrainingError, match="Did you mean 'rings'"):
+        load_task("ring")
+    (tmp_path / "mine.toml").write_text('name = "mine"\ntree = "rings"\nlabel_column = "ring"\ncrop = 0.5\n')
+    assert load_task(tmp_path / "mine.toml").label_column == "ring"
+    assert load_task(tmp_path / "mine.toml").preprocessing(Preprocessing(size=64)) == Preprocessing(size=64, crop=0.5)
+    for text, said in (
+        ('name = "bad"\ntree = "rings"\nlabels_column = "ring"\n', "label_column"),
+        ('name = "bad"\n', "needs the entries name and tree"),
+        ('name = "bad"\ntree = "rings"\ncrop = "half"\n', "crop = 'half'; give a number"),
+        ('name = "bad"\ntree = "rings"\ncrop = 2\n', "crop = 2"),
+        ('name = "bad"\n[tree]\nvotes = "class"\n[[tree.question]]\nname = "q"\nanswers = ["a"]\n', "at least two"),
+        ("name = ", "no readable TOML"),
+    ):
+        (tmp_path / "bad.toml").write_text(text)
+        with pytest.raises(TrainingError, match=said):
+            load_task(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize(
+    "cells", [["yes", "no", "Yes"], [1, 0, 1], [True, False, True], [1.0, 0.0, 1.0], ["1", "no", "true"], [1.0, None, 0.0]]
+)
+def test_yes_and_no_are_known_however_they_are_written(table, cells):
+    path = table(merger=cells)
+    task = task_of_column(path, "merger")
+    assert task.load_tree().columns == ("merger_yes", "merger_no")
+    votes = task.read(path).votes
+    wanted = [
+        [0, 0] if cell is None else [1, 0] if str(cell).lower() in ("yes", "1", "true", "1.0") else [0, 1] for cell in cells
+    ]
+    assert votes.tolist() == wanted
+
+
+def test_classes_keep_the_names_of_their_labels(table):
+    path = table(kind=["spiral", "elliptical", "merger", "spiral"])
+    task = task_of_column(path, "kind")
+    assert task.load_tree().questions[0].answers == ("elliptical", "merger", "spiral")
+    assert task.read(path).votes.argmax(1).tolist() == [2, 0, 1, 2]
+    numbers = table(stage=[10, 2, 2, 7])
+    assert task_of_column(numbers, "stage").load_tree().questions[0].answers == ("2", "7", "10")
+    assert task_of_column(numbers, "stage").read(numbers).votes.argmax(1).tolist() == [2, 0, 0, 1]
+
+
+def test_fractions_become_votes_of_as_many_volunteers_as_are_known(table):
+    path = table(p=[0.25, 1.0, None, -999], seen=[8, 4, 5, 5])
+    assert task_of_column(path, "p").read(path).votes.tolist() == [[10, 30], [40, 0], [0, 0], [0, 0]]
+    counted = task_of_column(path, "p", volunteers="seen").read(path)
+    assert counted.votes.tolist() == [[2, 6], [4, 0], [0, 0], [0, 0]]
+    assert counted.labelled.tolist() == [True, True, False, False]
+    with pytest.raises(CatalogueError, match=r"1.5 is above 1"):
+        read_catalogue(
+            table(p_features=[0.5, 1.5]), tree=load_task("hubble").load_tree(), label_column="p_features", volunteers=40
+        )
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([1.5, 2.25, 0.3], None),
+        ([None, None], "blank in every row"),
+        (["a", "a"], "all 2 labels are 'a'"),
+        ([f"c{i}" for i in range(21)], "21 different values"),
+    ],
+)
+def test_a_column_that_is_no_label_is_refused_in_a_sentence(table, cells, said):
+    path = table(x=cells)
+    if said is None:  # few numbers are classes, however odd
+        assert len(task_of_column(path, "x").load_tree().columns) == 3
+        return
+    with pytest.raises(CatalogueError, match=said):
+        task_of_column(path, "x")
+
+
+def test_an_unknown_column_is_named_with_the_nearest(table):
+    with pytest.raises(CatalogueError, match=r"'mergre' is missing.*Did you mean 'merger'"):
+        task_of_column(table(merger=[1, 0]), "mergre")

@@ -1,0 +1,84 @@
+"""A workspace as one of its fine-tuned tasks sees it: that task's model, predictions and labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.cli.console import note, progress_bar, start_networks
+from zooactive.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from zooactive.catalogue import Catalogue
+    from zooactive.workspace import Workspace
+
+
+def task_folder(place: Workspace, task: str) -> Path:
+    """Where a task's fine-tuned model lies.
+
+    Raises
+    ------
+    WorkspaceError
+        When it has not been learnt yet.
+    """
+    folder = place.folder / "tasks" / Path(task).stem
+    if not (folder / "finetuned.json").is_file():
+        raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune --task {task}` first")
+    return folder
+
+
+def as_task(place: Workspace, task: str, *, predictions: Path | None) -> Workspace:
+    """Return the workspace with a task's model and predictions; the pool is predicted where it has not been.
+
+    Raises
+    ------
+    WorkspaceError
+        When the task has not been learnt yet.
+    """
+    folder = task_folder(place, task)
+    out = predictions or place.folder / f"predictions-{folder.name}"
+    place = replace(place, model=replace(place.model, folder=folder), pool=replace(place.pool, predictions=out))
+    if predictions is None:
+        _predict(place)
+    return place
+
+
+def labels_of(folder: Path) -> Catalogue:
+    """Read the table that a task was learnt from.
+
+    Raises
+    ------
+    WorkspaceError
+        When it is not known any more which that was.
+    """
+    from zooactive.tasks import Task
+
+    try:
+        options = json.loads((folder / "how.json").read_text(encoding="utf-8"))["options"]
+        task = Task.from_dict(options["task"], where=str(folder / "how.json"))
+        return task.read(options["labels"], images=options["images"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error
+
+
+def _predict(place: Workspace) -> None:
+    galaxies = place.read_pool()
+    start_networks()
+    from zooactive.models import load_model
+    from zooactive.prediction import predict
+
+    pool = place.pool
+    with progress_bar("predicting", len(galaxies)) as progress:
+        predictions = predict(
+            load_model(place.model.folder),
+            galaxies,
+            out=pool.predictions,
+            draws=pool.draws,
+            seed=pool.seed,
+            batch_size=pool.batch_size,
+            progress=progress,
+        )
+    if len(predictions.failures()):
+        note(f"{len(predictions.failures())} images could not be read; {pool.predictions / 'failures.parquet'} lists them")

@@ -1,0 +1,101 @@
+"""What images look like to a network, in four numbers, and whether others look so too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.images import Preprocessing
+
+ENOUGH = 512
+"""Images of a catalogue that are looked at."""
+
+_FAR = 2.0
+"""Standard deviations of single images by which a set of images may differ in the median."""
+
+_ADVICE = {
+    "brightness": "is another stretch or a negative in use?",
+    "contrast": "is another stretch in use?",
+    "colour": "are these grey images, or other bands?",
+    "extent": "galaxies have another size in them: set crop in the task's file, or give --crop",
+}
+
+
+@dataclass(frozen=True)
+class ImageStatistics:
+    """Mean and standard deviation over images of their brightness, contrast, colour and extent.
+
+    Parameters
+    ----------
+    mean, spread : dict of str to float
+        ``brightness``: mean of the pixels; ``contrast``: their standard deviation; ``colour``: mean difference between the
+        brightest and the faintest channel; all in units of the full range. ``extent``: the radius that holds half of the
+        light above the border's median, in units of half the image.
+    """
+
+    mean: Mapping[str, float]
+    spread: Mapping[str, float]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, preprocessing: Preprocessing) -> ImageStatistics:
+        """Look at up to `ENOUGH` of a catalogue's images, as a model is shown them; unreadable ones are left out."""
+        table = _numbers(catalogue, preprocessing)
+        return cls(_named(table.mean(0)), _named(table.std(0)))
+
+    def complaints(self, catalogue: Catalogue, preprocessing: Preprocessing) -> list[str]:
+        """Say in which of the four numbers a catalogue's images are unlike these, one text each; none where they are alike.
+
+        The median image is compared: it is unlike where it lies more than two standard deviations from the mean.
+        """
+        median = _named(np.median(_numbers(catalogue, preprocessing), axis=0))
+        return [
+            f"{name} {median[name]:.3f} in place of {self.mean[name]:.3f} +- {self.spread[name]:.3f} ({_ADVICE[name]})"
+            for name in _ADVICE
+            if abs(median[name] - self.mean[name]) > _FAR * self.spread[name] + 1e-3
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def describe_images(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Brightness, contrast, colour and extent of each image, (image, side, side, channel) -> (image, 4).
+
+    Examples
+    --------
+    >>> disc = np.zeros((1, 100, 100, 3), np.uint8)
+    >>> y, x = np.indices((100, 100)) - 49.5
+    >>> disc[0, np.hypot(x, y) < 25] = 255
+    >>> describe_images(disc).round(2).tolist()  # half of the light of a disc of radius 1/2 is within 1/2 / sqrt 2
+    [[0.2, 0.4, 0.0, 0.36]]
+    """
+    values = pixels.astype(np.float64) / 255
+    grey = values.mean(-1)
+    side = grey.shape[1]
+    border = np.concatenate([grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]], axis=1)
+    light = np.clip(grey - np.median(border, axis=1)[:, None, None], 0, None).reshape(len(grey), -1)
+    y, x = np.indices((side, side)) - (side - 1) / 2
+    radius = np.hypot(x, y).ravel()
+    order = np.argsort(radius, kind="stable")
+    grown = np.cumsum(light[:, order], axis=1)
+    half = (grown < grown[:, -1:] / 2).sum(1)
+    extent = radius[order][np.minimum(half, len(radius) - 1)] / (side / 2)
+    colour = (values.max(-1) - values.min(-1)).mean((1, 2))
+    return np.column_stack([values.mean((1, 2, 3)), grey.std((1, 2)), colour, extent])
+
+
+def _numbers(catalogue: Catalogue, preprocessing: Preprocessing) -> NDArray[np.float64]:
+    rows = np.unique(np.linspace(0, len(catalogue) - 1, min(len(catalogue), ENOUGH)).astype(np.int64))
+    pixels, failures = catalogue.decode(preprocessing, rows)
+    read = [i for i in range(len(rows)) if i not in failures]
+    return describe_images(pixels[read]) if read else np.full((1, len(_ADVICE)), np.nan)
+
+
+def _named(values: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(_ADVICE, map(float, values), strict=True))
