@@ -29,7 +29,9 @@ def command(
         "zooactive train": lambda: train.command(workspace=folder),
         "zooactive predict": lambda: predict.command(workspace=folder),
         f"zooactive acquire --n {n}": lambda: acquire.command(workspace=folder, n=n),
-        "zooactive finetune --task rings": lambda: finetune.command(workspace=folder, task="rings"),
+        "zooactive finetune --task rings --policy head": lambda: finetune.command(
+            task="rings", workspace=folder, policy="head"
+        ),
         "zooactive report": lambda: report.command(workspace=folder),
     }
     for shown, step in steps.items():
