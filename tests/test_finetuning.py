@@ -13,7 +13,7 @@ from zooactive.models.freezing import encoder_blocks
 from zooactive.tasks import Task, task_of_column
 from zooactive.tree import DecisionTree, Question
 
-QUICK = FinetuneConfig(policy="head", head_epochs=30, copies=2, batch_size=8, patience=30)
+QUICK = FinetuneConfig(policy="head", head_epochs=15, copies=2, batch_size=16, patience=30, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +80,19 @@ def test_stages_of_each_policy(encoder, labels):
 
 
 def test_each_galaxy_is_predicted_by_a_fold_that_it_had_no_part_in(encoder, labels):
-    config = FinetuneConfig(policy="head", folds=4, head_epochs=30, copies=2, batch_size=8, patience=30)
+    config = FinetuneConfig(**{**vars(QUICK), "folds": 4})
     tuned = finetune(encoder, labels, task="rings", config=config)
     assert sorted(tuned.held_out["id"]) == [f"r{i:02d}" for i in range(80)]
     assert (tuned.held_out.groupby("fold")["ring_yes_votes"].agg(["sum", "size"]) == [10, 20]).all(axis=None)
     assert tuned.evaluate()["galaxies"] == 80
     assert tuned.evaluate()["accuracy"] > 0.9
+
+
+def test_all_labels_may_be_learnt_from_where_others_judge(encoder, labels):
+    tuned = finetune(encoder, labels, task="rings", config=FinetuneConfig(**{**vars(QUICK), "ratios": (0.8, 0.2, 0.0)}))
+    assert len(tuned.held_out) == 0
+    assert tuned.evaluate()["galaxies"] == 0
+    assert np.isnan(tuned.evaluate()["accuracy"])
 
 
 def test_a_prevalence_shifts_the_odds_and_nothing_else(encoder, labels):
@@ -186,8 +193,17 @@ def test_a_missing_label_column_is_named(encoder, labels):
         ({"prevalence": 1.0}, "between 0 and 1"),
         ({"copies": 9}, "1 to 8"),
         ({"layer_decay": 0.0}, "layer_decay = 0.0"),
+        ({"ratios": (0.8, 0.3, 0.1)}, "sum to 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, said):
     with pytest.raises(TrainingError, match=said):
         FinetuneConfig(**settings)
+
+
+def test_the_held_out_table_says_what_predicting_says(encoder, labels):
+    for policy in ("head", "staged"):
+        config = FinetuneConfig(policy=policy, head_epochs=2, unfreeze_epochs=1, copies=2, batch_size=8)
+        tuned = finetune(encoder, labels, task="rings", config=config)
+        table = tuned.predict(labels).to_table().set_index("id").loc[tuned.held_out["id"]]
+        assert tuned.held_out["ring_yes"].to_numpy() == pytest.approx(table["ring_yes"].to_numpy(), abs=1e-4)

@@ -37,8 +37,8 @@ class FinetuneConfig:
         Weigh each galaxy by its label's frequency to the power of minus this; 0: all alike, 1: all labels alike.
     batch_size, patience, seed : int
     ratios : (float, float, float)
-        Shares that train, choose the best epoch, and are held out for the metrics; by hashed id, with every label's share
-        in each.
+        Shares that train, choose the best epoch, and are held out for the metrics (0: none, where they are measured on
+        other galaxies); by hashed id, with every label's share in each.
     folds : int
         Measure by cross-validation: so many fits, each with another part held out, and at last the one that is kept.
         0: by one split.
@@ -83,6 +83,8 @@ class FinetuneConfig:
                 f"blocks = {self.blocks}, layer_decay = {self.layer_decay}, balance = {self.balance}; give at least 1, a "
                 "share above 0 up to 1, and at least 0"
             )
+        if min(self.ratios[:2]) <= 0 or self.ratios[2] < 0 or abs(sum(self.ratios) - 1) > 1e-9:
+            raise TrainingError(f"ratios = {self.ratios}; give three shares that sum to 1, the first two above 0")
         if self.folds == 1 or self.folds < 0:
             raise TrainingError(f"folds = {self.folds}; give 0 for one split, or 3 and more")
         if self.folds == 2:

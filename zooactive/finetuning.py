@@ -19,6 +19,7 @@ from zooactive.finetuned_model import load_finetuned as load_finetuned
 from zooactive.folds import label_of, stratified_folds, stratified_split
 from zooactive.image_statistics import ImageStatistics
 from zooactive.images import SMALLEST_SIDE, Preprocessing
+from zooactive.posterior import Posterior
 from zooactive.recalibration import fit_temperature, prior_shift
 from zooactive.stages import Progress, Stage, fit_head_to_features, head_features, label_weights, votes_of
 from zooactive.tasks import Task, load_task
@@ -140,8 +141,9 @@ class _Work:
         parts = stratified_split(self.labelled, self.config.ratios, seed=self.config.seed)
         rows = tuple(np.array([row_of[galaxy_id] for galaxy_id in part.ids], dtype=np.int64) for part in parts)
         self._refuse_unlearnable(rows[0])
-        for part, purpose in zip(rows, ("training", "choosing the best epoch", "the held-out metrics"), strict=True):
-            if len(part) == 0:
+        purposes = ("training", "choosing the best epoch", "the held-out metrics")
+        for part, purpose, share in zip(rows, purposes, self.config.ratios, strict=True):
+            if len(part) == 0 and share > 0:
                 raise TrainingError(
                     f"{self.labelled.source}: of {len(self.labelled)} labelled galaxies none is left for {purpose}; bring "
                     "more labels"
@@ -234,14 +236,18 @@ class _Work:
     def _soften(self, tuned: GalaxyModel, judging: NDArray[np.int64]) -> None:
         """Divide the head's outputs by the temperature that suits the galaxies which chose the best epoch."""
         head = tuned.linear_head()
-        frozen = self.views is not None and self.config.free_blocks == 0
-        features = self.views[0][judging] if frozen and self.views is not None else self._features(tuned, judging)
-        temperature = fit_temperature(features @ head.kernel + head.bias, label_of(self.labelled)[judging])
+        logits = self._features(tuned, judging).astype(np.float32) @ head.kernel + head.bias
+        temperature = fit_temperature(logits, label_of(self.labelled)[judging])
         tuned.head.kernel.assign(head.kernel / temperature)
         tuned.head.bias.assign(head.bias / temperature)
 
-    def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = head_features(tuned, self.labelled.take(rows), 1)[0]
+    def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+        """What a fitted model's head sees of some rows; of a frozen encoder it is known already."""
+        if self.views is not None and self.config.free_blocks == 0 and tuned.preprocessing.scales == (1.0,):
+            return self.views[0][rows]
+        from zooactive.prediction import embed
+
+        features: NDArray[np.float16] = embed(tuned, self.labelled.take(rows))[0]
         return features
 
     # What is known afterwards ----------------------------------------------------------------------------------------
@@ -250,10 +256,11 @@ class _Work:
         """Expected fractions and votes of galaxies that a model has not learnt from."""
         import pandas as pd
 
-        from zooactive.prediction import predict
-
         galaxies = self.labelled.take(rows)
-        mean, votes = predict(tuned, galaxies).mean(), votes_of(galaxies)
+        mean, votes = np.empty((0, len(self.tree.columns))), votes_of(galaxies)
+        if len(rows):  # with the draws of `zooactive.predict`, so that both say the same
+            draws = tuned.linear_head().posterior_concentrations(self._features(tuned, rows), draws=64, seed=0)
+            mean = Posterior(draws, galaxies.ids, self.tree).mean()
         columns: dict[str, Any] = {"id": galaxies.ids}
         for i, column in enumerate(self.tree.columns):
             columns |= {column: mean[:, i], f"{column}_votes": votes[:, i]}

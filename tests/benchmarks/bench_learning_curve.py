@@ -1,0 +1,106 @@
+"""How many labels does a question need, from the bundled encoder and from fresh weights?
+
+    python tests/benchmarks/bench_learning_curve.py [PICTURE]
+
+Rings, folds by hashed id: each galaxy is judged by a fit that it had no part in. Of the others 20, 50, 100, 200 and 300 in
+the order of their hash have labels, of which a fifth chooses the best epoch. Writes the docs' figure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import zooactive as za
+from zooactive.catalogue import Catalogue
+from zooactive.finetune_config import FinetuneConfig
+from zooactive.folds import stratified_folds, stratified_split
+from zooactive.task_merits import task_merits
+from zooactive.tasks import load_task
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "rings" / "rings.csv"
+LABELS = (20, 50, 100, 200, 300)
+FOLDS = 5
+ARMS = ("head", "staged", "scratch")
+WORDS = {"head": "bundled encoder, head alone", "staged": "bundled encoder, staged", "scratch": "fresh weights"}
+SHIFT = {"head": 0.97, "staged": 1.0, "scratch": 1.03}  # so that the bars do not hide one another
+RATIOS = (0.8, 0.2, 0.0)
+PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "learning_curve.png"
+
+
+def main(picture: Path) -> None:
+    """Measure all points, and draw them."""
+    rings = load_task("rings").read(DATA)
+    fold = stratified_folds(rings, FOLDS)
+    points = []
+    for number in LABELS:
+        for arm in ARMS:
+            means, votes = [], []
+            for held in range(FOLDS):
+                labelled = _first(rings.take(fold != held), number)
+                model = scratch(labelled) if arm == "scratch" else tuned(labelled, arm)
+                means.append(za.predict(model, rings.take(fold == held)).mean())
+                assert rings.votes is not None
+                votes.append(rings.votes[fold == held])
+            assert rings.tree is not None
+            merits = task_merits(np.concatenate(means), np.concatenate(votes), rings.tree)
+            points.append({"labels": number, "arm": arm, **merits})
+            print(f"{number:4} labels, {arm:7} accuracy {merits['accuracy']:.3f}, AUC {merits['auc']:.3f}", flush=True)
+            picture.with_suffix(".json").write_text(json.dumps(points, indent=1) + "\n")
+    draw(points, picture)
+
+
+def _first(rings: Catalogue, number: int) -> Catalogue:
+    """So many galaxies in the order of their hash, as balanced as all; more of them contain fewer."""
+    share = min(1.0, number / len(rings))
+    return rings if share == 1 else stratified_split(rings, (share, 1 - share), seed=1)[0]
+
+
+def tuned(labelled: Catalogue, policy: str) -> za.GalaxyModel:
+    """Fine-tune the bundled encoder to all of them: the judges are elsewhere."""
+    return za.finetune(None, labelled, task="rings", config=FinetuneConfig(policy=policy, ratios=RATIOS)).model
+
+
+def scratch(labelled: Catalogue) -> za.GalaxyModel:
+    """Train the same network from fresh weights, with the same galaxies to choose the best epoch."""
+    learning, judging, _ = stratified_split(labelled, RATIOS)
+    assert learning.tree is not None
+    model = za.GalaxyModel(learning.tree, preprocessing=za.load_model("bundled").preprocessing, concentrations="fraction")
+    config = za.TrainingConfig(
+        epochs=40, batch_size=min(32, len(learning)), patience=12, augmentation=FinetuneConfig().augmentation
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        za.train(model, learning, validation=judging, run_dir=folder, config=config)
+    return model
+
+
+def draw(points: list[dict[str, float | str]], picture: Path) -> None:
+    """Accuracy against labels, with Wilson's intervals."""
+    from zooactive.plots.style import COLOURS, INK, dress, paper
+
+    figure = paper(5.6, 3.6, layout="constrained")
+    axes = figure.subplots()
+    for arm, colour in zip(ARMS, COLOURS, strict=False):
+        own = [point for point in points if point["arm"] == arm]
+        x = np.array([point["labels"] for point in own], dtype=float) * SHIFT[arm]
+        y, low, high = (np.array([point[f"accuracy{end}"] for point in own], dtype=float) for end in ("", "_low", "_high"))
+        axes.errorbar(x, y, (y - low, high - y), color=colour, marker="o", markersize=4, capsize=2, label=WORDS[arm])
+    axes.axhline(0.5, color=INK, linewidth=0.6, linestyle=":")
+    dress(axes)
+    axes.set_xscale("log")
+    axes.set_xticks(LABELS, [str(number) for number in LABELS])
+    axes.minorticks_off()
+    axes.set_xlabel("labelled galaxies", fontsize=9, color=INK)
+    axes.set_ylabel("accuracy, rings", fontsize=9, color=INK)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    figure.savefig(picture, dpi=150)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)
