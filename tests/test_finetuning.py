@@ -13,7 +13,7 @@ from zooactive.models.freezing import encoder_blocks
 from zooactive.tasks import Task, task_of_column
 from zooactive.tree import DecisionTree, Question
 
-QUICK = FinetuneConfig(policy="head", head_epochs=15, copies=2, batch_size=16, patience=30, learning_rate=1e-2)
+QUICK = FinetuneConfig(policy="head", head_epochs=30, copies=2, batch_size=16, patience=30, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")

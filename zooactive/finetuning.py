@@ -244,7 +244,8 @@ class _Work:
     def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
         """What a fitted model's head sees of some rows; of a frozen encoder it is known already."""
         if self.views is not None and self.config.free_blocks == 0 and tuned.preprocessing.scales == (1.0,):
-            return self.views[0][rows]
+            known: NDArray[np.float32] = self.views[0][rows]
+            return known
         from zooactive.prediction import embed
 
         features: NDArray[np.float16] = embed(tuned, self.labelled.take(rows))[0]
