@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zooactive.cli.console import note, progress_bar, start_networks
+from zooactive.cli.console import start_networks
+from zooactive.cli.predict import predict_pool
 from zooactive.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ def as_task(place: Workspace, task: str, *, predictions: Path | None) -> Workspa
     out = predictions or place.folder / f"predictions-{folder.name}"
     place = replace(place, model=replace(place.model, folder=folder), pool=replace(place.pool, predictions=out))
     if predictions is None:
-        _predict(place)
+        galaxies = place.read_pool()
+        start_networks()
+        from zooactive.models import load_model
+
+        predict_pool(place, galaxies, load_model(folder))
     return place
 
 
@@ -61,24 +66,3 @@ def labels_of(folder: Path) -> Catalogue:
         return task.read(options["labels"], images=options["images"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error
-
-
-def _predict(place: Workspace) -> None:
-    galaxies = place.read_pool()
-    start_networks()
-    from zooactive.models import load_model
-    from zooactive.prediction import predict
-
-    pool = place.pool
-    with progress_bar("predicting", len(galaxies)) as progress:
-        predictions = predict(
-            load_model(place.model.folder),
-            galaxies,
-            out=pool.predictions,
-            draws=pool.draws,
-            seed=pool.seed,
-            batch_size=pool.batch_size,
-            progress=progress,
-        )
-    if len(predictions.failures()):
-        note(f"{len(predictions.failures())} images could not be read; {pool.predictions / 'failures.parquet'} lists them")

@@ -27,6 +27,7 @@ from zooactive.errors import did_you_mean
 from zooactive.writing import make_folder
 
 if TYPE_CHECKING:
+    from zooactive.catalogue import Catalogue
     from zooactive.models import GalaxyModel, LinearDraws
     from zooactive.workspace import Workspace
 
@@ -71,11 +72,21 @@ def command(
     make_folder(place.pool.predictions)
     start_networks()
     from zooactive.models import load_model
-    from zooactive.prediction import predict
 
     pool = place.pool
     network = load_model(place.model.folder)
-    fitted = None if pool.draws_from == "dropout" else _fitted(place, network)
+    predicted = predict_pool(place, galaxies, network, None if pool.draws_from == "dropout" else _fitted(place, network))
+    last_line(
+        f"{predicted} galaxies, {pool.draws} draws by {pool.draws_from}: {pool.predictions}",
+        command_line("acquire", workspace=workspace, predictions=out, n=place.acquire.n),
+    )
+
+
+def predict_pool(place: Workspace, galaxies: Catalogue, network: GalaxyModel, draws_from: LinearDraws | None = None) -> int:
+    """Predict galaxies into the pool's folder as the workspace says, or finish that, and return how many there are."""
+    from zooactive.prediction import predict
+
+    pool = place.pool
     with progress_bar("predicting", len(galaxies)) as progress:
         predictions = predict(
             network,
@@ -84,16 +95,13 @@ def command(
             draws=pool.draws,
             seed=pool.seed,
             batch_size=pool.batch_size,
-            draws_from=fitted,
+            draws_from=draws_from,
             progress=progress,
         )
     failures = len(predictions.failures())
     if failures:
         note(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
-    last_line(
-        f"{len(galaxies) - failures} galaxies, {pool.draws} draws by {pool.draws_from}: {pool.predictions}",
-        command_line("acquire", workspace=workspace, predictions=out, n=place.acquire.n),
-    )
+    return len(galaxies) - failures
 
 
 def _fitted(place: Workspace, network: GalaxyModel) -> LinearDraws:
