@@ -240,10 +240,11 @@ def test_the_difference_of_fractions_is_that_of_galaxies_really_asked(tree):
 
 
 def test_a_tasks_metrics_say_how_many_galaxies_they_rest_on(task, pixels):
-    metrics = {"galaxies": 100.0, "accuracy": 0.8, "baseline": 0.6, "auc": float("nan"), "log_loss": 0.5}
+    interval = {"accuracy_low": 0.711, "accuracy_high": 0.867}
+    metrics = {"galaxies": 100.0, "accuracy": 0.8, **interval, "baseline": 0.6, "auc": float("nan"), "log_loss": 0.5}
     finding = report.task_finding("rings", metrics, task, pixels, answer="ring_yes")
     assert finding.text == (
-        "On 100 galaxies that the model was not trained on: 80.0% of the answers are right (standard error 4.0 points); "
+        "On 100 galaxies that the model was not trained on: 80.0% of the answers are right (95% interval 71.1 to 86.7); "
         "always giving the commonest answer would make it 60.0%; log loss is 0.500."
     )
     surest, contrary, unsure = finding.galleries
@@ -251,6 +252,8 @@ def test_a_tasks_metrics_say_how_many_galaxies_they_rest_on(task, pixels):
     assert [tile.caption for tile in contrary.tiles[:2]] == [IDS[0], IDS[1]]
     assert unsure.tiles[0].caption == IDS[20]
     assert surest.tiles[0].lines == ("probability 1.000", "labelled yes")
+    shares = report.task_finding("hubble", {}, task.assign(truth=0.25), pixels, answer="ring_yes")
+    assert shares.galleries[0].tiles[0].lines == ("probability 1.000", "volunteers 0.25")
 
 
 def test_a_task_without_truth_claims_nothing(task, pixels):

@@ -185,8 +185,8 @@ def task_finding(
         The task, e.g. "rings".
     metrics : mapping of str to float
         "galaxies" is the number of held-out galaxies that they rest on (else the rows with a truth are counted);
-        "accuracy", "baseline" and "auc" are put in words, anything else is named with its value, and what is not finite
-        is left out.
+        anything else is put in words with its value and, where ``NAME_low`` and ``NAME_high`` are there too, its interval;
+        what is not finite is left out.
     table : DataFrame
         Columns id, `answer` (its probability) and, if known, truth: the share of labels that give the answer, blank
         where unknown.
@@ -247,6 +247,14 @@ def questions_finding(question_table: pd.DataFrame) -> Finding:
     )
 
 
+_MEASURES = {
+    "auc": "the area under the ROC curve",
+    "macro_f1": "the mean F1 of the answers",
+    "mean_error": "the mean error of the fraction",
+    "baseline_error": "the mean error of always predicting the mean",
+}
+
+
 # Inside -----------------------------------------------------------------------------------------------------------------
 
 
@@ -279,7 +287,8 @@ def _selected_tile(row: Mapping[str, Any], pixels: Mapping[str, NDArray[np.uint8
 
 def _task_tile(galaxy_id: str, probability: float, truth: float, pixels: Mapping[str, NDArray[np.uint8]]) -> Tile:
     lines = [f"probability {probability:.3f}"]
-    lines += [f"labelled {'yes' if truth > 0.5 else 'no'}"] if math.isfinite(truth) else []
+    if math.isfinite(truth):
+        lines += [f"labelled {'yes' if truth else 'no'}" if truth in (0, 1) else f"volunteers {truth:.2f}"]
     return _tile(galaxy_id, lines, pixels)
 
 
@@ -290,20 +299,28 @@ def _tile(galaxy_id: str, lines: list[str], pixels: Mapping[str, NDArray[np.uint
 def _in_words(metrics: Mapping[str, float], galaxies: int) -> str:
     if not galaxies:
         return "No galaxy with a known answer was held out, so nothing is measured here."
-    metrics = {key: value for key, value in metrics.items() if math.isfinite(value)}
-    said = []
-    if "accuracy" in metrics:
-        accuracy = float(metrics["accuracy"])
-        error = math.sqrt(max(accuracy * (1 - accuracy), 0) / galaxies)
-        said.append(f"{100 * accuracy:.1f}% of the answers are right (standard error {100 * error:.1f} points)")
-    if "baseline" in metrics:
-        said.append(f"always giving the commonest answer would make it {100 * float(metrics['baseline']):.1f}%")
-    if "auc" in metrics:
-        said.append(f"the area under the ROC curve is {float(metrics['auc']):.3f}")
-    plain = {key: value for key, value in metrics.items() if key not in ("galaxies", "accuracy", "baseline", "auc")}
-    said += [f"{key.replace('_', ' ')} is {float(value):.3f}" for key, value in plain.items()]
+    known = {key: float(value) for key, value in metrics.items() if math.isfinite(value) and key != "galaxies"}
+    ends = {f"{key}{end}" for key in known for end in ("_low", "_high")}
+    said = [_measure_in_words(key, value, known) for key, value in known.items() if key not in ends]
     measured = "; ".join(said) or "nothing can be measured"
     return f"On {_galaxies(galaxies)} that the model was not trained on: {measured}."
+
+
+def _measure_in_words(name: str, value: float, known: Mapping[str, float]) -> str:
+    """One measure, and its 95% interval where it is known."""
+    shares = {
+        "accuracy": "{} of the answers are right",
+        "baseline": "always giving the commonest answer would make it {}",
+        "purity": "of galaxies that are called so at that prevalence, {} would be",
+        "completeness": "{} of those that are would be found",
+    }
+    shown = shares.get(name, f"{_MEASURES.get(name, name.replace('_', ' '))} is {{}}")
+    number = f"{100 * value:.1f}%" if name in shares else f"{value:.3f}"
+    low, high = known.get(f"{name}_low"), known.get(f"{name}_high")
+    if low is None or high is None:
+        return shown.format(number)
+    ends = f"{100 * low:.1f} to {100 * high:.1f}" if name in shares else f"{low:.3f} to {high:.3f}"
+    return f"{shown.format(number)} (95% interval {ends})"
 
 
 def _galaxies(count: int) -> str:
