@@ -72,8 +72,8 @@ def describe_images(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     >>> disc = np.zeros((1, 100, 100, 3), np.uint8)
     >>> y, x = np.indices((100, 100)) - 49.5
     >>> disc[0, np.hypot(x, y) < 25] = 255
-    >>> describe_images(disc).round(2).tolist()  # half of the light of a disc of radius 1/2 is within 1/2 / sqrt 2
-    [[0.2, 0.4, 0.0, 0.36]]
+    >>> describe_images(disc).round(2).tolist()  # half of the light of a disc of radius 1/2 is within 1/2 / sqrt 2 = 0.354
+    [[0.2, 0.4, 0.0, 0.35]]
     """
     values = pixels.astype(np.float64) / 255
     grey = values.mean(-1)

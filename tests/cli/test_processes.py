@@ -135,7 +135,13 @@ def test_ctrl_c_ends_with_130_and_keeps_the_epochs_that_are_done(tmp_path):
     words += ["--backbone", "small_cnn", "--image-size", "32", "--epochs", "5000", "--learning-rate", "1e-6"]
     (folder / "zooactive.toml").write_text("[training]\npatience = 5000\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "zooactive", *words], cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "zooactive", *words],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Tests that a shell runs in the background would hand down that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     told = ""
