@@ -17,7 +17,7 @@ class FinetuneConfig:
     Parameters
     ----------
     policy : {"staged", "head", "last", "all"}
-        What learns. ``head``: a new head alone, on frozen features, in seconds. ``last``: then the encoder's last `blocks`
+        What learns. ``head``: a new head alone, on frozen features. ``last``: then the encoder's last `blocks`
         too. ``staged``: then all of the encoder. ``all``: everything from the first step. Batch norms never do.
     blocks : int
         For ``last``: how many.
