@@ -36,6 +36,7 @@ FLOORS = (
         "image_statistics",
         "images",
         "shards",
+        "stored_images",
         "surveys",
         "tables",
         "tasks",

@@ -12,6 +12,7 @@ import pytest
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import CatalogueError
 from zooactive.images import Preprocessing
+from zooactive.stored_images import StoredImage
 from zooactive.tree import DecisionTree, Question
 from zooactive.tree_files import load_tree
 
@@ -228,9 +229,9 @@ def test_without_an_image_column_files_are_found_by_id(frame: pd.DataFrame, tmp_
 def test_images_in_parquet_may_be_bytes_or_structs_of_bytes_and_path(tmp_path: Path) -> None:
     images = [{"bytes": b"one", "path": "1.jpg"}, {"bytes": None, "path": "2.jpg"}, None]
     write(pd.DataFrame({"id": list("abc"), "image": images}), tmp_path / "structs.parquet")
-    assert read_catalogue(tmp_path / "structs.parquet").images == (b"one", tmp_path / "2.jpg", None)
+    assert read_catalogue(tmp_path / "structs.parquet").in_memory().images == (b"one", tmp_path / "2.jpg", None)
     write(pd.DataFrame({"id": list("ab"), "image": [b"one", None]}), tmp_path / "bytes.parquet")
-    assert read_catalogue(tmp_path / "bytes.parquet").images == (b"one", None)
+    assert read_catalogue(tmp_path / "bytes.parquet").in_memory().images == (b"one", None)
 
 
 def test_a_folder_of_images_is_a_catalogue_of_its_file_names(write_pictures, tmp_path: Path) -> None:
@@ -409,7 +410,7 @@ def test_the_clean_sample_of_zhu_is_a_pool_and_with_its_tree_a_labelled_set(shar
     catalogue = read_catalogue(path, tree=tree, label_column="label")
     labels = pd.read_parquet(path, columns=["label"])["label"]
     assert len(catalogue) == 25913
-    assert isinstance(catalogue.images[0], bytes)
+    assert isinstance(catalogue.images[0], StoredImage)
     assert np.array_equal(catalogue.votes.argmax(axis=1), labels)
     assert catalogue.labelled.all()
 

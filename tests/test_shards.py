@@ -58,10 +58,10 @@ def test_without_preprocessing_the_very_bytes_are_kept(catalogue: Catalogue, tmp
     write_shards(catalogue, tmp_path / "shards")
     back = read_catalogue(tmp_path / "shards")
     assert back.prepared is None
-    assert back.images == tuple(path.read_bytes() for path in catalogue.images)
+    assert back.in_memory().images == tuple(path.read_bytes() for path in catalogue.images)
     again = write_shards(back, tmp_path / "again")
     assert again.galaxies == 25
-    assert read_catalogue(again.folder).images == back.images
+    assert read_catalogue(again.folder).in_memory().images == back.in_memory().images
 
 
 def test_shards_are_plain_parquet_with_one_column_an_answer(catalogue: Catalogue, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_shards_of_other_pixels_cannot_be_packed_again(catalogue: Catalogue, tmp
     with pytest.raises(CatalogueError, match="pack them again"):
         write_shards(back, tmp_path / "other", Preprocessing(size=24))
     same = write_shards(back, tmp_path / "same", SMALL)
-    assert read_catalogue(same.folder).images == back.images
+    assert read_catalogue(same.folder).in_memory().images == back.in_memory().images
 
 
 def test_columns_that_parquet_cannot_hold_and_empty_catalogues_are_refused(catalogue: Catalogue, tmp_path: Path) -> None:

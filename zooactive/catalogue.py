@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from zooactive.cutouts import IMAGE_SUFFIXES, find_images
 from zooactive.errors import CatalogueError, did_you_mean
 from zooactive.hashing import uniform_from_ids
-from zooactive.images import ImageSource, Preprocessing, decode_many
+from zooactive.images import ImageSource, Preprocessing, decode_many, place_of
+from zooactive.stored_images import StoredImage
 from zooactive.tables import parquet_parts, read_table, rows_where
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import load_tree
@@ -38,7 +39,7 @@ class Catalogue:
     ----------
     ids : ndarray of object (str), shape (G,)
         Each once.
-    images : tuple of Path, bytes or None, length G
+    images : tuple of Path, bytes, StoredImage or None, length G
     votes : ndarray of float64, shape (G, answer), or None
         Counts or pseudo-counts in the order of ``tree.columns``, 0 where a question was not asked.
     tree : DecisionTree or None
@@ -158,6 +159,14 @@ class Catalogue:
             raise CatalogueError(f"{self.source} has no votes; read it with a tree")
         tree = self.tree.only(questions)
         return replace(self, tree=tree, votes=self.votes[:, [self.tree.columns.index(name) for name in tree.columns]])
+
+    def in_memory(self) -> Catalogue:
+        """Return the same galaxies with the images of Parquet files held in memory, encoded, to be read in any order."""
+        images = list(self.images)
+        for row in sorted(range(len(self)), key=lambda row: place_of(images[row])):
+            image = images[row]
+            images[row] = image.read() if isinstance(image, StoredImage) else image
+        return replace(self, images=tuple(images))
 
     def without_votes(self) -> Catalogue:
         """Return the same galaxies as a pool: their votes left out."""
@@ -347,7 +356,8 @@ def read_catalogue(
         if tree is not None or id_column or image_column or where:
             raise CatalogueError(f"{path} is a folder of images without a table: it has no columns; give the table's path")
         return _read_folder(path, min_votes)
-    table = read_table(path, id_column=id_column)
+    images = None if images is None else Path(images)
+    table = read_table(path, id_column=id_column, image_column=image_column, images=images)
     prepared = None
     if table.metadata is not None:
         tree, prepared, stored_votes = _from_shards(table.metadata, tree, path)
@@ -358,7 +368,7 @@ def read_catalogue(
             raise CatalogueError(f"where '{where}' holds for none of the {len(kept)} rows of {path}; widen it")
         # The frame keeps its index, so that errors go on naming the file's own rows.
         table = replace(table, frame=table.frame[kept], ids=table.ids[kept])
-    cutouts, used = find_images(table, path, image_column, None if images is None else Path(images))
+    cutouts, used = find_images(table, path, image_column, images)
     votes, single = None, False
     if tree is not None:
         counted = table.metadata is not None and table.metadata["tree"] is not None

@@ -9,9 +9,9 @@ import pandas as pd
 
 from zooactive.errors import CatalogueError, did_you_mean
 from zooactive.images import ImageSource
-from zooactive.tables import GalaxyTable
+from zooactive.stored_images import StoredImage
+from zooactive.tables import IMAGE_COLUMNS, GalaxyTable
 
-IMAGE_COLUMNS = ("file_loc", "image", "png_loc")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits")
 
 
@@ -32,7 +32,7 @@ def find_images(
 
     Returns
     -------
-    images : tuple of Path, bytes or None, length G
+    images : tuple of Path, bytes, StoredImage or None, length G
     columns : tuple of str
         The column that was used, if any.
 
@@ -77,7 +77,7 @@ def _from_column(cells: pd.Series[Any], start: Path) -> tuple[ImageSource, ...]:
 
 
 def _source(cell: object, start: Path, names_only: bool) -> ImageSource:
-    if isinstance(cell, bytes):
+    if isinstance(cell, bytes | StoredImage):
         return cell
     if not isinstance(cell, str) or not cell.strip():
         return None

@@ -15,7 +15,8 @@ from zooactive.errors import ImageError, ZooactiveError
 from zooactive.images import Preprocessing
 
 _IN_MEMORY = 2 << 30
-"""Bytes of decoded pixels up to which a catalogue is decoded once and kept; larger ones are decoded batch by batch."""
+"""Bytes of decoded pixels up to which a catalogue is decoded once and kept; of larger ones the files' bytes are kept, and
+decoded batch by batch."""
 
 
 class Rows(Protocol):
@@ -52,10 +53,10 @@ class Cutouts:
     """
 
     def __init__(self, catalogue: Catalogue, preprocessing: Preprocessing) -> None:
-        self._catalogue = catalogue
+        small = len(catalogue) * preprocessing.size**2 * preprocessing.channels <= _IN_MEMORY
+        self._catalogue = catalogue if small else catalogue.in_memory()
         self._preprocessing = preprocessing
-        size = len(catalogue) * preprocessing.size**2 * preprocessing.channels
-        self._pixels = self._decode(np.arange(len(catalogue))) if size <= _IN_MEMORY else None
+        self._pixels = self._decode(np.arange(len(catalogue))) if small else None
 
     def __len__(self) -> int:
         return len(self._catalogue)

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zooactive.errors import ImageError, did_you_mean
+from zooactive.stored_images import StoredImage
 
-ImageSource: TypeAlias = Path | bytes | None
+ImageSource: TypeAlias = Path | bytes | StoredImage | None
 
 SMALLEST_SIDE = 8
 LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192; more is a survey tile or a decompression bomb, and no cutout
@@ -109,7 +110,7 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
 
     Parameters
     ----------
-    source : Path, bytes or None
+    source : Path, bytes, StoredImage or None
         A JPEG, PNG or FITS file, gzipped or not (which of them is told from its content), or its bytes.
     preprocessing : Preprocessing
     name : str
@@ -130,6 +131,8 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
     16-bit grey PNG is divided by 257. FITS is read from the first extension with an image: two axes, or three planes
     (3, y, x) for red, green and blue, on one scale above each plane's own sky; NaN becomes black. Transparency is ignored.
     """
+    if isinstance(source, StoredImage):
+        source = source.read()
     if source is None:
         raise ImageError(f"galaxy '{name}' has no image; give an image column, or the folder of images")
     with _explained(source, name):
@@ -156,7 +159,7 @@ def decode_many(
 
     Parameters
     ----------
-    sources : sequence of Path, bytes or None, length G
+    sources : sequence of Path, bytes, StoredImage or None, length G
     preprocessing : Preprocessing
     names : sequence of str, length G
         The galaxies' ids.
@@ -189,9 +192,15 @@ def decode_many(
             return str(error)
         return None
 
+    order = sorted(range(len(sources)), key=lambda row: place_of(sources[row]))
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        reasons = list(pool.map(read, range(len(sources))))
-    return pixels, {row: reason for row, reason in enumerate(reasons) if reason is not None}
+        reasons = dict(zip(order, pool.map(read, order), strict=True))
+    return pixels, {row: reason for row, reason in sorted(reasons.items()) if reason is not None}
+
+
+def place_of(source: ImageSource) -> tuple[str, int, int]:
+    """By what images are read: those of one row group one after the other, all others as they come."""
+    return source.place if isinstance(source, StoredImage) else ("", 0, 0)
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

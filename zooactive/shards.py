@@ -20,6 +20,7 @@ import pandas as pd
 from zooactive.catalogue import Catalogue
 from zooactive.errors import CatalogueError, ImageError
 from zooactive.images import ImageSource, Preprocessing, decode, encode_png
+from zooactive.stored_images import StoredImage
 from zooactive.tables import METADATA_KEY
 from zooactive.writing import aside
 
@@ -162,6 +163,7 @@ def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, A
     digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
     for galaxy_id, source in zip(catalogue.ids, catalogue.images, strict=True):
         digest.update(f"{galaxy_id}|".encode())
+        source = source.read() if isinstance(source, StoredImage) else source
         if isinstance(source, bytes):
             digest.update(hashlib.blake2b(source, digest_size=16).digest())
         elif source is not None:
@@ -233,11 +235,12 @@ def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str)
     pixels = decode(source, preprocessing or _CHECK, name=name)
     if preprocessing is not None:
         return encode_png(pixels)
+    source = source.read() if isinstance(source, StoredImage) else source
     return source.read_bytes() if isinstance(source, Path) else source or b""
 
 
 def _path(source: ImageSource) -> str:
-    return str(source) if isinstance(source, Path) else ""
+    return str(source) if isinstance(source, Path | StoredImage) else ""
 
 
 def _stored_name(plan: _Plan, row: int) -> str | None:

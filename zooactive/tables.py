@@ -16,7 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.errors import CatalogueError, did_you_mean
+from zooactive.stored_images import stored_column
 
+IMAGE_COLUMNS = ("file_loc", "image", "png_loc")
 ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
 METADATA_KEY = b"zooactive"  # in the schema of shards: tree, preprocessing, min_votes and fingerprint as JSON
 
@@ -44,7 +46,9 @@ class GalaxyTable:
     metadata: dict[str, Any] | None = None
 
 
-def read_table(path: Path, *, id_column: str | None = None) -> GalaxyTable:
+def read_table(
+    path: Path, *, id_column: str | None = None, image_column: str | None = None, images: Path | None = None
+) -> GalaxyTable:
     """Read a table of galaxies; the ids are text from the start, because 18 digits do not survive a float.
 
     Parameters
@@ -53,6 +57,11 @@ def read_table(path: Path, *, id_column: str | None = None) -> GalaxyTable:
         ``.csv``, ``.parquet`` (or a folder of such parts), ``.fits`` (the first table) or ``.xml``, ``.vot``.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
+    image_column : str, optional
+        By default the first of file_loc, image, png_loc. Where Parquet holds bytes in it, they stay there: its cells become
+        `StoredImage`.
+    images : Path, optional
+        The folder from which paths in such a column start; by default the file's own.
 
     Raises
     ------
@@ -71,7 +80,7 @@ def read_table(path: Path, *, id_column: str | None = None) -> GalaxyTable:
         if kind == "csv":
             frame, id_column = _read_csv(path, id_column)
         elif kind == "parquet":
-            frame, id_column, metadata = _read_parquet(path, id_column)
+            frame, id_column, metadata = _read_parquet(path, id_column, image_column, images)
         else:
             frame = _read_fits(path) if kind == "fits" else _read_votable(path)
             id_column = find_id_column(list(frame.columns), id_column, path)
@@ -153,12 +162,23 @@ def _read_csv(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str]:
     return frame, id_column
 
 
-def _read_parquet(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str, dict[str, Any] | None]:
+def _read_parquet(
+    path: Path, id_column: str | None, image_column: str | None, images: Path | None
+) -> tuple[pd.DataFrame, str, dict[str, Any] | None]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     files = parquet_parts(path) if path.is_dir() else [path]
-    table = pa.concat_tables([pq.ParquetFile(file).read() for file in files], promote_options="permissive")
+    names = [pq.read_schema(file).names for file in files]
+    image_column = image_column or next((known for known in IMAGE_COLUMNS if known in names[0]), None)
+    start = images or (path if path.is_dir() else path.parent)
+    stored = [None if image_column is None else stored_column(file, image_column, start) for file in files]
+    left = [
+        [name for name in columns if column is None or name != image_column]
+        for columns, column in zip(names, stored, strict=True)
+    ]
+    tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
+    table = pa.concat_tables(tables, promote_options="permissive")
     metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"null"))
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
         raise CatalogueError(
@@ -169,7 +189,17 @@ def _read_parquet(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str,
     position = table.column_names.index(id_column)
     if not pa.types.is_floating(table.schema.types[position]):  # whole numbers with gaps would become floats in pandas
         table = table.set_column(position, id_column, table.column(position).cast(pa.string()))
-    return table.replace_schema_metadata(None).to_pandas(), id_column, metadata
+    frame = table.replace_schema_metadata(None).to_pandas()
+    if any(stored):
+        cells = (
+            frame[image_column].to_numpy(dtype=object) if image_column in frame else np.full(len(frame), None, dtype=object)
+        )
+        ends = np.cumsum([len(part) for part in tables])
+        for column, part, end in zip(stored, tables, ends, strict=True):
+            if column is not None:
+                cells[end - len(part) : end] = list(column.images())
+        frame[image_column] = cells
+    return frame, id_column, metadata
 
 
 def _read_fits(path: Path) -> pd.DataFrame:

@@ -299,7 +299,7 @@ def _part_table(posterior: Posterior, catalogue: Catalogue, config: PredictionCo
 
 
 def _path_of(image: object) -> str:
-    return str(image) if isinstance(image, Path) else "bytes in the table"
+    return "bytes in the table" if isinstance(image, bytes) else str(image)
 
 
 def _collect_failures(out: Path) -> None:
