@@ -311,20 +311,21 @@ class Posterior:
         alone = DecisionTree(self.tree.name, (Question(question.name, question.answers),), suffix=self.tree.suffix)
         return Posterior(self.concentrations[..., where], self.ids, alone, weights=self.weights)
 
-    def to_table(self, *, probability: float = 0.9) -> pd.DataFrame:
+    def to_table(self, *, probability: float | None = 0.9) -> pd.DataFrame:
         """Return one row a galaxy: id, mean fractions, interval ends, P(asked).
 
         Columns: ``id``; one ``QUESTION_ANSWER`` mean fraction per answer in tree order; then ``QUESTION_ANSWER_low`` and
-        ``_high`` (equal-tailed, of the given probability); then ``asked_QUESTION``.
+        ``_high`` (equal-tailed, of the given probability; not for None); then ``asked_QUESTION``.
         """
         import pandas as pd
 
-        interval = self.interval(probability)
         columns: dict[str, NDArray[np.generic]] = {"id": self.ids}
         mean = self.mean()
         columns |= {name: mean[:, i] for i, name in enumerate(self.tree.columns)}
-        for i, name in enumerate(self.tree.columns):
-            columns |= {f"{name}_low": interval[:, i, 0], f"{name}_high": interval[:, i, 1]}
+        if probability is not None:
+            interval = self.interval(probability)
+            for i, name in enumerate(self.tree.columns):
+                columns |= {f"{name}_low": interval[:, i, 0], f"{name}_high": interval[:, i, 1]}
         asked = self.asked()
         columns |= {f"asked_{question.name}": asked[:, i] for i, question in enumerate(self.tree.questions)}
         return pd.DataFrame(columns)

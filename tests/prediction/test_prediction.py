@@ -13,7 +13,8 @@ from zooactive.errors import CatalogueError, ImageError, PosteriorError
 from zooactive.images import Preprocessing
 from zooactive.models import GalaxyModel
 from zooactive.prediction import open_predictions, predict
-from zooactive.prediction.stored import PredictionConfig, write_predictions
+from zooactive.prediction.parts import PredictionConfig
+from zooactive.prediction.runs import write_predictions
 from zooactive.shards import write_shards
 
 PARTS = PredictionConfig(draws=4, batch_size=4, rows_per_part=5)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import random
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -211,6 +211,17 @@ class GalaxyModel:
         head = self.linear_head()
         return _fingerprint(self.to_config(), [*_arrays(self.encoder), head.kernel, head.bias])
 
+    def encoder_fingerprint(self) -> str:
+        """BLAKE2b over the encoder's weights and what is done to images before: models of one have equal embeddings."""
+        config = self.to_config()
+        own = {name: config[name] for name in ("preprocessing", "backbone", "precision")}
+        return _fingerprint(own, _arrays(self.encoder))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as settings and weights, for worker processes."""
+        head = self.linear_head()
+        return _rebuilt, (self.to_config(), _arrays(self.encoder), head.kernel, head.bias, self.images)
+
     def save(self, folder: str | Path, *, half: bool = False) -> None:
         """Write the complete model: ``model.json``, ``encoder.npz``, ``head.npz``.
 
@@ -280,14 +291,17 @@ class GalaxyModel:
         # By the settings as they were written, so that one which came later does not make an older model a stranger.
         if _fingerprint(about["model"], [*arrays, head.kernel, head.bias]) != about["fingerprint"]:
             raise ModelError(f"the weights in {folder} are not those of its {_ABOUT}: a save was interrupted; save again")
-        for weight, array in zip(weights, arrays, strict=True):
+        self._set_arrays(arrays, head.kernel, head.bias)
+        self.images = None if about.get("images") is None else ImageStatistics(**about["images"])
+
+    def _set_arrays(self, arrays: Sequence[NDArray[Any]], kernel: NDArray[Any], bias: NDArray[Any]) -> None:
+        for weight, array in zip(self.encoder.weights, arrays, strict=True):
             weight.assign(array)
         for layer in nested_layers(self.encoder):
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()  # it computes with constants made from its weights
-        self.head.kernel.assign(head.kernel)
-        self.head.bias.assign(head.bias)
-        self.images = None if about.get("images") is None else ImageStatistics(**about["images"])
+        self.head.kernel.assign(kernel)
+        self.head.bias.assign(bias)
 
 
 def load_model(folder: str | Path) -> GalaxyModel:
@@ -307,15 +321,31 @@ def load_model(folder: str | Path) -> GalaxyModel:
     folder = _model_folder(Path(folder))
     about = _read_about(folder)
     try:
-        config = dict(about["model"])
-        config["tree"] = DecisionTree.from_dict(config["tree"], where=str(folder / _ABOUT))
-        config["preprocessing"] = Preprocessing.from_dict(config["preprocessing"])
-        model = GalaxyModel(**config)
+        model = _built(about["model"], str(folder / _ABOUT))
     except ZooactiveError as error:
         raise ModelError(f"{folder / _ABOUT}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{folder / _ABOUT} is damaged ({error}); save the model again") from error
     model._assign(folder, about)
+    return model
+
+
+def _built(config: Mapping[str, Any], where: str) -> GalaxyModel:
+    tree = DecisionTree.from_dict(config["tree"], where=where)
+    return GalaxyModel(**{**config, "tree": tree, "preprocessing": Preprocessing.from_dict(config["preprocessing"])})
+
+
+def _rebuilt(
+    config: dict[str, Any],
+    arrays: Sequence[NDArray[Any]],
+    kernel: NDArray[Any],
+    bias: NDArray[Any],
+    images: ImageStatistics | None,
+) -> GalaxyModel:
+    """Make a model of what it was pickled as."""
+    model = _built(config, "a pickled model")
+    model._set_arrays(arrays, kernel, bias)
+    model.images = images
     return model
 
 

@@ -12,7 +12,9 @@ from zooactive.posterior import Posterior
 from zooactive.prediction.draws import fit_draws
 from zooactive.prediction.ensemble import EnsemblePredictions, open_ensemble
 from zooactive.prediction.features import Progress, embed
-from zooactive.prediction.stored import PredictionConfig, Predictions, open_predictions, write_predictions
+from zooactive.prediction.parts import PredictionConfig
+from zooactive.prediction.runs import write_predictions
+from zooactive.prediction.stored import Predictions, open_predictions
 
 if TYPE_CHECKING:
     from zooactive.finetuning import FinetunedModel
@@ -52,6 +54,8 @@ def predict(
     seed: int = 0,
     batch_size: int = 128,
     draws_from: LinearDraws | None = None,
+    keep: str = "embeddings",
+    max_failures: int | None = None,
     progress: Progress | None = None,
 ) -> Predictions: ...
 def predict(
@@ -63,6 +67,8 @@ def predict(
     seed: int = 0,
     batch_size: int = 128,
     draws_from: LinearDraws | None = None,
+    keep: str = "embeddings",
+    max_failures: int | None = None,
     progress: Progress | None = None,
 ) -> Posterior | Predictions:
     """Predict what volunteers would say about every galaxy of a catalogue.
@@ -86,6 +92,10 @@ def predict(
         Galaxies a step of the network; batches are padded to it, so that neighbours do not matter.
     draws_from : LinearDraws, optional
         Where the draws come from, of `fit_draws`; by default the dropout of the model's head.
+    keep : {"embeddings", "means", "summaries", "draws"}
+        With `out`: what is stored, see `zooactive.prediction.PredictionConfig`.
+    max_failures : int, optional
+        With `out`: stop when more images than this cannot be read; by default none but all are too many.
     progress : callable, optional
         Called with the number of galaxies done.
 
@@ -97,7 +107,7 @@ def predict(
     Raises
     ------
     ImageError
-        In memory, when an image cannot be read.
+        In memory, when an image cannot be read; on disk, when too many cannot.
     ModelError
         When `draws_from` belong to another tree or have other features, or there are fewer of them than `draws`.
     """
@@ -109,8 +119,8 @@ def predict(
             f"the draws are of tree '{head.tree.name}' and the model of '{network.tree.name}'; fit draws to this model"
         )
     if out is not None:
-        config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size)
-        return write_predictions(network, table, out, head=head, config=config, progress=progress)
+        config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size, keep=keep)
+        return write_predictions(network, table, out, head=head, config=config, max_failures=max_failures, progress=progress)
     features, failures = embed(network, table, batch_size=batch_size, progress=progress)
     if failures:
         first = next(iter(failures.values()))

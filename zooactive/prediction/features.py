@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -18,14 +20,20 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of galaxies done so far."""
 
+_AHEAD = 2  # batches that are decoded or being decoded while the network is at work
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The features of some rows: float16 (row, F), zero where an image failed, and the reason of each row that did."""
+
+    rows: range
+    features: NDArray[np.float16]
+    failures: dict[int, str]
+
 
 def embed(
-    model: GalaxyModel,
-    catalogue: Catalogue,
-    *,
-    batch_size: int = 128,
-    progress: Progress | None = None,
-    encoder: Any = None,
+    model: GalaxyModel, catalogue: Catalogue, *, batch_size: int = 128, progress: Progress | None = None
 ) -> tuple[NDArray[np.float16], dict[int, str]]:
     """Compute the encoder's features of a catalogue's images.
 
@@ -37,8 +45,6 @@ def embed(
     batch_size : int
         Every batch has this size, the last one padded with zeros: a galaxy's features do not depend on its neighbours.
     progress : callable, optional
-    encoder : keras.Model, optional
-        The model's, `zooactive.models.folded`, where it is at hand: for several calls it is then compiled once.
 
     Returns
     -------
@@ -54,38 +60,77 @@ def embed(
     ModelError
         When the network gives a value that is not finite.
     """
-    from zooactive.models.folding import folded
-
     features = np.zeros((len(catalogue), int(model.encoder.output_shape[-1])), dtype=np.float16)
     failures: dict[int, str] = {}
-    preprocessing = model.preprocessing
-    encoder = folded(model.encoder) if encoder is None else encoder
+    for batch in stream_features(model, catalogue, batches_of(range(len(catalogue)), batch_size), batch_size=batch_size):
+        features[batch.rows.start : batch.rows.stop] = batch.features
+        failures |= batch.failures
+        if progress is not None:
+            progress(batch.rows.stop)
+    return features, failures
 
-    def decode(start: int) -> tuple[list[NDArray[np.uint8]], dict[int, str]]:
-        rows = range(start, min(start + batch_size, len(catalogue)))
-        read = [catalogue.decode(preprocessing, rows, scale=scale) for scale in preprocessing.scales]
-        return [pixels for pixels, _ in read], read[0][1]
+
+def batches_of(rows: range, batch_size: int) -> list[range]:
+    """Cut rows into batches."""
+    return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+
+
+def stream_features(
+    model: GalaxyModel, catalogue: Catalogue, batches: Iterable[range], *, batch_size: int
+) -> Iterator[Batch]:
+    """Yield the features of batch after batch; the next ones are decoded meanwhile.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    catalogue : Catalogue
+    batches : iterable of range
+        Rows of the catalogue, at most `batch_size` each.
+    batch_size : int
+
+    Raises
+    ------
+    CatalogueError, ModelError
+        As `embed`.
+    """
+    from zooactive.models.folding import folded
+
+    encoder = folded(model.encoder)
+    preprocessing = model.preprocessing
+
+    def read(rows: range) -> tuple[range, list[NDArray[np.float32]], dict[int, str]]:
+        seen = [catalogue.decode(preprocessing, rows, scale=scale) for scale in preprocessing.scales]
+        failures = {rows.start + row: reason for row, reason in seen[0][1].items()}
+        return rows, [_padded(pixels, batch_size) for pixels, _ in seen], failures
 
     with ThreadPoolExecutor(max_workers=1) as ahead:
-        coming = ahead.submit(decode, 0)
-        for start in range(0, len(catalogue), batch_size):
-            pixels, failed = coming.result()
-            coming = ahead.submit(decode, start + batch_size)
-            values = np.mean([forward(encoder, view, batch_size) for view in pixels], axis=0)
-            if not np.isfinite(values).all():
-                bad = catalogue.ids[start + int(np.argwhere(~np.isfinite(values))[0, 0])]
-                raise ModelError(f"the features of galaxy '{bad}' are not finite; the model's weights are damaged")
-            features[start : start + len(values)] = np.clip(values, -65504, 65504)  # the largest float16
-            for row, reason in failed.items():
-                features[start + row] = 0
-                failures[start + row] = reason
-            if progress is not None:
-                progress(start + len(values))
-    return features, failures
+        coming: deque[Future[tuple[range, list[NDArray[np.float32]], dict[int, str]]]] = deque()
+        for rows in batches:
+            coming.append(ahead.submit(read, rows))
+            if len(coming) > _AHEAD:
+                yield _batch(encoder, catalogue, *coming.popleft().result())
+        while coming:
+            yield _batch(encoder, catalogue, *coming.popleft().result())
 
 
 def forward(encoder: Any, pixels: NDArray[np.uint8], batch_size: int) -> NDArray[Any]:
     """Run an encoder on at most `batch_size` cutouts, padded to that size: uint8 (G, side, side, channel) -> (G, F)."""
+    return np.asarray(encoder.predict_on_batch(_padded(pixels, batch_size)))[: len(pixels)]
+
+
+def _padded(pixels: NDArray[np.uint8], batch_size: int) -> NDArray[np.float32]:
     padded = np.zeros((batch_size, *pixels.shape[1:]), dtype=np.float32)
     np.divide(pixels, np.float32(255), out=padded[: len(pixels)])
-    return np.asarray(encoder.predict_on_batch(padded))[: len(pixels)]
+    return padded
+
+
+def _batch(
+    encoder: Any, catalogue: Catalogue, rows: range, views: list[NDArray[np.float32]], failures: dict[int, str]
+) -> Batch:
+    values = np.mean([np.asarray(encoder.predict_on_batch(view))[: len(rows)] for view in views], axis=0)
+    if not np.isfinite(values).all():
+        bad = catalogue.ids[rows[int(np.argwhere(~np.isfinite(values))[0, 0])]]
+        raise ModelError(f"the features of galaxy '{bad}' are not finite; the model's weights are damaged")
+    features = np.clip(values, -65504, 65504).astype(np.float16)  # the largest float16
+    features[[row - rows.start for row in failures]] = 0
+    return Batch(rows, features, failures)

@@ -1,0 +1,188 @@
+"""The parts of a prediction run: who predicts them does not matter, a part's bytes follow from its galaxies alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.acquisition.one_vote import one_vote_information
+from zooactive.catalogue import Catalogue
+from zooactive.errors import PosteriorError, did_you_mean
+from zooactive.models.linear_draws import LinearDraws
+from zooactive.posterior import Posterior
+from zooactive.prediction.features import Batch, batches_of, stream_features
+from zooactive.prediction.stored import SCREEN
+from zooactive.writing import aside
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.models import GalaxyModel
+
+KEEPS = ("means", "summaries", "embeddings", "draws")
+
+
+@dataclass(frozen=True)
+class PredictionConfig:
+    """What is drawn and how it is laid out on disk.
+
+    Parameters
+    ----------
+    draws, seed : int
+        Number of paired draws T, and the seed of their masks.
+    batch_size : int
+        Galaxies a step of the network.
+    rows_per_part : int
+        Galaxies a Parquet file: what an interruption can cost.
+    probability : float
+        Of the stored credible intervals.
+    keep : {"embeddings", "means", "summaries", "draws"}
+        What is stored, each with all that is named before it here: ``means`` (expected fractions, P(asked), the
+        screening score), ``summaries`` (with the intervals), ``embeddings`` (from which draws, scores and tasks need no
+        pixels again), ``draws`` (the concentrations themselves, float32).
+    """
+
+    draws: int = 64
+    seed: int = 0
+    batch_size: int = 128
+    rows_per_part: int = 2048
+    probability: float = 0.9
+    keep: str = "embeddings"
+
+    def __post_init__(self) -> None:
+        if self.keep not in KEEPS:
+            raise PosteriorError(
+                f"keep = '{self.keep}' is unknown.{did_you_mean(self.keep, KEEPS)} Use one of {', '.join(KEEPS)}"
+            )
+
+    def keeps(self, what: str) -> bool:
+        """Whether this is stored."""
+        return KEEPS.index(self.keep) >= KEEPS.index(what)
+
+
+@dataclass(frozen=True, eq=False)
+class PartWriter:
+    """Predicts and writes parts of one run, in this process or in an engine's workers: it can be pickled.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    head : LinearDraws
+    catalogue : Catalogue
+        Of all galaxies of the run.
+    out : Path
+        The run's folder.
+    config : PredictionConfig
+    about : dict
+        What every part's metadata says.
+    """
+
+    model: GalaxyModel
+    head: LinearDraws
+    catalogue: Catalogue
+    out: Path
+    config: PredictionConfig
+    about: dict[str, Any]
+
+    @property
+    def parts(self) -> int:
+        """How many parts the run has."""
+        return -(-len(self.catalogue) // self.config.rows_per_part)
+
+    def rows(self, part: int) -> range:
+        """Rows of the catalogue that a part holds."""
+        return range(len(self.catalogue))[part * self.config.rows_per_part : (part + 1) * self.config.rows_per_part]
+
+    def path(self, part: int) -> Path:
+        """Where a part lies when it is finished."""
+        return self.out / f"part-{part:05d}.parquet"
+
+    def write(self, parts: Sequence[int], *, seen: Callable[[Batch], None] | None = None) -> Iterator[int]:
+        """Predict parts and yield the number of each one that is written.
+
+        The network is at work on a part while the draws of the one before are summed up and written.
+
+        Parameters
+        ----------
+        parts : sequence of int
+        seen : callable, optional
+            Called with every batch that the network has seen; what it raises ends the run, with the parts before finished.
+        """
+        size = self.config.batch_size
+        batches = [rows for part in parts for rows in batches_of(self.rows(part), size)]
+        stream = stream_features(self.model, self.catalogue, batches, batch_size=size)
+        with ThreadPoolExecutor(max_workers=1) as finishing:
+            before: Future[int] | None = None
+            for part in parts:
+                found = []
+                for _ in batches_of(self.rows(part), size):
+                    found.append(next(stream))
+                    if seen is not None:
+                        seen(found[-1])
+                if before is not None:
+                    yield before.result()
+                before = finishing.submit(self._finish, part, found)
+            if before is not None:
+                yield before.result()
+
+    def _finish(self, part: int, found: Sequence[Batch]) -> int:
+        """Write a part of features that are known."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        config, rows = self.config, self.rows(part)
+        failures = {row: reason for batch in found for row, reason in batch.failures.items()}
+        good = np.array([row for row in rows if row not in failures], dtype=np.int64)
+        features = np.concatenate([batch.features for batch in found])[good - rows.start]
+        galaxies = self.catalogue.take(good)
+        concentrations = self.head.posterior_concentrations(features, draws=config.draws, seed=config.seed)
+        table = pa.Table.from_pandas(
+            self._summary(Posterior(concentrations, galaxies.ids, self.head.tree), galaxies), preserve_index=False
+        )
+        worded = table.column_names
+        if config.keeps("embeddings"):
+            table = table.append_column("embedding", _lists(features))
+        if config.keeps("draws"):
+            by_galaxy = np.moveaxis(concentrations, 1, 0).reshape(len(good), config.draws * len(self.head.tree.columns))
+            table = table.append_column("concentrations", _lists(by_galaxy))
+        failed = [
+            {"id": str(self.catalogue.ids[row]), "path": _path_of(self.catalogue.images[row]), "reason": reason}
+            for row, reason in sorted(failures.items())
+        ]
+        about = {"tree": self.head.tree.to_dict(), "failures": failed, **self.about}
+        with aside(
+            self.path(part)
+        ) as temporary:  # a dictionary of an array's numbers would make it four times as slow to read
+            stored = table.replace_schema_metadata({"zooactive": json.dumps(about)})
+            pq.write_table(stored, temporary, compression="zstd", use_dictionary=worded)
+        return part
+
+    def _summary(self, posterior: Posterior, galaxies: Catalogue) -> pd.DataFrame:
+        """One row a galaxy: what the posterior says, the screening score, and the catalogue's other columns."""
+        import pandas as pd
+
+        probability = self.config.probability if self.config.keeps("summaries") else None
+        table = posterior.to_table(probability=probability)
+        numbers = table.columns[1:]
+        table[numbers] = table[numbers].astype(np.float32)
+        scores: NDArray[np.float64] = one_vote_information(posterior)
+        others = galaxies.table.reset_index(drop=True)
+        others = others[[name for name in others.columns if name not in {*table.columns, SCREEN}]]
+        return pd.concat([table, pd.DataFrame({SCREEN: scores}), others], axis=1)
+
+
+def _lists(values: NDArray[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+
+
+def _path_of(image: object) -> str:
+    return "bytes in the table" if isinstance(image, bytes) else str(image)
