@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -124,3 +128,92 @@ def test_images_packed_at_the_models_size_give_the_same_posterior_and_others_are
     write_shards(catalogue, tmp_path / "other", Preprocessing(size=32))
     with pytest.raises(CatalogueError, match="was packed as"):
         predict(model, tmp_path / "other", draws=2)
+
+
+@pytest.mark.parametrize(
+    ("keep", "has"),
+    [
+        ("means", {"low": False, "embedding": False, "concentrations": False}),
+        ("summaries", {"low": True, "embedding": False, "concentrations": False}),
+        ("embeddings", {"low": True, "embedding": True, "concentrations": False}),
+        ("draws", {"low": True, "embedding": True, "concentrations": True}),
+    ],
+)
+def test_less_or_more_is_kept_on_request(model, galaxies, tmp_path, keep, has):
+    catalogue = galaxies(7)
+    live = predict(model, catalogue, draws=4, batch_size=4)
+    stored = predict(model, catalogue, out=tmp_path, draws=4, batch_size=4, keep=keep)
+    rows = pd.read_parquet(stored.parts[0])
+    first = model.tree.columns[0]
+    assert {"low": f"{first}_low" in rows, **{name: name in rows for name in ("embedding", "concentrations")}} == has
+    assert np.allclose(rows[list(model.tree.columns)], live.mean(), atol=1e-6)
+    (screening,) = stored.screenings("one_vote", artifacts=False)
+    assert screening.scores == pytest.approx(one_vote_information(live))
+    if has["concentrations"]:
+        draws = np.stack(rows["concentrations"]).reshape(7, 4, -1)
+        assert np.array_equal(np.moveaxis(draws, 1, 0), live.concentrations)
+        assert "concentrations" not in stored.table()
+    if has["embedding"]:
+        assert np.array_equal(stored.posterior().concentrations, live.concentrations)
+    else:
+        with pytest.raises(PosteriorError, match="--keep embeddings"):
+            stored.posterior()
+        with pytest.raises(PosteriorError, match="--keep embeddings"):
+            list(stored.posteriors(["g003"]))
+    with pytest.raises(PosteriorError, match=r"keep = 'mean' is unknown\. Did you mean 'means'"):
+        predict(model, catalogue, out=tmp_path, keep="mean")
+
+
+def test_a_hopeless_run_stops_and_keeps_what_it_finished(model, galaxies, tmp_path):
+    catalogue = galaxies(12)
+    for row in (6, 8, 9):
+        catalogue.images[row].write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"2 of the first 9 images .*more than the 1 allowed, such as: .*g006"):
+        write_predictions(model, catalogue, tmp_path / "out", config=PARTS, max_failures=1)
+    assert [part.name for part in (tmp_path / "out").glob("part-*")] == ["part-00000.parquet"]
+    stored = write_predictions(model, catalogue, tmp_path / "out", config=PARTS, max_failures=3)
+    assert list(stored.failures()["id"]) == ["g006", "g008", "g009"]
+    with pytest.raises(ImageError, match=r"3 of the first 10 images"):  # the parts that are there count as well
+        write_predictions(model, catalogue, tmp_path / "out", config=PARTS, max_failures=2)
+    for image in catalogue.images:
+        image.write_bytes(b"")
+    with pytest.raises(ImageError, match="none of the 12 images can be read"):
+        write_predictions(model, catalogue, tmp_path / "nothing", config=PARTS)
+
+
+def test_what_a_killed_run_left_half_written_is_cleared_and_what_a_living_one_writes_is_not(model, galaxies, tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    dead = tmp_path / f".part-{ended.stdout.strip()}-part-00001.parquet"
+    alive = tmp_path / f".part-{os.getppid()}-part-00001.parquet"
+    for file in (dead, alive):
+        file.write_bytes(b"PAR1")
+    write_predictions(model, galaxies(6), tmp_path, config=PARTS)
+    assert (dead.exists(), alive.exists()) == (False, True)
+    assert len(open_predictions(tmp_path).parts) == 2
+
+
+def test_a_new_head_speaks_of_stored_embeddings_without_pixels(model, galaxies, tmp_path):
+    catalogue = galaxies(9)
+    stored = predict(model, catalogue, out=tmp_path / "out", draws=4)
+    other = model.with_tree("rings")
+    other.head.kernel.assign(np.random.default_rng(0).normal(size=other.head.kernel.shape))
+    live = predict(other, catalogue, draws=6, seed=2)
+    for image in catalogue.images:
+        image.unlink()
+    redrawn = stored.redraw(other, draws=6, seed=2)
+    assert redrawn.tree.name == "rings"
+    assert np.array_equal(redrawn.posterior().concentrations, live.concentrations)
+    screens = np.concatenate([screen.scores for screen in redrawn.screenings("mutual_information", artifacts=False)])
+    assert np.array_equal(screens, one_vote_information(live))
+    other.encoder.set_weights([weight + 1 for weight in other.encoder.get_weights()])
+    with pytest.raises(PosteriorError, match="another encoder"):
+        stored.redraw(other)
+
+
+def test_a_model_travels_to_another_process(model, galaxies):
+    catalogue = galaxies(3)
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.fingerprint() == model.fingerprint()
+    assert np.array_equal(predict(copy, catalogue).concentrations, predict(model, catalogue).concentrations)
