@@ -51,11 +51,14 @@ class Pool:
 
     catalogue: Path | None = None
     images: Path | None = None
+    where: str | None = None
     predictions: Path = Path("predictions")
     draws: int = 64
     draws_from: str = "dropout"
     seed: int = 0
     batch_size: int = 128
+    keep: str = "embeddings"
+    max_failures: int | None = None
 
 
 @dataclass(frozen=True)
@@ -235,14 +238,15 @@ class Workspace:
         return None
 
     def read_pool(self) -> Catalogue:
-        """Read the galaxies to choose from: ``[pool]``'s own catalogue, or all of the survey's."""
+        """Read the galaxies to choose from: ``[pool]``'s own catalogue, or the survey's, and of these those that it asks for."""
         if self.pool.catalogue is None:
-            return self.read_survey()
+            return read_catalogue(self.read_survey(), where=self.pool.where)
         return read_catalogue(
             self.pool.catalogue,
             images=self.pool.images,
             id_column=self.survey.id_column,
             image_column=self.survey.image_column,
+            where=self.pool.where,
         )
 
     def split_survey(self) -> tuple[Catalogue, ...]:

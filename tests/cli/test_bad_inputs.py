@@ -56,6 +56,10 @@ def truncate_every_image(folder: Path) -> None:
         image.write_bytes(image.read_bytes()[:700])
 
 
+def keep_summaries(folder: Path) -> None:
+    zooactive(*PREDICT[:-1], "summed", "--keep", "summaries", folder=folder)
+
+
 def truncate_one_image(folder: Path) -> None:
     image = folder / "images" / "g004.jpg"
     image.write_bytes(image.read_bytes()[:700])
@@ -154,6 +158,12 @@ MISTAKES = (
     Mistake("a damaged model", PREDICT, ("head.npz", "damaged"), text("run/model/head.npz", "PK?")),
     Mistake("a model at another size than the shards", ("predict", "--catalogue", "packed48", *MODEL, "--out", "new"),
             ("packed48", "'size': 48", "'size': 32", "pack them again"), pack_at_another_size),
+    Mistake("more unreadable images than allowed", (*PREDICT[:-1], "new", "--max-failures", 0),
+            ("1 of the first", "more than the 0 allowed", "g004", "truncated"), truncate_one_image),
+    Mistake("no readable image at all", (*PREDICT[:-1], "new"), ("none of the", "failures.parquet"), truncate_every_image),
+    Mistake("a comparison of an unknown column", (*PREDICT[:-1], "new", "--where", "mag_x < 3"), ("mag_x", "survey.csv")),
+    Mistake("a choice from summaries alone", ("acquire", "--predictions", "summed", "--n", 4),
+            ("summed", "no embeddings", "--keep embeddings"), keep_summaries),
     Mistake("predictions that are missing", ("acquire", "--predictions", "nothing"),
             ("nothing", "no predictions", "zooactive predict")),
     Mistake("a folder with another model's predictions", (*PREDICT[:5], "--model", "other", *PREDICT[7:]),

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 DRAWS = ("dropout", "laplace", "ensemble")
 
+KEEPS = ("means", "summaries", "embeddings", "draws")
+
 DrawsOption = Annotated[
     str | None,
     typer.Option(
@@ -50,6 +52,20 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Folder of the predictions.", show_default=False)] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Posterior draws.", show_default=False)] = None,
     draws_from: DrawsOption = None,
+    where: Annotated[
+        str | None, typer.Option(help='Only galaxies of which this holds, e.g. "mag_r < 17.7".', show_default=False)
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            callback=one_of(KEEPS, "thing to keep"),
+            help=f"What is stored, each with all before it: {', '.join(KEEPS)}.",
+            show_default=False,
+        ),
+    ] = None,
+    max_failures: Annotated[
+        int | None, typer.Option(min=0, help="Stop when more images than this cannot be read.", show_default=False)
+    ] = None,
     batch_size: BatchSizeOption = None,
     seed: SeedOption = None,
 ) -> None:
@@ -61,11 +77,14 @@ def command(
         pool={
             "catalogue": catalogue,
             "images": images,
+            "where": where,
             "predictions": out,
             "draws": draws,
             "draws_from": draws_from,
             "batch_size": batch_size,
             "seed": seed,
+            "keep": keep,
+            "max_failures": max_failures,
         },
     )
     galaxies = place.read_pool()
@@ -96,6 +115,8 @@ def predict_pool(place: Workspace, galaxies: Catalogue, network: GalaxyModel, dr
             seed=pool.seed,
             batch_size=pool.batch_size,
             draws_from=draws_from,
+            keep=pool.keep,
+            max_failures=pool.max_failures,
             progress=progress,
         )
     failures = len(predictions.failures())
