@@ -42,6 +42,10 @@ class WorkspaceError(ZooactiveError):
     """A workspace file with unknown or missing entries."""
 
 
+class EngineError(ZooactiveError):
+    """A distributed engine that is not installed or does not answer."""
+
+
 class OutputError(ZooactiveError):
     """A result that cannot be written where it was asked for."""
 

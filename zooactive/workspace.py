@@ -238,7 +238,7 @@ class Workspace:
         return None
 
     def read_pool(self) -> Catalogue:
-        """Read the galaxies to choose from: ``[pool]``'s own catalogue, or the survey's, and of these those that it asks for."""
+        """Read the galaxies to choose from: those that it asks for of ``[pool]``'s own catalogue or else the survey's."""
         if self.pool.catalogue is None:
             return read_catalogue(self.read_survey(), where=self.pool.where)
         return read_catalogue(

@@ -13,7 +13,8 @@ from zooactive.prediction.draws import fit_draws
 from zooactive.prediction.ensemble import EnsemblePredictions, open_ensemble
 from zooactive.prediction.features import Progress, embed
 from zooactive.prediction.parts import PredictionConfig
-from zooactive.prediction.runs import write_predictions
+from zooactive.prediction.ray_engine import RayEngine
+from zooactive.prediction.runs import Engine, write_predictions
 from zooactive.prediction.stored import Predictions, open_predictions
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "EnsemblePredictions",
     "PredictionConfig",
     "Predictions",
+    "RayEngine",
     "embed",
     "fit_draws",
     "open_ensemble",
@@ -56,6 +58,7 @@ def predict(
     draws_from: LinearDraws | None = None,
     keep: str = "embeddings",
     max_failures: int | None = None,
+    engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Predictions: ...
 def predict(
@@ -69,6 +72,7 @@ def predict(
     draws_from: LinearDraws | None = None,
     keep: str = "embeddings",
     max_failures: int | None = None,
+    engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Posterior | Predictions:
     """Predict what volunteers would say about every galaxy of a catalogue.
@@ -96,6 +100,8 @@ def predict(
         With `out`: what is stored, see `zooactive.prediction.PredictionConfig`.
     max_failures : int, optional
         With `out`: stop when more images than this cannot be read; by default none but all are too many.
+    engine : callable, optional
+        With `out`: who writes the parts, such as `RayEngine`; by default this process.
     progress : callable, optional
         Called with the number of galaxies done.
 
@@ -120,7 +126,16 @@ def predict(
         )
     if out is not None:
         config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size, keep=keep)
-        return write_predictions(network, table, out, head=head, config=config, max_failures=max_failures, progress=progress)
+        return write_predictions(
+            network,
+            table,
+            out,
+            head=head,
+            config=config,
+            max_failures=max_failures,
+            engine=engine,
+            progress=progress,
+        )
     features, failures = embed(network, table, batch_size=batch_size, progress=progress)
     if failures:
         first = next(iter(failures.values()))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zooactive.catalogue import Catalogue
 from zooactive.errors import ImageError, PosteriorError
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _FORMAT = 2
 
+Engine: TypeAlias = Callable[[PartWriter, Sequence[int]], Iterable[int]]
+"""Has parts written, wherever it is, and yields the number of each one that is."""
+
 
 def write_predictions(
     model: GalaxyModel,
@@ -32,6 +35,7 @@ def write_predictions(
     config: PredictionConfig,
     head: LinearDraws | None = None,
     max_failures: int | None = None,
+    engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Stream the predictions of a catalogue into a folder of Parquet files.
@@ -65,8 +69,13 @@ def write_predictions(
     _clear_leftovers(out)
     writer = PartWriter(model, head, catalogue, out, config, journal)
     watch = _Watch(writer, max_failures, progress)
-    for _ in writer.write(watch.missing(), seen=watch.look):
-        pass
+    missing = watch.missing()
+    if engine is None:
+        for _ in writer.write(missing, seen=watch.look):
+            pass
+    else:
+        for part in engine(writer, missing):
+            watch.find(part)
     failures = _collect_failures(out)
     if failures == len(catalogue):
         raise ImageError(f"none of the {failures} images can be read; {out / 'failures.parquet'} names each with the reason")
@@ -92,12 +101,15 @@ class _Watch:
         parts = []
         for part in range(self._writer.parts):
             if self._writer.path(part).exists():
-                self._count(
-                    len(self._writer.rows(part)), [failure["reason"] for failure in failures_of(self._writer.path(part))]
-                )
+                self.find(part)
             else:
                 parts.append(part)
         return parts
+
+    def find(self, part: int) -> None:
+        """Count a part that is there, whoever wrote it."""
+        reasons = [failure["reason"] for failure in failures_of(self._writer.path(part))]
+        self._count(len(self._writer.rows(part)), reasons)
 
     def look(self, batch: Batch) -> None:
         """Count a batch that the network has seen."""

@@ -1,0 +1,124 @@
+"""Parts of a prediction run shared out to the workers of a Ray cluster; what each writes is what one machine would write."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.errors import EngineError, ZooactiveError
+from zooactive.prediction.parts import PartWriter
+
+_PARTS_AT_ONCE = 4  # of one call: the network works on while the part before is written; a killed worker loses no more
+
+
+class _Worker:
+    """What lives in each of Ray's actors: one copy of the model."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer: PartWriter = _ray().get(writer)
+
+    def __call__(self, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
+        """Write some parts, less those that a worker which was killed since has finished."""
+        missing = [int(part) for part in batch["part"] if not self._writer.path(int(part)).exists()]
+        met = ""
+        try:
+            for _ in self._writer.write(missing):
+                pass
+        except ZooactiveError as error:  # as data: Ray hands on an exception's text and not its kind
+            met = f"{type(error).__name__} {error}"
+        return {**batch, "met": [met] * len(batch["part"])}
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Has parts written by `ray.data`'s ``map_batches``: the engine of `zooactive.predict` for more than one machine.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Actors, each with a copy of the model: by default one a GPU of the cluster, or one a machine without any.
+    address : str, optional
+        Of a running cluster ("auto" for that of this machine); by default one is started here and ended afterwards.
+
+    Examples
+    --------
+    >>> engine = RayEngine(workers=8, address="auto")
+    >>> za.predict(model, "shards", out="predictions", engine=engine)  # doctest: +SKIP
+    """
+
+    workers: int | None = None
+    address: str | None = None
+
+    def __call__(self, writer: PartWriter, parts: Sequence[int]) -> Iterator[int]:
+        """Write parts, and yield the number of each one that is written.
+
+        Parameters
+        ----------
+        writer : PartWriter
+            Its folder, and the images, must be reachable under the same paths from every machine.
+        parts : sequence of int
+
+        Raises
+        ------
+        EngineError
+            When Ray is not installed, or no cluster is found there.
+        """
+        if not parts:
+            return
+        ray = _ray()
+        ours = not ray.is_initialized()
+        if ours:
+            self._start(ray)
+        shared = ray.put(writer)  # held until the end: a worker that takes a killed one's place needs it again
+        try:
+            for row in self._written(ray, shared, parts).iter_rows():
+                if row["met"]:
+                    raise _as_it_was(row["met"])
+                yield int(row["part"])
+        except ray.exceptions.RayError as error:
+            raise EngineError(f"a worker of Ray failed: {str(error).strip().splitlines()[-1]}") from error
+        finally:
+            if ours:
+                ray.shutdown()
+
+    def _start(self, ray: Any) -> None:
+        try:
+            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except ConnectionError as error:
+            raise EngineError(
+                f"no Ray cluster answers at '{self.address}'; start one with `ray start --head`, or leave the address away"
+            ) from error
+
+    def _written(self, ray: Any, shared: Any, parts: Sequence[int]) -> Any:
+        """The parts as a dataset that writes them when it is iterated over."""
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        there = ray.cluster_resources()
+        gpus = int(there.get("GPU", 0))
+        workers = self.workers or gpus or len(ray.nodes())
+        rows, blocks = [{"part": part} for part in parts], -(-len(parts) // _PARTS_AT_ONCE)
+        return ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
+            _Worker,
+            fn_constructor_args=(shared,),
+            batch_size=_PARTS_AT_ONCE,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=max(1, int(there["CPU"]) // workers),
+            num_gpus=min(1, gpus / workers) if gpus else None,
+        )
+
+
+def _ray() -> Any:
+    try:
+        return import_module("ray.data") and import_module("ray")
+    except ImportError as error:
+        raise EngineError("the engine 'ray' needs Ray: pip install 'zooactive[ray]'") from error
+
+
+def _as_it_was(met: str) -> ZooactiveError:
+    kind, _, reason = met.partition(" ")
+    return next((known for known in ZooactiveError.__subclasses__() if known.__name__ == kind), EngineError)(reason)
