@@ -52,6 +52,13 @@ def timm(session: nox.Session) -> None:
 
 
 @nox.session
+def ray(session: nox.Session) -> None:
+    """What a Ray cluster's workers predict, beside what one process does, also when one of them is killed."""
+    session.install("-e", ".[ray]", *group("test"))
+    session.run("pytest", *(session.posargs or ("tests/engines",)))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The pages in docs/_build/html; a warning is an error."""
     session.install("-e", ".", *group("docs"))

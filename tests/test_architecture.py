@@ -15,8 +15,10 @@ import zooactive
 PACKAGE = Path(zooactive.__file__).parent
 FLOORS = (
     (
+        "compiled",
         "errors",
         "hashing",
+        "incomplete_beta",
         "likelihood",
         "mixtures",
         "tree",

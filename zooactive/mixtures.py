@@ -95,18 +95,20 @@ def _quantile(
 ) -> NDArray[np.float64]:
     """Go from `start` (row,) to the quantile inside a shrinking bracket.
 
-    The incomplete beta functions cost most of the time and the derivatives of the density little, so a step is the inverse
-    function's Taylor series to the third order, and the last one is taken when its fourth term would not count.
+    A step is the inverse function's Taylor series to the third order, since the derivatives of the density cost little, and
+    the last one is taken when its fourth term would not count.
     """
+    from zooactive.incomplete_beta import mixture_below  # compiled: the import takes a moment
+
     x = start.copy()
     low, high = np.zeros_like(x), np.ones_like(x)
     left = np.arange(len(x))
     for _ in range(200):
-        at, part = x[left], (a[left], b[left], weights[left])
-        missing = level - (part[2] * special.betainc(part[0], part[1], at[:, None])).sum(1)
+        at, part = x[left], (a[left], b[left], weights[left], log_norm[left])
+        missing = level - mixture_below(*part, at)
         high[left] = np.where(missing <= 0, at, high[left])
         low[left] = np.where(missing >= 0, at, low[left])
-        first, second, third = _inverse_steps(*part, log_norm[left], at, missing)
+        first, second, third = _inverse_steps(*part, at, missing)
         with np.errstate(invalid="ignore", over="ignore"):
             moved = at + first + second + third
             converging = (np.abs(second) <= np.abs(first) / 2) & (np.abs(third) <= np.abs(second) / 2)

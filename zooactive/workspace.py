@@ -59,6 +59,9 @@ class Pool:
     batch_size: int = 128
     keep: str = "embeddings"
     max_failures: int | None = None
+    engine: str = "local"
+    workers: int | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class TaskLabels:
     prevalence: float | None = None
     head_epochs: int | None = None
     unfreeze_epochs: int | None = None
+    orientations: int | None = None
 
     def load(self, name: str) -> Task:
         """Load the task: the one named, or one of a column of the labels; by default that of the table's own name."""

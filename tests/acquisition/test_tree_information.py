@@ -177,7 +177,7 @@ def test_any_number_of_votes_and_any_concentrations_keep_the_score_in_range(tree
 
 def test_the_logits_of_sampled_trees_are_those_of_gamma_functions(tree):
     """The tables of products against lgamma, up to alpha = 1e5 and a thousand votes: by the score of one known tree."""
-    from zooactive.acquisition.compiled import lay_out
+    from zooactive.acquisition.tree_layout import lay_out
     from zooactive.acquisition.vote_trees import tree_logits
 
     alpha = (10 ** np.random.default_rng(4).uniform(-3, 5, (5, 30, len(tree.columns)))).astype(np.float32)

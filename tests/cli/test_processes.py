@@ -54,12 +54,14 @@ def test_the_names_that_options_check_are_those_of_the_rooms_below():
     from zooactive.acquisition.selection import Score
     from zooactive.cli.acquire import SCORES
     from zooactive.cli.console import BACKBONES
-    from zooactive.cli.predict import DRAWS
+    from zooactive.cli.predict import DRAWS, KEEPS
     from zooactive.models import list_backbones
+    from zooactive.prediction import parts
     from zooactive.prediction.draws import DrawKind
 
     assert list(get_args(Score)) == list(SCORES)
     assert list(get_args(DrawKind)) == list(DRAWS)
+    assert KEEPS == parts.KEEPS
     assert set(BACKBONES) <= set(list_backbones())
 
 

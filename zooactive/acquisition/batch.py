@@ -122,7 +122,7 @@ def _paired_logits(
     posterior: Posterior, votes: ArrayLike, trees: int | None, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Logits (galaxy, tree, draw) of vote trees, of which number m has one source draw for every galaxy; the weights."""
-    from zooactive.acquisition.compiled import lay_out
+    from zooactive.acquisition.tree_layout import lay_out
     from zooactive.acquisition.vote_trees import share_trees, tree_logits
 
     volunteers = checked_volunteers(votes, len(posterior))

@@ -68,7 +68,7 @@ def epig(
     >>> (epig(pool, pool.select(["tells"]), column="smooth_yes") > 0.1).tolist()
     [True, False]
     """
-    from zooactive.acquisition.compiled import lay_out
+    from zooactive.acquisition.tree_layout import lay_out
     from zooactive.acquisition.vote_trees import tree_logits
 
     if target.draws != posterior.draws:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.compiled import compiled
+from zooactive.compiled import compiled
 from zooactive.hashing import Purpose, hash_ids
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.compiled import TreeLayout, compiled
+from zooactive.acquisition.tree_layout import TreeLayout
+from zooactive.compiled import compiled
 
 
 @compiled

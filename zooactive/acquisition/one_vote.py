@@ -44,8 +44,8 @@ def one_vote(posterior: Posterior) -> OneVote:
 
 def _fill(posterior: Posterior, found: OneVote, starts: range, step: int) -> None:
     """Work on blocks of galaxies. The logarithms are NumPy's, which are vectorised."""
-    from zooactive.acquisition.compiled import lay_out
     from zooactive.acquisition.mean_votes import fill_fractions, sum_over_draws
+    from zooactive.acquisition.tree_layout import lay_out
 
     tree, layout = posterior.tree, lay_out(posterior.tree)
     answers, questions, smallest = len(tree.columns), len(tree.questions), np.finfo(float).tiny

@@ -108,7 +108,7 @@ def information_by_question(
 def _score(
     posterior: Posterior, votes: ArrayLike, trees: int | None, seed: int, *, by_question: bool
 ) -> NDArray[np.float64]:
-    from zooactive.acquisition.compiled import lay_out
+    from zooactive.acquisition.tree_layout import lay_out
     from zooactive.acquisition.vote_trees import score_galaxies
 
     volunteers = checked_volunteers(votes, len(posterior))

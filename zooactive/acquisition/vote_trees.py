@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.compiled import TreeLayout, compiled
+from zooactive.acquisition.tree_layout import TreeLayout
+from zooactive.compiled import compiled
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

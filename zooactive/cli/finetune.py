@@ -85,6 +85,12 @@ def command(
     unfreeze_epochs: Annotated[
         int | None, typer.Option(min=0, help="Then this many epochs with the encoder, at most.", show_default=False)
     ] = None,
+    orientations: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=8, help="Average predictions over so many turns and mirrorings of an image.", show_default=False
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: tasks/TASK).", show_default=False)] = None,
     seed: SeedOption = None,
     json: JsonOption = False,
@@ -102,6 +108,7 @@ def command(
         prevalence=prevalence,
         head_epochs=head_epochs,
         unfreeze_epochs=unfreeze_epochs,
+        orientations=orientations,
         seed=seed,
     )
     folder = out or place.folder / "tasks" / Path(name).stem
@@ -164,7 +171,8 @@ def _config(settings: TaskLabels, **options: Any) -> FinetuneConfig:
     """The options, then what the workspace says, then the defaults."""
     from zooactive.finetune_config import FinetuneConfig
 
-    said = {name: getattr(settings, name) for name in ("policy", "folds", "prevalence", "head_epochs", "unfreeze_epochs")}
+    names = ("policy", "folds", "prevalence", "head_epochs", "unfreeze_epochs", "orientations")
+    said = {name: getattr(settings, name) for name in names}
     return FinetuneConfig(**(_given(**said) | _given(**options)))
 
 

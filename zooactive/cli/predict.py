@@ -35,6 +35,8 @@ DRAWS = ("dropout", "laplace", "ensemble")
 
 KEEPS = ("means", "summaries", "embeddings", "draws")
 
+ENGINES = ("local", "ray")
+
 DrawsOption = Annotated[
     str | None,
     typer.Option(
@@ -66,6 +68,20 @@ def command(
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="Stop when more images than this cannot be read.", show_default=False)
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            callback=one_of(ENGINES, "engine"),
+            help="Who predicts: this process (local), or the workers of a Ray cluster (ray).",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Of Ray (default: one a GPU, or one a machine).", show_default=False)
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of a running Ray cluster (default: one is started here).", show_default=False)
+    ] = None,
     batch_size: BatchSizeOption = None,
     seed: SeedOption = None,
 ) -> None:
@@ -85,6 +101,9 @@ def command(
             "seed": seed,
             "keep": keep,
             "max_failures": max_failures,
+            "engine": engine,
+            "workers": workers,
+            "address": address,
         },
     )
     galaxies = place.read_pool()
@@ -103,9 +122,16 @@ def command(
 
 def predict_pool(place: Workspace, galaxies: Catalogue, network: GalaxyModel, draws_from: LinearDraws | None = None) -> int:
     """Predict galaxies into the pool's folder as the workspace says, or finish that, and return how many there are."""
-    from zooactive.prediction import predict
+    from zooactive.errors import WorkspaceError
+    from zooactive.prediction import RayEngine, predict
 
     pool = place.pool
+    if pool.engine not in ENGINES:
+        raise WorkspaceError(
+            f"engine = '{pool.engine}' under [pool].{did_you_mean(pool.engine, ENGINES)} Use one of {', '.join(ENGINES)}"
+        )
+    if pool.engine == "local" and (pool.workers, pool.address) != (None, None):
+        raise WorkspaceError("workers and an address are Ray's; give --engine ray with them, or leave them away")
     with progress_bar("predicting", len(galaxies)) as progress:
         predictions = predict(
             network,
@@ -117,6 +143,7 @@ def predict_pool(place: Workspace, galaxies: Catalogue, network: GalaxyModel, dr
             draws_from=draws_from,
             keep=pool.keep,
             max_failures=pool.max_failures,
+            engine=RayEngine(pool.workers, pool.address) if pool.engine == "ray" else None,
             progress=progress,
         )
     failures = len(predictions.failures())

@@ -1,26 +1,13 @@
-"""What compiled code needs: the decorator, and a decision tree as plain arrays.
-
-numba is imported with this module, and this module when the first score is asked for. Compiled functions hold no interpreter
-lock, so that callers run slices of galaxies in threads.
-"""
+"""A decision tree as plain arrays, for compiled functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.tree import DecisionTree
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-def compiled(function: _Function) -> _Function:
-    """Compile a function when it is first called; the machine code is kept on disk."""
-    return cast(_Function, numba.njit(cache=True, nogil=True)(function))
 
 
 class TreeLayout(NamedTuple):
