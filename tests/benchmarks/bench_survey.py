@@ -1,10 +1,10 @@
 """Does a prediction run keep its pace and its memory from 20,000 to 200,000 galaxies, and how near the bare network is it?
 
-    python tests/benchmarks/bench_survey.py [GALAXIES ...]        default 20000 200000
+    python tests/benchmarks/bench_survey.py [GALAXIES[@PIXELS] ...]        default 20000 200000 10000@128
 
-Shards of real galaxies at 64 px, repeated under new ids; EfficientNet-B0, T = 64, everything that is kept by default. Each
-survey is predicted by a process of its own, which beforehand and afterwards times the bare step of the network on a batch
-that lies in memory. Peak memory is that of the whole process.
+Shards of real galaxies at 64 px or so many, repeated under new ids; EfficientNet-B0, T = 64, everything that is kept by
+default. Each survey is predicted by a process of its own, which beforehand and afterwards times the bare step of the
+network on a batch that lies in memory. Peak memory is that of the whole process.
 """
 
 from __future__ import annotations
@@ -24,33 +24,35 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "gz2_kaggle"
-SIZE, REAL, ROWS, BATCH = 64, 2000, 2000, 128
+REAL, ROWS, BATCH = 2000, 2000, 128
 
 
-def main(sizes: list[int]) -> None:
+def main(surveys: list[str]) -> None:
     """Predict surveys of several sizes."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for galaxies in sizes:
-            shards = make_survey(folder, galaxies)
+    for survey in surveys:
+        galaxies, pixels = (int(number) for number in f"{survey}@64".split("@")[:2])
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            shards = make_survey(folder, galaxies, pixels)
             bytes_of_shards = sum(part.stat().st_size for part in shards.glob("part-*"))
-            print(f"{galaxies:,} galaxies in shards of {bytes_of_shards / galaxies:,.0f} bytes a galaxy", flush=True)
-            subprocess.run([sys.executable, __file__, "--predict", shards, folder / f"out-{galaxies}"], check=True)
+            print(
+                f"{galaxies:,} galaxies of {pixels} px, shards of {bytes_of_shards / galaxies:,.0f} bytes each", flush=True
+            )
+            subprocess.run([sys.executable, __file__, "--predict", shards, folder / "out", str(pixels)], check=True)
 
 
-def make_survey(folder: Path, galaxies: int) -> Path:
+def make_survey(folder: Path, galaxies: int, pixels: int) -> Path:
     """Pack real galaxies once, and repeat them under new ids."""
     from zooactive.catalogue import read_catalogue
     from zooactive.images import Preprocessing
     from zooactive.shards import write_shards
 
-    if not (folder / "real").exists():
-        real = read_catalogue(DATA / "galaxies.csv", images=DATA / "images")
-        write_shards(real.take(np.arange(REAL)), folder / "real", Preprocessing(size=SIZE), rows_per_shard=REAL)
+    real = read_catalogue(DATA / "galaxies.csv", images=DATA / "images").take(np.arange(REAL))
+    write_shards(real, folder / "real", Preprocessing(size=pixels), rows_per_shard=REAL)
     table = pq.read_table(folder / "real" / "part-00000.parquet", columns=["id", "image"])
     about = json.loads(table.schema.metadata[b"zooactive"])
     parts = galaxies // ROWS
-    out = folder / f"shards-{galaxies}"
+    out = folder / "shards"
     out.mkdir()
     for part in range(parts):
         ids = pa.array([f"{part:04d}{row:04d}-{name}" for row, name in enumerate(table["id"].to_pylist())])
@@ -60,14 +62,14 @@ def make_survey(folder: Path, galaxies: int) -> Path:
     return out
 
 
-def predict_survey(shards: Path, out: Path) -> None:
+def predict_survey(shards: Path, out: Path, pixels: int) -> None:
     """Predict one survey in this process, and say how fast and in how much memory."""
     import zooactive as za
     from zooactive.models.folding import folded
 
-    model = za.load_model("bundled").with_tree("gz2", preprocessing=za.Preprocessing(size=SIZE))
+    model = za.load_model("bundled").with_tree("gz2", preprocessing=za.Preprocessing(size=pixels))
     encoder = folded(model.encoder)
-    bare = [bare_step(encoder)]
+    bare = [bare_step(encoder, pixels)]
     marks: list[tuple[int, float, float]] = [(0, time.perf_counter(), resident())]
     every = 20_000
 
@@ -78,7 +80,7 @@ def predict_survey(shards: Path, out: Path) -> None:
     began = time.perf_counter()
     predictions = za.predict(model, shards, out=out, progress=note)
     seconds = time.perf_counter() - began
-    bare.append(bare_step(encoder))
+    bare.append(bare_step(encoder, pixels))
     galaxies = len(predictions)
     pace = galaxies / seconds
     print(f"  {galaxies:,} predicted, {pace:.0f} galaxies/s, {pace / max(bare):.2f} of the bare step's pace")
@@ -90,9 +92,9 @@ def predict_survey(shards: Path, out: Path) -> None:
     print(f", all: {sum(part.stat().st_size for part in out.glob('part-*')) / galaxies * 1e6 / 1e9:.2f}", flush=True)
 
 
-def bare_step(encoder: object) -> float:
+def bare_step(encoder: object, pixels: int) -> float:
     """Galaxies a second of the network alone, median of 20 batches that lie in memory."""
-    batch = np.random.default_rng(0).random((BATCH, SIZE, SIZE, 3), dtype=np.float32)
+    batch = np.random.default_rng(0).random((BATCH, pixels, pixels, 3), dtype=np.float32)
     encoder.predict_on_batch(batch)
     seconds = []
     for _ in range(20):
@@ -130,6 +132,6 @@ def peak() -> float:
 if __name__ == "__main__":
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if sys.argv[1:2] == ["--predict"]:
-        predict_survey(Path(sys.argv[2]), Path(sys.argv[3]))
+        predict_survey(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
     else:
-        main([int(number) for number in sys.argv[1:]] or [20_000, 200_000])
+        main(sys.argv[1:] or ["20000", "200000", "10000@128"])

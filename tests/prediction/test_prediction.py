@@ -207,9 +207,33 @@ def test_a_new_head_speaks_of_stored_embeddings_without_pixels(model, galaxies, 
     assert np.array_equal(redrawn.posterior().concentrations, live.concentrations)
     screens = np.concatenate([screen.scores for screen in redrawn.screenings("mutual_information", artifacts=False)])
     assert np.array_equal(screens, one_vote_information(live))
+    assert np.array_equal(predict(other, stored, draws=6, seed=2).concentrations, live.concentrations)
     other.encoder.set_weights([weight + 1 for weight in other.encoder.get_weights()])
     with pytest.raises(PosteriorError, match="another encoder"):
         stored.redraw(other)
+    with pytest.raises(PosteriorError, match="another encoder"):
+        predict(other, stored)
+
+
+def test_predictions_of_a_new_task_are_written_from_stored_embeddings_as_from_pixels(model, galaxies, tmp_path):
+    catalogue = galaxies(12)
+    catalogue.images[6].write_bytes(b"no image")
+    other = model.with_tree("rings")
+    stored = write_predictions(model, catalogue, tmp_path / "first", config=PARTS)
+    from_pixels = write_predictions(other, catalogue, tmp_path / "pixels", config=PARTS)
+    for image in catalogue.images:
+        image.unlink()
+    known = stored.catalogue()
+    assert list(known.ids) == [*catalogue.ids[:6], *catalogue.ids[7:10], "g006", *catalogue.ids[10:]]
+    redrawn = write_predictions(other, known, tmp_path / "redrawn", config=PARTS, stored=stored)
+    assert redrawn.table().equals(from_pixels.table())
+    assert redrawn.failures().equals(from_pixels.failures())
+    assert np.array_equal(redrawn.posterior().concentrations, from_pixels.posterior().concentrations)
+    again = predict(other, stored, out=tmp_path / "again", draws=4)
+    assert np.array_equal(again.posterior().concentrations, from_pixels.posterior().concentrations)
+    summed = predict(model, galaxies(3), out=tmp_path / "summed", draws=4, keep="summaries")
+    with pytest.raises(PosteriorError, match="--keep embeddings"):
+        predict(other, summed, out=tmp_path / "nothing", draws=4)
 
 
 def test_a_model_travels_to_another_process(model, galaxies):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -37,7 +38,7 @@ __all__ = [
 @overload
 def predict(
     model: GalaxyModel | FinetunedModel,
-    catalogue: Catalogue | str | Path,
+    catalogue: Catalogue | str | Path | Predictions,
     *,
     out: None = None,
     draws: int = 64,
@@ -49,7 +50,7 @@ def predict(
 @overload
 def predict(
     model: GalaxyModel | FinetunedModel,
-    catalogue: Catalogue | str | Path,
+    catalogue: Catalogue | str | Path | Predictions,
     *,
     out: str | Path,
     draws: int = 64,
@@ -63,7 +64,7 @@ def predict(
 ) -> Predictions: ...
 def predict(
     model: GalaxyModel | FinetunedModel,
-    catalogue: Catalogue | str | Path,
+    catalogue: Catalogue | str | Path | Predictions,
     *,
     out: str | Path | None = None,
     draws: int = 64,
@@ -83,8 +84,9 @@ def predict(
     Parameters
     ----------
     model : GalaxyModel or FinetunedModel
-    catalogue : Catalogue or path
-        Votes are not looked at.
+    catalogue : Catalogue, path or Predictions
+        Votes are not looked at. Of predictions by a model with the very same encoder, such as the one that was fine-tuned
+        with the policy ``head``, the stored embeddings are taken, and no image is looked at.
     out : path, optional
         A folder to stream Parquet into; the same call goes on where an interrupted one stopped. Without it the posterior
         is returned, in memory.
@@ -116,9 +118,16 @@ def predict(
         In memory, when an image cannot be read; on disk, when too many cannot.
     ModelError
         When `draws_from` belong to another tree or have other features, or there are fewer of them than `draws`.
+    PosteriorError
+        When the predictions are of another encoder or hold no embeddings.
     """
     network: GalaxyModel = getattr(model, "model", model)  # type: ignore[arg-type]
-    table = read_catalogue(catalogue)
+    stored = catalogue if isinstance(catalogue, Predictions) else None
+    if isinstance(catalogue, Predictions):
+        catalogue.refuse_another_encoder(network)
+        table = catalogue.catalogue()
+    else:
+        table = read_catalogue(catalogue)
     head = network.linear_head() if draws_from is None else draws_from
     if head.tree.columns != network.tree.columns:
         raise ModelError(
@@ -126,16 +135,21 @@ def predict(
         )
     if out is not None:
         config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size, keep=keep)
+        if stored is not None:
+            config = replace(config, rows_per_part=stored.rows_per_part)
         return write_predictions(
             network,
             table,
             out,
             head=head,
             config=config,
+            stored=stored,
             max_failures=max_failures,
             engine=engine,
             progress=progress,
         )
+    if stored is not None:
+        return stored.redraw(head, draws=draws, seed=seed).posterior()
     features, failures = embed(network, table, batch_size=batch_size, progress=progress)
     if failures:
         first = next(iter(failures.values()))

@@ -18,7 +18,7 @@ from zooactive.errors import PosteriorError, did_you_mean
 from zooactive.models.linear_draws import LinearDraws
 from zooactive.posterior import Posterior
 from zooactive.prediction.features import Batch, batches_of, stream_features
-from zooactive.prediction.stored import SCREEN
+from zooactive.prediction.stored import SCREEN, Predictions
 from zooactive.writing import aside
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ class PartWriter:
     config : PredictionConfig
     about : dict
         What every part's metadata says.
+    stored : Predictions, optional
+        Whose embeddings of the same galaxies are taken instead of the images; the catalogue is then that of
+        `Predictions.catalogue`.
     """
 
     model: GalaxyModel
@@ -90,6 +93,7 @@ class PartWriter:
     out: Path
     config: PredictionConfig
     about: dict[str, Any]
+    stored: Predictions | None = None
 
     @property
     def parts(self) -> int:
@@ -117,7 +121,10 @@ class PartWriter:
         """
         size = self.config.batch_size
         batches = [rows for part in parts for rows in batches_of(self.rows(part), size)]
-        stream = stream_features(self.model, self.catalogue, batches, batch_size=size)
+        if self.stored is None:
+            stream = stream_features(self.model, self.catalogue, batches, batch_size=size)
+        else:
+            stream = self.stored.stream_features(batches)
         with ThreadPoolExecutor(max_workers=1) as finishing:
             before: Future[int] | None = None
             for part in parts:
@@ -156,7 +163,8 @@ class PartWriter:
             {"id": str(self.catalogue.ids[row]), "path": _path_of(self.catalogue.images[row]), "reason": reason}
             for row, reason in sorted(failures.items())
         ]
-        about = {"tree": self.head.tree.to_dict(), "failures": failed, **self.about}
+        passed = [name for name in table.column_names if name in self.catalogue.table]
+        about = {"tree": self.head.tree.to_dict(), "passed": passed, "failures": failed, **self.about}
         with aside(
             self.path(part)
         ) as temporary:  # a dictionary of an array's numbers would make it four times as slow to read

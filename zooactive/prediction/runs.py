@@ -15,7 +15,7 @@ from zooactive.errors import ImageError, PosteriorError
 from zooactive.models.linear_draws import LinearDraws
 from zooactive.prediction.features import Batch, Progress
 from zooactive.prediction.parts import PartWriter, PredictionConfig
-from zooactive.prediction.stored import Predictions, open_predictions, read_journal
+from zooactive.prediction.stored import Predictions, about_part, open_predictions, read_journal
 from zooactive.writing import aside, explained, write_how, write_json
 
 if TYPE_CHECKING:
@@ -34,13 +34,15 @@ def write_predictions(
     *,
     config: PredictionConfig,
     head: LinearDraws | None = None,
+    stored: Predictions | None = None,
     max_failures: int | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Stream the predictions of a catalogue into a folder of Parquet files.
 
-    Images that cannot be read go to ``failures.parquet`` with id, path and reason, and the run goes on. Parts that are
+    With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to
+    ``failures.parquet`` with id, path and reason, and the run goes on. Parts that are
     there are kept: the same call finishes what an interrupted one left.
 
     Raises
@@ -67,7 +69,7 @@ def write_predictions(
         head.save(out / "head.npz")
         write_json(out / "journal.json", journal)
     _clear_leftovers(out)
-    writer = PartWriter(model, head, catalogue, out, config, journal)
+    writer = PartWriter(model, head, catalogue, out, config, journal, stored)
     watch = _Watch(writer, max_failures, progress)
     missing = watch.missing()
     if engine is None:
@@ -108,7 +110,7 @@ class _Watch:
 
     def find(self, part: int) -> None:
         """Count a part that is there, whoever wrote it."""
-        reasons = [failure["reason"] for failure in failures_of(self._writer.path(part))]
+        reasons = [failure["reason"] for failure in about_part(self._writer.path(part))["failures"]]
         self._count(len(self._writer.rows(part)), reasons)
 
     def look(self, batch: Batch) -> None:
@@ -126,14 +128,6 @@ class _Watch:
             )
         if self._progress is not None:
             self._progress(self._done)
-
-
-def failures_of(part: Path) -> list[dict[str, str]]:
-    """Return id, path and reason of a part's galaxies that could not be predicted."""
-    import pyarrow.parquet as pq
-
-    failures: list[dict[str, str]] = json.loads(pq.read_schema(part).metadata[b"zooactive"])["failures"]
-    return failures
 
 
 def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:
@@ -167,7 +161,7 @@ def _lives(process: int) -> bool:
 def _collect_failures(out: Path) -> int:
     import pandas as pd
 
-    rows = [row for part in sorted(out.glob("part-*.parquet")) for row in failures_of(part)]
+    rows = [row for part in sorted(out.glob("part-*.parquet")) for row in about_part(part)["failures"]]
     with aside(out / "failures.parquet") as temporary:
         pd.DataFrame(rows, columns=["id", "path", "reason"]).astype("str").to_parquet(temporary, index=False)
     return len(rows)

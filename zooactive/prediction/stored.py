@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zooactive.acquisition.pool import PosteriorPool, Screening, artifact_columns
+from zooactive.catalogue import Catalogue
 from zooactive.errors import PosteriorError
 from zooactive.models.draws_files import load_draws
 from zooactive.models.linear_draws import LinearDraws
 from zooactive.posterior import Posterior
+from zooactive.prediction.features import Batch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,19 +73,28 @@ class Predictions:
         """
         if not isinstance(head, LinearDraws):
             network: GalaxyModel = getattr(head, "model", head)  # type: ignore[arg-type]
-            if network.encoder_fingerprint() != self.encoder:
-                raise PosteriorError(
-                    f"{self.folder} holds embeddings of another encoder than this model's; predict the galaxies with it"
-                )
+            self.refuse_another_encoder(network)
             head = network.linear_head()
         return Predictions(
             self.folder, head, self.draws if draws is None else draws, self.seed if seed is None else seed, redrawn=True
         )
 
+    def refuse_another_encoder(self, network: GalaxyModel) -> None:
+        """Raise a PosteriorError unless the embeddings are of this model's encoder."""
+        if network.encoder_fingerprint() != self.encoder:
+            raise PosteriorError(
+                f"{self.folder} holds embeddings of another encoder than this model's; predict the galaxies with it"
+            )
+
     @cached_property
     def encoder(self) -> str:
         """Fingerprint of the encoder and the preprocessing that the embeddings are of."""
         return str((read_journal(self.folder) or {}).get("encoder"))
+
+    @cached_property
+    def rows_per_part(self) -> int:
+        """Galaxies a part, those whose image failed among them; the last part may have fewer."""
+        return int((read_journal(self.folder) or {})["rows_per_part"])
 
     @property
     def tree(self) -> DecisionTree:
@@ -111,6 +123,45 @@ class Predictions:
                 f"{self.folder} keeps no embeddings, so no draw can be made again; predict into another folder with --keep "
                 "embeddings"
             )
+
+    def catalogue(self) -> Catalogue:
+        """Return the galaxies of the run, those that failed last in each part, with the columns that were passed through.
+
+        They have no images; an image that failed is named by its path.
+        """
+        import pandas as pd
+        import pyarrow.parquet as pq
+
+        ids: list[str] = []
+        images: list[Path | None] = []
+        tables = []
+        for part in self.parts:
+            about = about_part(part)
+            rows = pq.read_table(part, columns=["id", *about["passed"]]).to_pandas()
+            failed = about["failures"]
+            ids += [*rows["id"], *(failure["id"] for failure in failed)]
+            images += [*([None] * len(rows)), *(Path(failure["path"]) for failure in failed)]
+            tables.append(rows[about["passed"]].reindex(range(len(rows) + len(failed))))
+        table = pd.concat(tables, ignore_index=True)
+        return Catalogue(np.array(ids, dtype=object), tuple(images), None, None, table, str(self.folder))
+
+    def stream_features(self, batches: Iterable[range]) -> Iterator[Batch]:
+        """Yield the stored features of batches of rows of `catalogue`, each within one part, in order."""
+        import pyarrow.parquet as pq
+
+        ends = np.cumsum([pq.read_metadata(part).num_rows + len(about_part(part)["failures"]) for part in self.parts])
+        open_part = -1
+        for rows in batches:
+            part = int(np.searchsorted(ends, rows.start, side="right"))
+            if part != open_part:
+                self._refuse_without_embeddings()
+                open_part, begin = part, int(ends[part - 1]) if part else 0
+                known = _flat(pq.read_table(self.parts[part], columns=["embedding"])["embedding"])
+                reasons = [failure["reason"] for failure in about_part(self.parts[part])["failures"]]
+                features = np.concatenate([known, np.zeros((len(reasons), known.shape[1]), dtype=np.float16)])
+                failures = {begin + len(known) + row: reason for row, reason in enumerate(reasons)}
+            here = {row: reason for row, reason in failures.items() if row in rows}
+            yield Batch(rows, features[rows.start - begin : rows.stop - begin], here)
 
     def __len__(self) -> int:
         import pyarrow.parquet as pq
@@ -155,9 +206,7 @@ class Predictions:
                 yield self._posterior(rows["id"].to_pylist(), rows["embedding"])
 
     def _posterior(self, ids: list[str], embedding: pa.ChunkedArray) -> Posterior:
-        flat = embedding.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        features = flat.reshape(len(ids), -1)
-        concentrations = self.head.posterior_concentrations(features, draws=self.draws, seed=self.seed)
+        concentrations = self.head.posterior_concentrations(_flat(embedding), draws=self.draws, seed=self.seed)
         return Posterior(concentrations, ids, self.tree)
 
     def posterior(self) -> Posterior:
@@ -208,6 +257,21 @@ def open_predictions(folder: str | Path) -> Predictions:
             state = "no predictions; run `zooactive predict`, or give the folder that it wrote"
         raise PosteriorError(f"{folder} holds {state}")
     return Predictions(folder, load_draws(folder / "head.npz"), journal["draws"], journal["seed"])
+
+
+def about_part(part: Path) -> dict[str, Any]:
+    """Return what a part says about itself: the run, the columns that were passed through, and which galaxies failed."""
+    import pyarrow.parquet as pq
+
+    about: dict[str, Any] = json.loads(pq.read_schema(part).metadata[b"zooactive"])
+    return about
+
+
+def _flat(embedding: pa.ChunkedArray) -> NDArray[np.float16]:
+    """A column of lists of one length as an array (row, feature)."""
+    width = embedding.type.list_size
+    flat: NDArray[np.float16] = embedding.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(-1, width)
 
 
 def read_journal(folder: Path) -> dict[str, Any] | None:
