@@ -15,6 +15,7 @@ import zooactive
 PACKAGE = Path(zooactive.__file__).parent
 FLOORS = (
     (
+        "addresses",
         "compiled",
         "errors",
         "hashing",

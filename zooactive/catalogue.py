@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from zooactive.addresses import address_of, local_copy
 from zooactive.cutouts import IMAGE_SUFFIXES, find_images
 from zooactive.errors import CatalogueError, did_you_mean
 from zooactive.hashing import uniform_from_ids
 from zooactive.images import ImageSource, Preprocessing, decode_many, place_of
 from zooactive.stored_images import StoredImage
-from zooactive.tables import parquet_parts, read_table, rows_where
+from zooactive.tables import IMAGE_COLUMNS, parquet_parts, read_table, rows_where
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import load_tree
 from zooactive.votes import read_votes
@@ -39,7 +40,7 @@ class Catalogue:
     ----------
     ids : ndarray of object (str), shape (G,)
         Each once.
-    images : tuple of Path, bytes, StoredImage or None, length G
+    images : tuple of Path, bytes, StoredImage, RemoteImage or None, length G
     votes : ndarray of float64, shape (G, answer), or None
         Counts or pseudo-counts in the order of ``tree.columns``, 0 where a question was not asked.
     tree : DecisionTree or None
@@ -314,16 +315,17 @@ def read_catalogue(
     ----------
     path : str, Path or Catalogue
         CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images, whose ids are then
-        the file names. A catalogue is returned as it is, less what `where` excludes.
+        the file names. A catalogue is returned as it is, less what `where` excludes. Tables and shards may lie at an
+        address such as ``s3://survey/shards`` (see `zooactive.addresses`).
     tree : str, Path or DecisionTree, optional
         Names the vote columns and says what they hold (see `zooactive.votes`); without it no votes are read.
     images : str or Path, optional
         The folder from which relative image paths start (by default the table's own), or, where the table has no image
-        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits.
+        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits. It may be an address.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
     image_column : str, optional
-        By default the first of file_loc, image, png_loc. Paths; in Parquet also bytes or {bytes, path}.
+        By default the first of file_loc, image, png_loc. Paths or addresses; in Parquet also bytes or {bytes, path}.
     label_column : str, optional
         A column of class labels, one vote each, for a tree of one question; of a tree of fractions, the column with the
         fraction of the first of its two answers.
@@ -348,7 +350,8 @@ def read_catalogue(
         if any(option is not None for option in (images, id_column, image_column, label_column, volunteers)):
             raise CatalogueError(f"{path.source} is read already; give its path to read it in another way")
         return _read_already(path, tree, min_votes, where)
-    path = Path(path)
+    address = address_of(path)
+    path = Path(path) if address is None else local_copy(address)
     tree = None if tree is None else load_tree(tree)
     if tree is None and (label_column is not None or volunteers is not None):
         raise CatalogueError(f"{path}: a label column or a number of volunteers needs a decision tree; give tree=")
@@ -356,8 +359,11 @@ def read_catalogue(
         if tree is not None or id_column or image_column or where:
             raise CatalogueError(f"{path} is a folder of images without a table: it has no columns; give the table's path")
         return _read_folder(path, min_votes)
-    images = None if images is None else Path(images)
-    table = read_table(path, id_column=id_column, image_column=image_column, images=images)
+    start = None if images is None else address_of(images) or Path(images)
+    here = start if isinstance(start, Path) else None
+    table = read_table(path, id_column=id_column, image_column=image_column, images=here)
+    if address is not None and start is None and {image_column, *IMAGE_COLUMNS} & {*table.frame.columns}:
+        start = address.rpartition("/")[0]  # not that of the copy
     prepared = None
     if table.metadata is not None:
         tree, prepared, stored_votes = _from_shards(table.metadata, tree, path)
@@ -368,7 +374,7 @@ def read_catalogue(
             raise CatalogueError(f"where '{where}' holds for none of the {len(kept)} rows of {path}; widen it")
         # The frame keeps its index, so that errors go on naming the file's own rows.
         table = replace(table, frame=table.frame[kept], ids=table.ids[kept])
-    cutouts, used = find_images(table, path, image_column, images)
+    cutouts, used = find_images(table, path, image_column, start)
     votes, single = None, False
     if tree is not None:
         counted = table.metadata is not None and table.metadata["tree"] is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from zooactive.addresses import RemoteImage, address_of, remote_images
 from zooactive.errors import CatalogueError, did_you_mean
 from zooactive.images import ImageSource
 from zooactive.stored_images import StoredImage
@@ -16,7 +17,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits")
 
 
 def find_images(
-    table: GalaxyTable, path: Path, image_column: str | None, folder: Path | None
+    table: GalaxyTable, path: Path, image_column: str | None, folder: Path | str | None
 ) -> tuple[tuple[ImageSource, ...], tuple[str, ...]]:
     """Find each galaxy's image by the table's image column, or by its id in a folder.
 
@@ -27,12 +28,12 @@ def find_images(
         The table's file; relative image paths start from its folder.
     image_column : str, optional
         By default the first of file_loc, image, png_loc.
-    folder : Path, optional
-        Where relative paths start instead, or where ID.jpg, ID.jpeg, ID.png or ID.fits lie.
+    folder : Path or str, optional
+        Where relative paths start instead, or where ID.jpg, ID.jpeg, ID.png or ID.fits lie; an address is a str.
 
     Returns
     -------
-    images : tuple of Path, bytes, StoredImage or None, length G
+    images : tuple of Path, bytes, StoredImage, RemoteImage or None, length G
     columns : tuple of str
         The column that was used, if any.
 
@@ -42,7 +43,7 @@ def find_images(
         When the folder or the column does not exist, or the folder has no image of any galaxy.
     """
     columns = list(table.frame.columns)
-    if folder is not None and not folder.is_dir():
+    if isinstance(folder, Path) and not folder.is_dir():
         raise CatalogueError(f"the image folder {folder} does not exist; give the folder that image paths start from")
     if image_column is not None and image_column not in columns:
         raise CatalogueError(
@@ -53,8 +54,9 @@ def find_images(
         return _from_column(table.frame[column], folder or (path if path.is_dir() else path.parent)), (column,)
     if folder is None:
         return (None,) * len(table.ids), ()
-    found = {file.name: file for file in folder.iterdir()}
-    named = tuple(
+    found: dict[str, Path] | dict[str, RemoteImage]
+    found = remote_images(folder) if isinstance(folder, str) else {file.name: file for file in folder.iterdir()}
+    named: tuple[ImageSource, ...] = tuple(
         next((found[name] for suffix in IMAGE_SUFFIXES if (name := f"{galaxy_id}{suffix}") in found), None)
         for galaxy_id in table.ids
     )
@@ -66,20 +68,26 @@ def find_images(
     return named, ()
 
 
-def _from_column(cells: pd.Series[Any], start: Path) -> tuple[ImageSource, ...]:
-    """Paths from `start`, bytes, or {bytes, path}; blank cells are no image."""
+def _from_column(cells: pd.Series[Any], start: Path | str) -> tuple[ImageSource, ...]:
+    """Paths from `start`, addresses, bytes, or {bytes, path}; blank cells are no image."""
     contents = [cell.get("bytes") or cell.get("path") if isinstance(cell, dict) else cell for cell in cells]
     paths = (cell.strip() for cell in contents if isinstance(cell, str) and cell.strip())
-    first = Path(next(paths, ""))
+    first = Path(next((path for path in paths if address_of(path) is None), ""))
     # Tables often name images by the path of the machine they were made on, or by a folder that is the start already.
-    names_only = not (start / first).exists() and (start / first.name).is_file()
+    names_only = isinstance(start, Path) and not (start / first).exists() and (start / first.name).is_file()
     return tuple(_source(cell, start, names_only) for cell in contents)
 
 
-def _source(cell: object, start: Path, names_only: bool) -> ImageSource:
+def _source(cell: object, start: Path | str, names_only: bool) -> ImageSource:
     if isinstance(cell, bytes | StoredImage):
         return cell
     if not isinstance(cell, str) or not cell.strip():
         return None
+    address = address_of(cell.strip())
+    if address is None and isinstance(start, str):
+        address = f"{start.rstrip('/')}/{cell.strip().lstrip('/')}"
+    if address is not None:
+        return RemoteImage(address)
+    assert isinstance(start, Path)
     path = Path(cell.strip())
     return start / (path.name if names_only else path)

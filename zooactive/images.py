@@ -21,13 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from zooactive.addresses import RemoteImage
 from zooactive.errors import ImageError, did_you_mean
 from zooactive.stored_images import StoredImage
 
-ImageSource: TypeAlias = Path | bytes | StoredImage | None
+ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | None
 
 SMALLEST_SIDE = 8
 LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192; more is a survey tile or a decompression bomb, and no cutout
+
+_ASKED_AT_ONCE = 32  # images at addresses: the wait for each is longer than the work on it
 
 _STRETCHES = ("asinh", "linear")
 _LOW, _HIGH = 1.0, 99.5  # percentiles of the finite pixels that become black and white
@@ -115,7 +118,7 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
 
     Parameters
     ----------
-    source : Path, bytes, StoredImage or None
+    source : Path, bytes, StoredImage, RemoteImage or None
         A JPEG, PNG or FITS file, gzipped or not (which of them is told from its content), or its bytes.
     preprocessing : Preprocessing
     name : str
@@ -141,6 +144,8 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
     if source is None:
         raise ImageError(f"galaxy '{name}' has no image; give an image column, or the folder of images")
     with _explained(source, name):
+        if isinstance(source, RemoteImage):
+            source = source.read()
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stored:
             zipped = stored.read(2) == b"\x1f\x8b"
             stored.seek(0)
@@ -164,14 +169,14 @@ def decode_many(
 
     Parameters
     ----------
-    sources : sequence of Path, bytes, StoredImage or None, length G
+    sources : sequence of Path, bytes, StoredImage, RemoteImage or None, length G
     preprocessing : Preprocessing
     names : sequence of str, length G
         The galaxies' ids.
     crops : sequence of float, length G, optional
         The centre fraction of each image that is taken for the whole of it.
     workers : int, optional
-        Threads; by default one a processor core.
+        Threads; by default one a processor core, and 32 for images at addresses.
 
     Returns
     -------
@@ -198,7 +203,8 @@ def decode_many(
         return None
 
     order = sorted(range(len(sources)), key=lambda row: place_of(sources[row]))
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    far = any(isinstance(source, RemoteImage) for source in sources)
+    with ThreadPoolExecutor(workers or (_ASKED_AT_ONCE if far else os.cpu_count())) as pool:
         reasons = dict(zip(order, pool.map(read, order), strict=True))
     return pixels, {row: reason for row, reason in sorted(reasons.items()) if reason is not None}
 
@@ -227,7 +233,7 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 @contextmanager
-def _explained(source: Path | bytes, name: str) -> Iterator[None]:
+def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into one sentence that names the galaxy and the file."""
     what = "the image" + ("" if isinstance(source, bytes) else f" {source}") + (f" of galaxy '{name}'" if name else "")
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from zooactive.addresses import from_folder
 from zooactive.errors import WorkspaceError, ZooactiveError, did_you_mean
 
 Section = TypeVar("Section")
@@ -51,7 +52,8 @@ def read_section(cls: type[Section], values: object, *, file: Path, table: str) 
             mend = did_you_mean(key, hints) or f" Known are {', '.join(hints)}"
             raise WorkspaceError(f"{where}: the entry '{key}' is unknown.{mend}")
     try:
-        return cls(**{key: file.parent / value if isinstance(value, Path) else value for key, value in out.items()})
+        placed = {key: from_folder(file.parent, value) if isinstance(value, Path) else value for key, value in out.items()}
+        return cls(**placed)
     except ZooactiveError as error:
         raise WorkspaceError(f"{where}: {error}") from error
 

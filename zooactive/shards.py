@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zooactive.addresses import RemoteImage
 from zooactive.catalogue import Catalogue
 from zooactive.errors import CatalogueError, ImageError
 from zooactive.images import ImageSource, Preprocessing, decode, encode_png
@@ -159,12 +160,14 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, rows_per_sh
 
 
 def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, Any]) -> str:
-    """BLAKE2b over ids, votes, the rest of the table, settings, and each image's name and size (or bytes)."""
+    """BLAKE2b over ids, votes, the rest of the table, settings, and each image's name and size (or bytes, or address)."""
     digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
     for galaxy_id, source in zip(catalogue.ids, catalogue.images, strict=True):
         digest.update(f"{galaxy_id}|".encode())
         source = source.read() if isinstance(source, StoredImage) else source
-        if isinstance(source, bytes):
+        if isinstance(source, RemoteImage):  # to read it would be to fetch the whole survey
+            digest.update(f"{source.address}\n".encode())
+        elif isinstance(source, bytes):
             digest.update(hashlib.blake2b(source, digest_size=16).digest())
         elif source is not None:
             size = source.stat().st_size if source.is_file() else -1
@@ -235,12 +238,12 @@ def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str)
     pixels = decode(source, preprocessing or _CHECK, name=name)
     if preprocessing is not None:
         return encode_png(pixels)
-    source = source.read() if isinstance(source, StoredImage) else source
+    source = source.read() if isinstance(source, StoredImage | RemoteImage) else source
     return source.read_bytes() if isinstance(source, Path) else source or b""
 
 
 def _path(source: ImageSource) -> str:
-    return str(source) if isinstance(source, Path | StoredImage) else ""
+    return str(source) if isinstance(source, Path | StoredImage | RemoteImage) else ""
 
 
 def _stored_name(plan: _Plan, row: int) -> str | None:

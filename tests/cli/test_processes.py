@@ -15,7 +15,8 @@ import pytest
 from small_survey import write_survey, zooactive
 
 COMMANDS = (
-    "init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "finetune", "evaluate", "top", "report",
+    "init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "finetune", "evaluate", "top", "similar",
+    "report",
 )  # fmt: skip
 
 

@@ -65,9 +65,23 @@ def _options(
 
 
 def _register() -> None:
-    from zooactive.cli import acquire, demo, evaluate, finetune, init, predict, prepare, report, show, top, train, trees
+    from zooactive.cli import (
+        acquire,
+        demo,
+        evaluate,
+        finetune,
+        init,
+        predict,
+        prepare,
+        report,
+        show,
+        similar,
+        top,
+        train,
+        trees,
+    )
 
-    for module in (init, demo, show, trees, prepare, train, predict, acquire, finetune, evaluate, top, report):
+    for module in (init, demo, show, trees, prepare, train, predict, acquire, finetune, evaluate, top, similar, report):
         app.command(module.__name__.rpartition(".")[2])(module.command)
 
 

@@ -13,6 +13,8 @@ from zooactive.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
+    from zooactive.models import GalaxyModel
+    from zooactive.prediction import Predictions
     from zooactive.workspace import Workspace
 
 
@@ -33,6 +35,8 @@ def task_folder(place: Workspace, task: str) -> Path:
 def as_task(place: Workspace, task: str, *, predictions: Path | None) -> Workspace:
     """Return the workspace with a task's model and predictions; the pool is predicted where it has not been.
 
+    A task of the workspace's own frozen encoder is predicted from the embeddings that are stored already.
+
     Raises
     ------
     WorkspaceError
@@ -40,14 +44,31 @@ def as_task(place: Workspace, task: str, *, predictions: Path | None) -> Workspa
     """
     folder = task_folder(place, task)
     out = predictions or place.folder / f"predictions-{folder.name}"
+    before = place.pool.predictions
     place = replace(place, model=replace(place.model, folder=folder), pool=replace(place.pool, predictions=out))
     if predictions is None:
         galaxies = place.read_pool()
         start_networks()
         from zooactive.models import load_model
 
-        predict_pool(place, galaxies, load_model(folder))
+        network = load_model(folder)
+        known = known_embeddings(before, network, galaxies)
+        predict_pool(place, galaxies if known is None else known, network)
     return place
+
+
+def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) -> Predictions | None:
+    """The predictions in a folder, when their embeddings of these galaxies are what this model's encoder would give."""
+    from zooactive.errors import PosteriorError
+    from zooactive.prediction import open_predictions
+
+    try:
+        stored = open_predictions(folder)
+        stored.refuse_another_encoder(network)
+        same = set(stored.catalogue().ids) == set(galaxies.ids)
+    except PosteriorError:
+        return None
+    return stored if same and stored.has_embeddings else None
 
 
 def labels_of(folder: Path) -> Catalogue:

@@ -29,6 +29,7 @@ from zooactive.writing import make_folder
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
     from zooactive.models import GalaxyModel, LinearDraws
+    from zooactive.prediction import Predictions
     from zooactive.workspace import Workspace
 
 DRAWS = ("dropout", "laplace", "ensemble")
@@ -49,6 +50,12 @@ def command(
     workspace: WorkspaceOption = None,
     model: ModelOption = None,
     catalogue: CatalogueOption = None,
+    stored: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Predictions by a model with the same encoder: no image is looked at.", show_default=False
+        ),
+    ] = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the predictions.", show_default=False)] = None,
@@ -106,7 +113,7 @@ def command(
             "address": address,
         },
     )
-    galaxies = place.read_pool()
+    galaxies = _stored(stored, place) if stored is not None else place.read_pool()
     make_folder(place.pool.predictions)
     start_networks()
     from zooactive.models import load_model
@@ -120,8 +127,13 @@ def command(
     )
 
 
-def predict_pool(place: Workspace, galaxies: Catalogue, network: GalaxyModel, draws_from: LinearDraws | None = None) -> int:
-    """Predict galaxies into the pool's folder as the workspace says, or finish that, and return how many there are."""
+def predict_pool(
+    place: Workspace, galaxies: Catalogue | Predictions, network: GalaxyModel, draws_from: LinearDraws | None = None
+) -> int:
+    """Predict galaxies into the pool's folder as the workspace says, or finish that, and return how many there are.
+
+    Of stored predictions the embeddings are taken.
+    """
     from zooactive.errors import WorkspaceError
     from zooactive.prediction import RayEngine, predict
 
@@ -133,7 +145,7 @@ def predict_pool(place: Workspace, galaxies: Catalogue, network: GalaxyModel, dr
     if pool.engine == "local" and (pool.workers, pool.address) != (None, None):
         raise WorkspaceError("workers and an address are Ray's; give --engine ray with them, or leave them away")
     with progress_bar("predicting", len(galaxies)) as progress:
-        predictions = predict(
+        stored = predict(
             network,
             galaxies,
             out=pool.predictions,
@@ -146,10 +158,19 @@ def predict_pool(place: Workspace, galaxies: Catalogue, network: GalaxyModel, dr
             engine=RayEngine(pool.workers, pool.address) if pool.engine == "ray" else None,
             progress=progress,
         )
-    failures = len(predictions.failures())
+    failures = len(stored.failures())
     if failures:
         note(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
-    return len(galaxies) - failures
+    return len(stored)
+
+
+def _stored(folder: Path, place: Workspace) -> Predictions:
+    from zooactive.errors import PosteriorError
+    from zooactive.prediction import open_predictions
+
+    if folder.resolve() == place.pool.predictions.resolve():
+        raise PosteriorError(f"{folder} would be written over while it is read; give another folder with --out")
+    return open_predictions(folder)
 
 
 def _fitted(place: Workspace, network: GalaxyModel) -> LinearDraws:

@@ -16,6 +16,7 @@ from zooactive.prediction.features import Progress, embed
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.ray_engine import RayEngine
 from zooactive.prediction.runs import Engine, write_predictions
+from zooactive.prediction.similar import find_similar
 from zooactive.prediction.stored import Predictions, open_predictions
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "Predictions",
     "RayEngine",
     "embed",
+    "find_similar",
     "fit_draws",
     "open_ensemble",
     "open_predictions",

@@ -107,22 +107,32 @@ class Predictions:
         return tuple(sorted(self.folder.glob("part-*.parquet")))
 
     def __iter__(self) -> Iterator[Posterior]:
+        for ids, features in self.embeddings():
+            yield self._posterior(ids, features)
+
+    @cached_property
+    def has_embeddings(self) -> bool:
+        """Whether embeddings are stored."""
+        import pyarrow.parquet as pq
+
+        return bool(self.parts) and "embedding" in pq.read_schema(self.parts[0]).names
+
+    def _refuse_without_embeddings(self) -> None:
+        if not self.has_embeddings:
+            raise PosteriorError(
+                f"{self.folder} keeps no embeddings, so no draw can be made again; predict into another folder with --keep "
+                "embeddings"
+            )
+
+    def embeddings(self) -> Iterator[tuple[list[str], NDArray[np.float16]]]:
+        """Yield ids and embeddings (galaxy, feature), part by part."""
         import pyarrow.parquet as pq
 
         for part in self.parts:
             self._refuse_without_embeddings()
             rows = pq.read_table(part, columns=["id", "embedding"])
             if rows.num_rows:
-                yield self._posterior(rows["id"].to_pylist(), rows["embedding"])
-
-    def _refuse_without_embeddings(self) -> None:
-        import pyarrow.parquet as pq
-
-        if "embedding" not in pq.read_schema(self.parts[0]).names:
-            raise PosteriorError(
-                f"{self.folder} keeps no embeddings, so no draw can be made again; predict into another folder with --keep "
-                "embeddings"
-            )
+                yield rows["id"].to_pylist(), _flat(rows["embedding"])
 
     def catalogue(self) -> Catalogue:
         """Return the galaxies of the run, those that failed last in each part, with the columns that were passed through.
@@ -203,10 +213,10 @@ class Predictions:
             if pc.any(here).as_py():
                 self._refuse_without_embeddings()
                 rows = pq.read_table(part, columns=["id", "embedding"]).filter(here)
-                yield self._posterior(rows["id"].to_pylist(), rows["embedding"])
+                yield self._posterior(rows["id"].to_pylist(), _flat(rows["embedding"]))
 
-    def _posterior(self, ids: list[str], embedding: pa.ChunkedArray) -> Posterior:
-        concentrations = self.head.posterior_concentrations(_flat(embedding), draws=self.draws, seed=self.seed)
+    def _posterior(self, ids: list[str], features: NDArray[np.float16]) -> Posterior:
+        concentrations = self.head.posterior_concentrations(features, draws=self.draws, seed=self.seed)
         return Posterior(concentrations, ids, self.tree)
 
     def posterior(self) -> Posterior:

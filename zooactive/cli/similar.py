@@ -1,0 +1,43 @@
+"""`zooactive similar`: galaxies like this one, as a table and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zooactive.cli.console import (
+    JsonOption,
+    PredictionsOption,
+    WorkspaceOption,
+    command_line,
+    last_line,
+    open_workspace,
+    print_table,
+)
+from zooactive.cli.gallery import GalleryOption, write_list
+
+
+def command(
+    ids: Annotated[list[str], typer.Argument(help="A galaxy of the predictions, or several that are alike.")],
+    workspace: WorkspaceOption = None,
+    predictions: PredictionsOption = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 48,
+    out: Annotated[Path | None, typer.Option(help="The table, .csv (default: similar-ID.csv).", show_default=False)] = None,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List and draw the galaxies whose embeddings are most like those of the given ones."""
+    place = open_workspace(workspace, pool={"predictions": predictions})
+    from zooactive.prediction import find_similar, open_predictions
+
+    table = find_similar(open_predictions(place.pool.predictions), ids, n=n)
+    target = out or place.folder / f"similar-{ids[0]}.csv"
+    captions = [f"{row.id}\n{row.similarity:.2f}" for row in table.itertuples(index=False)]
+    picture = write_list(table, captions, place, target, gallery)
+    print_table(table if json else table.head(10), as_json=json)
+    last_line(
+        f"{len(table)} galaxies: {target}, drawn in {picture}",
+        command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",
+    )

@@ -1,0 +1,108 @@
+"""Galaxies like this one: neighbours among the stored embeddings, for finding more of a rare thing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.errors import PosteriorError, did_you_mean
+from zooactive.prediction.stored import Predictions, read_journal
+from zooactive.writing import aside
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COMPONENTS = 64
+_LEARNT_FROM = 50_000  # embeddings that the principal components are fitted to, spread evenly over the run
+_FILE = "similar.parquet"
+
+
+def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 24) -> pd.DataFrame:
+    """Find the galaxies whose embeddings are most like those of one galaxy, or of several together.
+
+    Embeddings are compared by their first 64 principal components, each divided by its spread, through the cosine of the
+    angle between them: 128 bytes a galaxy, which are kept in the folder of the predictions after the first search. The
+    search looks at every galaxy, so nothing is missed.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        With embeddings.
+    to : str or iterable of str
+        Ids of galaxies among them. Of several, a galaxy's likeness is the mean of its likeness to each.
+    n : int
+        How many; fewer where there are not so many others.
+
+    Returns
+    -------
+    DataFrame
+        rank, id, similarity (-1 to 1), without the galaxies that were given; equal ones in the order of ids.
+
+    Raises
+    ------
+    PosteriorError
+        When an id is not among the predictions, or they hold no embeddings.
+    """
+    import pandas as pd
+
+    asked = [to] if isinstance(to, str) else list(to)
+    ids, vectors = _index(predictions)
+    row_of = {galaxy_id: row for row, galaxy_id in enumerate(ids)}
+    for galaxy_id in asked:
+        if galaxy_id not in row_of:
+            near = did_you_mean(galaxy_id, row_of) if len(row_of) <= 100_000 else ""
+            raise PosteriorError(f"{predictions.folder} has no galaxy '{galaxy_id}'.{near or ' Check the ids'}")
+    rows = [row_of[galaxy_id] for galaxy_id in dict.fromkeys(asked)]
+    if not rows:
+        raise PosteriorError("no galaxy was named to look for others like it; give at least one id")
+    likeness = vectors @ vectors[rows].mean(0)
+    likeness[rows] = -np.inf
+    found = min(n, len(ids) - len(rows))
+    nearest = np.flatnonzero(likeness >= np.partition(likeness, -found)[-found]) if found else np.empty(0, dtype=np.int64)
+    table = pd.DataFrame({"id": [ids[row] for row in nearest], "similarity": likeness[nearest]})
+    table = table.sort_values(["similarity", "id"], ascending=[False, True]).head(found).reset_index(drop=True)
+    table.insert(0, "rank", table.index + 1)
+    return table
+
+
+def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
+    """Ids and unit vectors (galaxy, component) of all galaxies, from the folder where they are there already."""
+    import pyarrow.parquet as pq
+
+    file = predictions.folder / _FILE
+    run = (read_journal(predictions.folder) or {}).get("fingerprint")
+    if not file.exists() or json.loads(pq.read_schema(file).metadata[b"zooactive"])["run"] != run:
+        _write_index(predictions, file, str(run))
+    rows = pq.read_table(file)
+    vectors = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    return rows["id"].to_pylist(), vectors.reshape(rows.num_rows, -1)
+
+
+def _write_index(predictions: Predictions, file: Path, run: str) -> None:
+    """Compress the embeddings part by part."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from sklearn.decomposition import PCA
+
+    galaxies = len(predictions)
+    if galaxies < 2:
+        raise PosteriorError(f"{predictions.folder} holds {galaxies} galaxies; at least 2 are needed to compare")
+    every = -(-galaxies // _LEARNT_FROM)
+    sample = np.concatenate([features[::every] for _, features in predictions.embeddings()]).astype(np.float32)
+    pca = PCA(min(_COMPONENTS, *sample.shape), whiten=True, svd_solver="auto", random_state=0).fit(sample)
+    schema = pa.schema(
+        [("id", pa.string()), ("vector", pa.list_(pa.float16(), pca.n_components_))],
+        metadata={"zooactive": json.dumps({"run": run, "variance": float(pca.explained_variance_ratio_.sum())})},
+    )
+    with aside(file) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as out:
+        for ids, features in predictions.embeddings():
+            vectors = pca.transform(features.astype(np.float32))
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            flat = pa.array(vectors.astype(np.float16).ravel())
+            column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+            out.write_table(pa.table([pa.array(ids, pa.string()), column], schema=schema))
