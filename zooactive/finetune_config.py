@@ -27,8 +27,6 @@ class FinetuneConfig:
         At most, with the encoder; 0: never.
     copies : int
         Orientations of each image whose features train the head, 1 to 8.
-    orientations : int
-        Of each image, 1 to 8, whose features a prediction averages: steadier, and slower by as many times.
     learning_rate : float
         Of the head's stage.
     unfreeze_learning_rate : float
@@ -55,7 +53,6 @@ class FinetuneConfig:
     head_epochs: int = 60
     unfreeze_epochs: int = 30
     copies: int = 8
-    orientations: int = 1
     learning_rate: float = 3e-3
     unfreeze_learning_rate: float = 5e-4
     layer_decay: float = 0.85
@@ -75,9 +72,8 @@ class FinetuneConfig:
             raise TrainingError(
                 f"policy = '{self.policy}' is unknown.{did_you_mean(self.policy, POLICIES)} Use one of {', '.join(POLICIES)}"
             )
-        for name in ("copies", "orientations"):
-            if not 1 <= getattr(self, name) <= 8:
-                raise TrainingError(f"{name} = {getattr(self, name)}; an image has 1 to 8 orientations")
+        if not 1 <= self.copies <= 8:
+            raise TrainingError(f"copies = {self.copies}; an image has 1 to 8 orientations")
         if self.head_epochs < 1 or self.unfreeze_epochs < 0:
             raise TrainingError("head_epochs is at least 1 and unfreeze_epochs at least 0")
         if self.policy == "all" and self.unfreeze_epochs == 0:

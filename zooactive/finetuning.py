@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +122,7 @@ class _Work:
         start = model.with_tree(
             tree,
             concentrations="fraction" if tree.votes == "class" else None,
-            preprocessing=replace(task.preprocessing(model.preprocessing), orientations=config.orientations),
+            preprocessing=task.preprocessing(model.preprocessing),
         )
         if model.images is not None:
             unlike = model.images.complaints(labelled, start.preprocessing)
@@ -190,7 +190,7 @@ class _Work:
             history += fit_head_to_features(
                 tuned,
                 (self.views[:, learning], votes[learning]),
-                (self.views[: config.orientations, judging].mean(0), votes[judging]),
+                (self.views[0][judging], votes[judging]),
                 self._stage("head", config.head_epochs, config.learning_rate),
                 balance=config.balance,
                 progress=self.progress,
@@ -243,14 +243,8 @@ class _Work:
 
     def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
         """What a fitted model's head sees of some rows; of a frozen encoder it is known already."""
-        shown = self.config.orientations
-        if (
-            self.views is not None
-            and len(self.views) >= shown
-            and self.config.free_blocks == 0
-            and tuned.preprocessing.scales == (1.0,)
-        ):
-            known: NDArray[np.float32] = self.views[:shown, rows].mean(0)
+        if self.views is not None and self.config.free_blocks == 0 and tuned.preprocessing.scales == (1.0,):
+            known: NDArray[np.float32] = self.views[0][rows]
             return known
         from zooactive.prediction import embed
 

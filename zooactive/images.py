@@ -56,8 +56,6 @@ class Preprocessing:
         an image is.
     scales : tuple of float
         Predict from crops of these widths, relative to `crop`, and average their features.
-    orientations : int
-        And from so many of each image's eight orientations, 1 to 8: a galaxy has no upside, and the average is steadier.
 
     Raises
     ------
@@ -67,7 +65,7 @@ class Preprocessing:
     Examples
     --------
     >>> Preprocessing(size=64, crop=0.5).to_dict()
-    {'size': 64, 'channels': 3, 'crop': 0.5, 'stretch': 'asinh', 'standardise': False, 'scales': (1.0,), 'orientations': 1}
+    {'size': 64, 'channels': 3, 'crop': 0.5, 'stretch': 'asinh', 'standardise': False, 'scales': (1.0,)}
     """
 
     size: int = 224
@@ -76,7 +74,6 @@ class Preprocessing:
     stretch: str = "asinh"
     standardise: bool = False
     scales: tuple[float, ...] = (1.0,)
-    orientations: int = 1
 
     def __post_init__(self) -> None:
         whole = isinstance(self.size, int) and not isinstance(self.size, bool)
@@ -96,8 +93,6 @@ class Preprocessing:
                 f"preprocessing: scales = {list(self.scales)} of a crop of {self.crop:g}; give at least one above 0, "
                 "and none that is wider than the image"
             )
-        if isinstance(self.orientations, bool) or self.orientations not in range(1, 9):
-            raise ImageError(f"preprocessing: orientations = {self.orientations!r}; an image has 1 to 8")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -212,13 +207,6 @@ def decode_many(
 def place_of(source: ImageSource) -> tuple[str, int, int]:
     """By what images are read: those of one row group one after the other, all others as they come."""
     return source.place if isinstance(source, StoredImage) else ("", 0, 0)
-
-
-def oriented(pixels: NDArray[np.uint8], number: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield the first `number` of the eight symmetries of the square, applied to (galaxy, side, side, channel)."""
-    for view in range(number):
-        turned = np.rot90(pixels, view // 2, axes=(1, 2))
-        yield turned[:, :, ::-1] if view % 2 else turned
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

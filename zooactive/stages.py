@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.errors import TrainingError
-from zooactive.images import oriented
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -177,7 +176,7 @@ def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDAr
 
     pixels = Cutouts(catalogue, model.preprocessing).rows(np.arange(len(catalogue)))
     encoder = folded(model.encoder)
-    return np.stack([_features(encoder, view) for view in oriented(pixels, copies)])
+    return np.stack([_features(encoder, view) for view in _orientations(pixels, copies)])
 
 
 def fit_head_to_features(
@@ -219,6 +218,12 @@ def fit_head_to_features(
         progress,
         weights=np.tile(label_weights(votes, votes, model.tree, balance), len(views)),
     )
+
+
+def _orientations(pixels: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8]]:
+    """The first `number` of the eight symmetries of the square, applied to (galaxy, side, side, channel)."""
+    turned = [np.rot90(pixels, turn, axes=(1, 2)) for turn in range(4)]
+    return [view for pair in zip(turned, (image[:, :, ::-1] for image in turned), strict=True) for view in pair][:number]
 
 
 def _features(encoder: Any, pixels: NDArray[np.uint8], batch_size: int = 128) -> NDArray[np.float32]:

@@ -93,7 +93,6 @@ class TaskLabels:
     prevalence: float | None = None
     head_epochs: int | None = None
     unfreeze_epochs: int | None = None
-    orientations: int | None = None
 
     def load(self, name: str) -> Task:
         """Load the task: the one named, or one of a column of the labels; by default that of the table's own name."""

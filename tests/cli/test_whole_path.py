@@ -255,6 +255,26 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     assert (copied / "top-merger_yes.png").stat().st_size > 1000
     zooactive("top", "merger_no", "--predictions", "predictions-merger", "--n", 2, "--out", "no.csv", folder=copied)
     assert pd.read_csv(copied / "no.csv")["fraction"].iloc[0] == pytest.approx(1 - stored["merger_yes"].iloc[-1], abs=1e-5)
+    words = ("predict", "--from", "predictions", "--model", "tasks/merger")
+    zooactive(*words, "--out", "from-embeddings", "--catalogue", "no-table-is-read.csv", folder=copied)
+    again = open_predictions(copied / "from-embeddings").table().sort_values("merger_yes", ascending=False)
+    assert again.reset_index(drop=True).equals(stored.reset_index(drop=True))
+    refused = zooactive(*words, "--out", "predictions", folder=copied, code=1).stderr
+    assert "give another folder with --out" in refused
+
+
+def test_galaxies_alike_are_listed_and_drawn(copied):
+    ids = open_predictions(copied / "predictions").table()["id"]
+    told = zooactive("similar", ids[3], "--n", 5, folder=copied)
+    found = pd.read_csv(copied / f"similar-{ids[3]}.csv", dtype={"id": str})
+    assert len(found) == 5
+    assert ids[3] not in set(found["id"])
+    assert found["similarity"].is_monotonic_decreasing
+    assert f"zooactive show {found['id'][0]}" in told.stderr
+    assert (copied / f"similar-{ids[3]}.png").stat().st_size > 1000
+    both = json.loads(zooactive("similar", ids[3], ids[4], "--n", 2, "--json", folder=copied).stdout)
+    assert len(both) == 2
+    assert "has no galaxy 'g9x'" in zooactive("similar", "g9x", folder=copied, code=1).stderr
 
 
 def test_a_task_that_was_not_learnt_yet_says_what_to_run(copied):

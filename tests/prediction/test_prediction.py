@@ -16,7 +16,7 @@ from zooactive.catalogue import read_catalogue
 from zooactive.errors import CatalogueError, ImageError, PosteriorError
 from zooactive.images import Preprocessing
 from zooactive.models import GalaxyModel
-from zooactive.prediction import embed, open_predictions, predict
+from zooactive.prediction import open_predictions, predict
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.runs import write_predictions
 from zooactive.shards import write_shards
@@ -241,16 +241,3 @@ def test_a_model_travels_to_another_process(model, galaxies):
     copy = pickle.loads(pickle.dumps(model))
     assert copy.fingerprint() == model.fingerprint()
     assert np.array_equal(predict(copy, catalogue).concentrations, predict(model, catalogue).concentrations)
-
-
-def test_features_are_averaged_over_orientations_on_request(tree, galaxies):
-    from zooactive.images import oriented
-
-    plain = GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=3)
-    turned = plain.with_tree(tree, preprocessing=Preprocessing(size=16, orientations=8))
-    catalogue = galaxies(3)
-    pixels, _ = catalogue.decode(plain.preprocessing)
-    views = np.stack(list(oriented(pixels, 8)))
-    assert len({view[0].tobytes() for view in views}) == 8
-    each = [np.asarray(plain.encoder(view.astype(np.float32) / 255)) for view in views]
-    assert np.allclose(embed(turned, catalogue)[0], np.mean(each, axis=0), atol=2e-3)

@@ -85,12 +85,6 @@ def command(
     unfreeze_epochs: Annotated[
         int | None, typer.Option(min=0, help="Then this many epochs with the encoder, at most.", show_default=False)
     ] = None,
-    orientations: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=8, help="Average predictions over so many turns and mirrorings of an image.", show_default=False
-        ),
-    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: tasks/TASK).", show_default=False)] = None,
     seed: SeedOption = None,
     json: JsonOption = False,
@@ -108,7 +102,6 @@ def command(
         prevalence=prevalence,
         head_epochs=head_epochs,
         unfreeze_epochs=unfreeze_epochs,
-        orientations=orientations,
         seed=seed,
     )
     folder = out or place.folder / "tasks" / Path(name).stem
@@ -171,7 +164,7 @@ def _config(settings: TaskLabels, **options: Any) -> FinetuneConfig:
     """The options, then what the workspace says, then the defaults."""
     from zooactive.finetune_config import FinetuneConfig
 
-    names = ("policy", "folds", "prevalence", "head_epochs", "unfreeze_epochs", "orientations")
+    names = ("policy", "folds", "prevalence", "head_epochs", "unfreeze_epochs")
     said = {name: getattr(settings, name) for name in names}
     return FinetuneConfig(**(_given(**said) | _given(**options)))
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.errors import ModelError
-from zooactive.images import oriented
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
@@ -102,8 +101,7 @@ def stream_features(
     def read(rows: range) -> tuple[range, list[NDArray[np.float32]], dict[int, str]]:
         seen = [catalogue.decode(preprocessing, rows, scale=scale) for scale in preprocessing.scales]
         failures = {rows.start + row: reason for row, reason in seen[0][1].items()}
-        views = [view for pixels, _ in seen for view in oriented(pixels, preprocessing.orientations)]
-        return rows, [_padded(view, batch_size) for view in views], failures
+        return rows, [_padded(pixels, batch_size) for pixels, _ in seen], failures
 
     with ThreadPoolExecutor(max_workers=1) as ahead:
         coming: deque[Future[tuple[range, list[NDArray[np.float32]], dict[int, str]]]] = deque()

@@ -25,9 +25,9 @@ _FILE = "similar.parquet"
 def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 24) -> pd.DataFrame:
     """Find the galaxies whose embeddings are most like those of one galaxy, or of several together.
 
-    Embeddings are compared by their first 64 principal components, each divided by its spread, through the cosine of the
-    angle between them: 128 bytes a galaxy, which are kept in the folder of the predictions after the first search. The
-    search looks at every galaxy, so nothing is missed.
+    Embeddings are compared by the cosine of the angle between them, less their mean and in their first 64 principal
+    components: 128 bytes a galaxy, which are kept in the folder of the predictions after the first search. The search looks
+    at every galaxy, so nothing is missed.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _write_index(predictions: Predictions, file: Path, run: str) -> None:
         raise PosteriorError(f"{predictions.folder} holds {galaxies} galaxies; at least 2 are needed to compare")
     every = -(-galaxies // _LEARNT_FROM)
     sample = np.concatenate([features[::every] for _, features in predictions.embeddings()]).astype(np.float32)
-    pca = PCA(min(_COMPONENTS, *sample.shape), whiten=True, svd_solver="auto", random_state=0).fit(sample)
+    pca = PCA(min(_COMPONENTS, *sample.shape), random_state=0).fit(sample)
     schema = pa.schema(
         [("id", pa.string()), ("vector", pa.list_(pa.float16(), pca.n_components_))],
         metadata={"zooactive": json.dumps({"run": run, "variance": float(pca.explained_variance_ratio_.sum())})},
