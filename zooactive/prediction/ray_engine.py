@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zooactive.errors import EngineError, ZooactiveError
 from zooactive.prediction.parts import PartWriter
 
-_PARTS_AT_ONCE = 4  # of one call: the network works on while the part before is written; a killed worker loses no more
+_PARTS_AT_ONCE = 4  # of one call at most: the network works on while the part before is written
 
 
 class _Worker:
@@ -101,11 +101,12 @@ class RayEngine:
         there = ray.cluster_resources()
         gpus = int(there.get("GPU", 0))
         workers = self.workers or gpus or len(ray.nodes())
-        rows, blocks = [{"part": part} for part in parts], -(-len(parts) // _PARTS_AT_ONCE)
+        at_once = min(_PARTS_AT_ONCE, -(-len(parts) // workers))  # of few parts every worker has some
+        rows, blocks = [{"part": part} for part in parts], -(-len(parts) // at_once)
         return ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
             _Worker,
             fn_constructor_args=(shared,),
-            batch_size=_PARTS_AT_ONCE,
+            batch_size=at_once,
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=max(1, int(there["CPU"]) // workers),
             num_gpus=min(1, gpus / workers) if gpus else None,
