@@ -29,10 +29,18 @@ GalleryOption = Annotated[
 ]
 
 
-def write_list(table: pd.DataFrame, captions: Sequence[str], place: Workspace, target: Path, picture: Path | None) -> Path:
+def write_list(
+    table: pd.DataFrame,
+    captions: Sequence[str],
+    place: Workspace,
+    target: Path,
+    picture: Path | None,
+    *,
+    first: Sequence[str] = (),
+) -> Path:
     """Write a table of galaxies of the pool as CSV, draw their images, and return where those are.
 
-    A galaxy whose image cannot be read is left out of the picture.
+    The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture.
     """
     from zooactive.images import Preprocessing
     from zooactive.plots.galaxies import gallery
@@ -42,10 +50,11 @@ def write_list(table: pd.DataFrame, captions: Sequence[str], place: Workspace, t
     make_folder(target.parent)
     with aside(target) as temporary:
         table.to_csv(temporary, index=False)
-    galaxies = place.read_pool().select(list(table["id"]))
+    galaxies = place.read_pool().select([*first, *table["id"]])
+    captions = [*first, *captions]
     stored = galaxies.prepared
     pixels, failures = galaxies.decode(Preprocessing(size=_SIDE) if stored is None else stored)
-    shown = [i for i in range(len(table)) if i not in failures]
+    shown = [i for i in range(len(galaxies)) if i not in failures]
     figure = gallery([pixels[i] for i in shown], [captions[i] for i in shown], columns=8)
     with aside(picture) as temporary:
         figure.savefig(temporary, dpi=150, format=picture.suffix[1:].lower())

@@ -20,7 +20,9 @@ from zooactive.cli.gallery import GalleryOption, write_list
 
 
 def command(
-    ids: Annotated[list[str], typer.Argument(help="A galaxy of the predictions, or several that are alike.")],
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="A galaxy of the predictions, or several that are alike.")
+    ],
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 48,
@@ -28,14 +30,14 @@ def command(
     gallery: GalleryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List and draw the galaxies whose embeddings are most like those of the given ones."""
+    """List the galaxies whose embeddings are most like those of the given ones, and draw them after these."""
     place = open_workspace(workspace, pool={"predictions": predictions})
     from zooactive.prediction import find_similar, open_predictions
 
     table = find_similar(open_predictions(place.pool.predictions), ids, n=n)
     target = out or place.folder / f"similar-{ids[0]}.csv"
     captions = [f"{row.id}\n{row.similarity:.2f}" for row in table.itertuples(index=False)]
-    picture = write_list(table, captions, place, target, gallery)
+    picture = write_list(table, captions, place, target, gallery, first=ids)
     print_table(table if json else table.head(10), as_json=json)
     last_line(
         f"{len(table)} galaxies: {target}, drawn in {picture}",
