@@ -16,7 +16,7 @@ from zooactive.catalogue import read_catalogue
 from zooactive.errors import CatalogueError, ImageError, PosteriorError
 from zooactive.images import Preprocessing
 from zooactive.models import GalaxyModel
-from zooactive.prediction import open_predictions, predict
+from zooactive.prediction import open_predictions, predict, predict_chunks
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.runs import write_predictions
 from zooactive.shards import write_shards
@@ -241,3 +241,19 @@ def test_a_model_travels_to_another_process(model, galaxies):
     copy = pickle.loads(pickle.dumps(model))
     assert copy.fingerprint() == model.fingerprint()
     assert np.array_equal(predict(copy, catalogue).concentrations, predict(model, catalogue).concentrations)
+
+
+def test_posteriors_come_batch_by_batch_for_a_loop_of_ones_own(model, galaxies):
+    catalogue = galaxies(10)
+    whole = predict(model, catalogue, draws=3, batch_size=4)
+    chunks = list(predict_chunks(model, catalogue, draws=3, batch_size=4))
+    assert [len(chunk) for chunk in chunks] == [4, 4, 2]
+    assert np.array_equal(np.concatenate([chunk.concentrations for chunk in chunks], axis=1), whole.concentrations)
+    for row in (1, 8, 9):
+        catalogue.images[row].write_bytes(b"")
+    with pytest.raises(ImageError, match="'g001' is empty"):
+        list(predict_chunks(model, catalogue, draws=3, batch_size=4))
+    failures: dict[str, str] = {}
+    chunks = list(predict_chunks(model, catalogue, draws=3, batch_size=4, failures=failures))
+    assert [len(chunk) for chunk in chunks] == [3, 4]
+    assert list(failures) == ["g001", "g008", "g009"]

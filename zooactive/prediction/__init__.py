@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.errors import ImageError, ModelError
+from zooactive.errors import ImageError
 from zooactive.models.linear_draws import LinearDraws
 from zooactive.posterior import Posterior
+from zooactive.prediction.chunks import head_of, predict_chunks
 from zooactive.prediction.draws import fit_draws
 from zooactive.prediction.ensemble import EnsemblePredictions, open_ensemble
 from zooactive.prediction.features import Progress, embed
@@ -34,6 +35,7 @@ __all__ = [
     "open_ensemble",
     "open_predictions",
     "predict",
+    "predict_chunks",
 ]
 
 
@@ -130,11 +132,7 @@ def predict(
         table = catalogue.catalogue()
     else:
         table = read_catalogue(catalogue)
-    head = network.linear_head() if draws_from is None else draws_from
-    if head.tree.columns != network.tree.columns:
-        raise ModelError(
-            f"the draws are of tree '{head.tree.name}' and the model of '{network.tree.name}'; fit draws to this model"
-        )
+    head = head_of(network, draws_from)
     if out is not None:
         config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size, keep=keep)
         if stored is not None:
