@@ -38,6 +38,7 @@ FLOORS = (
         "folds",
         "image_statistics",
         "images",
+        "labels",
         "shards",
         "stored_images",
         "surveys",

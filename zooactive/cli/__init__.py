@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -65,24 +66,9 @@ def _options(
 
 
 def _register() -> None:
-    from zooactive.cli import (
-        acquire,
-        demo,
-        evaluate,
-        finetune,
-        init,
-        predict,
-        prepare,
-        report,
-        show,
-        similar,
-        top,
-        train,
-        trees,
-    )
-
-    for module in (init, demo, show, trees, prepare, train, predict, acquire, finetune, evaluate, top, similar, report):
-        app.command(module.__name__.rpartition(".")[2])(module.command)
+    names = ("init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "votes", "finetune", "evaluate")
+    for name in (*names, "top", "similar", "report"):
+        app.command(name)(import_module(f"zooactive.cli.{name}").command)
 
 
 _register()

@@ -20,9 +20,7 @@ from zooactive.cli.gallery import GalleryOption, write_list
 
 
 def command(
-    ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="A galaxy of the predictions, or several that are alike.")
-    ],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="A galaxy of the predictions, or several that are alike.")],
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 48,

@@ -1,0 +1,204 @@
+"""Classifications become the votes that the crowd gave, each once; what is left out is counted and named."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from crowd import annotations, one_answer_each, row, tree_toml, wording, write
+
+from zooactive.catalogue import read_catalogue
+from zooactive.errors import CatalogueError
+from zooactive.labels import Dropped, Ledger, load_wording, read_export
+from zooactive.labels.ledger import add_votes
+from zooactive.labels.wording import plain
+
+
+@pytest.fixture
+def words(tree, tmp_path):
+    (tmp_path / "tree.toml").write_text(tree_toml(tree))
+    (tmp_path / "wording.toml").write_text(wording("tree.toml", tree))
+    return load_wording(tmp_path / "wording.toml")
+
+
+def votes_of(path, words, folder, dropped=None):
+    dropped = dropped or Dropped()
+    ledger = Ledger(folder, words.tree)
+    merged = ledger.merge(read_export(path, words, dropped))
+    return ledger.votes(dropped), merged, dropped
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_votes_are_those_that_the_crowd_gave(tree, words, tmp_path, nested):
+    rng = np.random.default_rng(0)
+    expected = np.zeros((9, len(tree.columns)), dtype=int)
+    chances = np.concatenate([rng.dirichlet(np.ones(len(question.answers))) for question in tree.questions])
+    rows = []
+    for identity in range(360):
+        columns = one_answer_each(tree, chances, rng)
+        expected[identity % 9, columns] += 1
+        marks = annotations(tree, columns, nested=nested)
+        rows.append(row(identity, f"58773257831245427{identity % 9}", f"volunteer {identity // 9}", marks))
+    votes, merged, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert (merged.new, merged.known, dropped.rows()) == (360, 0, [])
+    assert list(votes["id"]) == [f"58773257831245427{number}" for number in range(9)]
+    assert np.array_equal(votes[list(tree.columns)], expected)
+    assert set(votes["volunteers"]) == {40}
+
+
+def test_merging_an_export_again_or_a_longer_one_counts_each_classification_once(tree, words, tmp_path):
+    rows = [row(i, f"g{i % 2}", f"v{i}", annotations(tree, [0])) for i in range(20)]
+    first, whole = write(tmp_path / "first.csv", rows[:12]), write(tmp_path / "whole.csv", rows)
+    _, merged, _ = votes_of(first, words, tmp_path / "ledger")
+    assert (merged.new, merged.known) == (12, 0)
+    before = (tmp_path / "ledger" / "classifications.parquet").read_bytes()
+    _, merged, _ = votes_of(first, words, tmp_path / "ledger")
+    assert (merged.new, merged.known) == (0, 12)
+    assert (tmp_path / "ledger" / "classifications.parquet").read_bytes() == before
+    votes, merged, _ = votes_of(whole, words, tmp_path / "ledger")
+    assert (merged.new, merged.known) == (8, 12)
+    at_once, _, _ = votes_of(whole, words, tmp_path / "other")
+    assert votes.equals(at_once)
+    assert votes["volunteers"].tolist() == [10, 10]
+
+
+def test_one_person_counts_once_a_galaxy_and_the_first_word_stays(tree, words, tmp_path):
+    rows = [
+        row(5, "g0", "Ann", annotations(tree, [1])),
+        row(3, "g0", "Ann", annotations(tree, [0])),
+        row(4, "g1", "Ann", annotations(tree, [2])),
+        row(6, "g0", "not-logged-in-1f", annotations(tree, [0])),
+        row(7, "g0", "", annotations(tree, [0]), user_ip=""),
+        row(8, "g0", "", annotations(tree, [0]), user_ip=""),
+    ]
+    votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes[tree.columns[0]].tolist() == [4, 0]
+    assert votes[tree.columns[1]].tolist() == [0, 0]
+    assert dropped.rows() == [
+        {"dropped": "classification", "reason": "the same volunteer and galaxy again", "number": 1, "first": "5"}
+    ]
+    kept = b"".join(file.read_bytes() for file in (tmp_path / "ledger").iterdir())
+    assert b"Ann" not in kept
+    assert b"not-logged-in" not in kept
+
+
+def test_skipped_and_changed_answers_and_those_that_nobody_asked_for(tree, words, tmp_path):
+    smooth, edge_on = annotations(tree, [0]), annotations(tree, [3])
+    rows = [
+        row(0, "g0", "a", [*smooth, {"task": "T1", "value": None}]),  # a question that was skipped
+        row(1, "g0", "b", [*annotations(tree, [1]), *smooth]),  # who went back: the last word counts
+        row(2, "g0", "c", [*smooth, *edge_on]),  # edge-on is asked of featured galaxies alone
+        row(3, "g0", "d", [*annotations(tree, [1]), *edge_on]),
+        row(4, "g0", "e", [{"task": "T0", "value": [smooth[0]["value"]]}]),
+        row(5, "g0", "f", [{"task": "T0", "value": ["Smooth", "Featured"]}, {"task": "T9", "value": "Talk"}]),
+        row(6, "g0", "g", [{"task": "T0", "value": "Smoothish"}]),
+    ]
+    votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes[list(tree.columns[:4])].to_numpy().tolist() == [[4, 1, 0, 1]]
+    said = {entry["reason"]: (entry["number"], entry["first"]) for entry in dropped.rows()}
+    assert said == {
+        "no answer to a question of the tree": (2, "5"),
+        "an answer to edge-on, where the answers before do not lead": (1, "2"),
+        "several answers to T0": (1, "5"),
+        "task T9, which the wording does not name": (1, "5"),
+        "'Smoothish', which the wording of T0 does not name": (1, "6"),
+    }
+
+
+def test_every_malformed_row_is_counted_and_named_and_the_others_are_kept(tree, words, tmp_path):
+    sound = annotations(tree, [0])
+    subject = {"#id": "g0"}
+    rows = [
+        row(0, "g0", "a", sound),
+        row(1, "g0", "b", "[{broken"),
+        row(2, "g0", "c", '"text"'),
+        row(3, "g0", "d", sound, subject_data="{"),
+        row(4, "g0", "e", sound, subject_data=json.dumps({"1": subject, "2": subject})),
+        row(5, "g0", "f", sound, subject_data=json.dumps({"1": {"name": "g0"}})),
+        row(6, "g0", "g", sound, subject_data=json.dumps({"1": {"#id": 5.877e17}})),
+        row(7, "g0", "h", sound, subject_data="[]"),
+        row(8, "g0", "i", sound, workflow_id=78),
+        row(9, "g0", "j", sound, workflow_version="4.0"),
+        row(10, "g0", "k", sound, workflow_version="x"),
+        row(11, "g0", "l", sound, created_at="yesterday"),
+        row(12, "g0", "m", sound, classification_id="?"),
+        row(0, "g0", "a", sound),
+    ]
+    path = write(tmp_path / "export.csv", rows)
+    path.write_text(path.read_text() + "13,cut short\n")
+    votes, merged, dropped = votes_of(path, words, tmp_path / "ledger")
+    assert votes["volunteers"].tolist() == [1]
+    assert (merged.new, merged.known) == (1, 1)
+    assert sum(dropped.classifications.values()) == 13
+    said = {entry["reason"]: entry["first"] for entry in dropped.rows()}
+    assert said == {
+        "annotations are no JSON": "1",
+        "annotations of another shape": "2",
+        "subject_data is no JSON": "3",
+        "several subjects, or none, at once": "4",
+        "a subject whose metadata has no id of a galaxy": "5",
+        "an id of a galaxy that was rounded; upload ids as text": "6",
+        "subject_data of another shape": "7",
+        "workflow 78, which the wording does not name": "8",
+        "a version of the workflow outside those of the wording": "9",
+        "an id or a version that is no number": "10",
+        "created_at is no time": "11",
+        "a row of another length than the header": "line 16",
+    }
+    (tmp_path / "other.csv").write_text("classification_id,user_name\n1,Ann\n")
+    with pytest.raises(CatalogueError, match=r"has no column user_ip, workflow_id, .*Data exports"):
+        votes_of(tmp_path / "other.csv", words, tmp_path / "ledger")
+    with pytest.raises(CatalogueError, match=r"nowhere\.csv cannot be read"):
+        votes_of(tmp_path / "nowhere.csv", words, tmp_path / "ledger")
+
+
+def test_votes_join_those_of_a_table(tree, words, tmp_path):
+    rows = [row(i, galaxy, f"v{i}", annotations(tree, [0])) for i, galaxy in enumerate(["g0", "g0", "g1", "g9"])]
+    votes, _, _ = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    table = pd.DataFrame({"id": ["g0", "g1", "g2"], "mag_r": [1.0, 2.0, 3.0]})
+    for column in tree.columns:
+        table[column] = pd.array([5 if column == tree.columns[0] else 0, None, None], dtype="Int64")
+    joined, strangers = add_votes(table, votes, tree, "id")
+    assert strangers == 1
+    assert joined[tree.columns[0]].tolist()[:2] == [7, 1]
+    assert joined[tree.columns[0]].isna().tolist() == [False, False, True]
+    joined.to_csv(tmp_path / "joined.csv", index=False)
+    catalogue = read_catalogue(tmp_path / "joined.csv", tree=tmp_path / "tree.toml")
+    assert catalogue.votes[:, 0].tolist() == [7, 1, 0]
+
+
+def test_a_ledger_of_another_tree_is_refused(tree, words, tmp_path):
+    votes_of(write(tmp_path / "export.csv", [row(0, "g0", "a", annotations(tree, [0]))]), words, tmp_path / "ledger")
+    with pytest.raises(CatalogueError, match="another tree"):
+        Ledger(tmp_path / "ledger", tree.only(["smooth-or-featured"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('task = "T1"', 'task = "T0"'), "task = 'T0'.*once"),
+        (('[workflow.questions."edge-on"]', "[workflow.questions.edgeon]"), "edgeon.*Did you mean 'edge-on'"),
+        (('["Yes", "No"]', '["Yes"]'), "give 2 wordings, for yes, no"),
+        (('["Yes", "No"]', '["Yes", "yes"]'), "'yes' words two answers"),
+        (("id = 77", 'id = "77"'), "write id = NUMBER"),
+        (('versions = ["2.0", "3.99"]', "versions = 2"), "give the first and the last"),
+        (('galaxy = ["#id"]', 'galaxie = ["#id"]'), "'galaxie' is unknown.*Did you mean 'galaxy'"),
+        (("[[workflow]]", "[[workflows]]"), "'workflows' is unknown"),
+        (('tree = "tree.toml"', "tree = 1"), 'write tree = "NAME"'),
+        (("[[workflow]]", "[[workflow"), "no valid TOML"),
+    ],
+)
+def test_a_wording_that_is_wrong_is_told(tree, tmp_path, change, said):
+    (tmp_path / "tree.toml").write_text(tree_toml(tree))
+    text = wording("tree.toml", tree)
+    assert change[0] in text
+    (tmp_path / "wording.toml").write_text(text.replace(*change, 1))
+    with pytest.raises(CatalogueError, match=said):
+        load_wording(tmp_path / "wording.toml")
+
+
+def test_what_does_not_count_in_a_wording():
+    assert plain(" ![x.png](https://a/b.png)  **Star or\nartifact** ") == "star or artifact"
+    assert plain("[Disk](https://help)-shaped") == "disk shaped"

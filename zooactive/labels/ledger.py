@@ -1,0 +1,173 @@
+"""Every classification once: a folder that exports are merged into, again and again, and the votes that follow."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooactive.errors import CatalogueError
+from zooactive.labels.classifications import Classification, Dropped
+from zooactive.tree import DecisionTree
+from zooactive.writing import aside, make_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What one merge did: classifications that are new, and those that were there (or twice in the export) already."""
+
+    new: int
+    known: int
+
+
+class Ledger:
+    """Classifications of one tree in a folder, without names.
+
+    Volunteers are kept as keyed hashes, with a key that is drawn when the folder is made and stays in it: they tell whether
+    two classifications are of one person, and nothing else.
+
+    Parameters
+    ----------
+    folder : path
+    tree : DecisionTree
+
+    Raises
+    ------
+    CatalogueError
+        When the folder holds classifications of another tree.
+    """
+
+    def __init__(self, folder: str | Path, tree: DecisionTree) -> None:
+        self.folder, self.tree = Path(folder), tree
+        self._file, self._key_file = self.folder / "classifications.parquet", self.folder / "key"
+        if self._file.exists():
+            import pyarrow.parquet as pq
+
+            columns = pq.read_schema(self._file).metadata[b"columns"].decode().split("\n")
+            if columns != list(tree.columns):
+                raise CatalogueError(
+                    f"{self.folder} holds classifications of another tree than '{tree.name}'; give another folder"
+                )
+
+    def merge(self, classifications: Iterable[Classification]) -> Merged:
+        """Add what is not there yet; the same export again changes nothing."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        make_folder(self.folder)
+        key = self._key()
+        parts, batch = [self._table()], list[Classification]()
+        for classification in classifications:
+            batch.append(classification)
+            if len(batch) == _AT_ONCE:
+                parts.append(_as_table(batch, key))
+                batch = []
+        parts.append(_as_table(batch, key))
+        before, met = len(parts[0]), sum(map(len, parts[1:]))
+        table = pa.concat_tables(parts)
+        _, first = np.unique(table["classification"].to_numpy(), return_index=True)
+        table = table.take(pa.array(first))
+        if len(table) == before and self._file.exists():
+            return Merged(0, met)
+        with aside(self._file) as temporary:
+            stored = table.replace_schema_metadata({"columns": "\n".join(self.tree.columns)})
+            pq.write_table(stored, temporary, compression="zstd")
+        return Merged(len(table) - before, met - (len(table) - before))
+
+    def votes(self, dropped: Dropped | None = None) -> pd.DataFrame:
+        """Count the votes; of several classifications of one galaxy by one volunteer the first counts.
+
+        Returns
+        -------
+        DataFrame
+            ``id``, one column an answer of the tree, and ``volunteers``: classifications that were counted. In the order of
+            ids.
+        """
+        table = self._table()
+        names, rows = np.unique(table["galaxy"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+        volunteer = table["volunteer"].to_numpy()
+        order = np.lexsort((table["classification"].to_numpy(), table["at"].to_numpy(), volunteer, rows))
+        galaxy, who = rows[order], volunteer[order]
+        again = (galaxy[1:] == galaxy[:-1]) & (who[1:] == who[:-1]) & (who[1:] != 0)
+        counted = np.ones(len(rows), dtype=bool)
+        counted[order[1:][again]] = False
+        if dropped is not None:
+            for row in np.flatnonzero(~counted):
+                dropped.classification("the same volunteer and galaxy again", table["classification"][int(row)])
+        counts = np.zeros((len(names), len(self.tree.columns)), dtype=np.int64)
+        answers = table["answers"].combine_chunks()
+        of_row = np.repeat(np.arange(len(rows)), np.diff(answers.offsets.to_numpy()))
+        kept = counted[of_row]
+        np.add.at(counts, (rows[of_row[kept]], answers.flatten().to_numpy()[kept]), 1)
+        votes = pd.DataFrame(counts, columns=list(self.tree.columns))
+        votes.insert(0, "id", names)
+        return votes.assign(volunteers=np.bincount(rows[counted], minlength=len(names)))
+
+    def _key(self) -> bytes:
+        if not self._key_file.exists():
+            with aside(self._key_file) as temporary:
+                temporary.write_bytes(secrets.token_bytes(16))
+            self._key_file.chmod(0o600)
+        return self._key_file.read_bytes()
+
+    def _table(self) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self._file) if self._file.exists() else _as_table([], b"")
+
+
+def _as_table(batch: list[Classification], key: bytes) -> pa.Table:
+    import pyarrow as pa
+
+    hashes = {name: _hashed(name, key) for name in {entry.volunteer for entry in batch}}
+    return pa.table(
+        {
+            "classification": pa.array([entry.id for entry in batch], pa.int64()),
+            "galaxy": pa.array([entry.galaxy for entry in batch], pa.string()),
+            "volunteer": pa.array([hashes[entry.volunteer] for entry in batch], pa.uint64()),
+            "at": pa.array([entry.at for entry in batch], pa.int64()),
+            "answers": pa.array([list(entry.columns) for entry in batch], pa.list_(pa.int16())),
+        }
+    )
+
+
+def _hashed(name: str, key: bytes) -> int:
+    """A number above 0 for a name, and 0 for nobody that is known."""
+    if not name:
+        return 0
+    return int.from_bytes(blake2b(name.encode(), key=key, digest_size=8).digest(), "little") or 1
+
+
+def add_votes(table: pd.DataFrame, votes: pd.DataFrame, tree: DecisionTree, id_column: str) -> tuple[pd.DataFrame, int]:
+    """Add votes to those of a table of galaxies, and return it with the number of galaxies with votes that it lacks.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With ids as text; vote columns that it lacks are added, blank cells count as 0 where votes came in.
+    votes : DataFrame
+        Of `Ledger.votes`.
+    tree : DecisionTree
+    id_column : str
+    """
+    row_of = {galaxy_id: row for row, galaxy_id in enumerate(table[id_column].astype(str))}
+    rows: NDArray[np.int64] = np.array([row_of.get(galaxy_id, -1) for galaxy_id in votes["id"]], dtype=np.int64)
+    known = rows >= 0
+    out = table.copy()
+    for column in tree.columns:
+        counts = pd.to_numeric(out[column]).to_numpy(dtype=float, copy=True) if column in out else np.full(len(out), np.nan)
+        counts[rows[known]] = np.nan_to_num(counts[rows[known]]) + votes[column].to_numpy()[known]
+        out[column] = pd.array(counts, dtype="Int64") if np.all(counts[~np.isnan(counts)] % 1 == 0) else counts
+    return out, int((~known).sum())

@@ -1,0 +1,172 @@
+"""How a workflow of the Zooniverse words the questions of a decision tree: a TOML file.
+
+::
+
+    tree = "gz2"                                   # a name, or a .toml file beside this one
+
+    [[workflow]]
+    id = 4958
+    versions = ["12.0", "14.99"]                   # first and last; left away: all
+    galaxy = ["#objid", "iauname"]                 # entries of the subject's metadata that hold the galaxy's id
+
+    [workflow.questions.smooth-or-featured-gz2]
+    task = "T0"
+    answers = ["Smooth", "Features or disk", ["Star or artifact", "Star/artifact"]]
+
+Answers stand in the order of the tree's, each as it is worded there, or a list of all its wordings; left away, the tree's
+own names are taken. Case, Markdown, pictures and white space do not count.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from zooactive.errors import CatalogueError, TreeError, did_you_mean
+from zooactive.tables import ID_COLUMNS
+from zooactive.tree import DecisionTree
+from zooactive.tree_files import load_tree
+
+_PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_ENTRIES = {"id", "versions", "galaxy", "questions"}
+Version = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class WorkflowWording:
+    """One workflow's words.
+
+    Parameters
+    ----------
+    id : int
+    versions : ((int, int), (int, int)) or None
+        First and last, major and minor; None: all.
+    galaxy : tuple of str
+        Entries of the subject's metadata that may hold the galaxy's id; the first that is there counts.
+    tasks : mapping of str to int
+        Task, such as T0, to the number of its question in the tree.
+    answers : mapping of (str, str) to int
+        Task and plain wording of an answer to the number of its column in the tree.
+    """
+
+    id: int
+    versions: tuple[Version, Version] | None
+    galaxy: tuple[str, ...]
+    tasks: Mapping[str, int]
+    answers: Mapping[tuple[str, str], int]
+
+    def takes(self, version: Version) -> bool:
+        """Whether classifications of this version are read."""
+        return self.versions is None or self.versions[0] <= version <= self.versions[1]
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A tree and the workflows that ask its questions."""
+
+    tree: DecisionTree
+    workflows: Mapping[int, WorkflowWording]
+    source: str
+
+
+@lru_cache(maxsize=10_000)  # an export words the same few answers millions of times
+def plain(text: str) -> str:
+    """Return a wording without what does not count.
+
+    Examples
+    --------
+    >>> plain("![smooth.png](https://panoptes.org/1.png) **Smooth** ")
+    'smooth'
+    """
+    text = _LINK.sub(r"\1", _PICTURE.sub(" ", text))
+    return " ".join(re.sub(r"[*_#`]+", " ", text).casefold().replace("-", " ").split())
+
+
+def version_of(text: str) -> Version:
+    """Return major and minor of a version such as 12.30; a ValueError when it is none."""
+    major, _, minor = text.strip().partition(".")
+    return int(major), int(minor or 0)
+
+
+def load_wording(path: str | Path) -> Wording:
+    """Read a wording from its file.
+
+    Raises
+    ------
+    CatalogueError
+        When the file is missing or no TOML, or has unknown, missing or ill-typed entries, unknown questions, or a task or a
+        wording twice.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"{path} cannot be read: {error}; give the file that words the workflow") from error
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueError(f"{path} is no valid TOML: {error}; mend that line") from error
+    for key in values:
+        if key not in ("tree", "workflow"):
+            raise CatalogueError(f"{path}: the entry '{key}' is unknown.{did_you_mean(key, ('tree', 'workflow'))}")
+    name, workflows = values.get("tree"), values.get("workflow")
+    if not isinstance(name, str) or not isinstance(workflows, list) or not workflows:
+        raise CatalogueError(f'{path}: write tree = "NAME" and at least one table [[workflow]]')
+    tree = load_tree(path.parent / name if name.endswith(".toml") else name)
+    read = [_workflow(entry, tree, f"{path}, workflow {number + 1}") for number, entry in enumerate(workflows)]
+    by_id = {workflow.id: workflow for workflow in read}
+    if len(by_id) < len(read):
+        raise CatalogueError(f"{path}: a workflow stands there twice; keep one [[workflow]] for each id")
+    return Wording(tree, by_id, str(path))
+
+
+def _workflow(entry: Any, tree: DecisionTree, where: str) -> WorkflowWording:
+    for key in entry if isinstance(entry, Mapping) else ("workflow",):
+        if key not in _ENTRIES:
+            raise CatalogueError(f"{where}: the entry '{key}' is unknown.{did_you_mean(key, _ENTRIES)}")
+    identity, questions = entry.get("id"), entry.get("questions")
+    if type(identity) is not int or not isinstance(questions, Mapping) or not questions:
+        raise CatalogueError(f"{where}: write id = NUMBER and at least one table [workflow.questions.NAME]")
+    galaxy = entry.get("galaxy", [prefix + name for name in ID_COLUMNS for prefix in ("", "#", "!")])
+    if not isinstance(galaxy, list) or not galaxy or not all(isinstance(name, str) for name in galaxy):
+        raise CatalogueError(f'{where}: galaxy = {galaxy!r}; give a list of metadata entries, such as ["#id"]')
+    tasks: dict[str, int] = {}
+    answers: dict[tuple[str, str], int] = {}
+    for name, words in questions.items():
+        try:
+            question = tree.question(name)
+        except TreeError as error:
+            raise CatalogueError(f"{where}: {error}") from error
+        task = words.get("task") if isinstance(words, Mapping) else None
+        if not isinstance(task, str) or task in tasks:
+            raise CatalogueError(f'{where}, {name}: task = {task!r}; give the workflow\'s own name, such as "T0", once')
+        tasks[task] = tree.questions.index(question)
+        worded = words.get("answers", list(question.answers))
+        if not isinstance(worded, list) or len(worded) != len(question.answers):
+            raise CatalogueError(
+                f"{where}, {name}: answers = {worded!r}; give {len(question.answers)} wordings, for "
+                f"{', '.join(question.answers)}"
+            )
+        for column, texts in zip(question.columns, worded, strict=True):
+            for text in texts if isinstance(texts, list) else [texts]:
+                key = (task, plain(str(text)))
+                if key in answers:
+                    raise CatalogueError(f"{where}, {name}: '{text}' words two answers; which of them is not to be told")
+                answers[key] = tree.columns.index(column)
+    return WorkflowWording(identity, _versions(entry.get("versions"), where), tuple(galaxy), tasks, answers)
+
+
+def _versions(value: Any, where: str) -> tuple[Version, Version] | None:
+    if value is None:
+        return None
+    try:
+        first, last = (version_of(str(version)) for version in value)
+    except (TypeError, ValueError) as error:
+        raise CatalogueError(
+            f'{where}: versions = {value!r}; give the first and the last, such as ["12.0", "14.99"]'
+        ) from error
+    return first, last
