@@ -73,7 +73,7 @@ def bring_in(folder: Path) -> None:
     bare = time.perf_counter() - began
     print(
         f"{merged.new:,} rows, {export.stat().st_size / 2**20:.0f} MiB: {merged.new / seconds:,.0f} rows/s, "
-        f"{seconds / bare:.1f} times the bare loop; peak {most:.0f} MiB, {before:.0f} of them before; dropped {dropped.rows()}"
+        f"{seconds / bare:.1f} times the bare loop; peak {most:.0f} MiB, {before:.0f} before; dropped {dropped.rows()}"
     )
 
 

@@ -1,0 +1,94 @@
+"""`zooactive votes` at the command line: counts, a table with them, and what is said of what was left out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from crowd import annotations, row, tree_toml, wording, write
+from typer.testing import CliRunner, Result
+
+from zooactive.catalogue import read_catalogue
+from zooactive.cli import app
+
+
+@pytest.fixture
+def place(tree, tmp_path) -> Path:
+    """A folder with a tree, a wording, a table of three galaxies, and an export with one broken row of seven."""
+    (tmp_path / "tree.toml").write_text(tree_toml(tree))
+    (tmp_path / "wording.toml").write_text(wording("tree.toml", tree))
+    galaxies = ["587732578312454276", "587732578312454277", "587732578312454278"]
+    table = pd.DataFrame({"objid": galaxies, "mag_r": [15.5, 16.5, 17.5]})
+    for column in tree.columns:
+        table[column] = 30 if column == tree.columns[0] else 0
+    table.to_csv(tmp_path / "survey.csv", index=False)
+    rows = [row(i, galaxies[i % 2], f"v{i}", annotations(tree, [0])) for i in range(6)]
+    write(tmp_path / "export.csv", [*rows, row(6, galaxies[0], "v9", "[{")])
+    return tmp_path
+
+
+def votes(place: Path, *words: object, code: int = 0) -> Result:
+    """Run the command in a folder."""
+    with contextlib.chdir(place):
+        result = CliRunner().invoke(app, ["votes", *map(str, words)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_counts_are_written_and_what_was_dropped_is_told(tree, place):
+    told = votes(place, "export.csv", "--wording", "wording.toml")
+    counts = pd.read_csv(place / "votes.csv", dtype={"id": str})
+    assert counts["id"].tolist() == ["587732578312454276", "587732578312454277"]
+    assert counts[tree.columns[0]].tolist() == [3, 3]
+    assert "annotations are no JSON" in told.stdout
+    assert "6 new classifications, 0 known before; 6 in all count" in told.stderr
+    how = json.loads((place / "votes.csv.how.json").read_text())
+    assert how["options"]["dropped"] == [
+        {"dropped": "classification", "reason": "annotations are no JSON", "number": 1, "first": "6"}
+    ]
+    again = votes(place, "export.csv", "--wording", "wording.toml", "--json")
+    assert "0 new classifications, 6 known before; 6 in all count" in again.stderr
+    assert json.loads(again.stdout)[0]["number"] == 1
+
+
+@pytest.mark.parametrize("name", ["grown.csv", "grown.parquet"])
+def test_votes_are_added_to_a_table_and_only_once(tree, place, name):
+    words = ("export.csv", "--wording", "wording.toml", "--catalogue", "survey.csv", "--id", "objid", "--out", name)
+    for _ in range(2):
+        votes(place, *words)
+        catalogue = read_catalogue(place / name, tree=place / "tree.toml", id_column="objid")
+        assert catalogue.votes is not None
+        assert catalogue.votes[:, 0].tolist() == [33, 33, 30]
+        assert not catalogue.votes[:, 1:].any()
+        assert np.allclose(catalogue.table["mag_r"], [15.5, 16.5, 17.5])
+
+
+def test_galaxies_that_the_table_lacks_are_told(place):
+    survey = pd.read_csv(place / "survey.csv", dtype={"objid": str})
+    survey.iloc[1:].to_csv(place / "few.csv", index=False)
+    words = ("export.csv", "--wording", "wording.toml", "--catalogue", "few.csv", "--id", "objid", "--out", "grown.csv")
+    assert "warning: 1 galaxies with votes are not in few.csv" in votes(place, *words).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("export.csv", "--wording", "nowhere.toml"), 1, "nowhere.toml cannot be read"),
+        (("nowhere.csv", "--wording", "wording.toml"), 1, "nowhere.csv cannot be read"),
+        (("survey.csv", "--wording", "wording.toml"), 1, "has no column classification_id"),
+        (("export.csv", "--wording", "wording.toml", "--out", "votes.txt"), 2, "votes.txt is no table"),
+        (
+            ("export.csv", "--wording", "wording.toml", "--catalogue", "survey.csv", "--id", "objid", "--out", "survey.csv"),
+            1,
+            "would be added to survey.csv again",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(place, words, code, said):
+    result = votes(place, *words, code=code)
+    assert said in result.stderr.replace("\n│ ", "").replace("│", "")
+    assert "Traceback" not in result.output
