@@ -16,7 +16,7 @@ from small_survey import write_survey, zooactive
 
 COMMANDS = (
     "init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "finetune", "evaluate", "top", "similar",
-    "votes", "report",
+    "export", "votes", "report",
 )  # fmt: skip
 
 

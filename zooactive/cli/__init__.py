@@ -66,8 +66,8 @@ def _options(
 
 
 def _register() -> None:
-    names = ("init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "votes", "finetune", "evaluate")
-    for name in (*names, "top", "similar", "report"):
+    names = ("init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "export", "votes")
+    for name in (*names, "finetune", "evaluate", "top", "similar", "report"):
         app.command(name)(import_module(f"zooactive.cli.{name}").command)
 
 

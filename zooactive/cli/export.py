@@ -1,0 +1,58 @@
+"""`zooactive export`: a selection as a subject set that the Zooniverse takes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zooactive.cli.console import CatalogueOption, IdOption, ImagesOption, WorkspaceOption, last_line, note, open_workspace
+
+
+def command(
+    workspace: WorkspaceOption = None,
+    selection: Annotated[
+        Path | None, typer.Option(help="What `zooactive acquire` wrote (default: the workspace's).", show_default=False)
+    ] = None,
+    catalogue: CatalogueOption = None,
+    images: ImagesOption = None,
+    id_column: IdOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder (default: subjects).", show_default=False)] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(min=8, max=4096, help="Pixels a side of every image (default: as it is).", show_default=False),
+    ] = None,
+    credit: Annotated[str, typer.Option(help="Whose images these are; shown to volunteers.", show_default=False)] = "",
+    licence: Annotated[str, typer.Option(help="Such as CC BY 4.0; shown to volunteers.", show_default=False)] = "",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="A column of the table to go along, hidden.", show_default=False),
+    ] = None,
+) -> None:
+    """Write images and a manifest of the selected galaxies, for the Zooniverse's uploader."""
+    place = open_workspace(
+        workspace,
+        survey={"id_column": id_column},
+        pool={"catalogue": catalogue, "images": images},
+        acquire={"out": selection},
+    )
+    from zooactive.acquisition.selection_files import read_selection
+    from zooactive.labels.subjects import write_subjects
+    from zooactive.writing import file_hash, write_how
+
+    chosen = place.acquire.out
+    folder = out or place.folder / "subjects"
+    options = {"side": size, "credit": credit, "licence": licence, "columns": tuple(column or ())}
+    written = write_subjects(read_selection(chosen), place.read_pool(), folder, **options)  # type: ignore[arg-type]
+    write_how(folder, command="export", options=options | asdict(written), inputs={str(chosen): file_hash(chosen)})
+    for galaxy_id, reason in written.failures.items():
+        note(f"warning: galaxy '{galaxy_id}' is left out: {reason}")
+    if not credit:
+        note("no --credit is given; the licence of most surveys' images asks for one")
+    names = ", ".join(manifest.name for manifest in written.manifests)
+    last_line(
+        f"{written.subjects} subjects in {folder}: {names} and images/",
+        "upload them as a subject set, and when the votes are in: zooactive votes EXPORT.csv --wording WORDING.toml",
+    )

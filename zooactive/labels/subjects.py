@@ -1,0 +1,151 @@
+"""A selection as a subject set of the Zooniverse: images that its uploader takes, and a manifest that names them.
+
+Metadata whose name begins with ``#`` is not shown to volunteers; the classification export gives it back. That is how votes
+find their galaxy again (`zooactive.labels.wording`), and why nobody is told what the network expects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.addresses import RemoteImage
+from zooactive.catalogue import Catalogue
+from zooactive.errors import CatalogueError, ImageError, did_you_mean
+from zooactive.images import ImageSource, Preprocessing, decode, encode_png
+from zooactive.stored_images import StoredImage
+from zooactive.writing import aside, make_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIDE = 424  # of the Galaxy Zoo's own cutouts
+LARGEST = 1_000_000  # bytes of an image that the Zooniverse takes
+SUBJECTS_AT_ONCE = 1000  # of one manifest: its uploader is a web page
+_SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png"}
+_QUALITIES = (95, 90, 80, 70)
+
+
+@dataclass(frozen=True)
+class SubjectSet:
+    """What was written: manifests, the number of subjects, and id and reason of galaxies whose image cannot be shown."""
+
+    manifests: tuple[Path, ...]
+    subjects: int
+    failures: dict[str, str]
+
+
+def write_subjects(
+    selection: pd.DataFrame,
+    catalogue: Catalogue,
+    out: str | Path,
+    *,
+    side: int | None = None,
+    credit: str = "",
+    licence: str = "",
+    columns: Sequence[str] = (),
+) -> SubjectSet:
+    """Write the images of a selection and one manifest for every thousand of them.
+
+    Parameters
+    ----------
+    selection : DataFrame
+        Of `zooactive.acquire`: id, and what else it holds, which goes along hidden.
+    catalogue : Catalogue
+        With the images.
+    out : path
+        A folder: ``manifest.csv`` (``manifest-2.csv``, ...) and ``images/``.
+    side : int, optional
+        Pixels a side of every image; by default JPEG and PNG of at most a megabyte stay as they are, and others are drawn
+        at 424.
+    credit, licence : str
+        Shown to volunteers, where given.
+    columns : sequence of str
+        Of the catalogue's table, to go along hidden.
+
+    Raises
+    ------
+    CatalogueError
+        When a galaxy or a column is unknown, or no image can be shown.
+    """
+    import pandas as pd
+
+    out = Path(out)
+    galaxies = catalogue.select(list(selection["id"]))
+    for name in columns:
+        if name not in galaxies.table:
+            known = [str(column) for column in galaxies.table.columns]
+            mend = did_you_mean(name, known) or f" It has {', '.join(known)}"
+            raise CatalogueError(f"{catalogue.source} has no column '{name}'.{mend}")
+    make_folder(out / "images")
+    rows, failures, names = [], dict[str, str](), set[str]()
+    extra = {f"#{name}": galaxies.table[name].tolist() for name in columns}
+    told = {f"#{name}": selection[name].tolist() for name in selection.columns if name != "id"}
+    for row, (galaxy_id, source) in enumerate(zip(galaxies.ids, galaxies.images, strict=True)):
+        try:
+            content, suffix = shown(source, str(galaxy_id), side)
+        except ImageError as error:
+            failures[str(galaxy_id)] = str(error)
+            continue
+        name = _file_name(str(galaxy_id), names) + suffix
+        with aside(out / "images" / name) as temporary:
+            temporary.write_bytes(content)
+        shares = {"credit": credit, "licence": licence}
+        hidden = {key: values[row] for key, values in (told | extra).items()}
+        rows.append({"image": name, "#id": galaxy_id, **{key: text for key, text in shares.items() if text}, **hidden})
+    if not rows:
+        raise CatalogueError(
+            f"no image of the selection can be shown; the first: {next(iter(failures.values()), 'it is empty')}"
+        )
+    manifests = []
+    for part, start in enumerate(range(0, len(rows), SUBJECTS_AT_ONCE)):
+        manifests.append(out / ("manifest.csv" if part == 0 else f"manifest-{part + 1}.csv"))
+        with aside(manifests[-1]) as temporary:
+            pd.DataFrame(rows[start : start + SUBJECTS_AT_ONCE]).to_csv(temporary, index=False)
+    return SubjectSet(tuple(manifests), len(rows), failures)
+
+
+def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[bytes, str]:
+    """Return an image as volunteers will see it, and the ending of its file's name.
+
+    Raises
+    ------
+    ImageError
+        When it cannot be read, or is larger than a megabyte at that size however it is stored.
+    """
+    pixels = decode(source, Preprocessing(size=side or SIDE), name=name)  # also what stays as it is must be whole
+    if side is None:
+        if isinstance(source, StoredImage | RemoteImage):
+            source = source.read()
+        content = source.read_bytes() if isinstance(source, Path) else source
+        assert content is not None
+        suffix = next((suffix for head, suffix in _SUFFIXES.items() if content.startswith(head)), None)
+        if suffix is not None and len(content) <= LARGEST:
+            return content, suffix
+    content = encode_png(pixels)
+    if len(content) <= LARGEST:
+        return content, ".png"
+    from PIL import Image
+
+    for quality in _QUALITIES:
+        buffer = BytesIO()
+        Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+        if buffer.tell() <= LARGEST:
+            return buffer.getvalue(), ".jpg"
+    raise ImageError(
+        f"the image of galaxy '{name}' takes more than {LARGEST} bytes at {side or SIDE} pixels; give a smaller --size"
+    )
+
+
+def _file_name(galaxy_id: str, taken: set[str]) -> str:
+    """A name that every file system takes, another one for each id."""
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", galaxy_id)
+    if name.casefold() in taken:
+        name = f"{name}-{blake2b(galaxy_id.encode(), digest_size=4).hexdigest()}"
+    taken.add(name.casefold())
+    return name
