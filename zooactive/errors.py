@@ -46,6 +46,10 @@ class EngineError(ZooactiveError):
     """A distributed engine that is not installed or does not answer."""
 
 
+class UploadError(ZooactiveError):
+    """Subjects that the Zooniverse did not take."""
+
+
 class OutputError(ZooactiveError):
     """A result that cannot be written where it was asked for."""
 

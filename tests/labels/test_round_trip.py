@@ -127,6 +127,8 @@ def test_many_subjects_are_cut_into_manifests_and_names_do_not_collide(survey, m
     names = pd.concat([pd.read_csv(path) for path in written.manifests])["image"]
     assert names.str.casefold().is_unique
     assert all((survey / "many" / "images" / name).exists() for name in names)
+    write_subjects(selection_of(ids[:2]), replace(catalogue, ids=ids), survey / "many")
+    assert [path.name for path in (survey / "many").glob("*.csv")] == ["manifest.csv"]
 
 
 def test_an_image_that_cannot_be_shown_is_left_out_and_told(survey):

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from zooactive.cli.console import CatalogueOption, IdOption, ImagesOption, WorkspaceOption, last_line, note, open_workspace
+from zooactive.cli.console import (
+    CatalogueOption,
+    IdOption,
+    ImagesOption,
+    WorkspaceOption,
+    last_line,
+    note,
+    open_workspace,
+    progress_bar,
+)
 
 
 def command(
@@ -30,8 +39,19 @@ def command(
         list[str] | None,
         typer.Option(help="A column of the table to go along, hidden.", show_default=False),
     ] = None,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Send them too; PANOPTES_USERNAME and PANOPTES_PASSWORD say who you are.")
+    ] = False,
+    project: Annotated[
+        int | None, typer.Option(min=1, help="With --upload: the project's number.", show_default=False)
+    ] = None,
+    subject_set: Annotated[
+        str | None, typer.Option(help="With --upload: the set's name (default: the selection's).", show_default=False)
+    ] = None,
 ) -> None:
-    """Write images and a manifest of the selected galaxies, for the Zooniverse's uploader."""
+    """Write images and a manifest of the selected galaxies, for the Zooniverse's uploader, or send them there."""
+    if upload and project is None:
+        raise typer.BadParameter("an upload needs --project, the number of the project on the Zooniverse")
     place = open_workspace(
         workspace,
         survey={"id_column": id_column},
@@ -52,7 +72,17 @@ def command(
     if not credit:
         note("no --credit is given; the licence of most surveys' images asks for one")
     names = ", ".join(manifest.name for manifest in written.manifests)
-    last_line(
-        f"{written.subjects} subjects in {folder}: {names} and images/",
-        "upload them as a subject set, and when the votes are in: zooactive votes EXPORT.csv --wording WORDING.toml",
-    )
+    following = "zooactive votes EXPORT.csv --wording WORDING.toml, when the votes are in"
+    if not upload:
+        last_line(
+            f"{written.subjects} subjects in {folder}: {names} and images/",
+            f"upload them as a subject set; then {following}",
+        )
+        return
+    from zooactive.labels.panoptes import upload_subjects
+
+    assert project is not None
+    into = subject_set or chosen.stem
+    with progress_bar("uploading", written.subjects) as progress:
+        sent = upload_subjects(folder, project=project, subject_set=into, progress=progress)
+    last_line(f"{sent.new} subjects sent, {sent.known} were there: subject set {sent.subject_set}, '{into}'", following)

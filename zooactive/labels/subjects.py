@@ -107,6 +107,8 @@ def write_subjects(
         manifests.append(out / ("manifest.csv" if part == 0 else f"manifest-{part + 1}.csv"))
         with aside(manifests[-1]) as temporary:
             pd.DataFrame(rows[start : start + SUBJECTS_AT_ONCE]).to_csv(temporary, index=False)
+    for older in set(out.glob("manifest*.csv")) - set(manifests):
+        older.unlink()
     return SubjectSet(tuple(manifests), len(rows), failures)
 
 
