@@ -19,7 +19,7 @@ from zooactive.acquisition import (
     one_vote_information,
     predictive_entropy,
 )
-from zooactive.acquisition.pool import SCREENS, Screening, artifact_share
+from zooactive.acquisition.pool import SCREENS, Screening, VotedPool, artifact_share
 from zooactive.errors import AcquisitionError
 from zooactive.hashing import gumbel_from_ids, uniform_from_ids
 from zooactive.posterior import Posterior
@@ -325,3 +325,18 @@ def test_a_pool_with_stored_scores_gives_the_same_selection_and_draws_the_shortl
     options = {"n": 10, "max_artifact": 0.6, "exclude": posterior.ids[::7]}
     assert as_bytes(acquire(pool, **options)) == as_bytes(acquire(posterior, **options))
     assert pool.looked_at == 201
+
+
+@pytest.mark.parametrize("score", ["mutual_information", "entropy", "random"])
+def test_votes_that_came_in_are_taken_into_account_as_if_the_whole_pool_were_conditioned(tree, draw_votes, score):
+    posterior = pool_of(400, tree=tree)
+    votes = np.zeros((400, len(tree.columns)))
+    some = np.arange(0, 400, 7)
+    votes[some] = draw_votes(len(some))
+    known = dict(zip(posterior.ids[some], votes[some], strict=True))
+    expected = acquire(posterior.given_votes(votes), n=12, score=score, max_artifact=0.6)
+    voted = VotedPool(chunked(posterior, 90), known | {"a stranger": votes[0]})
+    assert as_bytes(acquire(voted, n=12, score=score, max_artifact=0.6)) == as_bytes(expected)
+    assert as_bytes(acquire(VotedPool(posterior, {}), n=12)) == as_bytes(acquire(posterior, n=12))
+    if score != "random":
+        assert as_bytes(acquire(posterior, n=12, score=score, max_artifact=0.6)) != as_bytes(expected)

@@ -263,6 +263,22 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     assert "give another folder with --out" in refused
 
 
+def test_votes_that_came_in_since_the_training_change_the_choice(copied):
+    before = pd.read_csv(copied / "selection.csv", dtype={"id": str})
+    stored = open_predictions(copied / "predictions")
+    best = before["id"].iloc[0]
+    votes = dict.fromkeys(stored.tree.columns, 0) | {stored.tree.columns[0]: 400}
+    pd.DataFrame([{"id": best, **votes}]).to_csv(copied / "new.csv", index=False)
+    told = zooactive("acquire", "--given", "new.csv", "--out", "second.csv", folder=copied)
+    assert "votes in new.csv are taken into account, for 1 of the pool's galaxies" in told.stderr
+    after = pd.read_csv(copied / "second.csv", dtype={"id": str}).set_index("id")["score"]
+    scores = before.set_index("id")["score"]
+    assert best not in after or after[best] < scores[best] / 2
+    others = [galaxy_id for galaxy_id in after.index if galaxy_id in scores and galaxy_id != best]
+    assert others
+    assert after[others].tolist() == pytest.approx(scores[others].tolist())
+
+
 def test_galaxies_alike_are_listed_and_drawn(copied):
     ids = open_predictions(copied / "predictions").table()["id"]
     told = zooactive("similar", ids[3], "--n", 5, folder=copied)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -85,6 +85,52 @@ class PosteriorPool:
             rows = [i for i, galaxy_id in enumerate(chunk.ids) if galaxy_id in ids]
             if rows:
                 yield chunk.take(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class VotedPool:
+    """A pool as it is believed once some votes have come in, without a new training: `Posterior.given_votes`.
+
+    Parameters
+    ----------
+    pool : Posterior, iterable of Posterior, or Pool
+        As `zooactive.acquire` takes it.
+    votes : mapping of str to ndarray of shape (answer,)
+        Votes by galaxy, in the order of the tree's columns; galaxies that the pool lacks do no harm.
+    """
+
+    pool: Posterior | Iterable[Posterior] | Pool
+    votes: Mapping[str, NDArray[np.float64]]
+
+    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+        """Screen as before, the galaxies with votes anew."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        scores_of: dict[str, float] = {}
+        shares_of: dict[str, float] = {}
+        for chunk in self.posteriors(set(self.votes)):
+            scores_of |= dict(zip(chunk.ids, SCREENS[score](chunk), strict=True))
+            if artifacts:
+                shares_of |= dict(zip(chunk.ids, artifact_share(chunk), strict=True))
+        asked = pa.array(sorted(scores_of), pa.string())
+        for piece in as_pool(self.pool).screenings(score, artifacts=artifacts):
+            rows = np.flatnonzero(pc.is_in(piece.ids.cast(pa.string()), asked).to_numpy(zero_copy_only=False))
+            names = piece.ids.take(pa.array(rows)).to_pylist()
+            scores = np.array(piece.scores, dtype=np.float64)
+            scores[rows] = [scores_of[name] for name in names]
+            if piece.artifacts is None:
+                yield Screening(piece.ids, scores)
+                continue
+            shares = np.array(piece.artifacts, dtype=np.float64)
+            shares[rows] = [shares_of[name] for name in names]
+            yield Screening(piece.ids, scores, shares)
+
+    def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
+        """Yield posteriors given the votes."""
+        for chunk in as_pool(self.pool).posteriors(ids):
+            nobody = np.zeros(len(chunk.tree.columns))
+            yield chunk.given_votes([self.votes.get(str(galaxy_id), nobody) for galaxy_id in chunk.ids])
 
 
 def artifact_share(posterior: Posterior) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ from zooactive.writing import make_folder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from zooactive.acquisition.pool import VotedPool
     from zooactive.prediction import EnsemblePredictions, Predictions
     from zooactive.tree import DecisionTree
     from zooactive.workspace import Workspace
@@ -79,6 +80,10 @@ def command(
     tree: TreeOption = None,
     catalogue: VotedOption = None,
     exclude: ExcludeOption = None,
+    given: Annotated[
+        Path | None,
+        typer.Option(help="Table of votes that came in since the training: taken into account.", show_default=False),
+    ] = None,
     random_share: ShareOption = None,
     beta: BetaOption = None,
     per_clicks: PerClicksOption = None,
@@ -103,7 +108,7 @@ def command(
         place, never = _for_task(place, task, predictions=predictions, out=out, votes=votes)
     elif predictions is None:
         _refuse_stale(place)
-    selection = _choose(place, exclude, also or [], never)
+    selection = _choose(place, exclude, also or [], never, given)
     print_table(selection if json else selection.head(10), as_json=json)
     arms = selection["arm"].value_counts()
     note(
@@ -141,7 +146,9 @@ def _for_task(
     return replace(place, acquire=choice), list(known.ids[known.labelled])
 
 
-def _choose(place: Workspace, exclude: Path | None, also: list[Path], never: list[str] | None) -> pd.DataFrame:
+def _choose(
+    place: Workspace, exclude: Path | None, also: list[Path], never: list[str] | None, given: Path | None
+) -> pd.DataFrame:
     """Write the selection and return it."""
     from zooactive.acquisition import acquire
     from zooactive.acquisition.selection_files import write_selection
@@ -159,14 +166,28 @@ def _choose(place: Workspace, exclude: Path | None, also: list[Path], never: lis
     folders = [place.pool.predictions, *also]
     stored = open_ensemble(folders)
     make_folder(target.parent)
-    selection = acquire(stored, exclude=_excluded(place, exclude, stored, never), **choice)
+    pool = stored if given is None else _given_votes(place, stored, given)
+    selection = acquire(pool, exclude=_excluded(place, exclude, stored, never), **choice)
     write_selection(
         selection,
         target,
         options=choice,
-        inputs={f"predictions {folder}": file_hash(folder / "journal.json") for folder in folders},
+        inputs={f"predictions {folder}": file_hash(folder / "journal.json") for folder in folders}
+        | ({} if given is None else {f"votes {given}": file_hash(given)}),
     )
     return selection
+
+
+def _given_votes(place: Workspace, stored: Predictions | EnsemblePredictions, given: Path) -> VotedPool:
+    """The predictions as they are believed once the votes of a table are in."""
+    from zooactive.acquisition.pool import VotedPool
+    from zooactive.catalogue import read_catalogue
+
+    table = read_catalogue(given, tree=stored.tree, id_column=place.survey.id_column)
+    assert table.votes is not None
+    some = table.votes.sum(1) > 0
+    note(f"votes in {given} are taken into account, for {len(stored.known(table.ids[some]))} of the pool's galaxies")
+    return VotedPool(stored, dict(zip(table.ids[some], table.votes[some], strict=True)))
 
 
 def _refuse_stale(place: Workspace) -> None:
