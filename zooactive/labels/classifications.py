@@ -57,9 +57,9 @@ class Dropped:
     answers: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
 
-    def classification(self, reason: str, where: object) -> None:
-        """Count a whole classification."""
-        self.classifications[reason] += 1
+    def classification(self, reason: str, where: object, number: int = 1) -> None:
+        """Count a whole classification, or a number of them of which one is named."""
+        self.classifications[reason] += number
         self.first.setdefault(reason, str(where))
 
     def answer(self, reason: str, where: object) -> None:

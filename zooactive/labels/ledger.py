@@ -103,9 +103,10 @@ class Ledger:
         again = (galaxy[1:] == galaxy[:-1]) & (who[1:] == who[:-1]) & (who[1:] != 0)
         counted = np.ones(len(rows), dtype=bool)
         counted[order[1:][again]] = False
-        if dropped is not None:
-            for row in np.flatnonzero(~counted):
-                dropped.classification("the same volunteer and galaxy again", table["classification"][int(row)])
+        repeats = np.flatnonzero(~counted)
+        if dropped is not None and len(repeats):
+            first = table["classification"][int(repeats[0])]
+            dropped.classification("the same volunteer and galaxy again", first, len(repeats))
         counts = np.zeros((len(names), len(self.tree.columns)), dtype=np.int64)
         answers = table["answers"].combine_chunks()
         of_row = np.repeat(np.arange(len(rows)), np.diff(answers.offsets.to_numpy()))
