@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -71,6 +72,7 @@ class RayEngine:
         """
         if not parts:
             return
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read when Ray is loaded; failures come as exceptions
         ray = _ray()
         ours = not ray.is_initialized()
         if ours:
@@ -97,6 +99,7 @@ class RayEngine:
 
     def _written(self, ray: Any, shared: Any, parts: Sequence[int]) -> Any:
         """The parts as a dataset that writes them when it is iterated over."""
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # its plans concern nobody here
         ray.data.DataContext.get_current().enable_progress_bars = False
         there = ray.cluster_resources()
         gpus = int(there.get("GPU", 0))
