@@ -59,8 +59,7 @@ def test_the_python_of_a_page_runs_and_prints_what_the_page_says(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_toml_of_a_page_is_toml(page: str):
-    for block in blocks(page, "toml"):
-        tomllib.loads(block)
+    assert all(tomllib.loads(block) for block in blocks(page, "toml"))
 
 
 def test_the_commands_of_every_page_exist_with_their_options():
@@ -117,7 +116,7 @@ def test_the_examples_of_the_workspace_file_are_understood(tmp_path: Path):
 
     for block in blocks("workspace", "toml"):
         (tmp_path / "zooactive.toml").write_text(block)
-        load_workspace(tmp_path / "zooactive.toml")
+        assert load_workspace(tmp_path / "zooactive.toml").folder == tmp_path
 
 
 def test_every_page_is_in_the_contents():

@@ -266,8 +266,10 @@ def test_an_image_that_is_met_in_the_midst_of_a_large_training_is_explained_too(
 
 def test_the_sound_folder_has_none_of_these_mistakes(sound, tmp_path):
     folder = shutil.copytree(sound, tmp_path / "sound")
-    zooactive(*PREPARE, folder=folder)
-    zooactive(*ACQUIRE, folder=folder)
+    prepared, chosen = zooactive(*PREPARE, folder=folder), zooactive(*ACQUIRE, folder=folder)
+    assert (prepared.exit_code, chosen.exit_code) == (0, 0)
+    assert (folder / "shards" / "how.json").is_file()
+    assert (folder / "selection.csv").is_file()
 
 
 @pytest.mark.parametrize(

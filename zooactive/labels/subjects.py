@@ -73,8 +73,6 @@ def write_subjects(
     CatalogueError
         When a galaxy or a column is unknown, or no image can be shown.
     """
-    import pandas as pd
-
     out = Path(out)
     galaxies = catalogue.select(list(selection["id"]))
     for name in columns:
@@ -83,7 +81,7 @@ def write_subjects(
             mend = did_you_mean(name, known) or f" It has {', '.join(known)}"
             raise CatalogueError(f"{catalogue.source} has no column '{name}'.{mend}")
     make_folder(out / "images")
-    rows, failures, names = [], dict[str, str](), set[str]()
+    rows, failures, names = list[dict[str, object]](), dict[str, str](), set[str]()
     extra = {f"#{name}": galaxies.table[name].tolist() for name in columns}
     told = {f"#{name}": selection[name].tolist() for name in selection.columns if name != "id"}
     for row, (galaxy_id, source) in enumerate(zip(galaxies.ids, galaxies.images, strict=True)):
@@ -102,6 +100,13 @@ def write_subjects(
         raise CatalogueError(
             f"no image of the selection can be shown; the first: {next(iter(failures.values()), 'it is empty')}"
         )
+    return SubjectSet(_write_manifests(rows, out), len(rows), failures)
+
+
+def _write_manifests(rows: list[dict[str, object]], out: Path) -> tuple[Path, ...]:
+    """Write a manifest for every thousand rows, and remove those of an older, larger set."""
+    import pandas as pd
+
     manifests = []
     for part, start in enumerate(range(0, len(rows), SUBJECTS_AT_ONCE)):
         manifests.append(out / ("manifest.csv" if part == 0 else f"manifest-{part + 1}.csv"))
@@ -109,7 +114,7 @@ def write_subjects(
             pd.DataFrame(rows[start : start + SUBJECTS_AT_ONCE]).to_csv(temporary, index=False)
     for older in set(out.glob("manifest*.csv")) - set(manifests):
         older.unlink()
-    return SubjectSet(tuple(manifests), len(rows), failures)
+    return tuple(manifests)
 
 
 def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[bytes, str]:
