@@ -1,18 +1,39 @@
-"""`zooactive votes`: the classifications of volunteers, as the Zooniverse exports them, become votes."""
+"""`zooactive votes`: the classifications of volunteers, as the Zooniverse exports them, or totals of them become votes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import IdOption, JsonOption, be_brief, last_line, note, print_table
+from zooactive.cli.console import IdOption, JsonOption, TreeOption, be_brief, last_line, note, print_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.tables import GalaxyTable
+    from zooactive.tree import DecisionTree
 
 
 def command(
-    exports: Annotated[list[Path], typer.Argument(metavar="EXPORT", help="Classification exports of the Zooniverse.")],
-    wording: Annotated[Path, typer.Option(help="How the workflow words the tree's questions: a .toml file.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE",
+            help="Classification exports of the Zooniverse, reductions of panoptes-aggregation, or tables of counts.",
+        ),
+    ],
+    wording: Annotated[
+        Path | None,
+        typer.Option(
+            help="How the workflow words the tree's questions, for exports and reductions: a .toml file.", show_default=False
+        ),
+    ] = None,
+    tree: TreeOption = None,
+    subjects: Annotated[
+        Path | None, typer.Option(help="For reductions: the subject export, which names the galaxies.", show_default=False)
+    ] = None,
     ledger: Annotated[
         Path, typer.Option(help="Folder that keeps every classification once, for the next exports too.")
     ] = Path("classifications"),
@@ -24,48 +45,63 @@ def command(
     out: Annotated[Path, typer.Option(help="The votes, or that table with them: .csv or .parquet.")] = Path("votes.csv"),
     json: JsonOption = False,
 ) -> None:
-    """Count the votes in classification exports; a classification counts once, however often it is exported."""
+    """Count votes in classification exports, each classification once however often it is exported, or in totals."""
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise typer.BadParameter(f"{out} is no table that can be written; end its name with .csv or .parquet")
+    if (wording is None) == (tree is None):
+        raise typer.BadParameter("give --wording for exports and reductions, or --tree for tables of counts")
     be_brief()
     import pandas as pd
 
-    from zooactive.errors import CatalogueError
-    from zooactive.labels import Dropped, Ledger, load_wording, read_export
-    from zooactive.labels.ledger import add_votes
-    from zooactive.tables import read_table
-    from zooactive.writing import aside, file_hash, make_folder, write_how
+    from zooactive.labels import Dropped, find_sources
+    from zooactive.writing import file_hash, make_folder, write_how
 
-    if out.suffix.lower() not in (".csv", ".parquet"):
-        raise typer.BadParameter(f"{out} is no table that can be written; end its name with .csv or .parquet")
-    if catalogue is not None and catalogue.resolve() == out.resolve():
-        raise CatalogueError(f"the votes would be added to {catalogue} again the next time; give another --out")
-    words = load_wording(wording)
-    table = None if catalogue is None else read_table(catalogue, id_column=id_column)
-    if table is not None and words.tree.votes != "counts":
-        raise CatalogueError(
-            f"{catalogue} holds {words.tree.votes} by tree '{words.tree.name}', to which counts cannot be added; leave "
-            "--catalogue away"
-        )
+    sources = find_sources(files, wording=wording, tree=tree, subjects=subjects)
+    table = None if catalogue is None else _read_catalogue(catalogue, id_column, sources.tree, out)
     make_folder(out.parent)
-    dropped, kept = Dropped(), Ledger(ledger, words.tree)
-    new = known = 0
-    for export in exports:
-        merged = kept.merge(read_export(export, words, dropped))
-        new, known = new + merged.new, known + merged.known
-    votes = kept.votes(dropped)
+    dropped = Dropped()
+    votes, said = sources.count(ledger, dropped, id_column=id_column)
+    strangers = _write(votes, table, sources.tree, out)
+    given = [*files, *(path for path in (wording, subjects, catalogue) if path is not None)]
+    if tree is not None and tree.endswith(".toml"):
+        given.append(Path(tree))
+    write_how(
+        out, command="votes", options={"dropped": dropped.rows()}, inputs={str(path): file_hash(path) for path in given}
+    )
+    if dropped.rows() or json:
+        print_table(pd.DataFrame(dropped.rows(), columns=["dropped", "reason", "number", "first"]), as_json=json)
+    note(said)
+    if strangers:
+        note(f"warning: {strangers} galaxies with votes are not in {catalogue}")
+    last_line(f"{len(votes)} galaxies with votes: {out}", "zooactive train, with this table as the catalogue")
+
+
+def _read_catalogue(catalogue: Path, id_column: str | None, tree: DecisionTree, out: Path) -> GalaxyTable:
+    """Read the table that votes are added to, if that can be done again and gives counts."""
+    from zooactive.errors import CatalogueError
+    from zooactive.tables import read_table
+
+    if catalogue.resolve() == out.resolve():
+        raise CatalogueError(f"the votes would be added to {catalogue} again the next time; give another --out")
+    if tree.votes != "counts":
+        raise CatalogueError(
+            f"{catalogue} holds {tree.votes} by tree '{tree.name}', to which counts cannot be added; leave --catalogue away"
+        )
+    return read_table(catalogue, id_column=id_column)
+
+
+def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path) -> int:
+    """Write the votes, or a table with them; return how many galaxies with votes the table lacks."""
+    from zooactive.labels.ledger import add_votes
+    from zooactive.writing import aside
+
     result, strangers = votes, 0
     if table is not None:
         frame = table.frame.assign(**{table.id_column: table.ids})
-        result, strangers = add_votes(frame, votes, words.tree, table.id_column)
+        result, strangers = add_votes(frame, votes, tree, table.id_column)
     with aside(out) as temporary:
         if out.suffix.lower() == ".csv":
             result.to_csv(temporary, index=False)
         else:
             result.to_parquet(temporary, index=False)
-    hashes = {str(path): file_hash(path) for path in (*exports, wording, *([catalogue] if catalogue else []))}
-    write_how(out, command="votes", options={"dropped": dropped.rows()}, inputs=hashes)
-    if dropped.rows() or json:
-        print_table(pd.DataFrame(dropped.rows(), columns=["dropped", "reason", "number", "first"]), as_json=json)
-    note(f"{new} new classifications, {known} known before; {int(votes['volunteers'].sum())} in all count")
-    if strangers:
-        note(f"warning: {strangers} galaxies with votes are not in {catalogue}")
-    last_line(f"{len(votes)} galaxies with votes: {out}", "zooactive train, with this table as the catalogue")
+    return strangers

@@ -5,17 +5,15 @@ Columns: https://help.zooniverse.org/next-steps/data-exports
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zooactive.errors import CatalogueError
+from zooactive.labels.rows import places_of, rows_of
 from zooactive.labels.wording import Wording, WorkflowWording, plain, version_of
 
 COLUMNS = (
@@ -23,6 +21,7 @@ COLUMNS = (
     "subject_data", "subject_ids",
 )  # fmt: skip
 """What is read of an export; it has more."""
+EXPORT = "a classification export of the Zooniverse (Data exports)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,17 @@ class Classification:
 
 @dataclass
 class Dropped:
-    """Counts of what was left out, each reason with the first classification that it was met in."""
+    """Counts of what was left out, each reason with the first place that it was met in.
+
+    Of exports these are classifications and answers; of totals votes, and entries (a row, a cell) of which nobody can say
+    how many votes they hold.
+    """
 
     classifications: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
+    votes: dict[str, float] = field(default_factory=dict)
+    entries: Counter[str] = field(default_factory=Counter)
 
     def classification(self, reason: str, where: object, number: int = 1) -> None:
         """Count a whole classification, or a number of them of which one is named."""
@@ -67,18 +72,39 @@ class Dropped:
         self.answers[reason] += 1
         self.first.setdefault(reason, str(where))
 
+    def vote(self, reason: str, where: object, number: float) -> None:
+        """Count a number of votes out of totals; none are not worth a word."""
+        if number:
+            self.votes[reason] = self.votes.get(reason, 0) + number
+            self.first.setdefault(reason, str(where))
+
+    def entry(self, reason: str, where: object) -> None:
+        """Count a row or a cell of totals that holds nobody knows how many votes."""
+        self.entries[reason] += 1
+        self.first.setdefault(reason, str(where))
+
     def rows(self) -> list[dict[str, object]]:
         """Return what, reason, number and first example, the most frequent first."""
-        kinds = (("classification", self.classifications), ("answer", self.answers))
+        kinds: tuple[tuple[str, Mapping[str, float]], ...] = (
+            ("classification", self.classifications),
+            ("answer", self.answers),
+            ("vote", self.votes),
+            ("entry", self.entries),
+        )
         return [
-            {"dropped": kind, "reason": reason, "number": number, "first": self.first[reason]}
+            {
+                "dropped": kind,
+                "reason": reason,
+                "number": int(number) if number == int(number) else float(number),
+                "first": self.first[reason],
+            }
             for kind, counts in kinds
-            for reason, number in counts.most_common()
+            for reason, number in sorted(counts.items(), key=lambda item: -item[1])
         ]
 
 
-class _Unusable(Exception):
-    """Why a row is left out."""
+class Unusable(Exception):
+    """Why something is left out."""
 
 
 def read_export(path: str | Path, wording: Wording, dropped: Dropped) -> Iterator[Classification]:
@@ -97,38 +123,15 @@ def read_export(path: str | Path, wording: Wording, dropped: Dropped) -> Iterato
     CatalogueError
         When the file is missing, or lacks a column.
     """
-    path = Path(path)
-    csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))  # metadata may be longer than the 131072 characters of the default
-    try:
-        stream = path.open(newline="", encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise CatalogueError(f"{path} cannot be read: {error.strerror}; give a classification export") from error
-    with stream:
-        reader = csv.reader(stream)
-        header = next(reader, [])
-        missing = [name for name in COLUMNS if name not in header]
-        if missing:
-            raise CatalogueError(
-                f"{path} has no column {', '.join(missing)}; give a classification export of the Zooniverse (Data exports)"
-            )
-        where = {name: header.index(name) for name in COLUMNS}
-        rows = iter(reader)
-        while True:
-            try:
-                cells = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                dropped.classification(f"a row that is no CSV: {error}", f"line {reader.line_num}")
-                continue
-            if len(cells) != len(header):
-                dropped.classification("a row of another length than the header", f"line {reader.line_num}")
-                continue
-            row = {name: cells[place] for name, place in where.items()}
-            try:
-                yield _classification(row, wording, dropped)
-            except _Unusable as reason:
-                dropped.classification(str(reason), row["classification_id"] or f"line {reader.line_num}")
+    rows = rows_of(path, EXPORT, dropped.classification)
+    _, header = next(rows)
+    where = places_of(COLUMNS, header, path, EXPORT)
+    for line, cells in rows:
+        row = {name: cells[place] for name, place in where.items()}
+        try:
+            yield _classification(row, wording, dropped)
+        except Unusable as reason:
+            dropped.classification(str(reason), row["classification_id"] or f"line {line}")
 
 
 def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) -> Classification:
@@ -136,42 +139,54 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
         identity, workflow_id = int(row["classification_id"]), int(row["workflow_id"])
         version = version_of(row["workflow_version"])
     except ValueError as error:
-        raise _Unusable("an id or a version that is no number") from error
+        raise Unusable("an id or a version that is no number") from error
     workflow = wording.workflows.get(workflow_id)
     if workflow is None:
-        raise _Unusable(f"workflow {workflow_id}, which the wording does not name")
+        raise Unusable(f"workflow {workflow_id}, which the wording does not name")
     if not workflow.takes(version):
-        raise _Unusable("a version of the workflow outside those of the wording")
+        raise Unusable("a version of the workflow outside those of the wording")
     try:
         at = int(datetime.fromisoformat(row["created_at"].removesuffix(" UTC")).replace(tzinfo=UTC).timestamp())
     except ValueError as error:
-        raise _Unusable("created_at is no time") from error
+        raise Unusable("created_at is no time") from error
     galaxy = _galaxy(row["subject_data"], workflow)
     try:
         annotations = json.loads(row["annotations"])
     except ValueError as error:
-        raise _Unusable("annotations are no JSON") from error
+        raise Unusable("annotations are no JSON") from error
     columns = _answers(annotations, workflow, wording, dropped, identity)
     if not columns:
-        raise _Unusable("no answer to a question of the tree")
+        raise Unusable("no answer to a question of the tree")
     return Classification(identity, galaxy, row["user_name"] or row["user_ip"], at, columns)
 
 
 def _galaxy(subject_data: str, workflow: WorkflowWording) -> str:
     """The galaxy's id: {SUBJECT: {entry: value, ...}}."""
     try:
-        subjects = json.loads(subject_data)
-        (metadata,) = subjects.values()
-        found = next(metadata[name] for name in workflow.galaxy if metadata.get(name) not in (None, ""))
-    except StopIteration as error:
-        raise _Unusable("a subject whose metadata has no id of a galaxy") from error
+        (metadata,) = json.loads(subject_data).values()
     except ValueError as error:
         broken = isinstance(error, json.JSONDecodeError)
-        raise _Unusable("subject_data is no JSON" if broken else "several subjects, or none, at once") from error
+        raise Unusable("subject_data is no JSON" if broken else "several subjects, or none, at once") from error
     except (AttributeError, TypeError) as error:
-        raise _Unusable("subject_data of another shape") from error
+        raise Unusable("subject_data of another shape") from error
+    return galaxy_in(metadata, workflow.galaxy)
+
+
+def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
+    """Return the id of the galaxy that a subject shows: the first of these entries of its metadata that says something.
+
+    Raises
+    ------
+    Unusable
+        When none does, or the id has lost digits.
+    """
+    if not isinstance(metadata, Mapping):
+        raise Unusable("metadata of another shape")
+    found = next((metadata[name] for name in names if metadata.get(name) not in (None, "")), None)
+    if found is None:
+        raise Unusable("a subject whose metadata has no id of a galaxy")
     if isinstance(found, float):
-        raise _Unusable("an id of a galaxy that was rounded; upload ids as text")
+        raise Unusable("an id of a galaxy that was rounded; upload ids as text")
     return str(found).strip()
 
 
@@ -189,7 +204,7 @@ def _flat(annotations: Any) -> Iterator[tuple[str, Any]]:
 def _answers(annotations: Any, workflow: WorkflowWording, wording: Wording, dropped: Dropped, where: int) -> tuple[int, ...]:
     """Columns of the tree that a volunteer chose: the last word on each question, and only where its parents lead there."""
     if not isinstance(annotations, list):
-        raise _Unusable("annotations of another shape")
+        raise Unusable("annotations of another shape")
     chosen: dict[int, int] = {}
     for task, value in _flat(annotations):
         question = workflow.tasks.get(task)

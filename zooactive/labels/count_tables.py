@@ -1,0 +1,56 @@
+"""Tables of counts that somebody else made: an id and the tree's vote columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zooactive.errors import CatalogueError
+from zooactive.labels.classifications import Dropped
+from zooactive.labels.totals import as_votes
+from zooactive.tables import read_table
+from zooactive.tree import DecisionTree
+from zooactive.votes import read_votes
+
+
+def read_counts(
+    paths: Sequence[str | Path], tree: DecisionTree, dropped: Dropped, *, id_column: str | None = None
+) -> pd.DataFrame:
+    """Read the votes of tables; a galaxy in several of them counts as in the last.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        CSV, Parquet, FITS, VOTable or shards, the newest last.
+    tree : DecisionTree
+        One of counts; its columns and their other names are looked for.
+    dropped : Dropped
+        Takes votes that a later table replaces.
+    id_column : str, optional
+        By default the first of id, id_str, iauname, GalaxyID, survey_id.
+
+    Returns
+    -------
+    DataFrame
+        That of `Ledger.votes`; ``volunteers`` are the votes on the root question.
+
+    Raises
+    ------
+    CatalogueError
+        For a tree of fractions or labels, and for tables that `zooactive.read_catalogue` refuses.
+    """
+    if tree.votes != "counts":
+        raise CatalogueError(f"tree '{tree.name}' holds {tree.votes}, not counts; read such a table as a catalogue")
+    tables = [read_table(Path(path), id_column=id_column) for path in paths]
+    ids = pd.Series(np.concatenate([table.ids for table in tables]))
+    counts = np.concatenate(
+        [read_votes(table, tree, source=str(path)).votes for table, path in zip(tables, paths, strict=True)]
+    )
+    older = ids.duplicated(keep="last").to_numpy()
+    if older.any():
+        where = f"galaxy {ids[int(np.argmax(older))]}"
+        dropped.vote("totals of a galaxy that a later table replaces", where, float(counts[older].sum()))
+    return as_votes(counts[~older], list(ids[~older]), tree)

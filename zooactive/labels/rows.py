@@ -1,0 +1,64 @@
+"""Rows of the Zooniverse's CSV files, one by one: the file may be larger than memory, and rows that are broken are told."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+
+from zooactive.errors import CatalogueError
+
+
+def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Generator[tuple[int, list[str]], None, None]:
+    """Yield the number of a row's last line and its cells: the header first, then the rows that are as long as it.
+
+    Parameters
+    ----------
+    path : path
+    what : str
+        What the file should be, for the error.
+    tell : callable
+        Takes the reason and the place of each row that is left out.
+
+    Raises
+    ------
+    CatalogueError
+        When the file cannot be opened.
+    """
+    path = Path(path)
+    csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))  # metadata may be longer than the 131072 characters of the default
+    try:
+        stream = path.open(newline="", encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise CatalogueError(f"{path} cannot be read: {error.strerror}; give {what}") from error
+    with stream:
+        reader = csv.reader(stream)
+        header = next(reader, [])
+        yield reader.line_num, header
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                tell(f"a row that is no CSV: {error}", f"line {reader.line_num}")
+                continue
+            if len(cells) == len(header):
+                yield reader.line_num, cells
+            else:
+                tell("a row of another length than the header", f"line {reader.line_num}")
+
+
+def places_of(names: Sequence[str], header: Sequence[str], path: str | Path, what: str) -> dict[str, int]:
+    """Return where these columns stand in a header.
+
+    Raises
+    ------
+    CatalogueError
+        When one is missing.
+    """
+    missing = [name for name in names if name not in header]
+    if missing:
+        raise CatalogueError(f"{path} has no column {', '.join(missing)}; give {what}")
+    return {name: header.index(name) for name in names}

@@ -1,0 +1,163 @@
+"""Files with votes of one kind, told by their headers: classification exports, reductions, tables of counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import pandas as pd
+
+from zooactive.errors import CatalogueError
+from zooactive.labels.classifications import Dropped, read_export
+from zooactive.labels.count_tables import read_counts
+from zooactive.labels.ledger import Ledger
+from zooactive.labels.reductions import read_reductions
+from zooactive.labels.rows import rows_of
+from zooactive.labels.subject_export import SubjectExport
+from zooactive.labels.wording import Wording, load_wording
+from zooactive.tree import DecisionTree
+from zooactive.tree_files import load_tree
+
+_BINARY = (".parquet", ".pq", ".fits", ".fit", ".xml", ".vot")  # tables without a first line to look at
+
+
+class Kind(Enum):
+    """What a file with votes is."""
+
+    EXPORT = "a classification export"
+    REDUCTION = "a reduction"
+    TABLE = "a table of counts"
+
+
+def kind_of(path: str | Path) -> Kind:
+    """Tell what a file is by its header.
+
+    Raises
+    ------
+    CatalogueError
+        When it cannot be read, or is something that has no votes to count: a subject export, an extraction.
+    """
+    path = Path(path)
+    if path.is_dir() or path.suffix.lower() in _BINARY:
+        return Kind.TABLE
+    rows = rows_of(path, "an export, a reduction or a table of counts", lambda reason, where: None)
+    _, columns = next(rows)
+    rows.close()
+    header = set(columns)
+    if {"subject_id", "extractor"} <= header:
+        raise CatalogueError(f"{path} is an extraction of panoptes-aggregation, not yet counted; give its reduction")
+    if "classification_id" in header:
+        return Kind.EXPORT
+    if {"subject_id", "task"} <= header:
+        return Kind.REDUCTION
+    if {"subject_id", "metadata"} <= header:
+        raise CatalogueError(f"{path} is a subject export, which has no votes; give it as --subjects")
+    return Kind.TABLE
+
+
+@dataclass(frozen=True)
+class VoteSources:
+    """Files of one kind, and what is needed to read them; made by `find_sources`."""
+
+    files: tuple[Path, ...]
+    kind: Kind
+    tree: DecisionTree
+    wording: Wording | None
+    subjects: Path | None
+
+    def count(self, ledger: str | Path, dropped: Dropped, *, id_column: str | None = None) -> tuple[pd.DataFrame, str]:
+        """Count the votes, and return them with a line that says how many.
+
+        Parameters
+        ----------
+        ledger : path
+            The folder that keeps the classifications of exports; totals are not kept.
+        dropped : Dropped
+        id_column : str, optional
+            Of tables of counts.
+
+        Returns
+        -------
+        votes : DataFrame
+            That of `Ledger.votes`.
+        said : str
+        """
+        if self.kind is Kind.TABLE:
+            votes = read_counts(self.files, self.tree, dropped, id_column=id_column)
+            return votes, _in_all(votes, self.tree)
+        assert self.wording is not None
+        if self.kind is Kind.REDUCTION:
+            assert self.subjects is not None
+            subjects = SubjectExport(self.subjects, self.wording, dropped)
+            votes = read_reductions(self.files, self.wording, subjects, dropped)
+            return votes, _in_all(votes, self.tree)
+        kept, new, known = Ledger(ledger, self.tree), 0, 0
+        for file in self.files:
+            merged = kept.merge(read_export(file, self.wording, dropped))
+            new, known = new + merged.new, known + merged.known
+        votes = kept.votes(dropped)
+        return votes, f"{new} new classifications, {known} known before; {int(votes['volunteers'].sum())} in all count"
+
+
+def find_sources(
+    files: Sequence[str | Path],
+    *,
+    wording: str | Path | None = None,
+    tree: str | Path | None = None,
+    subjects: str | Path | None = None,
+) -> VoteSources:
+    """Tell what files are, and load what they are read with.
+
+    Parameters
+    ----------
+    files : sequence of path
+        All of one kind; of totals the newest last.
+    wording : path, optional
+        How the workflow words the tree; for exports and reductions.
+    tree : str or path, optional
+        For tables of counts.
+    subjects : path, optional
+        The subject export; for reductions.
+
+    Raises
+    ------
+    CatalogueError
+        When files are of several kinds, or what their kind needs is missing, or more is given.
+    """
+    paths = tuple(Path(file) for file in files)
+    kinds = [kind_of(path) for path in paths]
+    kind = kinds[0]
+    for path, other in zip(paths, kinds, strict=True):
+        if other is not kind:
+            raise CatalogueError(
+                f"{paths[0]} is {kind.value} and {path} {other.value}, and the same people may stand in both; give files of "
+                "one kind, and add votes of other people with --catalogue"
+            )
+    _check_needs(paths[0], kind, wording is not None, tree is not None, subjects is not None)
+    if kind is Kind.TABLE:
+        assert tree is not None
+        return VoteSources(paths, kind, load_tree(tree), None, None)
+    assert wording is not None
+    words = load_wording(wording)
+    return VoteSources(paths, kind, words.tree, words, None if subjects is None else Path(subjects))
+
+
+def _check_needs(path: Path, kind: Kind, wording: bool, tree: bool, subjects: bool) -> None:
+    """Refuse a kind of file that is given without what it needs, or with what it has no use for."""
+    if kind is Kind.TABLE and not tree:
+        raise CatalogueError(
+            f"{path} has no column classification_id of an export and no subject_id and task of a reduction; if it is a "
+            "table of counts, give --tree in place of --wording"
+        )
+    if kind is not Kind.TABLE and not wording:
+        raise CatalogueError(f"{path} is {kind.value}, whose words the tree does not tell; give --wording")
+    if kind is Kind.REDUCTION and not subjects:
+        raise CatalogueError(f"{path} is a reduction, which does not say what its subjects show; give --subjects")
+    if kind is not Kind.REDUCTION and subjects:
+        raise CatalogueError(f"{path} is {kind.value}, which names its galaxies itself; leave --subjects away")
+
+
+def _in_all(votes: pd.DataFrame, tree: DecisionTree) -> str:
+    return f"{votes[list(tree.columns)].to_numpy().sum():.15g} votes count"
