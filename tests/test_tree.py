@@ -29,6 +29,7 @@ SIZES = {
     "jwst_ceers": (12, 39),
     "jwst_cosmos": (11, 36),
     "rings": (1, 2),
+    "simulated": (8, 21),
     "ukidss": (10, 30),
     "zhu5": (1, 5),
 }
@@ -37,7 +38,7 @@ SIZES = {
 # The trees that come with the package ---------------------------------------------------------------------------------
 
 
-def test_sixteen_trees_come_with_the_package() -> None:
+def test_seventeen_trees_come_with_the_package() -> None:
     assert list(list_trees()) == sorted(SIZES)
 
 

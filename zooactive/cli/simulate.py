@@ -1,0 +1,85 @@
+"""`zooactive simulate`: galaxies whose vote probabilities are known, and a crowd that classifies them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zooactive.cli.console import be_brief, last_line
+
+app = typer.Typer(
+    no_args_is_help=True, help="Rehearse: galaxies whose vote probabilities are known, and a crowd that classifies them."
+)
+
+
+@app.command()
+def sky(
+    folder: Annotated[Path, typer.Argument(help="Folder for images and tables.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 1000,
+    size: Annotated[int, typer.Option(min=8, max=4096, help="Pixels a side of every image.")] = 64,
+    volunteers: Annotated[int, typer.Option(min=1, help="Volunteers who vote on each galaxy.")] = 40,
+    labelled: Annotated[
+        int | None, typer.Option(min=0, help="Only so many galaxies get votes (default: all).", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
+) -> None:
+    """Draw galaxies of many kinds: images, votes, the true probability of each answer, and the wording of a workflow."""
+    be_brief()
+    from zooactive.simulate.sky import TREE, write_sky
+    from zooactive.writing import write_how
+
+    options = {"n": n, "size": size, "volunteers": volunteers, "labelled": labelled, "seed": seed}
+    table = write_sky(folder, n, seed=seed, size=size, volunteers=volunteers, labelled=labelled)
+    write_how(folder, command="simulate sky", options=options, inputs={})
+    with_votes = n if labelled is None else min(labelled, n)
+    last_line(
+        f"{n} galaxies in {folder}, {with_votes} of them with votes: images/, galaxies.csv, truth.csv and wording.toml",
+        f"zooactive init --tree {TREE} --catalogue {table} --image-size {size}",
+    )
+
+
+@app.command()
+def crowd(
+    manifests: Annotated[
+        list[Path], typer.Argument(metavar="MANIFEST", help="Of the subjects, as `zooactive export` writes it.")
+    ],
+    truth: Annotated[Path, typer.Option(help="truth.csv of the sky: the true probability of each answer.")],
+    wording: Annotated[Path, typer.Option(help="How the workflow words the tree's questions: a .toml file.")],
+    votes: Annotated[
+        int, typer.Option("--votes", "--volunteers-per-subject", min=1, help="Volunteers who see each galaxy.")
+    ] = 40,
+    out: Annotated[Path, typer.Option(help="The classification export: a .csv file.")] = Path("classifications.csv"),
+    volunteers: Annotated[int, typer.Option(min=1, help="How many there are in the crowd.")] = 2000,
+    skill: Annotated[float, typer.Option(min=0, max=1, help="Mean skill: 1 answers by the true probabilities.")] = 0.9,
+    bias: Annotated[float, typer.Option(min=0, max=1, help="How lopsided the answers of those who do not look.")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the people and of what they answer.")] = 0,
+) -> None:
+    """Let a simulated crowd classify a subject set, and write what the Zooniverse would export."""
+    be_brief()
+    import pandas as pd
+
+    from zooactive.errors import CatalogueError
+    from zooactive.labels.wording import load_wording
+    from zooactive.simulate.crowd import Crowd
+    from zooactive.simulate.export import write_export
+    from zooactive.writing import file_hash, write_how
+
+    def read(path: Path, **options: object) -> pd.DataFrame:
+        try:
+            return pd.read_csv(path, **options)  # type: ignore[call-overload, no-any-return]
+        except (OSError, ValueError) as error:
+            raise CatalogueError(f"{path} cannot be read as a table: {error}; give a .csv file") from error
+
+    subjects = pd.concat([read(path, dtype=str, keep_default_na=False) for path in manifests], ignore_index=True)
+    people = Crowd(volunteers=volunteers, skill=skill, bias=bias, seed=seed)
+    known = read(truth, dtype={"id": str})
+    given = write_export(out, subjects, known, load_wording(wording), crowd=people, votes=votes, seed=seed)
+    options = {"votes": votes, "volunteers": volunteers, "skill": skill, "bias": bias, "seed": seed}
+    hashes = {str(path): file_hash(path) for path in (*manifests, truth, wording)}
+    write_how(out, command="simulate crowd", options=options, inputs=hashes)
+    last_line(
+        f"{votes * len(given)} classifications of {len(given)} galaxies: {out}",
+        f"zooactive votes {out} --wording {wording} --catalogue galaxies.csv --out galaxies-2.csv",
+    )
