@@ -31,11 +31,20 @@ def page() -> str:
 
     group: Any = typer.main.get_command(app)
     parts = [_HEAD.format(help=group.help), _table(group)]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         arguments = [_shown(parameter) for parameter in _parameters(command) if parameter.param_type_name == "argument"]
         usage = " ".join(["zooactive", name, *arguments, "[OPTIONS]"])
         parts += [f"## {name}\n", f"```text\n{usage}\n```\n", f"{inspect.cleandoc(command.help or '')}\n", _table(command)]
     return "\n".join(parts)
+
+
+def _commands(group: Any, before: str = "") -> list[tuple[str, Any]]:
+    """Names as they are typed, and commands; those of a group one after the other."""
+    found = []
+    for name, command in group.commands.items():
+        inner = hasattr(command, "commands")
+        found += _commands(command, f"{before}{name} ") if inner else [(before + name, command)]
+    return found
 
 
 def _parameters(command: Any) -> list[Any]:

@@ -40,6 +40,7 @@ FLOORS = (
         "images",
         "labels",
         "shards",
+        "simulate",
         "stored_images",
         "surveys",
         "tables",
@@ -61,7 +62,7 @@ FLOORS = (
         "stages",
         "training",
     ),
-    ("workspace", "workspace_template", "plots", "report", "cli", "__main__"),
+    ("loop", "workspace", "workspace_template", "plots", "report", "cli", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TENSORFLOW = {"tensorflow", "tensorflow_probability", "tf_keras"}

@@ -73,7 +73,10 @@ def test_the_commands_of_every_page_exist_with_their_options():
     commands = [shlex.split(line.removeprefix("$ ")) for line in lines if line.startswith("$ zooactive")]
     assert commands
     for _, name, *words in commands:
-        options = {option for parameter in known[name].params for option in parameter.opts}
+        command = known[name]
+        if hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        options = {option for parameter in command.params for option in parameter.opts}
         assert [word for word in words if word.startswith("-") and word not in options] == [], name
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import picture
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import picture
 from PIL import Image
 
 from zooactive.errors import ImageError

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from PIL import Image
 from zooactive.catalogue import Catalogue
 from zooactive.errors import CatalogueError
 from zooactive.images import Preprocessing
-from zooactive.surveys import combine_catalogues
+from zooactive.surveys import combine_catalogues, join_catalogues
 from zooactive.tree import DecisionTree, Question
 
 VOTES = DecisionTree("votes", [Question("disk", ["yes", "no"]), Question("bar", ["yes", "no"], ["disk_yes"])])
@@ -83,3 +85,19 @@ def test_a_catalogue_without_votes_and_the_same_tree_twice_are_refused():
         combine_catalogues([counted, counted.without_votes()])
     with pytest.raises(Exception, match="question"):
         combine_catalogues([counted, counted])
+
+
+def test_a_pool_is_put_under_the_galaxies_with_votes(galaxies):
+    known = galaxies(6)
+    pool = galaxies(9).without_votes()
+    both = join_catalogues(known, pool)
+    assert both.ids.tolist() == [f"g{i:03d}" for i in range(9)]
+    assert np.array_equal(both.votes[:6], known.votes)
+    assert not both.votes[6:].any()
+    assert both.labelled.tolist() == [True] * 6 + [False] * 3
+    assert both.images == galaxies(9).images
+    with pytest.raises(CatalogueError, match="hold images of different kinds"):
+        join_catalogues(known, replace(pool, prepared=Preprocessing(size=8)))
+    other = replace(known, tree=replace(known.tree, name="other"))
+    with pytest.raises(CatalogueError, match=r"votes of another tree than .* combine_catalogues takes both"):
+        join_catalogues(known, other)

@@ -43,12 +43,12 @@ _HOMES = {
     "FinetunedModel": "finetuning",
     "load_finetuned": "finetuning",
 }
-_MODULES = ("acquisition", "calibration", "evaluation", "losses", "plots", "shards", "tasks")
+_MODULES = ("acquisition", "calibration", "evaluation", "losses", "plots", "shards", "simulate", "tasks")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from zooactive import acquisition, calibration, evaluation, losses, plots, shards, tasks
+    from zooactive import acquisition, calibration, evaluation, losses, plots, shards, simulate, tasks
     from zooactive.acquisition import acquire
     from zooactive.augmentation import Augmentation
     from zooactive.catalogue import Catalogue, read_catalogue

@@ -1,8 +1,8 @@
 """Numbers that belong to a galaxy's id: the same whatever the order, the chunk or the machine.
 
 Every random decision about a galaxy (which side of a split, its selection noise, its place in the random arm or in a target
-sample, its vote trees) comes from ``u = BLAKE2b("purpose|seed|id") / 2**64``. The purposes are independent of each other, so
-that a split cannot bias the noise of a selection.
+sample, its vote trees; of a simulated one what it is and who votes on it) comes from ``u = BLAKE2b("purpose|seed|id") /
+2**64``. The purposes are independent of each other, so that a split cannot bias the noise of a selection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Purpose: TypeAlias = Literal["split", "noise", "random-arm", "folds", "trees", "target"]
+Purpose: TypeAlias = Literal["split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd"]
 
 
 def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.uint64]:
@@ -23,7 +23,7 @@ def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.u
     Parameters
     ----------
     ids : iterable of str, length G
-    purpose : {"split", "noise", "random-arm", "folds", "trees", "target"}
+    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd"}
         What the number is for; purposes are independent.
     seed : int
 
@@ -50,7 +50,7 @@ def uniform_from_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDAr
     Parameters
     ----------
     ids : iterable of str, length G
-    purpose : {"split", "noise", "random-arm", "folds", "trees", "target"}
+    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd"}
     seed : int
 
     Returns

@@ -76,6 +76,54 @@ def combine_catalogues(
     )
 
 
+def join_catalogues(*catalogues: Catalogue) -> Catalogue:
+    """Put the galaxies of one survey under each other: those with votes, and a pool of others, say.
+
+    Parameters
+    ----------
+    *catalogues : Catalogue
+        Of one tree, or without votes; the same id in two of them is the same galaxy, and the first says what it is.
+
+    Returns
+    -------
+    Catalogue
+        With votes where one of them has some, 0 where a galaxy has none.
+
+    Raises
+    ------
+    CatalogueError
+        When trees differ, or some images are packed and others are not.
+    """
+    first = next((catalogue for catalogue in catalogues if catalogue.votes is not None), catalogues[0])
+    parts, met = list[Catalogue](), set[str]()
+    for catalogue in catalogues:
+        if catalogue.prepared != first.prepared:
+            raise CatalogueError(
+                f"{catalogue.source} and {first.source} hold images of different kinds; pack both alike, or none"
+            )
+        if catalogue.votes is not None and (catalogue.tree is None or catalogue.tree != first.tree):
+            raise CatalogueError(
+                f"{catalogue.source} has votes of another tree than {first.source}; combine_catalogues takes both"
+            )
+        parts.append(catalogue.take([row for row, galaxy_id in enumerate(catalogue.ids) if galaxy_id not in met]))
+        met |= set(parts[-1].ids)
+    votes, fields = None, None
+    if first.tree is not None and first.votes is not None:
+        empty = [np.zeros((len(part), len(first.tree.columns))) if part.votes is None else part.votes for part in parts]
+        votes = np.concatenate(empty)
+    if any(part.field_crops is not None for part in parts):
+        fields = np.concatenate([np.ones(len(part)) if part.field_crops is None else part.field_crops for part in parts])
+    return replace(
+        first,
+        ids=np.concatenate([part.ids for part in parts]),
+        images=tuple(image for part in parts for image in part.images),
+        votes=votes,
+        table=pd.concat([part.table for part in parts], ignore_index=True),
+        source=" + ".join(dict.fromkeys(part.source for part in parts)),
+        field_crops=fields,
+    )
+
+
 def _counted(catalogue: Catalogue) -> DecisionTree:
     """The catalogue's tree as one of counts, which its votes are once they have been read."""
     if catalogue.tree is None or catalogue.votes is None:

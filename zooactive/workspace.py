@@ -81,6 +81,32 @@ class Acquire:
 
 
 @dataclass(frozen=True)
+class Rounds:
+    """How rounds with volunteers are played: table ``[loop]``; what each asks for is said in ``[acquire]``.
+
+    Parameters
+    ----------
+    learner : {"network", "head"}
+        What is trained in every round: the whole network, or the head alone on the features that the weights of ``start``
+        under ``[model]`` (default: the bundled encoder) give, which are computed once.
+    strategy : str, optional
+        In place of the score under ``[acquire]``.
+    """
+
+    folder: Path = Path("loop")
+    learner: str = "network"
+    strategy: str | None = None
+    warm: bool = False
+    judge_share: float = 0.2
+    stop_share: float = 0.2
+    stop_rounds: int = 2
+
+    def __post_init__(self) -> None:
+        if self.learner not in ("network", "head"):
+            raise WorkspaceError(f"learner = '{self.learner}'; give 'network' or 'head'")
+
+
+@dataclass(frozen=True)
 class TaskLabels:
     """A question to fine-tune to: table ``[tasks.NAME]``."""
 
@@ -117,6 +143,7 @@ class Workspace:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     pool: Pool = field(default_factory=Pool)
     acquire: Acquire = field(default_factory=Acquire)
+    loop: Rounds = field(default_factory=Rounds)
     tasks: Mapping[str, TaskLabels] = field(default_factory=dict)
 
     def with_recipe(self, name: str | Path) -> Workspace:
@@ -311,7 +338,9 @@ def parse_workspace(text: str, path: Path) -> Workspace:
 
 
 def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
-    sections = {"survey": Survey, "model": Network, "training": TrainingConfig, "pool": Pool, "acquire": Acquire}
+    sections = {"survey": Survey, "model": Network, "training": TrainingConfig, "pool": Pool, "acquire": Acquire} | {
+        "loop": Rounds
+    }
     for key, value in values.items():
         if key not in {*sections, "tasks", "recipe"}:
             raise WorkspaceError(f"{path}: the table [{key}] is unknown.{did_you_mean(key, [*sections, 'tasks'])}")

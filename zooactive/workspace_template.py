@@ -49,6 +49,11 @@ votes = 40                 # volunteers that each chosen galaxy will be shown to
 # target = "ANSWER"        # an answer that the science is about; default: all that the network has to learn
 # random_share = 0.1       # reserved for galaxies drawn at random: never train on them, they keep the metrics honest
 out = "selection.csv"
+
+[loop]
+# folder = "loop"          # of the rounds that `zooactive loop` plays
+# learner = "network"      # or "head": the head alone, on features that are computed once
+# warm = false             # whether a round's training starts from the round before
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from conftest import picture
+from pictures import picture
 from PIL import Image
 from typer.testing import CliRunner
 

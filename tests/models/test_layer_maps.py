@@ -3,7 +3,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from conftest import picture
+from pictures import picture
 
 from zooactive.errors import ModelError
 from zooactive.images import Preprocessing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ SCREENS: dict[str, Callable[[Posterior], NDArray[np.float64]]] = {
     "one_vote": one_vote_information,
     "entropy": predictive_entropy,
     "variance": draw_variance,
+    "epig": one_vote_information,
     "random": lambda posterior: np.full(len(posterior), np.nan),
 }
 """The closed forms by which a whole pool is screened, by the name of the score that is asked for."""
@@ -131,6 +132,26 @@ class VotedPool:
         for chunk in as_pool(self.pool).posteriors(ids):
             nobody = np.zeros(len(chunk.tree.columns))
             yield chunk.given_votes([self.votes.get(str(galaxy_id), nobody) for galaxy_id in chunk.ids])
+
+
+def gather(pool: Pool, ids: Sequence[str]) -> Posterior:
+    """Return the posterior of some galaxies of a pool, in the order of the ids.
+
+    Raises
+    ------
+    AcquisitionError, PosteriorError
+        When the pool has none of them, or lacks one.
+    """
+    parts = list(pool.posteriors(frozenset(ids)))
+    if not parts:
+        raise AcquisitionError(f"the pool has none of {len(ids)} galaxies that were asked for; give ids that it has")
+    whole = Posterior(
+        np.concatenate([part.concentrations for part in parts], axis=1),
+        [galaxy_id for part in parts for galaxy_id in part.ids],
+        parts[0].tree,
+        weights=np.concatenate([part.weights for part in parts], axis=1),
+    )
+    return whole.select(ids)
 
 
 def artifact_share(posterior: Posterior) -> NDArray[np.float64]:

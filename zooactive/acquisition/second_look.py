@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from zooactive.acquisition.clicks import expected_clicks
 from zooactive.acquisition.eligible import Eligible
 from zooactive.acquisition.epig import epig
-from zooactive.acquisition.pool import Pool, PosteriorPool
+from zooactive.acquisition.pool import Pool, PosteriorPool, gather
 from zooactive.acquisition.tree_information import information_by_question, mutual_information
 from zooactive.errors import AcquisitionError
 from zooactive.posterior import Posterior
 
-_TARGET_SAMPLE = 500
+_TARGET_SAMPLE, _TARGET_SAMPLE_OF_ALL = 500, 100
+"""Galaxies that information is looked for about: of one answer, and of all answers of the tree, which cost as much each."""
 
 _KEPT = 1 << 28
 """Bytes of the shortlist's concentrations that are kept for the reasons; a larger shortlist is read once more."""
@@ -49,11 +50,14 @@ def look_closer(
     near : Pool
         Where the posteriors of the wanted galaxies are at hand.
     """
-    if score != "mutual_information" and per_clicks == 0:
+    looked_at_closely = score in ("mutual_information", "epig")
+    if not looked_at_closely and per_clicks == 0:
         return eligible.screened, pool
     rows = np.flatnonzero(wanted)
     row = dict(zip(eligible.names(rows), rows.tolist(), strict=True))
-    sample = None if target is None else _target_sample(pool, eligible, seed)
+    sample = None
+    if target is not None or score == "epig":
+        sample = _target_sample(pool, eligible, _TARGET_SAMPLE_OF_ALL if target is None else _TARGET_SAMPLE, seed)
     scores = np.full(len(eligible), np.nan)
     kept: list[Posterior] = []
     for part in pool.posteriors(row.keys()):
@@ -88,19 +92,11 @@ def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> di
     return reasons
 
 
-def _target_sample(pool: Pool, eligible: Eligible, seed: int) -> Posterior:
+def _target_sample(pool: Pool, eligible: Eligible, most: int, seed: int) -> Posterior:
     """Posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
     from zooactive.acquisition.id_hashes import hash_arrow_ids
 
     hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=seed)
-    size = min(_TARGET_SAMPLE, len(eligible))
+    size = min(most, len(eligible))
     drawn = np.argpartition(hashes, size - 1)[:size]
-    names = sorted(eligible.names(drawn))
-    parts = list(pool.posteriors(frozenset(names)))
-    whole = Posterior(
-        np.concatenate([part.concentrations for part in parts], axis=1),
-        [galaxy_id for part in parts for galaxy_id in part.ids],
-        parts[0].tree,
-        weights=np.concatenate([part.weights for part in parts], axis=1),
-    )
-    return whole.select(names)
+    return gather(pool, sorted(eligible.names(drawn)))

@@ -20,7 +20,7 @@ from zooactive.posterior import Posterior
 if TYPE_CHECKING:
     import pandas as pd
 
-Score: TypeAlias = Literal["mutual_information", "one_vote", "entropy", "variance", "random"]
+Score: TypeAlias = Literal["mutual_information", "one_vote", "entropy", "variance", "epig", "random"]
 
 _SHORTLIST_PER_GALAXY = 20
 _SHORTLIST_SHARE = 0.005
@@ -61,7 +61,8 @@ def acquire(
     votes : int
         Volunteers who will be shown each galaxy.
     seed : int
-    score : {"mutual_information", "one_vote", "entropy", "variance", "random"}
+    score : {"mutual_information", "one_vote", "entropy", "variance", "epig", "random"}
+        "epig" scores the shortlist by `epig`, on 100 galaxies (with `target` 500) drawn from the eligible pool by a hash.
         The others are baselines: "one_vote", "entropy" and "variance" screen and choose by `one_vote_information`,
         `predictive_entropy` and `draw_variance`. "random" chooses all by the hash of the random arm, whose galaxies are then
         the same as with any other score; its scores are NaN.
@@ -77,8 +78,8 @@ def acquire(
         Galaxies of which a larger share of volunteers is expected to say that it is none (`DecisionTree.artifacts`) are not
         eligible, in neither arm.
     target : str, optional
-        An answer that the science is about: the shortlist is scored by `epig` toward one volunteer's giving it, on 500
-        galaxies drawn from the eligible pool by a hash, in place of the information about the whole network.
+        An answer that the science is about: the shortlist is scored by `epig` toward one volunteer's giving it, in place of
+        the information about the whole network. Without it, "epig" asks for all answers of one volunteer.
 
     Returns
     -------
@@ -273,10 +274,8 @@ def _check(n: int, *, score: str, target: str | None, exclude: object) -> None:
     if score not in SCREENS:
         known = ", ".join(get_args(Score))
         raise AcquisitionError(f"there is no score '{score}'.{did_you_mean(str(score), SCREENS)} Scores are {known}")
-    if target is not None and score != "mutual_information":
-        raise AcquisitionError(
-            f"a target was given and score = '{score}'; information toward a target has a score of its own"
-        )
+    if target is not None and score not in ("mutual_information", "epig"):
+        raise AcquisitionError(f"a target was given and score = '{score}'; with a target the score is 'epig'")
     if isinstance(exclude, str):
         raise AcquisitionError(f"exclude is the text '{exclude}'; give a collection of ids")
 

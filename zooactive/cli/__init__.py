@@ -69,6 +69,8 @@ def _register() -> None:
     names = ("init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "export", "votes")
     for name in (*names, "finetune", "evaluate", "top", "similar", "report"):
         app.command(name)(import_module(f"zooactive.cli.{name}").command)
+    for name in ("loop", "simulate"):
+        app.add_typer(import_module(f"zooactive.cli.{name}").app, name=name)
 
 
 _register()

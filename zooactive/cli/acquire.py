@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zooactive.workspace import Workspace
 
 
-SCORES = ("mutual_information", "one_vote", "entropy", "variance", "random")
+SCORES = ("mutual_information", "one_vote", "entropy", "variance", "epig", "random")
 
 AlsoOption = Annotated[
     list[Path] | None,

@@ -12,6 +12,7 @@ from zooactive.plots.curves import information_scatter, probability_histogram, t
 from zooactive.plots.filters import filter_panels, map_panels, network_view
 from zooactive.plots.fractions import fractions_scatter, observed_against_predicted
 from zooactive.plots.galaxies import answer_densities, galaxy_posteriors, gallery
+from zooactive.plots.rounds import strategy_curves
 
 __all__ = [
     "answer_densities",
@@ -26,5 +27,6 @@ __all__ = [
     "observed_against_predicted",
     "probability_histogram",
     "roc_curves",
+    "strategy_curves",
     "training_curves",
 ]

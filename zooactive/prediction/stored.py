@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zooactive.tree import DecisionTree
 
 SCREEN = "one_vote_information"
-_STORED_SCREENS = ("mutual_information", "one_vote")
+_STORED_SCREENS = ("mutual_information", "one_vote", "epig")
 """The scores that screen by the stored column."""
 
 

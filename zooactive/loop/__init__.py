@@ -1,0 +1,25 @@
+"""The loop with volunteers: rounds of asking and telling, and rehearsals that show whether they pay."""
+
+from __future__ import annotations
+
+from zooactive.loop.config import STRATEGIES, LoopConfig
+from zooactive.loop.learners import HeadLearner, Learner, NetworkLearner
+from zooactive.loop.oracle import draw_votes
+from zooactive.loop.rehearsal import label_efficiency, learning_curves, rehearse
+from zooactive.loop.rounds import Loop, Round
+from zooactive.loop.stopping import stops_at
+
+__all__ = [
+    "STRATEGIES",
+    "HeadLearner",
+    "Learner",
+    "Loop",
+    "LoopConfig",
+    "NetworkLearner",
+    "Round",
+    "draw_votes",
+    "label_efficiency",
+    "learning_curves",
+    "rehearse",
+    "stops_at",
+]

@@ -1,0 +1,35 @@
+"""The few numbers by which rounds are compared."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.evaluation import negative_log_likelihood, question_table
+from zooactive.posterior import Posterior
+
+
+def merits_of(posterior: Posterior, votes: NDArray[np.float64]) -> dict[str, float]:
+    """Measure a posterior on galaxies with votes.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : ndarray, shape (galaxy, answer)
+        Row-aligned with the posterior.
+
+    Returns
+    -------
+    dict
+        ``galaxies``; ``likelihood``, the mean negative log-likelihood, nats a galaxy; ``accuracy``, of all pairs of a galaxy
+        and a question that was really asked of it the share in which the predicted answer is the volunteers';
+        ``first_accuracy``, the same of the first question alone.
+    """
+    table = question_table(posterior, votes)
+    counted = table[table["galaxies"] > 0]
+    return {
+        "galaxies": len(posterior),
+        "likelihood": float(negative_log_likelihood(posterior, votes).mean()),
+        "accuracy": float((counted["accuracy"] * counted["galaxies"]).sum() / counted["galaxies"].sum()),
+        "first_accuracy": float(table["accuracy"].iloc[0]),
+    }

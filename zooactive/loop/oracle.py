@@ -1,0 +1,54 @@
+"""Volunteers who answer at once: votes of a catalogue that is labelled throughout, or drawn from its vote fractions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from zooactive.catalogue import Catalogue
+from zooactive.errors import CatalogueError
+
+
+def draw_votes(catalogue: Catalogue, *, volunteers: int = 40, seed: int = 0) -> Catalogue:
+    """Let simulated volunteers answer down the tree, each answer with the probability of its recorded vote fraction.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        With votes; those of single labels are given back as they are.
+    volunteers : int
+        Who are shown each galaxy.
+    seed : int
+        A galaxy's votes depend on it and on the galaxies with smaller ids.
+
+    Returns
+    -------
+    Catalogue
+        With whole counts. A question without recorded votes gets none, however many would have reached it. Pseudo-counts
+        such as half a vote are next to impossible to a model that has learnt from whole ones: draw the votes of the galaxies
+        that are measured on too.
+
+    Raises
+    ------
+    CatalogueError
+        When the catalogue has no votes.
+    """
+    tree = catalogue.tree
+    if tree is None or catalogue.votes is None:
+        raise CatalogueError(f"{catalogue.source} has no votes to draw from; read it with a tree")
+    if tree.votes == "class":
+        return catalogue
+    rng = np.random.default_rng(seed)
+    order = np.argsort(catalogue.ids.astype(str))
+    recorded, drawn = catalogue.votes[order], np.zeros_like(catalogue.votes)
+    for q in tree.order:
+        where = tree.slices[q]
+        total = recorded[:, where].sum(1)
+        asked = np.full(len(order), volunteers) if tree.parents[q] < 0 else drawn[:, tree.leads_to[q]].sum(1).astype(int)
+        some = total > 0
+        fractions = recorded[some, where] / total[some, None]
+        drawn[some, where] = rng.multinomial(asked[some], fractions / fractions.sum(1, keepdims=True))
+    votes = np.empty_like(drawn)
+    votes[order] = drawn
+    return replace(catalogue, votes=votes)

@@ -1,0 +1,393 @@
+"""Ask and tell: rounds of selection, votes, training and measurement, each in a folder of its own and each resumable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.acquisition.pool import VotedPool, gather
+from zooactive.acquisition.selection_files import read_selection, write_selection
+from zooactive.calibration import realised_information
+from zooactive.catalogue import Catalogue
+from zooactive.errors import AcquisitionError, CatalogueError, TrainingError
+from zooactive.hashing import uniform_from_ids
+from zooactive.likelihood import checked_votes
+from zooactive.loop.config import LoopConfig
+from zooactive.loop.learners import Learner, embeddings_of
+from zooactive.loop.merits import merits_of
+from zooactive.loop.strategies import choose, choose_blindly
+from zooactive.writing import aside, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.models import GalaxyModel
+    from zooactive.posterior import Posterior
+
+
+_FIXED = ("seed", "judge_share")
+"""What has to stay as it was when a loop began: by it galaxies are learnt from or choose the best epoch. All else, the
+strategy too, may change from round to round, and each selection says what it was made with."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Where one round lies: what is there has been done."""
+
+    number: int
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """What was learnt from the votes so far."""
+        return self.folder / "model"
+
+    @property
+    def metrics(self) -> Path:
+        """How good that is."""
+        return self.folder / "metrics.json"
+
+    @property
+    def selection(self) -> Path:
+        """The galaxies to ask volunteers about."""
+        return self.folder / "selection.csv"
+
+    @property
+    def votes(self) -> Path:
+        """What they said."""
+        return self.folder / "votes.csv"
+
+    @property
+    def told(self) -> Path:
+        """How much that has told."""
+        return self.folder / "told.json"
+
+
+def rounds_in(folder: Path) -> list[Round]:
+    """All rounds of a folder that were begun, the last one the one to go on with."""
+    rounds = [_round(folder, 0)]
+    while rounds[-1].told.exists():
+        rounds.append(_round(folder, len(rounds)))
+    return rounds
+
+
+def history_of(folder: Path) -> pd.DataFrame:
+    """One row for each round of a folder: its metrics, and what its votes then told."""
+    import pandas as pd
+
+    rows = [(_read(entry.metrics) or {}) | (_read(entry.told) or {}) for entry in rounds_in(folder)]
+    return pd.DataFrame([row for row in rows if row])
+
+
+def _round(folder: Path, number: int) -> Round:
+    return Round(number, folder / f"round-{number:03d}")
+
+
+class Loop:
+    """Rounds with volunteers over a folder: `ask` for galaxies, show them, `tell` the votes, and again.
+
+    Each round has a folder ``round-000``, ... with ``model``, ``metrics.json``, ``selection.csv``, ``votes.csv`` and
+    ``told.json``; what is there is not done again, so that a loop that was killed goes on when it is opened again.
+
+    Parameters
+    ----------
+    folder : path
+    learner : Learner
+    galaxies : Catalogue
+        Everything that may be learnt from: those labelled are the start, the others are the pool. Without any that is
+        labelled the first round is drawn blindly.
+    test : Catalogue, optional
+        Galaxies with votes on which every round is measured; they are never asked for nor learnt from. Without them the
+        galaxies drawn at random in each round are measured on.
+    config : LoopConfig, optional
+
+    Raises
+    ------
+    TrainingError
+        When the folder holds another loop.
+    CatalogueError
+        When a catalogue has no votes of the learner's tree.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        learner: Learner,
+        galaxies: Catalogue,
+        *,
+        test: Catalogue | None = None,
+        config: LoopConfig | None = None,
+    ) -> None:
+        self.folder, self.learner, self.config = Path(folder), learner, config or LoopConfig()
+        self.tree = learner.tree
+        for catalogue in (galaxies, *(() if test is None else (test,))):
+            if catalogue.votes is None or catalogue.tree is None or catalogue.tree.columns != self.tree.columns:
+                raise CatalogueError(f"{catalogue.source} has no votes of tree '{self.tree.name}'; read it with that tree")
+        self.test = None if test is None else test.take(test.labelled)
+        if self.test is not None:
+            galaxies = galaxies.take(~np.isin(galaxies.ids.astype(str), self.test.ids.astype(str)))
+        self.galaxies = galaxies
+        self._row_of = {galaxy_id: row for row, galaxy_id in enumerate(galaxies.ids)}
+        self._start_labelled = galaxies.labelled
+        self._open()
+
+    def _open(self) -> None:
+        record = {"tree": list(self.tree.columns), **{name: getattr(self.config, name) for name in _FIXED}}
+        known = _read(self.folder / "loop.json")
+        if known is None:
+            write_json(self.folder / "loop.json", record)
+            return
+        if known["tree"] != record["tree"]:
+            raise TrainingError(f"{self.folder} holds a loop with another tree; choose another folder or delete it")
+        for name in _FIXED:
+            if known[name] != record[name]:
+                raise TrainingError(
+                    f"{self.folder} holds a loop with {name} = {known[name]} and not {record[name]}; set it so, choose "
+                    "another folder or delete it"
+                )
+
+    # Where it stands -------------------------------------------------------------------------------------------------
+
+    @property
+    def rounds(self) -> list[Round]:
+        """All rounds that were begun, the last one the one to go on with."""
+        return rounds_in(self.folder)
+
+    def history(self) -> pd.DataFrame:
+        """One row a round: its metrics, and what its votes then told; see `zooactive.loop.merits` for the columns."""
+        return history_of(self.folder)
+
+    def votes(self) -> pd.DataFrame:
+        """Votes that were told, one row a galaxy: ``id`` and the tree's columns; of several tellings the last."""
+        return self._votes_before(len(self.rounds))
+
+    def _votes_before(self, number: int) -> pd.DataFrame:
+        import pandas as pd
+
+        tables = [_read_votes(entry.votes) for entry in self.rounds[:number] if entry.votes.exists()]
+        if not tables:
+            return pd.DataFrame({"id": pd.Series(dtype=object)} | {column: [] for column in self.tree.columns})
+        return pd.concat(tables).drop_duplicates("id", keep="last").reset_index(drop=True)
+
+    def model(self) -> GalaxyModel:
+        """Return the model of the last round that has one.
+
+        Raises
+        ------
+        TrainingError
+            When nothing has been learnt yet.
+        """
+        trained = [entry for entry in self.rounds if entry.metrics.exists() and entry.model.exists()]
+        if not trained:
+            raise TrainingError(f"{self.folder}: nothing has been learnt yet; ask first, and tell votes")
+        return self.learner.model(trained[-1].model)
+
+    # Ask -------------------------------------------------------------------------------------------------------------
+
+    def learn(self) -> dict[str, Any]:
+        """Train on all votes so far and measure; the first half of `ask`, and all that is left to do after the last round.
+
+        Returns
+        -------
+        dict
+            The round's metrics.
+
+        Raises
+        ------
+        TrainingError
+            When there is nothing to learn from, or the loss is not finite.
+        """
+        here = self.rounds[-1]
+        if (known := _read(here.metrics)) is not None:
+            return known
+        galaxies = self._with_votes(here.number)
+        labelled, reserved = galaxies.labelled, np.isin(galaxies.ids.astype(str), sorted(self._reserved(here.number)))
+        assert galaxies.votes is not None
+        cost = {"labelled": int(labelled.sum()), "clicks": float(galaxies.votes.sum())}
+        metrics: dict[str, Any] = {"round": here.number, **cost}
+        if (labelled & ~reserved).any():
+            judges = uniform_from_ids(galaxies.ids, purpose="judges", seed=self.config.seed) < self.config.judge_share
+            learning, judging = labelled & ~reserved & ~judges, labelled & ~reserved & judges
+            if not learning.any() or not judging.any():
+                raise TrainingError(
+                    f"{self.folder}: {int(learning.sum())} galaxies to learn from and {int(judging.sum())} to choose the "
+                    "best epoch by; bring more votes"
+                )
+            before = _round(self.folder, here.number - 1).model
+            warm = self.config.warm and before.exists()
+            self.learner.fit(
+                here.model,
+                galaxies.take(learning),
+                galaxies.take(judging),
+                seed=self.config.seed,
+                before=before if warm else None,
+            )
+            metrics |= {"learning": int(learning.sum()), "judging": int(judging.sum())}
+            metrics |= self._merits(here, galaxies.take(labelled & reserved))
+        write_json(here.metrics, metrics)
+        return metrics
+
+    def ask(self) -> pd.DataFrame:
+        """Return the galaxies that volunteers should be shown next; until they are told of, the same ones.
+
+        Raises
+        ------
+        AcquisitionError
+            When the pool is empty, or as `zooactive.acquire`.
+        TrainingError
+            As `learn`.
+        """
+        here = self.rounds[-1]
+        self.learn()
+        if here.selection.exists():
+            return read_selection(here.selection)
+        galaxies = self._with_votes(here.number)
+        left = galaxies.take(~galaxies.labelled)
+        if not len(left):
+            raise AcquisitionError(f"{galaxies.source}: all {len(galaxies)} galaxies have votes, none is left to ask for")
+        if here.model.exists():
+            predictions = self.learner.predictions(here.model, left, "pool")
+            eligible = predictions.known(left.ids.tolist())
+            selection = choose(
+                self._pool(here),
+                replace(self.config, n=min(self.config.n, len(eligible))),
+                exclude=set(predictions.catalogue().ids).difference(eligible),
+                embeddings=partial(embeddings_of, predictions),
+                number=here.number,
+            )
+        else:
+            selection = choose_blindly(left.ids.tolist(), replace(self.config, n=min(self.config.n, len(left))))
+        write_selection(selection, here.selection, options=asdict(self.config) | {"round": here.number}, inputs={})
+        return selection
+
+    # Tell ------------------------------------------------------------------------------------------------------------
+
+    def tell(self, votes: pd.DataFrame) -> dict[str, Any]:
+        """Take the votes that came in for the galaxies asked for, and close the round.
+
+        Parameters
+        ----------
+        votes : DataFrame
+            ``id`` and a column of counts for each answer of the tree. Counts are totals: what is told of a galaxy later
+            takes the place of what was told before. Galaxies that were not asked for count too, if they are in the pool.
+
+        Returns
+        -------
+        dict
+            ``told`` (galaxies of the round with votes), ``told_clicks`` (answers to them), and ``told_acquired`` and
+            ``told_random``, nats a click that the two arms have told, with ``_error``, the standard errors.
+
+        Raises
+        ------
+        AcquisitionError
+            When nothing was asked.
+        CatalogueError
+            When a column is missing, an id occurs twice, votes are negative or not finite, or no galaxy is known here.
+        """
+        here = self.rounds[-1]
+        if not here.selection.exists():
+            raise AcquisitionError(f"{self.folder}: nothing was asked in round {here.number}; ask first")
+        table = self._checked(votes)
+        told = self._told(here, read_selection(here.selection), table)
+        with aside(here.votes) as temporary:
+            table.to_csv(temporary, index=False)
+        write_json(here.told, told)
+        return told
+
+    def _checked(self, votes: pd.DataFrame) -> pd.DataFrame:
+        missing = [column for column in ("id", *self.tree.columns) if column not in votes]
+        if missing:
+            raise CatalogueError(f"the votes have no column '{missing[0]}'; give id and the columns of '{self.tree.name}'")
+        table = votes[["id", *self.tree.columns]].assign(id=votes["id"].astype(str))
+        if table["id"].duplicated().any():
+            raise CatalogueError(f"the id '{table['id'][table['id'].duplicated()].iloc[0]}' has votes twice; give one row")
+        checked_votes(table[list(self.tree.columns)].to_numpy(dtype=float), self.tree)
+        known = table[table["id"].isin(self._row_of.keys())]
+        if known.empty:
+            raise CatalogueError(f"none of {len(table)} galaxies with votes is in {self.galaxies.source}; check the ids")
+        return known.reset_index(drop=True)
+
+    def _told(self, here: Round, selection: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
+        """How much each arm's votes have told, a click."""
+        asked = selection.merge(table, on="id", validate="one_to_one", suffixes=("_asked", ""))
+        votes = asked[list(self.tree.columns)].to_numpy(dtype=float)
+        clicks = votes.sum(1)
+        out: dict[str, Any] = {"told": int((clicks > 0).sum()), "told_clicks": float(clicks.sum())}
+        if not here.model.exists() or asked.empty:
+            return out
+        before = gather(self._pool(here), asked["id"].tolist())
+        realised = realised_information(before, np.maximum(votes - self._own(asked["id"], here.number), 0))
+        for arm in ("acquired", "random"):
+            rows = ((asked["arm"] == arm) & (clicks > 0)).to_numpy()
+            if rows.sum() > 1:
+                rate = float(realised[rows].sum() / clicks[rows].sum())
+                spread = (realised[rows] - rate * clicks[rows]).std(ddof=1)
+                out |= {
+                    f"told_{arm}": rate,
+                    f"told_{arm}_error": float(spread / np.sqrt(rows.sum()) / clicks[rows].mean()),
+                }
+        return out
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _with_votes(self, number: int) -> Catalogue:
+        """The galaxies with the votes that were told before a round."""
+        table = self._votes_before(number)
+        assert self.galaxies.votes is not None
+        votes = self.galaxies.votes.copy()
+        rows = np.array([self._row_of[galaxy_id] for galaxy_id in table["id"]], dtype=np.int64)
+        votes[rows] = table[list(self.tree.columns)].to_numpy(dtype=float)
+        return replace(self.galaxies, votes=votes)
+
+    def _own(self, ids: Collection[str], number: int) -> NDArray[np.float64]:
+        """Votes that galaxies had before a round, (galaxy, answer)."""
+        votes = self._with_votes(number).votes
+        assert votes is not None
+        return np.asarray(votes[[self._row_of[galaxy_id] for galaxy_id in ids]])
+
+    def _pool(self, here: Round) -> VotedPool:
+        """What the round's model says of the pool, given what few votes some galaxies of it have already."""
+        galaxies = self._with_votes(here.number)
+        assert galaxies.votes is not None
+        some = ~galaxies.labelled & (galaxies.votes.sum(1) > 0)
+        given = dict(zip(galaxies.ids[some], galaxies.votes[some], strict=True))
+        left = galaxies.take(~galaxies.labelled)
+        return VotedPool(self.learner.predictions(here.model, left, "pool"), given)
+
+    def _reserved(self, number: int) -> set[str]:
+        """Galaxies drawn at random before a round: never learnt from."""
+        selections = (read_selection(entry.selection) for entry in self.rounds[:number])
+        return {name for selection in selections for name in selection.loc[selection["arm"] == "random", "id"]}
+
+    def _merits(self, here: Round, reserved: Catalogue) -> dict[str, float]:
+        """How good the round's model is: on the test galaxies, and on those drawn at random."""
+        found: dict[str, float] = {}
+        for name, galaxies in (("test", self.test), ("random", reserved)):
+            if galaxies is not None and len(galaxies):
+                predictions = self.learner.predictions(here.model, galaxies, name)
+                posterior: Posterior = gather(predictions, predictions.known(galaxies.ids.tolist()))
+                known = galaxies.select(posterior.ids)
+                assert known.votes is not None
+                found |= {f"{name}_{key}": value for key, value in merits_of(posterior, known.votes).items()}
+        return found
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def _read_votes(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_csv(path, dtype={"id": str})

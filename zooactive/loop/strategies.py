@@ -1,0 +1,115 @@
+"""From a strategy's name to the galaxies of the next round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.acquisition import acquire
+from zooactive.acquisition.k_centre import k_centre
+from zooactive.acquisition.pool import Pool
+from zooactive.hashing import uniform_from_ids
+from zooactive.loop.config import LoopConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.acquisition.selection import Score
+
+Embeddings: TypeAlias = Callable[[Collection[str]], tuple[list[str], NDArray[Any]]]
+"""From ids to ids and embeddings (galaxy, feature), in any order."""
+
+_CANDIDATES = 3
+"""Galaxies with much information among which "diversity" looks for one that it keeps."""
+
+
+def choose(
+    pool: Pool, config: LoopConfig, *, exclude: Collection[str], embeddings: Embeddings, number: int = 0
+) -> pd.DataFrame:
+    """Choose the galaxies of a round.
+
+    Parameters
+    ----------
+    pool : Pool
+    config : LoopConfig
+    exclude : collection of str
+        Ids that are not eligible.
+    embeddings : callable
+        For the strategy "diversity".
+    number : int
+        Of the round: each has noise of its own.
+
+    Returns
+    -------
+    DataFrame
+        Of `zooactive.acquire`. With "diversity" the inclusion probability of the acquired is unknown, and NaN.
+
+    Raises
+    ------
+    AcquisitionError
+        As `zooactive.acquire`.
+    """
+    seed = _seed(config, number)
+    several = _CANDIDATES if config.strategy == "diversity" else 1
+    score = "mutual_information" if config.strategy == "diversity" else config.strategy
+    reserved = round(config.random_share * config.n)
+    candidates = several * (config.n - reserved) + reserved
+    selection = acquire(
+        pool,
+        candidates,
+        votes=config.votes,
+        seed=seed,
+        score=cast("Score", score),
+        exclude=exclude,
+        random_share=reserved / candidates,
+        beta=config.beta,
+        per_clicks=config.per_clicks,
+        max_artifact=config.max_artifact,
+        target=config.target,
+    )
+    return selection if several == 1 else _unlike(selection, config.n - reserved, embeddings)
+
+
+def choose_blindly(ids: Collection[str], config: LoopConfig) -> pd.DataFrame:
+    """Choose the first galaxies of all, when nothing has been learnt yet: by hashed ids, in the form of `choose`."""
+    import pandas as pd
+
+    names = np.array(sorted(ids), dtype=object)
+    drawn = names[np.argsort(uniform_from_ids(names, purpose="random-arm", seed=config.seed))][: config.n]
+    reserved = round(config.random_share * len(drawn))
+    chosen = np.concatenate([drawn[reserved:], drawn[:reserved]])
+    return pd.DataFrame(
+        {
+            "id": chosen,
+            "score": np.nan,
+            "rank": np.arange(1, len(chosen) + 1),
+            "arm": ["acquired"] * (len(chosen) - reserved) + ["random"] * reserved,
+            "inclusion_probability": len(drawn) / max(len(names), 1),
+            "question": "",
+            "clicks": np.nan,
+        }
+    )
+
+
+def _seed(config: LoopConfig, number: int) -> int:
+    """A seed for each round, so that a galaxy which noise has passed over once is not passed over for ever."""
+    return config.seed * 10_000 + number
+
+
+def _unlike(selection: pd.DataFrame, n: int, embeddings: Embeddings) -> pd.DataFrame:
+    """Keep n of the acquired, which cover the others in the space of embeddings, and the random arm."""
+    import pandas as pd
+
+    acquired = selection[selection["arm"] == "acquired"]
+    if len(acquired) > n:
+        ids, points = embeddings(frozenset(acquired["id"]))
+        kept = k_centre(points, ids, n, first=str(acquired["id"].iloc[0]))
+        acquired = acquired.set_index("id").loc[list(kept)].reset_index()[list(selection.columns)]
+    acquired = acquired.assign(inclusion_probability=np.nan)
+    whole = pd.concat([acquired, selection[selection["arm"] == "random"]], ignore_index=True)
+    whole["rank"] = np.arange(1, len(whole) + 1)
+    whole.attrs = selection.attrs
+    return whole
