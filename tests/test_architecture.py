@@ -48,7 +48,16 @@ FLOORS = (
         "training_config",
         "votes",
     ),
-    ("acquisition", "calibration", "classification", "evaluation", "recalibration", "resampling", "task_merits"),
+    (
+        "acquisition",
+        "calibration",
+        "classification",
+        "concentration_factors",
+        "evaluation",
+        "recalibration",
+        "resampling",
+        "task_merits",
+    ),
     (
         "augment",
         "dataset",

@@ -71,6 +71,60 @@ def coverage(posterior: Posterior, votes: ArrayLike, levels: Sequence[float] = (
     return pd.DataFrame(rows)
 
 
+def fraction_coverage(
+    posterior: Posterior,
+    fractions: ArrayLike,
+    levels: Sequence[float] = (0.5, 0.8, 0.95),
+    *,
+    counted: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """How often the true vote fraction of an answer lies in its credible interval, where it is known: in simulations.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    fractions : array_like, shape (galaxy, answer)
+        The probability of each answer, for a volunteer who was asked its question; row-aligned with the posterior.
+    levels : sequence of float
+        Nominal probabilities, between 0 and 1.
+    counted : array_like of bool, shape (galaxy, question), optional
+        Galaxies that count for each question: those that enough people are asked it of, say. By default all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a question: ``question``, ``galaxies``, and for each level a column such as ``0.95``, the mean over galaxies
+        and answers; NaN for a question that no galaxy counts for.
+
+    Raises
+    ------
+    PosteriorError
+        When a level is not between 0 and 1, or a shape does not fit.
+    """
+    import pandas as pd
+
+    tree, truth = posterior.tree, np.asarray(fractions, dtype=np.float64)
+    chosen = np.ones((len(posterior), len(tree.questions)), dtype=bool) if counted is None else np.asarray(counted)
+    if truth.shape != (len(posterior), len(tree.columns)) or chosen.shape != (len(posterior), len(tree.questions)):
+        raise PosteriorError(
+            f"fractions have the shape {truth.shape} and what counts {chosen.shape}; give (galaxy, answer) and (galaxy, "
+            f"question), here {(len(posterior), len(tree.columns))} and {(len(posterior), len(tree.questions))}"
+        )
+    inside = {}
+    for level in levels:
+        ends = posterior.interval(level)
+        inside[f"{level:g}"] = (truth >= ends[..., 0]) & (truth <= ends[..., 1])
+    rows = []
+    for q, where in enumerate(tree.slices):
+        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": int(chosen[:, q].sum())}
+        row |= {
+            name: float(hits[chosen[:, q], where].mean()) if chosen[:, q].any() else float("nan")
+            for name, hits in inside.items()
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def _pit(posterior: Posterior, counts: NDArray[np.int64], asked: NDArray[np.int64], answer: int) -> NDArray[np.float64]:
     """P(count < k) and P(count <= k) of each galaxy's count k of one answer, shape (2, galaxy)."""
     found = np.empty((2, len(counts)))
