@@ -42,13 +42,15 @@ _HOMES = {
     "finetune": "finetuning",
     "FinetunedModel": "finetuning",
     "load_finetuned": "finetuning",
+    "Loop": "loop",
+    "LoopConfig": "loop",
 }
-_MODULES = ("acquisition", "calibration", "evaluation", "losses", "plots", "shards", "simulate", "tasks")
+_MODULES = ("acquisition", "calibration", "evaluation", "loop", "losses", "plots", "shards", "simulate", "tasks")
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from zooactive import acquisition, calibration, evaluation, losses, plots, shards, simulate, tasks
+    from zooactive import acquisition, calibration, evaluation, loop, losses, plots, shards, simulate, tasks
     from zooactive.acquisition import acquire
     from zooactive.augmentation import Augmentation
     from zooactive.catalogue import Catalogue, read_catalogue
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from zooactive.errors import ZooactiveError
     from zooactive.finetuning import FinetunedModel, finetune, load_finetuned
     from zooactive.images import Preprocessing
+    from zooactive.loop import Loop, LoopConfig
     from zooactive.models import GalaxyModel, load_model
     from zooactive.posterior import Posterior, combine_draws
     from zooactive.posterior_files import read_posterior, write_posterior

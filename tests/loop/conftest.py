@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from zooactive.catalogue import Catalogue
-from zooactive.loop import HeadLearner, LoopConfig
+from zooactive.loop import HeadLearner, LoopConfig, vote_table
 from zooactive.models import GalaxyModel
 from zooactive.prediction import predict
 from zooactive.training_config import TrainingConfig
@@ -55,8 +55,7 @@ def said(answers):
     """Return a function from ids to the table of what volunteers say of these galaxies."""
 
     def say(ids) -> pd.DataFrame:
-        known = answers.select(ids)
-        return pd.DataFrame(known.votes, columns=list(known.tree.columns)).assign(id=known.ids)
+        return vote_table(answers.select(ids))
 
     return say
 

@@ -182,14 +182,10 @@ def _open(place: Workspace) -> Loop:
 
 def _table_of(votes: Path, loop: Loop) -> pd.DataFrame:
     """The galaxies of a table that have votes."""
-    import pandas as pd
-
     from zooactive.catalogue import read_catalogue
+    from zooactive.loop import vote_table
 
-    known = read_catalogue(votes, tree=loop.tree)
-    assert known.votes is not None
-    some = known.votes.sum(1) > 0
-    return pd.DataFrame(known.votes[some], columns=list(loop.tree.columns)).assign(id=known.ids[some])
+    return vote_table(read_catalogue(votes, tree=loop.tree))
 
 
 def _short(history: pd.DataFrame) -> pd.DataFrame:

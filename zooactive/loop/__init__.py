@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zooactive.loop.config import STRATEGIES, LoopConfig
 from zooactive.loop.learners import HeadLearner, Learner, NetworkLearner
-from zooactive.loop.oracle import draw_votes
+from zooactive.loop.oracle import draw_votes, vote_table
 from zooactive.loop.rehearsal import label_efficiency, learning_curves, rehearse
 from zooactive.loop.rounds import Loop, Round
 from zooactive.loop.stopping import stops_at
@@ -22,4 +22,5 @@ __all__ = [
     "learning_curves",
     "rehearse",
     "stops_at",
+    "vote_table",
 ]

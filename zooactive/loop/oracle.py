@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.errors import CatalogueError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def vote_table(catalogue: Catalogue) -> pd.DataFrame:
+    """Return the galaxies that have votes as `Loop.tell` takes them: ``id``, and one column an answer of the tree.
+
+    Raises
+    ------
+    CatalogueError
+        When the catalogue has no votes.
+    """
+    import pandas as pd
+
+    if catalogue.tree is None or catalogue.votes is None:
+        raise CatalogueError(f"{catalogue.source} has no votes to tell; read it with a tree")
+    some = catalogue.votes.sum(1) > 0
+    return pd.DataFrame(catalogue.votes[some], columns=list(catalogue.tree.columns)).assign(id=catalogue.ids[some])
 
 
 def draw_votes(catalogue: Catalogue, *, volunteers: int = 40, seed: int = 0) -> Catalogue:

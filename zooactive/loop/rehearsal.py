@@ -13,6 +13,7 @@ from zooactive.catalogue import Catalogue
 from zooactive.errors import AcquisitionError, CatalogueError
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner
+from zooactive.loop.oracle import vote_table
 from zooactive.loop.rounds import Loop
 from zooactive.writing import aside
 
@@ -80,7 +81,7 @@ def rehearse(
             f"{start} galaxies at the start and {rounds} rounds of {config.n} need more than the {len(labelled)} labelled "
             f"galaxies of {catalogue.source}; play fewer or smaller rounds"
         )
-    known = pd.DataFrame(labelled.votes, columns=list(learner.tree.columns)).assign(id=labelled.ids)
+    known = vote_table(labelled)
     tables = []
     for seed in seeds:
         begun = labelled.rehearse(start, seed=seed)
