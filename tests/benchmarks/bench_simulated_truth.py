@@ -52,6 +52,9 @@ def main(folder: Path, crowd: Crowd | None) -> None:
     ):
         both = tables[0].merge(tables[1].drop(columns="galaxies"), on="question", suffixes=("", " calibrated"))
         print(f"coverage of {name}\n{both.to_string(index=False, float_format='{:.3f}'.format)}")
+        for level in ("0.5", "0.8", "0.95"):
+            gaps = [np.average(np.abs(table[level] - float(level)), weights=table["galaxies"]) for table in tables]
+            print(f"mean distance from {level}: {gaps[0]:.3f}, calibrated {gaps[1]:.3f}")
     error = np.abs(before.mean() - known)
     rows = [float(error[asked[:, q], where].mean()) for q, where in enumerate(sky.tree.slices)]
     print(

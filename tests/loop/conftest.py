@@ -12,9 +12,6 @@ from zooactive.catalogue import Catalogue
 from zooactive.loop import HeadLearner, LoopConfig, vote_table
 from zooactive.models import GalaxyModel
 from zooactive.prediction import predict
-from zooactive.training_config import TrainingConfig
-
-QUICK = TrainingConfig(epochs=2, batch_size=8, patience=2)
 
 
 @pytest.fixture
@@ -42,7 +39,7 @@ def test_part(answers) -> Catalogue:
 def learner(answers, tree, tmp_path) -> HeadLearner:
     model = GalaxyModel(tree, backbone="small_cnn", image_size=16)
     embeddings = predict(model, answers.without_votes(), out=tmp_path / "embeddings", draws=1)
-    return HeadLearner(model, tree, embeddings, draws=8, config=QUICK)
+    return HeadLearner(model, tree, embeddings, draws=8)
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ def test_the_random_arm_is_the_same_for_every_strategy(learner, begun, config, t
     assert len(arms) == 1
 
 
-def test_a_warm_start_begins_with_the_head_of_the_round_before(learner, begun, config, said, tmp_path, monkeypatch):
+def test_a_warm_start_is_told_where_the_round_before_lies(learner, begun, config, said, tmp_path, monkeypatch):
     starts = []
     fit = learner.fit
     monkeypatch.setattr(
@@ -174,8 +174,21 @@ def test_a_warm_start_begins_with_the_head_of_the_round_before(learner, begun, c
         loop.tell(said(loop.ask()["id"]))
         loop.learn()
     assert [None if start is None else start.parent.name for start in starts] == [None, "round-000", None, None]
-    heads = [(tmp_path / warm / "round-001" / "model" / "head.npz").read_bytes() for warm in ("True", "False")]
-    assert heads[0] != heads[1]
+
+
+def test_a_network_learns_on_from_the_weights_it_is_given(tree, begun, tmp_path):
+    still = TrainingConfig(epochs=1, batch_size=8, learning_rate=1e-9)
+    learning, judging = begun.take(range(8)), begun.take(range(8, 12))
+
+    def kernel(name: str, training: TrainingConfig, before) -> np.ndarray:
+        learner = NetworkLearner(tree, Network(backbone="small_cnn", image_size=16), training, draws=4)
+        learner.fit(tmp_path / name, learning, judging, seed=0, before=before)
+        return learner.model(tmp_path / name).encoder.get_weights()[0]
+
+    moved = kernel("first", replace(still, learning_rate=0.05, warmup_epochs=0), None)
+    fresh = kernel("fresh", still, None)
+    assert np.abs(kernel("warm", still, tmp_path / "first") - moved).max() < 1e-5
+    assert np.abs(fresh - moved).max() > 1e-2
 
 
 def test_the_model_of_the_last_round_says_what_the_round_measured(loop, learner, said):
@@ -183,8 +196,11 @@ def test_the_model_of_the_last_round_says_what_the_round_measured(loop, learner,
     loop.learn()
     head = loop.model().linear_head()
     stored = learner.predictions(loop.rounds[-1].model, loop.galaxies, "pool").head
+    assert stored.kind == "laplace"
     assert np.array_equal(head.kernel, stored.kernel)
     assert np.array_equal(head.bias, stored.bias)
+    prior = json.loads((loop.rounds[-1].model / "prior.json").read_text())
+    assert prior["precision"] == float(min(prior["losses"], key=prior["losses"].get))
 
 
 def test_a_whole_network_plays_rounds_too(tree, begun, test_part, said, tmp_path):

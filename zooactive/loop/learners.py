@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.errors import TrainingError
+from zooactive.models.bayesian_head import FeatureAxes, find_axes
+from zooactive.models.draws_files import load_draws
+from zooactive.models.laplace_head import LaplaceHead
 from zooactive.prediction import Predictions
 from zooactive.training_config import TrainingConfig
 from zooactive.tree import DecisionTree
-from zooactive.writing import aside
+from zooactive.writing import write_json
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
@@ -92,6 +96,9 @@ class NetworkLearner:
 class HeadLearner:
     """Fits the head alone, in seconds: the encoder has looked at every image once, before the first round.
 
+    The draws are those of the head's Gaussian posterior (`zooactive.models.fit_bayesian_head`): they come together as votes
+    come in. The judges choose the width of its prior and are then learnt from too. A warm start changes nothing.
+
     Parameters
     ----------
     start : GalaxyModel
@@ -102,8 +109,8 @@ class HeadLearner:
         Of this encoder, of all galaxies that will be met.
     draws : int
         Of the posterior.
-    config : TrainingConfig
-        Its epochs, batch size, learning rate, weight decay and patience.
+    components : int
+        Principal axes of the embeddings that the head looks at.
 
     Raises
     ------
@@ -118,65 +125,48 @@ class HeadLearner:
         embeddings: Predictions,
         *,
         draws: int = 64,
-        config: TrainingConfig | None = None,
+        components: int = 128,
     ) -> None:
         embeddings.refuse_another_encoder(start)
         self.tree, self.embeddings, self.draws = tree, embeddings, draws
-        self.config = config or TrainingConfig(epochs=100, patience=10, weight_decay=1e-3)
-        labels = tree.votes == "class"
-        self._model = start.with_tree(tree, concentrations="fraction" if labels else None)
+        self._start, self._components = start, components
+        self._concentrations = "fraction" if tree.votes == "class" else start.head.concentrations
 
     def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
-        """Fit, from the head of an earlier round or from one that says the same of every galaxy."""
-        import pandas as pd
-
-        from zooactive.evaluation import constant_concentrations
-        from zooactive.models.linear_head import LinearHead
-        from zooactive.stages import Stage, fit_head_to_features, votes_of
+        """Fit; nothing about it is random."""
+        from zooactive.models.bayesian_head import fit_bayesian_head
+        from zooactive.stages import votes_of
 
         if self._head_file(folder).exists():
             return
-        model, config = self._model, self.config
-        if before is not None:
-            head = LinearHead.load(self._head_file(before))
-            model.head.kernel.assign(head.kernel)
-            model.head.bias.assign(head.bias)
-        else:
-            model.head.kernel.assign(_glorot(model.head.kernel.shape, seed))
-            model.start_at(constant_concentrations(votes_of(learning), self.tree))
-        stage = Stage(
-            "head", self.tree, config.epochs, config.learning_rate, config.batch_size, config.patience, seed,
-            weight_decay=config.weight_decay,
-        )  # fmt: skip
-        history = fit_head_to_features(
-            model,
-            (self._features(learning)[None], votes_of(learning)),
+        fitted = fit_bayesian_head(
+            (self._features(learning), votes_of(learning)),
             (self._features(judging), votes_of(judging)),
-            stage,
-            balance=config.balance,
+            self.tree,
+            self._axes,
+            concentrations=self._concentrations,
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        with aside(folder / "history.csv") as temporary:
-            pd.DataFrame(history).to_csv(temporary, index=False)
-        model.linear_head().save(self._head_file(folder))
+        write_json(folder / "prior.json", {"precision": fitted.precision, "losses": fitted.losses})
+        fitted.head.save(self._head_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
         """Draw from the embeddings by the head that was fitted, for all galaxies that have some."""
-        from zooactive.models.linear_head import LinearHead
-
-        return self.embeddings.redraw(LinearHead.load(self._head_file(folder)), draws=self.draws)
+        return self.embeddings.redraw(load_draws(self._head_file(folder)), draws=self.draws)
 
     def model(self, folder: Path) -> GalaxyModel:
-        """Return a copy of the encoder with the head that was fitted."""
-        from zooactive.models.linear_head import LinearHead
-
-        head = LinearHead.load(self._head_file(folder))
-        model = self._model.with_tree(self.tree)
+        """Return the encoder with the head that was fitted, whose own draws are then those of dropout."""
+        head = load_draws(self._head_file(folder))
+        assert isinstance(head, LaplaceHead)
+        model = self._start.with_tree(self.tree, concentrations=self._concentrations)
         model.head.kernel.assign(head.kernel)
         model.head.bias.assign(head.bias)
         return model
 
-    def _features(self, galaxies: Catalogue) -> NDArray[np.float32]:
+    @cached_property
+    def _axes(self) -> FeatureAxes:
+        return find_axes((features for _, features in self.embeddings.embeddings()), components=self._components)
+
+    def _features(self, galaxies: Catalogue) -> NDArray[np.float16]:
         ids, features = embeddings_of(self.embeddings, galaxies.ids)
         row_of = {galaxy_id: row for row, galaxy_id in enumerate(ids)}
         missing = [galaxy_id for galaxy_id in galaxies.ids if galaxy_id not in row_of]
@@ -185,11 +175,11 @@ class HeadLearner:
                 f"galaxy '{missing[0]}' has no embedding in {self.embeddings.folder}, as {len(missing)} of {len(galaxies)}; "
                 "its image could not be read (failures.parquet there), or it came later: delete the folder"
             )
-        return features[[row_of[galaxy_id] for galaxy_id in galaxies.ids]].astype(np.float32)
+        return features[[row_of[galaxy_id] for galaxy_id in galaxies.ids]]
 
     @staticmethod
     def _head_file(folder: Path) -> Path:
-        return folder / "head.npz"
+        return folder / "draws.npz"
 
 
 def embeddings_of(predictions: Predictions, ids: Collection[str]) -> tuple[list[str], NDArray[np.float16]]:
@@ -200,10 +190,3 @@ def embeddings_of(predictions: Predictions, ids: Collection[str]) -> tuple[list[
         names += [here[row] for row in rows]
         found.append(features[rows])
     return names, np.concatenate(found) if found else np.empty((0, 0), dtype=np.float16)
-
-
-def _glorot(shape: Any, seed: int) -> NDArray[np.float32]:
-    """First weights of a dense layer, as Keras draws them (Glorot & Bengio 2010), the same for a seed."""
-    features, answers = (int(length) for length in shape)
-    limit = np.sqrt(6 / (features + answers))
-    return np.random.default_rng(seed).uniform(-limit, limit, (features, answers)).astype(np.float32)

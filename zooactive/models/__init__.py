@@ -16,6 +16,9 @@ _HOMES = {
     "LaplaceHead": "laplace_head",
     "LinearDraws": "linear_draws",
     "LinearHead": "linear_head",
+    "FeatureAxes": "bayesian_head",
+    "find_axes": "bayesian_head",
+    "fit_bayesian_head": "bayesian_head",
     "fit_head_ensemble": "head_ensemble",
     "fit_laplace": "laplace_head",
     "load_draws": "draws_files",
@@ -31,6 +34,7 @@ _HOMES = {
 
 __all__ = [
     "ConcentrationHead",
+    "FeatureAxes",
     "GalaxyModel",
     "HeadEnsemble",
     "LaplaceHead",
@@ -38,7 +42,9 @@ __all__ = [
     "LinearHead",
     "build_encoder",
     "feature_maps",
+    "find_axes",
     "first_filters",
+    "fit_bayesian_head",
     "fit_head_ensemble",
     "fit_laplace",
     "folded",
@@ -52,6 +58,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from zooactive.models.backbones import build_encoder, list_backbones, register_backbone
+    from zooactive.models.bayesian_head import FeatureAxes, find_axes, fit_bayesian_head
     from zooactive.models.draws_files import load_draws
     from zooactive.models.folding import folded
     from zooactive.models.galaxy_model import GalaxyModel, load_model

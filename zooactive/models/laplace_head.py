@@ -35,9 +35,9 @@ class LaplaceHead(LinearDraws):
     ----------
     kernel, bias : array_like, shapes (feature, answer) and (answer,)
         W, kept as float32.
-    feature_axes, answer_axes : array_like, shapes (feature + 1, feature + 1) and (answer, answer)
-        U and V.
-    precision : array_like, shape (feature + 1, answer)
+    feature_axes, answer_axes : array_like, shapes (feature + 1, axis) and (answer, answer)
+        U and V. Axes are as many as features and the bias, or fewer, where the weights of others are not in doubt.
+    precision : array_like, shape (axis, answer)
         N a g' + prior.
     concentrations : {"sigmoid", "softplus", "fraction"}
     tree : DecisionTree
@@ -70,11 +70,11 @@ class LaplaceHead(LinearDraws):
         check_concentrations(self.concentrations)
         check_linear(self.kernel, self.bias, self.tree)
         rows, answers = len(self.kernel) + 1, len(self.bias)
-        shapes = [self.feature_axes.shape, self.answer_axes.shape, self.precision.shape]
-        if shapes != [(rows, rows), (answers, answers), (rows, answers)]:
+        shapes, axes = [self.feature_axes.shape, self.answer_axes.shape, self.precision.shape], len(self.precision)
+        if shapes != [(rows, axes), (answers, answers), (axes, answers)]:
             raise ModelError(
-                f"axes and precisions have the shapes {shapes}; a kernel of {self.kernel.shape} needs ({rows}, {rows}), "
-                f"({answers}, {answers}) and ({rows}, {answers})"
+                f"axes and precisions have the shapes {shapes}; a kernel of {self.kernel.shape} needs ({rows}, axes), "
+                f"({answers}, {answers}) and (axes, {answers})"
             )
         if not (np.isfinite(self.precision).all() and (self.precision > 0).all()):
             raise ModelError("a precision is not finite and positive; fit the draws again")
@@ -85,7 +85,7 @@ class LaplaceHead(LinearDraws):
         mean = np.vstack([self.kernel, self.bias])
         draws = np.empty((last - first, *mean.shape), dtype=np.float32)
         for draw, weights in zip(range(first, last), draws, strict=True):
-            e = noise(seed, draw).standard_normal(mean.shape, dtype=np.float32)
+            e = noise(seed, draw).standard_normal(self.precision.shape, dtype=np.float32)
             weights[:] = mean + self.feature_axes @ (e * spread) @ self.answer_axes.T
         return draws[:, :-1], draws[:, -1]
 
