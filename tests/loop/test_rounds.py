@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from zooactive.calibration import realised_information
-from zooactive.errors import AcquisitionError, CatalogueError, TrainingError
+from zooactive.errors import AcquisitionError, CatalogueError, ModelError, TrainingError
 from zooactive.loop import STRATEGIES, Loop, LoopConfig, NetworkLearner, stops_at
 from zooactive.models import GalaxyModel
 from zooactive.recipes import Network
@@ -218,6 +218,20 @@ def test_a_whole_network_plays_rounds_too(tree, begun, test_part, said, tmp_path
     assert loop.learn()["labelled"] == 22
     assert isinstance(loop.model(), GalaxyModel)
     assert loop.history()["labelled"].tolist() == [12, 17, 22]
+
+
+def test_draws_that_are_fitted_to_a_network_are_those_of_its_rounds(tree, begun, tmp_path):
+    network, training = Network(backbone="small_cnn", image_size=16), TrainingConfig(epochs=1, batch_size=8)
+    heads = {}
+    for kind in ("dropout", "laplace"):
+        learner = NetworkLearner(tree, network, training, draws=8, draws_from=kind)
+        loop = Loop(tmp_path / kind, learner, begun, config=LoopConfig(n=4))
+        loop.ask()
+        heads[kind] = learner.predictions(loop.rounds[0].model, begun.take(range(12, 40)), "pool").head
+    with pytest.raises(ModelError, match=r"there are no draws 'laplase'\. Did you mean 'laplace'"):
+        NetworkLearner(tree, network, training, draws_from="laplase")
+    assert (heads["dropout"].kind, heads["laplace"].kind) == ("dropout", "laplace")
+    assert np.array_equal(heads["dropout"].kernel, heads["laplace"].kernel)
 
 
 def test_what_cannot_be_told_is_explained(loop, said):

@@ -17,6 +17,7 @@ from zooactive.models.bayesian_head import FeatureAxes, find_axes
 from zooactive.models.draws_files import load_draws
 from zooactive.models.laplace_head import LaplaceHead
 from zooactive.prediction import Predictions
+from zooactive.prediction.draws import DrawKind, check_kind
 from zooactive.training_config import TrainingConfig
 from zooactive.tree import DecisionTree
 from zooactive.writing import write_json
@@ -55,22 +56,34 @@ class NetworkLearner:
     training : TrainingConfig
     draws : int
         Of the posterior.
+    draws_from : {"dropout", "laplace", "ensemble"}
+        As `zooactive.fit_draws`. Those of dropout differ as much after many votes as after few.
     batch_size : int
         Of the prediction.
     progress : callable, optional
         Called after each epoch, as by `zooactive.train`.
+
+    Raises
+    ------
+    ModelError
+        For unknown draws.
     """
 
     tree: DecisionTree
     network: Network
     training: TrainingConfig
     draws: int = 64
+    draws_from: DrawKind = "dropout"
     batch_size: int = 128
     progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        check_kind(self.draws_from)  # before hours of training, not after
 
     def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
         """Train; a fit that was killed goes on where it was."""
         from zooactive.models import load_model
+        from zooactive.prediction import fit_draws
         from zooactive.training import train
 
         model = self.network.build(self.tree, seed=seed)
@@ -78,13 +91,31 @@ class NetworkLearner:
             model.start_from(load_model(before))
         config = replace(self.training, seed=seed)
         train(model, learning, validation=judging, run_dir=folder, config=config, progress=self.progress)
+        if self.draws_from != "dropout" and not _draws_file(folder).exists():
+            draws = fit_draws(
+                model,
+                learning,
+                validation=judging,
+                kind=self.draws_from,
+                members=self.draws,
+                seed=seed,
+                batch_size=self.batch_size,
+            )
+            draws.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
         """Predict into a folder beside the model, or find there what was predicted."""
         from zooactive.prediction import predict
 
-        out = folder / f"predictions-{name}"
-        return predict(self.model(folder), galaxies, out=out, draws=self.draws, batch_size=self.batch_size)
+        fitted = _draws_file(folder)
+        return predict(
+            self.model(folder),
+            galaxies,
+            out=folder / f"predictions-{name}",
+            draws=self.draws,
+            batch_size=self.batch_size,
+            draws_from=load_draws(fitted) if fitted.exists() else None,
+        )
 
     def model(self, folder: Path) -> GalaxyModel:
         """Load the model of the best epoch."""
@@ -137,7 +168,7 @@ class HeadLearner:
         from zooactive.models.bayesian_head import fit_bayesian_head
         from zooactive.stages import votes_of
 
-        if self._head_file(folder).exists():
+        if _draws_file(folder).exists():
             return
         fitted = fit_bayesian_head(
             (self._features(learning), votes_of(learning)),
@@ -147,15 +178,15 @@ class HeadLearner:
             concentrations=self._concentrations,
         )
         write_json(folder / "prior.json", {"precision": fitted.precision, "losses": fitted.losses})
-        fitted.head.save(self._head_file(folder))
+        fitted.head.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
         """Draw from the embeddings by the head that was fitted, for all galaxies that have some."""
-        return self.embeddings.redraw(load_draws(self._head_file(folder)), draws=self.draws)
+        return self.embeddings.redraw(load_draws(_draws_file(folder)), draws=self.draws)
 
     def model(self, folder: Path) -> GalaxyModel:
         """Return the encoder with the head that was fitted, whose own draws are then those of dropout."""
-        head = load_draws(self._head_file(folder))
+        head = load_draws(_draws_file(folder))
         assert isinstance(head, LaplaceHead)
         model = self._start.with_tree(self.tree, concentrations=self._concentrations)
         model.head.kernel.assign(head.kernel)
@@ -177,9 +208,10 @@ class HeadLearner:
             )
         return features[[row_of[galaxy_id] for galaxy_id in galaxies.ids]]
 
-    @staticmethod
-    def _head_file(folder: Path) -> Path:
-        return folder / "draws.npz"
+
+def _draws_file(folder: Path) -> Path:
+    """Where draws are that are not those of the model's own dropout."""
+    return folder / "draws.npz"
 
 
 def embeddings_of(predictions: Predictions, ids: Collection[str]) -> tuple[list[str], NDArray[np.float16]]:

@@ -77,6 +77,7 @@ def learner_of(
             place.model,
             place.training,
             draws=place.pool.draws,
+            draws_from=place.pool.draws_from,  # type: ignore[arg-type]
             batch_size=place.pool.batch_size,
             progress=progress,
         )

@@ -67,9 +67,7 @@ def fit_draws(
         When an image cannot be read.
     """
     network: GalaxyModel = getattr(model, "model", model)  # type: ignore[arg-type]
-    if kind not in get_args(DrawKind):
-        known = get_args(DrawKind)
-        raise ModelError(f"there are no draws '{kind}'.{did_you_mean(kind, known)} Use one of {', '.join(known)}")
+    check_kind(kind)
     head = network.linear_head()
     if kind == "dropout":
         return head
@@ -78,6 +76,13 @@ def fit_draws(
     if kind == "laplace":
         return fit_laplace(head, *learning, validation=judging)
     return fit_head_ensemble(head, *learning, validation=judging, members=members, seed=seed)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse what is no kind of draws, with a ModelError."""
+    known = get_args(DrawKind)
+    if kind not in known:
+        raise ModelError(f"there are no draws '{kind}'.{did_you_mean(kind, known)} Use one of {', '.join(known)}")
 
 
 def _features(
