@@ -38,6 +38,7 @@ _HOMES = {
     "list_recipes": "recipes",
     "predict": "prediction",
     "fit_draws": "prediction",
+    "calibrate": "prediction",
     "acquire": "acquisition",
     "finetune": "finetuning",
     "FinetunedModel": "finetuning",
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel, load_model
     from zooactive.posterior import Posterior, combine_draws
     from zooactive.posterior_files import read_posterior, write_posterior
-    from zooactive.prediction import fit_draws, predict
+    from zooactive.prediction import calibrate, fit_draws, predict
     from zooactive.recipes import Recipe, list_recipes, load_recipe
     from zooactive.surveys import combine_catalogues
     from zooactive.training import train

@@ -78,6 +78,7 @@ def train(
     run = _Run(Path(run_dir), _fingerprint(model, learning, judging, config))
     run.open()
     if not run.finished:
+        model.factors = None  # what another training was set right by
         _fit(model, learning, judging, config, run, progress)
     model.load_weights(run.folder / "model")
     return run.history()

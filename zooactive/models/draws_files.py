@@ -8,8 +8,9 @@ from zooactive.models.head_ensemble import HeadEnsemble
 from zooactive.models.laplace_head import LaplaceHead
 from zooactive.models.linear_draws import LinearDraws, damaged, read_saved
 from zooactive.models.linear_head import LinearHead
+from zooactive.models.scaled_draws import ScaledDraws
 
-_KINDS: dict[str, type[LinearDraws]] = {kind.kind: kind for kind in (LinearHead, LaplaceHead, HeadEnsemble)}
+KINDS: dict[str, type[LinearDraws]] = {kind.kind: kind for kind in (LinearHead, LaplaceHead, HeadEnsemble, ScaledDraws)}
 
 
 def load_draws(path: str | Path) -> LinearDraws:
@@ -22,6 +23,6 @@ def load_draws(path: str | Path) -> LinearDraws:
     """
     arrays, about, tree = read_saved(path)
     try:
-        return _KINDS[about.get("kind", LinearHead.kind)].restored(arrays, about, tree)
+        return KINDS[about.get("kind", LinearHead.kind)].restored(arrays, about, tree)
     except (KeyError, TypeError) as error:
         raise damaged(path) from error

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +20,29 @@ from zooactive.images import Preprocessing
 from zooactive.models.activation import bias_for
 from zooactive.models.backbones import build_encoder, nested_layers
 from zooactive.models.head import ConcentrationHead
+from zooactive.models.linear_draws import LinearDraws
 from zooactive.models.linear_head import LinearHead
+from zooactive.models.saved_form import (
+    ABOUT,
+    ENCODER,
+    FORMAT,
+    HEAD,
+    array_of,
+    arrays_of,
+    fingerprint_of,
+    halved,
+    model_folder,
+    read_about,
+    read_arrays,
+    widened,
+)
+from zooactive.models.scaled_draws import ScaledDraws, checked_factors
 from zooactive.models.standardise import standardised
 from zooactive.tree import DecisionTree
-from zooactive.tree_files import BUNDLED, catalogs_folder, load_tree
+from zooactive.tree_files import load_tree
 from zooactive.writing import aside, write_json
 
-FORMAT = 1
-"""Version of the saved form; raised when an older zooactive could not read a newer model."""
-
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-
-_ABOUT, _ENCODER, _HEAD = "model.json", "encoder.npz", "head.npz"
 
 
 class GalaxyModel:
@@ -76,6 +85,8 @@ class GalaxyModel:
         Encoder and head: pixels to concentrations float32 (batch, answer).
     images : ImageStatistics or None
         What the images looked like that it has learnt from.
+    factors : ndarray of float64, shape (question,), or None
+        What the concentrations of each question are multiplied by when it predicts: see `zooactive.calibrate`.
 
     Raises
     ------
@@ -125,6 +136,7 @@ class GalaxyModel:
         pixels = keras.Input(self.encoder.input.shape[1:], name="pixels")
         self.network = keras.Model(pixels, self.head(self.encoder(pixels)), name="galaxy_model")
         self.images: ImageStatistics | None = None
+        self.factors: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
         size, channels = self.preprocessing.size, self.preprocessing.channels
@@ -203,24 +215,33 @@ class GalaxyModel:
 
     def linear_head(self) -> LinearHead:
         """Return the head as it is now, in NumPy."""
-        kernel, bias = _array(self.head.kernel), _array(self.head.bias)
+        kernel, bias = array_of(self.head.kernel), array_of(self.head.bias)
         return LinearHead(kernel, bias, self.head.dropout, self.head.concentrations, self.tree)
+
+    def scaled(self, draws: LinearDraws) -> LinearDraws:
+        """Return draws of this model's head as it predicts by them: with its factors, where it has some."""
+        if self.factors is None or isinstance(draws, ScaledDraws):
+            return draws
+        return ScaledDraws(draws, self.factors)
 
     def fingerprint(self) -> str:
         """BLAKE2b over the settings and all weights, 32 hexadecimal digits: equal models have equal ones."""
         head = self.linear_head()
-        return _fingerprint(self.to_config(), [*_arrays(self.encoder), head.kernel, head.bias])
+        return fingerprint_of(self.to_config(), [*arrays_of(self.encoder), head.kernel, head.bias, *self._factors()])
+
+    def _factors(self) -> list[NDArray[Any]]:
+        return [] if self.factors is None else [self.factors]
 
     def encoder_fingerprint(self) -> str:
         """BLAKE2b over the encoder's weights and what is done to images before: models of one have equal embeddings."""
         config = self.to_config()
         own = {name: config[name] for name in ("preprocessing", "backbone", "precision")}
-        return _fingerprint(own, _arrays(self.encoder))
+        return fingerprint_of(own, arrays_of(self.encoder))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as settings and weights, for worker processes."""
         head = self.linear_head()
-        return _rebuilt, (self.to_config(), _arrays(self.encoder), head.kernel, head.bias, self.images)
+        return _rebuilt, (self.to_config(), arrays_of(self.encoder), head.kernel, head.bias, self.images, self.factors)
 
     def save(self, folder: str | Path, *, half: bool = False) -> None:
         """Write the complete model: ``model.json``, ``encoder.npz``, ``head.npz``.
@@ -241,21 +262,24 @@ class GalaxyModel:
             When the folder cannot be written or the disk is full.
         """
         folder = Path(folder)
-        stored = [_halved(array) if half else array for array in _arrays(self.encoder)]
-        with aside(folder / _ENCODER) as temporary, temporary.open("wb") as stream:
+        stored = [halved(array) if half else array for array in arrays_of(self.encoder)]
+        with aside(folder / ENCODER) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **{f"{i:04d}": array for i, array in enumerate(stored)})  # type: ignore[arg-type]
         head = self.linear_head()
-        head.save(folder / _HEAD)
+        head.save(folder / HEAD)
         about = {
             "format": FORMAT,
             "model": self.to_config(),
             "columns": self.tree.columns,
             "pixels": "float32 in [0, 1], (batch, size, size, channels)",
-            "fingerprint": _fingerprint(self.to_config(), [*map(_widened, stored), head.kernel, head.bias]),
+            "fingerprint": fingerprint_of(
+                self.to_config(), [*map(widened, stored), head.kernel, head.bias, *self._factors()]
+            ),
+            "factors": None if self.factors is None else self.factors.tolist(),
             "images": None if self.images is None else self.images.to_dict(),
             "versions": {"zooactive": __version__, "keras": keras.__version__},
         }
-        write_json(folder / _ABOUT, about)
+        write_json(folder / ABOUT, about)
 
     def load_weights(self, folder: str | Path) -> None:
         """Take over the weights of a saved model with the same settings.
@@ -265,8 +289,8 @@ class GalaxyModel:
         ModelError
             When the folder holds no whole model, or one with other settings.
         """
-        folder = _model_folder(Path(folder))
-        about = _read_about(folder)
+        folder = model_folder(Path(folder))
+        about = read_about(folder)
         mine = json.loads(json.dumps(self.to_config()))
         if about["model"] != mine:
             different = [key for key, value in mine.items() if about["model"].get(key) != value]
@@ -274,24 +298,27 @@ class GalaxyModel:
         self._assign(folder, about)
 
     def _assign(self, folder: Path, about: dict[str, Any]) -> None:
-        arrays = _read_arrays(folder / _ENCODER)
+        arrays = read_arrays(folder / ENCODER)
         weights = self.encoder.weights
         shapes = [tuple(weight.shape) for weight in weights]
         if [array.shape for array in arrays] != shapes:
             raise ModelError(
-                f"{folder / _ENCODER} does not fit the backbone '{self.backbone}' ({len(arrays)} arrays for {len(weights)} "
+                f"{folder / ENCODER} does not fit the backbone '{self.backbone}' ({len(arrays)} arrays for {len(weights)} "
                 "weights, or other shapes); was another builder registered under this name?"
             )
-        head = LinearHead.load(folder / _HEAD)
+        head = LinearHead.load(folder / HEAD)
         if head.kernel.shape != tuple(self.head.kernel.shape):
             raise ModelError(
-                f"{folder / _HEAD} has a kernel of shape {head.kernel.shape} in place of {tuple(self.head.kernel.shape)}; "
+                f"{folder / HEAD} has a kernel of shape {head.kernel.shape} in place of {tuple(self.head.kernel.shape)}; "
                 "save the model again"
             )
         # By the settings as they were written, so that one which came later does not make an older model a stranger.
-        if _fingerprint(about["model"], [*arrays, head.kernel, head.bias]) != about["fingerprint"]:
-            raise ModelError(f"the weights in {folder} are not those of its {_ABOUT}: a save was interrupted; save again")
+        factors = about.get("factors")
+        scales = [] if factors is None else [checked_factors(factors, self.tree)]
+        if fingerprint_of(about["model"], [*arrays, head.kernel, head.bias, *scales]) != about["fingerprint"]:
+            raise ModelError(f"the weights in {folder} are not those of its {ABOUT}: a save was interrupted; save again")
         self._set_arrays(arrays, head.kernel, head.bias)
+        self.factors = scales[0] if scales else None
         self.images = None if about.get("images") is None else ImageStatistics(**about["images"])
 
     def _set_arrays(self, arrays: Sequence[NDArray[Any]], kernel: NDArray[Any], bias: NDArray[Any]) -> None:
@@ -318,14 +345,14 @@ def load_model(folder: str | Path) -> GalaxyModel:
     ModelError
         When there is no model, it is incomplete, of another version of the format, or its backbone is not registered.
     """
-    folder = _model_folder(Path(folder))
-    about = _read_about(folder)
+    folder = model_folder(Path(folder))
+    about = read_about(folder)
     try:
-        model = _built(about["model"], str(folder / _ABOUT))
+        model = _built(about["model"], str(folder / ABOUT))
     except ZooactiveError as error:
-        raise ModelError(f"{folder / _ABOUT}: {error}") from error
+        raise ModelError(f"{folder / ABOUT}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder / _ABOUT} is damaged ({error}); save the model again") from error
+        raise ModelError(f"{folder / ABOUT} is damaged ({error}); save the model again") from error
     model._assign(folder, about)
     return model
 
@@ -341,73 +368,13 @@ def _rebuilt(
     kernel: NDArray[Any],
     bias: NDArray[Any],
     images: ImageStatistics | None,
+    factors: NDArray[np.float64] | None,
 ) -> GalaxyModel:
     """Make a model of what it was pickled as."""
     model = _built(config, "a pickled model")
     model._set_arrays(arrays, kernel, bias)
-    model.images = images
+    model.images, model.factors = images, factors
     return model
-
-
-def _model_folder(path: Path) -> Path:
-    if path == Path(BUNDLED):
-        path = catalogs_folder() / "encoder"
-    for folder in (path, path / "model"):
-        if (folder / _ABOUT).is_file():
-            return folder
-    mend = "the save was interrupted: save or train again" if (path / _ENCODER).exists() else "give a saved model's folder"
-    if not path.exists():
-        mend = "there is no such folder: run `zooactive train`, or give a saved model's folder"
-    raise ModelError(f"{path} holds no whole model ({_ABOUT} is missing); {mend}")
-
-
-def _read_about(folder: Path) -> dict[str, Any]:
-    path = folder / _ABOUT
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({error}); save the model again") from error
-    if not isinstance(about, dict) or not {"format", "model", "fingerprint"} <= set(about):
-        raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
-    if about["format"] != FORMAT:
-        raise ModelError(f"{path} has format {about['format']}, this zooactive reads {FORMAT}; install the version it names")
-    return about
-
-
-def _read_arrays(path: Path) -> list[NDArray[Any]]:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return [_widened(file[name]) for name in sorted(file.files)]
-    except FileNotFoundError as error:
-        raise ModelError(f"{path} is missing; the model is incomplete: save it again") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} is damaged ({error}); save the model again") from error
-
-
-def _arrays(encoder: Any) -> list[NDArray[Any]]:
-    return [_array(weight) for weight in encoder.weights]
-
-
-def _halved(array: NDArray[Any]) -> NDArray[Any]:
-    """A kernel in float16; vectors (biases, statistics of batch norms) as they are: they are few, and may be large."""
-    return array.astype(np.float16) if array.ndim > 1 and array.dtype == np.float32 else array
-
-
-def _widened(array: NDArray[Any]) -> NDArray[Any]:
-    return array.astype(np.float32) if array.dtype == np.float16 else array
-
-
-def _array(weight: Any) -> NDArray[Any]:
-    """Copy a weight out of Keras; a variable that is asked for the copy itself makes NumPy 2 warn."""
-    return np.asarray(weight).copy()
-
-
-def _fingerprint(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
-    digest = blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=16)
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

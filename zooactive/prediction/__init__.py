@@ -13,6 +13,7 @@ from zooactive.posterior import Posterior
 from zooactive.prediction.chunks import head_of, predict_chunks
 from zooactive.prediction.draws import fit_draws
 from zooactive.prediction.ensemble import EnsemblePredictions, open_ensemble
+from zooactive.prediction.factors import calibrate
 from zooactive.prediction.features import Progress, embed
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.ray_engine import RayEngine
@@ -29,6 +30,7 @@ __all__ = [
     "PredictionConfig",
     "Predictions",
     "RayEngine",
+    "calibrate",
     "embed",
     "find_similar",
     "fit_draws",

@@ -69,16 +69,16 @@ def predict_chunks(
 
 
 def head_of(network: GalaxyModel, draws_from: LinearDraws | None) -> LinearDraws:
-    """Where draws come from: the model's own head, or what was fitted to it.
+    """Where draws come from: the model's own head, or what was fitted to it, scaled where the model is calibrated.
 
     Raises
     ------
     ModelError
         When that is of another tree.
     """
-    head = network.linear_head() if draws_from is None else draws_from
+    head: LinearDraws = network.linear_head() if draws_from is None else draws_from
     if head.tree.columns != network.tree.columns:
         raise ModelError(
             f"the draws are of tree '{head.tree.name}' and the model of '{network.tree.name}'; fit draws to this model"
         )
-    return head
+    return network.scaled(head)

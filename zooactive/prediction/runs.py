@@ -55,7 +55,7 @@ def write_predictions(
         When the disk is full or the folder cannot be written; what was finished is kept.
     """
     out = Path(out)
-    head = model.linear_head() if head is None else head
+    head = model.scaled(model.linear_head()) if head is None else head
     journal = _journal(model, head, catalogue, config)
     before = read_journal(out)
     if before is not None and before["fingerprint"] != journal["fingerprint"]:

@@ -74,7 +74,7 @@ class Predictions:
         if not isinstance(head, LinearDraws):
             network: GalaxyModel = getattr(head, "model", head)  # type: ignore[arg-type]
             self.refuse_another_encoder(network)
-            head = network.linear_head()
+            head = network.scaled(network.linear_head())
         return Predictions(
             self.folder, head, self.draws if draws is None else draws, self.seed if seed is None else seed, redrawn=True
         )

@@ -1,0 +1,88 @@
+"""A model's folder: what its files hold, and how they are read and known again."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.errors import ModelError
+from zooactive.tree_files import BUNDLED, catalogs_folder
+
+FORMAT = 1
+"""Version of the saved form; raised when an older zooactive could not read a newer model."""
+
+ABOUT, ENCODER, HEAD = "model.json", "encoder.npz", "head.npz"
+
+
+def model_folder(path: Path) -> Path:
+    """Return the folder that holds the model: this one, or ``model/`` in it; a ModelError when none does."""
+    if path == Path(BUNDLED):
+        path = catalogs_folder() / "encoder"
+    for folder in (path, path / "model"):
+        if (folder / ABOUT).is_file():
+            return folder
+    mend = "the save was interrupted: save or train again" if (path / ENCODER).exists() else "give a saved model's folder"
+    if not path.exists():
+        mend = "there is no such folder: run `zooactive train`, or give a saved model's folder"
+    raise ModelError(f"{path} holds no whole model ({ABOUT} is missing); {mend}")
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Read ``model.json``; a ModelError when it describes no model that this version can read."""
+    path = folder / ABOUT
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); save the model again") from error
+    if not isinstance(about, dict) or not {"format", "model", "fingerprint"} <= set(about):
+        raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
+    if about["format"] != FORMAT:
+        raise ModelError(f"{path} has format {about['format']}, this zooactive reads {FORMAT}; install the version it names")
+    return about
+
+
+def read_arrays(path: Path) -> list[NDArray[Any]]:
+    """Read an encoder's weights, float32, in order; a ModelError when they are missing or damaged."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return [widened(file[name]) for name in sorted(file.files)]
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} is missing; the model is incomplete: save it again") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} is damaged ({error}); save the model again") from error
+
+
+def arrays_of(encoder: Any) -> list[NDArray[Any]]:
+    """Copy all weights out of a Keras model, in order."""
+    return [array_of(weight) for weight in encoder.weights]
+
+
+def halved(array: NDArray[Any]) -> NDArray[Any]:
+    """A kernel in float16; vectors (biases, statistics of batch norms) as they are: they are few, and may be large."""
+    return array.astype(np.float16) if array.ndim > 1 and array.dtype == np.float32 else array
+
+
+def widened(array: NDArray[Any]) -> NDArray[Any]:
+    """What was halved, in float32 again."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def array_of(weight: Any) -> NDArray[Any]:
+    """Copy a weight out of Keras; a variable that is asked for the copy itself makes NumPy 2 warn."""
+    return np.asarray(weight).copy()
+
+
+def fingerprint_of(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
+    """BLAKE2b over settings and arrays, 32 hexadecimal digits."""
+    digest = blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=16)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
