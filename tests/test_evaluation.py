@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from math import comb
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
+from zooactive.calibration import coverage
 from zooactive.errors import PosteriorError
 from zooactive.evaluation import (
     binary_metrics,
@@ -200,6 +203,17 @@ def test_an_evaluation_sets_the_posterior_beside_the_best_constant_of_the_votes_
     assert (merits.questions["accuracy"] == 1).all()
 
 
+def test_an_evaluation_carries_how_often_votes_lie_in_their_intervals(tree, draw_votes):
+    votes = draw_votes(30)
+    posterior = Posterior(np.ones((2, 30, len(tree.columns))), map(str, range(30)), tree)
+    merits = evaluate(posterior, votes, seen=votes, resamples=20)
+    pd.testing.assert_frame_equal(merits.coverage, coverage(posterior, votes))
+    assert merits.to_dict()["coverage"][0]["question"] == "smooth-or-featured"
+    labels = replace(tree, votes="class")
+    alike = Posterior(posterior.concentrations, posterior.ids, labels)
+    assert len(evaluate(alike, votes, seen=votes, resamples=20).coverage) == 0
+
+
 def test_an_evaluation_carries_the_classification_of_every_question(tree, draw_votes):
     votes, other = draw_votes(40, seed=2), draw_votes(40, seed=3)
     posterior = Posterior(votes[None] / 2 + other[None] + 1.0, [str(i) for i in range(40)], tree)
@@ -218,5 +232,5 @@ def test_an_evaluation_carries_the_classification_of_every_question(tree, draw_v
     again = evaluate(posterior, votes, seen=votes, resamples=50)
     assert again.to_dict() == merits.to_dict()
     read = json.loads(json.dumps(merits.to_dict(), allow_nan=False))
-    assert set(read) == {"galaxies", "likelihood", "constant_likelihood", "classification"}
+    assert set(read) == {"galaxies", "likelihood", "constant_likelihood", "classification", "coverage"}
     assert [row["question"] for row in read["classification"]] == merits.questions["question"].tolist()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
+from zooactive.calibration import coverage
 from zooactive.classification import QuestionMerits, tree_merits
 from zooactive.classification import really_asked as really_asked
 from zooactive.errors import PosteriorError
@@ -164,6 +165,8 @@ class Evaluation:
         The same of the best constant concentrations.
     classification : tuple of QuestionMerits
         Row-aligned with `questions`: precision, recall, F1 and ROC curve of each answer, confusion matrices, intervals.
+    coverage : DataFrame
+        Of `zooactive.calibration.coverage`; of single labels, which cover any interval alike, it has no rows.
     """
 
     questions: pd.DataFrame
@@ -171,6 +174,7 @@ class Evaluation:
     likelihood: float
     constant_likelihood: float
     classification: tuple[QuestionMerits, ...]
+    coverage: pd.DataFrame
 
     @property
     def gain(self) -> float:
@@ -184,6 +188,7 @@ class Evaluation:
             "likelihood": self.likelihood,
             "constant_likelihood": self.constant_likelihood,
             "classification": [merits.to_dict() for merits in self.classification],
+            "coverage": self.coverage.astype(object).where(self.coverage.notna(), None).to_dict("records"),
         }
 
 
@@ -208,6 +213,7 @@ def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike, resampl
     """
     constant = constant_concentrations(seen, posterior.tree)
     classification = tree_merits(posterior, votes, resamples=resamples, seed=seed)
+    covered = coverage(posterior, votes)
     return Evaluation(
         questions=question_table(posterior, votes).assign(
             macro_f1=[merits.macro_f1.value for merits in classification],
@@ -220,6 +226,7 @@ def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike, resampl
         likelihood=float(negative_log_likelihood(posterior, votes).mean()),
         constant_likelihood=float(constant_negative_log_likelihood(constant, votes, posterior.tree).mean()),
         classification=classification,
+        coverage=covered.iloc[:0] if posterior.tree.votes == "class" else covered,
     )
 
 

@@ -74,7 +74,7 @@ def command(
     with aside(target) as temporary:
         merits.questions.to_csv(temporary, index=False)
     write_json(target.with_suffix(".json"), merits.to_dict())
-    numbers = {key: value for key, value in merits.to_dict().items() if key != "classification"}
+    numbers = {key: value for key, value in merits.to_dict().items() if key not in ("classification", "coverage")}
     write_how(target, command="evaluate", options=numbers, inputs={"model": network.fingerprint()})
     note(
         f"{merits.galaxies} test galaxies: negative log-likelihood {merits.likelihood:.2f} nats a galaxy, against "
@@ -82,8 +82,8 @@ def command(
     )
     last_line(
         f"Written to {target}, with mean deviations and weighted F1, and to {target.with_suffix('.json').name}, with each "
-        "answer's precision, recall and F1, and the confusion matrices; rows count galaxies of which at least half of the "
-        "volunteers were asked the question.",
+        "answer's precision, recall and F1, the confusion matrices and coverage; rows of the first table count galaxies of "
+        "which at least half of the volunteers were asked the question.",
         command_line("predict", workspace=workspace, model=model),
     )
 
@@ -92,6 +92,9 @@ def print_merits(merits: Evaluation) -> None:
     """Print what fits a narrow terminal: a row a question; of a single question also its answers and confusion matrix."""
     questions = merits.questions.assign(**{"95%": _intervals(merits.questions, "accuracy")})
     print_table(questions[["question", "galaxies", "accuracy", "95%", "baseline", "macro_f1", "auc"]], as_json=False)
+    if len(merits.coverage):
+        levels = {name: f"{float(name):.0%} intervals hold" for name in merits.coverage.columns[2:]}
+        print_table(merits.coverage.rename(columns={"galaxies": "galaxies asked", **levels}), as_json=False)
     if len(merits.classification) != 1:
         return
     answers = merits.classification[0].to_table()
