@@ -21,7 +21,7 @@ from zooactive.acquisition import (
 )
 from zooactive.acquisition.pool import SCREENS, Screening, VotedPool, artifact_share
 from zooactive.errors import AcquisitionError
-from zooactive.hashing import gumbel_from_ids, uniform_from_ids
+from zooactive.hashing import gumbel_from_ids, hash_ids, uniform_from_ids
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 
@@ -282,6 +282,22 @@ def test_a_target_scores_by_what_is_told_about_that_answer_of_the_pool(tree):
     assert selection.score.tolist() == pytest.approx(expected[selection.id].tolist(), abs=1e-12)
     shuffled = posterior.select(np.random.default_rng(1).permutation(posterior.ids))
     assert as_bytes(acquire(chunked(shuffled, 77), n=30, target="bar_strong", votes=10, beta=8)) == as_bytes(selection)
+
+
+def test_epig_without_a_target_scores_by_what_is_told_about_all_answers_of_a_hundred_galaxies(tree):
+    posterior = pool_of(90, tree=tree)
+    selection = acquire(posterior, n=20, score="epig", votes=10)
+    sample = posterior.select(sorted(posterior.ids))
+    expected = pd.Series(epig(posterior, sample, votes=10), posterior.ids)
+    assert selection.score.tolist() == pytest.approx(expected[selection.id].tolist(), abs=1e-12)
+    with_target = acquire(posterior, n=20, score="epig", target="bar_strong", votes=10)
+    assert as_bytes(with_target) == as_bytes(acquire(posterior, n=20, target="bar_strong", votes=10))
+    large = pool_of(400, tree=tree)
+    hashes = hash_ids(large.ids, purpose="target", seed=0)
+    hundred = large.select(sorted(large.ids[np.argsort(hashes)[:100]]))
+    selection = acquire(large, n=10, score="epig", votes=5)
+    expected = pd.Series(epig(large, hundred, votes=5), large.ids)
+    assert selection.score.tolist() == pytest.approx(expected[selection.id].tolist(), abs=1e-12)
 
 
 def test_each_galaxy_is_listed_with_the_question_that_tells_most(tree):
