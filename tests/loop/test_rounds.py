@@ -119,6 +119,24 @@ def test_few_votes_leave_a_galaxy_in_the_pool_and_are_counted_in(loop, said):
     assert asked[0] not in set(np.array(loop.galaxies.ids)[loop._with_votes(1).labelled])
 
 
+def test_galaxies_that_are_not_here_are_counted_and_left_out(loop, said):
+    asked = said(loop.ask()["id"])
+    told = loop.tell(pd.concat([asked, asked[:2].assign(id=["stranger-1", "stranger-2"])]))
+    assert (told["told"], told["strangers"]) == (6, 2)
+    assert len(loop.votes()) == 6
+
+
+def test_a_small_pool_leaves_diversity_less_to_choose_from(learner, begun, config, said, tmp_path):
+    config = replace(config, strategy="diversity", n=12)
+    loop = Loop(tmp_path / "loop", learner, begun, config=config)
+    numbers = []
+    for _ in range(3):
+        asked = loop.ask()["id"]
+        numbers.append(len(asked))
+        loop.tell(said(asked))
+    assert numbers == [12, 12, 4]
+
+
 def test_votes_are_totals_and_the_last_word_counts(loop, said):
     first = loop.ask()["id"].tolist()
     loop.tell(said(first[:3]))

@@ -88,6 +88,8 @@ def tell(
     table = _table_of(votes, loop)
     number, told = loop.rounds[-1].number, loop.tell(table)
     note(f"round {number}: {told['told']} galaxies with {told['told_clicks']:.0f} votes")
+    if told["strangers"]:
+        note(f"warning: {told['strangers']} galaxies with votes in {votes} are neither labelled nor in the pool: left out")
     if "told_acquired" in told:
         rates = [f"{told[f'told_{arm}']:.2g} ({arm})" for arm in ("acquired", "random") if f"told_{arm}" in told]
         note(f"a vote has told {' and '.join(rates)} nats")

@@ -255,9 +255,12 @@ class Loop:
         if here.model.exists():
             predictions = self.learner.predictions(here.model, left, "pool")
             eligible = predictions.known(left.ids.tolist())
+            if not eligible:
+                raise AcquisitionError(f"{galaxies.source}: no image of the {len(left)} galaxies without votes can be read")
             selection = choose(
                 self._pool(here),
                 replace(self.config, n=min(self.config.n, len(eligible))),
+                eligible=len(eligible),
                 exclude=set(predictions.catalogue().ids).difference(eligible),
                 embeddings=partial(embeddings_of, predictions),
                 number=here.number,
@@ -282,7 +285,8 @@ class Loop:
         -------
         dict
             ``told`` (galaxies of the round with votes), ``told_clicks`` (answers to them), and ``told_acquired`` and
-            ``told_random``, nats a click that the two arms have told, with ``_error``, the standard errors.
+            ``told_random``, nats a click that the two arms have told, with ``_error``, the standard errors; ``strangers``,
+            galaxies of the table that are not here and were left out.
 
         Raises
         ------
@@ -295,7 +299,7 @@ class Loop:
         if not here.selection.exists():
             raise AcquisitionError(f"{self.folder}: nothing was asked in round {here.number}; ask first")
         table = self._checked(votes)
-        told = self._told(here, read_selection(here.selection), table)
+        told = self._told(here, read_selection(here.selection), table) | {"strangers": len(votes) - len(table)}
         with aside(here.votes) as temporary:
             table.to_csv(temporary, index=False)
         write_json(here.told, told)

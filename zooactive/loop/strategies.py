@@ -27,7 +27,7 @@ _CANDIDATES = 3
 
 
 def choose(
-    pool: Pool, config: LoopConfig, *, exclude: Collection[str], embeddings: Embeddings, number: int = 0
+    pool: Pool, config: LoopConfig, *, eligible: int, exclude: Collection[str], embeddings: Embeddings, number: int = 0
 ) -> pd.DataFrame:
     """Choose the galaxies of a round.
 
@@ -35,8 +35,10 @@ def choose(
     ----------
     pool : Pool
     config : LoopConfig
+    eligible : int
+        Galaxies of the pool that may be chosen.
     exclude : collection of str
-        Ids that are not eligible.
+        The ids of the others.
     embeddings : callable
         For the strategy "diversity".
     number : int
@@ -56,7 +58,7 @@ def choose(
     several = _CANDIDATES if config.strategy == "diversity" else 1
     score = "mutual_information" if config.strategy == "diversity" else config.strategy
     reserved = round(config.random_share * config.n)
-    candidates = several * (config.n - reserved) + reserved
+    candidates = min(several * (config.n - reserved) + reserved, eligible)
     selection = acquire(
         pool,
         candidates,
