@@ -23,6 +23,8 @@ import pandas as pd
 import zooactive as za
 from zooactive.loop import STRATEGIES, HeadLearner, LoopConfig, draw_votes, label_efficiency, learning_curves, rehearse
 from zooactive.loop.stopping import stops_at
+from zooactive.plots import strategy_curves
+from zooactive.plots.style import paper
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SEEDS = range(10)
@@ -111,6 +113,19 @@ def report(name: str, table: pd.DataFrame) -> None:
             print(f"{strategy}, seed 0: the rule says stop after round {stops_at(history)}")
 
 
+def picture(tables: dict[str, pd.DataFrame], path: Path) -> None:
+    """Draw likelihood and accuracy against galaxies with votes, a row for each survey."""
+    figure = paper(9, 3.6 * len(tables), layout="constrained")
+    rows = figure.subplots(len(tables), 2, squeeze=False)
+    for row, (name, table) in zip(rows, tables.items(), strict=True):
+        for axes, merit in zip(row, ("test_likelihood", "test_accuracy"), strict=True):
+            strategy_curves(axes, learning_curves(table, merit=merit), merit=merit)
+            axes.set_title(f"{name}, {table['seed'].nunique()} seeds", fontsize=9, loc="left")
+            if axes is not rows[0, 0]:
+                axes.get_legend().remove()
+    figure.savefig(path, dpi=130)
+
+
 def whole(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """The seeds that every strategy was played to its end with."""
     _, _, rounds, strategies = ROUNDS[name]
@@ -120,8 +135,11 @@ def whole(name: str, table: pd.DataFrame) -> pd.DataFrame:
 if __name__ == "__main__":
     place = Path(sys.argv[1] if len(sys.argv) > 1 else "bench-efficiency").resolve()
     words = sys.argv[2:]
-    for variant in [word for word in words if word != "report"] or ROUNDS:
+    variants = [word for word in words if word != "report"] or list(ROUNDS)
+    for variant in variants:
         if "report" in words:
             report(variant, whole(variant, pd.read_csv(place / variant / "rounds.csv")))
         else:
             main(place, variant)
+    finished = {name: whole(name, pd.read_csv(place / name / "rounds.csv")) for name in variants}
+    picture(finished, place / "label_efficiency.png")
