@@ -31,9 +31,9 @@ SEEDS = range(10)
 MERITS = {"test_likelihood": False, "test_accuracy": True, "test_first_accuracy": True}
 EPOCHS = {"kaggle": 6, "zhu5": 14}
 ROUNDS = {  # how galaxies are chosen, how many are labelled at the start, rounds, strategies
-    "kaggle": (LoopConfig(n=200, votes=40), 200, 7, STRATEGIES),
+    "kaggle": (LoopConfig(n=200, votes=40), 200, 5, STRATEGIES),
     "zhu5": (LoopConfig(n=120, votes=1), 120, 5, STRATEGIES),
-    "kaggle-beta-1": (LoopConfig(n=200, votes=40, beta=1.0), 200, 7, ("mutual_information", "random")),
+    "kaggle-beta-1": (LoopConfig(n=200, votes=40, beta=1.0), 200, 5, ("mutual_information", "random")),
 }
 
 

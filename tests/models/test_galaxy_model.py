@@ -223,3 +223,11 @@ def test_a_model_for_other_questions_has_the_same_encoder_and_a_head_of_its_own(
     assert other.preprocessing == model.preprocessing
     other.encoder.weights[0].assign(other.encoder.weights[0] + 1)
     assert not np.array_equal(other.encoder.get_weights()[0], model.encoder.get_weights()[0])
+
+
+def test_a_head_for_votes_does_not_inherit_the_fractions_of_labels(tree):
+    labels = GalaxyModel("rings", backbone="small_cnn", image_size=16, concentrations="fraction")
+    assert labels.with_tree(tree).head.concentrations == "softplus"
+    assert labels.with_tree("rings").head.concentrations == "fraction"
+    assert labels.with_tree(tree, concentrations="sigmoid").head.concentrations == "sigmoid"
+    assert labels.with_tree(tree).with_tree(tree).head.concentrations == "softplus"

@@ -160,8 +160,8 @@ class HeadLearner:
     ) -> None:
         embeddings.refuse_another_encoder(start)
         self.tree, self.embeddings, self.draws = tree, embeddings, draws
-        self._start, self._components = start, components
-        self._concentrations = "fraction" if tree.votes == "class" else start.head.concentrations
+        self._components = components
+        self._model = start.with_tree(tree, concentrations="fraction" if tree.votes == "class" else None)
 
     def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
         """Fit; nothing about it is random."""
@@ -175,7 +175,7 @@ class HeadLearner:
             (self._features(judging), votes_of(judging)),
             self.tree,
             self._axes,
-            concentrations=self._concentrations,
+            concentrations=self._model.head.concentrations,
         )
         write_json(folder / "prior.json", {"precision": fitted.precision, "losses": fitted.losses})
         fitted.head.save(_draws_file(folder))
@@ -188,7 +188,7 @@ class HeadLearner:
         """Return the encoder with the head that was fitted, whose own draws are then those of dropout."""
         head = load_draws(_draws_file(folder))
         assert isinstance(head, LaplaceHead)
-        model = self._start.with_tree(self.tree, concentrations=self._concentrations)
+        model = self._model.with_tree(self.tree)
         model.head.kernel.assign(head.kernel)
         model.head.bias.assign(head.bias)
         return model

@@ -155,13 +155,18 @@ class GalaxyModel:
         ----------
         tree : DecisionTree, str or Path
         concentrations, preprocessing : optional
-            By default those of this model; other images may need another crop.
+            By default those of this model, but "softplus" for votes where this one has learnt fractions from labels; other
+            images may need another crop.
         """
+        tree = load_tree(tree)
+        if concentrations is None:
+            fractions_of_votes = self.head.concentrations == "fraction" and tree.votes != "class"
+            concentrations = "softplus" if fractions_of_votes else self.head.concentrations
         other = GalaxyModel(
             tree,
             backbone=self.backbone,
             dropout=self.head.dropout,
-            concentrations=concentrations or self.head.concentrations,
+            concentrations=concentrations,
             seed=self.seed,
             precision=self.precision,
             preprocessing=preprocessing or self.preprocessing,
