@@ -86,7 +86,7 @@ def test_commands_without_a_table_leave_stdout_empty(results, name):
         ("acquire", (), 6, {"id", "score", "rank", "arm", "inclusion_probability"}),
         ("evaluate", (), 3, {"question", "galaxies", "accuracy", "baseline", "mean_deviation"}),
         ("show", ("g003",), 8, {"question", "asked", "answer", "fraction", "low", "high"}),
-        ("trees", (), 16, {"tree", "survey", "questions", "answers"}),
+        ("trees", (), 17, {"tree", "survey", "questions", "answers"}),
     ],
 )
 def test_json_on_stdout_is_the_whole_table_and_nothing_else(results, home, name, words, rows, columns):
