@@ -19,6 +19,7 @@ FLOORS = (
         "compiled",
         "errors",
         "hashing",
+        "plain_values",
         "incomplete_beta",
         "likelihood",
         "mixtures",
@@ -54,6 +55,7 @@ FLOORS = (
         "classification",
         "concentration_factors",
         "evaluation",
+        "fraction_merits",
         "recalibration",
         "resampling",
         "task_merits",
@@ -71,7 +73,7 @@ FLOORS = (
         "stages",
         "training",
     ),
-    ("loop", "workspace", "workspace_template", "plots", "report", "cli", "__main__"),
+    ("loop", "workspace", "workspace_merits", "workspace_template", "plots", "report", "cli", "__main__"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TENSORFLOW = {"tensorflow", "tensorflow_probability", "tf_keras"}

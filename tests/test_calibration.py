@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from zooactive.acquisition import exact_mutual_information
-from zooactive.calibration import acquisition_calibration, coverage, realised_information
+from zooactive.calibration import acquisition_calibration, coverage, pit_histogram, realised_information
 from zooactive.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
@@ -98,3 +98,33 @@ def test_impossible_levels_are_refused(tree):
     posterior, votes = world(tree, 3)
     with pytest.raises(PosteriorError, match=r"a level of 1\.5"):
         coverage(posterior, votes, [0.5, 1.5])
+
+
+def test_transforms_of_a_right_posterior_are_flat_and_show_what_is_wrong_otherwise():
+    rng = np.random.default_rng(5)
+    p = rng.beta(2, 3, 4000)
+    k = rng.binomial(20, p)
+    votes = np.stack([k, 20 - k], axis=1)
+    tree = DecisionTree("t", [Question("q", ["yes", "no"])])
+
+    def shares(alpha):
+        table = pit_histogram(Posterior([[alpha] * 4000], map(str, range(4000)), tree), votes, bins=5)
+        assert table["share"].sum() == pytest.approx(1)
+        assert table["from"].tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8])
+        return table["share"].to_numpy()
+
+    assert np.abs(shares([2, 3]) - 0.2).max() < 0.015
+    wide, narrow, low = shares([0.4, 0.6]), shares([40, 60]), shares([1, 4])
+    assert wide[2] > 0.25 > 0.15 > wide[0]
+    assert narrow[0] > 0.3
+    assert narrow[4] > 0.3
+    assert low[4] > 0.5 > 0.1 > low[0]
+
+
+def test_a_count_is_spread_over_its_own_probability():
+    tree = DecisionTree("t", [Question("q", ["yes", "no"])])
+    table = pit_histogram(Posterior([[[1, 1]]], ["g"], tree), [[1, 2]], bins=8)  # uniform over 0 to 3: from 1/4 to 1/2
+    assert table["share"].tolist() == pytest.approx([0, 0, 0.5, 0.5, 0, 0, 0, 0])
+    with pytest.raises(PosteriorError, match="0 bins were asked for"):
+        pit_histogram(Posterior([[[1, 1]]], ["g"], tree), [[1, 2]], bins=0)
+    assert pit_histogram(Posterior([[[1, 1]]], ["g"], tree), [[0, 0]]).empty

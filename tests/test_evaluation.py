@@ -211,7 +211,16 @@ def test_an_evaluation_carries_how_often_votes_lie_in_their_intervals(tree, draw
     assert merits.to_dict()["coverage"][0]["question"] == "smooth-or-featured"
     labels = replace(tree, votes="class")
     alike = Posterior(posterior.concentrations, posterior.ids, labels)
-    assert len(evaluate(alike, votes, seen=votes, resamples=20).coverage) == 0
+    labelled = evaluate(alike, votes, seen=votes, resamples=20)
+    assert len(labelled.coverage) == len(labelled.pit) == 0
+
+
+def test_an_evaluation_tells_its_merits_by_redshift_where_that_is_given(tree, draw_votes):
+    votes = draw_votes(40)
+    posterior = Posterior(np.ones((2, 40, len(tree.columns))), map(str, range(40)), tree)
+    found = evaluate(posterior, votes, seen=votes, columns={"redshift": np.arange(40)}, resamples=20)
+    assert set(found.by_column["column"]) == {"redshift"}
+    assert len(found.by_column) == 4 * len(tree.questions)
 
 
 def test_an_evaluation_carries_the_classification_of_every_question(tree, draw_votes):
@@ -232,5 +241,10 @@ def test_an_evaluation_carries_the_classification_of_every_question(tree, draw_v
     again = evaluate(posterior, votes, seen=votes, resamples=50)
     assert again.to_dict() == merits.to_dict()
     read = json.loads(json.dumps(merits.to_dict(), allow_nan=False))
-    assert set(read) == {"galaxies", "likelihood", "constant_likelihood", "classification", "coverage"}
+    tables = {"coverage", "pit", "worth", "confident", "reliability", "by_column"}
+    assert set(read) == {"galaxies", "likelihood", "constant_likelihood", "classification"} | tables
+    assert read["by_column"] == []
+    assert [row["volunteers"] for row in read["worth"]] == [
+        None if not np.isfinite(value) else value for value in merits.worth["volunteers"]
+    ]
     assert [row["question"] for row in read["classification"]] == merits.questions["question"].tolist()

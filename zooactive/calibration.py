@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -57,18 +57,58 @@ def coverage(posterior: Posterior, votes: ArrayLike, levels: Sequence[float] = (
     wrong = [level for level in levels if not 0 < level < 1]
     if wrong:
         raise PosteriorError(f"a level of {wrong[0]} was asked for; give probabilities between 0 and 1")
-    tree = posterior.tree
-    counts = np.rint(checked_votes(votes, tree, len(posterior))).astype(np.int64)
-    asked = tree.question_sums(counts)
     rows = []
-    for q, where in enumerate(tree.slices):
-        voted = asked[:, q] > 0
-        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": int(voted.sum())}
-        parts = [_pit(posterior.take(voted), counts[voted, a], asked[voted, q], a) for a in range(where.start, where.stop)]
-        below, above = np.concatenate(parts, axis=1)
+    for question, galaxies, below, above in _transforms(posterior, votes):
+        row: dict[str, object] = {"question": question, "galaxies": galaxies}
         row |= {f"{level:g}": _share_inside(below, above, level) for level in levels}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def pit_histogram(posterior: Posterior, votes: ArrayLike, *, bins: int = 10) -> pd.DataFrame:
+    """Histogram of the randomised probability integral transform of the observed counts: flat where densities are right.
+
+    A hump in the middle says that densities are too wide, high ends that they are too narrow, a slope that expected
+    fractions are off to one side.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : array_like, shape (galaxy, answer)
+        Row-aligned with the posterior; pseudo-counts are rounded. Galaxies count for the questions that they have votes on.
+    bins : int
+        Of equal width, from 0 to 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a question and bin: ``question``, ``galaxies``, ``from``, ``to``, and ``share`` of galaxies and answers,
+        which sums to 1 over a question's bins; a question without votes has no rows.
+
+    Raises
+    ------
+    PosteriorError
+        When there are no bins, the shape does not fit, or votes are negative or not finite.
+
+    Notes
+    -----
+    The transform of a count k is uniform between P(count < k) and P(count <= k) (Czado, Gneiting & Held 2009, Biometrics 65,
+    1254): each count is spread evenly over that interval, which is the mean over all random numbers. Of a question's two
+    answers the second is the first one's mirror image, so that the histogram is then symmetric: only the first counts.
+    """
+    import pandas as pd
+
+    if bins < 1:
+        raise PosteriorError(f"{bins} bins were asked for; give 1 or more")
+    edges = np.linspace(0, 1, bins + 1)
+    rows = list[dict[str, object]]()
+    for question, galaxies, below, above in _transforms(posterior, votes, mirrored=False):
+        if galaxies == 0:
+            continue
+        cumulative = [_share_below(below, above, edge) for edge in edges]
+        for i, share in enumerate(np.diff(cumulative)):
+            rows.append({"question": question, "galaxies": galaxies, "from": edges[i], "to": edges[i + 1], "share": share})
+    return pd.DataFrame(rows, columns=["question", "galaxies", "from", "to", "share"])
 
 
 def fraction_coverage(
@@ -125,6 +165,22 @@ def fraction_coverage(
     return pd.DataFrame(rows)
 
 
+def _transforms(
+    posterior: Posterior, votes: ArrayLike, *, mirrored: bool = True
+) -> Iterator[tuple[str, int, NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield each question, its galaxies with votes, and P(count < k), P(count <= k) of their answers one after another."""
+    tree = posterior.tree
+    counts = np.rint(checked_votes(votes, tree, len(posterior))).astype(np.int64)
+    asked = tree.question_sums(counts)
+    for q, where in enumerate(tree.slices):
+        voted = asked[:, q] > 0
+        last = where.stop if mirrored or where.stop - where.start != 2 else where.start + 1
+        part = posterior.take(voted)
+        parts = [_pit(part, counts[voted, a], asked[voted, q], a) for a in range(where.start, last)]
+        below, above = np.concatenate(parts, axis=1)
+        yield tree.questions[q].name, int(voted.sum()), below, above
+
+
 def _pit(posterior: Posterior, counts: NDArray[np.int64], asked: NDArray[np.int64], answer: int) -> NDArray[np.float64]:
     """P(count < k) and P(count <= k) of each galaxy's count k of one answer, shape (2, galaxy)."""
     found = np.empty((2, len(counts)))
@@ -145,6 +201,13 @@ def _share_inside(below: NDArray[np.float64], above: NDArray[np.float64], level:
     width = above - below
     point = (below >= low) & (below <= high)  # a count of no probability to speak of: by its place alone
     return float(np.where(width > 1e-12, inside / np.maximum(width, 1e-12), point).mean())
+
+
+def _share_below(below: NDArray[np.float64], above: NDArray[np.float64], edge: float) -> float:
+    """Mean share of [below, above] that lies below an edge."""
+    width = above - below
+    inside = np.clip((edge - below) / np.maximum(width, 1e-12), 0, 1)
+    return float(np.where(width > 1e-12, inside, (below <= edge) if edge >= 1 else (below < edge)).mean())
 
 
 # Acquisition --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
-from zooactive.calibration import coverage
+from zooactive.calibration import coverage, pit_histogram
 from zooactive.classification import QuestionMerits, tree_merits
 from zooactive.classification import really_asked as really_asked
 from zooactive.errors import PosteriorError
+from zooactive.fraction_merits import confident_table, merits_by_column, reliability, worth_in_volunteers
 from zooactive.likelihood import checked_votes, dirichlet_multinomial_log_prob
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
@@ -167,6 +169,11 @@ class Evaluation:
         Row-aligned with `questions`: precision, recall, F1 and ROC curve of each answer, confusion matrices, intervals.
     coverage : DataFrame
         Of `zooactive.calibration.coverage`; of single labels, which cover any interval alike, it has no rows.
+    pit : DataFrame
+        Of `zooactive.calibration.pit_histogram`, which has no rows of single labels either.
+    worth, confident, reliability, by_column : DataFrame
+        Of `worth_in_volunteers`, `confident_table`, `reliability` and `merits_by_column` in `zooactive.fraction_merits`; the
+        last has no rows without columns.
     """
 
     questions: pd.DataFrame
@@ -175,6 +182,11 @@ class Evaluation:
     constant_likelihood: float
     classification: tuple[QuestionMerits, ...]
     coverage: pd.DataFrame
+    pit: pd.DataFrame
+    worth: pd.DataFrame
+    confident: pd.DataFrame
+    reliability: pd.DataFrame
+    by_column: pd.DataFrame
 
     @property
     def gain(self) -> float:
@@ -188,11 +200,19 @@ class Evaluation:
             "likelihood": self.likelihood,
             "constant_likelihood": self.constant_likelihood,
             "classification": [merits.to_dict() for merits in self.classification],
-            "coverage": self.coverage.astype(object).where(self.coverage.notna(), None).to_dict("records"),
+            **{name: _records(getattr(self, name)) for name in _TABLES},
         }
 
 
-def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike, resamples: int = 1000, seed: int = 0) -> Evaluation:
+def evaluate(
+    posterior: Posterior,
+    votes: ArrayLike,
+    *,
+    seen: ArrayLike,
+    columns: Mapping[str, ArrayLike] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
     """Measure a posterior on galaxies that were not learnt from.
 
     Parameters
@@ -203,8 +223,10 @@ def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike, resampl
         Theirs, row-aligned with the posterior.
     seen : array_like, shape (other galaxy, answer)
         Votes that the model learnt from; the constant concentrations are fitted to them.
+    columns : mapping of str to array_like, shape (galaxy,), optional
+        Redshifts, magnitudes and the like, in bins of which the merits are told too.
     resamples, seed : int
-        Of the bootstrap behind the intervals of F1 and AUC, as `question_merits`.
+        Of the bootstrap behind the intervals of F1, AUC and what the fractions are worth, as `question_merits`.
 
     Raises
     ------
@@ -213,7 +235,8 @@ def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike, resampl
     """
     constant = constant_concentrations(seen, posterior.tree)
     classification = tree_merits(posterior, votes, resamples=resamples, seed=seed)
-    covered = coverage(posterior, votes)
+    several = posterior.tree.votes != "class"
+    covered, transforms = coverage(posterior, votes), pit_histogram(posterior, votes)
     return Evaluation(
         questions=question_table(posterior, votes).assign(
             macro_f1=[merits.macro_f1.value for merits in classification],
@@ -226,8 +249,16 @@ def evaluate(posterior: Posterior, votes: ArrayLike, *, seen: ArrayLike, resampl
         likelihood=float(negative_log_likelihood(posterior, votes).mean()),
         constant_likelihood=float(constant_negative_log_likelihood(constant, votes, posterior.tree).mean()),
         classification=classification,
-        coverage=covered.iloc[:0] if posterior.tree.votes == "class" else covered,
+        coverage=covered if several else covered.iloc[:0],
+        pit=transforms if several else transforms.iloc[:0],
+        worth=worth_in_volunteers(posterior, votes, resamples=resamples, seed=seed),
+        confident=confident_table(posterior, votes),
+        reliability=reliability(posterior, votes),
+        by_column=merits_by_column(posterior, votes, columns or {}),
     )
+
+
+_TABLES = ("coverage", "pit", "worth", "confident", "reliability", "by_column")
 
 
 def binary_metrics(probability: ArrayLike, truth: ArrayLike) -> dict[str, float]:
@@ -269,6 +300,14 @@ def binary_metrics(probability: ArrayLike, truth: ArrayLike) -> dict[str, float]
 
 
 # Inside -------------------------------------------------------------------------------------------------------------
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows for JSON, in which None stands for what is not finite."""
+    return [
+        {str(key): None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 def _fit_question(k: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The bootstrap of merits over galaxies: F1 and areas under ROC curves of many resamples at once.
+"""The bootstrap of merits over galaxies: F1, areas under ROC curves and means of many resamples at once.
 
 A resample draws as many galaxies as there are, with replacement.
 """
@@ -42,6 +42,17 @@ def resampled_areas(
         for a, (order, starts) in pieces.items():
             areas[block, a], own[block, a] = _weighted_area(times, true == a, order, starts)
     return areas, own
+
+
+def resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Means of the columns of (galaxy, column) in each resample, shape (resample, column)."""
+    n = len(values)
+    means = np.empty((resamples, values.shape[1]))
+    at_once = max(1, _BLOCK // n)
+    for first in range(0, resamples, at_once):
+        block = slice(first, min(first + at_once, resamples))
+        means[block] = values[rng.integers(0, n, (block.stop - first, n))].mean(1)
+    return means
 
 
 def _runs(own: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

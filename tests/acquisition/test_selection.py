@@ -43,7 +43,9 @@ def as_bytes(selection):
 
 def test_the_table_has_its_columns_and_ranks(tree):
     selection = acquire(pool_of(300, tree=tree), n=20)
-    assert list(selection.columns) == ["id", "score", "rank", "arm", "inclusion_probability", "question", "clicks"]
+    reasons = ["question", "question_share", "clicks"]
+    assert list(selection.columns) == ["id", "score", "rank", "arm", "inclusion_probability", *reasons]
+    assert selection.question_share.between(1 / len(tree.questions), 1).all()
     assert selection["rank"].tolist() == list(range(1, 21))
     assert selection.arm.tolist() == ["acquired"] * 18 + ["random"] * 2
     assert selection.id.is_unique

@@ -253,6 +253,10 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     assert best["share"].tolist() == pytest.approx(stored["merger_yes"].head(5).tolist())
     assert best["share"].is_monotonic_decreasing
     assert (copied / "top-merger_yes.png").stat().st_size > 1000
+    zooactive("top", "--answer", "merger_yes", "--predictions", "predictions-merger", "--most", "uncertain", folder=copied)
+    doubtful = pd.read_csv(copied / "top-merger_yes-uncertain.csv", dtype={"id": str})
+    assert doubtful["deviation"].is_monotonic_decreasing
+    assert (copied / "top-merger_yes-uncertain.png").stat().st_size > 1000
     zooactive("top", "merger_no", "--predictions", "predictions-merger", "--n", 2, "--out", "no.csv", folder=copied)
     assert pd.read_csv(copied / "no.csv")["fraction"].iloc[0] == pytest.approx(1 - stored["merger_yes"].iloc[-1], abs=1e-5)
     words = ("predict", "--from", "predictions", "--model", "tasks/merger")

@@ -24,9 +24,10 @@ _KEPT = 1 << 28
 
 
 class Reason(NamedTuple):
-    """Why a galaxy, and what it costs: the question whose votes would tell most, and the expected clicks."""
+    """Why a galaxy, and what it costs: the question whose votes would tell most, its share, and the expected clicks."""
 
     question: str
+    share: float
     clicks: float
 
 
@@ -81,14 +82,17 @@ def look_closer(
 
 
 def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> dict[str, Reason]:
-    """Say which question's votes on each galaxy would tell most, blank where none tells anything, and the clicks."""
+    """Say which question's votes on each galaxy would tell most, blank where none does, its share, and the clicks."""
     reasons: dict[str, Reason] = {}
     for part in near.posteriors(frozenset(names)):
         shares = information_by_question(part, votes, seed=seed)
         best = shares.argmax(1)
         tells = [part.tree.questions[q].name if shares[g, q] > 0 else "" for g, q in enumerate(best)]
+        positive = np.clip(shares, 0, None)  # estimates of next to nothing may be below it
+        most, whole = positive.max(1), positive.sum(1)
+        part_of_it = np.divide(most, whole, out=np.full(len(whole), np.nan), where=whole > 0).tolist()
         clicks = expected_clicks(part, votes).tolist()
-        reasons |= {name: Reason(*why) for name, *why in zip(part.ids.tolist(), tells, clicks, strict=True)}
+        reasons |= {name: Reason(*why) for name, *why in zip(part.ids.tolist(), tells, part_of_it, clicks, strict=True)}
     return reasons
 
 

@@ -86,8 +86,9 @@ def acquire(
     pandas.DataFrame
         Sorted by ``rank`` (1 to n): the acquired by perturbed score, then the random arm. Columns ``id``, ``score`` (nats,
         where it is an information), ``rank``, ``arm`` ("acquired" or "random"), ``inclusion_probability``, ``question``
-        (whose votes would tell most, by the chain rule) and ``clicks`` (the answers to expect). Its ``attrs`` say how large
-        the pool and the shortlist were, and which screening score was the least on the shortlist.
+        (whose votes would tell most, by the chain rule), ``question_share`` (its share of the galaxy's information) and
+        ``clicks`` (the answers to expect). Its ``attrs`` say how large the pool and the shortlist were, and which screening
+        score was the least on the shortlist.
 
     Raises
     ------
@@ -258,6 +259,7 @@ def _table(
             "arm": ["acquired"] * (len(chosen) - n_random) + ["random"] * n_random,
             "inclusion_probability": inclusion[chosen],
             "question": [reasons[name].question for name in names],
+            "question_share": [reasons[name].share for name in names],
             "clicks": [reasons[name].clicks for name in names],
         }
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from zooactive.cli.console import (
     CatalogueOption,
@@ -25,9 +29,19 @@ from zooactive.cli.console import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.catalogue import Catalogue
     from zooactive.evaluation import Evaluation
     from zooactive.workspace import Workspace
+    from zooactive.workspace_merits import WorkspaceMerits
+
+ByOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by", help="Tell the merits in bins of this column too (default: redshift and magnitude).", show_default=False
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Folder for the results (default: the model's folder).", show_default=False)
+]
 
 
 def command(
@@ -38,6 +52,8 @@ def command(
     images: ImagesOption = None,
     id_column: IdOption = None,
     rule: RuleOption = None,
+    by: ByOption = None,
+    out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure the model on the test galaxies, beside a model that has seen no image."""
@@ -46,45 +62,57 @@ def command(
         model={"folder": model},
         survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column} | {"rule": rule},
     )
-    learning, test = _galaxies(place)
+    folder = place.folder / "evaluation" if out is None and not place.model.folder.exists() else out or place.model.folder
     start_networks()
-    from zooactive.errors import ModelError
-    from zooactive.evaluation import evaluate
-    from zooactive.models import load_model
-    from zooactive.prediction import predict
-    from zooactive.writing import aside, write_how, write_json
+    from zooactive.workspace_merits import evaluate_workspace
 
-    network = load_model(place.model.folder)
-    assert test.tree is not None
-    if network.tree.columns != test.tree.columns:
-        raise ModelError(
-            f"the model in {place.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
-            f"'{test.tree.name}'; give --model of that tree"
-        )
-    with progress_bar("predicting the test galaxies", len(test)) as progress:
-        posterior = predict(network, test, draws=place.pool.draws, seed=place.pool.seed, progress=progress)
-    assert test.votes is not None
-    assert learning.votes is not None
-    merits = evaluate(posterior, test.votes, seen=learning.votes)
+    with progress_bar("predicting the test galaxies", len(place.split_survey()[2])) as progress:
+        found = evaluate_workspace(place, by=by, progress=progress)
+    merits = found.merits
     if json:
         print_table(merits.questions, as_json=True)
     else:
         print_merits(merits)
-    target = place.model.folder / "evaluation.csv"
-    with aside(target) as temporary:
-        merits.questions.to_csv(temporary, index=False)
-    write_json(target.with_suffix(".json"), merits.to_dict())
-    numbers = {key: value for key, value in merits.to_dict().items() if key not in ("classification", "coverage")}
-    write_how(target, command="evaluate", options=numbers, inputs={"model": network.fingerprint()})
+    write_merits(found, place, folder)
     note(
         f"{merits.galaxies} test galaxies: negative log-likelihood {merits.likelihood:.2f} nats a galaxy, against "
         f"{merits.constant_likelihood:.2f} for the best constant concentrations ({merits.gain:+.1%})"
     )
     last_line(
-        f"Written to {target}, with mean deviations and weighted F1, and to {target.with_suffix('.json').name}, with each "
-        "answer's precision, recall and F1, the confusion matrices and coverage; rows of the first table count galaxies of "
-        "which at least half of the volunteers were asked the question.",
+        f"Written to {folder}: evaluation.html to look at, evaluation.csv, and evaluation.json with each answer's "
+        "precision, recall and F1, the confusion matrices, coverage and reliability; rows of the first table count "
+        "galaxies of which at least half of the volunteers were asked the question.",
         command_line("predict", workspace=workspace, model=model),
+    )
+
+
+def write_merits(found: WorkspaceMerits, place: Workspace, folder: Path) -> None:
+    """Write ``evaluation.csv``, ``.json`` and ``.html`` into a folder, and how they were made beside them."""
+    from zooactive.report import write_report
+    from zooactive.report.merits import evaluation_findings
+    from zooactive.report.run import how_of
+    from zooactive.writing import aside, make_folder, write_how, write_json
+
+    merits = found.merits
+    make_folder(folder)
+    target = folder / "evaluation.csv"
+    with aside(target) as temporary:
+        merits.questions.to_csv(temporary, index=False)
+    write_json(target.with_suffix(".json"), merits.to_dict())
+    numbers = {key: value for key, value in merits.to_dict().items() if not isinstance(value, list)}
+    write_how(target, command="evaluate", options=numbers, inputs={"model": found.fingerprint})
+    write_report(
+        target.with_suffix(".html"),
+        title=f"How good is {place.model.folder.name}?",
+        lead=f"Measured on {merits.galaxies:,} galaxies of {Path(found.test.source).name} that it has not learnt from.",
+        facts=[
+            ("galaxies in the training part", f"{found.learnt_from:,}"),
+            ("test galaxies", f"{merits.galaxies:,}"),
+            ("nats a galaxy", f"{merits.likelihood:.2f}"),
+            ("without images", f"{merits.constant_likelihood:.2f}"),
+        ],
+        findings=evaluation_findings(merits, found.posterior, found.votes, uncalibrated=found.uncalibrated),
+        how={"evaluate": how_of(target)},
     )
 
 
@@ -95,6 +123,9 @@ def print_merits(merits: Evaluation) -> None:
     if len(merits.coverage):
         levels = {name: f"{float(name):.0%} intervals hold" for name in merits.coverage.columns[2:]}
         print_table(merits.coverage.rename(columns={"galaxies": "galaxies asked", **levels}), as_json=False)
+        print_table(_worth(merits), as_json=False)
+    if len(merits.by_column):
+        print_table(_by_column(merits), as_json=False)
     if len(merits.classification) != 1:
         return
     answers = merits.classification[0].to_table()
@@ -106,20 +137,30 @@ def print_merits(merits: Evaluation) -> None:
     print_table(numbered, as_json=False)
 
 
+def _worth(merits: Evaluation) -> pd.DataFrame:
+    """What the fractions of each question are worth in volunteers, and accuracy where volunteers agree."""
+    table = merits.worth[["question"]].copy()
+    table["as good as volunteers"] = [_people(value) for value in merits.worth["volunteers"]]
+    ends = zip(merits.worth["volunteers_low"], merits.worth["volunteers_high"], strict=True)
+    table["95%"] = ["-" if math.isnan(low) else f"{low:.1f}-{high:.1f}" for low, high in ends]
+    table["galaxies agreed on"] = merits.confident["confident"]
+    table["accuracy there"] = merits.confident["confident_accuracy"]
+    return table
+
+
+def _people(number: float) -> str:
+    return f"{number:.1f}" if math.isfinite(number) else "-" if math.isnan(number) else "all"
+
+
+def _by_column(merits: Evaluation) -> pd.DataFrame:
+    """The first question of the tree, in bins; the others are in the page and the JSON."""
+    first = merits.by_column[merits.by_column["question"] == merits.by_column["question"].iloc[0]]
+    table: pd.DataFrame = first[["question", "galaxies", "accuracy", "baseline", "deviation"]].reset_index(drop=True)
+    ends = zip(first["column"], first["from"], first["to"], strict=True)
+    table.insert(0, "column", [f"{name} {low:.4g} to {high:.4g}" for name, low, high in ends])
+    return table
+
+
 def _intervals(table: pd.DataFrame, name: str) -> list[str]:
     ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
     return ["-" if low != low else f"{low:.3f}-{high:.3f}" for low, high in ends]
-
-
-def _galaxies(place: Workspace) -> tuple[Catalogue, Catalogue]:
-    """The labelled galaxies that the model learnt from, and those that it never saw."""
-    from zooactive.errors import WorkspaceError
-
-    learning, _, test = place.split_survey()
-    for part, purpose in ((learning, "training"), (test, "test")):
-        if not part.labelled.any():
-            raise WorkspaceError(
-                f"{part.source} has no labelled galaxy in its {purpose} part ({len(part)} galaxies, split "
-                f"{', '.join(f'{share:g}' for share in place.survey.split)}); bring more votes, or change the split"
-            )
-    return learning.take(learning.labelled), test.take(test.labelled)

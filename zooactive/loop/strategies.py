@@ -91,6 +91,7 @@ def choose_blindly(ids: Collection[str], config: LoopConfig) -> pd.DataFrame:
             "arm": ["acquired"] * (len(chosen) - reserved) + ["random"] * reserved,
             "inclusion_probability": len(drawn) / max(len(names), 1),
             "question": "",
+            "question_share": np.nan,
             "clicks": np.nan,
         }
     )

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.errors import CatalogueError, PosteriorError
 from zooactive.evaluation import really_asked
+from zooactive.fraction_merits import vote_fractions
 from zooactive.plots.style import COLOURS, FAINT, INK, MARKERS, counted, fraction_axis, paper, short_name
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from zooactive.posterior import Posterior
-    from zooactive.tree import DecisionTree
 
 
 def fractions_scatter(axes: Axes, predicted: ArrayLike, observed: ArrayLike, *, label: str, answer: int = 0) -> Axes:
@@ -97,7 +97,7 @@ def observed_against_predicted(posterior: Posterior, votes: ArrayLike, *, questi
             "none of the questions was asked of at least half of the volunteers of any galaxy; "
             "give galaxies with votes, or other questions"
         )
-    mean, fractions = posterior.mean(), _observed(counts, tree)
+    mean, fractions = posterior.mean(), vote_fractions(counts, tree)
     names = [_drawn_answers(tree.questions[q].answers) for q in wanted]
     columns = min(3, len(wanted))
     side, pitch, head, foot = 2.5, 3.2, 0.35, 0.55 + 0.17 * math.ceil(max(map(len, names)) / 2)  # inches
@@ -139,9 +139,3 @@ def _all_rows(votes: ArrayLike, posterior: Posterior) -> NDArray[np.float64]:
     if counts.shape != needed:
         raise PosteriorError(f"the votes have the shape {counts.shape}; this posterior needs {needed}, rows as its ids")
     return counts
-
-
-def _observed(counts: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Vote fractions of each question; NaN where nobody was asked."""
-    total = tree.question_sums(counts)[..., tree.question_index]
-    return np.asarray(np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from zooactive.report.findings import (
     acquired_gallery,
+    failures_finding,
     fractions_finding,
     galaxy_finding,
     questions_finding,
     task_finding,
     training_finding,
+    tree_finding,
 )
+from zooactive.report.merits import evaluation_findings
 from zooactive.report.page import Finding, Gallery, Tile, write_report
 
 __all__ = [
@@ -17,10 +20,13 @@ __all__ = [
     "Gallery",
     "Tile",
     "acquired_gallery",
+    "evaluation_findings",
+    "failures_finding",
     "fractions_finding",
     "galaxy_finding",
     "questions_finding",
     "task_finding",
     "training_finding",
+    "tree_finding",
     "write_report",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,19 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.errors import CatalogueError
 from zooactive.evaluation import really_asked
+from zooactive.fraction_merits import vote_fractions
 from zooactive.images import encode_png
 from zooactive.plots import (
+    decision_tree,
     galaxy_posteriors,
     observed_against_predicted,
     probability_histogram,
     training_curves,
+    tree_size,
 )
 from zooactive.plots.style import paper
-from zooactive.report.page import Finding, Gallery, Tile
+from zooactive.report.page import Finding, Gallery, Tile, png
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from zooactive.posterior import Posterior
 
@@ -68,7 +69,7 @@ def acquired_gallery(selection: pd.DataFrame, pixels: Mapping[str, NDArray[np.ui
         "The galaxies to show next",
         f"{text}.\n\nThe score is what the votes on a galaxy should tell, in nats where it is a mutual information; "
         "inclusion is the probability with which a galaxy of this score enters the selection. Below it stands the question "
-        "whose votes should tell most.",
+        "whose votes should tell most, and its share of what all votes on the galaxy should tell.",
         galleries=galleries,
     )
 
@@ -112,11 +113,67 @@ def galaxy_finding(
         f"What most volunteers are expected to answer, with the expected fraction: {'; '.join(said)}.\n\n"
         f"The humps show where each fraction lies and how surely{marks and ', the rings what the volunteers said'}; "
         "questions that most volunteers would not reach are grey.",
-        picture=_png(figure),
+        picture=png(figure),
         alt=f"{drawn} each of {len(tree.questions)} questions the posterior density of every answer's vote fraction{marks}. "
         "The table gives the numbers.",
         table=pd.DataFrame(rows),
         table_caption="Expected vote fractions of the questions that most volunteers reach, with 90% credible intervals.",
+    )
+
+
+def tree_finding(posterior: Posterior, galaxy_id: str, votes: ArrayLike | None = None) -> Finding:
+    """Show the decision tree with one galaxy's probabilities on its branches.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    galaxy_id : str
+    votes : array_like, shape (answer,), optional
+        This galaxy's votes.
+    """
+    one, tree = posterior.select([galaxy_id]), posterior.tree
+    figure = paper(*tree_size(tree))
+    decision_tree(figure.add_axes((0, 0, 1, 1)), one, galaxy_id, votes)
+    mean, asked = one.mean()[0], one.asked()[0]
+    spoken = [
+        f"{question.name.removesuffix(tree.suffix)}, reached by {asked[q]:.0%}: "
+        + ", ".join(
+            f"{answer} {mean[a]:.2f}" for answer, a in zip(question.answers, range(where.start, where.stop), strict=True)
+        )
+        for q, (question, where) in enumerate(zip(tree.questions, tree.slices, strict=True))
+    ]
+    marks = " Upright marks are what the volunteers answered." if votes is not None else ""
+    return Finding(
+        f"The decision tree of galaxy {galaxy_id}",
+        "Each box is a question, with the share of all volunteers expected to reach it; branches are as wide as the share "
+        f"who take them. What less than one in ten would reach is grey.{marks}",
+        picture=png(figure),
+        alt=f"Decision tree. {'; '.join(spoken)}.",
+    )
+
+
+def failures_finding(failures: pd.DataFrame, *, limit: int = 50) -> Finding:
+    """List the galaxies whose images could not be read.
+
+    Parameters
+    ----------
+    failures : DataFrame
+        Columns id and reason; others are left out.
+    limit : int
+        How many are listed at most.
+
+    Raises
+    ------
+    CatalogueError
+        When a column is missing.
+    """
+    _need(failures, ("id", "reason"), "table of failures")
+    more = f", of which the first {limit} are listed" if len(failures) > limit else ""
+    return Finding(
+        "Images that cannot be read",
+        f"{_galaxies(len(failures))} could not be looked at{more}; nothing is known of them, and they are never chosen.",
+        table=failures[["id", "reason"]].head(limit).astype(str).reset_index(drop=True),
+        table_caption="Galaxies without a readable image, and why.",
     )
 
 
@@ -135,8 +192,7 @@ def fractions_finding(posterior: Posterior, votes: ArrayLike) -> Finding:
         return Finding(title, "No question was answered by at least half of the volunteers of any of these galaxies.")
     figure = observed_against_predicted(posterior, counts)
     chosen = asked[:, posterior.tree.question_index]
-    with np.errstate(invalid="ignore"):
-        difference = (posterior.tree.fractions(counts) - posterior.mean())[chosen]
+    difference = (vote_fractions(counts, posterior.tree) - posterior.mean())[chosen]
     rms, galaxies, panels = math.sqrt(np.mean(difference**2)), int(asked.any(1).sum()), int(asked.any(0).sum())
     return Finding(
         title,
@@ -144,7 +200,7 @@ def fractions_finding(posterior: Posterior, votes: ArrayLike) -> Finding:
         f"Over {galaxies:,} galaxies the root mean square difference is {rms:.3f}, of which a part is the chance of who "
         "happened to vote. Only galaxies of which a question was really asked are counted: at least half of their "
         "volunteers reached it.",
-        picture=_png(figure),
+        picture=png(figure),
         alt=f"Scatter of observed against predicted vote fractions in {panels} panels, one a question, with the diagonal; "
         f"the root mean square distance from it is {rms:.3f}.",
     )
@@ -166,7 +222,7 @@ def training_finding(history: pd.DataFrame) -> Finding:
         best = int(np.nanargmin(history["val_loss"].to_numpy(dtype=float)))
         lowest = float(history["val_loss"].iloc[best])
         text += f" The validation loss is lowest after {best + 1} of them, at {lowest:.3f}."
-    return Finding("Training", text, picture=_png(figure), alt=f"Loss against epoch. {text}")
+    return Finding("Training", text, picture=png(figure), alt=f"Loss against epoch. {text}")
 
 
 def task_finding(
@@ -210,7 +266,7 @@ def task_finding(
     if known.any():
         figure = paper(5.2, 3.2, layout="constrained")
         probability_histogram(figure.subplots(), probability[known], truth[known] > 0.5)
-        picture = _png(figure)
+        picture = png(figure)
         alt = f"Histogram of the probability of {answer}, for the galaxies labelled so and for the others."
     each = min(6, max(1, len(table) // 3))
     surest = np.argsort(-probability, kind="stable")
@@ -235,15 +291,22 @@ def questions_finding(question_table: pd.DataFrame) -> Finding:
     _need(question_table, ("question", "galaxies", "accuracy", "baseline"), "table of questions")
     measured = question_table[question_table["galaxies"] > 0]
     better = int((measured["accuracy"] > measured["baseline"]).sum())
-    headings = {"baseline": "commonest answer", "mean_deviation": "mean deviation"}
+    shown = question_table[["question", "galaxies", "accuracy"]].copy()
+    if {"accuracy_low", "accuracy_high"} <= set(question_table.columns):
+        ends = zip(question_table["accuracy_low"], question_table["accuracy_high"], strict=True)
+        shown["95% interval"] = [f"{low:.3f} to {high:.3f}" if low == low else "–" for low, high in ends]
+    names = {"baseline": "commonest", "mean_deviation": "deviation", "macro_f1": "F1", "auc": "AUC"}
+    for column, name in names.items():
+        if column in question_table:
+            shown[name] = question_table[column]
     return Finding(
         "Accuracy of each question",
         f"A galaxy counts as right where the answer expected to be the commonest is the volunteers' commonest. The model is "
         f"better than always giving the question's commonest answer on {better} of {len(measured)} questions.",
-        table=question_table.rename(columns=headings),
+        table=shown,
         table_caption="For each question: the galaxies of which it was really asked, the share of them that the model gets "
-        "right, the share that always giving the commonest answer gets right, and the mean absolute deviation of the vote "
-        "fractions.",
+        "right, the share that always giving the commonest answer gets right, the mean absolute deviation of the vote "
+        "fractions, and the mean F1 and area under the ROC curve of its answers, where these were measured.",
     )
 
 
@@ -256,13 +319,6 @@ _MEASURES = {
 
 
 # Inside -----------------------------------------------------------------------------------------------------------------
-
-
-def _png(figure: Figure) -> bytes:
-    """Draw at twice the size at which the page shows it, for sharp screens and print."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=192)
-    return buffer.getvalue()
 
 
 def _thumbnail(pixels: NDArray[np.uint8] | None) -> bytes | None:
@@ -281,7 +337,9 @@ def _selected_tile(row: Mapping[str, Any], pixels: Mapping[str, NDArray[np.uint8
     lines = [f"rank {row['rank']}"]
     lines += [f"score {score:.3f}"] if math.isfinite(score) else []
     lines += [f"inclusion {chance:.2g}"] if math.isfinite(chance) else []
-    lines += [f"for {row['question']}"] if isinstance(row.get("question"), str) and row["question"] else []
+    if isinstance(row.get("question"), str) and row["question"]:
+        share = float(row.get("question_share", math.nan))
+        lines += [f"{row['question']}: {share:.0%} of its information" if math.isfinite(share) else f"for {row['question']}"]
     return _tile(str(row["id"]), lines, pixels)
 
 

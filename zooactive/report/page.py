@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import math
 import numbers
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from zooactive.writing import aside
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,13 @@ def write_report(
     with aside(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return out
+
+
+def png(figure: Figure) -> bytes:
+    """Draw a figure at twice the size at which the page shows it, for sharp screens and print."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=192)
+    return buffer.getvalue()
 
 
 def _data_uri(picture: bytes) -> str:

@@ -13,16 +13,17 @@ from zooactive.acquisition.selection_files import read_selection
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import CatalogueError, WorkspaceError
 from zooactive.images import Preprocessing, decode_many
-from zooactive.posterior import Posterior
 from zooactive.report.findings import (
     acquired_gallery,
-    fractions_finding,
+    failures_finding,
     galaxy_finding,
-    questions_finding,
     task_finding,
     training_finding,
+    tree_finding,
 )
+from zooactive.report.merits import evaluation_findings
 from zooactive.report.page import Finding, write_report
+from zooactive.tree_files import BUNDLED
 from zooactive.workspace import Workspace
 
 _PICTURE = Preprocessing(size=128)
@@ -39,7 +40,7 @@ def report_workspace(place: Workspace, out: str | Path) -> Path:
     facts: list[tuple[str, str]] = []
     findings: list[Finding] = []
     how: dict[str, Any] = {}
-    for gather in (_selection, _test_galaxies, _training, _tasks):
+    for gather in (_selection, _test_galaxies, _training, _tasks, _failures):
         gather(place, facts, findings, how)
     if not findings:
         raise WorkspaceError(f"{place.folder} holds nothing to report yet; run `zooactive train` first")
@@ -70,40 +71,38 @@ def _selection(place: Workspace, facts: list[tuple[str, str]], findings: list[Fi
         ("galaxies in the pool", f"{len(stored):,}"),
         ("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"),
     ]
-    how["acquire"] = _how(place.acquire.out.with_name(place.acquire.out.name + ".how.json"))
-    how["predict"] = _how(place.pool.predictions / "how.json")
+    how["acquire"] = how_of(place.acquire.out)
+    how["predict"] = how_of(place.pool.predictions)
     findings.append(acquired_gallery(selection, pixels))
     first = str(selection["id"].iloc[0])
-    findings.append(galaxy_finding(next(stored.posteriors({first})), first, pixels))
+    posterior = next(stored.posteriors({first}))
+    findings += [galaxy_finding(posterior, first, pixels), tree_finding(posterior, first)]
 
 
 def _test_galaxies(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     """What the model says of galaxies that it never saw, against the volunteers."""
-    from zooactive.evaluation import evaluate
-    from zooactive.models import load_model
-    from zooactive.prediction import predict
+    from zooactive.workspace_merits import evaluate_workspace
 
-    if not (place.model.folder / "model").is_dir() or place.survey.catalogue is None:
+    saved = (place.model.folder / "model").is_dir() or place.model.folder == Path(BUNDLED)
+    if not saved or place.survey.catalogue is None:
         return
-    network = load_model(place.model.folder)
-    learning, _, test = (part.take(part.labelled) for part in place.split_survey())
-    if len(test) == 0 or len(learning) == 0 or test.votes is None or learning.votes is None or test.tree is None:
+    learning, _, test = (part.labelled.any() for part in place.split_survey())
+    if not (learning and test):
         return
-    if network.tree.columns != test.tree.columns:
-        raise WorkspaceError(
-            f"the model in {place.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
-            f"'{test.tree.name}'; give --model of that tree"
-        )
-    posterior: Posterior = predict(network, test, draws=place.pool.draws, seed=place.pool.seed)
-    merits = evaluate(posterior, test.votes, seen=learning.votes)
+    found = evaluate_workspace(place)
+    merits = found.merits
     facts += [
-        ("galaxies learnt from", f"{len(learning):,}"),
+        ("galaxies in the training part", f"{found.learnt_from:,}"),
         (
             "test galaxies",
             f"{merits.galaxies:,}: {merits.likelihood:.2f} nats a galaxy, {merits.constant_likelihood:.2f} without images",
         ),
     ]
-    findings += [fractions_finding(posterior, test.votes), questions_finding(merits.questions)]
+    findings += evaluation_findings(merits, found.posterior, found.votes, uncalibrated=found.uncalibrated)
+    most = int(found.votes.sum(1).argmax())  # the galaxy that was asked most questions
+    galaxy, votes = str(found.test.ids[most]), found.votes[most]
+    findings.append(galaxy_finding(found.posterior, galaxy, _pixels(found.test.select([galaxy])), votes))
+    findings.append(tree_finding(found.posterior, galaxy, votes))
 
 
 def _training(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
@@ -112,7 +111,7 @@ def _training(place: Workspace, facts: list[tuple[str, str]], findings: list[Fin
     path = place.model.folder / "history.csv"
     if path.exists():
         findings.append(training_finding(pd.read_csv(path)))
-        how["train"] = _how(place.model.folder / "how.json")
+        how["train"] = how_of(place.model.folder)
 
 
 def _tasks(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
@@ -120,11 +119,23 @@ def _tasks(place: Workspace, facts: list[tuple[str, str]], findings: list[Findin
 
     for file in sorted((place.folder / "tasks").glob("*/finetuned.json")):
         tuned = load_finetuned(file.parent)
-        made = _how(file.parent / "how.json")
+        made = how_of(file.parent)
         table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
         pixels = _task_pixels(made.get("options", {}), list(table["id"]))
         findings.append(task_finding(tuned.task.name, tuned.evaluate(), table, pixels, answer=tuned.answer))
         how[f"finetune {tuned.task.name}"] = made
+
+
+def _failures(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+    """Images that could not be read, where there are any."""
+    import pandas as pd
+
+    tables = [folder / "failures.parquet" for folder in (place.pool.predictions, place.survey.shards)]
+    found = [pd.read_parquet(table) for table in tables if table.exists()]
+    rows = [table for table in found if len(table)]
+    if rows:
+        findings.append(failures_finding(pd.concat(rows).drop_duplicates("id")))
+        facts.append(("images that cannot be read", f"{len(findings[-1].table or ()):,}"))
 
 
 def _task_pixels(options: dict[str, Any], ids: list[str]) -> dict[str, NDArray[np.uint8]]:
@@ -141,7 +152,9 @@ def _pixels(catalogue: Catalogue) -> dict[str, NDArray[np.uint8]]:
     return {str(galaxy_id): pixels[i] for i, galaxy_id in enumerate(catalogue.ids) if i not in failures}
 
 
-def _how(path: Path) -> dict[str, Any]:
+def how_of(result: Path) -> dict[str, Any]:
+    """Read how a result was made, from beside it or from inside a folder; empty where that is not known."""
+    path = result / "how.json" if result.is_dir() else result.with_name(result.name + ".how.json")
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
