@@ -50,6 +50,22 @@ def address_of(place: str | Path) -> str | None:
     return None if found is None else f"{found[1]}://{found[2]}"
 
 
+def own_path(text: str) -> Path:
+    """Return a path as somebody wrote it, with ~ for the home folder; a ~NAME of nobody stays and is then no file."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def is_here(path: Path) -> bool:
+    """Whether a path can be looked at and is there; one that no file system takes, too long say, is not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def from_folder(folder: Path, place: Path) -> Path:
     """Return a place that a file in this folder names: an address stays what it is."""
     return place if address_of(place) else folder / place

@@ -7,6 +7,7 @@ not change: choosing rows, splitting and filtering give new ones.
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -413,16 +414,20 @@ def _from_shards(
     metadata: dict[str, Any], tree: DecisionTree | None, path: Path
 ) -> tuple[DecisionTree | None, Preprocessing | None, float | None]:
     """What shards say about themselves: tree, preprocessing, min_votes."""
-    prepared = None if metadata["preprocessing"] is None else Preprocessing.from_dict(metadata["preprocessing"])
+    least, prepared = metadata["min_votes"], None
+    if metadata["preprocessing"] is not None:
+        prepared = Preprocessing.from_dict(metadata["preprocessing"])
+    if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= sys.float_info.max:
+        raise CatalogueError(f"{path}: shards with min_votes = {least!r} are none of zooactive's; prepare them again")
     if metadata["tree"] is None:
-        return tree, prepared, None if tree is not None else metadata["min_votes"]
+        return tree, prepared, None if tree is not None else least
     stored = DecisionTree.from_dict(metadata["tree"], where=str(path))
     if tree is not None and tree.questions != stored.questions:
         raise CatalogueError(
             f"the shards in {path} hold votes of tree '{stored.name}', not of '{tree.name}'; leave the tree away, or "
             "prepare the catalogue again"
         )
-    return stored, prepared, metadata["min_votes"]
+    return stored, prepared, least
 
 
 def _read_folder(path: Path, min_votes: float | None) -> Catalogue:

@@ -5,8 +5,7 @@ A class is a clear case: a galaxy between the classes has none, and so has one f
 
 from __future__ import annotations
 
-import math
-import tomllib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +14,10 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zooactive.addresses import own_path
 from zooactive.catalogue import Catalogue
 from zooactive.errors import CatalogueError, TreeError, did_you_mean
+from zooactive.plain_values import from_toml
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import catalogs_folder, load_tree
 
@@ -70,7 +71,7 @@ class ClassRule:
                 f"fractions = {self.fractions!r}.{did_you_mean(str(self.fractions), get_args(SharesOf))} "
                 'Give "everybody", or "question" for those who were asked'
             )
-        if not _is_number(self.min_votes) or not 0 <= self.min_votes < math.inf:
+        if not _is_number(self.min_votes) or not 0 <= self.min_votes <= sys.float_info.max:
             raise CatalogueError(f"min_votes = {self.min_votes!r}; give a number of votes, 0 or more")
         if not self.trees:
             raise CatalogueError("trees is empty; name the trees whose votes the rule reads")
@@ -235,13 +236,13 @@ def load_rule(name: str | Path | ClassRule) -> ClassRule:
         return name
     path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "rules" / f"{name}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = from_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CatalogueError(
             f"there is no class rule '{name}'.{did_you_mean(str(name), list_rules())} "
             f"Known are {', '.join(list_rules())}; a rule of your own is a path that ends in .toml"
         ) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CatalogueError(f"{path} is no readable TOML: {error}") from error
     try:
         return _from_values(values, path.parent)
@@ -273,7 +274,7 @@ def _from_values(values: Mapping[str, Any], folder: Path) -> ClassRule:
             raise CatalogueError(f"{key} = {values[key]!r}; give a text")
 
     def tree(name: str) -> DecisionTree:
-        return load_tree(folder / Path(name).expanduser() if name.endswith(".toml") else name)
+        return load_tree(folder / own_path(name) if name.endswith(".toml") else name)
 
     loaded = {"trees": tuple(map(tree, values["trees"])), "result": tree(values["result"])}
     return ClassRule(**{**values, **loaded})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from zooactive.addresses import RemoteImage, address_of, remote_images
+from zooactive.addresses import RemoteImage, address_of, is_here, remote_images
 from zooactive.errors import CatalogueError, did_you_mean
 from zooactive.images import ImageSource
 from zooactive.stored_images import StoredImage
@@ -74,7 +74,7 @@ def _from_column(cells: pd.Series[Any], start: Path | str) -> tuple[ImageSource,
     paths = (cell.strip() for cell in contents if isinstance(cell, str) and cell.strip())
     first = Path(next((path for path in paths if address_of(path) is None), ""))
     # Tables often name images by the path of the machine they were made on, or by a folder that is the start already.
-    names_only = isinstance(start, Path) and not (start / first).exists() and (start / first.name).is_file()
+    names_only = isinstance(start, Path) and not is_here(start / first) and is_here(start / first.name)
     return tuple(_source(cell, start, names_only) for cell in contents)
 
 

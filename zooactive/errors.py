@@ -5,9 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 1500
+"""Characters of an error: what was received may be a megabyte, and the file and the mend stand at the two ends."""
+
 
 class ZooactiveError(Exception):
     """A failure that zooactive can explain in one or two lines."""
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        return said if len(said) <= _LONGEST else f"{said[: _LONGEST // 2]} ... {said[-_LONGEST // 2 :]}"
 
 
 class TreeError(ZooactiveError):

@@ -87,12 +87,14 @@ class Preprocessing:
         if self.stretch not in _STRETCHES:
             raise ImageError(f"preprocessing: stretch = {self.stretch!r}; use one of {', '.join(_STRETCHES)}")
         object.__setattr__(self, "crop", float(self.crop))
-        object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
-        if not self.scales or min(self.scales) <= 0 or max(self.scales) * self.crop > 1 + 1e-9:
+        widest = (1 + 1e-9) / self.crop
+        listed = isinstance(self.scales, Sequence) and len(self.scales) > 0
+        if not listed or not all(isinstance(scale, int | float) and 0 < scale <= widest for scale in self.scales):
             raise ImageError(
-                f"preprocessing: scales = {list(self.scales)} of a crop of {self.crop:g}; give at least one above 0, "
+                f"preprocessing: scales = {self.scales!r} of a crop of {self.crop:g}; give at least one above 0, "
                 "and none that is wider than the image"
             )
+        object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -101,6 +103,8 @@ class Preprocessing:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
         """Make settings from plain values, the inverse of `to_dict`; an unknown entry is an ImageError."""
+        if not isinstance(values, Mapping):
+            raise ImageError(f"preprocessing: settings are a table such as {cls().to_dict()}; received {values!r}")
         known = [field.name for field in fields(cls)]
         for key in values:
             if key not in known:

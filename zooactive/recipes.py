@@ -5,7 +5,6 @@ A recipe has a table ``[model]``, the settings of `Network`, and a table ``[trai
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zooactive.errors import TrainingError, did_you_mean
 from zooactive.images import Preprocessing
+from zooactive.plain_values import from_toml
 from zooactive.settings import read_section
 from zooactive.training_config import TrainingConfig
 from zooactive.tree import DecisionTree
@@ -143,13 +143,13 @@ def load_recipe(name: str | Path) -> Recipe:
     """
     path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "recipes" / f"{name}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = from_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TrainingError(
             f"there is no recipe '{name}'.{did_you_mean(str(name), list_recipes())} "
             f"Known are {', '.join(list_recipes())}; a recipe of your own is a path that ends in .toml"
         ) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise TrainingError(f"{path} is no readable TOML: {error}") from error
     known = [*_TEXTS, "model", "training"]
     for key in values:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from zooactive.addresses import from_folder
+from zooactive.addresses import from_folder, own_path
 from zooactive.errors import WorkspaceError, ZooactiveError, did_you_mean
 
 Section = TypeVar("Section")
@@ -65,14 +66,19 @@ def _typed(value: object, hint: Any, where: str) -> Any:
     if get_origin(hint) is tuple:
         return _items(value, get_args(hint), where)
     if Path in kinds and isinstance(value, str):
-        return Path(value).expanduser()
-    if float in kinds and isinstance(value, int) and not isinstance(value, bool):
+        return own_path(value)
+    if float in kinds and isinstance(value, int) and not isinstance(value, bool) and _in_range(value):
         return float(value)
     plain = tuple(kind for kind in kinds if kind is not type(None))
     if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path in quotes"}
         raise WorkspaceError(f"{where} = {value!r}; give {' or '.join(names[kind] for kind in plain)}")
     return value
+
+
+def _in_range(value: object) -> bool:
+    """Whether a number, if it is one, is finite as a float; TOML writes whole numbers of any length."""
+    return not isinstance(value, int | float) or abs(value) <= sys.float_info.max
 
 
 def _items(value: object, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]:
@@ -82,7 +88,7 @@ def _items(value: object, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]
     accepted = (int, float) if kind is float else (kind,)
     if (
         isinstance(value, list)
-        and all(type(item) in accepted for item in value)
+        and all(type(item) in accepted and _in_range(item) for item in value)
         and (not number or len(value) == len(kinds))
     ):
         return tuple(kind(item) for item in value)

@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from zooactive.errors import CatalogueError
+from zooactive.addresses import is_here
+from zooactive.errors import CatalogueError, ImageError
 
 _GROUPS = 4  # row groups kept: catalogues are read in order, by one reader and one that works ahead of it
 _reading = threading.Lock()  # decoding threads ask for the same group at once, and it is to be read once
@@ -60,17 +61,22 @@ class StoredImage:
         ------
         CatalogueError
             When the file was changed after its table was read.
+        ImageError
+            When the row holds a path that is no text.
         """
         with _reading:
             cells = _row_group(self.column, self.group)
-        cell = cells[self.index].as_py()
+        try:
+            cell = cells[self.index].as_py()
+        except UnicodeDecodeError as error:
+            raise ImageError(f"{self.column.file} holds a path of an image that is no text; save the table again") from error
         if isinstance(cell, dict):
             cell = cell["bytes"] if cell["bytes"] is not None else cell.get("path")
         if not isinstance(cell, str):
             return None if cell is None else bytes(cell)
         path = self.column.start / cell.strip()
         named = self.column.start / path.name  # tables often keep the path of the machine they were made on
-        return named if not path.exists() and named.is_file() else path
+        return named if not is_here(path) and is_here(named) else path
 
 
 def stored_column(file: Path, name: str, start: Path) -> StoredColumn | None:

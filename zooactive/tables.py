@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,12 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.errors import CatalogueError, did_you_mean
+from zooactive.plain_values import from_json
 from zooactive.stored_images import stored_column
 
 IMAGE_COLUMNS = ("file_loc", "image", "png_loc")
 ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
 METADATA_KEY = b"zooactive"  # in the schema of shards: tree, preprocessing, min_votes and fingerprint as JSON
 
+_SHARDS_SAY = {"tree", "preprocessing", "min_votes", "parts"}
 _FORMATS = {
     ".csv": "csv",
     ".parquet": "parquet",
@@ -130,8 +131,12 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn what the readers raise over a damaged file into one sentence."""
     try:
         yield
-    except (CatalogueError, MemoryError):
+    except CatalogueError:
         raise
+    except MemoryError as error:
+        raise CatalogueError(
+            f"{path} asks for more memory than there is; give a smaller table, or save it again if it is one"
+        ) from error
     except PermissionError as error:
         raise CatalogueError(f"{path} may not be read: permission denied; change the file's permissions") from error
     except pd.errors.EmptyDataError as error:
@@ -144,15 +149,15 @@ def _explained(path: Path) -> Iterator[None]:
 def _read_csv(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str]:
     header = [str(name) for name in pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]]
     header[0] = header[0].removeprefix("\ufeff")
-    for name in header:
-        if header.count(name) > 1:  # pandas would call the second one 'name.1'
-            raise CatalogueError(f"{path} has the column '{name}' twice; rename or remove one")
+    _refuse_twins(header, path)  # pandas would call the second one 'name.1'
     id_column = find_id_column(header, id_column, path)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
         blank = {name: _BLANK for name in header if name != id_column}  # an id may well be called "NA"
         frame = pd.read_csv(
             path,
+            names=header,  # pandas would give blank ones names of its own
+            header=0,
             dtype={id_column: str},
             keep_default_na=False,
             na_values=blank,
@@ -160,6 +165,12 @@ def _read_csv(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str]:
             low_memory=False,
         )
     return frame, id_column
+
+
+def _refuse_twins(names: Sequence[str], path: Path) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise CatalogueError(f"{path} has the column '{name}' twice; rename or remove one")
 
 
 def _read_parquet(
@@ -170,6 +181,8 @@ def _read_parquet(
 
     files = parquet_parts(path) if path.is_dir() else [path]
     names = [pq.read_schema(file).names for file in files]
+    for file, columns in zip(files, names, strict=True):
+        _refuse_twins(columns, file)
     image_column = image_column or next((known for known in IMAGE_COLUMNS if known in names[0]), None)
     start = images or (path if path.is_dir() else path.parent)
     stored = [None if image_column is None else stored_column(file, image_column, start) for file in files]
@@ -179,7 +192,8 @@ def _read_parquet(
     ]
     tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
     table = pa.concat_tables(tables, promote_options="permissive")
-    metadata = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"null"))
+    table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
+    metadata = _about_shards((table.schema.metadata or {}).get(METADATA_KEY, b"null"))
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
         raise CatalogueError(
             f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
@@ -202,20 +216,42 @@ def _read_parquet(
     return frame, id_column, metadata
 
 
+def _about_shards(text: bytes) -> dict[str, Any] | None:
+    """What shards say about themselves; None for another file, a ValueError for what no zooactive wrote."""
+    about = from_json(text)
+    if about is None:
+        return None
+    if not isinstance(about, dict) or not about.keys() >= _SHARDS_SAY or not isinstance(about["parts"], int):
+        raise ValueError("its metadata are not those of shards")
+    return about
+
+
 def _read_fits(path: Path) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
-    with path.open("rb") as stream:
+    with path.open("rb") as stream, _harmless_unless_truncated():
         if not stream.read(6).startswith((b"SIMPLE", b"\x1f\x8b")):
             raise CatalogueError(f"{path} is no FITS file, whatever its name says; give it the ending of what it is")
-    with fits.open(path, memmap=False) as hdus:
-        tables = [i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
-        if not tables:
-            raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
-        table = Table.read(hdus, format="fits", hdu=tables[0])
-        table.convert_bytestring_to_unicode()
-        return _one_value_a_row(table)
+        stream.seek(0)
+        with fits.open(stream, memmap=False) as hdus:
+            tables = [i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+            if not tables:
+                raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
+            table = Table.read(hdus, format="fits", hdu=tables[0])
+            table.convert_bytestring_to_unicode()
+            return _one_value_a_row(table)
+
+
+@contextmanager
+def _harmless_unless_truncated() -> Iterator[None]:
+    """Headers in the wild break the standard as VOTables do, which matters to nobody; a table that ends early does."""
+    from astropy.utils.exceptions import AstropyWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        warnings.filterwarnings("error", ".*truncated", AstropyWarning)
+        yield
 
 
 def _read_votable(path: Path) -> pd.DataFrame:

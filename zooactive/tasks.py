@@ -6,7 +6,6 @@ task of any column of labels.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ import pandas as pd
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import CatalogueError, TrainingError, ZooactiveError, did_you_mean
 from zooactive.images import Preprocessing
+from zooactive.plain_values import from_toml
 from zooactive.tables import read_table
 from zooactive.tree import DecisionTree, Question
 from zooactive.tree_files import catalogs_folder, load_tree
@@ -164,13 +164,13 @@ def load_task(name: str | Path | Task) -> Task:
         return name
     path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "tasks" / f"{name}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = from_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TrainingError(
             f"there is no task '{name}'.{did_you_mean(str(name), list_tasks())} Known are {', '.join(list_tasks())}; a task "
             "of your own is a path that ends in .toml, or a column of labels (--column)"
         ) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise TrainingError(f"{path} is no readable TOML: {error}") from error
     return Task.from_dict(values, where=str(path), folder=path.parent)
 

@@ -6,7 +6,7 @@ always asked. All answers in one ``asked_after`` belong to one parent question: 
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -145,7 +145,7 @@ class DecisionTree:
             if not isinstance(getattr(self, key), str):
                 raise TreeError(f"tree '{self.name}': {key} = {getattr(self, key)!r}; give a text")
         for key, value in (("volunteers", self.volunteers), ("min_votes", self.min_votes)):
-            number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+            number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
             if not number and not (key == "volunteers" and value is None):
                 raise TreeError(f"tree '{self.name}': {key} = {value!r}; give a number above 0")
 
@@ -369,6 +369,8 @@ class DecisionTree:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "tree") -> DecisionTree:
         """Make a tree from plain values (the inverse of `to_dict`); `where` names the file in errors."""
+        if not isinstance(values, Mapping):
+            raise TreeError(f"{where}: a tree is a table with a name and questions; received {values!r}")
         known = {"name", "title", "source", "citation", "suffix", "votes", "volunteers", "min_votes", "question"}
         _refuse_unknown(values, known, where)
         if not isinstance(values.get("name"), str):

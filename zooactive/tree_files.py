@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from zooactive.errors import TreeError, did_you_mean
+from zooactive.plain_values import from_toml
 from zooactive.tree import DecisionTree
 
 BUNDLED = "bundled"
@@ -60,10 +60,10 @@ def load_tree(name: str | Path | DecisionTree) -> DecisionTree:
                 "`zooactive trees` lists them; a tree of your own is a path that ends in .toml"
             )
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = from_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TreeError(f"{path} cannot be read: {error.strerror}; give the path of a tree's .toml file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise TreeError(f"{path} is no valid TOML: {error}") from error
     try:
         return DecisionTree.from_dict(values, where=str(path))

@@ -27,6 +27,7 @@ from zooactive.tables import GalaxyTable
 from zooactive.tree import DecisionTree
 
 MISSING = -999.0  # how catalogues of Galaxy Zoo write that a value is missing
+_MOST = 1e9  # votes on an answer; more are no people, and sums of them may be no numbers
 _NOISE = 1e-3  # votes; an excess below this is the last printed digit of a fraction
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
@@ -160,7 +161,7 @@ def _where(table: GalaxyTable, row: int, column: Hashable, source: str) -> str:
 def _numbers(table: GalaxyTable, name: str, source: str) -> NDArray[np.float64]:
     """Read a column of votes: blank and -999 become 0; what no count or fraction can be is refused."""
     cells = table.frame[name]
-    if pd.api.types.is_numeric_dtype(cells.dtype):
+    if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_complex_dtype(cells.dtype):
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
         wrong = np.zeros(len(values), dtype=bool)
     else:
@@ -169,7 +170,7 @@ def _numbers(table: GalaxyTable, name: str, source: str) -> NDArray[np.float64]:
         values = pd.to_numeric(texts.mask(blank), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
         wrong = np.isnan(values) & ~blank
     values = np.where(np.isnan(values) | (values == MISSING), 0.0, values)
-    wrong |= ~np.isfinite(values) | (values < 0)
+    wrong |= ~((values >= 0) & (values <= _MOST))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise CatalogueError(
@@ -192,7 +193,7 @@ def _volunteers(table: GalaxyTable, tree: DecisionTree, volunteers: float | str 
             f"{source}: tree '{tree.name}' holds {tree.votes}, which need a number of volunteers to become counts; "
             "give volunteers=, for example 40"
         )
-    if not (np.isfinite(number) and number > 0):
+    if not 0 < number <= _MOST:
         raise CatalogueError(f"{source}: volunteers = {number}; give the number of people behind the fractions, above 0")
     return np.full(len(table.ids), float(number))
 
@@ -285,7 +286,12 @@ def _read_fraction(
 
 def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
     answers = tree.questions[0].answers
-    codes, labels = pd.factorize(table.frame[column])
+    try:
+        codes, labels = pd.factorize(table.frame[column])
+    except TypeError as error:
+        raise CatalogueError(
+            f"{source}: the cells of the label column '{column}' hold several values each; give one label a row"
+        ) from error
     meanings = np.zeros(len(labels) + 1, dtype=np.int64)
     meanings[-1] = -1  # blank cells have code -1
     for code, label in enumerate(labels):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import tomllib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from zooactive.addresses import own_path
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.class_rules import load_rule
 from zooactive.errors import WorkspaceError, did_you_mean
 from zooactive.images import Preprocessing
+from zooactive.plain_values import from_toml
 from zooactive.recipes import Network, load_recipe
 from zooactive.settings import read_section
 from zooactive.tasks import Task, load_task, task_of_column
@@ -331,8 +332,8 @@ def parse_workspace(text: str, path: Path) -> Workspace:
         When the text is no TOML, or has unknown or ill-typed entries.
     """
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = from_toml(text)
+    except ValueError as error:
         raise WorkspaceError(f"{path} is no valid TOML: {error}; mend that line") from error
     return _workspace(values, path)
 
@@ -356,7 +357,7 @@ def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
     }
     tasks = {name: replace(task, task=_own_file(task.task, path.parent)) for name, task in tasks.items()}
     if loaded["model"].start not in (None, BUNDLED, IMAGENET):
-        loaded["model"] = replace(loaded["model"], start=str(path.parent / Path(loaded["model"].start).expanduser()))
+        loaded["model"] = replace(loaded["model"], start=str(path.parent / own_path(loaded["model"].start)))
     files = {entry: _own_file(getattr(loaded["survey"], entry), path.parent) for entry in ("tree", "rule")}
     loaded["survey"] = replace(loaded["survey"], **files)
     return Workspace(path.parent, tasks=tasks, **loaded)
@@ -376,10 +377,11 @@ def _with_recipe(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Two tables as one, tables inside them too; where both have an entry, the one above counts."""
-    tables = {key: _merged(below[key], value) for key, value in above.items() if isinstance(below.get(key), Mapping)}
+    both = [key for key, value in above.items() if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)]
+    tables = {key: _merged(below[key], above[key]) for key in both}
     return {**below, **above, **tables}
 
 
 def _own_file(name: str | None, folder: Path) -> str | None:
     """The name of a tree, rule or task as it is, or the path of one's own .toml file from the workspace's folder."""
-    return str(folder / Path(name).expanduser()) if name is not None and name.endswith(".toml") else name
+    return str(folder / own_path(name)) if name is not None and name.endswith(".toml") else name

@@ -5,7 +5,6 @@ Columns: https://help.zooniverse.org/next-steps/data-exports
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from zooactive.labels.rows import places_of, rows_of
 from zooactive.labels.wording import Wording, WorkflowWording, plain, version_of
+from zooactive.plain_values import from_json
 
 COLUMNS = (
     "classification_id", "user_name", "user_ip", "workflow_id", "workflow_version", "created_at", "annotations",
@@ -140,6 +140,8 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
         version = version_of(row["workflow_version"])
     except ValueError as error:
         raise Unusable("an id or a version that is no number") from error
+    if not 0 <= identity < 1 << 63:
+        raise Unusable("an id or a version that is no number")
     workflow = wording.workflows.get(workflow_id)
     if workflow is None:
         raise Unusable(f"workflow {workflow_id}, which the wording does not name")
@@ -151,10 +153,13 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
         raise Unusable("created_at is no time") from error
     galaxy = _galaxy(row["subject_data"], workflow)
     try:
-        annotations = json.loads(row["annotations"])
+        annotations = from_json(row["annotations"])
     except ValueError as error:
         raise Unusable("annotations are no JSON") from error
-    columns = _answers(annotations, workflow, wording, dropped, identity)
+    try:
+        columns = _answers(annotations, workflow, wording, dropped, identity)
+    except RecursionError as error:
+        raise Unusable("annotations of another shape") from error
     if not columns:
         raise Unusable("no answer to a question of the tree")
     return Classification(identity, galaxy, row["user_name"] or row["user_ip"], at, columns)
@@ -163,13 +168,14 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
 def _galaxy(subject_data: str, workflow: WorkflowWording) -> str:
     """The galaxy's id: {SUBJECT: {entry: value, ...}}."""
     try:
-        (metadata,) = json.loads(subject_data).values()
+        subjects = from_json(subject_data)
     except ValueError as error:
-        broken = isinstance(error, json.JSONDecodeError)
-        raise Unusable("subject_data is no JSON" if broken else "several subjects, or none, at once") from error
-    except (AttributeError, TypeError) as error:
-        raise Unusable("subject_data of another shape") from error
-    return galaxy_in(metadata, workflow.galaxy)
+        raise Unusable("subject_data is no JSON") from error
+    if not isinstance(subjects, Mapping):
+        raise Unusable("subject_data of another shape")
+    if len(subjects) != 1:
+        raise Unusable("several subjects, or none, at once")
+    return galaxy_in(next(iter(subjects.values())), workflow.galaxy)
 
 
 def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
@@ -182,12 +188,16 @@ def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
     """
     if not isinstance(metadata, Mapping):
         raise Unusable("metadata of another shape")
-    found = next((metadata[name] for name in names if metadata.get(name) not in (None, "")), None)
+    entries = (metadata.get(name) for name in names)
+    found = next((entry for entry in entries if entry is not None and str(entry).strip()), None)
     if found is None:
         raise Unusable("a subject whose metadata has no id of a galaxy")
     if isinstance(found, float):
         raise Unusable("an id of a galaxy that was rounded; upload ids as text")
-    return str(found).strip()
+    text = str(found).strip()
+    if not isinstance(found, str | int) or not text.isprintable():  # half of a sign that JSON wrote as two can be no text
+        raise Unusable("an id of a galaxy that is no text")
+    return text
 
 
 def _flat(annotations: Any) -> Iterator[tuple[str, Any]]:

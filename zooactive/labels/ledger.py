@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _AT_ONCE = 50_000
+_KEY_LENGTH = 16  # bytes
+_MERGE_AGAIN = "delete the folder and merge all exports again"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Ledger:
         if self._file.exists():
             import pyarrow.parquet as pq
 
-            columns = pq.read_schema(self._file).metadata[b"columns"].decode().split("\n")
+            with self._explained():
+                columns = pq.read_schema(self._file).metadata[b"columns"].decode().split("\n")
             if columns != list(tree.columns):
                 raise CatalogueError(
                     f"{self.folder} holds classifications of another tree than '{tree.name}'; give another folder"
@@ -119,14 +123,38 @@ class Ledger:
     def _key(self) -> bytes:
         if not self._key_file.exists():
             with aside(self._key_file) as temporary:
-                temporary.write_bytes(secrets.token_bytes(16))
+                temporary.write_bytes(secrets.token_bytes(_KEY_LENGTH))
             self._key_file.chmod(0o600)
-        return self._key_file.read_bytes()
+        key = self._key_file.read_bytes()
+        if len(key) != _KEY_LENGTH:
+            raise CatalogueError(f"{self._key_file} is damaged; restore it from a copy, or {_MERGE_AGAIN}")
+        return key
 
     def _table(self) -> pa.Table:
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        return pq.read_table(self._file) if self._file.exists() else _as_table([], b"")
+        empty = _as_table([], b"")
+        if not self._file.exists():
+            return empty
+        with self._explained():
+            table = pq.read_table(self._file).replace_schema_metadata(None).cast(empty.schema)
+            table.validate(full=True)
+            answers = pc.list_flatten(table["answers"])
+            if any(column.null_count for column in [*table.columns, answers]):
+                raise ValueError("cells are blank")
+            if len(answers) and not 0 <= pc.min(answers).as_py() <= pc.max(answers).as_py() < len(self.tree.columns):
+                raise ValueError("answers that the tree has not")
+        return table
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn whatever Parquet raises over damaged bytes into one sentence."""
+        try:
+            yield
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CatalogueError(f"{self._file} is damaged ({reason}); restore it from a copy, or {_MERGE_AGAIN}") from error
 
 
 def _as_table(batch: list[Classification], key: bytes) -> pa.Table:

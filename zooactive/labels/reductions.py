@@ -9,7 +9,6 @@ https://github.com/zooniverse/aggregation-for-caesar/blob/master/panoptes_aggreg
 from __future__ import annotations
 
 import ast
-import json
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from zooactive.labels.slugs import Slugs
 from zooactive.labels.subject_export import SubjectExport
 from zooactive.labels.totals import as_votes, drop_unreachable
 from zooactive.labels.wording import Wording
+from zooactive.plain_values import from_json
 
 COLUMNS = ("subject_id", "workflow_id", "task", "reducer")
 _WHAT = "a reduction of the question reducer of panoptes-aggregation"
@@ -151,7 +151,7 @@ def _nested(text: str) -> list[tuple[str, str]]:
     try:
         values: Any = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        values = json.loads(text)
+        values = from_json(text)
     try:
         pairs = dict(values).items()
     except TypeError as error:

@@ -5,12 +5,12 @@ Columns: https://help.zooniverse.org/next-steps/data-exports
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from zooactive.labels.classifications import Dropped, Unusable, galaxy_in
 from zooactive.labels.rows import places_of, rows_of
 from zooactive.labels.wording import Wording
+from zooactive.plain_values import from_json
 
 _COLUMNS = ("subject_id", "metadata")
 _WHAT = "a subject export of the Zooniverse (Data exports)"
@@ -70,7 +70,7 @@ class SubjectExport:
     def _add(self, subject: int, text: str) -> None:
         for names, galaxies in self._galaxies.items():
             try:
-                galaxy = galaxy_in(json.loads(text), names)
+                galaxy = galaxy_in(from_json(text), names)
                 if galaxies.setdefault(subject, galaxy) != galaxy:
                     raise Unusable("a subject that shows two galaxies by the subject export")
             except ValueError:

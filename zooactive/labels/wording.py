@@ -20,7 +20,6 @@ own names are taken. Case, Markdown, pictures and white space do not count.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.errors import CatalogueError, TreeError, did_you_mean
+from zooactive.plain_values import from_toml
 from zooactive.tables import ID_COLUMNS
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import load_tree
@@ -105,10 +105,10 @@ def load_wording(path: str | Path) -> Wording:
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = from_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{path} cannot be read: {error}; give the file that words the workflow") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise CatalogueError(f"{path} is no valid TOML: {error}; mend that line") from error
     for key in values:
         if key not in ("tree", "workflow"):

@@ -1,0 +1,52 @@
+"""TOML and JSON as plain values: whatever is wrong with a text is a ValueError, and never the parser's own trouble."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+
+def from_toml(text: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises
+    ------
+    ValueError
+        When it is none, holds a number with more digits than Python reads, or is nested too deeply.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("its lists or tables are nested too deeply") from error
+
+
+def from_json(text: str | bytes) -> Any:
+    """Read JSON.
+
+    Raises
+    ------
+    ValueError
+        When it is none, or is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("its lists or objects are nested too deeply") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read the JSON object in a file.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    ValueError
+        When it holds something else.
+    """
+    values = from_json(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError(f"a {type(values).__name__} stands there in place of an object")
+    return values
