@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.errors import ModelError, ZooactiveError
+from zooactive.plain_values import read_object
 from zooactive.task_merits import purity, question_accuracies, task_merits
 from zooactive.tasks import Task
 from zooactive.writing import aside, write_json
@@ -109,10 +109,14 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
 
     folder = Path(folder)
     try:
-        about = json.loads((folder / "finetuned.json").read_text(encoding="utf-8"))
+        about = read_object(folder / "finetuned.json")
         task = Task.from_dict(about["task"], where=str(folder / "finetuned.json"))
-        prior = None if about.get("prior") is None else tuple(about["prior"])
+        prior = None if about.get("prior") is None else tuple(map(float, about["prior"]))
+        prevalence = None if about.get("prevalence") is None else float(about["prevalence"])
         held_out, history = (pd.read_csv(folder / f"{name}.csv", dtype={"id": str}) for name in ("held_out", "history"))
-    except (OSError, ValueError, TypeError, KeyError, ZooactiveError) as error:
+        measured = [name for column in task.load_tree().columns for name in (column, f"{column}_votes")]
+        if not np.isfinite(held_out[measured].to_numpy(dtype=float)).all() or held_out["id"].isna().any():
+            raise ValueError("the held-out table has blank cells")
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, ZooactiveError) as error:
         raise ModelError(f"{folder} holds no fine-tuned model; make one with `zooactive finetune`") from error
-    return FinetunedModel(load_model(folder / "model"), task, held_out, history, prior, about.get("prevalence"))
+    return FinetunedModel(load_model(folder / "model"), task, held_out, history, prior, prevalence)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
+from zooactive.errors import ModelError
 from zooactive.images import Preprocessing
 
 ENOUGH = 512
@@ -62,6 +63,21 @@ class ImageStatistics:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str) -> ImageStatistics:
+        """Make statistics from plain values, the inverse of `to_dict`; `where` names the file in errors.
+
+        Raises
+        ------
+        ModelError
+            When they are not the four numbers twice.
+        """
+        try:
+            mean, spread = ({name: float(values[part][name]) for name in _ADVICE} for part in ("mean", "spread"))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ModelError(f"{where}: images = {values!r} are no statistics of images; save the model again") from error
+        return cls(mean, spread)
 
 
 def describe_images(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.errors import PosteriorError, ZooactiveError
+from zooactive.plain_values import from_json
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 from zooactive.writing import aside
@@ -53,12 +54,12 @@ def read_posterior(path: str | Path) -> Posterior:
     PosteriorError
         When there is no posterior in the file.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         table = pq.read_table(path)
-        about = json.loads(table.schema.metadata[b"zooactive"])
+        table.validate(full=True)
+        about = from_json(table.schema.metadata[b"zooactive"])
         tree, draws = DecisionTree.from_dict(about["tree"], where=str(path)), about["draws"]
         lists = {name: table[name].combine_chunks().flatten().to_numpy() for name in table.column_names if name != "id"}
         by_galaxy = lists["concentrations"].reshape(-1, draws, len(tree.columns))
@@ -68,5 +69,5 @@ def read_posterior(path: str | Path) -> Posterior:
         raise PosteriorError(f"{path} is missing; write it with zooactive.write_posterior") from error
     except ZooactiveError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except Exception as error:  # Parquet and its metadata fail in many ways
         raise PosteriorError(f"{path} is damaged, or holds no posterior; write it with zooactive.write_posterior") from error

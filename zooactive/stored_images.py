@@ -62,14 +62,14 @@ class StoredImage:
         CatalogueError
             When the file was changed after its table was read.
         ImageError
-            When the row holds a path that is no text.
+            When the row cannot be read.
         """
         with _reading:
             cells = _row_group(self.column, self.group)
         try:
             cell = cells[self.index].as_py()
-        except UnicodeDecodeError as error:
-            raise ImageError(f"{self.column.file} holds a path of an image that is no text; save the table again") from error
+        except (UnicodeDecodeError, IndexError) as error:
+            raise ImageError(f"{self.column.file} is damaged at an image or its path; fetch it again") from error
         if isinstance(cell, dict):
             cell = cell["bytes"] if cell["bytes"] is not None else cell.get("path")
         if not isinstance(cell, str):

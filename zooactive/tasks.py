@@ -109,6 +109,8 @@ class Task:
             For unknown, missing or ill-typed entries.
         """
         known = [field.name for field in fields(cls)]
+        if not isinstance(values, Mapping):
+            raise TrainingError(f"{where}: a task is a table with the entries name and tree; received {values!r}")
         for key, value in values.items():
             if key not in known:
                 raise TrainingError(f"{where}: the entry '{key}' is unknown.{did_you_mean(key, known)}")

@@ -58,8 +58,13 @@ def read_selection(path: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        selection = pd.read_csv(path, dtype={"id": str})
-        selection[["id", "score", "rank", "arm", "inclusion_probability"]]
-    except (OSError, ValueError, KeyError) as error:
+        selection = pd.read_csv(path, converters={"id": str})  # an id may well be called "NA"
+        selection[["score", "rank", "inclusion_probability"]].apply(pd.to_numeric)
+        ids, _ = selection["id"].str.strip(), selection["arm"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AcquisitionError(f"{path} holds no selection; make one with `zooactive acquire`") from error
+    doubtful = (ids == "") | ids.duplicated()
+    if doubtful.any():
+        row = int(doubtful.to_numpy().argmax())
+        raise AcquisitionError(f"{path}, row {row + 1}: the id '{ids[row]}' is blank or there twice; select again")
     return selection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zooactive.errors import ZooactiveError
 from zooactive.models.head_ensemble import HeadEnsemble
 from zooactive.models.laplace_head import LaplaceHead
 from zooactive.models.linear_draws import LinearDraws, damaged, read_saved
@@ -24,5 +25,7 @@ def load_draws(path: str | Path) -> LinearDraws:
     arrays, about, tree = read_saved(path)
     try:
         return KINDS[about.get("kind", LinearHead.kind)].restored(arrays, about, tree)
-    except (KeyError, TypeError) as error:
+    except ZooactiveError:
+        raise
+    except Exception as error:  # of settings that are none, each fails in its own way
         raise damaged(path) from error

@@ -324,7 +324,8 @@ class GalaxyModel:
             raise ModelError(f"the weights in {folder} are not those of its {ABOUT}: a save was interrupted; save again")
         self._set_arrays(arrays, head.kernel, head.bias)
         self.factors = scales[0] if scales else None
-        self.images = None if about.get("images") is None else ImageStatistics(**about["images"])
+        looks = about.get("images")
+        self.images = None if looks is None else ImageStatistics.from_dict(looks, where=str(folder / ABOUT))
 
     def _set_arrays(self, arrays: Sequence[NDArray[Any]], kernel: NDArray[Any], bias: NDArray[Any]) -> None:
         for weight, array in zip(self.encoder.weights, arrays, strict=True):
@@ -356,7 +357,7 @@ def load_model(folder: str | Path) -> GalaxyModel:
         model = _built(about["model"], str(folder / ABOUT))
     except ZooactiveError as error:
         raise ModelError(f"{folder / ABOUT}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # of settings that are none, each fails in its own way
         raise ModelError(f"{folder / ABOUT} is damaged ({error}); save the model again") from error
     model._assign(folder, about)
     return model

@@ -18,11 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.errors import ModelError, ZooactiveError
 from zooactive.models.activation import activate
+from zooactive.plain_values import from_json
 from zooactive.tree import DecisionTree
 from zooactive.writing import aside
 
 GALAXIES_AT_ONCE = 256
 DRAWS_AT_ONCE = 16
+MOST_DRAWS = 65536
 # Every matrix product has this one size, the last one padded, and is summed up in float64 before it is rounded: a product of
 # another size, and on some processors another row of the same product, is summed up in another order, and a galaxy's numbers
 # must not depend on its neighbours, its shard or the number of draws.
@@ -151,9 +153,12 @@ def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
     """
     try:
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            about: dict[str, Any] = json.loads(str(file["about"]))
+            about: dict[str, Any] = from_json(str(file["about"]))
             tree = DecisionTree.from_dict(about["tree"], where=str(path))
-            return {name: file[name] for name in file.files if name != "about"}, about, tree
+            arrays = {name: file[name] for name in file.files if name != "about"}
+            if any(array.dtype.kind not in "fiu" for array in arrays.values()):
+                raise ValueError("arrays that are no numbers")
+            return arrays, about, tree
     except FileNotFoundError as error:
         raise ModelError(f"{path} is missing; give the head.npz of a saved model") from error
     except ZooactiveError:
@@ -169,8 +174,8 @@ def damaged(path: str | Path) -> ModelError:
 
 def check_draws(draws: int, seed: int) -> None:
     """Refuse impossible numbers of draws and seeds, with a ModelError."""
-    if draws < 1 or not 0 <= seed < 2**64:
-        raise ModelError(f"{draws} draws with seed {seed} were asked for; give at least one draw and a seed from 0 up")
+    if not 1 <= draws <= MOST_DRAWS or not 0 <= seed < 2**64:
+        raise ModelError(f"{draws} draws with seed {seed} were asked for; give 1 to {MOST_DRAWS} draws and a seed from 0 up")
 
 
 def check_galaxies(galaxies: int, purpose: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.errors import ModelError
+from zooactive.errors import ModelError, ZooactiveError
 from zooactive.models.activation import check_concentrations
 from zooactive.models.linear_draws import LinearDraws, check_draws, check_linear, damaged, noise, read_saved
 from zooactive.tree import DecisionTree
@@ -114,7 +114,9 @@ class LinearHead(LinearDraws):
             raise ModelError(f"{path} holds draws of the kind '{about['kind']}'; give the head.npz of a saved model")
         try:
             return cls.restored(arrays, about, tree)
-        except (KeyError, TypeError) as error:
+        except ZooactiveError:
+            raise
+        except Exception as error:  # of settings that are none, each fails in its own way
             raise damaged(path) from error
 
     def _arrays(self) -> dict[str, NDArray[Any]]:

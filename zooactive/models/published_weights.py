@@ -17,7 +17,6 @@ neither would give its features. For ImageNet take "imagenet"; of the other, the
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ from zooactive.errors import ModelError
 from zooactive.models.backbones import nested_layers
 from zooactive.models.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
 from zooactive.models.galaxy_model import GalaxyModel
+from zooactive.plain_values import read_object
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import IMAGENET
 
@@ -209,10 +209,10 @@ def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
 def _refuse_other_architectures(path: Path) -> None:
     """Look at the description that the Hugging Face hub puts beside a file, where there is one."""
     try:
-        about = json.loads(path.with_name("config.json").read_text(encoding="utf-8"))
+        about = read_object(path.with_name("config.json"))
     except (OSError, ValueError):
         return
-    architecture = about.get("architecture", "efficientnet_b0") if isinstance(about, dict) else "efficientnet_b0"
+    architecture = about.get("architecture", "efficientnet_b0")
     if architecture != "efficientnet_b0":
         raise ModelError(f"{path} holds '{architecture}', as its config.json says; only efficientnet_b0 can be read")
 

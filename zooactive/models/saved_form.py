@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.errors import ModelError
+from zooactive.plain_values import read_object
 from zooactive.tree_files import BUNDLED, catalogs_folder
 
 FORMAT = 1
@@ -38,10 +38,10 @@ def read_about(folder: Path) -> dict[str, Any]:
     """Read ``model.json``; a ModelError when it describes no model that this version can read."""
     path = folder / ABOUT
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_object(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error}); save the model again") from error
-    if not isinstance(about, dict) or not {"format", "model", "fingerprint"} <= set(about):
+    if not {"format", "model", "fingerprint"} <= set(about):
         raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
     if about["format"] != FORMAT:
         raise ModelError(f"{path} has format {about['format']}, this zooactive reads {FORMAT}; install the version it names")
@@ -55,7 +55,7 @@ def read_arrays(path: Path) -> list[NDArray[Any]]:
             return [widened(file[name]) for name in sorted(file.files)]
     except FileNotFoundError as error:
         raise ModelError(f"{path} is missing; the model is incomplete: save it again") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged zip fails in many ways
         raise ModelError(f"{path} is damaged ({error}); save the model again") from error
 
 

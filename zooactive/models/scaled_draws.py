@@ -62,7 +62,10 @@ class ScaledDraws(LinearDraws):
 
 def checked_factors(factors: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
     """Return factors as float64 (question,), or raise a ModelError."""
-    values = np.asarray(factors, dtype=np.float64)
+    try:
+        values = np.asarray(factors, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = np.full(1, np.nan)
     if values.shape != (len(tree.questions),) or not (np.isfinite(values) & (values > 0)).all():
         raise ModelError(
             f"the factors {values.tolist()} do not fit tree '{tree.name}'; give {len(tree.questions)} numbers above 0, one "

@@ -14,8 +14,9 @@ from zooactive.catalogue import Catalogue
 from zooactive.errors import ImageError, PosteriorError
 from zooactive.models.linear_draws import LinearDraws
 from zooactive.prediction.features import Batch, Progress
+from zooactive.prediction.part_files import about_part
 from zooactive.prediction.parts import PartWriter, PredictionConfig
-from zooactive.prediction.stored import Predictions, about_part, open_predictions, read_journal
+from zooactive.prediction.stored import Predictions, open_predictions, read_journal
 from zooactive.writing import aside, explained, write_how, write_json
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def write_predictions(
     head = model.scaled(model.linear_head()) if head is None else head
     journal = _journal(model, head, catalogue, config)
     before = read_journal(out)
-    if before is not None and before["fingerprint"] != journal["fingerprint"]:
+    if before is not None and before.get("fingerprint") != journal["fingerprint"]:
         raise PosteriorError(
             f"{out} holds predictions of another model, catalogue, seed or kind of draws, or with other settings; choose "
             "another folder or delete this one"

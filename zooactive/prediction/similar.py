@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.errors import PosteriorError, did_you_mean
+from zooactive.plain_values import from_json
 from zooactive.prediction.stored import Predictions, read_journal
 from zooactive.writing import aside
 
@@ -72,15 +73,32 @@ def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 
 
 def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
     """Ids and unit vectors (galaxy, component) of all galaxies, from the folder where they are there already."""
+    file = predictions.folder / _FILE
+    run = str((read_journal(predictions.folder) or {}).get("fingerprint"))
+    found = _read_index(file, run)
+    if found is None:
+        _write_index(predictions, file, run)
+        found = _read_index(file, run)
+    if found is None:
+        raise PosteriorError(f"{file} cannot be read as it was written; is the disk sound?")
+    return found
+
+
+def _read_index(file: Path, run: str) -> tuple[list[str], NDArray[np.float32]] | None:
+    """What stands in the folder; None where there is nothing, of another run, or damaged: it can be made again."""
     import pyarrow.parquet as pq
 
-    file = predictions.folder / _FILE
-    run = (read_journal(predictions.folder) or {}).get("fingerprint")
-    if not file.exists() or json.loads(pq.read_schema(file).metadata[b"zooactive"])["run"] != run:
-        _write_index(predictions, file, str(run))
-    rows = pq.read_table(file)
-    vectors = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return rows["id"].to_pylist(), vectors.reshape(rows.num_rows, -1)
+    try:
+        rows = pq.read_table(file)
+        if from_json(rows.schema.metadata[b"zooactive"])["run"] != run:
+            return None
+        vectors = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+        ids = rows["id"].to_pylist()
+        if not np.isfinite(vectors).all() or not all(isinstance(galaxy_id, str) for galaxy_id in ids):
+            return None
+        return ids, vectors.reshape(len(ids), -1)
+    except Exception:
+        return None
 
 
 def _write_index(predictions: Predictions, file: Path, run: str) -> None:

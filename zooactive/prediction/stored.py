@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,12 +16,13 @@ from zooactive.catalogue import Catalogue
 from zooactive.errors import PosteriorError
 from zooactive.models.draws_files import load_draws
 from zooactive.models.linear_draws import LinearDraws
+from zooactive.plain_values import read_object
 from zooactive.posterior import Posterior
 from zooactive.prediction.features import Batch
+from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained, read_rows, rows_in
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from zooactive.finetuned_model import FinetunedModel
     from zooactive.models import GalaxyModel
@@ -113,9 +113,7 @@ class Predictions:
     @cached_property
     def has_embeddings(self) -> bool:
         """Whether embeddings are stored."""
-        import pyarrow.parquet as pq
-
-        return bool(self.parts) and "embedding" in pq.read_schema(self.parts[0]).names
+        return bool(self.parts) and "embedding" in columns_of(self.parts[0])
 
     def _refuse_without_embeddings(self) -> None:
         if not self.has_embeddings:
@@ -126,13 +124,11 @@ class Predictions:
 
     def embeddings(self) -> Iterator[tuple[list[str], NDArray[np.float16]]]:
         """Yield ids and embeddings (galaxy, feature), part by part."""
-        import pyarrow.parquet as pq
-
         for part in self.parts:
             self._refuse_without_embeddings()
-            rows = pq.read_table(part, columns=["id", "embedding"])
+            rows = read_rows(part, ["id", "embedding"])
             if rows.num_rows:
-                yield rows["id"].to_pylist(), _flat(rows["embedding"])
+                yield rows["id"].to_pylist(), embeddings_in(part, rows)
 
     def catalogue(self) -> Catalogue:
         """Return the galaxies of the run, those that failed last in each part, with the columns that were passed through.
@@ -140,14 +136,13 @@ class Predictions:
         They have no images; an image that failed is named by its path.
         """
         import pandas as pd
-        import pyarrow.parquet as pq
 
         ids: list[str] = []
         images: list[Path | None] = []
         tables = []
         for part in self.parts:
             about = about_part(part)
-            rows = pq.read_table(part, columns=["id", *about["passed"]]).to_pandas()
+            rows = _frame(part, ["id", *about["passed"]])
             failed = about["failures"]
             ids += [*rows["id"], *(failure["id"] for failure in failed)]
             images += [*([None] * len(rows)), *(Path(failure["path"]) for failure in failed)]
@@ -157,16 +152,14 @@ class Predictions:
 
     def stream_features(self, batches: Iterable[range]) -> Iterator[Batch]:
         """Yield the stored features of batches of rows of `catalogue`, each within one part, in order."""
-        import pyarrow.parquet as pq
-
-        ends = np.cumsum([pq.read_metadata(part).num_rows + len(about_part(part)["failures"]) for part in self.parts])
+        ends = np.cumsum([rows_in(part) + len(about_part(part)["failures"]) for part in self.parts])
         open_part = -1
         for rows in batches:
             part = int(np.searchsorted(ends, rows.start, side="right"))
             if part != open_part:
                 self._refuse_without_embeddings()
                 open_part, begin = part, int(ends[part - 1]) if part else 0
-                known = _flat(pq.read_table(self.parts[part], columns=["embedding"])["embedding"])
+                known = embeddings_in(self.parts[part], read_rows(self.parts[part], ["embedding"]))
                 reasons = [failure["reason"] for failure in about_part(self.parts[part])["failures"]]
                 features = np.concatenate([known, np.zeros((len(reasons), known.shape[1]), dtype=np.float16)])
                 failures = {begin + len(known) + row: reason for row, reason in enumerate(reasons)}
@@ -174,30 +167,25 @@ class Predictions:
             yield Batch(rows, features[rows.start - begin : rows.stop - begin], here)
 
     def __len__(self) -> int:
-        import pyarrow.parquet as pq
-
-        return sum(pq.read_metadata(part).num_rows for part in self.parts)
+        return sum(rows_in(part) for part in self.parts)
 
     def known(self, ids: Collection[str]) -> list[str]:
         """Return those of the ids that are here, in the order of the catalogue; no draw is made for them."""
         import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
         asked = pa.array(sorted(set(ids)), pa.string())
-        columns = (pq.read_table(part, columns=["id"])["id"].cast(pa.string()) for part in self.parts)
+        columns = (read_rows(part, ["id"])["id"].cast(pa.string()) for part in self.parts)
         return [name for column in columns for name in column.filter(pc.is_in(column, asked)).to_pylist()]
 
     def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
         """Screen the pool for `zooactive.acquire`: by the stored scores, or where there are none by new draws."""
-        import pyarrow.parquet as pq
-
         if score not in _STORED_SCREENS or self.redrawn:
             yield from PosteriorPool(self).screenings(score, artifacts=artifacts)
             return
         columns = list(artifact_columns(self.tree)) if artifacts else []
         for part in self.parts:
-            rows = pq.read_table(part, columns=["id", SCREEN, *columns])
+            rows = read_rows(part, ["id", SCREEN, *columns])
             share = sum((rows[column].to_numpy().astype(float) for column in columns), np.zeros(len(rows)))
             yield Screening(rows["id"].combine_chunks(), rows[SCREEN].to_numpy(), share if artifacts else None)
 
@@ -205,15 +193,14 @@ class Predictions:
         """Yield the posteriors of some galaxies, part by part; embeddings are read where one of them is."""
         import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
         wanted = pa.array(sorted(ids), pa.string())
         for part in self.parts:
-            here = pc.is_in(pq.read_table(part, columns=["id"])["id"].cast(pa.string()), wanted)
+            here = pc.is_in(read_rows(part, ["id"])["id"].cast(pa.string()), wanted)
             if pc.any(here).as_py():
                 self._refuse_without_embeddings()
-                rows = pq.read_table(part, columns=["id", "embedding"]).filter(here)
-                yield self._posterior(rows["id"].to_pylist(), _flat(rows["embedding"]))
+                rows = read_rows(part, ["id", "embedding"]).filter(here)
+                yield self._posterior(rows["id"].to_pylist(), embeddings_in(part, rows))
 
     def _posterior(self, ids: list[str], features: NDArray[np.float16]) -> Posterior:
         concentrations = self.head.posterior_concentrations(features, draws=self.draws, seed=self.seed)
@@ -236,19 +223,14 @@ class Predictions:
     def table(self) -> pd.DataFrame:
         """Return every stored column but the embeddings and the draws, one row a galaxy."""
         import pandas as pd
-        import pyarrow.parquet as pq
 
-        names = [name for name in pq.read_schema(self.parts[0]).names if name not in ("embedding", "concentrations")]
-        table: pd.DataFrame = pd.concat(
-            [pq.read_table(part, columns=names).to_pandas() for part in self.parts], ignore_index=True
-        )
+        names = [name for name in columns_of(self.parts[0]) if name not in ("embedding", "concentrations")]
+        table: pd.DataFrame = pd.concat([_frame(part, names) for part in self.parts], ignore_index=True)
         return table
 
     def failures(self) -> pd.DataFrame:
         """Return the galaxies that could not be predicted: id, path, reason."""
-        import pandas as pd
-
-        return pd.read_parquet(self.folder / "failures.parquet")
+        return _frame(self.folder / "failures.parquet", ["id", "path", "reason"])
 
 
 def open_predictions(folder: str | Path) -> Predictions:
@@ -266,28 +248,25 @@ def open_predictions(folder: str | Path) -> Predictions:
         if journal is None:
             state = "no predictions; run `zooactive predict`, or give the folder that it wrote"
         raise PosteriorError(f"{folder} holds {state}")
+    for entry, least in (("draws", 1), ("seed", 0), ("rows_per_part", 1)):
+        value = journal.get(entry)
+        if type(value) is not int or value < least:
+            raise PosteriorError(
+                f"{folder / 'journal.json'}: {entry} = {value!r}; the file is damaged: delete the folder and predict again"
+            )
     return Predictions(folder, load_draws(folder / "head.npz"), journal["draws"], journal["seed"])
 
 
-def about_part(part: Path) -> dict[str, Any]:
-    """Return what a part says about itself: the run, the columns that were passed through, and which galaxies failed."""
-    import pyarrow.parquet as pq
-
-    about: dict[str, Any] = json.loads(pq.read_schema(part).metadata[b"zooactive"])
-    return about
-
-
-def _flat(embedding: pa.ChunkedArray) -> NDArray[np.float16]:
-    """A column of lists of one length as an array (row, feature)."""
-    width = embedding.type.list_size
-    flat: NDArray[np.float16] = embedding.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(-1, width)
+def _frame(part: Path, columns: list[str]) -> pd.DataFrame:
+    rows = read_rows(part, columns)
+    with explained(part):
+        frame: pd.DataFrame = rows.to_pandas()
+        return frame
 
 
 def read_journal(folder: Path) -> dict[str, Any] | None:
     """Return what a folder of predictions says about its run; None where there is none."""
     try:
-        journal: dict[str, Any] = json.loads((folder / "journal.json").read_text(encoding="utf-8"))
+        return read_object(folder / "journal.json")
     except (OSError, ValueError):
         return None
-    return journal

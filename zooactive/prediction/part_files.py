@@ -1,0 +1,105 @@
+"""Parts of stored predictions as they lie on the disk: what is damaged there is told by its name and the mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.errors import PosteriorError, ZooactiveError
+from zooactive.plain_values import from_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_FAILURE = {"id", "path", "reason"}
+
+
+def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read some columns of a part, or all.
+
+    Raises
+    ------
+    PosteriorError
+        When the file is damaged or lacks a column.
+    """
+    import pyarrow.parquet as pq
+
+    with explained(part):
+        rows = pq.read_table(part, columns=None if columns is None else list(columns))
+        rows.validate(full=True)
+        if "id" in rows.column_names and rows["id"].null_count:
+            raise ValueError("ids are missing")
+        return rows
+
+
+def columns_of(part: Path) -> list[str]:
+    """Names of a part's columns; a PosteriorError when the file is damaged."""
+    import pyarrow.parquet as pq
+
+    with explained(part):
+        names: list[str] = pq.read_schema(part).names
+        return names
+
+
+def rows_in(part: Path) -> int:
+    """How many galaxies a part holds; a PosteriorError when the file is damaged."""
+    import pyarrow.parquet as pq
+
+    with explained(part):
+        return int(pq.read_metadata(part).num_rows)
+
+
+def about_part(part: Path) -> dict[str, Any]:
+    """Return what a part says about itself: the run, the columns that were passed through, and which galaxies failed.
+
+    Raises
+    ------
+    PosteriorError
+        When it does not say so.
+    """
+    import pyarrow.parquet as pq
+
+    with explained(part):
+        about: dict[str, Any] = from_json(pq.read_schema(part).metadata[b"zooactive"])
+        names, failures = about["passed"], about["failures"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError("the names of its columns are none")
+        texts = [text for failure in failures for text in failure.values()]
+        if any(failure.keys() != _FAILURE for failure in failures) or not all(isinstance(text, str) for text in texts):
+            raise ValueError("its failures are no ids, paths and reasons")
+        return about
+
+
+def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
+    """Return the embeddings of rows that were read of a part, (galaxy, feature).
+
+    Raises
+    ------
+    PosteriorError
+        When the column holds something else.
+    """
+    with explained(part):
+        column = rows["embedding"]
+        flat: NDArray[np.float16] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        if flat.dtype != np.float16:
+            raise ValueError(f"its embeddings are {flat.dtype}")
+        return flat.reshape(rows.num_rows, column.type.list_size)
+
+
+@contextmanager
+def explained(part: Path) -> Iterator[None]:
+    """Turn whatever is raised over a damaged part into one sentence."""
+    try:
+        yield
+    except ZooactiveError:
+        raise
+    except Exception as error:  # Parquet and its metadata fail in many ways
+        reason = " ".join(str(error).split())[:200]
+        raise PosteriorError(
+            f"{part} is damaged ({reason}); delete it and run the same predict command again, which makes it anew"
+        ) from error
