@@ -60,9 +60,11 @@ def ray(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The pages in docs/_build/html; a warning is an error."""
-    session.install("-e", ".", *group("docs"))
+    """The pages in docs/_build/html: no warning, no dead link inside, every block run (or those of the pages given)."""
+    session.install("-e", ".[ray]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    session.run("python", "docs/check_links.py", "docs/_build/html")
+    session.run("python", "docs/run_blocks.py", *session.posargs)
 
 
 @nox.session

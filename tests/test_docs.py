@@ -6,7 +6,7 @@ import importlib.util
 import re
 import runpy
 import shlex
-import tomllib
+import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
@@ -16,15 +16,9 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
-PAGES = [path.stem for path in sorted(DOCS.glob("*.md"))]
 
 # The tutorial speaks of this warning; everything else that is warned of is an error here too.
 pytestmark = pytest.mark.filterwarnings("ignore:.*taken for rounding and kept:UserWarning")
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """Fenced blocks of one language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (DOCS / f"{page}.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
 def load(path: Path) -> ModuleType:
@@ -32,34 +26,66 @@ def load(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # where dataclasses look for the annotations' names
     spec.loader.exec_module(module)
     return module
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
-def test_the_python_of_a_page_runs_and_prints_what_the_page_says(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    monkeypatch.chdir(tmp_path)
-    for block in blocks(page, "toml"):
-        name = re.match(r"# (\S+\.toml)\n", block)
-        if name:
-            Path(name[1]).write_text(block)
-    namespace: dict[str, Any] = {"__name__": "page"}
-    for block in blocks(page, "python"):
-        few = re.sub(r"epochs=\d+", "epochs=1", block)
-        exec(compile(few, f"{page}.md", "exec"), namespace)
-    if page == "tutorial":
-        return  # with one epoch it prints other numbers
-    printed = capsys.readouterr().out
-    for block in blocks(page, "text"):
-        # The last digits are the processor's own; words and layout are not.
-        assert re.sub(r"\d+\.\d+", "0", block) in re.sub(r"\d+\.\d+", "0", printed)
+RUN, LINKS = load(DOCS / "run_blocks.py"), load(DOCS / "check_links.py")
+BLOCKS = {page.stem: RUN.blocks_of(page) for page in RUN.PAGES}
+# Pages with commands are run by `nox -s docs`, which takes minutes.
+PYTHON_ONLY = [
+    page
+    for page, found in BLOCKS.items()
+    if any(block.language in RUN.PYTHON for block in found) and not any(block.language in RUN.SHELL for block in found)
+]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_toml_of_a_page_is_toml(page: str):
-    assert all(tomllib.loads(block) for block in blocks(page, "toml"))
+def test_the_tutorial_is_run_by_the_tests():
+    assert "tutorial" in PYTHON_ONLY
+
+
+@pytest.mark.parametrize("page", PYTHON_ONLY)
+def test_the_python_of_a_page_runs_and_prints_what_the_page_says(page: str, tmp_path: Path):
+    tally = RUN.Tally()
+    RUN.run_page(DOCS / f"{page}.md", tmp_path, tally, epochs=1 if page == "tutorial" else None)
+    assert tally.counts["run"] == sum(block.language == "python" for block in BLOCKS[page])
+
+
+@pytest.mark.parametrize(
+    "page", [page for page, found in BLOCKS.items() if any(block.language == "toml" for block in found)]
+)
+def test_the_toml_of_a_page_is_understood_by_the_reader_of_its_kind(page: str, tmp_path: Path):
+    for block in BLOCKS[page]:
+        if block.language == "toml":
+            RUN.read_toml(block, tmp_path)
+
+
+def test_a_block_that_prints_something_else_than_its_page_says_is_an_error(tmp_path: Path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(1 + 1, 0.5)\n```\n\n```text\n2 0.7\n```\n")
+    RUN.run_page(page, tmp_path, RUN.Tally())
+    page.write_text(
+        "```console\n$ mkdir inside\n$ cd inside\n```\n\n```console\n$ basename $PWD\n```\n\n```text\noutside\n```\n"
+    )
+    with pytest.raises(RUN.BlockError, match=r"(?s)page\.md:10: the page says\noutside.*inside"):
+        RUN.run_page(page, tmp_path, RUN.Tally())
+
+
+def test_a_block_is_left_alone_with_a_reason_only(tmp_path: Path):
+    page, tally = tmp_path / "page.md", RUN.Tally()
+    page.write_text("<!-- not run: it needs a cluster -->\n```console\n$ false\n```\n")
+    RUN.run_page(page, tmp_path, tally)
+    assert tally.left == [f"{page}:2: not run: it needs a cluster"]
+    page.write_text("<!-- a comment -->\n```console\n$ false\n```\n")
+    with pytest.raises(RUN.BlockError, match="exit code 1"):
+        RUN.run_page(page, tmp_path, tally)
+
+
+def test_a_dead_link_of_built_pages_is_found(tmp_path: Path):
+    (tmp_path / "a.html").write_text('<a href="b.html#there">b</a> <a href="b.html#gone">b</a> <a href="https://c.d">c</a>')
+    (tmp_path / "b.html").write_text('<h1 id="there">b</h1> <img src="gone.png">')
+    assert LINKS.dead_links(tmp_path) == (3, ["a.html: b.html#gone", "b.html: gone.png"])
 
 
 def test_the_commands_of_every_page_exist_with_their_options():
@@ -68,9 +94,9 @@ def test_the_commands_of_every_page_exist_with_their_options():
     from zooactive.cli import app
 
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    text = "".join(block for page in PAGES for block in blocks(page, "console")).replace("\\\n", "")
-    lines = text.splitlines()
-    commands = [shlex.split(line.removeprefix("$ ")) for line in lines if line.startswith("$ zooactive")]
+    console = [block for found in BLOCKS.values() for block in found if block.language == "console"]
+    lines = [line for block in console for line in RUN.commands_of(block)]
+    commands = [shlex.split(line, comments=True) for line in lines if line.startswith("zooactive")]
     assert commands
     for _, name, *words in commands:
         command = known[name]
@@ -81,7 +107,7 @@ def test_the_commands_of_every_page_exist_with_their_options():
 
 
 @pytest.mark.parametrize(
-    "section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "tasks.NAME"]
+    "section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "loop", "tasks.NAME"]
 )
 def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(section: str):
     from zooactive import workspace
@@ -94,6 +120,7 @@ def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(sect
         "training.augmentation": Augmentation,
         "pool": workspace.Pool,
         "acquire": workspace.Acquire,
+        "loop": workspace.Rounds,
         "tasks.NAME": workspace.TaskLabels,
     }
     text = (DOCS / "workspace.md").read_text()
@@ -114,23 +141,14 @@ def test_the_page_about_the_commands_is_that_of_the_commands():
     assert (DOCS / "cli.md").read_text() == load(DOCS / "make_cli.py").page()
 
 
-def test_the_examples_of_the_workspace_file_are_understood(tmp_path: Path):
-    from zooactive.workspace import load_workspace
-
-    for block in blocks("workspace", "toml"):
-        (tmp_path / "zooactive.toml").write_text(block)
-        assert load_workspace(tmp_path / "zooactive.toml").folder == tmp_path
-
-
 def test_every_page_is_in_the_contents():
-    listed = re.findall(r"^(\w+)$", "\n".join(blocks("index", r"\{toctree\}")), re.MULTILINE)
-    assert sorted([*listed, "index"]) == PAGES
+    listed = re.findall(r"^(\w+)$", "\n".join(block.text for block in BLOCKS["index"]), re.MULTILINE)
+    assert sorted([*listed, "index"]) == sorted(BLOCKS.keys() - {"README"})
 
 
-@pytest.mark.parametrize("page", [REPOSITORY / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.stem)
-def test_every_file_that_a_page_links_to_is_there(page: Path):
-    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
+@pytest.mark.parametrize("page", RUN.PAGES, ids=lambda page: page.stem)
+def test_every_file_and_heading_that_a_page_links_to_is_there(page: Path):
+    assert LINKS.dead_links_of_markdown(page)[1] == []
 
 
 @pytest.mark.parametrize("script", sorted((REPOSITORY / "examples").glob("*.py")), ids=lambda path: path.stem)
