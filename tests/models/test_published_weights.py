@@ -10,8 +10,9 @@ import pytest
 
 from zooactive.errors import ModelError
 from zooactive.models import GalaxyModel, load_published, start_from_published
+from zooactive.models.backbones import nested_layers
 from zooactive.models.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD
-from zooactive.models.published_weights import is_published
+from zooactive.models.published_weights import is_published, timm_name
 from zooactive.recipes import Network
 from zooactive.tree_files import load_tree
 
@@ -121,7 +122,7 @@ def without(arrays, key):
     ("spoil", "told"),
     [
         (lambda a: without(a, "blocks.3.1.bn2.running_var"), r"'blocks\.3\.1\.bn2\.running_var' is missing from"),
-        (lambda a: a | {"blocks.0.1.conv_dw.weight": a["bn1.bias"]}, r"holds 'blocks\.0\.1\.conv_dw\.weight', which an eff"),
+        (lambda a: a | {"blocks.0.1.conv_dw.weight": a["bn1.bias"]}, r"holds 'blocks\.0\.1\.conv_dw\.weight', which no net"),
         (lambda a: a | {"bn2.bias": a["bn1.bias"]}, r"'bn2\.bias' has shape \(32,\) in place of \(1280,\)"),
         (lambda a: a | {"conv_head.weight": a["conv_head.weight"][..., 0]}, r"shape \(1280, 320, 1\) in place of"),
         (lambda a: a | {"conv_stem.weight": a["conv_stem.weight"][:, :1]}, r"\(32, 3, 3, 3\); set channels = 1$"),
@@ -132,7 +133,7 @@ def without(arrays, key):
         ),
         (
             lambda a: {"layer1.0.conv1.weight": a["bn1.bias"]},
-            r"of timm's efficientnet_b0, and holds layer1\.0\.conv1\.weight",
+            r"of timm's efficientnet_b0 or tf_efficientnet_lite0, and holds layer1\.0\.conv1\.weight",
         ),
     ],
 )
@@ -252,3 +253,21 @@ def test_a_download_that_fails_is_told_in_one_sentence(monkeypatch):
     with pytest.raises(ModelError, match="could not get ImageNet's weights") as caught:
         load_published("imagenet", "rings", image_size=SIZE)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_excitation_is_lite0_and_every_weight_of_it_is_taken(write):
+    arrays = {key: value for key, value in checkpoint().items() if ".se." not in key}
+    model = load_published(write(arrays), "rings", image_size=SIZE)
+    assert model.backbone == "efficientnet_lite0"
+    taken = {
+        timm_name(layer.name, weight.name): weight for layer in nested_layers(model.encoder) for weight in layer.weights
+    }
+    assert set(taken) == set(arrays)
+    assert model.encoder.count_params() == sum(array.size for array in arrays.values()) == 3_413_024
+    assert (numpy_of(taken["conv_stem.weight"]).transpose(3, 2, 0, 1) == arrays["conv_stem.weight"]).all()
+    assert (
+        numpy_of(taken["blocks.5.0.conv_dw.weight"])[:, :, :, 0].transpose(2, 0, 1)
+        == arrays["blocks.5.0.conv_dw.weight"][:, 0]
+    ).all()
+    with pytest.raises(ModelError, match="set backbone = 'efficientnet_lite0'"):
+        start_from_published(GalaxyModel("rings", backbone="efficientnet_b0_timm", image_size=SIZE), write(arrays))

@@ -19,11 +19,16 @@ def channels(request) -> int:
     return request.param
 
 
+@pytest.fixture(scope="module", params=["efficientnet_b0", "tf_efficientnet_lite0"])
+def architecture(request) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def theirs(channels):
+def theirs(architecture, channels):
     """timm's network with random weights, statistics included, so that none can be mistaken for another."""
     torch.manual_seed(0)
-    network = timm.create_model("efficientnet_b0", pretrained=False, num_classes=0, in_chans=channels)
+    network = timm.create_model(architecture, pretrained=False, num_classes=0, in_chans=channels)
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d) and module.bias is not None:
@@ -52,14 +57,15 @@ def checkpoint(theirs, tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", [64, 75, 224])
-def test_timms_weights_give_timms_features(theirs, checkpoint, channels, size):
+def test_timms_weights_give_timms_features(architecture, theirs, checkpoint, channels, size):
     pixels = np.random.default_rng(size).random((3, size, size, channels), np.float32)
     with torch.no_grad():
-        expected = theirs(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).numpy()
+        shown = 2 * pixels - 1 if architecture == "tf_efficientnet_lite0" else pixels
+        expected = theirs(torch.from_numpy(shown.transpose(0, 3, 1, 2).copy())).numpy()
     model = load_published(checkpoint, "rings", image_size=size)
     assert model.preprocessing.channels == channels
     difference = np.abs(np.asarray(model.encoder(pixels)) - expected).max()
-    print(f"{size} pixels, {channels} channels: features spread {expected.std():.3f}, differ by {difference:.2e}")
+    print(f"{architecture}, {size} px, {channels} channels: spread {expected.std():.3f}, difference {difference:.2e}")
     assert 0.1 < expected.std() < 10
     assert expected.std(axis=0).max() > 0.01
     assert difference < TOLERANCE

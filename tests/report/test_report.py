@@ -3,8 +3,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +13,9 @@ from PIL import Image
 
 from zooactive import report
 from zooactive.errors import CatalogueError, OutputError
+from zooactive.evaluation import evaluate
 from zooactive.posterior import Posterior
+from zooactive.report.merits import _people as people
 
 NASTY = "<b>&\"x'</b>"
 IDS = [NASTY, *(f"5877325783124542{i:02}" for i in range(40))]
@@ -274,15 +274,54 @@ def test_a_training_says_when_the_validation_loss_was_lowest():
     )
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium")
-def test_a_browser_draws_the_page(whole_page, tmp_path):
-    (tmp_path / "page.html").write_text(whole_page.source, encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    options += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path / 'profile'}"]
-    picture = tmp_path / "page.png"
-    place = f"file://{tmp_path / 'page.html'}"
-    subprocess.run(
-        ["chromium", *options, f"--screenshot={picture}", "--window-size=1000,1400", place],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
-    assert len(Image.open(picture).convert("RGB").getcolors(1 << 24) or []) > 1000
+def test_an_evaluation_is_shown_whole_with_coverage_before_and_after(tmp_path, posterior, draw_votes):
+    votes = draw_votes(len(IDS))
+    merits = evaluate(posterior, votes, seen=votes, columns={"mag_r": np.linspace(14, 17, len(IDS))}, resamples=20)
+    before = merits.coverage.assign(**{"0.5": 0.25})
+    findings = report.evaluation_findings(merits, posterior, votes, uncalibrated=before)
+    by_title = {finding.title: finding for finding in findings}
+    assert list(by_title) == [
+        "Accuracy of each question", "Which answer is taken for which", "Observed and predicted vote fractions",
+        "As good as how many volunteers", "Reliability", "Do the densities keep their word", "By mag_r",
+    ]  # fmt: skip
+    covered = by_title["Do the densities keep their word"].table
+    assert covered["50% before"].tolist() == [0.25] * len(covered)
+    assert covered["50% intervals hold"].tolist() == merits.coverage["0.5"].tolist()
+    worth = by_title["As good as how many volunteers"].table
+    assert worth["accuracy there"].tolist() == pytest.approx(merits.confident["confident_accuracy"].tolist(), nan_ok=True)
+    page = report.write_report(tmp_path / "e.html", title="e", lead="", facts=[], findings=findings, how={})
+    assert "mag_r 14 to" in Page(page).source
+
+
+def test_numbers_of_volunteers_are_said_also_where_the_votes_cannot_tell():
+    inf, nan = float("inf"), float("nan")
+    assert people(9.14, 7.8, 10.5) == "9.1 (7.8 to 10)"
+    assert people(14.6, 11.3, inf) == "15 (11 to any number)"
+    assert people(inf, 60.2, inf) == "more than 60"
+    assert people(inf, inf, inf) == people(nan, nan, nan) == "more than can be told"
+
+
+def test_the_tree_is_told_in_words_too(posterior, draw_votes):
+    finding = report.tree_finding(posterior, IDS[3], draw_votes(1)[0])
+    assert "Upright marks" in finding.text
+    for question, share in zip(posterior.tree.questions, posterior.asked()[3], strict=True):
+        assert f"{question.name.removesuffix(posterior.tree.suffix)}, reached by {share:.0%}" in finding.alt
+    assert "Upright" not in report.tree_finding(posterior, IDS[3]).text
+
+
+def test_images_that_cannot_be_read_are_listed_with_the_reason():
+    table = pd.DataFrame({"id": IDS, "path": "x.jpg", "reason": ["truncated"] * len(IDS)})
+    finding = report.failures_finding(table, limit=5)
+    assert finding.text.startswith("41 galaxies could not be looked at, of which the first 5 are listed")
+    assert finding.table.columns.tolist() == ["id", "reason"]
+    assert finding.table["id"].tolist() == IDS[:5]
+    with pytest.raises(CatalogueError, match="no column 'reason'"):
+        report.failures_finding(table[["id"]])
+
+
+def test_a_tile_says_what_share_of_its_information_a_question_has(selection, pixels):
+    told = selection.assign(question=["bar"] * 5 + [""] * (len(IDS) - 5), question_share=0.408)
+    first, *_ = report.acquired_gallery(told, pixels).galleries[0].tiles
+    assert first.lines[-1] == "bar: 41% of its information"
+    older = report.acquired_gallery(told.drop(columns="question_share"), pixels).galleries[0].tiles[0]
+    assert older.lines[-1] == "for bar"

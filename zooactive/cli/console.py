@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from zooactive.workspace import Workspace
 
 # The names are written here too, so that options are checked, and help is given, without loading any network.
-BACKBONES = ("efficientnet_b0", "efficientnet_b0_imagenet", "efficientnet_b0_timm", "resnet26", "small_cnn")
+BACKBONES = (
+    "efficientnet_b0",
+    "efficientnet_b0_imagenet",
+    "efficientnet_b0_timm",
+    "efficientnet_lite0",
+    "resnet26",
+    "small_cnn",
+)
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _WIDTH_OF_A_FILE = 160
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from zooactive.errors import ModelError, did_you_mean
 from zooactive.models.efficientnet_b0 import efficientnet_b0, efficientnet_b0_imagenet, efficientnet_b0_timm
+from zooactive.models.efficientnet_lite0 import efficientnet_lite0
 from zooactive.models.resnet26 import resnet26
 from zooactive.models.small_cnn import small_cnn
 
@@ -22,6 +23,7 @@ _BUILDERS: dict[str, Builder] = {
     "efficientnet_b0": efficientnet_b0,
     "efficientnet_b0_imagenet": efficientnet_b0_imagenet,
     "efficientnet_b0_timm": efficientnet_b0_timm,
+    "efficientnet_lite0": efficientnet_lite0,
     "resnet26": resnet26,
     "small_cnn": small_cnn,
 }

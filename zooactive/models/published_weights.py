@@ -1,17 +1,19 @@
-"""Weights that others published, for EfficientNet-B0: Zoobot's and timm's files, and Keras' of ImageNet.
+"""Weights that others published, for EfficientNet-B0 and -Lite0: Zoobot's and timm's files, and Keras' of ImageNet.
 
 Published weights give their features only in the convention that they were trained in, which is a backbone of its own:
 
 ======================================  ==============================  =================================================
 weights                                 backbone                        pixels that the first layer sees
 ======================================  ==============================  =================================================
-a safetensors file in timm's naming     ``efficientnet_b0_timm``        in [0, 1] as they are: what Zoobot 2 trains on
+timm's ``efficientnet_b0``, a file      ``efficientnet_b0_timm``        in [0, 1] as they are: what Zoobot 2 trains on
+timm's ``tf_efficientnet_lite0``        ``efficientnet_lite0``          from -1 to 1: what its weights of ImageNet saw
 "imagenet", which Keras downloads       ``efficientnet_b0_imagenet``    less ImageNet's mean, by its standard deviation
 ======================================  ==============================  =================================================
 
-A safetensors file does not say what its network was trained on. timm's own weights of ImageNet (``efficientnet_b0.ra_in1k``)
-have the same names but saw normalised pixels, and ``tf_efficientnet_b0`` pads as Keras does: both could be read here, and
-neither would give its features. For ImageNet take "imagenet"; of the other, the ``config.json`` beside the file warns us.
+A file, in safetensors, does not say what its network was trained on. timm's own weights of ImageNet for B0
+(``efficientnet_b0.ra_in1k``) have the same names but saw normalised pixels, and ``tf_efficientnet_b0`` pads as Keras does:
+both could be read here, and neither would give its features. For ImageNet take "imagenet" or Lite0; of the other, the
+``config.json`` beside the file warns us.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from zooactive.plain_values import read_object
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import IMAGENET
 
+_READABLE = ("efficientnet_b0", "tf_efficientnet_lite0")
 _STEM = "conv_stem.weight"
 _HEADS = ("classifier.", "head.", "fc.")
 _COUNTER = ".num_batches_tracked"
@@ -76,7 +79,8 @@ def load_published(
     Parameters
     ----------
     weights : str or Path
-        A safetensors file of timm's or Zoobot's ``efficientnet_b0``, or "imagenet" for Keras' (downloaded when first used).
+        A safetensors file of timm's or Zoobot's ``efficientnet_b0`` or of timm's ``tf_efficientnet_lite0``; or "imagenet",
+        for Keras' own, downloaded when first used.
     tree : DecisionTree, str or Path
         Or the name or file of one.
     image_size : int
@@ -89,16 +93,16 @@ def load_published(
     Returns
     -------
     GalaxyModel
-        With the backbone ``efficientnet_b0_timm`` or ``efficientnet_b0_imagenet``. For other settings build a `GalaxyModel`
-        with that backbone and call `start_from_published`.
+        With the backbone that the weights belong to. For other settings build a `GalaxyModel` with that backbone and call
+        `start_from_published`.
 
     Raises
     ------
     ModelError
         When the file cannot be read, holds another network or another number of channels, or the download fails.
     """
-    backbone = _backbone_for(weights)
-    arrays = None if str(weights) == IMAGENET else read_timm(weights)
+    arrays = _read(weights)
+    backbone = _backbone_of(arrays)
     if channels is None:
         channels = 3 if arrays is None else arrays[_STEM].shape[1]
     model = GalaxyModel(tree, backbone=backbone, image_size=image_size, channels=channels, seed=seed)
@@ -125,15 +129,16 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
         When the model's backbone or pixels are others, the file cannot be read or holds another network, or the download
         fails. The model is then as it was.
     """
-    backbone = _backbone_for(weights)
+    arrays = _read(weights)
+    backbone = _backbone_of(arrays)
     if model.backbone != backbone:
         raise ModelError(f"backbone = '{model.backbone}' cannot start from {weights}; set backbone = '{backbone}'")
     if model.preprocessing.standardise:
         raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
-    if str(weights) == IMAGENET:
+    if arrays is None:
         _take_imagenet(model.encoder)
     else:
-        _take_timm(model.encoder, read_timm(weights), Path(weights))
+        _take_timm(model.encoder, arrays, Path(weights))
 
 
 def read_timm(path: str | Path) -> dict[str, NDArray[np.float32]]:
@@ -161,7 +166,9 @@ def read_timm(path: str | Path) -> dict[str, NDArray[np.float32]]:
     stems = [key for key in arrays if key == _STEM or key.endswith(f".{_STEM}")]
     if len(stems) != 1:
         found = ", ".join(stems or sorted(arrays)[:3]) or "nothing"
-        raise ModelError(f"{path} needs one '{_STEM}', of timm's efficientnet_b0, and holds {found}; give an encoder's file")
+        raise ModelError(
+            f"{path} needs one '{_STEM}', of timm's {' or '.join(_READABLE)}, and holds {found}; give an encoder's file"
+        )
     prefix = stems[0].removesuffix(_STEM)
     named = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
     kept = {key: array for key, array in named.items() if not key.startswith(_HEADS) and not key.endswith(_COUNTER)}
@@ -186,10 +193,18 @@ def timm_name(layer: str, weight: str) -> str:
     return f"blocks.{stage}.{unit}.{names[place[3]]}.{_WEIGHTS[weight]}"
 
 
-def _backbone_for(weights: str | Path) -> str:
+def _read(weights: str | Path) -> dict[str, NDArray[np.float32]] | None:
+    """The arrays of a file; None for ImageNet's, which Keras holds."""
     if not is_published(weights):
         raise ModelError(f"'{weights}' names no published weights; give a path that ends in .safetensors, or \"{IMAGENET}\"")
-    return "efficientnet_b0_imagenet" if str(weights) == IMAGENET else "efficientnet_b0_timm"
+    return None if str(weights) == IMAGENET else read_timm(weights)
+
+
+def _backbone_of(arrays: dict[str, NDArray[np.float32]] | None) -> str:
+    """The backbone that weights were trained in: only Lite0 has no excitation."""
+    if arrays is None:
+        return "efficientnet_b0_imagenet"
+    return "efficientnet_b0_timm" if any(".se." in key for key in arrays) else "efficientnet_lite0"
 
 
 def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -212,9 +227,11 @@ def _refuse_other_architectures(path: Path) -> None:
         about = read_object(path.with_name("config.json"))
     except (OSError, ValueError):
         return
-    architecture = about.get("architecture", "efficientnet_b0")
-    if architecture != "efficientnet_b0":
-        raise ModelError(f"{path} holds '{architecture}', as its config.json says; only efficientnet_b0 can be read")
+    architecture = about.get("architecture", _READABLE[0])
+    if architecture not in _READABLE:
+        raise ModelError(
+            f"{path} holds '{architecture}', as its config.json says; only {' and '.join(_READABLE)} can be read"
+        )
 
 
 def _own_weights(encoder: Any) -> Iterator[tuple[Any, Any]]:
@@ -227,10 +244,10 @@ def _own_weights(encoder: Any) -> Iterator[tuple[Any, Any]]:
 def _take_timm(encoder: Any, arrays: dict[str, NDArray[np.float32]], path: Path) -> None:
     """Assign timm's arrays to the encoder, once all of them are known to fit."""
     named = {timm_name(layer.name, weight.name): (layer, weight) for layer, weight in _own_weights(encoder)}
-    only = "only timm's efficientnet_b0 can be read: save its whole encoder again"
+    only = f"only timm's {' and '.join(_READABLE)} can be read: save the whole encoder again"
     for key in arrays:
         if key not in named:
-            raise ModelError(f"{path} holds '{key}', which an efficientnet_b0 has not; {only}")
+            raise ModelError(f"{path} holds '{key}', which no network that can be read has; {only}")
     fitting = []
     for key, (layer, weight) in named.items():
         if key not in arrays:

