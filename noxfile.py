@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nox
@@ -24,6 +25,23 @@ def tests(session: nox.Session) -> None:
     """The tests and the docstrings' examples; arguments go to pytest instead."""
     session.install("-e", ".", *group("test"))
     session.run("pytest", *(session.posargs or ("--doctest-modules", "zooactive", "tests")))
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """The tests with the oldest releases that pyproject allows of what it names; what these bring along is new."""
+    stated = (*PROJECT["project"]["dependencies"], *group("test"))
+    session.install("-e", ".", *(re.sub(r">=([\w.]+).*", r"==\1", requirement) for requirement in stated))
+    # Old packages call what their newer neighbours will drop one day.
+    session.run("pytest", "-W", "ignore::DeprecationWarning", *(session.posargs or ("tests",)))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Every reader against damaged and odd files: 2000 a test, or the number given."""
+    session.install("-e", ".", *group("test"))
+    number = session.posargs[0] if session.posargs else "2000"
+    session.run("pytest", "tests/fuzz", "--hypothesis-seed=0", env={"ZOOACTIVE_FUZZ": number})
 
 
 @nox.session

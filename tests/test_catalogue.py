@@ -39,7 +39,7 @@ def write(frame: pd.DataFrame, path: Path) -> Path:
     elif path.suffix == ".parquet":
         frame.to_parquet(path, index=False)
     else:
-        gaps = {name: "" if frame[name].dtype == "str" else np.nan for name in frame.columns}
+        gaps = {name: np.nan if pd.api.types.is_numeric_dtype(frame[name]) else "" for name in frame.columns}
         table = Table({name: np.array(frame[name].fillna(gaps[name]).tolist()) for name in frame.columns})
         table.write(path, format="fits" if path.suffix == ".fits" else "votable")
     return path
@@ -443,3 +443,32 @@ def test_a_rehearsal_hides_the_votes_of_all_but_a_hashed_few(tree: DecisionTree,
 def test_the_printed_form_is_one_line() -> None:
     catalogue = replace(plain(["a"]), tree=load_tree("rings"))
     assert repr(catalogue) == "Catalogue(1 galaxies from test, tree 'rings', 0 labelled)"
+
+
+def test_a_word_where_a_votable_should_have_a_number_is_refused_and_a_word_for_blank_is_blank(tmp_path: Path) -> None:
+    from astropy.table import Table
+
+    path = tmp_path / "galaxies.vot"
+    Table({"id": ["a", "b"], "mag_r": [17.25, 18.5]}).write(path, format="votable")
+    sound = path.read_text()
+    path.write_text(sound.replace("17.25", "null"))
+    assert read_catalogue(path).table["mag_r"].isna().tolist() == [True, False]
+    path.write_text(sound.replace("17.25", "bright"))
+    with pytest.raises(CatalogueError, match="'bright'"):
+        read_catalogue(path)
+
+
+def test_a_column_that_stands_twice_in_parquet_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table([["a"], [1.0], [2.0]], names=["id", "mag_r", "mag_r"]), tmp_path / "twice.parquet")
+    with pytest.raises(CatalogueError, match=r"twice\.parquet has the column 'mag_r' twice"):
+        read_catalogue(tmp_path / "twice.parquet")
+
+
+def test_more_votes_than_there_are_people_are_refused(tmp_path: Path, tree: DecisionTree) -> None:
+    columns = {name: [0.0] for name in tree.columns} | {tree.columns[0]: [1e300]}
+    pd.DataFrame({"id": ["a"], **columns}).to_parquet(tmp_path / "many.parquet")
+    with pytest.raises(CatalogueError, match=r"row 1 \(id 'a'\).*'1e\+300' is no number of votes"):
+        read_catalogue(tmp_path / "many.parquet", tree=tree)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-_LONGEST = 1500
-"""Characters of an error: what was received may be a megabyte, and the file and the mend stand at the two ends."""
+_LONGEST, _LINES = 1500, 4
+"""Characters and lines of an error: what was received may be a megabyte, and the file and the mend stand at the two ends."""
 
 
 class ZooactiveError(Exception):
@@ -14,6 +14,8 @@ class ZooactiveError(Exception):
 
     def __str__(self) -> str:
         said = super().__str__()
+        if said.count("\n") >= _LINES:
+            said = " ".join(said.split())
         return said if len(said) <= _LONGEST else f"{said[: _LONGEST // 2]} ... {said[-_LONGEST // 2 :]}"
 
 

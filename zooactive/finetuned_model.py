@@ -117,6 +117,9 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
         measured = [name for column in task.load_tree().columns for name in (column, f"{column}_votes")]
         if not np.isfinite(held_out[measured].to_numpy(dtype=float)).all() or held_out["id"].isna().any():
             raise ValueError("the held-out table has blank cells")
+        shares = (*(() if prior is None else prior), *(() if prevalence is None else (prevalence,)))
+        if prior == () or not all(0 <= share <= 1 for share in shares):
+            raise ValueError("prior and prevalence are no shares")
     except (OSError, ValueError, TypeError, KeyError, OverflowError, ZooactiveError) as error:
         raise ModelError(f"{folder} holds no fine-tuned model; make one with `zooactive finetune`") from error
     return FinetunedModel(load_model(folder / "model"), task, held_out, history, prior, prevalence)

@@ -85,7 +85,8 @@ class Posterior:
     def __init__(
         self, concentrations: ArrayLike, ids: Iterable[str], tree: DecisionTree, *, weights: ArrayLike | None = None
     ) -> None:
-        alpha = np.ascontiguousarray(concentrations, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is not finite is refused below
+            alpha = np.ascontiguousarray(concentrations, dtype=np.float32)
         names = np.array([str(galaxy_id) for galaxy_id in ids], dtype=object)
         if alpha.ndim != 3 or alpha.shape[1:] != (len(names), len(tree.columns)):
             raise PosteriorError(

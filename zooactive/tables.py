@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -255,11 +256,14 @@ def _harmless_unless_truncated() -> Iterator[None]:
 
 
 def _read_votable(path: Path) -> pd.DataFrame:
-    from astropy.io.votable import parse_single_table
+    from astropy.io.votable import exceptions, parse_single_table
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), exceptions.conf.set_temp("max_warnings", sys.maxsize):
         warnings.simplefilter("ignore")  # VOTables in the wild break the standard in harmless ways by the dozen
-        return _one_value_a_row(parse_single_table(str(path), verify="ignore").to_table(use_names_over_ids=True))
+        # A word where a number should be would become a blank cell, and that no votes; words for blank cells are that.
+        warnings.filterwarnings("error", category=exceptions.W30)
+        warnings.filterwarnings("ignore", rf".*'\s*({'|'.join(map(re.escape, _BLANK))})\s*'", exceptions.W30)
+        return _one_value_a_row(parse_single_table(str(path), verify="warn").to_table(use_names_over_ids=True))
 
 
 def _one_value_a_row(table: Any) -> pd.DataFrame:

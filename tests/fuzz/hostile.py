@@ -36,7 +36,7 @@ def fuzzed(few: int) -> Callable[[Any], Any]:
         max_examples=MANY or few,
         derandomize=not MANY,
         database=None,
-        deadline=timedelta(seconds=20),  # what takes longer over a few kilobytes hangs
+        deadline=timedelta(minutes=2),  # what takes longer over a few kilobytes hangs, however busy the machine
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,13 +59,15 @@ def read_selection(path: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        selection = pd.read_csv(path, converters={"id": str})  # an id may well be called "NA"
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
+            selection = pd.read_csv(path, converters={"id": str}, index_col=False)  # an id may well be called "NA"
         selection[["score", "rank", "inclusion_probability"]].apply(pd.to_numeric)
         ids, _ = selection["id"].str.strip(), selection["arm"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pd.errors.ParserWarning) as error:
         raise AcquisitionError(f"{path} holds no selection; make one with `zooactive acquire`") from error
     doubtful = (ids == "") | ids.duplicated()
     if doubtful.any():
         row = int(doubtful.to_numpy().argmax())
-        raise AcquisitionError(f"{path}, row {row + 1}: the id '{ids[row]}' is blank or there twice; select again")
+        raise AcquisitionError(f"{path}, row {row + 1}: the id '{ids.iloc[row]}' is blank or there twice; select again")
     return selection

@@ -46,8 +46,9 @@ class HeadEnsemble(LinearDraws):
     tree: DecisionTree
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kernel", np.ascontiguousarray(self.kernel, dtype=np.float32))
-        object.__setattr__(self, "bias", np.ascontiguousarray(self.bias, dtype=np.float32))
+        with np.errstate(over="ignore"):  # what is not finite is refused below
+            object.__setattr__(self, "kernel", np.ascontiguousarray(self.kernel, dtype=np.float32))
+            object.__setattr__(self, "bias", np.ascontiguousarray(self.bias, dtype=np.float32))
         check_concentrations(self.concentrations)
         check_linear(self.kernel, self.bias, self.tree)
         if self.kernel.ndim != 3:

@@ -66,7 +66,8 @@ def checked_factors(factors: ArrayLike, tree: DecisionTree) -> NDArray[np.float6
         values = np.asarray(factors, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         values = np.full(1, np.nan)
-    if values.shape != (len(tree.questions),) or not (np.isfinite(values) & (values > 0)).all():
+    limits = np.finfo(np.float32)
+    if values.shape != (len(tree.questions),) or not ((values >= limits.tiny) & (values <= limits.max)).all():
         raise ModelError(
             f"the factors {values.tolist()} do not fit tree '{tree.name}'; give {len(tree.questions)} numbers above 0, one "
             "for each question"
