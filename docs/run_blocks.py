@@ -27,7 +27,9 @@ import tomllib
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -263,31 +265,40 @@ def stage() -> Iterator[Path]:
         yield folder
 
 
+def run_alone(page: Path) -> Tally:
+    """Run a page in a fresh folder, and say how long it took."""
+    tally, began = Tally(), time.monotonic()
+    try:
+        with stage() as folder:
+            run_page(page, folder, tally)
+    except BlockError as error:
+        tally.failures.append(str(error))
+    took, work = time.monotonic() - began, sum(os.times()[:4])
+    print(f"{page.name}: {took:.0f} s, {work:.0f} s of a processor core", file=sys.stderr, flush=True)
+    return tally
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run pages, say what was done, and return 1 where one failed."""
+    """Run pages, each in a process of its own, say what was done, and return 1 where one failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("pages", nargs="*", type=Path, help="Markdown files (default: README.md and all of docs/)")
-    pages = [page.resolve() for page in parser.parse_args(arguments).pages] or PAGES
+    parser.add_argument("--jobs", type=int, default=2, help="Pages at a time (default: 2).")
+    options = parser.parse_args(arguments)
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="1", MPLBACKEND="Agg", COLUMNS="120")
-    tally = Tally()
-    for page in pages:
-        began, worked = time.monotonic(), sum(os.times()[:4])
-        try:
-            with stage() as folder:
-                run_page(page, folder, tally)
-        except BlockError as error:
-            tally.failures.append(str(error))
-            print(f"FAILED {error}", file=sys.stderr)
-        took, work = time.monotonic() - began, sum(os.times()[:4]) - worked
-        print(f"{page.name}: {took:.0f} s, {work:.0f} s of a processor core", file=sys.stderr, flush=True)
-    print("\n".join(tally.left))
-    counts = tally.counts
+    total = Tally()
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        for tally in pool.map(run_alone, [page.resolve() for page in options.pages] or PAGES):
+            total.counts.update(tally.counts)
+            total.left += tally.left
+            total.failures += tally.failures
+    print("\n".join([*total.left, *(f"FAILED {failure}" for failure in total.failures)]))
+    counts = total.counts
     print(
         f"{counts['run']} blocks run, {counts['compared']} outputs compared, {counts['parsed']} blocks of TOML read;",
         end=" ",
     )
-    print(f"{counts['not run']} not run, {counts['not compared']} not compared; {len(tally.failures)} pages failed")
-    return bool(tally.failures)
+    print(f"{counts['not run']} not run, {counts['not compared']} not compared; {len(total.failures)} pages failed")
+    return bool(total.failures)
 
 
 if __name__ == "__main__":
