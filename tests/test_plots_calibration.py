@@ -55,7 +55,7 @@ def test_bins_of_few_galaxies_and_the_second_of_two_answers_are_not_drawn(measur
     two = table[table["question"] == "edge-on"]
     axes = reliability_lines(paper(3, 3).subplots(), table, "edge-on")
     assert axes.get_legend_handles_labels()[1] == [two["answer"].iloc[0]]
-    drawn = [line for line in axes.lines if line.get_gid() != "diagonal"][0]
+    drawn = next(line for line in axes.lines if line.get_gid() != "diagonal")
     assert len(drawn.get_xdata()) == (two[two["answer"] == two["answer"].iloc[0]]["galaxies"] >= 5).sum()
 
 
@@ -94,5 +94,6 @@ def test_branches_are_as_wide_as_the_share_who_take_them(measured, tree):
     decision_tree(axes, posterior, "7")
     widths = [patch.get_linewidth() for patch in axes.patches if type(patch).__name__ == "PathPatch"]
     joint = posterior.joint_mean()[7]
-    expected = [joint[a] for q in range(len(tree.questions)) if tree.parents[q] >= 0 for a in np.flatnonzero(tree.leads_to[q])]
+    children = [q for q in range(len(tree.questions)) if tree.parents[q] >= 0]
+    expected = [joint[a] for q in children for a in np.flatnonzero(tree.leads_to[q])]
     assert np.corrcoef(widths, expected)[0, 1] > 0.999

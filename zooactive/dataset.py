@@ -162,7 +162,7 @@ def on_every_device(devices: Sequence[str] | None = None) -> Iterator[None]:
         with tf.distribute.MirroredStrategy(names).scope() if len(names) > 1 else nullcontext():
             yield
         return
-    names = keras.distribution.list_devices("gpu") if devices is None else list(devices)
+    names = _graphics_cards() if devices is None else list(devices)
     before = keras.distribution.distribution()
     if len(names) > 1:
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
@@ -170,6 +170,16 @@ def on_every_device(devices: Sequence[str] | None = None) -> Iterator[None]:
         yield
     finally:
         keras.distribution.set_distribution(before)
+
+
+def _graphics_cards() -> list[str]:
+    """Names of the GPUs that Keras' backend sees; JAX without one knows no such kind of device."""
+    import keras
+
+    try:
+        return list(keras.distribution.list_devices("gpu"))
+    except RuntimeError:
+        return []
 
 
 def deterministic_operations() -> None:

@@ -26,7 +26,7 @@ split = {split}  # training, validation, test: by hashed id
 {rehearsal}
 
 [model]
-backbone = {backbone}      # or "efficientnet_b0", "resnet26", "small_cnn"
+backbone = {backbone}      # or "efficientnet_lite0", "efficientnet_b0", "resnet26", "small_cnn"
 image_size = {image_size}
 {start}# concentrations = "softplus"  # or "sigmoid", the published choice, whose alpha > 1 cannot say "all or nothing"
 folder = "runs/first"
@@ -94,7 +94,7 @@ def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: 
         start=_entry(
             "start",
             values.get("start"),
-            '# start = "bundled"        # from the encoder that comes along; with backbone efficientnet_b0',
+            '# start = "bundled"        # from the encoder that comes along; with backbone efficientnet_lite0',
         ),
         epochs=values.get("epochs") or training.epochs,
         batch_size=values.get("batch_size") or training.batch_size,

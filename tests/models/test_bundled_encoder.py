@@ -21,7 +21,7 @@ def test_it_takes_less_than_ten_megabytes_and_has_a_card():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 10e6
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert {path.name for path in FOLDER.iterdir()} == {"README.md", "model.json", "encoder.npz", "head.npz"}
-    for said in ("CC BY", "Limits", "test tenth", "Hart et al. 2016", "Zhu et al. 2019"):
+    for said in ("CC BY", "Limits", "test tenth", "Hart et al. 2016", "Zhu et al. 2019", "Apache"):
         assert said in card
 
 
@@ -32,8 +32,8 @@ def test_its_kernels_are_stored_in_half_precision_and_its_vectors_are_not():
 
 
 def test_it_is_an_efficientnet_that_answers_the_trees_it_was_trained_on(encoder):
-    assert encoder.backbone == "efficientnet_b0"
-    assert encoder.preprocessing == Preprocessing(size=128, crop=0.85)
+    assert encoder.backbone == "efficientnet_lite0"
+    assert encoder.preprocessing == Preprocessing(size=160, crop=0.85)
     columns = [*za.load_tree("gz2_kaggle").columns, *za.load_tree("zhu5").columns]
     assert list(encoder.tree.columns) == columns
 

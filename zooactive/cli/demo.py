@@ -63,7 +63,7 @@ def _make_workspace(folder: Path, epochs: int) -> None:
         folder,
         tree="gz2",
         catalogue="gz2_votes.parquet",
-        backbone="efficientnet_b0",
+        backbone="efficientnet_lite0",
         image_size=64,
         start="bundled",
         epochs=epochs,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,9 @@ PRECISIONS = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
 """Prior precisions of a weight that are tried, the narrowest first."""
 
 _STEPS = 200
+
+_Rows: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float64]]
+"""Components and votes, a row a galaxy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,16 +140,38 @@ def fit_bayesian_head(
         if len(features) != len(votes) or not len(votes):
             raise ModelError(f"{len(features)} features and {len(votes)} votes of {purpose} galaxies; give one row for each")
     problem = _Problem(tree, concentrations)
-    start = problem.constant(parts[0][1], axes.axes.shape[1])
-    losses: dict[float, float] = {}
-    weights: dict[float, NDArray[np.float64]] = {}
-    for precision in precisions:
-        start = weights[precision] = problem.fit(*parts[0], precision, start)
-        losses[precision] = problem.loss(*parts[1], start)
+    weights, losses = problem.judged(parts[0], parts[1], precisions)
     best = min(losses, key=losses.__getitem__)
     everything = np.concatenate([parts[0][0], parts[1][0]]), np.concatenate([parts[0][1], parts[1][1]])
     found = problem.fit(*everything, best, weights[best])
     return BayesianFit(problem.laplace(*everything, found, best, axes), best, losses)
+
+
+def most_probable_weights(
+    learning: tuple[ArrayLike, ArrayLike],
+    judging: tuple[ArrayLike, ArrayLike],
+    tree: DecisionTree,
+    axes: FeatureAxes,
+    *,
+    concentrations: str = "softplus",
+    precisions: Sequence[float] = PRECISIONS,
+) -> NDArray[np.float64]:
+    """Fit as `fit_bayesian_head` does, but never learn from the judges: a start for a head that is trained on.
+
+    Parameters
+    ----------
+    learning, judging, tree, axes, concentrations, precisions
+        As of `fit_bayesian_head`.
+
+    Returns
+    -------
+    ndarray of float64, shape (feature + 1, answer)
+        Weights of the features, and the bias below them.
+    """
+    check_concentrations(concentrations)
+    parts = [(axes.of(features), checked_votes(votes, tree)) for features, votes in (learning, judging)]
+    weights, losses = _Problem(tree, concentrations).judged(parts[0], parts[1], precisions)
+    return np.asarray(axes.back() @ weights[min(losses, key=losses.__getitem__)])
 
 
 @dataclass(frozen=True)
@@ -160,6 +185,18 @@ class _Problem:
         """Weights that say the same of every galaxy."""
         bias = bias_for(constant_concentrations(votes, self.tree), self.concentrations, self.tree)
         return np.vstack([np.zeros((components, len(bias))), bias])
+
+    def judged(
+        self, learning: _Rows, judging: _Rows, precisions: Sequence[float]
+    ) -> tuple[dict[float, NDArray[np.float64]], dict[float, float]]:
+        """The most probable weights under each prior, each found from the one before, and the judges' mean losses."""
+        start = self.constant(learning[1], learning[0].shape[1])
+        losses: dict[float, float] = {}
+        weights: dict[float, NDArray[np.float64]] = {}
+        for precision in precisions:
+            start = weights[precision] = self.fit(*learning, precision, start)
+            losses[precision] = self.loss(*judging, start)
+        return weights, losses
 
     def loss(self, x: NDArray[np.float32], votes: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
         """Mean negative log likelihood, but for the number of ways to give the votes."""

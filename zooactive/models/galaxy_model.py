@@ -190,7 +190,10 @@ class GalaxyModel:
         """
         mine, theirs = (self.backbone, self.preprocessing.channels), (other.backbone, other.preprocessing.channels)
         if mine != theirs:
-            raise ModelError(f"a model of {mine[0]} with {mine[1]} channels cannot start from {theirs[0]} with {theirs[1]}")
+            raise ModelError(
+                f"a model of {mine[0]} with {mine[1]} channels cannot start from {theirs[0]} with {theirs[1]}; set "
+                f"backbone = '{theirs[0]}' and channels = {theirs[1]}"
+            )
         self.encoder.set_weights(other.encoder.get_weights())
         if self.tree.columns == other.tree.columns and self.head.concentrations == other.head.concentrations:
             self.head.kernel.assign(other.head.kernel)

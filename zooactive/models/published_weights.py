@@ -129,12 +129,12 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
         When the model's backbone or pixels are others, the file cannot be read or holds another network, or the download
         fails. The model is then as it was.
     """
+    if model.preprocessing.standardise:
+        raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
     arrays = _read(weights)
     backbone = _backbone_of(arrays)
     if model.backbone != backbone:
         raise ModelError(f"backbone = '{model.backbone}' cannot start from {weights}; set backbone = '{backbone}'")
-    if model.preprocessing.standardise:
-        raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
     if arrays is None:
         _take_imagenet(model.encoder)
     else:
