@@ -79,8 +79,8 @@ def command(
         f"{merits.constant_likelihood:.2f} for the best constant concentrations ({merits.gain:+.1%})"
     )
     last_line(
-        f"Written to {folder}: evaluation.html to look at, evaluation.csv, and evaluation.json with each answer's "
-        "precision, recall and F1, the confusion matrices, coverage and reliability; rows of the first table count "
+        f"Written to {folder / 'evaluation.csv'}; beside it evaluation.html to look at, and evaluation.json with each "
+        "answer's precision, recall and F1, the confusion matrices, coverage and reliability. Rows of the first table count "
         "galaxies of which at least half of the volunteers were asked the question.",
         command_line("predict", workspace=workspace, model=model),
     )
