@@ -15,6 +15,9 @@ from zooactive.models.fast_layers import FastDepthwiseConv2D, FusedBatchNormaliz
 
 SMALLEST = 32
 _STEM, _TOP = 32, 1280
+_STEM_SCALE = 10.0
+"""Fresh filters of the first layer vary five times as much as others: galaxies vary little from -1 to 1, and what the first
+batch norm sees has to stand well above its epsilon. It takes the scale away again."""
 _STAGES = (  # blocks, pixels of the filter, stride of the first block, expansion, features (Tan & Le 2019, Table 1)
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -57,7 +60,7 @@ def efficientnet_lite0(image_size: int, channels: int = 3) -> Any:
     layers = keras.layers
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
     x = layers.Rescaling(2, offset=-1, name="pixel_scale")(pixels)
-    x = _convolution(x, _STEM, 3, 2, name="stem_conv")
+    x = _convolution(x, _STEM, 3, 2, name="stem_conv", scale=_STEM_SCALE)
     x = _normalise(x, name="stem")
     blocks, done = sum(stage[0] for stage in _STAGES), 0
     for number, (repeats, side, stride, expansion, features) in enumerate(_STAGES, start=1):
@@ -104,7 +107,7 @@ def _normalise(x: Any, *, name: str) -> Any:
     return keras.layers.ReLU(6.0, name=f"{name}_activation")(x)
 
 
-def _convolution(x: Any, features: int, side: int, stride: int, *, name: str) -> Any:
+def _convolution(x: Any, features: int, side: int, stride: int, *, name: str, scale: float = 2.0) -> Any:
     kind = PointwiseConv2D if (side, stride) == (1, 1) else keras.layers.Conv2D
-    initial = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
+    initial = keras.initializers.VarianceScaling(scale, mode="fan_out", distribution="truncated_normal")
     return kind(features, side, strides=stride, padding="same", use_bias=False, kernel_initializer=initial, name=name)(x)
