@@ -92,6 +92,7 @@ def test_a_damaged_image_is_decoded_or_refused(name: str, data: st.DataObject, p
 def test_bytes_that_are_no_image_are_refused(content: bytes, preprocessing: Preprocessing):
     with read_or_refused(decoders_speak=True):
         look(content, preprocessing)
+        pytest.fail("something was decoded")
 
 
 @fuzzed(60)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zooactive.cli.console import (
+    CatalogueOption,
+    ImagesOption,
     JsonOption,
     PredictionsOption,
     WorkspaceOption,
@@ -43,6 +45,8 @@ def command(
     ] = None,
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
+    catalogue: CatalogueOption = None,
+    images: ImagesOption = None,
     task: Annotated[
         str | None,
         typer.Option(help="A fine-tuned task, whose predictions of the pool are made if need be.", show_default=False),
@@ -70,7 +74,7 @@ def command(
     if lowest and most is not Most.CERTAIN:
         raise typer.BadParameter(f"--lowest and --most {most} do not go together; give one")
     answer = argument if argument is not None else option
-    place = open_workspace(workspace, pool={"predictions": predictions})
+    place = open_workspace(workspace, pool={"predictions": predictions, "catalogue": catalogue, "images": images})
     if task is not None:
         from zooactive.cli.of_task import as_task
 
