@@ -7,6 +7,7 @@ import pytest
 
 from zooactive.errors import PosteriorError
 from zooactive.fraction_merits import (
+    bin_names,
     confident_table,
     merits_by_column,
     reliability,
@@ -102,6 +103,7 @@ def test_bins_of_a_column_hold_every_galaxy_with_a_number_once():
     off = np.abs(ALPHA / 9 - votes[chosen] / 30).mean()
     assert four["deviation"].iloc[0] == pytest.approx(off)
     assert merits_by_column(constant(400), votes, {}).empty
+    assert bin_names(found)[-1] == "same 1 to 1"
 
 
 def test_what_does_not_fit_is_refused():

@@ -241,6 +241,12 @@ def merits_by_column(
     return pd.DataFrame(rows, columns=names)
 
 
+def bin_names(table: pd.DataFrame) -> list[str]:
+    """Name the bin of each row of `merits_by_column`, such as "mag_r 14 to 15.2"."""
+    ends = zip(table["column"], table["from"], table["to"], strict=True)
+    return [f"{name} {low:.4g} to {high:.4g}" for name, low, high in ends]
+
+
 def vote_fractions(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
     """Fractions of each question's votes, (galaxy, answer) counts -> (galaxy, answer); NaN where nobody was asked."""
     counts = np.asarray(votes, dtype=np.float64)

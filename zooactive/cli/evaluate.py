@@ -154,10 +154,11 @@ def _people(number: float) -> str:
 
 def _by_column(merits: Evaluation) -> pd.DataFrame:
     """The first question of the tree, in bins; the others are in the page and the JSON."""
+    from zooactive.fraction_merits import bin_names
+
     first = merits.by_column[merits.by_column["question"] == merits.by_column["question"].iloc[0]]
     table: pd.DataFrame = first[["question", "galaxies", "accuracy", "baseline", "deviation"]].reset_index(drop=True)
-    ends = zip(first["column"], first["from"], first["to"], strict=True)
-    table.insert(0, "column", [f"{name} {low:.4g} to {high:.4g}" for name, low, high in ends])
+    table.insert(0, "column", bin_names(first))
     return table
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
+from zooactive.fraction_merits import bin_names
 from zooactive.plots import confusion_matrix, coverage_dots, pit_bars, reliability_lines
 from zooactive.plots.style import INK, paper
 from zooactive.report.findings import fractions_finding, questions_finding
@@ -159,9 +160,7 @@ def _by_column(merits: Evaluation) -> Finding | None:
     if measured.empty:
         return None
     columns = list(dict.fromkeys(measured["column"]))
-    table = measured.assign(
-        column=[f"{row['column']} {row['from']:.4g} to {row['to']:.4g}" for _, row in measured.iterrows()]
-    )
+    table = measured.assign(column=bin_names(measured))
     return Finding(
         f"By {' and '.join(columns)}",
         "The same galaxies in bins of about equal numbers. The commonest answer's accuracy changes too from bin to bin: "
