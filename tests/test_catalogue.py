@@ -472,3 +472,12 @@ def test_more_votes_than_there_are_people_are_refused(tmp_path: Path, tree: Deci
     pd.DataFrame({"id": ["a"], **columns}).to_parquet(tmp_path / "many.parquet")
     with pytest.raises(CatalogueError, match=r"row 1 \(id 'a'\).*'1e\+300' is no number of votes"):
         read_catalogue(tmp_path / "many.parquet", tree=tree)
+
+
+@pytest.mark.parametrize("kind", ["fits", "votable"])
+def test_a_column_of_complex_numbers_is_left_out(tmp_path: Path, kind: str) -> None:
+    from astropy.table import Table
+
+    path = tmp_path / f"table.{'fits' if kind == 'fits' else 'vot'}"
+    Table({"id": ["a", "b"], "ra": [1.0, 2.0], "dec": np.array([0j, 1j])}).write(path, format=kind)
+    assert list(read_catalogue(path).table.columns) == ["ra"]

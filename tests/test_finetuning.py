@@ -13,7 +13,7 @@ from zooactive.models.freezing import encoder_blocks
 from zooactive.tasks import Task, task_of_column
 from zooactive.tree import DecisionTree, Question
 
-QUICK = FinetuneConfig(policy="head", head_epochs=30, copies=2, batch_size=16, patience=30, learning_rate=1e-2)
+QUICK = FinetuneConfig(policy="head", copies=2, batch_size=16, patience=30)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_the_given_model_is_not_changed_and_a_frozen_encoder_is_bit_identical_af
 @pytest.mark.parametrize(("policy", "learning"), [("head", 0), ("last", 1), ("last", 2), ("staged", 4), ("all", 4)])
 def test_frozen_means_frozen(encoder, labels, policy, learning):
     """Weights of frozen blocks, and scales, shifts and statistics of all batch norms, are bit-identical afterwards."""
-    config = FinetuneConfig(policy=policy, blocks=max(1, learning), head_epochs=2, unfreeze_epochs=2, copies=1, batch_size=8)
+    config = FinetuneConfig(policy=policy, blocks=max(1, learning), unfreeze_epochs=2, copies=1, batch_size=8)
     tuned = finetune(encoder, labels, task="rings", config=config)
     changed = []
     blocks = encoder_blocks(tuned.model.encoder), encoder_blocks(encoder.encoder)
@@ -73,7 +73,7 @@ def test_frozen_means_frozen(encoder, labels, policy, learning):
 
 def test_stages_of_each_policy(encoder, labels):
     def stages(policy):
-        config = FinetuneConfig(policy=policy, head_epochs=1, unfreeze_epochs=1, copies=1, batch_size=8)
+        config = FinetuneConfig(policy=policy, unfreeze_epochs=1, copies=1, batch_size=8)
         return list(finetune(encoder, labels, task="rings", config=config).history["stage"])
 
     assert [stages(policy) for policy in ("head", "staged", "all")] == [["head"], ["head", "encoder"], ["encoder"]]
@@ -136,7 +136,7 @@ def test_images_unlike_those_of_the_encoder_are_warned_of(encoder, labels, recwa
 
 
 def test_a_saved_result_predicts_the_same_after_loading(encoder, labels, tmp_path):
-    tuned = finetune(encoder, labels, task="rings", config=FinetuneConfig(policy="head", head_epochs=2, copies=1))
+    tuned = finetune(encoder, labels, task="rings", config=FinetuneConfig(policy="head", copies=1))
     tuned.save(tmp_path / "saved")
     loaded = load_finetuned(tmp_path / "saved")
     pool = [tmp_path / f"r{i:02d}.png" for i in range(3)]
@@ -150,7 +150,7 @@ def test_a_saved_result_predicts_the_same_after_loading(encoder, labels, tmp_pat
 
 
 def test_a_single_label_makes_concentrations_of_fixed_sum(encoder, labels):
-    tuned = finetune(encoder, labels, task="rings", config=FinetuneConfig(policy="head", head_epochs=1, copies=1))
+    tuned = finetune(encoder, labels, task="rings", config=FinetuneConfig(policy="head", copies=1))
     posterior = tuned.predict(labels)
     assert np.allclose(posterior.concentrations.sum(-1), 100, rtol=1e-5)
 
@@ -165,7 +165,7 @@ def test_labels_of_one_kind_are_refused(encoder, labels):
 def test_a_galaxy_without_a_readable_image_is_left_out_with_a_warning(encoder, labels):
     (labels.parent / "r07.png").unlink()
     (labels.parent / "r09.png").write_bytes(b"")
-    config = FinetuneConfig(**{**vars(QUICK), "folds": 3, "head_epochs": 1})
+    config = FinetuneConfig(**{**vars(QUICK), "folds": 3})
     with pytest.warns(UserWarning, match=r"2 of 80 labelled galaxies are left out.*r07"):
         tuned = finetune(encoder, labels, task="rings", config=config)
     assert len(tuned.held_out) == 78
@@ -203,7 +203,7 @@ def test_settings_that_make_no_sense_are_refused(settings, said):
 
 def test_the_held_out_table_says_what_predicting_says(encoder, labels):
     for policy in ("head", "staged"):
-        config = FinetuneConfig(policy=policy, head_epochs=2, unfreeze_epochs=1, copies=2, batch_size=8)
+        config = FinetuneConfig(policy=policy, unfreeze_epochs=1, copies=2, batch_size=8)
         tuned = finetune(encoder, labels, task="rings", config=config)
         table = tuned.predict(labels).to_table().set_index("id").loc[tuned.held_out["id"]]
         assert tuned.held_out["ring_yes"].to_numpy() == pytest.approx(table["ring_yes"].to_numpy(), abs=1e-4)

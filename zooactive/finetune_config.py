@@ -21,14 +21,10 @@ class FinetuneConfig:
         too. ``staged``: then all of the encoder. ``all``: everything from the first step. Batch norms never do.
     blocks : int
         For ``last``: how many.
-    head_epochs : int
-        At most, on frozen features.
     unfreeze_epochs : int
         At most, with the encoder; 0: never.
     copies : int
         Orientations of each image whose features train the head, 1 to 8.
-    learning_rate : float
-        Of the head's stage.
     unfreeze_learning_rate : float
         Of the head and of the encoder's last block, in the encoder's stage.
     layer_decay : float
@@ -50,10 +46,8 @@ class FinetuneConfig:
 
     policy: str = "staged"
     blocks: int = 2
-    head_epochs: int = 60
     unfreeze_epochs: int = 30
     copies: int = 8
-    learning_rate: float = 3e-3
     unfreeze_learning_rate: float = 5e-4
     layer_decay: float = 0.85
     balance: float = 1.0
@@ -74,8 +68,8 @@ class FinetuneConfig:
             )
         if not 1 <= self.copies <= 8:
             raise TrainingError(f"copies = {self.copies}; an image has 1 to 8 orientations")
-        if self.head_epochs < 1 or self.unfreeze_epochs < 0:
-            raise TrainingError("head_epochs is at least 1 and unfreeze_epochs at least 0")
+        if self.unfreeze_epochs < 0:
+            raise TrainingError(f"unfreeze_epochs = {self.unfreeze_epochs}; it cannot be negative")
         if self.policy == "all" and self.unfreeze_epochs == 0:
             raise TrainingError("policy = 'all' with unfreeze_epochs = 0 learns nothing; use the policy 'head'")
         if self.blocks < 1 or not 0 < self.layer_decay <= 1 or self.balance < 0:

@@ -21,7 +21,7 @@ from zooactive.image_statistics import ImageStatistics
 from zooactive.images import SMALLEST_SIDE, Preprocessing
 from zooactive.posterior import Posterior
 from zooactive.recalibration import fit_temperature, prior_shift
-from zooactive.stages import Progress, Stage, fit_head_to_features, head_features, label_weights, votes_of
+from zooactive.stages import Progress, Stage, head_features, label_weights, votes_of
 from zooactive.tasks import Task, load_task
 from zooactive.tree import DecisionTree
 from zooactive.tree_files import BUNDLED
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
+
+_COMPONENTS = 256
+"""Principal axes of the features that a new head looks at, at most."""
+_PRECISIONS = (30_000.0, 10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
+"""Of the prior on its weights; the galaxies set aside choose one."""
 
 
 def finetune(
@@ -43,10 +48,10 @@ def finetune(
 ) -> FinetunedModel:
     """Learn a new question from a few hundred labels.
 
-    The encoder's features are computed once, in several orientations, and a new head is fitted on them in seconds. Then, by
-    the policy, some or all of the encoder's blocks learn too, lower ones more slowly, their batch norms frozen. Of single
-    labels, the probabilities are at last set right on the galaxies that chose the best epoch. The given model is not
-    changed.
+    The encoder's features are computed once, in several orientations, and a new head gets its most probable weights under a
+    Gaussian prior, whose width the galaxies set aside choose: seconds. Then, by the policy, some or all of the encoder's
+    blocks learn too, lower ones more slowly, their batch norms frozen. Of single labels, the probabilities are at last set
+    right on the galaxies set aside. The given model is not changed.
 
     Parameters
     ----------
@@ -187,23 +192,42 @@ class _Work:
         tuned.start_at(constant_concentrations(votes[learning], self.tree))
         history: list[dict[str, Any]] = []
         if self.views is not None:
-            history += fit_head_to_features(
-                tuned,
-                (self.views[:, learning], votes[learning]),
-                (self.views[0][judging], votes[judging]),
-                self._stage("head", config.head_epochs, config.learning_rate),
-                balance=config.balance,
-                progress=self.progress,
-            )
+            history.append(self._fit_head(tuned, self.views, learning, judging))
         if config.free_blocks != 0:
             history += self._fit_encoder(tuned, learning, judging)
         if self.tree.votes == "class":
             self._soften(tuned, judging)
         return tuned, history
 
-    def _stage(self, name: str, epochs: int, rate: float, **options: Any) -> Stage:
-        config = self.config
-        return Stage(name, self.tree, epochs, rate, config.batch_size, config.patience, config.seed, **options)
+    def _fit_head(
+        self,
+        tuned: GalaxyModel,
+        views: NDArray[np.float32],
+        learning: NDArray[np.int64],
+        judging: NDArray[np.int64],
+    ) -> dict[str, Any]:
+        """Give the head its most probable weights, of all orientations of the images, which count as one together."""
+        from zooactive.models.bayesian_head import find_axes, most_probable_weights
+
+        known, votes = views[:, learning], votes_of(self.labelled)
+        counts = [
+            label_weights(votes[rows], votes[learning], self.tree, self.config.balance) for rows in (learning, judging)
+        ]
+        found = most_probable_weights(
+            (np.concatenate(known), np.tile(votes[learning], (len(known), 1))),
+            (views[0][judging], votes[judging]),
+            self.tree,
+            find_axes(known, components=_COMPONENTS),
+            weights=(np.tile(counts[0], len(known)) / len(known), counts[1]),
+            concentrations=tuned.head.concentrations,
+            precisions=_PRECISIONS,
+        )
+        tuned.head.kernel.assign(found.kernel)
+        tuned.head.bias.assign(found.bias)
+        losses = {"loss": found.loss, "val_loss": found.losses[found.precision]}
+        if self.progress is not None:
+            self.progress("head", 1, losses)
+        return {"stage": "head", "epoch": 1, **losses}
 
     def _fit_encoder(
         self, tuned: GalaxyModel, learning: NDArray[np.int64], judging: NDArray[np.int64]
@@ -218,7 +242,16 @@ class _Work:
         known, judged = self.labelled.take(learning), self.labelled.take(judging)
         votes, judges = votes_of(known), votes_of(judged)
         rates = layer_rates(tuned.encoder, config.layer_decay)
-        stage = self._stage("encoder", config.unfreeze_epochs, config.unfreeze_learning_rate, rates=rates)
+        stage = Stage(
+            "encoder",
+            self.tree,
+            config.unfreeze_epochs,
+            config.unfreeze_learning_rate,
+            config.batch_size,
+            config.patience,
+            config.seed,
+            rates=rates,
+        )
         history = stage.fit(
             training_network(tuned, augmentation=config.augmentation, seed=config.seed, encoder_training=False),
             (Cutouts(known, canvas), votes),

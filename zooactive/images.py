@@ -293,8 +293,10 @@ def _centre_resized(image: Image.Image, preprocessing: Preprocessing) -> Image.I
 def _open_fits(stream: BinaryIO, stretch: str) -> Image.Image:
     from astropy.io import fits
 
+    from zooactive.fits_files import each_hdu
+
     with fits.open(stream, memmap=False) as hdus:
-        for hdu in hdus:
+        for hdu in each_hdu(hdus):
             shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
             if len(shape) == 2 or (len(shape) == 3 and shape[0] == 3):
                 _check_shape(shape[-2], shape[-1])  # from the header, before memory is taken

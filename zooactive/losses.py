@@ -148,7 +148,7 @@ def _probability() -> tuple[Any, str]:
         wide = importlib.import_module("jax").config.jax_enable_x64
     except (ImportError, AttributeError) as error:  # it reaches into parts of JAX that newer versions took away
         raise TrainingError(
-            f"TensorFlow Probability does not load with this JAX ({error}); jax 0.6.2 is known to work, "
-            "or train with KERAS_BACKEND=tensorflow"
+            f"TensorFlow Probability does not load with this JAX ({error}); jax 0.6.2 is known to work, and "
+            "newer ones with tfp-nightly in its place, or train with KERAS_BACKEND=tensorflow"
         ) from error
     return substrate.distributions, "float64" if wide else "float32"

@@ -172,11 +172,11 @@ def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDAr
         The first copy is of the images as they are.
     """
     from zooactive.dataset import Cutouts
-    from zooactive.models.folding import folded
+    from zooactive.prediction.features import prediction_network
 
     pixels = Cutouts(catalogue, model.preprocessing).rows(np.arange(len(catalogue)))
-    encoder = folded(model.encoder)
-    return np.stack([_features(encoder, view) for view in _orientations(pixels, copies)])
+    network = prediction_network(model.encoder)
+    return np.stack([_features(network, view) for view in _orientations(pixels, copies)])
 
 
 def fit_head_to_features(
@@ -226,10 +226,10 @@ def _orientations(pixels: NDArray[np.uint8], number: int) -> list[NDArray[np.uin
     return [view for pair in zip(turned, (image[:, :, ::-1] for image in turned), strict=True) for view in pair][:number]
 
 
-def _features(encoder: Any, pixels: NDArray[np.uint8], batch_size: int = 128) -> NDArray[np.float32]:
+def _features(network: Any, pixels: NDArray[np.uint8], batch_size: int = 128) -> NDArray[np.float32]:
     from zooactive.prediction.features import forward
 
-    batches = [forward(encoder, pixels[i : i + batch_size], batch_size) for i in range(0, len(pixels), batch_size)]
+    batches = [forward(network, pixels[i : i + batch_size], batch_size) for i in range(0, len(pixels), batch_size)]
     return np.concatenate(batches).astype(np.float32)
 
 

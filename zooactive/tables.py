@@ -231,12 +231,14 @@ def _read_fits(path: Path) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
+    from zooactive.fits_files import each_hdu
+
     with path.open("rb") as stream, _harmless_unless_truncated():
         if not stream.read(6).startswith((b"SIMPLE", b"\x1f\x8b")):
             raise CatalogueError(f"{path} is no FITS file, whatever its name says; give it the ending of what it is")
         stream.seek(0)
         with fits.open(stream, memmap=False) as hdus:
-            tables = [i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+            tables = [i for i, hdu in enumerate(each_hdu(hdus)) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
             if not tables:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
             table = Table.read(hdus, format="fits", hdu=tables[0])
@@ -267,8 +269,8 @@ def _read_votable(path: Path) -> pd.DataFrame:
 
 
 def _one_value_a_row(table: Any) -> pd.DataFrame:
-    """Return an astropy table as a DataFrame, less the columns that hold an array in each row."""
-    flat = [name for name in table.colnames if table[name].ndim == 1]
+    """Return an astropy table as a DataFrame, less the columns that hold an array or a complex number in each row."""
+    flat = [name for name in table.colnames if table[name].ndim == 1 and table[name].dtype.kind != "c"]
     frame: pd.DataFrame = table[flat].to_pandas(index=False)
     return frame
 

@@ -278,22 +278,25 @@ def _make_keeper(
     import keras
 
     class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
-        epoch = 0
+        async_safe = True  # under JAX no step waits until the loss of the one before was looked at
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            self.epoch = epoch
+            self.not_finite: list[int] = []
             seed_epoch(self.model, config.seed, epoch)
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-            if logs and not np.isfinite(logs["loss"]):
-                ids = ", ".join(learning.ids[batches.rows(self.epoch)[batch]])
-                raise TrainingError(
-                    f"the loss is {logs['loss']} in epoch {self.epoch + 1}; lower the learning rate, or look at the "
-                    f"galaxies of this batch: {ids}"
-                )
+            if logs and not np.isfinite(logs["loss"]):  # the mean of the epoch so far
+                self.not_finite.append(batch)
+                self.model.stop_training = True
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             assert logs is not None
+            if self.not_finite:
+                ids = ", ".join(learning.ids[batches.rows(epoch)[min(self.not_finite)]])
+                raise TrainingError(
+                    f"the loss is {logs['loss']} in epoch {epoch + 1}; lower the learning rate, or look at the "
+                    f"galaxies of this batch: {ids}"
+                )
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
             loss = float(logs["loss"])
             losses = {"loss": loss, "val_loss": float(logs.get("val_loss", loss)), "learning_rate": rate}

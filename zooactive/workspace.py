@@ -118,7 +118,6 @@ class TaskLabels:
     policy: str | None = None
     folds: int | None = None
     prevalence: float | None = None
-    head_epochs: int | None = None
     unfreeze_epochs: int | None = None
 
     def load(self, name: str) -> Task:

@@ -1,4 +1,4 @@
-"""Train the encoder that comes with zooactive: three quarters of an hour on two processor cores; it can be killed.
+"""Train the encoder that comes with zooactive: six minutes with a GPU, about an hour and a half without; it can be killed.
 
     python examples/long/train_encoder.py DATA RUN LITE0.safetensors
 
@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,18 +31,18 @@ from zooactive.training import TrainingConfig
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # on some processors TensorFlow leaves its faster kernels off
 
 SPLIT = (0.85, 0.05, 0.10)
-SIZE, CROP = 160, 0.85
+SIZE, CROP = 192, 0.85
 CLEAN = 5.0
 """Votes that a clean class counts as: it stands for the agreement of many volunteers, and few of a galaxy's forty say it."""
 PRIORS = (10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
 VIEWS = Augmentation(rotation="any", scale=(0.8, 1.2), shift=0.03, brightness=0.05, contrast=0.1, saturation=0.3, hue=0.02)
 CONFIG = TrainingConfig(
-    epochs=16,
-    batch_size=32,
-    learning_rate=5e-4,
+    epochs=24,
+    batch_size=64,
+    learning_rate=7e-4,
     weight_decay=0.02,
     warmup_epochs=0.5,
-    patience=16,
+    patience=24,
     augmentation=VIEWS,
 )
 
@@ -59,21 +60,28 @@ def main(data: Path, run: Path, weights: Path) -> None:
     """Train, or go on where a killed run ended."""
     learning, validation, _ = galaxies(data).split(SPLIT)
     assert learning.tree is not None
-    model = za.GalaxyModel(learning.tree, backbone="efficientnet_lite0", image_size=SIZE, crop=CROP)
+    precision = "mixed_bfloat16" if on_a_gpu() else "float32"
+    model = za.GalaxyModel(learning.tree, backbone="efficientnet_lite0", image_size=SIZE, crop=CROP, precision=precision)
     start_from_published(model, weights)
     parts = with_votes(learning), with_votes(validation)
     print(f"{len(parts[0])} galaxies to learn from, {len(parts[1])} to choose the best epoch", flush=True)
     za.train(model, parts[0], validation=parts[1], run_dir=run, config=CONFIG, progress=report)
+    fit_head(model, learning, validation)
+    model.save(run / "small", half=True)
+
+
+def fit_head(model: za.GalaxyModel, learning: Catalogue, validation: Catalogue) -> None:
+    """Fit the head anew on the encoder's features: to the votes, and then to the clean classes."""
     print("head: fitted anew, first to the votes and then to the classes", flush=True)
+    parts = with_votes(learning), with_votes(validation)
     views, judged = head_features(model, parts[0], 2), head_features(model, parts[1], 1)[0]
     axes = find_axes(views, components=64)
     take_over(model, "gz2_kaggle", (views[0], parts[0]), (judged, parts[1]), axes)
-    stage = Stage("head", learning.tree, 20, 1e-4, 128, 6, 0)
+    stage = Stage("head", model.tree, 20, 1e-4, 128, 6, 0)
     fit_head_to_features(model, (views, votes_of(parts[0])), (judged, votes_of(parts[1])), stage)
     parts = with_class(learning), with_class(validation)
     known, judged = (embed(model, part)[0].astype(np.float32) for part in parts)
     take_over(model, "zhu5", (known, parts[0]), (judged, parts[1]), find_axes([known], components=256))
-    model.save(run / "small", half=True)
 
 
 def take_over(
@@ -89,9 +97,14 @@ def take_over(
     known, judges = ((features, votes_of(part)[:, columns]) for features, part in (learning, judging))
     found = most_probable_weights(known, judges, tree, axes, precisions=PRIORS)
     kernel, bias = np.array(model.head.kernel), np.array(model.head.bias)
-    kernel[:, columns], bias[columns] = found[:-1], found[-1]
+    kernel[:, columns], bias[columns] = found.kernel, found.bias
     model.head.kernel.assign(kernel)
     model.head.bias.assign(bias)
+
+
+def on_a_gpu() -> bool:
+    """Whether Keras sees one."""
+    return any(device.startswith(("gpu", "cuda")) for device in keras.distribution.list_devices())
 
 
 def with_votes(catalogue: Catalogue) -> Catalogue:

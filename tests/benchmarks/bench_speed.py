@@ -73,9 +73,8 @@ def main() -> None:
     """Measure in turn, print medians and ratios."""
     import zooactive as za
     from zooactive.augmentation import Augmentation
-    from zooactive.models.folding import folded
     from zooactive.optimisation import compile_training
-    from zooactive.prediction.features import forward
+    from zooactive.prediction.features import forward, prediction_network
     from zooactive.training import training_network
 
     rng = np.random.default_rng(0)
@@ -86,13 +85,13 @@ def main() -> None:
         compile_training(trainer, model.tree, za.TrainingConfig(), 100)
         batch = rng.integers(0, 255, (training, size, size, 3), dtype=np.uint8)
         votes = rng.integers(0, 9, (training, len(model.tree.columns))).astype(np.float32)
-        shown, encoder = rng.integers(0, 255, (predicting, size, size, 3), dtype=np.uint8), folded(model.encoder)
+        shown, network = rng.integers(0, 255, (predicting, size, size, 3), dtype=np.uint8), prediction_network(model.encoder)
 
         def train(trainer=trainer, batch=batch, votes=votes) -> None:  # type: ignore[no-untyped-def]
             trainer.train_on_batch(batch, votes)
 
-        def predict(encoder=encoder, shown=shown) -> None:  # type: ignore[no-untyped-def]
-            forward(encoder, shown, len(shown))
+        def predict(network=network, shown=shown) -> None:  # type: ignore[no-untyped-def]
+            forward(network, shown, len(shown))
 
         steps |= {f"train {size}": (train, training), f"predict {size}": (predict, predicting)}
     other = subprocess.Popen(

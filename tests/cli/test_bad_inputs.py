@@ -19,7 +19,7 @@ PREPARE = ("prepare", *SURVEY, "--image-size", 32)
 TRAIN = ("train", *SURVEY, "--backbone", "small_cnn", "--image-size", 32, "--epochs", 1, "--run-dir", "new-run")
 PREDICT = ("predict", "--catalogue", "survey.csv", "--images", "images", *MODEL, "--draws", 4, "--out", "predictions")
 ACQUIRE = ("acquire", "--predictions", "predictions", "--n", 4, "--exclude", "labelled.csv")
-RINGS = ("finetune", "rings.csv", "--task", "rings", "--images", "images", *MODEL, "--policy", "head", "--head-epochs", 1)
+RINGS = ("finetune", "rings.csv", "--task", "rings", "--images", "images", *MODEL, "--policy", "head")
 
 
 @dataclass(frozen=True)

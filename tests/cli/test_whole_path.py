@@ -16,7 +16,7 @@ from zooactive.prediction import open_predictions
 from zooactive.workspace import find_workspace
 
 GALAXIES, LABELLED = 64, 40
-HEAD = ("--policy", "head", "--head-epochs", 3)
+HEAD = ("--policy", "head")
 
 
 @pytest.fixture(scope="module")

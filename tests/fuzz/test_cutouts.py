@@ -153,3 +153,10 @@ def test_a_path_of_any_name_is_a_failure_of_its_galaxy(tmp_path: Path, name: str
         pixels, failures = decode_many([SOUND["png"], tmp_path / name], SETTINGS[0], names=["a", "b"])
         assert set(failures) == {1}
         assert pixels[0].any()
+
+
+@pytest.mark.parametrize("bits", [8, -64])
+def test_a_fits_header_of_a_negative_size_is_not_read_for_ever(bits: int):
+    content = fits_header(-2880 * 8 // abs(bits)).replace(f"{-64:>20}".encode(), f"{bits:>20}".encode())
+    with pytest.raises(ImageError):
+        look(content, SETTINGS[0])

@@ -11,6 +11,7 @@ from zooactive.evaluation import negative_log_likelihood
 from zooactive.likelihood import dirichlet_multinomial_log_prob
 from zooactive.models import find_axes, fit_bayesian_head
 from zooactive.models.activation import activate
+from zooactive.models.bayesian_head import most_probable_weights
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 
@@ -159,3 +160,27 @@ def test_what_cannot_be_fitted_is_explained(tree):
         fit_bayesian_head((x, votes), (x, votes), tree, axes, precisions=(0,))
     with pytest.raises(ModelError, match="concentrations = 'soft' is unknown"):
         fit_bayesian_head((x, votes), (x, votes), tree, axes, concentrations="soft")
+
+
+def test_a_galaxy_of_weight_two_counts_as_two_and_one_of_none_as_none(tree):
+    x, votes = known_world(tree, 60)
+    axes, judging = find_axes([x], components=4), (x[40:], votes[40:])
+    times = np.arange(40) % 3
+    weighed = most_probable_weights((x[:40], votes[:40]), judging, tree, axes, weights=(times, np.ones(20)))
+    copies = np.repeat(x[:40], times, axis=0), np.repeat(votes[:40], times, axis=0)
+    copied = most_probable_weights(copies, judging, tree, axes)
+    assert weighed.precision == copied.precision
+    assert weighed.loss == pytest.approx(copied.loss, rel=1e-4)
+    assert np.allclose(x @ weighed.kernel + weighed.bias, x @ copied.kernel + copied.bias, atol=0.02)
+
+
+def test_judges_that_count_nothing_have_no_say(tree):
+    x, votes = known_world(tree, 80)
+    axes, learning = find_axes([x], components=4), (x[:40], votes[:40])
+    others = known_world(tree, 20, seed=5)[1]
+    judging = np.concatenate([x[60:], x[60:]]), np.concatenate([votes[60:], others])
+    weights = np.ones(40), np.repeat([1.0, 0.0], 20)
+    with_others = most_probable_weights(learning, judging, tree, axes, weights=weights)
+    alone = most_probable_weights(learning, (x[60:], votes[60:]), tree, axes)
+    assert with_others.losses == pytest.approx(alone.losses)
+    assert with_others.precision == alone.precision

@@ -33,7 +33,7 @@ def test_its_kernels_are_stored_in_half_precision_and_its_vectors_are_not():
 
 def test_it_is_an_efficientnet_that_answers_the_trees_it_was_trained_on(encoder):
     assert encoder.backbone == "efficientnet_lite0"
-    assert encoder.preprocessing == Preprocessing(size=160, crop=0.85)
+    assert encoder.preprocessing == Preprocessing(size=192, crop=0.85)
     columns = [*za.load_tree("gz2_kaggle").columns, *za.load_tree("zhu5").columns]
     assert list(encoder.tree.columns) == columns
 

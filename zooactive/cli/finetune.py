@@ -79,11 +79,8 @@ def command(
     prevalence: PrevalenceOption = None,
     crop: CropOption = None,
     image_size: ImageSizeOption = None,
-    head_epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs of the new head on frozen features, at most.", show_default=False)
-    ] = None,
     unfreeze_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Then this many epochs with the encoder, at most.", show_default=False)
+        int | None, typer.Option(min=0, help="Epochs with the encoder, after the head alone; at most.", show_default=False)
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: tasks/TASK).", show_default=False)] = None,
     seed: SeedOption = None,
@@ -100,7 +97,6 @@ def command(
         blocks=blocks,
         folds=folds,
         prevalence=prevalence,
-        head_epochs=head_epochs,
         unfreeze_epochs=unfreeze_epochs,
         seed=seed,
     )
@@ -132,9 +128,9 @@ def _learn(start: Path, settings: TaskLabels, task: Task, config: FinetuneConfig
     assert labels is not None
     encoder = load_model(start)
     second = 0 if config.free_blocks == 0 else config.unfreeze_epochs
-    first = 0 if config.policy == "all" else config.head_epochs
+    first = 0 if config.policy == "all" else 1
     fits = config.folds + 1 if config.folds else 1
-    with progress_bar("learning the task, epochs", fits * (first + second)) as progress:
+    with progress_bar("learning the task, steps", fits * (first + second)) as progress:
         epochs = count(1)
 
         def told(stage: str, epoch: int, losses: dict[str, float]) -> None:
@@ -164,7 +160,7 @@ def _config(settings: TaskLabels, **options: Any) -> FinetuneConfig:
     """The options, then what the workspace says, then the defaults."""
     from zooactive.finetune_config import FinetuneConfig
 
-    names = ("policy", "folds", "prevalence", "head_epochs", "unfreeze_epochs")
+    names = ("policy", "folds", "prevalence", "unfreeze_epochs")
     said = {name: getattr(settings, name) for name in names}
     return FinetuneConfig(**(_given(**said) | _given(**options)))
 

@@ -26,8 +26,8 @@ PRECISIONS = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
 
 _STEPS = 200
 
-_Rows: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float64]]
-"""Components and votes, a row a galaxy."""
+_Rows: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
+"""Components, votes and how much each counts, a row a galaxy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,16 +135,36 @@ def fit_bayesian_head(
     check_concentrations(concentrations)
     if not precisions or min(precisions) <= 0:
         raise ModelError(f"prior precisions {list(precisions)} were given; give at least one number above 0")
-    parts = [(axes.of(features), checked_votes(votes, tree)) for features, votes in (learning, judging)]
-    for (features, votes), purpose in zip(parts, ("training", "judging"), strict=True):
-        if len(features) != len(votes) or not len(votes):
-            raise ModelError(f"{len(features)} features and {len(votes)} votes of {purpose} galaxies; give one row for each")
+    parts = _rows(learning, judging, None, tree, axes)
     problem = _Problem(tree, concentrations)
-    weights, losses = problem.judged(parts[0], parts[1], precisions)
+    weights, losses = problem.judged(*parts, precisions)
     best = min(losses, key=losses.__getitem__)
-    everything = np.concatenate([parts[0][0], parts[1][0]]), np.concatenate([parts[0][1], parts[1][1]])
-    found = problem.fit(*everything, best, weights[best])
-    return BayesianFit(problem.laplace(*everything, found, best, axes), best, losses)
+    (x, votes, counts), (others, theirs, also) = parts
+    x, votes, counts = np.concatenate([x, others]), np.concatenate([votes, theirs]), np.concatenate([counts, also])
+    found = problem.fit((x, votes, counts), best, weights[best])
+    return BayesianFit(problem.laplace(x, votes, found, best, axes), best, losses)
+
+
+class ProbableWeights(NamedTuple):
+    """A head's most probable weights, and how they were chosen.
+
+    Parameters
+    ----------
+    kernel : ndarray of float64, shape (feature, answer)
+    bias : ndarray of float64, shape (answer,)
+    precision : float
+        Of the prior.
+    loss : float
+        Mean negative log-likelihood of the galaxies learnt from, but for the number of ways to give the votes.
+    losses : dict of float to float
+        That of the judges at each precision that was tried.
+    """
+
+    kernel: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    precision: float
+    loss: float
+    losses: dict[float, float]
 
 
 def most_probable_weights(
@@ -153,25 +173,52 @@ def most_probable_weights(
     tree: DecisionTree,
     axes: FeatureAxes,
     *,
+    weights: tuple[ArrayLike, ArrayLike] | None = None,
     concentrations: str = "softplus",
     precisions: Sequence[float] = PRECISIONS,
-) -> NDArray[np.float64]:
-    """Fit as `fit_bayesian_head` does, but never learn from the judges: a start for a head that is trained on.
+) -> ProbableWeights:
+    """Fit as `fit_bayesian_head` does, but never learn from the judges, whom something else can then be measured on.
 
     Parameters
     ----------
     learning, judging, tree, axes, concentrations, precisions
         As of `fit_bayesian_head`.
+    weights : tuple of array_like, shape (galaxy,), optional
+        How much the log-likelihood of each galaxy learnt from, and of each judge, counts.
 
     Returns
     -------
-    ndarray of float64, shape (feature + 1, answer)
-        Weights of the features, and the bias below them.
+    ProbableWeights
+
+    Raises
+    ------
+    ModelError, PosteriorError
+        As `fit_bayesian_head`.
     """
     check_concentrations(concentrations)
-    parts = [(axes.of(features), checked_votes(votes, tree)) for features, votes in (learning, judging)]
-    weights, losses = _Problem(tree, concentrations).judged(parts[0], parts[1], precisions)
-    return np.asarray(axes.back() @ weights[min(losses, key=losses.__getitem__)])
+    parts, problem = _rows(learning, judging, weights, tree, axes), _Problem(tree, concentrations)
+    found, losses = problem.judged(*parts, precisions)
+    best = min(losses, key=losses.__getitem__)
+    whole = axes.back() @ found[best]
+    return ProbableWeights(whole[:-1], whole[-1], best, problem.loss(parts[0], found[best]), losses)
+
+
+def _rows(
+    learning: tuple[ArrayLike, ArrayLike],
+    judging: tuple[ArrayLike, ArrayLike],
+    weights: tuple[ArrayLike, ArrayLike] | None,
+    tree: DecisionTree,
+    axes: FeatureAxes,
+) -> tuple[_Rows, _Rows]:
+    """What is learnt from and what judges, checked."""
+    rows: list[_Rows] = []
+    for i, (features, votes) in enumerate((learning, judging)):
+        x, counted = axes.of(features), checked_votes(votes, tree)
+        if len(x) != len(counted) or not len(counted):
+            purpose = ("training", "judging")[i]
+            raise ModelError(f"{len(x)} features and {len(counted)} votes of {purpose} galaxies; give one row for each")
+        rows.append((x, counted, np.ones(len(x)) if weights is None else np.asarray(weights[i], dtype=np.float64)))
+    return rows[0], rows[1]
 
 
 @dataclass(frozen=True)
@@ -194,26 +241,27 @@ class _Problem:
         losses: dict[float, float] = {}
         weights: dict[float, NDArray[np.float64]] = {}
         for precision in precisions:
-            start = weights[precision] = self.fit(*learning, precision, start)
-            losses[precision] = self.loss(*judging, start)
+            start = weights[precision] = self.fit(learning, precision, start)
+            losses[precision] = self.loss(judging, start)
         return weights, losses
 
-    def loss(self, x: NDArray[np.float32], votes: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    def loss(self, rows: _Rows, weights: NDArray[np.float64]) -> float:
         """Mean negative log likelihood, but for the number of ways to give the votes."""
-        return float(-log_rising(votes, self._alpha(self._outputs(x, weights)), self.tree).sum(-1).mean())
+        x, votes, counts = rows
+        each = log_rising(votes, self._alpha(self._outputs(x, weights)), self.tree).sum(-1)
+        return float(-(counts * each).sum() / counts.sum())
 
-    def fit(
-        self, x: NDArray[np.float32], votes: NDArray[np.float64], precision: float, start: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def fit(self, rows: _Rows, precision: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
         """The most probable weights."""
+        x, votes, counts = rows
 
         def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             weights = flat.reshape(start.shape)
             z = self._outputs(x, weights)
             alpha = self._alpha(z)
             penalty = 0.5 * precision * float((weights[:-1] ** 2).sum())
-            value = (penalty - float(log_rising(votes, alpha, self.tree).sum())) / len(x)
-            slope = self._slope(z, votes, alpha)
+            value = (penalty - float(counts @ log_rising(votes, alpha, self.tree).sum(-1))) / len(x)
+            slope = self._slope(z, votes, alpha) * counts[:, None].astype(np.float32)
             gradient = np.vstack([precision * weights[:-1] - x.T @ slope, -slope.sum(0, dtype=np.float64)])
             return value, gradient.ravel() / len(x)
 
