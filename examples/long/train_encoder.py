@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 import zooactive as za
 from zooactive.augmentation import Augmentation
 from zooactive.catalogue import Catalogue
+from zooactive.concentration_factors import fit_concentration_factors
 from zooactive.models import start_from_published
 from zooactive.models.bayesian_head import FeatureAxes, find_axes, most_probable_weights
 from zooactive.prediction import embed
 from zooactive.stages import Stage, fit_head_to_features, head_features, votes_of
 from zooactive.surveys import combine_catalogues
 from zooactive.training import TrainingConfig
+from zooactive.workspace_merits import for_questions
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # on some processors TensorFlow leaves its faster kernels off
 
@@ -67,6 +69,7 @@ def main(data: Path, run: Path, weights: Path) -> None:
     print(f"{len(parts[0])} galaxies to learn from, {len(parts[1])} to choose the best epoch", flush=True)
     za.train(model, parts[0], validation=parts[1], run_dir=run, config=CONFIG, progress=report)
     fit_head(model, learning, validation)
+    set_right(model, with_votes(validation))
     model.save(run / "small", half=True)
 
 
@@ -100,6 +103,17 @@ def take_over(
     kernel[:, columns], bias[columns] = found.kernel, found.bias
     model.head.kernel.assign(kernel)
     model.head.bias.assign(bias)
+
+
+def set_right(model: za.GalaxyModel, validation: Catalogue) -> None:
+    """Give the model the factors on its concentrations that help on votes; the classes say nothing of them."""
+    tree = za.load_tree("gz2_kaggle")
+    votes = votes_of(validation)[:, [model.tree.columns.index(column) for column in tree.columns]]
+    posterior = for_questions(za.predict(model, validation, draws=64), tree)
+    found = fit_concentration_factors(posterior, votes)
+    print(found.table.round(3).to_string(index=False), flush=True)
+    factors = dict(zip((question.name for question in tree.questions), found.values, strict=True))
+    model.factors = np.array([factors.get(question.name, 1.0) for question in model.tree.questions])
 
 
 def on_a_gpu() -> bool:
