@@ -18,6 +18,7 @@ FLOORS = (
         "addresses",
         "compiled",
         "errors",
+        "fits_files",
         "hashing",
         "plain_values",
         "incomplete_beta",
