@@ -13,13 +13,13 @@ timed one by one.
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
+from bench_speed import rate
 
 SIZE, PEAK = 224, 989e12
 MULTIPLICATIONS = {"b0": 0.386e9, "lite0": 0.385e9}
@@ -33,16 +33,6 @@ VARIANTS = (
     "torch b0 float32 128",
     "torch b0 mixed_bfloat16 128",
 )
-
-
-def rate(step: Callable[[], object], images: int, times: int = 5) -> float:
-    """Images/s, the median over some steps."""
-    seconds = []
-    for _ in range(times):
-        began = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - began)
-    return images / statistics.median(seconds)
 
 
 def training(backbone: str, precision: str, batch: int, views: bool) -> Iterator[dict[str, float]]:
