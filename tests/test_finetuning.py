@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,6 +79,17 @@ def test_stages_of_each_policy(encoder, labels):
         return list(finetune(encoder, labels, task="rings", config=config).history["stage"])
 
     assert [stages(policy) for policy in ("head", "staged", "all")] == [["head"], ["head", "encoder"], ["encoder"]]
+
+
+def test_an_encoder_that_learns_nothing_useful_stays_as_it_was(encoder, labels):
+    config = FinetuneConfig(policy="staged", unfreeze_epochs=2, unfreeze_learning_rate=0.3, copies=1, batch_size=8)
+    tuned = finetune(encoder, labels, task="rings", config=config)
+    losses = tuned.history.groupby("stage")["val_loss"].min()
+    assert losses["encoder"] > losses["head"]
+    for mine, theirs in zip(tuned.model.encoder.get_weights(), encoder.encoder.get_weights(), strict=True):
+        assert np.array_equal(mine, theirs)
+    head = finetune(encoder, labels, task="rings", config=replace(config, policy="head"))
+    np.testing.assert_allclose(tuned.model.linear_head().kernel, head.model.linear_head().kernel, rtol=1e-3, atol=1e-5)
 
 
 def test_each_galaxy_is_predicted_by_a_fold_that_it_had_no_part_in(encoder, labels):

@@ -63,6 +63,39 @@ def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, 
     assert np.allclose(resumed[["loss", "val_loss"]], whole[["loss", "val_loss"]], rtol=2e-3)
 
 
+def test_where_epochs_are_shorter_than_writing_a_checkpoint_few_are_written_and_nothing_else_changes(
+    tree, galaxies, tmp_path, monkeypatch
+):
+    parts = galaxies(24).split((0.6, 0.4))
+    config = replace(SHORT, epochs=5, learning_rate=0.02)
+    files: list[list[str]] = []
+
+    def run(folder: str, *, until: int = 5) -> pd.DataFrame:
+        def seen(epoch: int, losses: dict[str, float]) -> None:
+            files.append(sorted(file.name for file in (tmp_path / folder / "checkpoint").glob("*.h5")))
+            if epoch == until < 5:
+                raise KeyboardInterrupt
+
+        model = small_model(tree)
+        history = train(model, parts[0], validation=parts[1], run_dir=tmp_path / folder, config=config, progress=seen)
+        assert load_model(tmp_path / folder).fingerprint() == model.fingerprint()
+        return history
+
+    every = run("every")
+    monkeypatch.setattr("zooactive.training._PACE", 1e9)
+    few = run("few")
+    assert files[5:] == [["1.weights.h5"]] * 4 + [["0.weights.h5", "1.weights.h5"]]
+    with pytest.raises(KeyboardInterrupt):
+        run("killed", until=4)
+    resumed = run("killed")
+    for history in (few, resumed):
+        assert list(history["epoch"]) == [1, 2, 3, 4, 5]
+        assert np.allclose(history[["loss", "val_loss"]], every[["loss", "val_loss"]], rtol=2e-3)
+    best = [load_model(tmp_path / folder).linear_head().kernel for folder in ("every", "few", "killed")]
+    for kernel in best[1:]:
+        np.testing.assert_allclose(kernel, best[0], atol=2e-3)
+
+
 def test_the_model_ends_with_the_weights_of_the_best_epoch_which_lie_in_the_run_directory(tree, galaxies, tmp_path):
     parts = galaxies(24).split((0.6, 0.4))
     model = small_model(tree)

@@ -23,7 +23,7 @@ Progress: TypeAlias = Callable[[str, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Stage:
-    """One fit, until the validation loss stops falling; the weights of its best epoch stay.
+    """One fit, until the validation loss stops falling; the weights of its best epoch stay, or those that it began with.
 
     Parameters
     ----------
@@ -97,12 +97,17 @@ class Stage:
         batches = TrainingBatches(*learning, size, seed=self.seed, weights=weights)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
         optimizer = AdamWByLayer(schedule, self.rates, decay=self.weight_decay)
-        trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=False)
+        compiled = keras.backend.backend() == "jax"  # which takes a step operation by operation else
+        trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=compiled)
         history: list[dict[str, Any]] = []
+        began = trainer.get_weights()
+        known, truth, *counts = judging
+        loss_then = float(trainer.evaluate(known, truth, size, 0, counts[0] if counts else None))
         with batches.explained():
             trainer.fit(
                 batches.dataset(),
                 steps_per_epoch=batches.steps,
+                validation_batch_size=size,
                 validation_data=judging,
                 shuffle=False,
                 epochs=self.epochs,
@@ -115,6 +120,8 @@ class Stage:
                     ),
                 ],
             )
+        if min(epoch["val_loss"] for epoch in history) > loss_then:
+            trainer.set_weights(began)
         return history
 
     def _note(self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], progress: Progress | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -22,12 +23,16 @@ from zooactive.writing import aside, write_how, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from zooactive.dataset import TrainingBatches
     from zooactive.models import GalaxyModel
 
 _VIEWS_OF_HEAD = 50_000
 """Views of the galaxies, about, that a head is fitted anew to: of few galaxies all orientations, of many the first."""
+
+_PACE = 10.0
+"""Seconds of training for each second that a checkpoint takes to write: on a GPU an epoch can be shorter than that."""
 
 Progress: TypeAlias = Callable[[int, dict[str, float]], None]
 """Called after each epoch with its number from 1 and its losses."""
@@ -44,8 +49,9 @@ def train(
 ) -> pd.DataFrame:
     """Fit a model to the votes of a catalogue's labelled galaxies.
 
-    After every epoch the run directory holds a checkpoint: the same call after a crash goes on from it, and a call after
-    the end returns at once. When the call returns, the model has the weights of the best epoch.
+    After every epoch, or after some where epochs are short, the run directory gets a checkpoint: the same call after a crash
+    goes on from it, and a call after the end returns at once. When the call returns, the model has the weights of the best
+    epoch.
 
     Parameters
     ----------
@@ -112,13 +118,14 @@ class _Run:
     fingerprint: str
 
     def open(self) -> None:
-        self.state: dict[str, Any] = {"fingerprint": self.fingerprint, "finished": False, "epochs": []}
+        self.state: dict[str, Any] = {"fingerprint": self.fingerprint, "finished": False, "epochs": [], "writes": 0}
         if self._state_file.exists():
             self.state = json.loads(self._state_file.read_text())
             if self.state["fingerprint"] != self.fingerprint:
                 raise TrainingError(
                     f"{self.folder} holds a run with other galaxies or settings; choose another run directory or delete it"
                 )
+            self.state.setdefault("writes", len(self.epochs))  # of a run begun when each epoch was written
 
     @property
     def _state_file(self) -> Path:
@@ -127,7 +134,7 @@ class _Run:
     @property
     def weights(self) -> Path:
         """The checkpoint that belongs to the state: of two files one is always whole while the other is written."""
-        return self.folder / "checkpoint" / f"{len(self.epochs) % 2}.weights.h5"
+        return self.folder / "checkpoint" / f"{self.state['writes'] % 2}.weights.h5"
 
     @property
     def epochs(self) -> list[dict[str, float]]:
@@ -274,11 +281,19 @@ def _make_keeper(
     run: _Run,
     progress: Progress | None,
 ) -> Any:
-    """Return the callback that watches the loss, keeps the best weights and writes the checkpoint."""
+    """Return the callback that watches the loss, keeps the best weights and writes the checkpoint.
+
+    All of it is written together, the best weights, the last epoch's and what is known of both, after each epoch or as often
+    as `_PACE` allows: a run that was killed goes on from the last time.
+    """
     import keras
 
     class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         async_safe = True  # under JAX no step waits until the loss of the one before was looked at
+
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+            self.best: list[NDArray[Any]] | None = None  # weights that are in no file yet
+            self.writes_from = 0.0
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             self.not_finite: list[int] = []
@@ -302,14 +317,28 @@ def _make_keeper(
             losses = {"loss": loss, "val_loss": float(logs.get("val_loss", loss)), "learning_rate": rate}
             run.epochs.append({"epoch": epoch + 1, **losses})
             if run.best_epoch == epoch:
-                model.save(run.folder / "model")
-            with aside(run.weights) as temporary:
-                self.model.save_weights(temporary)
-            run.save_state()
-            if progress is not None:
-                progress(epoch + 1, losses)
+                self.best = self.model.get_weights()
             if epoch - run.best_epoch >= config.patience:
                 self.model.stop_training = True
+            if self.model.stop_training or epoch + 1 == config.epochs or time.monotonic() >= self.writes_from:
+                self.write(is_best=run.best_epoch == epoch)
+            if progress is not None:
+                progress(epoch + 1, losses)
+
+        def write(self, *, is_best: bool) -> None:
+            began = time.monotonic()
+            run.state["writes"] += 1
+            with aside(run.weights) as temporary:
+                self.model.save_weights(temporary)
+            if self.best is not None:
+                last = None if is_best else self.model.get_weights()
+                self.model.set_weights(self.best)
+                model.save(run.folder / "model")
+                if last is not None:
+                    self.model.set_weights(last)
+            self.best = None
+            run.save_state()
+            self.writes_from = time.monotonic() + _PACE * (time.monotonic() - began)
 
     return Keeper()
 
