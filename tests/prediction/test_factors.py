@@ -14,6 +14,7 @@ from zooactive.models import GalaxyModel
 from zooactive.prediction import calibrate, open_predictions, predict, predict_chunks
 from zooactive.training import train
 from zooactive.training_config import TrainingConfig
+from zooactive.tree import DecisionTree
 
 
 @pytest.fixture
@@ -58,6 +59,17 @@ def test_a_second_calibration_forgets_the_first(model, surely_voted):
     once = model.factors
     calibrate(model, surely_voted, draws=4)
     assert np.array_equal(model.factors, once)
+
+
+def test_a_catalogue_that_asks_less_sets_right_what_it_asks(model, surely_voted, tree):
+    calibrate(model, surely_voted, draws=4)
+    of_all = model.factors
+    part = DecisionTree("part", tree.questions[:1])
+    asks_less = replace(surely_voted, tree=part, votes=surely_voted.votes[:, tree.slices[0]])
+    model.factors = np.full(len(tree.questions), 2.0)
+    assert list(calibrate(model, asks_less, draws=4)["question"]) == [tree.questions[0].name]
+    assert model.factors[0] == of_all[0]
+    assert (model.factors[1:] == 2).all()
 
 
 def test_a_training_begins_without_factors(model, surely_voted, tmp_path):

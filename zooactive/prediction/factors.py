@@ -30,7 +30,8 @@ def calibrate(
 ) -> pd.DataFrame:
     """Fit one factor on the concentrations of each question, and keep them with the model: `GalaxyModel.factors`.
 
-    What was fitted before is forgotten. Everything that the model predicts afterwards is scaled; a training begins without.
+    What was fitted to these questions before is forgotten. Everything that the model predicts afterwards is scaled; a
+    training begins without.
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ def calibrate(
         Changed in place; save it.
     catalogue : Catalogue or path
         Galaxies with votes that the model has neither learnt from nor is tested on: those that chose its best epoch, say.
+        Their tree may ask less than the model answers; the factors of its other questions stay as they are.
     draws, seed, batch_size, progress
         As `zooactive.predict`.
 
@@ -50,15 +52,16 @@ def calibrate(
     Raises
     ------
     ModelError
-        When the catalogue has no votes of the model's tree.
+        When the catalogue has no votes, or of questions that the model does not answer.
     ImageError
         When an image cannot be read.
     """
     galaxies = read_catalogue(catalogue, tree=model.tree) if isinstance(catalogue, str | Path) else catalogue
-    if galaxies.tree is None or galaxies.votes is None or galaxies.tree.columns != model.tree.columns:
+    if galaxies.tree is None or galaxies.votes is None or not set(galaxies.tree.columns) <= set(model.tree.columns):
         raise ModelError(
             f"{galaxies.source} has no votes on the tree '{model.tree.name}' of the model; read it with that tree"
         )
+    columns = galaxies.tree.columns
     galaxies = galaxies.take(np.flatnonzero(galaxies.labelled))
     if len(galaxies) == 0 or galaxies.votes is None:
         raise ModelError(f"{galaxies.source} has no labelled galaxies to calibrate by; bring votes")
@@ -67,6 +70,11 @@ def calibrate(
         raise ImageError(next(iter(failures.values())))
     head = model.linear_head()
     posterior = Posterior(head.posterior_concentrations(features, draws=draws, seed=seed), galaxies.ids, model.tree)
-    fitted = fit_concentration_factors(posterior, galaxies.votes)
-    model.factors = None if (fitted.values == 1).all() else fitted.values
-    return fitted.table
+    votes = np.zeros((len(galaxies), len(model.tree.columns)))
+    votes[:, [model.tree.columns.index(column) for column in columns]] = galaxies.votes
+    fitted = fit_concentration_factors(posterior, votes)
+    asked = np.array([set(question.columns) <= set(columns) for question in model.tree.questions])
+    before = 1.0 if model.factors is None else model.factors
+    factors = np.where(asked, fitted.values, before)
+    model.factors = None if (factors == 1).all() else factors
+    return fitted.table[asked].reset_index(drop=True)
