@@ -46,3 +46,9 @@ def test_an_unreadable_image_stops_the_training_by_name(galaxies):
     catalogue.images[2].write_bytes(b"")
     with pytest.raises(ImageError, match="g002"):
         Cutouts(catalogue, Preprocessing(size=16))
+
+
+def test_an_iterator_does_not_wait_for_a_tuner():
+    votes = np.zeros((8, 2), np.float32)
+    flow = TrainingBatches(ArrayRows(votes), votes, 4, seed=0).dataset()
+    assert flow.options().autotune.enabled is False

@@ -132,7 +132,11 @@ class TrainingBatches:
         import tensorflow as tf
 
         signature = tuple(tf.TensorSpec(part.shape, part.dtype) for part in next(self.stream(first_epoch)))
-        return tf.data.Dataset.from_generator(lambda: self.stream(first_epoch), output_signature=signature).prefetch(4)
+        flow = tf.data.Dataset.from_generator(lambda: self.stream(first_epoch), output_signature=signature).prefetch(4)
+        # There is nothing to tune, and an iterator ends no sooner than its tuner wakes: after 10, 20, 41 seconds, and so on.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return flow.with_options(options)
 
 
 @contextmanager
