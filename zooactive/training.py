@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 _VIEWS_OF_HEAD = 50_000
 """Views of the galaxies, about, that a head is fitted anew to: of few galaxies all orientations, of many the first."""
 
-_PACE = 10.0
-"""Seconds of training for each second that a checkpoint takes to write: on a GPU an epoch can be shorter than that."""
+_QUICK, _PACE = 1.0, 10.0
+"""Seconds that a checkpoint after each epoch may take to write; where a large network takes longer, on a GPU perhaps longer
+than an epoch, so many seconds of training go by for each second of writing."""
 
 Progress: TypeAlias = Callable[[int, dict[str, float]], None]
 """Called after each epoch with its number from 1 and its losses."""
@@ -49,9 +50,9 @@ def train(
 ) -> pd.DataFrame:
     """Fit a model to the votes of a catalogue's labelled galaxies.
 
-    After every epoch, or after some where epochs are short, the run directory gets a checkpoint: the same call after a crash
-    goes on from it, and a call after the end returns at once. When the call returns, the model has the weights of the best
-    epoch.
+    After every epoch, or after some where writing takes long, the run directory gets a checkpoint: the same call after a
+    crash goes on from it, and a call after the end returns at once. When the call returns, the model has the weights of the
+    best epoch.
 
     Parameters
     ----------
@@ -338,7 +339,8 @@ def _make_keeper(
                     self.model.set_weights(last)
             self.best = None
             run.save_state()
-            self.writes_from = time.monotonic() + _PACE * (time.monotonic() - began)
+            took = time.monotonic() - began
+            self.writes_from = began + took + (_PACE * took if took > _QUICK else 0)
 
     return Keeper()
 
