@@ -13,7 +13,7 @@ fractions: no ring label had a part in that choice.
 
 What can be had at all? `unseen` ranks the galaxies by what Galaxy Zoo 2 calls rings, without one of their labels: by a
 logistic regression on the encoder's features of the Kaggle galaxies. And `eye` asks how good the labels are:
-``rings_by_eye.csv`` holds what a blind look at 80 of the images, drawn at random and cut to 3.4 radii of 90% of the light,
+``rings_by_eye.csv`` holds what a look at 80 of the images, drawn at random and cut to 3.4 radii of 90% of the light,
 called a ring, written down before the labels of these 80 were looked up. (Not wholly blind: sheets of the head's worst
 errors had been seen before.) Printed are how often look and label agree, and how well the
 head, learnt from labels of other galaxies, tells either.
@@ -92,7 +92,7 @@ def unseen(rings: Catalogue) -> None:
 
 
 def eye(rings: Catalogue) -> None:
-    """Compare labels, a blind look and the head's cross-validated predictions."""
+    """Compare labels, a look at the images and the head's cross-validated predictions."""
     held_out = za.finetune(None, rings, task=TASK, config=FinetuneConfig(policy="head", folds=FOLDS)).held_out
     looked = pd.read_csv(Path(__file__).with_name("rings_by_eye.csv")).merge(held_out, on="id", validate="one_to_one")
     seen, labelled, expected = looked["by_eye"], looked["ring_yes_votes"], looked["ring_yes"]
