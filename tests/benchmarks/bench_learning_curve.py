@@ -69,7 +69,7 @@ def tuned(labelled: Catalogue, policy: str) -> za.GalaxyModel:
 
 
 def scratch(labelled: Catalogue) -> za.GalaxyModel:
-    """Train the same network from fresh weights, with the same galaxies to choose the best epoch."""
+    """Train an EfficientNet-B0 from fresh weights, with the same galaxies to choose the best epoch."""
     learning, judging, _ = stratified_split(labelled, RATIOS)
     assert learning.tree is not None
     size = TASK.preprocessing(za.load_model("bundled").preprocessing)
@@ -100,7 +100,7 @@ def draw(points: list[dict[str, float | str]], picture: Path) -> None:
     axes.minorticks_off()
     axes.set_xlabel("labelled galaxies", fontsize=9, color=INK)
     axes.set_ylabel("accuracy, rings", fontsize=9, color=INK)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    figure.legend(fontsize=8, frameon=False, loc="outside upper center", ncols=len(ARMS))
     figure.savefig(picture, dpi=150)
 
 
