@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import keras
 import pytest
 
+from zooactive.augment import RandomView, augment
 from zooactive.augmentation import Augmentation
 from zooactive.errors import TrainingError
 from zooactive.images import Preprocessing
@@ -35,6 +37,28 @@ def test_the_canvas_has_the_models_pixels_at_its_centre():
     for size in (63, 64):
         canvas = Augmentation(scale=(1, 1.3)).canvas(Preprocessing(size=size, crop=0.4))
         assert (canvas.size - size) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "moves", "interpolates"),
+    [
+        ({}, True, False),
+        ({"flips": False, "rotation": "none"}, False, False),
+        ({"flips": False}, True, True),
+        ({"rotation": "none"}, True, True),
+        ({"flips": False, "rotation": "none", "shift": 0.1}, True, True),
+        ({"scale": (0.8, 1.2)}, True, True),
+        ({"rotation": "any"}, True, True),
+    ],
+)
+def test_all_eight_orientations_alone_need_no_interpolation(settings, moves, interpolates):
+    how = Augmentation(**settings)
+    assert (how.moves, how.interpolates) == (moves, interpolates)
+    side = how.canvas(Preprocessing(size=8, crop=0.5)).size
+    pixels = keras.Input((side, side, 3))
+    network = keras.Model(pixels, augment(pixels, how, 8))
+    assert any(isinstance(layer, RandomView) for layer in network.layers) == interpolates
+    assert len(network.layers) == 1 + moves
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,11 @@ for i in range(48):
 rows = [{"id": f"g{i}", "file_loc": f"g{i}.png", "ring": i % 2} for i in range(48)]
 pd.DataFrame(rows).to_csv(f"{folder}/rings.csv", index=False)
 catalogue = za.read_catalogue(f"{folder}/rings.csv", tree="rings", label_column="ring")
-config = za.TrainingConfig(epochs=8, batch_size=16, learning_rate=5e-3)
+config = za.TrainingConfig(epochs=8, batch_size=17, learning_rate=5e-3, head_epochs=2)
 with on_every_device(sys.argv[2:]):
     model = za.GalaxyModel("rings", backbone="small_cnn", image_size=16, concentrations="fraction")
-    history = za.train(model, catalogue, run_dir=f"{folder}/run", config=config)
+    history = za.train(model, catalogue.take(range(35)), validation=catalogue.take(range(35, 48)), run_dir=f"{folder}/run",
+                       config=config)
 replicas = len({replica.device for replica in getattr(model.head.kernel.value, "values", [model.head.kernel.value])})
 same = za.load_model(f"{folder}/run").fingerprint() == model.fingerprint()
 print(replicas, history["loss"].iloc[0], history["loss"].iloc[-1], same)

@@ -17,6 +17,8 @@ ANY_ANGLE = Augmentation(rotation="any")
         ("tensorflow", ["cpu:0"], TURNS, False),
         ("tensorflow", ["gpu:0"], TURNS, True),
         ("tensorflow", ["gpu:0"], ANY_ANGLE, False),
+        ("tensorflow", ["gpu:0"], Augmentation(rotation="none"), False),
+        ("tensorflow", ["gpu:0"], Augmentation(flips=False, rotation="none"), True),
         ("jax", ["cpu:0"], TURNS, True),
         ("jax", ["cpu:0"], ANY_ANGLE, True),
         ("jax", ["gpu:0"], ANY_ANGLE, True),

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from zooactive.cli.train import describe
 from zooactive.errors import ModelError, TrainingError, WorkspaceError
 from zooactive.recipes import Network, list_recipes, load_recipe
 from zooactive.tree_files import load_tree
@@ -115,3 +118,11 @@ def test_where_to_start_from_is_a_path_from_the_workspace(tmp_path):
     assert load_workspace(tmp_path / "zooactive.toml").model.start == str(tmp_path / "runs" / "old")
     (tmp_path / "zooactive.toml").write_text('[model]\nstart = "bundled"\n')
     assert load_workspace(tmp_path / "zooactive.toml").model.start == "bundled"
+
+
+def test_what_a_training_will_do_is_told_in_steps_and_the_galaxies_of_each():
+    recipe = load_recipe("zhu2019")
+    told = describe(recipe.network, replace(recipe.training, batch_size=32, accumulate=2), galaxies=1000)
+    assert f"up to {recipe.training.epochs} epochs of 15 steps of 64 galaxies (2 batches of 32)" in told[-1]
+    told = describe(recipe.network, replace(recipe.training, batch_size=128, accumulate=1), galaxies=20)
+    assert "epochs of 1 steps of 20 galaxies, " in told[-1]

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
+from zooactive.augmentation import Augmentation
 from zooactive.errors import TrainingError
 from zooactive.evaluation import constant_concentrations, constant_negative_log_likelihood
 from zooactive.models import GalaxyModel, load_model
+from zooactive.models.backbones import nested_layers
 from zooactive.stages import label_weights
 from zooactive.training import TrainingConfig, train
 from zooactive.tree_files import load_tree
@@ -138,6 +142,13 @@ def test_rare_labels_weigh_more_by_a_power_of_their_frequency():
         np.testing.assert_allclose(label_weights(votes[-1:], votes, tree, balance), weights[-1:])
 
 
+def test_a_label_that_was_not_learnt_weighs_as_a_single_one_would():
+    tree = load_tree("zhu5")
+    learnt = np.eye(5, dtype=np.float32)[[0] * 64]
+    weights = label_weights(np.eye(5, dtype=np.float32)[[0, 2]], learnt, tree, 0.5)
+    assert weights[1] / weights[0] == pytest.approx(8)
+
+
 def test_a_finished_run_is_not_trained_again(tree, galaxies, tmp_path):
     first = train(small_model(tree), galaxies(16), run_dir=tmp_path, config=SHORT)
     told: list[int] = []
@@ -158,8 +169,78 @@ def test_a_run_directory_of_other_settings_or_galaxies_is_refused(tree, galaxies
 
 def test_a_loss_that_is_not_finite_stops_with_the_ids_of_the_batch(tree, galaxies, tmp_path):
     exploding = replace(SHORT, learning_rate=1e30, warmup_epochs=0, batch_size=4)
-    with pytest.raises(TrainingError, match=r"the loss is nan in epoch \d.*g00\d, g00\d, g00\d, g00\d"):
+    with pytest.raises(TrainingError, match=r"the loss is nan in epoch \d.*of the one before: g00\d(, g00\d){3,7}$"):
         train(small_model(tree), galaxies(8), run_dir=tmp_path, config=exploding)
+
+
+def test_a_validation_loss_that_is_not_finite_stops_too_and_is_no_epoch(tree, galaxies, tmp_path):
+    exploding = replace(SHORT, learning_rate=1e30, warmup_epochs=0)  # one step an epoch: its own loss came before it
+    parts = galaxies(16).split((0.5, 0.5))
+    with pytest.raises(TrainingError, match=r"the validation loss is nan after epoch 1.*g0\d\d(, g0\d\d)+$"):
+        train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=replace(exploding, batch_size=64))
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_a_run_directory_of_other_images_or_first_weights_is_refused(tree, galaxies, tmp_path):
+    catalogue, model = galaxies(16), small_model(tree)
+    train(model, catalogue, run_dir=tmp_path / "run", config=SHORT)
+    train(model, catalogue, run_dir=tmp_path / "run", config=SHORT)  # with what it became
+    with pytest.raises(TrainingError, match="other weights to start from"):
+        train(_shifted(tree), catalogue, run_dir=tmp_path / "run", config=SHORT)
+    Path(catalogue.images[3]).write_bytes(Path(catalogue.images[3]).read_bytes() + b" ")
+    with pytest.raises(TrainingError, match="other galaxies, images or settings"):
+        train(small_model(tree), catalogue, run_dir=tmp_path / "run", config=SHORT)
+
+
+def _shifted(tree) -> GalaxyModel:
+    model = small_model(tree)
+    model.head.bias.assign(model.head.bias + 1)
+    return model
+
+
+def test_a_run_that_was_killed_when_patience_had_run_out_learns_no_further_epoch(tree, galaxies, tmp_path, monkeypatch):
+    parts = galaxies(24).split((0.6, 0.4))
+    config = replace(SHORT, epochs=40, patience=1, learning_rate=0.05, head_epochs=1)
+
+    def killed(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("zooactive.training._refit_head", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
+    epochs = len(pd.read_csv(tmp_path / "history.csv"))
+    history = train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
+    assert len(history) == epochs < 40
+
+
+def test_two_half_batches_before_a_step_move_weights_as_one_whole_batch_does(tree, galaxies, tmp_path):
+    catalogue, moved = galaxies(8), []
+    still = Augmentation(flips=False, rotation="none")
+    for size, parts in ((8, 1), (4, 2)):
+        model = GalaxyModel(tree, backbone="small_cnn", image_size=16, dropout=0.0)
+        for layer in nested_layers(model.encoder):
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False  # it would see each half by itself
+        config = replace(
+            SHORT, epochs=1, batch_size=size, accumulate=parts, drops=(0.9,), optimizer="sgd", augmentation=still
+        )
+        before = model.linear_head().kernel.copy()
+        train(model, catalogue, run_dir=tmp_path / str(parts), config=config)
+        moved.append(model.linear_head().kernel - before)
+    assert np.abs(moved[0]).max() > 1e-5
+    np.testing.assert_allclose(moved[1], moved[0], rtol=1e-3, atol=1e-3 * np.abs(moved[0]).max())
+
+
+def test_more_batches_before_a_step_than_an_epoch_has_are_refused(tree, galaxies, tmp_path):
+    with pytest.raises(TrainingError, match="accumulate = 4, but an epoch has 2 batches of 8"):
+        train(small_model(tree), galaxies(16), run_dir=tmp_path, config=replace(SHORT, accumulate=4))
+
+
+def test_a_seed_may_be_a_date(tree, galaxies, tmp_path):
+    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=20261126)
+    history = train(model, galaxies(16), run_dir=tmp_path, config=replace(SHORT, epochs=1, seed=20261126))
+    assert np.isfinite(history["loss"]).all()
 
 
 @pytest.mark.parametrize("met", [MemoryError(), RuntimeError("RESOURCE_EXHAUSTED: failed to allocate 3 GiB")])
@@ -169,7 +250,7 @@ def test_a_batch_that_does_not_fit_is_answered_with_one_that_may(tree, galaxies,
 
     config = replace(SHORT, accumulate=2)
     with pytest.raises(TrainingError, match=r"8 galaxies does not fit.*--batch-size 4 --accumulate 4"):
-        train(small_model(tree), galaxies(8), run_dir=tmp_path, config=config, progress=full)
+        train(small_model(tree), galaxies(16), run_dir=tmp_path, config=config, progress=full)
     with pytest.raises(TrainingError, match="--image-size"):
         train(small_model(tree), galaxies(8), run_dir=tmp_path / "b", config=replace(SHORT, batch_size=2), progress=full)
 

@@ -31,10 +31,10 @@ def augment(pixels: Any, augmentation: Augmentation, size: int, *, seed: int = 0
         Outside training the centre of the canvas.
     """
     how = augmentation
-    if how.only_turns and how.flips and how.rotation == "quarter":
-        pixels = RandomOrientation(seed)(pixels)
-    elif not how.only_turns or how.flips or how.rotation != "none":
+    if how.interpolates:
         pixels = RandomView(size, how, seed)(pixels)
+    elif how.moves:
+        pixels = RandomOrientation(seed)(pixels)
     return _augment_colours(pixels, augmentation, seed)
 
 

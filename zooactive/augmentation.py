@@ -27,8 +27,10 @@ class Augmentation:
         How far the centre may move along either axis, as a share of that width.
     brightness, contrast : float
         Largest change, as a share of the full range and of the contrast.
-    saturation, hue : float
-        Largest change: 0 to 1 of the saturation, and of a turn around the colour circle.
+    saturation : float
+        s multiplies the saturation by (1 - s) / (1 + s) to (1 + s) / (1 - s), as Keras counts: 0.3 by 0.54 to 1.86.
+    hue : float
+        Twice the largest change, as a share of a turn around the colour circle: 0.2 turns by up to a tenth either way.
 
     Raises
     ------
@@ -63,9 +65,15 @@ class Augmentation:
         object.__setattr__(self, "scale", (float(low), float(high)))
 
     @property
-    def only_turns(self) -> bool:
-        """Whether images are shown in some of their eight orientations and otherwise as they are: no interpolation."""
-        return self.rotation != "any" and self.scale == (1.0, 1.0) and self.shift == 0
+    def moves(self) -> bool:
+        """Whether an image is turned, mirrored, scaled or shifted at all."""
+        return self.flips or self.rotation != "none" or self.scale != (1.0, 1.0) or self.shift > 0
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether it is so in other ways than by all of its eight orientations, which are had by swapping pixels."""
+        all_orientations = self.flips and self.rotation == "quarter"
+        return self.moves and not (all_orientations and self.scale == (1.0, 1.0) and self.shift == 0)
 
     def canvas(self, preprocessing: Preprocessing) -> Preprocessing:
         """Return how images are decoded for training: at the model's scale, but wide enough for every view of them.

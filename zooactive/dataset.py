@@ -143,8 +143,8 @@ class TrainingBatches:
 def on_every_device(devices: Sequence[str] | None = None) -> Iterator[None]:
     """Share out each batch among several devices: what is built and trained inside has its weights on all of them.
 
-    By TensorFlow's ``MirroredStrategy``, or under JAX by Keras' ``DataParallel``. Batch norms see each device's own share.
-    With one device, or none but the CPU, nothing changes.
+    By TensorFlow's ``MirroredStrategy``, whose batch norms see each device's own share, or under JAX by Keras'
+    ``DataParallel``, whose see the whole batch. With one device, or none but the CPU, nothing changes.
 
     Parameters
     ----------
@@ -174,6 +174,48 @@ def on_every_device(devices: Sequence[str] | None = None) -> Iterator[None]:
         yield
     finally:
         keras.distribution.set_distribution(before)
+
+
+def shareable(batch_size: int) -> int:
+    """Return the largest batch up to this size that the devices of `on_every_device` can share equally."""
+    return max(1, batch_size // _devices()) * _devices()
+
+
+def shareable_rows(
+    inputs: NDArray[Any], votes: NDArray[np.float32], weights: NDArray[np.float32]
+) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+    """Fill up rows, votes and weights with rows of no weight, such that several devices can share them.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (row, ...)
+    votes : ndarray, shape (row, answer)
+    weights : ndarray, shape (row,)
+
+    Returns
+    -------
+    tuple of ndarray
+        The same where there is one device. Else the weights are raised so that Keras' mean over the rows, which counts those
+        without weight too, stays what it was.
+    """
+    missing = -len(inputs) % _devices()
+    if not missing:
+        return inputs, votes, weights
+    filled = [np.concatenate([part, np.repeat(part[:1], missing, axis=0)]) for part in (inputs, votes)]
+    raised = weights * np.float32((len(inputs) + missing) / len(inputs))
+    return filled[0], filled[1], np.concatenate([raised, np.zeros(missing, np.float32)])
+
+
+def _devices() -> int:
+    """How many devices share a batch now."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.distribute.get_strategy().num_replicas_in_sync)
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else int(np.prod(distribution.device_mesh.shape))
 
 
 def _graphics_cards() -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
@@ -211,6 +212,19 @@ def decode_many(
 def place_of(source: ImageSource) -> tuple[str, int, int]:
     """By what images are read: those of one row group one after the other, all others as they come."""
     return source.place if isinstance(source, StoredImage) else ("", 0, 0)
+
+
+def mark_of(source: ImageSource) -> bytes:
+    """Tell an image from others without decoding it: by its name and size, its bytes, its address or its place in a file."""
+    if isinstance(source, RemoteImage):  # to read it would be to fetch the whole survey
+        return f"{source.address}\n".encode()
+    if isinstance(source, StoredImage):
+        return f"{source.column.file.name}|{source.column.file.stat().st_size}|{source.group}|{source.index}\n".encode()
+    if isinstance(source, bytes):
+        return blake2b(source, digest_size=16).digest()
+    if source is None:
+        return b""
+    return f"{source.name}|{source.stat().st_size if source.is_file() else -1}\n".encode()
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

@@ -88,7 +88,7 @@ def memory_explained(config: TrainingConfig) -> Iterator[None]:
         if not short:
             raise
         half = config.batch_size // 2
-        mend = f"try --batch-size {half} --accumulate {2 * config.accumulate}, which takes the same steps"
+        mend = f"try --batch-size {half} --accumulate {2 * config.accumulate}, which takes steps of as many galaxies"
         if half < 2:
             mend = "take smaller images (--image-size), a smaller backbone, or --precision mixed_bfloat16"
         raise TrainingError(f"a batch of {config.batch_size} galaxies does not fit into memory; {mend}") from error
@@ -117,4 +117,4 @@ def _compiles(config: TrainingConfig) -> bool:
     if not any(device.lower().startswith(("gpu", "cuda")) for device in keras.distribution.list_devices()):
         return False
     # TensorFlow's compiler does not know the operation behind `RandomView`.
-    return keras.backend.backend() != "tensorflow" or config.augmentation.only_turns
+    return keras.backend.backend() != "tensorflow" or not config.augmentation.interpolates

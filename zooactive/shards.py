@@ -20,7 +20,7 @@ import pandas as pd
 from zooactive.addresses import RemoteImage
 from zooactive.catalogue import Catalogue
 from zooactive.errors import CatalogueError, ImageError
-from zooactive.images import ImageSource, Preprocessing, decode, encode_png
+from zooactive.images import ImageSource, Preprocessing, decode, encode_png, mark_of
 from zooactive.stored_images import StoredImage
 from zooactive.tables import METADATA_KEY
 from zooactive.writing import aside
@@ -164,14 +164,7 @@ def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, A
     digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
     for galaxy_id, source in zip(catalogue.ids, catalogue.images, strict=True):
         digest.update(f"{galaxy_id}|".encode())
-        source = source.read() if isinstance(source, StoredImage) else source
-        if isinstance(source, RemoteImage):  # to read it would be to fetch the whole survey
-            digest.update(f"{source.address}\n".encode())
-        elif isinstance(source, bytes):
-            digest.update(hashlib.blake2b(source, digest_size=16).digest())
-        elif source is not None:
-            size = source.stat().st_size if source.is_file() else -1
-            digest.update(f"{source.name}|{size}\n".encode())
+        digest.update(mark_of(source.read() if isinstance(source, StoredImage) else source))
     if catalogue.votes is not None:
         digest.update(np.ascontiguousarray(catalogue.votes, dtype="<f8").tobytes())
     if catalogue.field_crops is not None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from zooactive.dataset import Rows
     from zooactive.models import GalaxyModel
 
+_AT_ONCE = 128
+"""Images whose features are computed together."""
+
 Progress: TypeAlias = Callable[[str, int, dict[str, float]], None]
 """Called after each epoch with the stage ("head" or "encoder"), the number of the epoch from 1, and the losses."""
 
@@ -89,11 +92,11 @@ class Stage:
         """
         import keras
 
-        from zooactive.dataset import TrainingBatches
+        from zooactive.dataset import TrainingBatches, shareable, shareable_rows
         from zooactive.losses import DirichletMultinomialLoss
         from zooactive.optimisation import AdamWByLayer
 
-        size = min(self.batch_size, len(learning[1]))
+        size = shareable(min(self.batch_size, len(learning[1])))
         batches = TrainingBatches(*learning, size, seed=self.seed, weights=weights)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
         optimizer = AdamWByLayer(schedule, self.rates, decay=self.weight_decay)
@@ -102,13 +105,14 @@ class Stage:
         history: list[dict[str, Any]] = []
         began = trainer.get_weights()
         known, truth, *counts = judging
-        loss_then = float(trainer.evaluate(known, truth, size, 0, counts[0] if counts else None))
+        judged = shareable_rows(known, truth, counts[0] if counts else np.ones(len(truth), dtype=np.float32))
+        loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
         with batches.explained():
             trainer.fit(
                 batches.dataset(),
                 steps_per_epoch=batches.steps,
                 validation_batch_size=size,
-                validation_data=judging,
+                validation_data=judged,
                 shuffle=False,
                 epochs=self.epochs,
                 verbose=0,
@@ -179,11 +183,15 @@ def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDAr
         The first copy is of the images as they are.
     """
     from zooactive.dataset import Cutouts
-    from zooactive.prediction.features import prediction_network
+    from zooactive.prediction.features import forward, prediction_network
 
-    pixels = Cutouts(catalogue, model.preprocessing).rows(np.arange(len(catalogue)))
+    images = Cutouts(catalogue, model.preprocessing)
     network = prediction_network(model.encoder)
-    return np.stack([_features(network, view) for view in _orientations(pixels, copies)])
+    batches = []  # one after the other: the pixels of a survey need not fit into memory
+    for start in range(0, len(catalogue), _AT_ONCE):
+        pixels = images.rows(np.arange(start, min(start + _AT_ONCE, len(catalogue))))
+        batches.append(np.stack([forward(network, view, _AT_ONCE) for view in _orientations(pixels, copies)]))
+    return np.concatenate(batches, axis=1).astype(np.float32)
 
 
 def fit_head_to_features(
@@ -233,13 +241,6 @@ def _orientations(pixels: NDArray[np.uint8], number: int) -> list[NDArray[np.uin
     return [view for pair in zip(turned, (image[:, :, ::-1] for image in turned), strict=True) for view in pair][:number]
 
 
-def _features(network: Any, pixels: NDArray[np.uint8], batch_size: int = 128) -> NDArray[np.float32]:
-    from zooactive.prediction.features import forward
-
-    batches = [forward(network, pixels[i : i + batch_size], batch_size) for i in range(0, len(pixels), batch_size)]
-    return np.concatenate(batches).astype(np.float32)
-
-
 def label_weights(
     votes: NDArray[np.float32], learning: NDArray[np.float32], tree: DecisionTree, balance: float
 ) -> NDArray[np.float32]:
@@ -264,7 +265,7 @@ def label_weights(
         weights = np.zeros(len(of))
         for where in tree.slices:
             counts = learning[:, where].sum(0, dtype=float)
-            rarity = (counts.sum() / np.maximum(counts, 1e-12)) ** balance
+            rarity = (counts.sum() / np.maximum(counts, 1)) ** balance  # one that was not learnt is as rare as a single one
             shares = of[:, where] / np.maximum(of[:, where].sum(1, keepdims=True), 1e-12)
             weights = np.maximum(weights, shares @ rarity)
         return weights
@@ -284,4 +285,4 @@ def seed_epoch(trainer: Any, seed: int, epoch: int) -> None:
     """Set every random state from the seed and the epoch, so that a resumed run draws what an uninterrupted one would."""
     states = [variable for variable in trainer.variables if "seed_generator_state" in variable.path]
     for number, state in enumerate(states):
-        state.assign(np.array([seed * 1000 + number, epoch << 20], dtype=np.uint32))
+        state.assign(np.array([(seed * 1000 + number) % 2**32, epoch << 20], dtype=np.uint32))

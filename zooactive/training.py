@@ -17,6 +17,7 @@ from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.errors import TrainingError
 from zooactive.evaluation import constant_concentrations
 from zooactive.image_statistics import ImageStatistics
+from zooactive.images import mark_of
 from zooactive.stages import Stage, fit_head, label_weights, seed_epoch, votes_of
 from zooactive.training_config import TrainingConfig
 from zooactive.writing import aside, write_how, write_json
@@ -83,7 +84,7 @@ def train(
     learning = _labelled(read_catalogue(catalogue, tree=model.tree), model)
     judging = None if validation is None else _labelled(read_catalogue(validation, tree=model.tree), model)
     run = _Run(Path(run_dir), _fingerprint(model, learning, judging, config))
-    run.open()
+    run.open(model)
     if not run.finished:
         model.factors = None  # what another training was set right by
         _fit(model, learning, judging, config, run, progress)
@@ -108,6 +109,9 @@ def _fingerprint(model: GalaxyModel, learning: Catalogue, judging: Catalogue | N
     for catalogue in (learning, judging):
         if catalogue is not None and catalogue.votes is not None:
             digest.update("\n".join(catalogue.ids).encode() + b"\n" + catalogue.votes.tobytes())
+            digest.update(b"\n".join(map(mark_of, catalogue.images)))
+            if catalogue.field_crops is not None:
+                digest.update(catalogue.field_crops.tobytes())
     return digest.hexdigest()
 
 
@@ -118,15 +122,27 @@ class _Run:
     folder: Path
     fingerprint: str
 
-    def open(self) -> None:
-        self.state: dict[str, Any] = {"fingerprint": self.fingerprint, "finished": False, "epochs": [], "writes": 0}
+    def open(self, model: GalaxyModel) -> None:
+        start = model.fingerprint()
+        self.state: dict[str, Any] = {
+            "fingerprint": self.fingerprint, "start": start, "finished": False, "epochs": [], "writes": 0
+        }  # fmt: skip
         if self._state_file.exists():
             self.state = json.loads(self._state_file.read_text())
-            if self.state["fingerprint"] != self.fingerprint:
+            other = "galaxies, images or settings" if self.state["fingerprint"] != self.fingerprint else ""
+            if not other and self.state.get("start", start) != start and not self._ended_with(start):
+                other = "weights to start from"
+            if other:
                 raise TrainingError(
-                    f"{self.folder} holds a run with other galaxies or settings; choose another run directory or delete it"
+                    f"{self.folder} holds a run with other {other}; choose another run directory or delete it"
                 )
             self.state.setdefault("writes", len(self.epochs))  # of a run begun when each epoch was written
+
+    def _ended_with(self, fingerprint: str) -> bool:
+        """Whether a model is the one that the run made: the caller asks a second time with what it got."""
+        from zooactive.models import load_model
+
+        return self.finished and load_model(self.folder / "model").fingerprint() == fingerprint
 
     @property
     def _state_file(self) -> Path:
@@ -151,6 +167,10 @@ class _Run:
         losses = [epoch["val_loss"] for epoch in self.epochs]
         return int(np.argmin(losses))
 
+    def out_of_patience(self, patience: int) -> bool:
+        """Whether the loss has not fallen for so many epochs."""
+        return len(self.epochs) - 1 - self.best_epoch >= patience
+
     def save_state(self) -> None:
         write_json(self._state_file, self.state)
         with aside(self.folder / "history.csv") as temporary:
@@ -170,7 +190,7 @@ def _fit(
     run: _Run,
     progress: Progress | None,
 ) -> None:
-    from zooactive.dataset import Cutouts, TrainingBatches, deterministic_operations
+    from zooactive.dataset import Cutouts, TrainingBatches, deterministic_operations, shareable, shareable_rows
     from zooactive.optimisation import compile_training, memory_explained
 
     if config.deterministic:
@@ -182,10 +202,15 @@ def _fit(
     batches = TrainingBatches(
         Cutouts(learning, canvas),
         votes,
-        min(config.batch_size, len(learning)),
+        shareable(min(config.batch_size, len(learning))),
         seed=config.seed,
         weights=label_weights(votes, votes, model.tree, config.balance) if config.balance else None,
     )
+    if config.accumulate > batches.steps:
+        raise TrainingError(
+            f"accumulate = {config.accumulate}, but an epoch has {batches.steps} batches of {batches.batch_size} galaxies; "
+            "accumulate fewer, or take smaller batches"
+        )
     trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
     compile_training(trainer, model.tree, config, batches.steps)
     first = len(run.epochs)
@@ -199,14 +224,14 @@ def _fit(
     if judging is not None and judging.votes is not None:
         pixels = Cutouts(judging, canvas).rows(np.arange(len(judging)))
         judges = votes_of(judging)
-        held_out = (pixels, judges, label_weights(judges, votes, model.tree, config.balance))
+        held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
     keeper = _make_keeper(model, learning, batches, config, run, progress)
     with memory_explained(config), batches.explained():
         trainer.fit(
             batches.dataset(first),
             steps_per_epoch=batches.steps,
             initial_epoch=first,
-            epochs=config.epochs,
+            epochs=first if first and run.out_of_patience(config.patience) else config.epochs,
             validation_data=held_out,
             validation_batch_size=batches.batch_size,
             shuffle=False,
@@ -308,10 +333,17 @@ def _make_keeper(
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             assert logs is not None
             if self.not_finite:
-                ids = ", ".join(learning.ids[batches.rows(epoch)[min(self.not_finite)]])
+                first = min(self.not_finite)
+                ids = ", ".join(learning.ids[np.concatenate(batches.rows(epoch)[max(0, first - 1) : first + 1])])
                 raise TrainingError(
                     f"the loss is {logs['loss']} in epoch {epoch + 1}; lower the learning rate, or look at the "
-                    f"galaxies of this batch: {ids}"
+                    f"galaxies of this batch and of the one before: {ids}"
+                )
+            if not np.isfinite(logs.get("val_loss", 0.0)):
+                ids = ", ".join(learning.ids[batches.rows(epoch)[-1]])
+                raise TrainingError(
+                    f"the validation loss is {logs['val_loss']} after epoch {epoch + 1}; lower the learning rate, or "
+                    f"look at the galaxies of the last batch: {ids}"
                 )
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
             loss = float(logs["loss"])
@@ -319,7 +351,7 @@ def _make_keeper(
             run.epochs.append({"epoch": epoch + 1, **losses})
             if run.best_epoch == epoch:
                 self.best = self.model.get_weights()
-            if epoch - run.best_epoch >= config.patience:
+            if run.out_of_patience(config.patience):
                 self.model.stop_training = True
             if self.model.stop_training or epoch + 1 == config.epochs or time.monotonic() >= self.writes_from:
                 self.write(is_best=run.best_epoch == epoch)

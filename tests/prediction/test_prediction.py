@@ -16,7 +16,7 @@ from zooactive.catalogue import read_catalogue
 from zooactive.errors import CatalogueError, ImageError, PosteriorError
 from zooactive.images import Preprocessing
 from zooactive.models import GalaxyModel
-from zooactive.prediction import open_predictions, predict, predict_chunks
+from zooactive.prediction import embed, open_predictions, predict, predict_chunks
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.runs import write_predictions
 from zooactive.shards import write_shards
@@ -257,3 +257,14 @@ def test_posteriors_come_batch_by_batch_for_a_loop_of_ones_own(model, galaxies):
     chunks = list(predict_chunks(model, catalogue, draws=3, batch_size=4, failures=failures))
     assert [len(chunk) for chunk in chunks] == [3, 4]
     assert list(failures) == ["g001", "g008", "g009"]
+
+
+def test_scales_are_averaged_over_crops_of_their_widths(tree, galaxies):
+    catalogue, crop, scales = galaxies(6), 0.6, (0.8, 1.25)
+    model = GalaxyModel(tree, backbone="small_cnn", preprocessing=Preprocessing(size=16, crop=crop, scales=scales))
+    parts = []
+    for scale in scales:
+        one = model.with_tree(tree, preprocessing=Preprocessing(size=16, crop=crop * scale))
+        parts.append(embed(one, catalogue)[0].astype(np.float64))
+    assert np.abs(parts[0] - parts[1]).max() > 0.01
+    np.testing.assert_allclose(embed(model, catalogue)[0], np.mean(parts, axis=0), atol=2e-3)

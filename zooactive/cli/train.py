@@ -134,13 +134,14 @@ def describe(network: Network, training: TrainingConfig, *, galaxies: int) -> li
     colours = [name for name in ("brightness", "contrast", "saturation", "hue") if getattr(how, name)]
     changes += [f"changed in {', '.join(colours)}" if colours else ""]
     falls = f"divided by 10 after {', '.join(f'{drop:.0%}' for drop in training.drops)}" if training.drops else "cosine"
-    steps = max(1, galaxies // training.batch_size)
-    batch = f"{training.batch_size}" + (f" x {training.accumulate}" if training.accumulate > 1 else "")
+    size = min(training.batch_size, galaxies)
+    steps = f"{galaxies // size // training.accumulate} steps of {size * training.accumulate} galaxies"
+    steps += f" ({training.accumulate} batches of {size})" if training.accumulate > 1 else ""
     return [
         shown,
         f"images: {', '.join(change for change in changes if change) or 'as they are'}",
         f"{training.loss.replace('_', '-')} loss, {training.optimizer}, learning rate {training.learning_rate:g} ({falls}), "
-        f"up to {training.epochs} epochs of {steps} batches of {batch} galaxies, {network.precision}",
+        f"up to {training.epochs} epochs of {steps}, {network.precision}",
     ]
 
 
