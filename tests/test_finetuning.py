@@ -108,6 +108,13 @@ def test_all_labels_may_be_learnt_from_where_others_judge(encoder, labels):
     assert np.isnan(tuned.evaluate()["accuracy"])
 
 
+def test_a_label_that_is_too_rare_for_the_folds_is_counted(encoder, labels):
+    table = pd.read_csv(labels)
+    pd.concat([table[table["ring"] == 0], table[table["ring"] == 1].head(2)]).to_csv(labels, index=False)
+    with pytest.raises(TrainingError, match=r"2 galaxies are labelled 'ring_yes'.*without folds"):
+        finetune(encoder, labels, task="rings", config=replace(QUICK, folds=5))
+
+
 def test_a_prevalence_shifts_the_odds_and_nothing_else(encoder, labels):
     plain = finetune(encoder, labels, task="rings", config=QUICK)
     rare = finetune(encoder, labels, task="rings", config=FinetuneConfig(**{**vars(QUICK), "prevalence": 0.02}))
@@ -124,6 +131,33 @@ def test_a_prevalence_shifts_the_odds_and_nothing_else(encoder, labels):
             task=Task("three", DecisionTree("three", [Question("ring", ["0", "1", "2"])], votes="class"), "ring"),
             config=FinetuneConfig(prevalence=0.1),
         )
+
+
+@pytest.mark.parametrize("balance", [0.0, 1.0])
+def test_where_labels_are_rare_in_the_table_the_probabilities_are_too(encoder, tmp_path, balance):
+    """One in ten is a ring, and rings are but a little brighter: no image is sure of its label."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for i in range(300):
+        pixels = rng.normal(80 + 12 * (i % 10 == 0) + rng.normal(0, 12), 15, (24, 24, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"r{i:03d}.png")
+        rows.append({"id": f"r{i:03d}", "file_loc": f"r{i:03d}.png", "ring": "y" if i % 10 == 0 else "n"})
+    pd.DataFrame(rows).to_csv(tmp_path / "rings.csv", index=False)
+    task = task_of_column(tmp_path / "rings.csv", "ring")
+    tuned = finetune(encoder, tmp_path / "rings.csv", task=task, config=replace(QUICK, folds=5, balance=balance))
+    assert tuned.held_out["ring_yes"].mean() == pytest.approx(0.1, abs=0.03)
+    assert tuned.prior == pytest.approx((0.1, 0.9), abs=0.01)
+    assert tuned.evaluate()["auc"] > 0.6
+
+
+def test_fractions_are_not_weighed_by_how_rare_they_are(encoder, labels):
+    table = pd.read_csv(labels)
+    table.assign(p=0.04 + 0.1 * table["ring"]).to_csv(labels, index=False)
+    told = [
+        finetune(encoder, labels, task=task_of_column(labels, "p"), config=replace(QUICK, balance=balance)).held_out
+        for balance in (0.0, 1.0)
+    ]
+    pd.testing.assert_frame_equal(*told)
 
 
 def test_a_fraction_is_learnt_and_measured_by_correlation_and_mean_error(encoder, labels):
@@ -149,9 +183,13 @@ def test_images_unlike_those_of_the_encoder_are_warned_of(encoder, labels, recwa
 
 
 def test_a_saved_result_predicts_the_same_after_loading(encoder, labels, tmp_path):
+    odd = ["NA", "None", "nan", "null", "NULL", "N/A", "n/a", "NaN"]
+    pd.read_csv(labels).replace({"id": {f"r{i:02d}": odd[i] for i in range(8)}}).to_csv(labels, index=False)
     tuned = finetune(encoder, labels, task="rings", config=FinetuneConfig(policy="head", copies=1))
     tuned.save(tmp_path / "saved")
     loaded = load_finetuned(tmp_path / "saved")
+    assert list(loaded.held_out["id"]) == list(tuned.held_out["id"])
+    assert set(odd) & set(loaded.held_out["id"])
     pool = [tmp_path / f"r{i:02d}.png" for i in range(3)]
     catalogue = Catalogue(np.array(["a", "b", "c"], dtype=object), tuple(pool), None, None, pd.DataFrame(index=range(3)), "")
     assert np.array_equal(loaded.predict(catalogue).concentrations, tuned.predict(catalogue).concentrations)
@@ -192,7 +230,7 @@ def test_too_few_labels_are_refused(encoder, labels):
 
 def test_a_missing_label_column_is_named(encoder, labels):
     pd.read_csv(labels).rename(columns={"ring": "rnig"}).to_csv(labels, index=False)
-    with pytest.raises(CatalogueError, match="ring"):
+    with pytest.raises(CatalogueError, match="'ring'"):
         finetune(encoder, labels, task="rings", config=QUICK)
 
 

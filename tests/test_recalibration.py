@@ -17,11 +17,23 @@ def test_the_temperature_that_was_put_in_is_found():
 
 
 def test_the_temperature_has_bounds_and_no_galaxies_change_nothing():
-    assert fit_temperature(np.tile([3.0, 0.0], (20, 1)), np.zeros(20, int)) == pytest.approx(COLDEST, rel=1e-3)
+    many = 2_000_000
+    assert fit_temperature(np.tile([1.0, 0.0], (many, 1)), np.zeros(many, int)) == pytest.approx(COLDEST, rel=1e-3)
     assert fit_temperature(np.tile([30.0, 0.0], (20, 1)), np.ones(20, int)) == pytest.approx(HOTTEST, rel=1e-3)
     assert fit_temperature(np.empty((0, 2)), np.empty(0, int)) == 1.0
     with pytest.raises(PosteriorError, match="one label a galaxy"):
         fit_temperature([[0.0, 1.0]], [0, 1])
+
+
+def test_a_few_galaxies_all_told_right_say_little_of_the_temperature():
+    assert 0.8 < fit_temperature([[1.0, 0.0]] * 3, [0, 0, 0]) < 1
+
+
+def test_galaxies_count_by_their_weights():
+    z, labels = [[2.0, 0.0]] * 4, [0, 0, 0, 1]
+    twice = fit_temperature(z + z[3:], [*labels, 1])
+    assert fit_temperature(z, labels, [1, 1, 1, 2]) == pytest.approx(twice, rel=1e-3)
+    assert fit_temperature(z, labels) < twice
 
 
 def test_a_shifted_prior_is_bayes_rule():

@@ -26,11 +26,13 @@ class FinetuneConfig:
     copies : int
         Orientations of each image whose features train the head, 1 to 8.
     unfreeze_learning_rate : float
-        Of the head and of the encoder's last block, in the encoder's stage.
+        Of the head, in the encoder's stage.
     layer_decay : float
-        The learning rate of each block relative to the block above it.
+        The learning rate of each block relative to the block above it, and of the last one relative to the head.
     balance : float
-        Weigh each galaxy by its label's frequency to the power of minus this; 0: all alike, 1: all labels alike.
+        Weigh each galaxy by its label's frequency to the power of minus this while the head and the encoder learn; 0: all
+        alike, 1: all labels alike. The probabilities are set back to the labels' shares afterwards. Labels only: fractions
+        and votes count as they are.
     batch_size, patience, seed : int
     ratios : (float, float, float)
         Shares that train, choose the best epoch, and are held out for the metrics (0: none, where they are measured on

@@ -35,7 +35,7 @@ class FinetunedModel:
     history : DataFrame
         stage, epoch, loss, val_loss, of the fit that was kept.
     prior : tuple of float, optional
-        Shares of the labels that the fit was made with.
+        Shares of the labels in the table, among the galaxies learnt from, which the held-out fractions hold for.
     prevalence : float, optional
         Share of the first label that the model's probabilities hold for, where it is not that of `prior`.
     """
@@ -113,9 +113,12 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
         task = Task.from_dict(about["task"], where=str(folder / "finetuned.json"))
         prior = None if about.get("prior") is None else tuple(map(float, about["prior"]))
         prevalence = None if about.get("prevalence") is None else float(about["prevalence"])
-        held_out, history = (pd.read_csv(folder / f"{name}.csv", dtype={"id": str}) for name in ("held_out", "history"))
+        held_out, history = (
+            pd.read_csv(folder / f"{name}.csv", dtype={"id": str}, keep_default_na=False)  # "NA" is an id, too
+            for name in ("held_out", "history")
+        )
         measured = [name for column in task.load_tree().columns for name in (column, f"{column}_votes")]
-        if not np.isfinite(held_out[measured].to_numpy(dtype=float)).all() or held_out["id"].isna().any():
+        if not np.isfinite(held_out[measured].to_numpy(dtype=float)).all() or (held_out["id"] == "").any():
             raise ValueError("the held-out table has blank cells")
         shares = (*(() if prior is None else prior), *(() if prevalence is None else (prevalence,)))
         if prior == () or not all(0 <= share <= 1 for share in shares):

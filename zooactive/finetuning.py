@@ -138,6 +138,11 @@ class _Work:
         views = None if config.policy == "all" else head_features(start, labelled, config.copies)
         return cls(start, task, tree, labelled, views, config, progress)
 
+    @property
+    def balance(self) -> float:
+        """How labels are weighed; shares of votes are not, for what they mean is their number."""
+        return self.config.balance if self.tree.votes == "class" else 0.0
+
     # Parts, as row numbers -------------------------------------------------------------------------------------------
 
     def split_parts(self) -> tuple[NDArray[np.int64], ...]:
@@ -176,7 +181,14 @@ class _Work:
             return
         present = np.bincount(label_of(self.labelled)[rows], minlength=len(self.tree.columns)) > 0
         if present.sum() < 2:
-            missing = self.tree.columns[int(np.argmin(present))]
+            number = int(np.argmin(present))
+            missing, known = self.tree.columns[number], int((label_of(self.labelled) == number).sum())
+            if known:
+                few = "1 galaxy is" if known == 1 else f"{known} galaxies are"
+                raise TrainingError(
+                    f"{self.labelled.source}: {few} labelled '{missing}', and the parts that galaxies are cut into leave "
+                    "none of them to learn from; bring more such labels, or measure without folds"
+                )
             raise TrainingError(
                 f"{self.labelled.source}: no training galaxy is labelled '{missing}', so there is nothing to tell apart; "
                 f"bring labels of {'both kinds' if len(present) == 2 else 'at least two kinds'}"
@@ -196,7 +208,7 @@ class _Work:
         if config.free_blocks != 0:
             history += self._fit_encoder(tuned, learning, judging)
         if self.tree.votes == "class":
-            self._soften(tuned, judging)
+            self._set_right(tuned, learning, judging)
         return tuned, history
 
     def _fit_head(
@@ -210,9 +222,7 @@ class _Work:
         from zooactive.models.bayesian_head import find_axes, most_probable_weights
 
         known, votes = views[:, learning], votes_of(self.labelled)
-        counts = [
-            label_weights(votes[rows], votes[learning], self.tree, self.config.balance) for rows in (learning, judging)
-        ]
+        counts = [label_weights(votes[rows], votes[learning], self.tree, self.balance) for rows in (learning, judging)]
         found = most_probable_weights(
             (np.concatenate(known), np.tile(votes[learning], (len(known), 1))),
             (views[0][judging], votes[judging]),
@@ -258,21 +268,29 @@ class _Work:
             (
                 Cutouts(judged, canvas).rows(np.arange(len(judged))),
                 judges,
-                label_weights(judges, votes, self.tree, config.balance),
+                label_weights(judges, votes, self.tree, self.balance),
             ),
             self.progress,
-            weights=label_weights(votes, votes, self.tree, config.balance),
+            weights=label_weights(votes, votes, self.tree, self.balance),
         )
         free_everything(tuned.encoder)
         return history
 
-    def _soften(self, tuned: GalaxyModel, judging: NDArray[np.int64]) -> None:
-        """Divide the head's outputs by the temperature that suits the galaxies which chose the best epoch."""
-        head = tuned.linear_head()
+    def _set_right(self, tuned: GalaxyModel, learning: NDArray[np.int64], judging: NDArray[np.int64]) -> None:
+        """Make the head's outputs probabilities of labels that are as common as in the table.
+
+        They are divided by the temperature that suits the galaxies which chose the best epoch, weighed as the fit weighed
+        labels, and then moved from those weights to the labels' shares.
+        """
+        head, votes = tuned.linear_head(), votes_of(self.labelled)
         logits = self._features(tuned, judging).astype(np.float32) @ head.kernel + head.bias
-        temperature = fit_temperature(logits, label_of(self.labelled)[judging])
+        weights = label_weights(votes[judging], votes[learning], self.tree, self.balance)
+        temperature = fit_temperature(logits, label_of(self.labelled)[judging], weights)
+        weighed, shares = self._shares(learning, self.balance), self._shares(learning, 0.0)
+        shift, known = np.zeros(len(shares), dtype=np.float32), shares > 0
+        shift[known] = prior_shift(weighed[known], shares[known])
         tuned.head.kernel.assign(head.kernel / temperature)
-        tuned.head.bias.assign(head.bias / temperature)
+        tuned.head.bias.assign(head.bias / temperature + shift)
 
     def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
         """What a fitted model's head sees of some rows; of a frozen encoder it is known already."""
@@ -301,10 +319,14 @@ class _Work:
         return pd.DataFrame(columns)
 
     def prior(self, learning: NDArray[np.int64]) -> tuple[float, ...]:
-        """Shares of the labels among the galaxies learnt from, each as it was weighed."""
+        """Shares of the labels among the galaxies learnt from, which the probabilities hold for."""
+        return tuple(map(float, self._shares(learning, 0.0)))
+
+    def _shares(self, learning: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
+        """Shares of the labels among the galaxies learnt from, each weighed so."""
         votes = votes_of(self.labelled)[learning]
-        weighed = (label_weights(votes, votes, self.tree, self.config.balance)[:, None] * votes).sum(0, dtype=float)
-        return tuple(float(share) for share in weighed / weighed.sum())
+        weighed = (label_weights(votes, votes, self.tree, balance)[:, None] * votes).sum(0, dtype=float)
+        return np.asarray(weighed / weighed.sum())
 
 
 def _readable(labelled: Catalogue) -> Catalogue:

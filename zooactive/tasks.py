@@ -21,7 +21,7 @@ from zooactive.plain_values import from_toml
 from zooactive.tables import read_table
 from zooactive.tree import DecisionTree, Question
 from zooactive.tree_files import catalogs_folder, load_tree
-from zooactive.votes import MISSING, label_text
+from zooactive.votes import MISSING, NO, YES, label_text
 
 MOST_CLASSES = 20
 """Different labels of a column up to which they are taken for classes."""
@@ -29,7 +29,7 @@ MOST_CLASSES = 20
 VOLUNTEERS = 40.0
 """Volunteers assumed behind a fraction where the table does not say how many there were."""
 
-_YES_OR_NO = {"yes", "no", "true", "false", "1", "0"}
+_YES_OR_NO = {*YES, *NO}
 
 
 @dataclass(frozen=True)

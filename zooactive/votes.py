@@ -29,7 +29,7 @@ from zooactive.tree import DecisionTree
 MISSING = -999.0  # how catalogues of Galaxy Zoo write that a value is missing
 _MOST = 1e9  # votes on an answer; more are no people, and sums of them may be no numbers
 _NOISE = 1e-3  # votes; an excess below this is the last printed digit of a fraction
-_YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
+YES, NO = ("yes", "true", "y", "t", "1"), ("no", "false", "n", "f", "0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,10 +332,10 @@ def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
         return names.index(text)
     text = text.removesuffix(".0")
     if len(answers) == 2:
-        yes = next((i for i, name in enumerate(names) if name in _YES), None)
-        no = next((i for i, name in enumerate(names) if name in _NO), None)
+        yes = next((i for i, name in enumerate(names) if name in YES), None)
+        no = next((i for i, name in enumerate(names) if name in NO), None)
         side = yes if yes is not None else (1 - no if no is not None else 0)
-        return side if text in _YES else 1 - side if text in _NO else None
+        return side if text in YES else 1 - side if text in NO else None
     if text.isdecimal() and not any(name.isdecimal() for name in names) and int(text) < len(answers):
         return int(text)
     return None

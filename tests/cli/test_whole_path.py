@@ -184,7 +184,7 @@ def test_every_command_can_be_given_twice_and_chooses_byte_for_byte_the_same(cop
 
 def test_a_run_with_other_settings_is_not_written_over_the_first(results, home):
     told = zooactive("train", "--epochs", 3, folder=home, code=1).stderr
-    assert "other galaxies or settings" in told
+    assert "other galaxies, images or settings" in told
     assert "another run directory" in told
 
 
@@ -266,6 +266,14 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     assert again.reset_index(drop=True).equals(stored.reset_index(drop=True))
     refused = zooactive(*words, "--out", "predictions", folder=copied, code=1).stderr
     assert "give another folder with --out" in refused
+    # The next round: more labels, learnt again, and the next galaxies by the new model's predictions.
+    everything.head(40).rename(columns={"ring": "merger"}).to_csv(copied / "half.csv", index=False)
+    zooactive("finetune", "half.csv", "--column", "merger", "--images", survey / "images", *HEAD, folder=copied)
+    told = zooactive("acquire", "--task", "merger", "--n", 4, folder=copied)
+    assert "made anew" in told.stderr
+    chosen = pd.read_csv(copied / "selection-merger.csv", dtype={"id": str})
+    assert not set(chosen["id"]) & set(everything["id"].head(40))
+    assert "made anew" not in zooactive("top", "--task", "merger", "--n", 5, folder=copied).stderr
 
 
 def test_votes_that_came_in_since_the_training_change_the_choice(copied):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zooactive.cli.console import start_networks
+from zooactive.cli.console import note, start_networks
 from zooactive.cli.predict import predict_pool
 from zooactive.errors import WorkspaceError
 
@@ -52,9 +53,20 @@ def as_task(place: Workspace, task: str, *, predictions: Path | None) -> Workspa
         from zooactive.models import load_model
 
         network = load_model(folder)
+        _clear_predictions_before(out, network)
         known = known_embeddings(before, network, galaxies)
         predict_pool(place, galaxies if known is None else known, network)
     return place
+
+
+def _clear_predictions_before(out: Path, network: GalaxyModel) -> None:
+    """Delete what this command predicted with the task's model before it learnt from more labels."""
+    from zooactive.prediction.stored import read_journal
+
+    journal = read_journal(out)
+    if journal is not None and journal.get("model") != network.fingerprint():
+        note(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
+        shutil.rmtree(out)
 
 
 def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) -> Predictions | None:
