@@ -59,3 +59,11 @@ def test_purity_falls_with_prevalence_as_bayes_says():
     assert np.isnan(purity(p, truth, prior=0.5, prevalence=0.01)["purity"])  # nothing is above one half any more
     with pytest.raises(PosteriorError, match="between 0 and 1"):
         purity(p, truth, prior=0.5, prevalence=0)
+
+
+def test_fractions_that_are_all_the_same_have_no_correlation_and_no_warning():
+    tree = load_task("hubble").load_tree()
+    mean = np.column_stack([np.linspace(0.2, 0.4, 6), 1 - np.linspace(0.2, 0.4, 6)])
+    merits = task_merits(mean, np.tile([10.0, 30.0], (6, 1)), tree)
+    assert np.isnan([merits[name] for name in ("correlation", "correlation_low", "correlation_high")]).all()
+    assert merits["mean_error"] == pytest.approx(np.abs(mean[:, 0] - 0.25).mean())

@@ -94,6 +94,7 @@ class Stage:
 
         from zooactive.dataset import TrainingBatches, shareable, shareable_rows
         from zooactive.losses import DirichletMultinomialLoss
+        from zooactive.models.fast_layers import gradients_forgotten
         from zooactive.optimisation import AdamWByLayer
 
         size = shareable(min(self.batch_size, len(learning[1])))
@@ -107,7 +108,7 @@ class Stage:
         known, truth, *counts = judging
         judged = shareable_rows(known, truth, counts[0] if counts else np.ones(len(truth), dtype=np.float32))
         loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
-        with batches.explained():
+        with batches.explained(), gradients_forgotten():
             trainer.fit(
                 batches.dataset(),
                 steps_per_epoch=batches.steps,

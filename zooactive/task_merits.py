@@ -118,7 +118,8 @@ def _fraction_merits(predicted: NDArray[np.float64], observed: NDArray[np.float6
     rows = np.random.default_rng(0).integers(0, n, (resamples, n))
     for name, measure in (("correlation", _correlation), ("mean_error", _mean_error)):
         again = measure(predicted[rows], observed[rows])
-        low, high = np.nanquantile(again, _LEVEL)
+        known = again[np.isfinite(again)]  # where all fractions are the same, nothing is correlated with them
+        low, high = np.quantile(known, _LEVEL) if len(known) else (np.nan, np.nan)
         merits |= {name: float(measure(predicted, observed)), f"{name}_low": float(low), f"{name}_high": float(high)}
     return merits | {"baseline_error": float(np.abs(observed - observed.mean()).mean())}
 

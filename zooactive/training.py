@@ -191,6 +191,7 @@ def _fit(
     progress: Progress | None,
 ) -> None:
     from zooactive.dataset import Cutouts, TrainingBatches, deterministic_operations, shareable, shareable_rows
+    from zooactive.models.fast_layers import gradients_forgotten
     from zooactive.optimisation import compile_training, memory_explained
 
     if config.deterministic:
@@ -226,7 +227,7 @@ def _fit(
         judges = votes_of(judging)
         held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
     keeper = _make_keeper(model, learning, batches, config, run, progress)
-    with memory_explained(config), batches.explained():
+    with memory_explained(config), batches.explained(), gradients_forgotten():
         trainer.fit(
             batches.dataset(first),
             steps_per_epoch=batches.steps,

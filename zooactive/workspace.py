@@ -115,6 +115,7 @@ class TaskLabels:
     images: Path | None = None
     task: str | None = None
     column: str | None = None
+    volunteers: float | str | None = None
     policy: str | None = None
     folds: int | None = None
     prevalence: float | None = None
@@ -123,8 +124,9 @@ class TaskLabels:
     def load(self, name: str) -> Task:
         """Load the task: the one named, or one of a column of the labels; by default that of the table's own name."""
         if self.column is not None and self.labels is not None:
-            return task_of_column(self.labels, self.column)
-        return load_task(self.task or name)
+            return task_of_column(self.labels, self.column, volunteers=self.volunteers)
+        task = load_task(self.task or name)
+        return task if self.volunteers is None else replace(task, volunteers=self.volunteers)
 
 
 @dataclass(frozen=True)

@@ -276,6 +276,17 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     assert "made anew" not in zooactive("top", "--task", "merger", "--n", 5, folder=copied).stderr
 
 
+def test_a_fraction_takes_its_volunteers_from_a_number_or_a_column_and_blocks_want_their_policy(copied, survey):
+    table = pd.read_csv(survey / "rings.csv", dtype=str).assign(seen=[20 + i % 5 for i in range(64)])
+    table.assign(p=[0.1 + 0.7 * (i % 2) for i in range(64)]).to_csv(copied / "p.csv", index=False)
+    words = ("finetune", "p.csv", "--column", "p", "--images", survey / "images", *HEAD)
+    for given, votes in (("seen", range(20, 25)), (80, [80])):
+        zooactive(*words, "--volunteers", given, folder=copied)
+        held_out = pd.read_csv(copied / "tasks" / "p" / "held_out.csv")
+        assert set((held_out["p_yes_votes"] + held_out["p_no_votes"]).round(6)) <= set(votes)
+    assert "add --policy last" in zooactive(*words, "--blocks", 2, folder=copied, code=1).stderr
+
+
 def test_votes_that_came_in_since_the_training_change_the_choice(copied):
     before = pd.read_csv(copied / "selection.csv", dtype={"id": str})
     stored = open_predictions(copied / "predictions")

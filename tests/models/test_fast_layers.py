@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from zooactive.models.fast_layers import (
     FastDepthwiseConv2D,
     FusedBatchNormalization,
     PointwiseConv2D,
+    gradients_forgotten,
     with_fast_layers,
 )
 
@@ -78,3 +81,22 @@ def test_a_network_is_copied_with_fast_layers_where_they_can_stand_and_the_rest_
     fast.set_weights(network.get_weights())
     images = np.random.default_rng(0).random((2, 8, 8, 3), dtype=np.float32)
     np.testing.assert_allclose(np.asarray(fast(images)), np.asarray(network(images)), atol=1e-6)
+
+
+def test_fit_after_fit_leaves_no_graph_behind():
+    def fit() -> None:
+        network = keras.Sequential(
+            [keras.Input((8, 8, 3)), FastDepthwiseConv2D(3, padding="same", use_bias=False), keras.layers.Flatten()]
+        )
+        network.compile("sgd", loss="mse")
+        with gradients_forgotten():
+            network.fit(np.zeros((2, 8, 8, 3)), np.zeros((2, 192)), verbose=0)
+
+    def graphs() -> int:
+        gc.collect()
+        return sum(type(kept).__name__ == "FuncGraph" for kept in gc.get_objects())
+
+    fit()
+    before = graphs()
+    fit()
+    assert graphs() <= before

@@ -15,16 +15,19 @@ from zooactive.cli.console import (
     JsonOption,
     ModelOption,
     SeedOption,
+    VolunteersOption,
     WorkspaceOption,
     command_line,
     last_line,
     note,
+    number_or_column,
     one_of,
     open_workspace,
     print_table,
     progress_bar,
     start_networks,
 )
+from zooactive.errors import TrainingError
 from zooactive.writing import make_folder
 
 if TYPE_CHECKING:
@@ -56,7 +59,12 @@ FoldsOption = Annotated[
 ]
 PrevalenceOption = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Share of galaxies on the sky that a yes is true of.", show_default=False),
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share of galaxies on the sky of which a yes, or else the first label, is true.",
+        show_default=False,
+    ),
 ]
 CropOption = Annotated[
     float | None, typer.Option(min=0, max=1, help="Centre fraction of the images that is kept.", show_default=False)
@@ -77,6 +85,7 @@ def command(
     blocks: BlocksOption = None,
     folds: FoldsOption = None,
     prevalence: PrevalenceOption = None,
+    volunteers: VolunteersOption = None,
     crop: CropOption = None,
     image_size: ImageSizeOption = None,
     unfreeze_epochs: Annotated[
@@ -89,7 +98,7 @@ def command(
     """Learn a new question from a few hundred labels, and say how well on galaxies held out."""
     place = open_workspace(workspace, model={"folder": model})
     name = task or column or "rings"
-    settings = _settings(place, name, labels=labels, images=images, column=column)
+    settings = _settings(place, name, labels=labels, images=images, column=column, volunteers=volunteers)
     question = replace(settings.load(name), **_given(crop=crop, image_size=image_size))
     config = _config(
         settings,
@@ -100,6 +109,8 @@ def command(
         unfreeze_epochs=unfreeze_epochs,
         seed=seed,
     )
+    if blocks is not None and config.policy != "last":
+        raise TrainingError(f"--blocks is for the policy 'last', and '{config.policy}' is in use; add --policy last")
     folder = out or place.folder / "tasks" / Path(name).stem
     make_folder(folder)
     start_networks()
@@ -112,6 +123,8 @@ def command(
     if len(tuned.model.tree.questions) > 1 and not json:
         print_table(tuned.questions(), as_json=False)
     note(_how_measured(galaxies, merits, config))
+    if config.prevalence is not None:
+        note(f"probabilities hold where a share of {config.prevalence:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
         command_line("predict", workspace=workspace, model=folder, out=f"predictions-{Path(name).stem}"),
@@ -179,7 +192,9 @@ def _encoder_of(place: Workspace, model: Path | None) -> Path:
     return Path(BUNDLED)
 
 
-def _settings(place: Workspace, name: str, *, labels: Path | None, images: Path | None, column: str | None) -> TaskLabels:
+def _settings(
+    place: Workspace, name: str, *, labels: Path | None, images: Path | None, column: str | None, volunteers: str | None
+) -> TaskLabels:
     """What the workspace says about a task, options in its place; the task and its labels are known afterwards."""
     from zooactive.errors import WorkspaceError
     from zooactive.tasks import load_task
@@ -189,6 +204,7 @@ def _settings(place: Workspace, name: str, *, labels: Path | None, images: Path 
     settings = replace(
         known,
         column=column or known.column,
+        volunteers=known.volunteers if volunteers is None else number_or_column(volunteers),
         labels=_absolute(labels or known.labels),
         images=_absolute(images or known.images),
     )

@@ -13,6 +13,8 @@ and TensorFlow on a GPU, get Keras' own operations.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -24,6 +26,35 @@ def _tensorflow_on_cpu() -> Any:
         return None
     tensorflow = importlib.import_module("tensorflow")
     return None if tensorflow.config.list_physical_devices("GPU") else tensorflow
+
+
+_gradients: set[str] = set()
+"""Names under which TensorFlow keeps the gradients of layers that were built or traced here."""
+
+
+def _kept_gradients() -> dict[str, Any]:
+    """TensorFlow's registry of gradients; there is no public way to it, and without it nothing is let go."""
+    operations = importlib.import_module("tensorflow.python.framework.ops")
+    registry: dict[str, Any] = getattr(getattr(operations, "gradient_registry", None), "_registry", {})
+    return registry
+
+
+@contextmanager
+def gradients_forgotten() -> Iterator[None]:
+    """Let go of the graphs of a fit when it ends.
+
+    TensorFlow keeps each custom gradient that a graph was traced with, and with it the graph and its weights, until the
+    process ends: fit after fit that grew to gigabytes. It is looked up while a step is traced and never after.
+    """
+    registry = {} if _tensorflow_on_cpu() is None else _kept_gradients()
+    before = set(registry)
+    try:
+        yield
+    finally:
+        traced = {name for name in registry if name.startswith("CustomGradient-")} - before
+        for name in traced | _gradients:
+            registry.pop(name, None)
+        _gradients.clear()
 
 
 @keras.saving.register_keras_serializable(package="zooactive")
@@ -92,7 +123,12 @@ class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
 
             return operations.DepthwiseConv2dNative(input=images, filter=kernel, padding=padding, **how), gradient
 
-        return convolve(inputs, tensorflow.convert_to_tensor(self.kernel))
+        kept = _kept_gradients()
+        before = len(kept)
+        outputs = convolve(inputs, tensorflow.convert_to_tensor(self.kernel))
+        if len(kept) > before:
+            _gradients.add(next(reversed(kept)))
+        return outputs
 
     def _border(self, side: int, axis: int) -> tuple[int, int]:
         """The pixels of padding before and after one axis of an image."""
