@@ -185,9 +185,10 @@ class _Work:
             missing, known = self.tree.columns[number], int((label_of(self.labelled) == number).sum())
             if known:
                 few = "1 galaxy is" if known == 1 else f"{known} galaxies are"
+                mend = "bring more such labels" + (", or measure without folds" if self.config.folds else "")
                 raise TrainingError(
                     f"{self.labelled.source}: {few} labelled '{missing}', and the parts that galaxies are cut into leave "
-                    "none of them to learn from; bring more such labels, or measure without folds"
+                    f"none of them to learn from; {mend}"
                 )
             raise TrainingError(
                 f"{self.labelled.source}: no training galaxy is labelled '{missing}', so there is nothing to tell apart; "

@@ -62,7 +62,7 @@ class Stage:
         self,
         trainer: Any,
         learning: tuple[Rows, NDArray[np.float32]],
-        judging: tuple[NDArray[Any], ...],
+        judging: tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]],
         progress: Progress | None = None,
         *,
         weights: NDArray[np.float32] | None = None,
@@ -74,8 +74,8 @@ class Stage:
         trainer : keras.Model
             From what `learning` gives to concentrations.
         learning : (Rows, ndarray of float32 (row, answer))
-        judging : (ndarray, ndarray of float32 (row, answer)), and their weights (row,) where there are any
-            Galaxies that choose the best epoch.
+        judging : (ndarray, ndarray of float32 (row, answer), ndarray of float32 (row,))
+            Galaxies that choose the best epoch, and how much each counts.
         progress : callable, optional
         weights : ndarray of float32, shape (row,), optional
             How much each row of `learning` counts.
@@ -105,8 +105,7 @@ class Stage:
         trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=compiled)
         history: list[dict[str, Any]] = []
         began = trainer.get_weights()
-        known, truth, *counts = judging
-        judged = shareable_rows(known, truth, counts[0] if counts else np.ones(len(truth), dtype=np.float32))
+        judged = shareable_rows(*judging)
         loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
         with batches.explained(), gradients_forgotten():
             trainer.fit(

@@ -123,20 +123,18 @@ class _Run:
     fingerprint: str
 
     def open(self, model: GalaxyModel) -> None:
-        start = model.fingerprint()
-        self.state: dict[str, Any] = {
-            "fingerprint": self.fingerprint, "start": start, "finished": False, "epochs": [], "writes": 0
-        }  # fmt: skip
-        if self._state_file.exists():
-            self.state = json.loads(self._state_file.read_text())
-            other = "galaxies, images or settings" if self.state["fingerprint"] != self.fingerprint else ""
-            if not other and self.state.get("start", start) != start and not self._ended_with(start):
-                other = "weights to start from"
-            if other:
-                raise TrainingError(
-                    f"{self.folder} holds a run with other {other}; choose another run directory or delete it"
-                )
-            self.state.setdefault("writes", len(self.epochs))  # of a run begun when each epoch was written
+        begun = {"fingerprint": self.fingerprint, "start": model.fingerprint()}
+        self.state: dict[str, Any] = {**begun, "finished": False, "epochs": [], "writes": 0}
+        if not self._state_file.exists():
+            return
+        self.state = json.loads(self._state_file.read_text())
+        other = ""
+        if self.state["fingerprint"] != begun["fingerprint"]:
+            other = "galaxies, images or settings"
+        elif self.state["start"] != begun["start"] and not self._ended_with(begun["start"]):
+            other = "weights to start from"
+        if other:
+            raise TrainingError(f"{self.folder} holds a run with other {other}; choose another run directory or delete it")
 
     def _ended_with(self, fingerprint: str) -> bool:
         """Whether a model is the one that the run made: the caller asks a second time with what it got."""
