@@ -15,6 +15,7 @@ from zooactive import report
 from zooactive.errors import CatalogueError, OutputError
 from zooactive.evaluation import evaluate
 from zooactive.posterior import Posterior
+from zooactive.report import page
 from zooactive.report.merits import _people as people
 
 NASTY = "<b>&\"x'</b>"
@@ -164,6 +165,10 @@ def test_numbers_in_tables_are_written_for_readers(whole_page):
     assert "0.0001" in cells
     assert "–" in cells
     assert "nan" not in whole_page.source.lower().split("data:")[0]
+
+
+def test_next_to_nothing_is_written_as_nothing():
+    assert [text for text, _ in page._column([5e-301, -1e-9, 2e-5, 0.5])] == ["0.000", "0.000", "2e-05", "0.500"]
 
 
 def test_the_same_findings_give_the_same_page(tmp_path, selection, pixels):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+_NEXT_TO_NOTHING = 1e-6
+"""Shown as 0: the lower end of a fraction that hardly anybody gives is some 1e-300."""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -185,6 +188,7 @@ def _cell(value: Any, decimals: int) -> tuple[str, bool]:
     if _is_number(value):
         if not math.isfinite(value):
             return "–", True
+        value = value if abs(value) > _NEXT_TO_NOTHING else 0.0
         small = 0 < abs(value) < 0.5 * 10.0**-decimals
         return (f"{value:.2g}" if small else f"{value:,.{decimals}f}"), True
     return ("–" if value is None else str(value)), False
