@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import pytest
 
 from zooactive.augment import RandomView, augment
@@ -19,6 +20,19 @@ def test_the_canvas_holds_the_widest_view_moved_the_farthest_at_the_models_scale
     canvas = Augmentation(scale=(0.8, 1.2), shift=0.1).canvas(Preprocessing(size=64, crop=0.5))
     assert canvas.size == 94
     assert canvas.size / canvas.crop == pytest.approx(64 / 0.5)
+
+
+def test_the_corners_of_a_turned_view_show_sky_and_no_mirror():
+    # A canvas whose pixels hold their distance from the centre: turned by any angle a view shows the very same.
+    how = Augmentation(rotation="any", flips=True)
+    side = how.canvas(Preprocessing(size=32, crop=0.5)).size
+    assert side == 46  # 32 sqrt 2 = 45.3
+    y, x = np.indices((side, side)) - (side - 1) / 2
+    far = np.broadcast_to(np.hypot(x, y)[None, :, :, None], (20, side, side, 1)).astype(np.float32)
+    views = np.asarray(RandomView(32, how, seed=3)(far, training=True))
+    centre = far[:, 7:-7, 7:-7]
+    outside = np.hypot(*(np.indices((32, 32)) - 15.5)) > 2  # the cone's tip is blunt after an interpolation
+    assert np.abs(views - centre)[:, outside].max() < 0.1
 
 
 def test_the_canvas_ends_where_the_image_does():

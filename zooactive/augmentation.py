@@ -80,7 +80,8 @@ class Augmentation:
 
         Where the image itself ends before that, the canvas does too, and views beyond its edge show it mirrored.
         """
-        widest = max(self.scale[1] * (1 + 2 * self.shift), *preprocessing.scales)
+        diagonal = math.sqrt(2) if self.rotation == "any" else 1.0  # the corners of a turned square are so far out
+        widest = max(self.scale[1] * (diagonal + 2 * self.shift), *preprocessing.scales)
         border = max(0, math.ceil(preprocessing.size * (widest - 1) / 2))
         room = math.floor(preprocessing.size * (1 / preprocessing.crop - 1) / 2)
         size = preprocessing.size + 2 * min(border, room)
