@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
 import zooactive.dataset
-from zooactive.dataset import ArrayRows, Cutouts, TrainingBatches
-from zooactive.errors import ImageError
+from zooactive.dataset import ArrayRows, Cutouts, TrainingBatches, deterministic_operations
+from zooactive.errors import ImageError, TrainingError
 from zooactive.images import Preprocessing
 
 
@@ -46,6 +47,16 @@ def test_an_unreadable_image_stops_the_training_by_name(galaxies):
     catalogue.images[2].write_bytes(b"")
     with pytest.raises(ImageError, match="g002"):
         Cutouts(catalogue, Preprocessing(size=16))
+
+
+def test_jax_on_a_gpu_must_have_been_told_to_be_deterministic_before_it_started(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["gpu:0"])
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
+    with pytest.raises(TrainingError, match="set XLA_FLAGS=--xla_gpu_deterministic_ops=true"):
+        deterministic_operations()
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_autotune_level=1 --xla_gpu_deterministic_ops=true")
+    deterministic_operations()
 
 
 def test_an_iterator_does_not_wait_for_a_tuner():

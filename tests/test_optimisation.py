@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import pytest
 
 from zooactive.augmentation import Augmentation
-from zooactive.optimisation import compile_training
+from zooactive.models import GalaxyModel
+from zooactive.optimisation import compile_training, for_precision
+from zooactive.training import training_network
 from zooactive.training_config import TrainingConfig
 
 TURNS = Augmentation(rotation="quarter")
@@ -26,6 +29,8 @@ ANY_ANGLE = Augmentation(rotation="any")
 )
 def test_a_step_is_compiled_where_that_pays(tree, monkeypatch, backend, devices, augmentation, compiled):
     class Trainer:
+        compute_dtype = "float32"
+
         def compile(self, optimizer, *, loss, jit_compile):
             self.jit_compile = jit_compile
 
@@ -35,3 +40,21 @@ def test_a_step_is_compiled_where_that_pays(tree, monkeypatch, backend, devices,
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: devices)
     compile_training(trainer, tree, TrainingConfig(augmentation=augmentation), 10)
     assert trainer.jit_compile is compiled
+
+
+@pytest.mark.parametrize(("precision", "scaled"), [("float32", False), ("mixed_bfloat16", False), ("mixed_float16", True)])
+def test_the_loss_is_scaled_in_float16_alone(tree, precision, scaled):
+    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, precision=precision)
+    optimizer = for_precision(keras.optimizers.SGD(0.1), training_network(model))
+    assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == scaled
+
+
+def test_gradients_that_are_nothing_in_float16_move_the_weights_all_the_same():
+    # d/dw of 1e-9 w x at x = 1 is 1e-9: below 6e-8, the least number of float16, but not times 2^15.
+    pixels = keras.Input((1,))
+    half = keras.layers.Dense(1, use_bias=False, dtype="mixed_float16")(pixels)
+    trainer = keras.Model(pixels, keras.layers.Rescaling(1e-9, dtype="float32")(half))
+    trainer.compile(for_precision(keras.optimizers.SGD(1e8), trainer), loss=lambda truth, told: keras.ops.mean(told))
+    before = float(trainer.get_weights()[0][0, 0])
+    trainer.train_on_batch(np.ones((4, 1)), np.zeros((4, 1)))
+    assert before - float(trainer.get_weights()[0][0, 0]) == pytest.approx(0.1, rel=1e-2)

@@ -123,6 +123,30 @@ def test_where_to_start_from_is_a_path_from_the_workspace(tmp_path):
 def test_what_a_training_will_do_is_told_in_steps_and_the_galaxies_of_each():
     recipe = load_recipe("zhu2019")
     told = describe(recipe.network, replace(recipe.training, batch_size=32, accumulate=2), galaxies=1000)
-    assert f"up to {recipe.training.epochs} epochs of 15 steps of 64 galaxies (2 batches of 32)" in told[-1]
+    assert f"up to {recipe.training.epochs} epochs of 15 steps of 64 galaxies (2 batches of 32)" in told[2]
     told = describe(recipe.network, replace(recipe.training, batch_size=128, accumulate=1), galaxies=20)
-    assert "epochs of 1 steps of 20 galaxies, " in told[-1]
+    assert "epochs of 1 steps of 20 galaxies, " in told[2]
+
+
+def test_what_a_training_will_do_is_told_whole():
+    told = {}
+    for name in ("zhu2019", "zhu5", "walmsley2020"):
+        recipe = load_recipe(name)
+        told[name] = "\n".join(describe(recipe.network, recipe.training, galaxies=1000, recipe=recipe))
+    for words in (
+        "recipe zhu2019: ResNet-26",
+        "predictions of views 0.857, 0.952, 1.048, 1.143 times as wide, each standardised, dropout 0.2",
+        "brightness 0.1, contrast 0.2, saturation 0.2, hue 0.02",
+        "sgd, learning rate 0.1 (divided by 10 after 42%, 83%), weight decay 0.001",
+        "stops after the last epoch, seed 0",
+    ):
+        assert words in told["zhu2019"]
+    for words in (
+        "starting from bundled",
+        "weighed by its label's frequency to the power of -0.5",
+        "then the head is fitted anew, up to 20 epochs",
+    ):
+        assert words in told["zhu5"]
+    assert "learning smooth-or-featured alone" in told["walmsley2020"]
+    assert "binomial loss" in told["walmsley2020"]
+    assert "stops after 10 epochs without a better validation loss" in told["walmsley2020"]

@@ -45,7 +45,8 @@ def test_the_learning_rate_warms_up_and_then_decays_to_nothing(tree, galaxies, t
     assert rates[-1] == pytest.approx(0, abs=1e-8)
 
 
-def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, galaxies, tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, galaxies, tmp_path, precision):
     catalogue = galaxies(24)
     parts = catalogue.split((0.6, 0.4))
 
@@ -54,7 +55,7 @@ def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, 
             raise KeyboardInterrupt
 
     def run(folder: str, progress=None) -> pd.DataFrame:
-        model = small_model(tree)
+        model = GalaxyModel(tree, backbone="small_cnn", image_size=16, precision=precision)
         history = train(model, parts[0], validation=parts[1], run_dir=tmp_path / folder, config=SHORT, progress=progress)
         return history.assign(fingerprint=model.fingerprint())
 

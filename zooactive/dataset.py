@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -11,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
-from zooactive.errors import ImageError, ZooactiveError
+from zooactive.errors import ImageError, TrainingError, ZooactiveError
 from zooactive.images import Preprocessing
 
 _IN_MEMORY = 2 << 30
 """Bytes of decoded pixels up to which a catalogue is decoded once and kept; of larger ones the files' bytes are kept, and
 decoded batch by batch."""
+
+
+_JAX_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 class Rows(Protocol):
@@ -229,10 +233,21 @@ def _graphics_cards() -> list[str]:
 
 
 def deterministic_operations() -> None:
-    """Make TensorFlow add up in the same order in every run, for the rest of this process; JAX does so on a CPU anyway."""
+    """Make the backend add up in the same order in every run, for the rest of this process; JAX does so on a CPU anyway.
+
+    Raises
+    ------
+    TrainingError
+        Under JAX on a GPU, where this can only be chosen before JAX starts, and was not.
+    """
     import keras
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+    elif _graphics_cards() and _JAX_DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
+        raise TrainingError(
+            f"deterministic = true: JAX adds up in the same order on a GPU only where it was told so before it started; set "
+            f"XLA_FLAGS={_JAX_DETERMINISTIC} in the environment"
+        )

@@ -69,12 +69,32 @@ def compile_training(trainer: Any, tree: DecisionTree, config: TrainingConfig, s
         optimizer = keras.optimizers.AdamW(rate, **decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = BinomialLoss(tree) if config.loss == "binomial" else DirichletMultinomialLoss(tree)
-    trainer.compile(optimizer, loss=loss, jit_compile=_compiles(config))
+    trainer.compile(for_precision(optimizer, trainer), loss=loss, jit_compile=_compiles(config))
+
+
+def for_precision(optimizer: Any, trainer: Any) -> Any:
+    """Return an optimiser for the precision in which a network computes.
+
+    Small gradients are nothing in float16, whose least number is 6e-8: there the loss is multiplied by a factor, which
+    adapts itself, and the gradients are divided by it again (Micikevicius et al. 2018). bfloat16 needs no such thing.
+    """
+    return keras.optimizers.LossScaleOptimizer(optimizer) if _in_float16(trainer) else optimizer
+
+
+def _in_float16(layer: Any) -> bool:
+    return layer.compute_dtype == "float16" or any(map(_in_float16, getattr(layer, "layers", ())))
 
 
 @contextmanager
-def memory_explained(config: TrainingConfig) -> Iterator[None]:
-    """Say which batch to try when one does not fit into memory: half as many galaxies, twice as many before a step.
+def memory_explained(batch_size: int, *, accumulate: int | None = None) -> Iterator[None]:
+    """Say which batch to try when one does not fit into memory: half as many galaxies.
+
+    Parameters
+    ----------
+    batch_size : int
+        Galaxies of a batch.
+    accumulate : int, optional
+        Batches before a step, where that can be chosen: twice as many then.
 
     Raises
     ------
@@ -87,11 +107,13 @@ def memory_explained(config: TrainingConfig) -> Iterator[None]:
         short = isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
         if not short:
             raise
-        half = config.batch_size // 2
-        mend = f"try --batch-size {half} --accumulate {2 * config.accumulate}, which takes steps of as many galaxies"
+        half = batch_size // 2
+        mend = f"try --batch-size {half}"
+        if accumulate is not None:
+            mend += f" --accumulate {2 * accumulate}, which takes steps of as many galaxies"
         if half < 2:
-            mend = "take smaller images (--image-size), a smaller backbone, or --precision mixed_bfloat16"
-        raise TrainingError(f"a batch of {config.batch_size} galaxies does not fit into memory; {mend}") from error
+            mend = "take smaller images (--image-size), a smaller backbone, or a model of another precision"
+        raise TrainingError(f"a batch of {batch_size} galaxies does not fit into memory; {mend}") from error
 
 
 def _schedule(config: TrainingConfig, steps: int) -> Any:

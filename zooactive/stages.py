@@ -95,19 +95,19 @@ class Stage:
         from zooactive.dataset import TrainingBatches, shareable, shareable_rows
         from zooactive.losses import DirichletMultinomialLoss
         from zooactive.models.fast_layers import gradients_forgotten
-        from zooactive.optimisation import AdamWByLayer
+        from zooactive.optimisation import AdamWByLayer, for_precision, memory_explained
 
         size = shareable(min(self.batch_size, len(learning[1])))
         batches = TrainingBatches(*learning, size, seed=self.seed, weights=weights)
         schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
-        optimizer = AdamWByLayer(schedule, self.rates, decay=self.weight_decay)
+        optimizer = for_precision(AdamWByLayer(schedule, self.rates, decay=self.weight_decay), trainer)
         compiled = keras.backend.backend() == "jax"  # which takes a step operation by operation else
         trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=compiled)
         history: list[dict[str, Any]] = []
         began = trainer.get_weights()
         judged = shareable_rows(*judging)
-        loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
-        with batches.explained(), gradients_forgotten():
+        with memory_explained(size), batches.explained(), gradients_forgotten():
+            loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
             trainer.fit(
                 batches.dataset(),
                 steps_per_epoch=batches.steps,
@@ -182,15 +182,16 @@ def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDAr
     ndarray of float32, shape (copy, galaxy, feature)
         The first copy is of the images as they are.
     """
-    from zooactive.dataset import Cutouts
+    from zooactive.dataset import Cutouts, shareable
     from zooactive.prediction.features import forward, prediction_network
 
     images = Cutouts(catalogue, model.preprocessing)
     network = prediction_network(model.encoder)
     batches = []  # one after the other: the pixels of a survey need not fit into memory
-    for start in range(0, len(catalogue), _AT_ONCE):
-        pixels = images.rows(np.arange(start, min(start + _AT_ONCE, len(catalogue))))
-        batches.append(np.stack([forward(network, view, _AT_ONCE) for view in _orientations(pixels, copies)]))
+    size = shareable(_AT_ONCE)
+    for start in range(0, len(catalogue), size):
+        pixels = images.rows(np.arange(start, min(start + size, len(catalogue))))
+        batches.append(np.stack([forward(network, view, size) for view in _orientations(pixels, copies)]))
     return np.concatenate(batches, axis=1).astype(np.float32)
 
 

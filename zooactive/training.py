@@ -225,7 +225,8 @@ def _fit(
         judges = votes_of(judging)
         held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
     keeper = _make_keeper(model, learning, batches, config, run, progress)
-    with memory_explained(config), batches.explained(), gradients_forgotten():
+    memory = memory_explained(batches.batch_size, accumulate=config.accumulate)
+    with memory, batches.explained(), gradients_forgotten():
         trainer.fit(
             batches.dataset(first),
             steps_per_epoch=batches.steps,
@@ -245,7 +246,7 @@ def _fit(
         run.folder,
         command="train",
         options={"training": asdict(config), "model": model.to_config(), "best_epoch": run.best_epoch + 1},
-        inputs={"galaxies and votes": run.fingerprint},
+        inputs={"galaxies and votes": run.fingerprint, "weights to start from": run.state["start"]},
     )
 
 

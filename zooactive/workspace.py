@@ -15,7 +15,7 @@ from zooactive.class_rules import load_rule
 from zooactive.errors import WorkspaceError, did_you_mean
 from zooactive.images import Preprocessing
 from zooactive.plain_values import from_toml
-from zooactive.recipes import Network, load_recipe
+from zooactive.recipes import Network, Recipe, load_recipe
 from zooactive.settings import read_section
 from zooactive.tasks import Task, load_task, task_of_column
 from zooactive.training_config import TrainingConfig
@@ -147,11 +147,13 @@ class Workspace:
     acquire: Acquire = field(default_factory=Acquire)
     loop: Rounds = field(default_factory=Rounds)
     tasks: Mapping[str, TaskLabels] = field(default_factory=dict)
+    recipe: Recipe | None = None
 
     def with_recipe(self, name: str | Path) -> Workspace:
         """Return a workspace with the model and the training of a recipe; where the run lies stays as it was."""
         recipe = load_recipe(name)
-        return replace(self, model=replace(recipe.network, folder=self.model.folder), training=recipe.training)
+        model = replace(recipe.network, folder=self.model.folder)
+        return replace(self, model=model, training=recipe.training, recipe=recipe)
 
     def with_options(self, **sections: Mapping[str, Any]) -> Workspace:
         """Return a workspace in which the options that are not None take the place of what the file says."""
@@ -348,7 +350,8 @@ def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
             raise WorkspaceError(f"{path}: the table [{key}] is unknown.{did_you_mean(key, [*sections, 'tasks'])}")
         if key != "recipe" and not isinstance(value, dict):
             raise WorkspaceError(f"{path}: {key} must be a table; write [{key}]")
-    values = _with_recipe(values, path)
+    recipe = _named_recipe(values, path)
+    values = values if recipe is None else _over_recipe(values, recipe)
     loaded: dict[str, Any] = {
         name: read_section(cls, values.get(name, {}), file=path, table=name) for name, cls in sections.items()
     }
@@ -361,17 +364,20 @@ def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
         loaded["model"] = replace(loaded["model"], start=str(path.parent / own_path(loaded["model"].start)))
     files = {entry: _own_file(getattr(loaded["survey"], entry), path.parent) for entry in ("tree", "rule")}
     loaded["survey"] = replace(loaded["survey"], **files)
-    return Workspace(path.parent, tasks=tasks, **loaded)
+    return Workspace(path.parent, tasks=tasks, recipe=recipe, **loaded)
 
 
-def _with_recipe(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """What the file says, and below it what its recipe says of the model and the training."""
+def _named_recipe(values: Mapping[str, Any], path: Path) -> Recipe | None:
     name = values.get("recipe")
     if name is None:
-        return values
+        return None
     if not isinstance(name, str):
         raise WorkspaceError(f"{path}: recipe = {name!r}; give the name of a recipe, or a path that ends in .toml")
-    recipe = load_recipe(_own_file(name, path.parent) or name)
+    return load_recipe(_own_file(name, path.parent) or name)
+
+
+def _over_recipe(values: Mapping[str, Any], recipe: Recipe) -> Mapping[str, Any]:
+    """What the file says, and below it what its recipe says of the model and the training."""
     both = {table: _merged(recipe.tables.get(table, {}), values.get(table, {})) for table in ("model", "training")}
     return {**values, **both}
 
