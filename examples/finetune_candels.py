@@ -54,8 +54,7 @@ def main(examples: Path, folder: Path) -> None:
     """Learn all questions at once, and say on how little every number rests."""
     table, left = votes_of_examples(examples)
     if table.empty:
-        print(f"there are no candels-*.jpg in {examples}: give the folder with the example images")
-        return
+        raise SystemExit(f"there are no candels-*.jpg in {examples}: give the folder with the example images")
     table.to_csv(folder / "candels.csv", index=False)
     config = FinetuneConfig(policy="head", folds=5, balance=0.0)
     tuned = za.finetune(None, folder / "candels.csv", task="candels", config=config)

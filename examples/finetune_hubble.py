@@ -20,8 +20,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "hubble" / "h
 def main(table: Path) -> None:
     """Cross-validate the head and look at both ends of the scale."""
     if not table.exists():
-        print(f"there is no {table}: give the path of a table with p_features")
-        return
+        raise SystemExit(f"there is no {table}: give the path of a table with p_features")
     hubble = za.finetune(None, table, task="hubble", config=FinetuneConfig(policy="head", folds=5))
     merits = hubble.evaluate()
     print(

@@ -86,6 +86,14 @@ def test_ids_that_look_like_missing_values_are_ids(tmp_path: Path) -> None:
     assert catalogue.ids.tolist() == ["NA", "nan", "007", "8"]
 
 
+def test_none_is_blank_among_numbers_and_images_and_a_word_among_words(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("id,image,mag,bar\na,a.png,17.5,strong\nb,none,none,none\nc,c.png,,None\n")
+    catalogue = read_catalogue(tmp_path / "g.csv")
+    assert catalogue.table["mag"].tolist() == pytest.approx([17.5, np.nan, np.nan], nan_ok=True)
+    assert catalogue.table["bar"].fillna("-").tolist() == ["strong", "none", "-"]
+    assert catalogue.images[1] is None
+
+
 def test_the_id_column_is_the_first_known_name_or_the_one_asked_for(tmp_path: Path) -> None:
     path = write(pd.DataFrame({"GalaxyID": ["1"], "iauname": ["J1"], "uid": ["u"], "id": ["i"]}), tmp_path / "g.csv")
     assert read_catalogue(path).ids.tolist() == ["i"]

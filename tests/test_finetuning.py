@@ -8,11 +8,15 @@ import pytest
 from PIL import Image
 
 from zooactive.catalogue import Catalogue
+from zooactive.dataset import Cutouts
 from zooactive.errors import CatalogueError, ModelError, TrainingError
 from zooactive.finetuning import FinetuneConfig, finetune, load_finetuned
 from zooactive.models import GalaxyModel
-from zooactive.models.freezing import encoder_blocks
-from zooactive.tasks import Task, task_of_column
+from zooactive.models.freezing import encoder_blocks, free_last_blocks, layer_rates
+from zooactive.prediction import predict
+from zooactive.stages import Stage, votes_of
+from zooactive.tasks import Task, load_task, task_of_column
+from zooactive.training import training_network
 from zooactive.tree import DecisionTree, Question
 
 QUICK = FinetuneConfig(policy="head", copies=2, batch_size=16, patience=30)
@@ -178,8 +182,15 @@ def test_images_unlike_those_of_the_encoder_are_warned_of(encoder, labels, recwa
     assert not [warning for warning in recwarn if "unlike" in str(warning.message)]
     for path in labels.parent.glob("*.png"):
         Image.fromarray(255 - np.asarray(Image.open(path)) // 8).save(path)
-    with pytest.warns(UserWarning, match=r"unlike those that the encoder learnt from: .*contrast"):
+    with pytest.warns(UserWarning, match=r"unlike those that the model learnt from: .*contrast"):
         finetune(learnt, labels, task="rings", config=QUICK)
+    with pytest.warns(UserWarning, match=r"unlike those that the model learnt from: .*contrast"):
+        predict(learnt, labels)
+    with pytest.warns(UserWarning, match="contrast"):
+        predict(learnt, labels, out=labels.parent / "pool")
+    recwarn.clear()
+    predict(learnt, labels, out=labels.parent / "pool")  # it is there already
+    assert len(recwarn) == 0
 
 
 def test_a_saved_result_predicts_the_same_after_loading(encoder, labels, tmp_path):
@@ -232,6 +243,38 @@ def test_a_missing_label_column_is_named(encoder, labels):
     pd.read_csv(labels).rename(columns={"ring": "rnig"}).to_csv(labels, index=False)
     with pytest.raises(CatalogueError, match="'ring'"):
         finetune(encoder, labels, task="rings", config=QUICK)
+    pd.read_csv(labels).rename(columns={"rnig": "merger"}).to_csv(labels, index=False)
+    with pytest.raises(CatalogueError, match=r"'ring' is missing.*It has id, file_loc, merger.*Name it with --column"):
+        finetune(encoder, labels, task="rings", config=QUICK)
+
+
+def test_labels_of_a_kind_below_ten_are_warned_of(encoder, labels):
+    few = pd.read_csv(labels)
+    few.loc[few.index[1::2][9:], "ring"] = 0
+    few.to_csv(labels, index=False)
+    with pytest.warns(UserWarning, match=r"fewer than 10 galaxies \(9 ring_yes\)"):
+        finetune(encoder, labels, task="rings", config=QUICK)
+
+
+def test_lower_blocks_move_by_smaller_steps(encoder, labels):
+    """Adam's first step is the learning rate, whatever the gradient: each block's is the share that the decay leaves."""
+    catalogue = load_task("rings").read(labels)
+    model = encoder.with_tree(catalogue.tree, concentrations="fraction")
+    free_last_blocks(model.encoder)
+    before = {weight.path: weight.numpy() for weight in (*model.encoder.weights, *model.head.weights)}
+    stage = Stage("encoder", model.tree, 1, 1e-5, 80, 5, 0, weight_decay=0.0, rates=layer_rates(model.encoder, 0.5))
+    images = Cutouts(catalogue, model.preprocessing)
+    judging = images.rows(np.arange(80)), votes_of(catalogue), np.ones(80, np.float32)
+    stage.fit(training_network(model, encoder_training=False), (images, votes_of(catalogue)), judging)
+    steps = {
+        weight.path: np.abs(weight.numpy() - before[weight.path]).max() / 1e-5
+        for weight in (*model.encoder.weights, *model.head.weights)
+    }
+    blocks = list(encoder_blocks(model.encoder).values())
+    for number, layers in enumerate(blocks):
+        for weight in (weight for layer in layers for weight in layer.trainable_weights):
+            assert steps[weight.path] == pytest.approx(0.5 ** (len(blocks) - number), rel=0.02)
+    assert max(steps[weight.path] for weight in model.head.weights) == pytest.approx(1, rel=0.02)
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,30 @@ def test_alike_images_pass_and_each_difference_is_named(catalogue):
     assert any(text.startswith("brightness") for text in known.complaints(catalogue(255 - discs(8), "negative"), as_shown))
 
 
+def test_images_that_are_blown_up_are_named_and_a_handful_is_not_compared(catalogue):
+    as_shown = Preprocessing(size=64, crop=0.5)
+    fine = catalogue(discs(16, size=128), "fine")
+    known = ImageStatistics.of(fine, as_shown)
+    assert known.pixels == 64
+    half = catalogue(discs(8, size=64), "half")
+    assert not any("pixels" in text for text in known.complaints(half, as_shown))
+    coarse = catalogue(discs(6, size=48), "coarse")
+    assert known.complaints(coarse, as_shown)[-1] == (
+        "24 pixels a side in place of 64, blown up to 64 (are there finer images?)"
+    )
+    assert known.complaints(coarse.take(range(11)), as_shown) == []
+    assert "pixels" not in str(ImageStatistics(known.mean, known.spread).complaints(coarse, as_shown))
+    with pytest.warns(UserWarning, match="images unlike those that the model learnt from: .*blown up"):
+        known.warn_of_unlike(coarse, as_shown, stacklevel=1)
+
+
 def test_they_come_back_from_plain_values_and_unreadable_images_are_left_out(catalogue, tmp_path):
     whole = catalogue(discs(8), "whole")
     known = ImageStatistics.of(whole, Preprocessing(size=32))
-    assert ImageStatistics(**known.to_dict()) == known
+    assert ImageStatistics.from_dict(known.to_dict(), where="") == known
+    assert known.pixels == 64
+    older = {key: value for key, value in known.to_dict().items() if key != "pixels"}
+    assert ImageStatistics.from_dict(older, where="").pixels is None
     (tmp_path / "whole" / "9.png").write_bytes(b"broken")
     assert np.isfinite(list(ImageStatistics.of(whole, Preprocessing(size=32)).mean.values())).all()
     assert isinstance(whole.table, pd.DataFrame)

@@ -72,6 +72,34 @@ def test_classes_keep_the_names_of_their_labels(table):
     assert task_of_column(numbers, "stage").read(numbers).votes.argmax(1).tolist() == [2, 0, 0, 1]
 
 
+def test_none_is_a_class_among_classes_and_no_answer_beside_yes_and_no(table):
+    path = table(bar=["strong", "none", "weak", "None"])
+    task = task_of_column(path, "bar")
+    assert task.load_tree().questions[0].answers == ("none", "strong", "weak")
+    assert task.read(path).votes.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]
+    path = table(merger=["yes", "none", "no", "None"])
+    assert task_of_column(path, "merger").read(path).votes.tolist() == [[1, 0], [0, 0], [0, 1], [0, 0]]
+    with pytest.raises(CatalogueError, match="blank in every row"):
+        task_of_column(table(merger=["none", "none"]), "merger")
+
+
+def test_a_table_may_call_its_ids_and_images_otherwise(table):
+    path = table(merger=[1, 0], name=["NGC 1", "NGC 2"], picture=["a.png", "b.png"])
+    task = task_of_column(path, "merger", id_column="name", image_column="picture")
+    catalogue = Task.from_dict(task.to_dict()).read(path)
+    assert catalogue.ids.tolist() == ["NGC 1", "NGC 2"]
+    assert [image.name for image in catalogue.images] == ["a.png", "b.png"]
+
+
+def test_a_catalogue_of_another_tree_is_no_table_of_this_task(table):
+    path = table(merger=[1, 0])
+    merger = task_of_column(path, "merger")
+    assert len(merger.read(merger.read(path))) == 2
+    for catalogue in (merger.read(path), read_catalogue(path)):
+        with pytest.raises(CatalogueError, match="no labels of task 'rings', which are ring_yes, ring_no"):
+            load_task("rings").read(catalogue)
+
+
 def test_fractions_become_votes_of_as_many_volunteers_as_are_known(table):
     path = table(p=[0.25, 1.0, None, -999], seen=[8, 4, 5, 5])
     assert task_of_column(path, "p").read(path).votes.tolist() == [[10, 30], [40, 0], [0, 0], [0, 0]]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from zooactive.models import GalaxyModel
 
+_FEW = 10
+"""Labels of a kind below which next to nothing is learnt of it."""
 _COMPONENTS = 256
 """Principal axes of the features that a new head looks at, at most."""
 _PRECISIONS = (30_000.0, 10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
@@ -78,7 +80,7 @@ def finetune(
     Warns
     -----
     UserWarning
-        When the images look unlike those that the encoder learnt from.
+        When the images look unlike those that the encoder learnt from, or fewer than ten galaxies have some label.
     """
     from zooactive.models import load_model
 
@@ -101,6 +103,7 @@ def finetune(
     if config.prevalence is not None:
         _shift(tuned, prior, config.prevalence)
     tuned.images = ImageStatistics.of(work.labelled, tuned.preprocessing)
+    _warn_of_few(work.labelled, work.tree)
     return FinetunedModel(tuned, task, held_out, _table(history), prior, config.prevalence)
 
 
@@ -130,11 +133,7 @@ class _Work:
             preprocessing=task.preprocessing(model.preprocessing),
         )
         if model.images is not None:
-            unlike = model.images.complaints(labelled, start.preprocessing)
-            if unlike:
-                warnings.warn(
-                    f"{labelled.source}: images unlike those that the encoder learnt from: {'; '.join(unlike)}", stacklevel=3
-                )
+            model.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=3)
         views = None if config.policy == "all" else head_features(start, labelled, config.copies)
         return cls(start, task, tree, labelled, views, config, progress)
 
@@ -353,7 +352,20 @@ def _refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneCon
     if len(labelled) < least or labelled.votes is None:
         raise TrainingError(
             f"{labelled.source}: {len(labelled)} galaxies are labelled, too few to learn from and to measure on; bring "
-            f"more labels, {10 * len(tree.columns)} at the very least"
+            f"more labels, {_FEW * len(tree.columns)} at the very least"
+        )
+
+
+def _warn_of_few(labelled: Catalogue, tree: DecisionTree) -> None:
+    if tree.votes != "class":
+        return
+    counts = np.bincount(label_of(labelled), minlength=len(tree.columns))
+    few = [f"{count} {name}" for name, count in zip(tree.columns, counts, strict=True) if count < _FEW]
+    if few:
+        warnings.warn(
+            f"{labelled.source}: some labels have fewer than {_FEW} galaxies ({', '.join(few)}); hardly anything is learnt "
+            "of these, or known of how well",
+            stacklevel=3,
         )
 
 

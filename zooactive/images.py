@@ -139,22 +139,22 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
     16-bit grey PNG is divided by 257. FITS is read from the first extension with an image: two axes, or three planes
     (3, y, x) for red, green and blue, on one scale above each plane's own sky; NaN becomes black. Transparency is ignored.
     """
-    if isinstance(source, StoredImage):
-        source = source.read()
-    if source is None:
-        raise ImageError(f"galaxy '{name}' has no image; give an image column, or the folder of images")
-    with _explained(source, name):
-        if isinstance(source, RemoteImage):
-            source = source.read()
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stored:
-            zipped = stored.read(2) == b"\x1f\x8b"
-            stored.seek(0)
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=stored)) if zipped else stored
-            image = _open_fits(stream, preprocessing.stretch) if _is_fits(stream) else _open_picture(stream)
-        _check_shape(image.height, image.width)
+    with _opened(source, preprocessing.stretch, name) as image:
         image = _to_mode(image, "L" if preprocessing.channels == 1 else "RGB")
         image = _centre_resized(image, preprocessing)
         return np.asarray(image, dtype=np.uint8).reshape(preprocessing.size, preprocessing.size, preprocessing.channels)
+
+
+def shorter_side(source: ImageSource) -> int:
+    """Pixels along the shorter side of an image.
+
+    Raises
+    ------
+    ImageError
+        As `decode`.
+    """
+    with _opened(source, "linear", "") as image:
+        return min(image.size)
 
 
 def decode_many(
@@ -236,6 +236,25 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 # From a file to a Pillow image ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(source: ImageSource, stretch: str, name: str) -> Iterator[Image.Image]:
+    """Read an image of any of the known formats; whatever goes wrong with it, also afterwards, is an ImageError."""
+    if isinstance(source, StoredImage):
+        source = source.read()
+    if source is None:
+        raise ImageError(f"galaxy '{name}' has no image; give an image column, or the folder of images")
+    with _explained(source, name):
+        if isinstance(source, RemoteImage):
+            source = source.read()
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stored:
+            zipped = stored.read(2) == b"\x1f\x8b"
+            stored.seek(0)
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=stored)) if zipped else stored
+            image = _open_fits(stream, stretch) if _is_fits(stream) else _open_picture(stream)
+        _check_shape(image.height, image.width)
+        yield image
 
 
 @contextmanager

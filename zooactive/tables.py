@@ -33,7 +33,8 @@ _FORMATS = {
     ".xml": "votable",
     ".vot": "votable",
 }
-_BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "<NA>", "--"]
+_BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "--"]
+_NONE = "none"  # blank among numbers and images, but a word among words: no bar is a kind of bar
 # What a spreadsheet or a float column makes of an 18-digit id: its last digits are lost.
 _ROUNDED = re.compile(r"-?\d\.\d+[eE]\+?\d+|\d[eE]\+\d+|\d{16,}\.0*")
 
@@ -80,7 +81,7 @@ def read_table(
     metadata = None
     with _explained(path):
         if kind == "csv":
-            frame, id_column = _read_csv(path, id_column)
+            frame, id_column = _read_csv(path, id_column, image_column)
         elif kind == "parquet":
             frame, id_column, metadata = _read_parquet(path, id_column, image_column, images)
         else:
@@ -147,7 +148,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise CatalogueError(f"{path} cannot be read as a table: {reason}; save it again") from error
 
 
-def _read_csv(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str]:
+def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:
     header = [str(name) for name in pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]]
     header[0] = header[0].removeprefix("\ufeff")
     _refuse_twins(header, path)  # pandas would call the second one 'name.1'
@@ -165,6 +166,14 @@ def _read_csv(path: Path, id_column: str | None) -> tuple[pd.DataFrame, str]:
             index_col=False,  # or a file with one more cell in each row than in its header would shift all columns
             low_memory=False,
         )
+    for name in frame.columns.drop(id_column):
+        if pd.api.types.is_string_dtype(frame[name].dtype) and (none := frame[name] == _NONE).any():
+            rest = frame[name].mask(none)
+            numbers = pd.to_numeric(rest, errors="coerce")
+            if numbers.notna().equals(rest.notna()):
+                frame[name] = numbers
+            elif name in (*IMAGE_COLUMNS, image_column):
+                frame[name] = rest
     return frame, id_column
 
 
@@ -264,7 +273,8 @@ def _read_votable(path: Path) -> pd.DataFrame:
         warnings.simplefilter("ignore")  # VOTables in the wild break the standard in harmless ways by the dozen
         # A word where a number should be would become a blank cell, and that no votes; words for blank cells are that.
         warnings.filterwarnings("error", category=exceptions.W30)
-        warnings.filterwarnings("ignore", rf".*'\s*({'|'.join(map(re.escape, _BLANK))})\s*'", exceptions.W30)
+        blank = "|".join(map(re.escape, [*_BLANK, _NONE]))
+        warnings.filterwarnings("ignore", rf".*'\s*({blank})\s*'", exceptions.W30)
         return _one_value_a_row(parse_single_table(str(path), verify="warn").to_table(use_names_over_ids=True))
 
 

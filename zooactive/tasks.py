@@ -44,6 +44,8 @@ class Task:
     label_column : str, optional
         The column with one label a galaxy; of a tree of fractions, with the fraction of the first of its two answers.
         Without it the table holds vote columns of the tree.
+    id_column, image_column : str, optional
+        Of the table of labels; by default as `zooactive.read_catalogue` finds them.
     volunteers : float or str, optional
         Behind each fraction: a number, or the column that says so.
     min_votes : float, optional
@@ -59,6 +61,8 @@ class Task:
     name: str
     tree: str | DecisionTree
     label_column: str | None = None
+    id_column: str | None = None
+    image_column: str | None = None
     volunteers: float | str | None = None
     min_votes: float | None = None
     crop: float | None = None
@@ -75,14 +79,22 @@ class Task:
         Raises
         ------
         CatalogueError
-            As `zooactive.read_catalogue`.
+            As `zooactive.read_catalogue`; for a catalogue that was read with another tree.
         """
+        tree = self.load_tree()
         if isinstance(labels, Catalogue):
+            if labels.tree is None or labels.tree.columns != tree.columns:
+                raise CatalogueError(
+                    f"{labels.source} has no labels of task '{self.name}', which are {', '.join(tree.columns)}; give its "
+                    "path, or read it with the task's `read`"
+                )
             return labels
         return read_catalogue(
             labels,
-            tree=self.load_tree(),
+            tree=tree,
             label_column=self.label_column,
+            id_column=self.id_column,
+            image_column=self.image_column,
             volunteers=self.volunteers,
             min_votes=self.min_votes,
             images=images,
@@ -177,7 +189,25 @@ def load_task(name: str | Path | Task) -> Task:
     return Task.from_dict(values, where=str(path), folder=path.parent)
 
 
-def task_of_column(labels: str | Path, column: str, *, volunteers: float | str | None = None) -> Task:
+def folder_name(task: str) -> str:
+    """Return what the folder of a task is called: as the task, or as its file without the ending.
+
+    Examples
+    --------
+    >>> folder_name("catalogs/mergers.toml"), folder_name("p.merger"), folder_name("edge-on/bulge")
+    ('mergers', 'p.merger', 'edge-on_bulge')
+    """
+    return Path(task).stem if task.endswith(".toml") else task.replace("/", "_")
+
+
+def task_of_column(
+    labels: str | Path,
+    column: str,
+    *,
+    id_column: str | None = None,
+    image_column: str | None = None,
+    volunteers: float | str | None = None,
+) -> Task:
     """Make a task of a column of labels: yes or no, some classes, or fractions from 0 to 1.
 
     Parameters
@@ -186,6 +216,8 @@ def task_of_column(labels: str | Path, column: str, *, volunteers: float | str |
         The table.
     column : str
         Names the task, its question and the labels' column. Yes and no may be written as yes/no, true/false or 1/0.
+    id_column, image_column : str, optional
+        Of the table; see `Task`.
     volunteers : float or str, optional
         Behind each fraction: a number, or the column that says so; by default `VOLUNTEERS`.
 
@@ -194,20 +226,21 @@ def task_of_column(labels: str | Path, column: str, *, volunteers: float | str |
     CatalogueError
         When the column is missing, or holds neither labels nor fractions.
     """
-    frame = read_table(Path(labels)).frame
+    frame = read_table(Path(labels), id_column=id_column, image_column=image_column).frame
     if column not in frame.columns:
         hint = did_you_mean(column, [str(name) for name in frame.columns])
         raise CatalogueError(f"column '{column}' is missing from {labels}.{hint or ' It has ' + ', '.join(frame.columns)}")
     texts = frame[column].dropna().map(label_text).astype(object)
     texts = texts[(texts != "") & (texts != label_text(MISSING))]
     known = {text.lower().removesuffix(".0") for text in texts}
-    if not known:
+    if not known - {"none"}:
         raise CatalogueError(f"{labels}, column '{column}' is blank in every row; give some galaxies a label")
-    if known <= _YES_OR_NO:
-        return Task(column, _tree(column, ("yes", "no"), "class"), label_column=column)
+    place: dict[str, Any] = {"label_column": column, "id_column": id_column, "image_column": image_column}
+    if known - {"none"} <= _YES_OR_NO:  # beside yes and no, a none is nobody's answer
+        return Task(column, _tree(column, ("yes", "no"), "class"), **place)
     if _fractions(texts):
         crowd = VOLUNTEERS if volunteers is None else volunteers
-        return Task(column, _tree(column, ("yes", "no"), "fractions"), label_column=column, volunteers=crowd)
+        return Task(column, _tree(column, ("yes", "no"), "fractions"), volunteers=crowd, **place)
     classes = tuple(sorted(texts.unique(), key=_numbers_first))
     if len(classes) == 1:
         raise CatalogueError(
@@ -218,7 +251,7 @@ def task_of_column(labels: str | Path, column: str, *, volunteers: float | str |
             f"{labels}, column '{column}' holds {len(classes)} different values, such as '{classes[0]}' and '{classes[1]}'; "
             f"labels are yes or no, up to {MOST_CLASSES} classes, or fractions from 0 to 1"
         )
-    return Task(column, _tree(column, classes, "class"), label_column=column)
+    return Task(column, _tree(column, classes, "class"), **place)
 
 
 def _tree(column: str, answers: tuple[str, ...], votes: Any) -> DecisionTree:

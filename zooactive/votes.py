@@ -255,7 +255,7 @@ def _check_excess(
 def _refuse_unfit(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> None:
     if column not in table.frame.columns:
         hint = did_you_mean(column, list(table.frame.columns)) or (
-            f" It has {', '.join(map(str, table.frame.columns[:8]))}; a task file of your own can name another"
+            f" It has {', '.join(map(str, table.frame.columns[:8]))}; which of them holds your labels? Name it with --column"
         )
         raise CatalogueError(f"the label column '{column}' is missing from {source}.{hint}")
     if len(tree.questions) != 1:
@@ -330,6 +330,8 @@ def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
         return -1
     if text in names:
         return names.index(text)
+    if text == "none":
+        return -1
     text = text.removesuffix(".0")
     if len(answers) == 2:
         yes = next((i for i, name in enumerate(names) if name in YES), None)

@@ -115,6 +115,8 @@ class TaskLabels:
     images: Path | None = None
     task: str | None = None
     column: str | None = None
+    id_column: str | None = None
+    image_column: str | None = None
     volunteers: float | str | None = None
     policy: str | None = None
     folds: int | None = None
@@ -123,10 +125,11 @@ class TaskLabels:
 
     def load(self, name: str) -> Task:
         """Load the task: the one named, or one of a column of the labels; by default that of the table's own name."""
+        columns = {name: getattr(self, name) for name in ("id_column", "image_column", "volunteers")}
+        given = {name: value for name, value in columns.items() if value is not None}
         if self.column is not None and self.labels is not None:
-            return task_of_column(self.labels, self.column, volunteers=self.volunteers)
-        task = load_task(self.task or name)
-        return task if self.volunteers is None else replace(task, volunteers=self.volunteers)
+            return task_of_column(self.labels, self.column, **given)
+        return replace(load_task(self.task or name), **given)
 
 
 @dataclass(frozen=True)

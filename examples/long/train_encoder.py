@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # on some processors TensorFlow leaves its faster kernels off
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,6 @@ from zooactive.stages import Stage, fit_head_to_features, head_features, votes_o
 from zooactive.surveys import combine_catalogues
 from zooactive.training import TrainingConfig
 from zooactive.workspace_merits import for_questions
-
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # on some processors TensorFlow leaves its faster kernels off
 
 SPLIT = (0.85, 0.05, 0.10)
 SIZE, CROP = 192, 0.85

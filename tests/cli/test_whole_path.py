@@ -276,6 +276,17 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     assert "made anew" not in zooactive("top", "--task", "merger", "--n", 5, folder=copied).stderr
 
 
+def test_a_table_with_ids_of_another_name_is_learnt_from_and_looked_through(copied, survey):
+    table = pd.read_csv(survey / "rings.csv", dtype=str).rename(columns={"id": "name", "ring": "p.merger"})
+    table.to_csv(copied / "mine.csv", index=False)
+    assert "id columns" in zooactive("finetune", "mine.csv", "--column", "p.merger", *HEAD, folder=copied, code=1).stderr
+    words = ("--id", "name", "--images", survey / "images")
+    zooactive("finetune", "mine.csv", "--column", "p.merger", *words, *HEAD, folder=copied)
+    assert (copied / "tasks" / "p.merger" / "held_out.csv").exists()
+    zooactive("top", "--task", "p.merger", "--catalogue", "mine.csv", *words, "--n", 3, folder=copied)
+    assert set(pd.read_csv(copied / "top-p.merger_yes.csv", dtype=str)["id"]) <= set(table["name"])
+
+
 def test_a_fraction_takes_its_volunteers_from_a_number_or_a_column_and_blocks_want_their_policy(copied, survey):
     table = pd.read_csv(survey / "rings.csv", dtype=str).assign(seen=[20 + i % 5 for i in range(64)])
     table.assign(p=[0.1 + 0.7 * (i % 2) for i in range(64)]).to_csv(copied / "p.csv", index=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zooactive.cli.console import (
+    IdOption,
     JsonOption,
     PredictionsOption,
     SeedOption,
@@ -79,6 +80,7 @@ def command(
     score: ScoreOption = None,
     tree: TreeOption = None,
     catalogue: VotedOption = None,
+    id_column: IdOption = None,
     exclude: ExcludeOption = None,
     given: Annotated[
         Path | None,
@@ -99,7 +101,7 @@ def command(
     choice |= {"per_clicks": per_clicks, "max_artifact": max_artifact, "target": target}
     place = open_workspace(
         workspace,
-        survey={"tree": tree, "catalogue": catalogue},
+        survey={"tree": tree, "catalogue": catalogue, "id_column": id_column},
         pool={"predictions": predictions},
         acquire={"out": out, **choice},
     )

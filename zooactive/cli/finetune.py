@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zooactive.cli.console import (
+    BatchSizeOption,
+    IdOption,
     ImageSizeOption,
     ImagesOption,
     JsonOption,
@@ -81,6 +83,7 @@ def command(
     workspace: WorkspaceOption = None,
     model: ModelOption = None,
     images: ImagesOption = None,
+    id_column: IdOption = None,
     policy: PolicyOption = None,
     blocks: BlocksOption = None,
     folds: FoldsOption = None,
@@ -91,14 +94,27 @@ def command(
     unfreeze_epochs: Annotated[
         int | None, typer.Option(min=0, help="Epochs with the encoder, after the head alone; at most.", show_default=False)
     ] = None,
+    batch_size: BatchSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: tasks/TASK).", show_default=False)] = None,
     seed: SeedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Learn a new question from a few hundred labels, and say how well on galaxies held out."""
     place = open_workspace(workspace, model={"folder": model})
+    import pandas as pd
+
+    from zooactive.tasks import folder_name
+
     name = task or column or "rings"
-    settings = _settings(place, name, labels=labels, images=images, column=column, volunteers=volunteers)
+    settings = _settings(
+        place,
+        name,
+        labels=labels,
+        images=images,
+        column=column,
+        id_column=id_column,
+        volunteers=number_or_column(volunteers),
+    )
     question = replace(settings.load(name), **_given(crop=crop, image_size=image_size))
     config = _config(
         settings,
@@ -107,15 +123,14 @@ def command(
         folds=folds,
         prevalence=prevalence,
         unfreeze_epochs=unfreeze_epochs,
+        batch_size=batch_size,
         seed=seed,
     )
     if blocks is not None and config.policy != "last":
         raise TrainingError(f"--blocks is for the policy 'last', and '{config.policy}' is in use; add --policy last")
-    folder = out or place.folder / "tasks" / Path(name).stem
+    folder = out or place.folder / "tasks" / folder_name(name)
     make_folder(folder)
     start_networks()
-    import pandas as pd
-
     tuned = _learn(_encoder_of(place, model), settings, question, config, folder)
     merits = tuned.evaluate()
     galaxies = int(merits.pop("galaxies"))
@@ -127,7 +142,7 @@ def command(
         note(f"probabilities hold where a share of {config.prevalence:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
-        command_line("predict", workspace=workspace, model=folder, out=f"predictions-{Path(name).stem}"),
+        command_line("predict", workspace=workspace, model=folder, out=f"predictions-{folder_name(name)}"),
     )
 
 
@@ -193,7 +208,7 @@ def _encoder_of(place: Workspace, model: Path | None) -> Path:
 
 
 def _settings(
-    place: Workspace, name: str, *, labels: Path | None, images: Path | None, column: str | None, volunteers: str | None
+    place: Workspace, name: str, *, labels: Path | None, images: Path | None, **columns: float | str | None
 ) -> TaskLabels:
     """What the workspace says about a task, options in its place; the task and its labels are known afterwards."""
     from zooactive.errors import WorkspaceError
@@ -203,15 +218,14 @@ def _settings(
     known = place.tasks.get(name, TaskLabels())
     settings = replace(
         known,
-        column=column or known.column,
-        volunteers=known.volunteers if volunteers is None else number_or_column(volunteers),
+        **_given(**columns),
         labels=_absolute(labels or known.labels),
         images=_absolute(images or known.images),
     )
     if settings.column is None:
         load_task(known.task or name)  # an unknown task is told before anything else
     if settings.labels is None:
-        how = f"--column {column}" if column else f"--task {name}"
+        how = f"--task {name}" if settings.column is None else f"--column {settings.column}"
         raise WorkspaceError(
             f"no labels are named for the task '{name}'; give a table (`zooactive finetune labels.csv {how}`), "
             f"or set labels under [tasks.{name}] in {place.folder / FILE}"

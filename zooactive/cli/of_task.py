@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.cli.console import note, start_networks
@@ -13,6 +12,8 @@ from zooactive.cli.predict import predict_pool
 from zooactive.errors import WorkspaceError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zooactive.catalogue import Catalogue
     from zooactive.models import GalaxyModel
     from zooactive.prediction import Predictions
@@ -27,7 +28,9 @@ def task_folder(place: Workspace, task: str) -> Path:
     WorkspaceError
         When it has not been learnt yet.
     """
-    folder = place.folder / "tasks" / Path(task).stem
+    from zooactive.tasks import folder_name
+
+    folder = place.folder / "tasks" / folder_name(task)
     if not (folder / "finetuned.json").is_file():
         raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune --task {task}` first")
     return folder

@@ -10,6 +10,7 @@ import typer
 
 from zooactive.cli.console import (
     CatalogueOption,
+    IdOption,
     ImagesOption,
     JsonOption,
     PredictionsOption,
@@ -47,6 +48,7 @@ def command(
     predictions: PredictionsOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
+    id_column: IdOption = None,
     task: Annotated[
         str | None,
         typer.Option(help="A fine-tuned task, whose predictions of the pool are made if need be.", show_default=False),
@@ -74,7 +76,11 @@ def command(
     if lowest and most is not Most.CERTAIN:
         raise typer.BadParameter(f"--lowest and --most {most} do not go together; give one")
     answer = argument if argument is not None else option
-    place = open_workspace(workspace, pool={"predictions": predictions, "catalogue": catalogue, "images": images})
+    place = open_workspace(
+        workspace,
+        survey={"id_column": id_column},
+        pool={"predictions": predictions, "catalogue": catalogue, "images": images},
+    )
     if task is not None:
         from zooactive.cli.of_task import as_task
 

@@ -19,7 +19,7 @@ from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.ray_engine import RayEngine
 from zooactive.prediction.runs import Engine, write_predictions
 from zooactive.prediction.similar import find_similar
-from zooactive.prediction.stored import Predictions, open_predictions
+from zooactive.prediction.stored import Predictions, open_predictions, read_journal
 
 if TYPE_CHECKING:
     from zooactive.finetuning import FinetunedModel
@@ -126,6 +126,11 @@ def predict(
         When `draws_from` belong to another tree or have other features, or there are fewer of them than `draws`.
     PosteriorError
         When the predictions are of another encoder or hold no embeddings.
+
+    Warns
+    -----
+    UserWarning
+        When the images look unlike those that the model learnt from.
     """
     network: GalaxyModel = getattr(model, "model", model)  # type: ignore[arg-type]
     stored = catalogue if isinstance(catalogue, Predictions) else None
@@ -134,6 +139,8 @@ def predict(
         table = catalogue.catalogue()
     else:
         table = read_catalogue(catalogue)
+        if network.images is not None and (out is None or read_journal(Path(out)) is None):  # once a run
+            network.images.warn_of_unlike(table, network.preprocessing, stacklevel=2)
     head = head_of(network, draws_from)
     if out is not None:
         config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size, keep=keep)
