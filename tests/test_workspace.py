@@ -235,6 +235,26 @@ def test_a_rehearsal_with_more_galaxies_than_there_are_is_refused(survey):
         load_workspace(survey / "zooactive.toml").with_options(survey={"rehearsal": 41}).read_survey()
 
 
+def test_shards_as_a_catalogue_bring_their_tree(survey, tmp_path):
+    from zooactive.shards import write_shards
+
+    place = load_workspace(survey / "zooactive.toml")
+    originals = place.read_originals()
+    write_shards(originals, tmp_path / "packed")
+    write_shards(originals.without_votes(), tmp_path / "pool")
+    elsewhere = Workspace(tmp_path)
+    packed = elsewhere.with_options(survey={"catalogue": tmp_path / "packed"})
+    assert packed.has_tree
+    assert packed.survey_tree().questions == place.survey_tree().questions
+    assert np.array_equal(packed.read_survey().votes, originals.votes)
+    assert packed.shards_record()["tree"] == originals.tree.to_dict()
+    for catalogue in ("pool", "nowhere"):
+        without = elsewhere.with_options(survey={"catalogue": tmp_path / catalogue})
+        assert not without.has_tree
+        with pytest.raises(WorkspaceError, match="no decision tree is named"):
+            without.read_survey()
+
+
 @pytest.mark.parametrize(
     ("section", "options"),
     [

@@ -113,6 +113,19 @@ def parquet_parts(folder: Path) -> list[Path]:
     return [p for p in files if p.name.startswith("part-")] or files
 
 
+def tree_of_shards(path: Path) -> dict[str, Any] | None:
+    """Return the tree of votes that a folder of shards says it holds, as plain values; None for anything else."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = parquet_parts(path) if path.is_dir() else []
+    try:
+        metadata = _about_shards((pq.read_schema(files[0]).metadata or {}).get(METADATA_KEY, b"null")) if files else None
+    except (OSError, ValueError, pa.ArrowInvalid):
+        return None  # what is wrong with it is said where it is read
+    return None if metadata is None else metadata["tree"]
+
+
 def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.bool_]:
     """Evaluate a comparison over the columns of a frame in the manner of `pandas.eval`, shape (G,)."""
     try:

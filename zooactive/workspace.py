@@ -17,6 +17,7 @@ from zooactive.images import Preprocessing
 from zooactive.plain_values import from_toml
 from zooactive.recipes import Network, Recipe, load_recipe
 from zooactive.settings import read_section
+from zooactive.tables import tree_of_shards
 from zooactive.tasks import Task, load_task, task_of_column
 from zooactive.training_config import TrainingConfig
 from zooactive.tree import DecisionTree
@@ -210,9 +211,7 @@ class Workspace:
         """
         if self.survey.rule is not None:
             return load_rule(self.survey.rule).result
-        self._refuse_treeless()
-        assert self.survey.tree is not None
-        return load_tree(self.survey.tree)
+        return self._tree_of_votes()
 
     def _refuse_nameless(self) -> None:
         if self.survey.catalogue is None:
@@ -220,14 +219,27 @@ class Workspace:
                 f"no catalogue is named; give --catalogue, or set catalogue under [survey] in {self.folder / FILE} "
                 "(`zooactive init` writes one)"
             )
-        self._refuse_treeless()
+        self._tree_of_votes()
 
-    def _refuse_treeless(self) -> None:
-        if self.survey.tree is None:
+    def _tree_of_votes(self) -> DecisionTree:
+        """The tree that is named, or else that of a catalogue of shards."""
+        if self.survey.tree is not None:
+            return load_tree(self.survey.tree)
+        stored = self._stored_tree()
+        if stored is None:
             raise WorkspaceError(
                 f"no decision tree is named; give --tree, or set tree under [survey] in {self.folder / FILE} "
                 "(`zooactive trees` lists them)"
             )
+        return DecisionTree.from_dict(stored, where=str(self.survey.catalogue))
+
+    def _stored_tree(self) -> dict[str, Any] | None:
+        return None if self.survey.catalogue is None else tree_of_shards(self.survey.catalogue)
+
+    @property
+    def has_tree(self) -> bool:
+        """Whether it is known what the survey's volunteers were asked."""
+        return self.survey.rule is not None or self.survey.tree is not None or self._stored_tree() is not None
 
     def _everything(self) -> Catalogue:
         self._refuse_nameless()
@@ -242,7 +254,6 @@ class Workspace:
         """What packed shards must have been made of to stand for this survey: file, columns, votes and pixels."""
         survey = self.survey
         assert survey.catalogue is not None
-        assert survey.tree is not None
         catalogue = survey.catalogue
         digest = file_hash(catalogue) if catalogue.is_file() else str(catalogue)
         settings = {
@@ -250,7 +261,7 @@ class Workspace:
         }
         pixels = self.packed_pixels().to_dict()
         # All of the tree, and not its name: a tree of one's own may be edited.
-        tree = load_tree(survey.tree).to_dict()
+        tree = self._tree_of_votes().to_dict()
         classes: dict[str, Any] = {} if survey.rule is None else {"rule": load_rule(survey.rule).to_dict()}
         classes |= {} if survey.label_column is None else {"label_column": survey.label_column}
         return {"catalogue": digest, "images": str(survey.images), "tree": tree, **classes, **settings, "pixels": pixels}

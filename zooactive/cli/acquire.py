@@ -235,7 +235,7 @@ def _excluded(
 def _labelled(place: Workspace, tree: DecisionTree) -> Iterable[str]:
     """The galaxies that need no more votes: of the survey, or of the task whose questions the predictions answer."""
     survey = place.survey
-    if survey.catalogue is not None and survey.tree is not None and place.survey_tree().columns == tree.columns:
+    if survey.catalogue is not None and place.has_tree and place.survey_tree().columns == tree.columns:
         galaxies = place.read_survey()
         return list(galaxies.ids[galaxies.labelled])
     for name, settings in place.tasks.items():
