@@ -132,6 +132,24 @@ def test_a_head_that_is_fitted_anew_is_kept_only_where_it_predicts_better(tree, 
     np.testing.assert_allclose(np.asarray(refitted.encoder(pixels)), np.asarray(plain.encoder(pixels)), atol=1e-3)
 
 
+def test_a_head_that_was_kept_before_the_run_was_killed_is_not_fitted_again(tree, galaxies, tmp_path, monkeypatch):
+    def fit_head(model, *parts, **options):
+        calls.append(1)
+        model.head.bias.assign(model.head.bias + 1)
+        return [{"val_loss": 0.0}]
+
+    calls: list[int] = []
+    monkeypatch.setattr("zooactive.training.fit_head", fit_head)
+    parts, config = galaxies(24).split((0.6, 0.4)), replace(SHORT, epochs=1, head_epochs=2)
+    first, again = small_model(tree), small_model(tree)
+    train(first, parts[0], validation=parts[1], run_dir=tmp_path, config=config)
+    state = json.loads((tmp_path / "checkpoint" / "state.json").read_text())
+    (tmp_path / "checkpoint" / "state.json").write_text(json.dumps({**state, "finished": False}))
+    train(again, parts[0], validation=parts[1], run_dir=tmp_path, config=config)
+    assert len(calls) == 1
+    assert again.fingerprint() == first.fingerprint()
+
+
 def test_rare_labels_weigh_more_by_a_power_of_their_frequency():
     tree = load_tree("zhu5")
     votes = np.eye(5, dtype=np.float32)[[0] * 90 + [2] * 10]

@@ -256,6 +256,9 @@ def _refit_head(model: GalaxyModel, learning: Catalogue, judging: Catalogue, con
     While the encoder learns, the head follows features that move, of images that are changed at random.
     """
     model.load_weights(run.folder / "model")
+    if run.state.setdefault("before_head", model.fingerprint()) != model.fingerprint():
+        return  # the run was killed after the head had been fitted and kept
+    run.save_state()
     copies = min(8, max(1, _VIEWS_OF_HEAD // len(learning)))
     stage = Stage(
         "head", model.tree, config.head_epochs, 2 * config.learning_rate, config.batch_size, config.patience, config.seed
