@@ -244,7 +244,9 @@ def test_a_missing_label_column_is_named(encoder, labels):
     with pytest.raises(CatalogueError, match="'ring'"):
         finetune(encoder, labels, task="rings", config=QUICK)
     pd.read_csv(labels).rename(columns={"rnig": "merger"}).to_csv(labels, index=False)
-    with pytest.raises(CatalogueError, match=r"'ring' is missing.*It has id, file_loc, merger.*Name it with --column"):
+    with pytest.raises(
+        CatalogueError, match=r"'ring' is missing.*It has id, file_loc, merger\. Name the one that.*--column"
+    ):
         finetune(encoder, labels, task="rings", config=QUICK)
 
 

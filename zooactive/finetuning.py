@@ -180,18 +180,13 @@ class _Work:
             return
         present = np.bincount(label_of(self.labelled)[rows], minlength=len(self.tree.columns)) > 0
         if present.sum() < 2:
-            number = int(np.argmin(present))
-            missing, known = self.tree.columns[number], int((label_of(self.labelled) == number).sum())
-            if known:
-                few = "1 galaxy is" if known == 1 else f"{known} galaxies are"
-                mend = "bring more such labels" + (", or measure without folds" if self.config.folds else "")
-                raise TrainingError(
-                    f"{self.labelled.source}: {few} labelled '{missing}', and the parts that galaxies are cut into leave "
-                    f"none of them to learn from; {mend}"
-                )
+            counts = np.bincount(label_of(self.labelled), minlength=len(present))
+            number = int(np.flatnonzero(~present & (counts > 0))[0])
+            few = "1 galaxy is" if counts[number] == 1 else f"{counts[number]} galaxies are"
+            mend = "bring more such labels" + (", or measure without folds" if self.config.folds else "")
             raise TrainingError(
-                f"{self.labelled.source}: no training galaxy is labelled '{missing}', so there is nothing to tell apart; "
-                f"bring labels of {'both kinds' if len(present) == 2 else 'at least two kinds'}"
+                f"{self.labelled.source}: {few} labelled '{self.tree.columns[number]}', and the parts that galaxies are cut "
+                f"into leave none of them to learn from; {mend}"
             )
 
     # One fit ---------------------------------------------------------------------------------------------------------
@@ -354,6 +349,14 @@ def _refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneCon
             f"{labelled.source}: {len(labelled)} galaxies are labelled, too few to learn from and to measure on; bring "
             f"more labels, {_FEW * len(tree.columns)} at the very least"
         )
+    if tree.votes == "class":
+        present = np.bincount(label_of(labelled), minlength=len(tree.columns)) > 0
+        if present.sum() < 2:
+            missing = tree.columns[int(np.argmin(present))]
+            raise TrainingError(
+                f"{labelled.source}: no galaxy is labelled '{missing}', so there is nothing to tell apart; bring "
+                f"labels of {'both kinds' if len(present) == 2 else 'at least two kinds'}"
+            )
 
 
 def _warn_of_few(labelled: Catalogue, tree: DecisionTree) -> None:

@@ -103,7 +103,7 @@ def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) ->
             return known
     raise CatalogueError(
         f"{path} has none of the id columns {', '.join(ID_COLUMNS)}; rename one to id, or name the one to use with "
-        f"id_column (it has {', '.join(columns[:8])})"
+        f"--id, in Python id_column (it has {', '.join(columns[:8])})"
     )
 
 

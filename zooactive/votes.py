@@ -254,10 +254,10 @@ def _check_excess(
 
 def _refuse_unfit(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> None:
     if column not in table.frame.columns:
-        hint = did_you_mean(column, list(table.frame.columns)) or (
-            f" It has {', '.join(map(str, table.frame.columns[:8]))}; which of them holds your labels? Name it with --column"
+        hint = did_you_mean(column, list(table.frame.columns)) or f" It has {', '.join(map(str, table.frame.columns[:8]))}."
+        raise CatalogueError(
+            f"the label column '{column}' is missing from {source}.{hint} Name the one that holds your labels (--column)"
         )
-        raise CatalogueError(f"the label column '{column}' is missing from {source}.{hint}")
     if len(tree.questions) != 1:
         raise CatalogueError(
             f"{source}: the label column '{column}' answers one question and tree '{tree.name}' has {len(tree.questions)}; "
