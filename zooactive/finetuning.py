@@ -16,7 +16,7 @@ from zooactive.evaluation import constant_concentrations
 from zooactive.finetune_config import FinetuneConfig as FinetuneConfig
 from zooactive.finetuned_model import FinetunedModel as FinetunedModel
 from zooactive.finetuned_model import load_finetuned as load_finetuned
-from zooactive.folds import label_of, stratified_folds, stratified_split
+from zooactive.folds import label_counts, label_of, stratified_folds, stratified_split
 from zooactive.image_statistics import ImageStatistics
 from zooactive.images import SMALLEST_SIDE, Preprocessing
 from zooactive.posterior import Posterior
@@ -178,10 +178,9 @@ class _Work:
     def _refuse_unlearnable(self, rows: NDArray[np.int64]) -> None:
         if self.tree.votes != "class":
             return
-        present = np.bincount(label_of(self.labelled)[rows], minlength=len(self.tree.columns)) > 0
-        if present.sum() < 2:
-            counts = np.bincount(label_of(self.labelled), minlength=len(present))
-            number = int(np.flatnonzero(~present & (counts > 0))[0])
+        counts, left = label_counts(self.labelled), label_counts(self.labelled.take(rows))
+        if (left > 0).sum() < 2:
+            number = int(np.flatnonzero((left == 0) & (counts > 0))[0])
             few = "1 galaxy is" if counts[number] == 1 else f"{counts[number]} galaxies are"
             mend = "bring more such labels" + (", or measure without folds" if self.config.folds else "")
             raise TrainingError(
@@ -350,20 +349,19 @@ def _refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneCon
             f"more labels, {_FEW * len(tree.columns)} at the very least"
         )
     if tree.votes == "class":
-        present = np.bincount(label_of(labelled), minlength=len(tree.columns)) > 0
-        if present.sum() < 2:
-            missing = tree.columns[int(np.argmin(present))]
+        counts = label_counts(labelled)
+        if (counts > 0).sum() < 2:
+            missing = tree.columns[int(np.argmin(counts))]
             raise TrainingError(
                 f"{labelled.source}: no galaxy is labelled '{missing}', so there is nothing to tell apart; bring "
-                f"labels of {'both kinds' if len(present) == 2 else 'at least two kinds'}"
+                f"labels of {'both kinds' if len(counts) == 2 else 'at least two kinds'}"
             )
 
 
 def _warn_of_few(labelled: Catalogue, tree: DecisionTree) -> None:
     if tree.votes != "class":
         return
-    counts = np.bincount(label_of(labelled), minlength=len(tree.columns))
-    few = [f"{count} {name}" for name, count in zip(tree.columns, counts, strict=True) if count < _FEW]
+    few = [f"{n} {name}" for name, n in zip(tree.columns, label_counts(labelled), strict=True) if n < _FEW]
     if few:
         warnings.warn(
             f"{labelled.source}: some labels have fewer than {_FEW} galaxies ({', '.join(few)}); hardly anything is learnt "

@@ -72,6 +72,12 @@ def stratified_split(catalogue: Catalogue, ratios: Sequence[float], *, seed: int
     return tuple(catalogue.take(part == number) for number in range(len(ratios)))
 
 
+def label_counts(catalogue: Catalogue) -> NDArray[np.int64]:
+    """Count the galaxies of each label, of `label_of`; shape (answer,), where the tree has one question."""
+    assert catalogue.tree is not None
+    return np.bincount(label_of(catalogue), minlength=len(catalogue.tree.columns))
+
+
 def label_of(catalogue: Catalogue) -> NDArray[np.int64]:
     """The number of the answer with most votes on the first question, shape (galaxy,)."""
     assert catalogue.votes is not None
