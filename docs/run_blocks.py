@@ -173,12 +173,12 @@ def _run_shell(block: Block, here: Path, folder: Path) -> tuple[str, Path]:
 
 def read_toml(block: Block, here: Path) -> None:
     """Read a block as the file that it is an example of, or else as TOML; under its name it stays in the page's folder."""
-    from zooactive.class_rules import load_rule
-    from zooactive.errors import ZooactiveError
+    from zooactive.catalogue import load_rule
+    from zooactive.foundation import ZooactiveError
     from zooactive.labels import load_wording
-    from zooactive.recipes import load_recipe
-    from zooactive.tasks import load_task
-    from zooactive.tree_files import load_tree
+    from zooactive.training import load_recipe
+    from zooactive.training.finetuning.tasks import load_task
+    from zooactive.tree import load_tree
     from zooactive.workspace import load_workspace
 
     name = re.match(r"# (\S+\.toml)\n", block.text)
@@ -224,8 +224,8 @@ def furnish(folder: Path, *, labelled: int = 140, pool: int = 600, labels: int =
     import numpy as np
     import pandas as pd
 
-    from zooactive.simulate.forms import wording_toml
-    from zooactive.tree_files import load_tree
+    from zooactive.labels.simulate.forms import wording_toml
+    from zooactive.tree import load_tree
 
     tree = load_tree("gz2")
     votes = list(tree.columns)

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 import zooactive as za
-from zooactive.finetuning import FinetuneConfig
-from zooactive.tree_files import catalogs_folder
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.training.finetuning import FinetuneConfig
 
 RINGS = catalogs_folder() / "samples" / "rings.parquet"  # columns: id, image, ring (1 or 0, yes or no)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import zooactive as za
-from zooactive.tree_files import catalogs_folder
+from zooactive.foundation.catalogs import catalogs_folder
 
 SAMPLE = catalogs_folder() / "samples" / "gz2_votes.parquet"
 ROWS, PARTS_AT_ONCE = 2048, 4  # of a part, and what one call to a worker of Ray holds

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import zooactive as za
-from zooactive.tree_files import catalogs_folder
+from zooactive.foundation.catalogs import catalogs_folder
 
 VOTES = catalogs_folder() / "samples" / "gz2_votes.parquet"
 

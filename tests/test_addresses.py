@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zooactive.addresses import address_of, from_folder
-from zooactive.catalogue import read_catalogue
-from zooactive.errors import CatalogueError
-from zooactive.images import Preprocessing
-from zooactive.shards import write_shards
+from zooactive.catalogue import Preprocessing, read_catalogue
+from zooactive.catalogue.shards import write_shards
+from zooactive.foundation.addresses import address_of, from_folder
+from zooactive.foundation.errors import CatalogueError
 
 fsspec = pytest.importorskip("fsspec")
 SMALL = Preprocessing(size=16)

@@ -1,11 +1,11 @@
-"""Arrows run down: a module imports from its own floor or from lower ones, and heavy packages only when they are used."""
+"""Arrows run down: a door imports only from doors below it, nothing is tied in a circle, heavy packages load when used."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,87 +13,50 @@ import pytest
 import zooactive
 
 PACKAGE = Path(zooactive.__file__).parent
-FLOORS = (
-    (
-        "addresses",
-        "compiled",
-        "errors",
-        "fits_files",
-        "hashing",
-        "plain_values",
-        "incomplete_beta",
-        "likelihood",
-        "mixtures",
-        "tree",
-        "tree_files",
-        "posterior",
-        "posterior_files",
-        "settings",
-        "writing",
-    ),
-    (
-        "augmentation",
-        "catalogue",
-        "class_rules",
-        "cutouts",
-        "finetune_config",
-        "folds",
-        "image_statistics",
-        "images",
-        "labels",
-        "shards",
-        "simulate",
-        "stored_images",
-        "surveys",
-        "tables",
-        "tasks",
-        "training_config",
-        "votes",
-    ),
-    (
-        "acquisition",
-        "calibration",
-        "classification",
-        "concentration_factors",
-        "evaluation",
-        "fraction_merits",
-        "recalibration",
-        "resampling",
-        "task_merits",
-    ),
-    (
-        "augment",
-        "dataset",
-        "finetuned_model",
-        "finetuning",
-        "losses",
-        "models",
-        "optimisation",
-        "prediction",
-        "recipes",
-        "stages",
-        "training",
-    ),
-    ("loop", "workspace", "workspace_merits", "workspace_template", "plots", "report", "cli", "__main__"),
+DOORS = (
+    "foundation",
+    "tree",
+    "posterior",
+    "catalogue",
+    "acquisition",
+    "labels",
+    "models",
+    "evaluation",
+    "prediction",
+    "training",
+    "loop",
+    "report",
+    "workspace",
+    "cli",
 )
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+"""From the ground up: each imports from itself and from those before it."""
+
+AT_THE_TOP = {"__init__.py", "__main__.py", "py.typed"}
+NO_NETWORKS = {*DOORS[: DOORS.index("models")], "evaluation"}
 TENSORFLOW = {"tensorflow", "tensorflow_probability", "tf_keras"}
-TENSORFLOWS_ROOMS = ("dataset.py", "losses.py", "models/fast_layers.py")
 NETWORKS = TENSORFLOW | {"keras", "jax"}
+TENSORFLOWS_FILES = (
+    "models/backbones/fast_layers.py",
+    "training/batches.py",
+    "training/devices.py",
+    "training/losses.py",
+)
 ONLY_WHEN_USED = TENSORFLOW | {"matplotlib"}
-MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def room_of(path: Path) -> str:
-    """The file or folder of the package that a module belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+# What a package imports ----------------------------------------------------------------------------------------------
 
 
-ROOMS = [path for path in MODULES if room_of(path) != "__init__"]
-"""Without the front door, which names every room."""
+def modules_of(package: Path) -> dict[str, Path]:
+    """Dotted name below the package -> file, of every module; a folder's `__init__` has the name of the folder."""
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
 
 
-def imports(nodes: list[ast.AST]) -> Iterator[tuple[int, str]]:
+def imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """(line, dotted name) of everything that is imported; from PACKAGE import NAME gives PACKAGE.NAME."""
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -122,54 +85,198 @@ def run_at_import(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def everywhere(path: Path) -> list[tuple[int, str]]:
-    return list(imports(list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))))
+    """What a module imports: with itself, in a function later, or for type checkers only."""
+    return list(imports(ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
 
 
-def test_every_file_has_a_floor():
-    rooms = {room_of(path) for path in ROOMS}
-    homeless = sorted(rooms - set(FLOOR))
-    assert not homeless, (
-        f"no floor is known for {', '.join(f'zooactive/{room}' for room in homeless)}; "
-        "decide what it may import and add it to FLOORS in tests/test_architecture.py"
-    )
-
-
-@pytest.mark.parametrize("path", ROOMS, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_a_module_imports_from_its_own_floor_or_lower_ones(path):
-    room = room_of(path)
-    for line, name in everywhere(path):
-        first, *rest = name.split(".")
-        if first != "zooactive":
+def arrows_of(package: Path) -> dict[str, dict[str, int]]:
+    """Module -> the modules of the package that it imports, with a line that says so; the front door is left out."""
+    modules = modules_of(package)
+    arrows: dict[str, dict[str, int]] = {}
+    for module, path in modules.items():
+        if module in ("", "__main__"):
             continue
-        where = f"zooactive/{path.relative_to(PACKAGE)}, line {line}"
-        assert rest, f"{where}: import the room that is needed, not the whole house"
-        if rest[0].startswith("__"):
-            continue
-        assert rest[0] in FLOOR, f"{where}: '{name}' is no room of the package; import it from the room where it lives"
-        assert FLOOR[rest[0]] <= FLOOR[room], (
-            f"{where}: '{room}' stands on floor {FLOOR[room]} and may not import '{rest[0]}' from floor {FLOOR[rest[0]]}"
-        )
+        met = arrows.setdefault(module, {})
+        for line, name in everywhere(path):
+            first, *rest = name.split(".")
+            if first != "zooactive":
+                continue
+            assert rest, f"zooactive/{path.relative_to(package)}, line {line}: import what is needed, not the whole house"
+            if rest == ["__version__"]:
+                continue
+            target = ".".join(rest)
+            while target and target not in modules:  # a name inside a module
+                target = target.rpartition(".")[0]
+            assert target, f"zooactive/{path.relative_to(package)}, line {line}: there is no '{name}' behind any door"
+            if target != module:
+                met[target] = line
+    return arrows
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_networks_stay_on_the_third_floor_and_tensorflow_in_its_three_rooms(path):
-    room = room_of(path)
-    named = {name.split(".")[0]: line for line, name in everywhere(path)}
-    below = sorted(NETWORKS & set(named)) if FLOOR.get(room, 3) < 3 else []
-    assert not below, f"line {named[below[0]]}: {below[0]} is imported on floor {FLOOR[room]}; only floor 3 and above may"
-    strays = sorted(TENSORFLOW & set(named)) if path.relative_to(PACKAGE).as_posix() not in TENSORFLOWS_ROOMS else []
-    rooms = ", ".join(TENSORFLOWS_ROOMS)
-    assert not strays, f"line {named[strays[0]]}: {strays[0]} is imported; only {rooms} name TensorFlow"
+def arrows_between_folders(arrows: Mapping[str, Mapping[str, int]], package: Path) -> dict[str, dict[str, int]]:
+    """The same between folders; a face, whose work is to name what lies in its folder and below, stands for itself."""
+    folders = {name for name, path in modules_of(package).items() if path.name == "__init__.py"}
+    place = {name: f"{name} (face)" if name in folders else name.rpartition(".")[0] for name in modules_of(package)}
+    between: dict[str, dict[str, int]] = {}
+    for module, targets in arrows.items():
+        for target, line in targets.items():
+            if place[module] != place[target]:
+                between.setdefault(place[module], {})[place[target]] = line
+    return between
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_heavy_packages_are_imported_where_they_are_used(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    early = {name.split(".")[0]: line for line, name in imports(list(run_at_import(tree)))}
-    found = sorted(ONLY_WHEN_USED & set(early))
-    assert not found, (
-        f"line {early[found[0]]}: {found[0]} is imported with the module; import it in the function that uses it"
+def circle_in(arrows: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return some circle of arrows, first and last the same, or nothing."""
+    done: set[str] = set()
+
+    def walk(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in done:
+            return []
+        for target in arrows.get(module, {}):
+            if found := walk(target, [*path, module]):
+                return found
+        done.add(module)
+        return []
+
+    for module in arrows:
+        if found := walk(module, []):
+            return found
+    return []
+
+
+def back_arrows(arrows: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Describe each import of a door from one above it."""
+    floor = {door: number for number, door in enumerate(DOORS)}
+    return [
+        f"'{module}', line {line}, imports '{target}' from a door above its own"
+        for module, targets in arrows.items()
+        for target, line in targets.items()
+        if floor[target.partition(".")[0]] > floor[module.partition(".")[0]]
+    ]
+
+
+ARROWS = arrows_of(PACKAGE)
+MODULES = modules_of(PACKAGE)
+
+
+# The house -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_top_holds_nothing_but_the_doors():
+    there = {path.name for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "catalogs")}
+    assert there == {*DOORS, *AT_THE_TOP}
+
+
+def test_every_door_has_its_sign():
+    unsigned = [
+        module
+        for module, path in MODULES.items()
+        if path.name == "__init__.py" and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not unsigned, f"{', '.join(unsigned)}: say in the docstring of `__init__` what lives there"
+
+
+def test_a_door_imports_only_from_doors_below_it():
+    assert back_arrows(ARROWS) == []
+
+
+def test_no_circle_ties_modules():
+    assert circle_in(ARROWS) == []
+
+
+def test_no_circle_ties_folders():
+    assert circle_in(arrows_between_folders(ARROWS, PACKAGE)) == []
+
+
+def test_no_module_takes_a_private_name_of_another():
+    taken = [
+        f"{path.relative_to(PACKAGE)}, line {node.lineno}: {alias.name}"
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("zooactive")
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+    assert taken == []
+
+
+def test_networks_stay_behind_their_doors_and_tensorflow_in_its_files():
+    strays = []
+    for module, path in MODULES.items():
+        named = {name.split(".")[0]: line for line, name in everywhere(path)}
+        here = path.relative_to(PACKAGE).as_posix()
+        unwanted = NETWORKS if module.partition(".")[0] in NO_NETWORKS else TENSORFLOW
+        if here not in TENSORFLOWS_FILES:
+            strays += [f"{here}, line {named[name]}: {name}" for name in sorted(unwanted & set(named))]
+    assert strays == []
+
+
+def test_heavy_packages_are_imported_where_they_are_used():
+    early = []
+    for path in MODULES.values():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = {name.split(".")[0]: line for line, name in imports(run_at_import(tree))}
+        early += [f"{path.relative_to(PACKAGE)}, line {named[name]}: {name}" for name in ONLY_WHEN_USED & set(named)]
+    assert early == [], "imported with the module; import it in the function that uses it"
+
+
+# The rules themselves: what is planted is found -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def house(tmp_path):
+    """Return a function that writes {file: text} as a package and returns its arrows and its folder."""
+
+    def build(files: dict[str, str]) -> tuple[dict[str, dict[str, int]], Path]:
+        package = tmp_path / "zooactive"
+        for name, text in files.items():
+            (package / name).parent.mkdir(parents=True, exist_ok=True)
+            (package / name).write_text(text)
+        for folder in {path.parent for path in package.rglob("*.py")} | {package}:
+            (folder / "__init__.py").touch()
+        return arrows_of(package), package
+
+    return build
+
+
+def test_a_planted_back_arrow_is_found(house):
+    arrows, _ = house(
+        {"tree/files.py": "def f():\n    from zooactive.posterior.files import g\n", "posterior/files.py": "g = 1\n"}
     )
+    assert back_arrows(arrows) == ["'tree.files', line 2, imports 'posterior.files' from a door above its own"]
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from zooactive.tree.a import f\n",
+        "def g():\n    from zooactive.tree import a\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from zooactive.tree.a import f\n",
+        "from importlib import import_module\ndef g():\n    return import_module('zooactive.tree.a')\n",
+    ],
+    ids=["at once", "lazy", "type-only", "by name"],
+)
+def test_a_planted_circle_is_found(house, back):
+    arrows, _ = house({"tree/a.py": "from zooactive.tree.b import g\nf = 1\n", "tree/b.py": back})
+    assert circle_in(arrows) == ["tree.a", "tree.b", "tree.a"]
+
+
+def test_a_planted_circle_of_folders_is_found(house):
+    arrows, package = house(
+        {
+            "models/a.py": "from zooactive.models.head.b import g\n",
+            "models/head/b.py": "g = 1\n",
+            "models/head/c.py": "from zooactive.models.d import h\n",
+            "models/d.py": "h = 1\n",
+        }
+    )
+    assert circle_in(arrows) == []
+    assert circle_in(arrows_between_folders(arrows, package)) == ["models", "models.head", "models"]
+
+
+# What importing loads ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -177,9 +284,10 @@ def test_heavy_packages_are_imported_where_they_are_used(path):
     [
         ("zooactive", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "pandas", "numba", "jax"}),
         ("zooactive.cli", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "pandas", "numba", "jax"}),
-        ("zooactive.acquisition", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"}),
-        ("zooactive.plots", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"}),
-        ("zooactive.report", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"}),
+        *(
+            (f"zooactive.{door}", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"})
+            for door in DOORS[:-1]
+        ),
     ],
 )
 def test_importing_is_light(module, unwanted):

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.augment import RandomOrientation, RandomView, augment
-from zooactive.augmentation import Augmentation
+from zooactive.training import Augmentation
+from zooactive.training.augment_layers import RandomOrientation, RandomView, augment
 
 
 def eight(image: np.ndarray) -> list[bytes]:

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.augment import RandomView, augment
-from zooactive.augmentation import Augmentation
-from zooactive.errors import TrainingError
-from zooactive.images import Preprocessing
+from zooactive.catalogue import Preprocessing
+from zooactive.foundation.errors import TrainingError
+from zooactive.training import Augmentation
+from zooactive.training.augment_layers import RandomView, augment
 
 
 def test_turns_alone_need_no_more_than_what_the_model_sees():

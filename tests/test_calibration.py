@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from zooactive.acquisition import exact_mutual_information
-from zooactive.calibration import acquisition_calibration, coverage, pit_histogram, realised_information
-from zooactive.errors import PosteriorError
+from zooactive.evaluation.calibration import acquisition_calibration, coverage, pit_histogram, realised_information
+from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import zooactive
-from zooactive.tasks import list_tasks, load_task
-from zooactive.tree_files import catalogs_folder, list_trees, load_tree
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.training.finetuning.tasks import list_tasks, load_task
+from zooactive.tree import list_trees, load_tree
 
 CHECKOUT = Path(zooactive.__file__).resolve().parents[1]
 
@@ -80,7 +81,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
 
 
 def test_an_installed_package_finds_its_own_folder(wheel, tmp_path):
-    code = "import zooactive.tree_files as t; print(t.catalogs_folder()); print(*t.list_trees())"
+    code = "import zooactive.tree.files as t; print(t.catalogs_folder()); print(*t.list_trees())"
     told = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.errors import CatalogueError
-from zooactive.images import Preprocessing
-from zooactive.stored_images import StoredImage
-from zooactive.tree import DecisionTree, Question
-from zooactive.tree_files import load_tree
+from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.foundation.errors import CatalogueError
+from zooactive.tree import DecisionTree, Question, load_tree
 
 LONG = ["587732578312454276", "587732578312454277", "000000000000000001"]
 

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.class_rules import ClassRule, list_rules, load_rule
-from zooactive.errors import CatalogueError, TreeError
-from zooactive.tree import DecisionTree, Question
-from zooactive.tree_files import load_tree
+from zooactive.catalogue import Catalogue, ClassRule, list_rules, load_rule, read_catalogue
+from zooactive.foundation.errors import CatalogueError, TreeError
+from zooactive.tree import DecisionTree, Question, load_tree
 
 CLASSES = DecisionTree("classes", [Question("kind", ["round", "barred"])], votes="class", min_votes=1)
 VOTES = DecisionTree(

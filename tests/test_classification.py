@@ -10,16 +10,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from zooactive.classification import (
-    Estimate,
-    question_merits,
-    really_asked,
-    tree_merits,
-    wilson_interval,
-)
-from zooactive.errors import PosteriorError
+from zooactive.evaluation.bootstrap import _runs, _weighted_area
+from zooactive.evaluation.classes import Estimate, question_merits, really_asked, tree_merits, wilson_interval
+from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
-from zooactive.resampling import _runs, _weighted_area
 from zooactive.tree import DecisionTree, Question
 
 SHAPE = Question("shape", ["round", "disc", "ring"])
@@ -183,7 +177,7 @@ def test_the_same_seed_gives_the_same_intervals_and_another_others():
 def test_resamples_that_do_not_fit_into_memory_at_once_are_drawn_in_blocks(monkeypatch):
     truth, scores = noisy(50, 3)
     whole = question_merits(SHAPE, truth, scores, resamples=3000)
-    monkeypatch.setattr("zooactive.resampling._BLOCK", 50 * 7)
+    monkeypatch.setattr("zooactive.evaluation.bootstrap._BLOCK", 50 * 7)
     blocks = question_merits(SHAPE, truth, scores, resamples=3000)
     assert blocks.auc.value == whole.auc.value
     width = whole.auc.high - whole.auc.low

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from test_calibration import BINARY, world
 
-from zooactive.calibration import coverage, fraction_coverage
-from zooactive.concentration_factors import fit_concentration_factors, scale_concentrations
-from zooactive.errors import PosteriorError
-from zooactive.evaluation import negative_log_likelihood
+from zooactive.evaluation.calibration import coverage, fraction_coverage
+from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
+from zooactive.posterior.loss import negative_log_likelihood
+from zooactive.training.calibrate import fit_concentration_factors, scale_concentrations
 
 
 def test_the_factor_that_a_posterior_was_wrong_by_is_found_for_each_question(tree):

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-import zooactive.dataset
-from zooactive.dataset import ArrayRows, Cutouts, TrainingBatches, deterministic_operations
-from zooactive.errors import ImageError, TrainingError
-from zooactive.images import Preprocessing
+import zooactive.training.batches
+from zooactive.catalogue import Preprocessing
+from zooactive.foundation.errors import ImageError, TrainingError
+from zooactive.training.batches import ArrayRows, Cutouts, TrainingBatches
+from zooactive.training.devices import deterministic_operations
 
 
 def batches(rows: int, batch_size: int, seed: int = 0) -> TrainingBatches:
@@ -38,7 +39,7 @@ def test_rows_and_votes_stay_together_through_tensorflow():
 def test_cutouts_decoded_one_batch_at_a_time_equal_those_kept_in_memory(galaxies, monkeypatch):
     catalogue, rows = galaxies(6), np.array([4, 0, 5])
     kept = Cutouts(catalogue, Preprocessing(size=16)).rows(rows)
-    monkeypatch.setattr(zooactive.dataset, "_IN_MEMORY", 0)
+    monkeypatch.setattr(zooactive.training.batches, "_IN_MEMORY", 0)
     assert np.array_equal(Cutouts(catalogue, Preprocessing(size=16)).rows(rows), kept)
 
 

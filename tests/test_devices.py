@@ -15,7 +15,7 @@ tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceCo
 import pandas as pd
 from PIL import Image
 import zooactive as za
-from zooactive.dataset import on_every_device
+from zooactive.training.devices import on_every_device
 
 folder, rng = sys.argv[1], np.random.default_rng(0)
 for i in range(48):

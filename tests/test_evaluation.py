@@ -12,20 +12,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from zooactive.calibration import coverage
-from zooactive.errors import PosteriorError
-from zooactive.evaluation import (
-    binary_metrics,
-    constant_concentrations,
-    constant_negative_log_likelihood,
-    evaluate,
-    negative_log_likelihood,
-    question_table,
-    really_asked,
-)
-from zooactive.likelihood import dirichlet_multinomial_log_prob
+from zooactive.evaluation import binary_metrics, evaluate, question_table
+from zooactive.evaluation.calibration import coverage
+from zooactive.evaluation.classes import really_asked
+from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
+from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood, negative_log_likelihood
 from zooactive.tree import DecisionTree, Question
+from zooactive.tree.likelihood import dirichlet_multinomial_log_prob
 
 
 def one_question(answers):

@@ -8,15 +8,16 @@ import pytest
 from PIL import Image
 
 from zooactive.catalogue import Catalogue
-from zooactive.dataset import Cutouts
-from zooactive.errors import CatalogueError, ModelError, TrainingError
-from zooactive.finetuning import FinetuneConfig, finetune, load_finetuned
+from zooactive.foundation.errors import CatalogueError, ModelError, TrainingError
 from zooactive.models import GalaxyModel
 from zooactive.models.freezing import encoder_blocks, free_last_blocks, layer_rates
 from zooactive.prediction import predict
-from zooactive.stages import Stage, votes_of
-from zooactive.tasks import Task, load_task, task_of_column
-from zooactive.training import training_network
+from zooactive.training.batches import Cutouts
+from zooactive.training.finetuning import FinetuneConfig, finetune, load_finetuned
+from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
+from zooactive.training.network import training_network
+from zooactive.training.short_fits import Stage
+from zooactive.training.weights import votes_of
 from zooactive.tree import DecisionTree, Question
 
 QUICK = FinetuneConfig(policy="head", copies=2, batch_size=16, patience=30)

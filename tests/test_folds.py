@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from zooactive.catalogue import Catalogue
-from zooactive.errors import TrainingError
-from zooactive.folds import stratified_folds, stratified_split
-from zooactive.tree_files import load_tree
+from zooactive.foundation.errors import TrainingError
+from zooactive.training.finetuning.folds import stratified_folds, stratified_split
+from zooactive.tree import load_tree
 
 
 def catalogue(labels, **columns):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zooactive.errors import PosteriorError
-from zooactive.fraction_merits import (
+from zooactive.evaluation.fractions import (
     bin_names,
     confident_table,
     merits_by_column,
@@ -14,6 +13,7 @@ from zooactive.fraction_merits import (
     vote_fractions,
     worth_in_volunteers,
 )
+from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zooactive.hashing import gumbel_from_ids, hash_ids, uniform_from_ids
+from zooactive.foundation.hashing import gumbel_from_ids, hash_ids, uniform_from_ids
 
 PURPOSES = ("split", "noise", "random-arm", "folds", "trees")
 
@@ -48,7 +48,7 @@ def test_the_largest_and_smallest_hashes_stay_strictly_between_zero_and_one(monk
         def digest(self):
             return {"least": bytes(8), "most": b"\xff" * 8}[self.end]
 
-    monkeypatch.setattr("zooactive.hashing.blake2b", Extreme)
+    monkeypatch.setattr("zooactive.foundation.hashing.blake2b", Extreme)
     least, most = uniform_from_ids(["least", "most"], purpose="noise", seed=0)
     assert 0 < least < 1e-15
     assert 1 - 1e-15 < most < 1

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from zooactive.catalogue import read_catalogue
-from zooactive.image_statistics import ImageStatistics, describe_images
-from zooactive.images import Preprocessing
+from zooactive.catalogue import Preprocessing, read_catalogue
+from zooactive.catalogue.image_statistics import ImageStatistics, describe_images
 
 
 def discs(radius, *, level=200, tint=(1.0, 0.8, 0.6), size=64, number=20):

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pictures import picture
 from PIL import Image
 
-from zooactive.errors import ImageError
-from zooactive.images import Preprocessing, decode, decode_many, encode_png
+from zooactive.catalogue import Preprocessing
+from zooactive.catalogue.images import decode, decode_many, encode_png
+from zooactive.foundation.errors import ImageError
 
 
 def png(pixels: np.ndarray, mode: str | None = None) -> bytes:

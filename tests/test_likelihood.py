@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from zooactive.errors import PosteriorError
-from zooactive.likelihood import dirichlet_multinomial_log_prob, log_rising_table
+from zooactive.foundation.errors import PosteriorError
 from zooactive.tree import DecisionTree, Question
+from zooactive.tree.likelihood import dirichlet_multinomial_log_prob, log_rising_table
 
 
 def one_question(answers):

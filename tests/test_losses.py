@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.special import gammaln
 
-from zooactive.errors import TrainingError
-from zooactive.losses import DirichletMultinomialLoss
+from zooactive.foundation.errors import TrainingError
+from zooactive.training.losses import DirichletMultinomialLoss
 from zooactive.tree import DecisionTree, Question
 
 

@@ -4,11 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.augmentation import Augmentation
 from zooactive.models import GalaxyModel
-from zooactive.optimisation import compile_training, for_precision
-from zooactive.training import training_network
-from zooactive.training_config import TrainingConfig
+from zooactive.training import Augmentation, TrainingConfig
+from zooactive.training.network import training_network
+from zooactive.training.optimiser import compile_training, for_precision
 
 TURNS = Augmentation(rotation="quarter")
 ANY_ANGLE = Augmentation(rotation="any")
@@ -35,7 +34,7 @@ def test_a_step_is_compiled_where_that_pays(tree, monkeypatch, backend, devices,
             self.jit_compile = jit_compile
 
     trainer = Trainer()
-    monkeypatch.setattr("zooactive.optimisation.DirichletMultinomialLoss", lambda tree: None)
+    monkeypatch.setattr("zooactive.training.optimiser.DirichletMultinomialLoss", lambda tree: None)
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: devices)
     compile_training(trainer, tree, TrainingConfig(augmentation=augmentation), 10)

@@ -12,8 +12,8 @@ from PIL import Image
 from scipy import stats
 
 from zooactive import plots
-from zooactive.classification import QuestionMerits, question_merits
-from zooactive.errors import CatalogueError, PosteriorError, TreeError
+from zooactive.evaluation.classes import QuestionMerits, question_merits
+from zooactive.foundation.errors import CatalogueError, PosteriorError, TreeError
 from zooactive.posterior import Posterior
 from zooactive.tree import Question
 

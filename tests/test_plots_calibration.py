@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zooactive.calibration import coverage, pit_histogram
-from zooactive.errors import PosteriorError
-from zooactive.fraction_merits import reliability
-from zooactive.plots import coverage_dots, decision_tree, pit_bars, reliability_lines, tree_size
-from zooactive.plots.style import paper
+from zooactive.evaluation.calibration import coverage, pit_histogram
+from zooactive.evaluation.fractions import reliability
+from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
-from zooactive.tree_files import list_trees, load_tree
+from zooactive.report.plots import coverage_dots, decision_tree, pit_bars, reliability_lines, tree_size
+from zooactive.report.plots.style import paper
+from zooactive.tree import list_trees, load_tree
 
 
 @pytest.fixture

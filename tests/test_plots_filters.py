@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from zooactive.errors import ModelError
-from zooactive.plots.filters import filter_panels, map_panels, network_view
+from zooactive.foundation.errors import ModelError
+from zooactive.report.plots import filter_panels, map_panels, network_view
 
 
 def panels(axes) -> list[np.ndarray]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from zooactive.errors import CatalogueError
-from zooactive.plots import strategy_curves
-from zooactive.plots.style import paper
+from zooactive.foundation.errors import CatalogueError
+from zooactive.report.plots import strategy_curves
+from zooactive.report.plots.style import paper
 
 
 def test_every_strategy_has_its_line_band_and_name():

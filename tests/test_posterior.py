@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from zooactive.errors import PosteriorError, TreeError
-from zooactive.posterior import Posterior, combine_draws
-from zooactive.posterior_files import read_posterior, write_posterior
+from zooactive.foundation.errors import PosteriorError, TreeError
+from zooactive.posterior import Posterior, combine_draws, read_posterior, write_posterior
 from zooactive.tree import DecisionTree, Question
 
 ROOT = DecisionTree("root", [Question("q", ["a", "b", "c"])])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from zooactive.errors import PosteriorError
-from zooactive.recalibration import COLDEST, HOTTEST, fit_temperature, prior_shift
+from zooactive.foundation.errors import PosteriorError
+from zooactive.training.finetuning.temperature import COLDEST, HOTTEST, fit_temperature, prior_shift
 
 
 def test_the_temperature_that_was_put_in_is_found():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from zooactive.cli.train import describe
-from zooactive.errors import ModelError, TrainingError, WorkspaceError
-from zooactive.recipes import Network, list_recipes, load_recipe
-from zooactive.tree_files import load_tree
+from zooactive.foundation.errors import ModelError, TrainingError, WorkspaceError
+from zooactive.models.config import Network
+from zooactive.training import list_recipes, load_recipe
+from zooactive.tree import load_tree
 from zooactive.workspace import load_workspace
 
 GZ2_SIDE = 424

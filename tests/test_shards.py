@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import zooactive.shards
-from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.errors import CatalogueError, ImageError
-from zooactive.images import Preprocessing, decode_many
-from zooactive.shards import write_shards
+import zooactive.catalogue.shards
+from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.images import decode_many
+from zooactive.catalogue.shards import write_shards
+from zooactive.foundation.errors import CatalogueError, ImageError
 from zooactive.tree import DecisionTree, Question
 
 SMALL = Preprocessing(size=16, crop=0.8)
@@ -134,8 +134,8 @@ def test_an_interrupted_run_is_finished_by_the_same_command_byte_by_byte(
     with pytest.raises(CatalogueError, match="holds 1 of 3 shards"):
         read_catalogue(tmp_path / "halves")
     packed = []
-    original = zooactive.shards._packed
-    monkeypatch.setattr(zooactive.shards, "_packed", lambda *args: (packed.append(args[2]), original(*args))[1])
+    original = zooactive.catalogue.shards._packed
+    monkeypatch.setattr(zooactive.catalogue.shards, "_packed", lambda *args: (packed.append(args[2]), original(*args))[1])
     done: list[int] = []
     result = write_shards(catalogue, tmp_path / "halves", SMALL, rows_per_shard=10, progress=done.append)
     assert done == [10, 20, 25]

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from zooactive import stored_images
-from zooactive.catalogue import read_catalogue
-from zooactive.errors import CatalogueError
-from zooactive.images import Preprocessing, encode_png
+from zooactive.catalogue import Preprocessing, read_catalogue, stored_images
+from zooactive.catalogue.images import encode_png
+from zooactive.foundation.errors import CatalogueError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
 EXACT = Preprocessing(size=8)

@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from zooactive.catalogue import Catalogue
-from zooactive.errors import CatalogueError
-from zooactive.images import Preprocessing
-from zooactive.surveys import combine_catalogues, join_catalogues
+from zooactive.catalogue import Catalogue, Preprocessing, combine_catalogues
+from zooactive.catalogue.surveys import join_catalogues
+from zooactive.foundation.errors import CatalogueError
 from zooactive.tree import DecisionTree, Question
 
 VOTES = DecisionTree("votes", [Question("disk", ["yes", "no"]), Question("bar", ["yes", "no"], ["disk_yes"])])

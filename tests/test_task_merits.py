@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zooactive.errors import PosteriorError
-from zooactive.task_merits import purity, question_accuracies, task_merits
-from zooactive.tasks import load_task
-from zooactive.tree_files import load_tree
+from zooactive.evaluation.tasks import purity, question_accuracies, task_merits
+from zooactive.foundation.errors import PosteriorError
+from zooactive.training.finetuning.tasks import load_task
+from zooactive.tree import load_tree
 
 
 def test_a_binary_task_by_hand():

@@ -3,10 +3,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from zooactive.catalogue import read_catalogue
-from zooactive.errors import CatalogueError, TrainingError
-from zooactive.images import Preprocessing
-from zooactive.tasks import Task, list_tasks, load_task, task_of_column
+from zooactive.catalogue import Preprocessing, read_catalogue
+from zooactive.foundation.errors import CatalogueError, TrainingError
+from zooactive.training.finetuning.tasks import Task, list_tasks, load_task, task_of_column
 
 
 @pytest.fixture

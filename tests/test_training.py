@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zooactive.augmentation import Augmentation
-from zooactive.errors import TrainingError
-from zooactive.evaluation import constant_concentrations, constant_negative_log_likelihood
+from zooactive.foundation.errors import TrainingError
 from zooactive.models import GalaxyModel, load_model
-from zooactive.models.backbones import nested_layers
-from zooactive.stages import label_weights
-from zooactive.training import TrainingConfig, train
-from zooactive.tree_files import load_tree
+from zooactive.models.backbones.register import nested_layers
+from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood
+from zooactive.training import Augmentation, TrainingConfig, train
+from zooactive.training.weights import label_weights
+from zooactive.tree import load_tree
 
 SHORT = TrainingConfig(epochs=3, batch_size=8, learning_rate=3e-3, warmup_epochs=1, patience=5)
 
@@ -87,8 +86,8 @@ def test_where_epochs_are_shorter_than_writing_a_checkpoint_few_are_written_and_
         return history
 
     every = run("every")
-    monkeypatch.setattr("zooactive.training._QUICK", 0)
-    monkeypatch.setattr("zooactive.training._PACE", 1e9)
+    monkeypatch.setattr("zooactive.training.keeper._QUICK", 0)
+    monkeypatch.setattr("zooactive.training.keeper._PACE", 1e9)
     few = run("few")
     assert files[5:] == [["1.weights.h5"]] * 4 + [["0.weights.h5", "1.weights.h5"]]
     with pytest.raises(KeyboardInterrupt):
@@ -139,7 +138,7 @@ def test_a_head_that_was_kept_before_the_run_was_killed_is_not_fitted_again(tree
         return [{"val_loss": 0.0}]
 
     calls: list[int] = []
-    monkeypatch.setattr("zooactive.training.fit_head", fit_head)
+    monkeypatch.setattr("zooactive.training.train.fit_head", fit_head)
     parts, config = galaxies(24).split((0.6, 0.4)), replace(SHORT, epochs=1, head_epochs=2)
     first, again = small_model(tree), small_model(tree)
     train(first, parts[0], validation=parts[1], run_dir=tmp_path, config=config)
@@ -225,7 +224,7 @@ def test_a_run_that_was_killed_when_patience_had_run_out_learns_no_further_epoch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("zooactive.training._refit_head", killed)
+        patched.setattr("zooactive.training.train._refit_head", killed)
         with pytest.raises(KeyboardInterrupt):
             train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     epochs = len(pd.read_csv(tmp_path / "history.csv"))

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zooactive.errors import TreeError
-from zooactive.tree import DecisionTree, Question
-from zooactive.tree_files import combine_trees, list_trees, load_tree
+from zooactive.foundation.errors import TreeError
+from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
 
 # Questions and answers of each survey, counted in its published workflow.
 SIZES = {

@@ -8,11 +8,10 @@ import pandas as pd
 import pytest
 
 from zooactive.catalogue import read_catalogue
-from zooactive.errors import CatalogueError
-from zooactive.tables import GalaxyTable
-from zooactive.tree import DecisionTree, Question
-from zooactive.tree_files import load_tree
-from zooactive.votes import read_votes
+from zooactive.catalogue.tables import GalaxyTable
+from zooactive.catalogue.votes import read_votes
+from zooactive.foundation.errors import CatalogueError
+from zooactive.tree import DecisionTree, Question, load_tree
 
 PAIR = [Question("a", ["x", "y"]), Question("b", ["u", "v"], ["a_y"])]
 

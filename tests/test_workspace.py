@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zooactive.errors import CatalogueError, WorkspaceError
+from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.training import TrainingConfig
 from zooactive.workspace import Workspace, find_workspace, load_workspace
-from zooactive.workspace_template import write_workspace
+from zooactive.workspace.template import write_workspace
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_rehearsal_with_more_galaxies_than_there_are_is_refused(survey):
 
 
 def test_shards_as_a_catalogue_bring_their_tree(survey, tmp_path):
-    from zooactive.shards import write_shards
+    from zooactive.catalogue.shards import write_shards
 
     place = load_workspace(survey / "zooactive.toml")
     originals = place.read_originals()
@@ -265,8 +265,8 @@ def test_shards_as_a_catalogue_bring_their_tree(survey, tmp_path):
     ],
 )
 def test_shards_stand_for_the_survey_only_while_nothing_has_changed(survey, section, options):
-    from zooactive.images import Preprocessing
-    from zooactive.shards import write_shards
+    from zooactive.catalogue import Preprocessing
+    from zooactive.catalogue.shards import write_shards
 
     place = load_workspace(survey / "zooactive.toml")
     write_shards(place.read_originals(), place.survey.shards, Preprocessing(size=16))
@@ -321,7 +321,7 @@ def test_a_rule_turns_the_survey_into_classes_before_anything_else(classed):
 
 
 def test_shards_of_classes_stand_for_the_survey_only_under_the_same_rule(classed):
-    from zooactive.shards import write_shards
+    from zooactive.catalogue.shards import write_shards
 
     record = classed.shards_record()
     write_shards(classed.read_originals(), classed.survey.shards, classed.packed_pixels())
@@ -340,7 +340,7 @@ def test_shards_of_classes_stand_for_the_survey_only_under_the_same_rule(classed
 
 
 def test_packed_classes_at_a_place_of_their_own_are_read_as_they_are(classed, tmp_path):
-    from zooactive.shards import write_shards
+    from zooactive.catalogue.shards import write_shards
 
     write_shards(classed.read_originals(), tmp_path / "elsewhere", classed.packed_pixels())
     place = {"catalogue": tmp_path / "elsewhere", "images": None, "tree": str(classed.folder / "kinds-tree.toml")}

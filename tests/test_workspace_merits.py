@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zooactive.errors import CatalogueError, ModelError
+from zooactive.foundation.errors import CatalogueError, ModelError
 from zooactive.posterior import Posterior
-from zooactive.surveys import combine_trees
-from zooactive.tree_files import load_tree
-from zooactive.workspace_merits import for_questions, numbers_of
+from zooactive.tree import combine_trees, load_tree
+from zooactive.workspace.evaluate import for_questions, numbers_of
 
 
 def test_of_a_model_that_answers_more_the_surveys_own_questions_are_taken():

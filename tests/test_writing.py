@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from zooactive.errors import OutputError
-from zooactive.writing import aside, explained, file_hash, make_folder, write_how, write_json
+from zooactive.foundation.errors import OutputError
+from zooactive.foundation.writing import aside, explained, file_hash, make_folder, write_how, write_json
 
 
 def test_a_file_appears_whole_and_nothing_is_left_beside_it(tmp_path):

@@ -11,72 +11,96 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ZooactiveError": "errors",
+    "ZooactiveError": "foundation",
     "Question": "tree",
     "DecisionTree": "tree",
-    "load_tree": "tree_files",
-    "list_trees": "tree_files",
-    "combine_trees": "tree_files",
+    "load_tree": "tree",
+    "list_trees": "tree",
+    "combine_trees": "tree",
     "Posterior": "posterior",
     "combine_draws": "posterior",
-    "read_posterior": "posterior_files",
-    "write_posterior": "posterior_files",
+    "read_posterior": "posterior",
+    "write_posterior": "posterior",
     "Catalogue": "catalogue",
     "read_catalogue": "catalogue",
-    "combine_catalogues": "surveys",
-    "Preprocessing": "images",
+    "combine_catalogues": "catalogue",
+    "Preprocessing": "catalogue",
+    "ClassRule": "catalogue",
+    "load_rule": "catalogue",
+    "list_rules": "catalogue",
     "GalaxyModel": "models",
     "load_model": "models",
-    "Augmentation": "augmentation",
-    "TrainingConfig": "training_config",
+    "Augmentation": "training",
+    "TrainingConfig": "training",
     "train": "training",
-    "Recipe": "recipes",
-    "load_recipe": "recipes",
-    "ClassRule": "class_rules",
-    "load_rule": "class_rules",
-    "list_rules": "class_rules",
-    "list_recipes": "recipes",
+    "Recipe": "training",
+    "load_recipe": "training",
+    "list_recipes": "training",
+    "fit_draws": "training",
+    "calibrate": "training",
     "predict": "prediction",
-    "fit_draws": "prediction",
-    "calibrate": "prediction",
     "acquire": "acquisition",
-    "finetune": "finetuning",
-    "FinetunedModel": "finetuning",
-    "load_finetuned": "finetuning",
+    "finetune": "training.finetuning",
+    "FinetunedModel": "training.finetuning",
+    "load_finetuned": "training.finetuning",
     "Loop": "loop",
     "LoopConfig": "loop",
 }
-_MODULES = ("acquisition", "calibration", "evaluation", "loop", "losses", "plots", "shards", "simulate", "tasks")
+_MODULES = {
+    "acquisition": "acquisition",
+    "calibration": "evaluation.calibration",
+    "evaluation": "evaluation",
+    "loop": "loop",
+    "losses": "training.losses",
+    "plots": "report.plots",
+    "shards": "catalogue.shards",
+    "simulate": "labels.simulate",
+    "tasks": "training.finetuning.tasks",
+}
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
-    from zooactive import acquisition, calibration, evaluation, loop, losses, plots, shards, simulate, tasks
+    from zooactive import acquisition, evaluation, loop
     from zooactive.acquisition import acquire
-    from zooactive.augmentation import Augmentation
-    from zooactive.catalogue import Catalogue, read_catalogue
-    from zooactive.class_rules import ClassRule, list_rules, load_rule
-    from zooactive.errors import ZooactiveError
-    from zooactive.finetuning import FinetunedModel, finetune, load_finetuned
-    from zooactive.images import Preprocessing
+    from zooactive.catalogue import (
+        Catalogue,
+        ClassRule,
+        Preprocessing,
+        combine_catalogues,
+        list_rules,
+        load_rule,
+        read_catalogue,
+        shards,
+    )
+    from zooactive.evaluation import calibration
+    from zooactive.foundation import ZooactiveError
+    from zooactive.labels import simulate
     from zooactive.loop import Loop, LoopConfig
     from zooactive.models import GalaxyModel, load_model
-    from zooactive.posterior import Posterior, combine_draws
-    from zooactive.posterior_files import read_posterior, write_posterior
-    from zooactive.prediction import calibrate, fit_draws, predict
-    from zooactive.recipes import Recipe, list_recipes, load_recipe
-    from zooactive.surveys import combine_catalogues
-    from zooactive.training import train
-    from zooactive.training_config import TrainingConfig
-    from zooactive.tree import DecisionTree, Question
-    from zooactive.tree_files import combine_trees, list_trees, load_tree
+    from zooactive.posterior import Posterior, combine_draws, read_posterior, write_posterior
+    from zooactive.prediction import predict
+    from zooactive.report import plots
+    from zooactive.training import (
+        Augmentation,
+        Recipe,
+        TrainingConfig,
+        calibrate,
+        fit_draws,
+        list_recipes,
+        load_recipe,
+        losses,
+        train,
+    )
+    from zooactive.training.finetuning import FinetunedModel, finetune, load_finetuned, tasks
+    from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"zooactive.{_HOMES[name]}"), name)
     if name in _MODULES:
-        return importlib.import_module(f"zooactive.{name}")
+        return importlib.import_module(f"zooactive.{_MODULES[name]}")
     raise AttributeError(f"module 'zooactive' has no attribute '{name}'")
 
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from zooactive import load_model, plots, predict
-from zooactive.images import Preprocessing, decode
+from zooactive.catalogue import Preprocessing
+from zooactive.catalogue.images import decode
 from zooactive.workspace import find_workspace
 
 GALAXY = "587742550145040402"  # a merger of the sample's test part

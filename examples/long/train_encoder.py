@@ -20,16 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import zooactive as za
-from zooactive.augmentation import Augmentation
-from zooactive.catalogue import Catalogue
-from zooactive.concentration_factors import fit_concentration_factors
-from zooactive.models import start_from_published
-from zooactive.models.bayesian_head import FeatureAxes, find_axes, most_probable_weights
-from zooactive.prediction import embed
-from zooactive.stages import Stage, fit_head_to_features, head_features, votes_of
-from zooactive.surveys import combine_catalogues
-from zooactive.training import TrainingConfig
-from zooactive.workspace_merits import for_questions
+from zooactive.catalogue import Catalogue, combine_catalogues
+from zooactive.models import FeatureAxes, find_axes, start_from_published
+from zooactive.models.features import embed
+from zooactive.models.head.bayesian import most_probable_weights
+from zooactive.training import Augmentation, TrainingConfig
+from zooactive.training.calibrate import fit_concentration_factors
+from zooactive.training.head_features import head_features
+from zooactive.training.short_fits import Stage, fit_head_to_features
+from zooactive.training.weights import votes_of
+from zooactive.workspace.evaluate import for_questions
 
 SPLIT = (0.85, 0.05, 0.10)
 SIZE, CROP = 192, 0.85

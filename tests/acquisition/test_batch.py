@@ -10,7 +10,7 @@ from brute_force import SMALL, SMALL_ALPHA, vote_trees
 from scipy import special
 
 from zooactive.acquisition import greedy_batch, joint_information, mutual_information
-from zooactive.errors import AcquisitionError
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 

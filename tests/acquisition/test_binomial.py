@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zooactive.acquisition import binomial_information
-from zooactive.errors import AcquisitionError, TreeError
+from zooactive.foundation.errors import AcquisitionError, TreeError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 

@@ -7,7 +7,7 @@ import pytest
 from brute_force import ROOT, SMALL, SMALL_ALPHA, information, random_tree
 
 from zooactive.acquisition import information_bounds
-from zooactive.errors import AcquisitionError
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zooactive.acquisition import expected_clicks
-from zooactive.errors import AcquisitionError
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 
 

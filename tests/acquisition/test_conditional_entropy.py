@@ -7,7 +7,7 @@ import pytest
 from brute_force import SMALL, SMALL_ALPHA, entropies, random_tree
 
 from zooactive.acquisition import conditional_entropy
-from zooactive.acquisition.votes_asked import votes_asked
+from zooactive.acquisition.scores.votes_asked import votes_asked
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 

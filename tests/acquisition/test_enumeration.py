@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zooactive.acquisition import exact_mutual_information
-from zooactive.errors import AcquisitionError
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
-from zooactive.tree import DecisionTree, Question
-from zooactive.tree_files import load_tree
+from zooactive.tree import DecisionTree, Question, load_tree
 
 ROOT = Question("root", ["x", "y", "z"])
 CHILD = Question("child", ["u", "v"], ["root_y"])

@@ -8,7 +8,7 @@ from brute_force import SMALL, vote_trees
 from scipy import special
 
 from zooactive.acquisition import epig
-from zooactive.errors import AcquisitionError
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 
 ALPHA = np.array([[6, 3, 1, 2, 8], [2, 7, 1, 5, 1], [4, 4, 4, 1, 1]], dtype=float)

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from zooactive.acquisition.id_hashes import hash_arrow_ids
-from zooactive.hashing import hash_ids
+from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
+from zooactive.foundation.hashing import hash_ids
 
 
 @pytest.mark.parametrize(("purpose", "seed"), [("random-arm", 0), ("noise", 3), ("target", 2**63)])

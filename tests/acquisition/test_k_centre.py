@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zooactive.acquisition import k_centre
-from zooactive.errors import AcquisitionError
+from zooactive.foundation.errors import AcquisitionError
 
 
 def test_each_centre_is_the_farthest_from_those_before():

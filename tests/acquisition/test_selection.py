@@ -20,8 +20,8 @@ from zooactive.acquisition import (
     predictive_entropy,
 )
 from zooactive.acquisition.pool import SCREENS, Screening, VotedPool, artifact_share
-from zooactive.errors import AcquisitionError
-from zooactive.hashing import gumbel_from_ids, hash_ids, uniform_from_ids
+from zooactive.foundation.errors import AcquisitionError
+from zooactive.foundation.hashing import gumbel_from_ids, hash_ids, uniform_from_ids
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 

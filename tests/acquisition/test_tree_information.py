@@ -7,7 +7,7 @@ import pytest
 from brute_force import ROOT, SMALL, SMALL_ALPHA, entropies, information, random_tree, urn, vote_trees
 
 from zooactive.acquisition import exact_mutual_information, information_by_question, mutual_information
-from zooactive.errors import AcquisitionError
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 
@@ -177,8 +177,8 @@ def test_any_number_of_votes_and_any_concentrations_keep_the_score_in_range(tree
 
 def test_the_logits_of_sampled_trees_are_those_of_gamma_functions(tree):
     """The tables of products against lgamma, up to alpha = 1e5 and a thousand votes: by the score of one known tree."""
-    from zooactive.acquisition.tree_layout import lay_out
-    from zooactive.acquisition.vote_trees import tree_logits
+    from zooactive.acquisition.compiled.tree_layout import lay_out
+    from zooactive.acquisition.compiled.vote_trees import tree_logits
 
     alpha = (10 ** np.random.default_rng(4).uniform(-3, 5, (5, 30, len(tree.columns)))).astype(np.float32)
     posterior = Posterior(alpha, [f"g{i}" for i in range(30)], tree)

@@ -67,7 +67,7 @@ def main() -> None:
         )
         code = "import glob, pyarrow.parquet as pq\nfor part in sorted(glob.glob('predictions/part-*')): pq.read_table(part)"
         reading = seconds([*python, code], Path(place))
-        start = seconds([*python, "import zooactive.acquisition.vote_trees, pandas"], Path(place))
+        start = seconds([*python, "import zooactive.acquisition.compiled.vote_trees, pandas"], Path(place))
     print(f"zooactive acquire --n 500 from {GALAXIES:,} galaxies: {whole:.1f} s (median of {REPEATS})")
     print(f"ratio to reading the predictions whole: {whole / reading:.1f}; of it the imports are {start / whole:.0%}")
 

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 import zooactive as za
-from zooactive.calibration import acquisition_calibration, coverage
-from zooactive.evaluation import negative_log_likelihood
+from zooactive.evaluation.calibration import acquisition_calibration, coverage
 from zooactive.models import LinearDraws
-from zooactive.prediction import embed
+from zooactive.models.features import embed
+from zooactive.posterior.loss import negative_log_likelihood
 from zooactive.workspace import find_workspace
 
 DRAWS = 64

@@ -17,7 +17,7 @@ import numpy as np
 import zooactive as za
 from zooactive.catalogue import Catalogue
 from zooactive.evaluation import evaluate
-from zooactive.tree_files import BUNDLED
+from zooactive.models.saved_form import BUNDLED
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SPLIT = (0.85, 0.05, 0.10)

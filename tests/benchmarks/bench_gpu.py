@@ -40,9 +40,9 @@ def training(backbone: str, precision: str, batch: int, views: bool) -> Iterator
     import keras
 
     import zooactive as za
-    from zooactive.augmentation import Augmentation
-    from zooactive.optimisation import compile_training
-    from zooactive.training import training_network
+    from zooactive.training import Augmentation
+    from zooactive.training.network import training_network
+    from zooactive.training.optimiser import compile_training
 
     class Looker(keras.callbacks.Callback):  # type: ignore[misc]
         def __init__(self, waits: bool) -> None:
@@ -90,7 +90,7 @@ def training(backbone: str, precision: str, batch: int, views: bool) -> Iterator
 def predicting(backbone: str, precision: str, batch: int) -> Iterator[dict[str, float]]:
     """Yield once when compiled, then images/s from uint8 to features."""
     import zooactive as za
-    from zooactive.prediction.features import computation, prediction_network
+    from zooactive.models.features import computation, prediction_network
 
     model = za.GalaxyModel("gz2_kaggle", backbone=f"efficientnet_{backbone}", image_size=SIZE, precision=precision)
     network = prediction_network(model.encoder)

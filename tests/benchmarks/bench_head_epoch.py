@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 
 import zooactive as za
-from zooactive.dataset import Cutouts
-from zooactive.models.bayesian_head import find_axes, most_probable_weights
+from zooactive.models import find_axes
 from zooactive.models.freezing import free_last_blocks
-from zooactive.stages import Stage, fit_head_to_features, head_features, votes_of
-from zooactive.tasks import load_task
-from zooactive.training import training_network
+from zooactive.models.head.bayesian import most_probable_weights
+from zooactive.training.batches import Cutouts
+from zooactive.training.finetuning.tasks import load_task
+from zooactive.training.head_features import head_features
+from zooactive.training.network import training_network
+from zooactive.training.short_fits import Stage, fit_head_to_features
+from zooactive.training.weights import votes_of
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "rings" / "rings.csv"
 EPOCHS = 6

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import zooactive as za
-from zooactive.finetune_config import FinetuneConfig
+from zooactive.training.finetuning import FinetuneConfig
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hubble" / "hubble.csv"
 

@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 
 import zooactive as za
-from zooactive.loop import STRATEGIES, HeadLearner, LoopConfig, draw_votes, label_efficiency, learning_curves, rehearse
-from zooactive.loop.stopping import stops_at
-from zooactive.plots import strategy_curves
-from zooactive.plots.style import paper
+from zooactive.foundation.vocabulary import STRATEGIES
+from zooactive.loop import HeadLearner, LoopConfig, draw_votes, label_efficiency, learning_curves, rehearse, stops_at
+from zooactive.report.plots import strategy_curves
+from zooactive.report.plots.style import paper
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SEEDS = range(10)

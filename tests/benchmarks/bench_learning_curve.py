@@ -19,10 +19,10 @@ import numpy as np
 
 import zooactive as za
 from zooactive.catalogue import Catalogue
-from zooactive.finetune_config import FinetuneConfig
-from zooactive.folds import stratified_folds, stratified_split
-from zooactive.task_merits import task_merits
-from zooactive.tasks import load_task
+from zooactive.evaluation.tasks import task_merits
+from zooactive.training.finetuning import FinetuneConfig
+from zooactive.training.finetuning.folds import stratified_folds, stratified_split
+from zooactive.training.finetuning.tasks import load_task
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "rings" / "rings.csv"
 LABELS = (20, 50, 100, 200, 300)
@@ -84,7 +84,7 @@ def scratch(labelled: Catalogue) -> za.GalaxyModel:
 
 def draw(points: list[dict[str, float | str]], picture: Path) -> None:
     """Accuracy against labels, with Wilson's intervals."""
-    from zooactive.plots.style import COLOURS, INK, dress, paper
+    from zooactive.report.plots.style import COLOURS, INK, dress, paper
 
     figure = paper(5.6, 3.6, layout="constrained")
     axes = figure.subplots()

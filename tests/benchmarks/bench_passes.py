@@ -47,7 +47,7 @@ def peer() -> None:
 def main() -> None:
     """Measure in turn, print medians and ratios."""
     import zooactive as za
-    from zooactive.shards import write_shards
+    from zooactive.catalogue.shards import write_shards
 
     other = subprocess.Popen(
         [os.environ.get("PEER_PYTHON", sys.executable), __file__, "peer"],

@@ -37,12 +37,12 @@ from sklearn.preprocessing import StandardScaler
 
 import zooactive as za
 from zooactive.catalogue import Catalogue
-from zooactive.classification import wilson_interval
-from zooactive.finetune_config import FinetuneConfig
-from zooactive.folds import label_of, stratified_folds
-from zooactive.prediction import embed
-from zooactive.task_merits import task_merits
-from zooactive.tasks import load_task
+from zooactive.evaluation.classes import wilson_interval
+from zooactive.evaluation.tasks import task_merits
+from zooactive.models.features import embed
+from zooactive.training.finetuning import FinetuneConfig
+from zooactive.training.finetuning.folds import label_of, stratified_folds
+from zooactive.training.finetuning.tasks import load_task
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "rings" / "rings.csv"
 KAGGLE = DATA.parents[1] / "gz2_kaggle" / "galaxies.csv"

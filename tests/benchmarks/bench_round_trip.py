@@ -24,7 +24,7 @@ import pandas as pd
 
 import zooactive as za
 from zooactive.labels import load_wording
-from zooactive.simulate.export import write_export
+from zooactive.labels.simulate import write_export
 
 
 def typed(folder: Path, *words: object) -> tuple[float, float]:

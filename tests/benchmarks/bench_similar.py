@@ -27,7 +27,7 @@ NEAREST = 10
 
 def main() -> None:
     """Measure the index beside its peers."""
-    from zooactive.tasks import load_task
+    from zooactive.training.finetuning.tasks import load_task
 
     labelled = load_task("zhu5").read(DATA)
     test = labelled.split((0.9, 0.1))[-1]

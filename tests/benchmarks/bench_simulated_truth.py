@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 import zooactive as za
-from zooactive.calibration import coverage, fraction_coverage
-from zooactive.concentration_factors import fit_concentration_factors, scale_concentrations
-from zooactive.evaluation import negative_log_likelihood
-from zooactive.simulate import Crowd, simulate_sky
+from zooactive.evaluation.calibration import coverage, fraction_coverage
+from zooactive.labels.simulate import Crowd, simulate_sky
+from zooactive.posterior.loss import negative_log_likelihood
+from zooactive.training.calibrate import fit_concentration_factors, scale_concentrations
 
 
 def main(folder: Path, crowd: Crowd | None) -> None:

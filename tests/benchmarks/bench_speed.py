@@ -72,10 +72,10 @@ def peer() -> None:
 def main() -> None:
     """Measure in turn, print medians and ratios."""
     import zooactive as za
-    from zooactive.augmentation import Augmentation
-    from zooactive.optimisation import compile_training
-    from zooactive.prediction.features import forward, prediction_network
-    from zooactive.training import training_network
+    from zooactive.models.features import forward, prediction_network
+    from zooactive.training import Augmentation
+    from zooactive.training.network import training_network
+    from zooactive.training.optimiser import compile_training
 
     rng = np.random.default_rng(0)
     steps: dict[str, tuple[Callable[[], object], int]] = {}
@@ -124,9 +124,9 @@ def main() -> None:
 def pipeline(config) -> None:  # type: ignore[no-untyped-def]
     """Measure the input pipeline alone, the step alone and both."""
     import zooactive as za
-    from zooactive.dataset import Cutouts, TrainingBatches
-    from zooactive.optimisation import compile_training
-    from zooactive.training import training_network
+    from zooactive.training.batches import Cutouts, TrainingBatches
+    from zooactive.training.network import training_network
+    from zooactive.training.optimiser import compile_training
 
     catalogue = za.read_catalogue(SAMPLE, tree="gz2")
     model = za.GalaxyModel("gz2", image_size=64, crop=0.85)

@@ -43,9 +43,8 @@ def main(surveys: list[str]) -> None:
 
 def make_survey(folder: Path, galaxies: int, pixels: int) -> Path:
     """Pack real galaxies once, and repeat them under new ids."""
-    from zooactive.catalogue import read_catalogue
-    from zooactive.images import Preprocessing
-    from zooactive.shards import write_shards
+    from zooactive.catalogue import Preprocessing, read_catalogue
+    from zooactive.catalogue.shards import write_shards
 
     real = read_catalogue(DATA / "galaxies.csv", images=DATA / "images").take(np.arange(REAL))
     write_shards(real, folder / "real", Preprocessing(size=pixels), rows_per_shard=REAL)
@@ -65,7 +64,7 @@ def make_survey(folder: Path, galaxies: int, pixels: int) -> Path:
 def predict_survey(shards: Path, out: Path, pixels: int) -> None:
     """Predict one survey in this process, and say how fast and in how much memory."""
     import zooactive as za
-    from zooactive.models.folding import folded
+    from zooactive.models import folded
 
     model = za.load_model("bundled").with_tree("gz2", preprocessing=za.Preprocessing(size=pixels))
     encoder = folded(model.encoder)

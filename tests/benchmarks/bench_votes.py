@@ -28,7 +28,7 @@ VOLUNTEERS, EACH = 2000, 40
 
 def main(sizes: list[int]) -> None:
     """Simulate, import and compare."""
-    from zooactive.tree_files import load_tree
+    from zooactive.tree import load_tree
 
     tree = load_tree("gz2")
     for size in sizes:

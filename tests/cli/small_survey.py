@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from zooactive.cli import app
-from zooactive.tree_files import load_tree
+from zooactive.tree import load_tree
 
 TREE = """\
 name = "small"

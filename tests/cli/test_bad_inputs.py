@@ -256,7 +256,9 @@ def test_a_mistake_is_explained_in_a_line_or_two(mistake, sound, tmp_path):
 
 
 def test_an_image_that_is_met_in_the_midst_of_a_large_training_is_explained_too(sound, tmp_path, monkeypatch):
-    monkeypatch.setattr("zooactive.dataset._IN_MEMORY", 0)  # as if the pixels were too many to be decoded beforehand
+    monkeypatch.setattr(
+        "zooactive.training.batches._IN_MEMORY", 0
+    )  # as if the pixels were too many to be decoded beforehand
     folder = shutil.copytree(sound, tmp_path / "large")
     truncate_one_image(folder)
     told = zooactive(*TRAIN, "--batch-size", 1, folder=folder, code=1).stderr.splitlines()[-1]

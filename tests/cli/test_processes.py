@@ -53,12 +53,10 @@ def test_every_command_is_listed_and_each_option_explained(tmp_path, monkeypatch
 
 def test_the_names_that_options_check_are_those_of_the_rooms_below():
     from zooactive.acquisition.selection import Score
-    from zooactive.cli.acquire import SCORES
-    from zooactive.cli.console import BACKBONES
-    from zooactive.cli.predict import DRAWS, KEEPS
+    from zooactive.foundation.vocabulary import BACKBONES, DRAWS, KEEPS, SCORES
     from zooactive.models import list_backbones
     from zooactive.prediction import parts
-    from zooactive.prediction.draws import DrawKind
+    from zooactive.training.draws import DrawKind
 
     assert list(get_args(Score)) == list(SCORES)
     assert list(get_args(DrawKind)) == list(DRAWS)
@@ -101,7 +99,7 @@ def test_an_unforeseen_failure_of_the_disk_is_a_line_too(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(5, "Input/output error", "survey.csv")
 
-    monkeypatch.setattr("zooactive.tree_files.load_tree", fail)
+    monkeypatch.setattr("zooactive.tree.load_tree", fail)
     told = zooactive("trees", "gz2", folder=tmp_path, code=1).stderr
     assert "Input/output error: 'survey.csv'" in told
     assert "--debug" in told
@@ -113,7 +111,7 @@ def test_memory_that_is_used_up_is_a_line_with_a_mend(tmp_path, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr("zooactive.tree_files.load_tree", fail)
+    monkeypatch.setattr("zooactive.tree.load_tree", fail)
     assert "--batch-size" in zooactive("trees", "gz2", folder=tmp_path, code=1).stderr
 
 

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from zooactive.cli import app
-from zooactive.cli.top import Most, best
 from zooactive.posterior import Posterior
+from zooactive.prediction.top import best
 
 
 class Stored:
@@ -42,7 +42,7 @@ def test_the_surest_have_the_largest_share_of_all_volunteers(stored):
 
 
 def test_the_least_sure_have_the_widest_fraction_where_it_is_asked(stored):
-    found = best(stored, "bar_strong", 50, most=Most.UNCERTAIN)
+    found = best(stored, "bar_strong", 50, most="uncertain")
     a = stored.tree.columns.index("bar_strong")
     question = stored.tree.questions.index(stored.tree.question_of("bar_strong"))
     asked = stored.posterior.asked()[:, question]
@@ -58,10 +58,10 @@ def test_the_most_informative_are_those_that_the_draws_disagree_about(tree):
     differ[0, 0], differ[1, 1] = 300, 300
     wide = np.full((2, len(tree.columns)), 0.1)  # very unsure of the galaxy, with draws that agree
     posterior = Posterior(np.stack([agree, differ, wide], axis=1), ["agree", "differ", "wide"], tree)
-    found = best(Stored(posterior), column, 3, most=Most.INFORMATIVE)
+    found = best(Stored(posterior), column, 3, most="informative")
     assert found["id"].iloc[0] == "differ"
     assert found["information"].tolist()[1:] == pytest.approx([0, 0], abs=1e-6)
-    assert best(Stored(posterior), column, 1, most=Most.UNCERTAIN)["id"].tolist() == ["wide"]
+    assert best(Stored(posterior), column, 1, most="uncertain")["id"].tolist() == ["wide"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zooactive.errors import CatalogueError, EngineError
+from zooactive.foundation.errors import CatalogueError, EngineError
 from zooactive.models import GalaxyModel
 from zooactive.prediction import PredictionConfig, RayEngine
 from zooactive.prediction.runs import write_predictions
@@ -77,9 +77,8 @@ def test_a_killed_worker_changes_nothing(cluster, model, galaxies, tmp_path):
 
 
 def test_what_a_worker_meets_is_said_as_it_was(cluster, model, galaxies, tmp_path):
-    from zooactive.catalogue import read_catalogue
-    from zooactive.images import Preprocessing
-    from zooactive.shards import write_shards
+    from zooactive.catalogue import Preprocessing, read_catalogue
+    from zooactive.catalogue.shards import write_shards
 
     write_shards(galaxies(8), tmp_path / "shards", Preprocessing(size=32))
     with pytest.raises(CatalogueError, match="was packed as"):

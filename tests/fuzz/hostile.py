@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from zooactive.errors import ZooactiveError
+from zooactive.foundation.errors import ZooactiveError
 
 MANY = int(os.environ.get("ZOOACTIVE_FUZZ", "0"))
 

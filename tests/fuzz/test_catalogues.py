@@ -20,10 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import picture
 
-from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.images import Preprocessing, encode_png
-from zooactive.tables import IMAGE_COLUMNS
-from zooactive.tasks import task_of_column
+from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.images import encode_png
+from zooactive.catalogue.tables import IMAGE_COLUMNS
+from zooactive.training.finetuning.tasks import task_of_column
 from zooactive.tree import DecisionTree, Question
 
 COUNTS = DecisionTree("counts", [Question("smooth", ["yes", "no"]), Question("bar", ["yes", "no"], ["smooth_no"])])

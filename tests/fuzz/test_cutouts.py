@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from pictures import picture
 from PIL import Image
 
-from zooactive.errors import ImageError
-from zooactive.images import LARGEST_PIXELS, Preprocessing, decode, decode_many
+from zooactive.catalogue import Preprocessing
+from zooactive.catalogue.images import LARGEST_PIXELS, decode, decode_many
+from zooactive.foundation.errors import ImageError
 
 SETTINGS = (
     Preprocessing(size=8),

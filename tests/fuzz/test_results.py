@@ -17,23 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zooactive.acquisition.selection_files import read_selection
-from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.finetuned_model import FinetunedModel, load_finetuned
-from zooactive.images import Preprocessing, encode_png
-from zooactive.models import GalaxyModel, load_model
-from zooactive.models.draws_files import load_draws
-from zooactive.models.head_ensemble import HeadEnsemble
-from zooactive.models.linear_head import LinearHead
+from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.images import encode_png
+from zooactive.catalogue.shards import write_shards
+from zooactive.models import GalaxyModel, HeadEnsemble, LinearHead, load_draws, load_model
+from zooactive.models.head.scaled import ScaledDraws
 from zooactive.models.published_weights import read_timm
-from zooactive.models.scaled_draws import ScaledDraws
-from zooactive.posterior import Posterior
-from zooactive.posterior_files import read_posterior, write_posterior
-from zooactive.prediction import open_predictions
-from zooactive.prediction.parts import PredictionConfig
+from zooactive.posterior import Posterior, read_posterior, write_posterior
+from zooactive.prediction import PredictionConfig, find_similar, open_predictions
 from zooactive.prediction.runs import write_predictions
-from zooactive.prediction.similar import find_similar
-from zooactive.shards import write_shards
-from zooactive.tasks import Task
+from zooactive.training.finetuning import FinetunedModel, load_finetuned
+from zooactive.training.finetuning.tasks import Task
 from zooactive.tree import DecisionTree, Question
 
 TREE = DecisionTree("own", [Question("smooth", ["yes", "no"]), Question("bar", ["yes", "no"], ["smooth_no"])], min_votes=1)

@@ -12,13 +12,13 @@ from hostile import as_toml, damaged, fuzzed, misfilled, miswritten, read_or_ref
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zooactive.class_rules import load_rule
-from zooactive.errors import TreeError
+from zooactive.catalogue import load_rule
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.errors import TreeError
 from zooactive.labels import load_wording
-from zooactive.recipes import load_recipe
-from zooactive.tasks import load_task
-from zooactive.tree import DecisionTree
-from zooactive.tree_files import catalogs_folder, load_tree
+from zooactive.training import load_recipe
+from zooactive.training.finetuning.tasks import load_task
+from zooactive.tree import DecisionTree, load_tree
 from zooactive.workspace import load_workspace
 
 CATALOGS = catalogs_folder()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.simulate.forms import HEADER, answers_given, export_row, own_words, wording_toml
+from zooactive.labels.simulate.forms import HEADER, answers_given, export_row, own_words, wording_toml
 from zooactive.tree import DecisionTree
 
 

@@ -21,9 +21,18 @@ from typer.testing import CliRunner, Result
 
 from zooactive.catalogue import read_catalogue
 from zooactive.cli import app
-from zooactive.errors import CatalogueError
-from zooactive.labels import Dropped, Kind, Ledger, SubjectExport, kind_of, load_wording, read_counts, read_export
-from zooactive.labels.reductions import read_reductions
+from zooactive.foundation.errors import CatalogueError
+from zooactive.labels import (
+    Dropped,
+    Kind,
+    Ledger,
+    SubjectExport,
+    kind_of,
+    load_wording,
+    read_counts,
+    read_export,
+    read_reductions,
+)
 from zooactive.labels.slugs import Slugs, slug
 from zooactive.labels.wording import plain
 
@@ -358,7 +367,7 @@ def test_tables_that_hold_no_counts_are_refused(tree, draw_votes, tmp_path):
 
 def fraction_tree():
     """A tree that comes along whose tables hold fractions."""
-    from zooactive.tree_files import list_trees, load_tree
+    from zooactive.tree import list_trees, load_tree
 
     return next(tree for tree in map(load_tree, list_trees()) if tree.votes == "cumulative")
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from zooactive.catalogue import read_catalogue
 from zooactive.cli import app
-from zooactive.errors import CatalogueError, ImageError
+from zooactive.foundation.errors import CatalogueError, ImageError
 from zooactive.labels import subjects
 from zooactive.labels.subjects import shown, write_subjects
 
@@ -106,8 +106,8 @@ def test_images_are_sized_and_stay_below_the_limit(survey, monkeypatch):
 def test_fits_and_stored_images_become_pictures(survey, tmp_path):
     from astropy.io import fits
 
-    from zooactive.images import Preprocessing
-    from zooactive.shards import write_shards
+    from zooactive.catalogue import Preprocessing
+    from zooactive.catalogue.shards import write_shards
 
     fits.writeto(tmp_path / "J1.fits", np.random.default_rng(0).normal(size=(40, 40)).astype(np.float32))
     content, suffix = shown(tmp_path / "J1.fits", "J1")

@@ -12,7 +12,7 @@ from stand_in import running
 from test_round_trip import selection_of, typed
 
 from zooactive.catalogue import read_catalogue
-from zooactive.errors import CatalogueError, UploadError
+from zooactive.foundation.errors import CatalogueError, UploadError
 from zooactive.labels.panoptes import upload_subjects
 from zooactive.labels.subjects import write_subjects
 

@@ -10,7 +10,7 @@ import pytest
 from crowd import annotations, one_answer_each, row, tree_toml, wording, write
 
 from zooactive.catalogue import read_catalogue
-from zooactive.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError
 from zooactive.labels import Dropped, Ledger, load_wording, read_export
 from zooactive.labels.ledger import add_votes
 from zooactive.labels.wording import plain

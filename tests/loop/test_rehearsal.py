@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from zooactive.errors import AcquisitionError, CatalogueError
+from zooactive.foundation.errors import AcquisitionError, CatalogueError
 from zooactive.loop import LoopConfig, draw_votes, label_efficiency, learning_curves, rehearse
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zooactive.calibration import realised_information
-from zooactive.errors import AcquisitionError, CatalogueError, ModelError, TrainingError
-from zooactive.loop import STRATEGIES, Loop, LoopConfig, NetworkLearner, stops_at
+from zooactive.evaluation.calibration import realised_information
+from zooactive.foundation.errors import AcquisitionError, CatalogueError, ModelError, TrainingError
+from zooactive.foundation.vocabulary import STRATEGIES
+from zooactive.loop import Loop, LoopConfig, NetworkLearner, stops_at
 from zooactive.models import GalaxyModel
-from zooactive.recipes import Network
-from zooactive.training_config import TrainingConfig
+from zooactive.models.config import Network
+from zooactive.training import TrainingConfig
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.errors import ModelError
-from zooactive.images import Preprocessing, decode
+from zooactive.catalogue import Preprocessing
+from zooactive.catalogue.images import decode
+from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, build_encoder, list_backbones, load_model, register_backbone
-from zooactive.models.resnet26 import resnet26
-from zooactive.models.small_cnn import small_cnn
+from zooactive.models.backbones.resnet26 import resnet26
+from zooactive.models.backbones.small_cnn import small_cnn
 
 BACKBONES = list_backbones()
 SIZE = 32
@@ -153,7 +154,7 @@ def test_images_too_small_are_refused_with_the_least_size(backbone, size):
 
 @pytest.fixture
 def register(monkeypatch):
-    from zooactive.models import backbones
+    from zooactive.models.backbones import register as backbones
 
     monkeypatch.setattr(backbones, "_BUILDERS", dict(backbones._BUILDERS))
     return register_backbone

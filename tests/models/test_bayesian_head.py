@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from zooactive.errors import ModelError
-from zooactive.evaluation import negative_log_likelihood
-from zooactive.likelihood import dirichlet_multinomial_log_prob
+from zooactive.foundation.errors import ModelError
 from zooactive.models import find_axes, fit_bayesian_head
-from zooactive.models.activation import activate
-from zooactive.models.bayesian_head import most_probable_weights
+from zooactive.models.head.activation import activate
+from zooactive.models.head.bayesian import most_probable_weights
 from zooactive.posterior import Posterior
+from zooactive.posterior.loss import negative_log_likelihood
 from zooactive.tree import DecisionTree, Question
+from zooactive.tree.likelihood import dirichlet_multinomial_log_prob
 
 LABELS = DecisionTree("labels", [Question("ring", ["yes", "no"])], votes="class", min_votes=1)
 

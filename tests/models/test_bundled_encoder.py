@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import zooactive as za
-from zooactive.images import Preprocessing
-from zooactive.tree_files import BUNDLED, catalogs_folder
+from zooactive.catalogue import Preprocessing
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.models.saved_form import BUNDLED
 
 FOLDER = catalogs_folder() / "encoder"
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.models.fast_layers import (
+from zooactive.models.backbones.fast_layers import (
     FastDepthwiseConv2D,
     FusedBatchNormalization,
     PointwiseConv2D,

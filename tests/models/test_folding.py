@@ -4,9 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.images import Preprocessing
-from zooactive.models import GalaxyModel
-from zooactive.models.folding import folded
+from zooactive.catalogue import Preprocessing
+from zooactive.models import GalaxyModel, folded
 
 
 def norms(network) -> int:

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.errors import ModelError
-from zooactive.models.backbones import build_encoder
+from zooactive.foundation.errors import ModelError
+from zooactive.models import build_encoder
 from zooactive.models.freezing import encoder_blocks, free_everything, free_last_blocks, layer_rates
-from zooactive.optimisation import AdamWByLayer
+from zooactive.training.optimiser import AdamWByLayer
 
 
 def test_every_weight_that_can_learn_is_in_one_block():

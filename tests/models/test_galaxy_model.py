@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.errors import ModelError
-from zooactive.images import Preprocessing
-from zooactive.losses import DirichletMultinomialLoss
-from zooactive.models import GalaxyModel, backbones, load_model, register_backbone
-from zooactive.models.linear_head import LinearHead
-from zooactive.models.small_cnn import small_cnn
+from zooactive.catalogue import Preprocessing
+from zooactive.foundation.errors import ModelError
+from zooactive.models import GalaxyModel, LinearHead, load_model, register_backbone
+from zooactive.models.backbones import register as backbones
+from zooactive.models.backbones.small_cnn import small_cnn
+from zooactive.training.losses import DirichletMultinomialLoss
 
 
 def numpy_of(tensor) -> np.ndarray:

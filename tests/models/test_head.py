@@ -4,10 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.errors import ModelError
-from zooactive.models.activation import CONCENTRATIONS
-from zooactive.models.head import ConcentrationHead
-from zooactive.models.linear_head import LinearHead
+from zooactive.foundation.errors import ModelError
+from zooactive.models import ConcentrationHead, LinearHead
+from zooactive.models.head.activation import CONCENTRATIONS
 
 FEATURES = 40
 

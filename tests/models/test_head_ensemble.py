@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_laplace_head import BINARY, fitted, loss, world
 
-from zooactive.errors import ModelError
+from zooactive.foundation.errors import ModelError
 from zooactive.models import HeadEnsemble, LinearHead, fit_head_ensemble, load_draws
-from zooactive.models.head_ensemble import _slope
+from zooactive.models.head.ensemble import _slope
 
 
 def test_slopes_are_those_of_finite_differences_for_each_member():

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from zooactive.errors import ModelError
-from zooactive.likelihood import dirichlet_multinomial_log_prob, log_likelihood_slope
+from zooactive.foundation.errors import ModelError
 from zooactive.models import LaplaceHead, LinearHead, fit_laplace, load_draws
-from zooactive.models.activation import CONCENTRATIONS, activate, slope_of_outputs
-from zooactive.models.laplace_head import losses_of, widest_of
+from zooactive.models.head.activation import CONCENTRATIONS, activate, slope_of_outputs
+from zooactive.models.head.laplace import losses_of, widest_of
 from zooactive.tree import DecisionTree, Question
+from zooactive.tree.likelihood import dirichlet_multinomial_log_prob, log_likelihood_slope
 
 BINARY = DecisionTree("binary", [Question("smooth", ["yes", "no"])])
 

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from pictures import picture
 
-from zooactive.errors import ModelError
-from zooactive.images import Preprocessing
-from zooactive.models import GalaxyModel, register_backbone
-from zooactive.models.layer_maps import feature_maps, first_filters
-from zooactive.models.pixels import PIXEL_SPREAD
+from zooactive.catalogue import Preprocessing
+from zooactive.foundation.errors import ModelError
+from zooactive.models import GalaxyModel, feature_maps, first_filters, register_backbone
+from zooactive.models.backbones.standardise import PIXEL_SPREAD
 
 BUILT_IN = ("efficientnet_b0", "efficientnet_b0_imagenet", "resnet26", "small_cnn")
 
@@ -104,7 +103,7 @@ def test_pixels_that_the_model_does_not_take_are_refused(small, pixels):
 
 
 def test_a_backbone_without_convolutions_has_none_to_look_at(monkeypatch):
-    from zooactive.models import backbones
+    from zooactive.models.backbones import register as backbones
 
     monkeypatch.setattr(backbones, "_BUILDERS", dict(backbones._BUILDERS))
 

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from zooactive.errors import ModelError
+from zooactive.foundation.errors import ModelError
 from zooactive.models import HeadEnsemble, LaplaceHead, LinearDraws, LinearHead, load_draws
-from zooactive.models.activation import CONCENTRATIONS
-from zooactive.models.linear_draws import DRAWS_AT_ONCE, GALAXIES_AT_ONCE
+from zooactive.models.head.activation import CONCENTRATIONS
+from zooactive.models.head.draws import DRAWS_AT_ONCE, GALAXIES_AT_ONCE
 from zooactive.tree import DecisionTree
 
 FEATURES = 12

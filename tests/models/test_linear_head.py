@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zooactive.errors import ModelError
-from zooactive.models.activation import CONCENTRATIONS, bias_for
-from zooactive.models.linear_head import LinearHead
+from zooactive.foundation.errors import ModelError
+from zooactive.models import LinearHead
+from zooactive.models.head.activation import CONCENTRATIONS, bias_for
 from zooactive.tree import DecisionTree
 
 
@@ -163,7 +163,7 @@ def test_no_draws_or_a_negative_seed_are_refused(tree, draws, seed):
 
 
 def test_the_linear_head_needs_no_keras():
-    code = "import sys, zooactive.models.linear_head; sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
+    code = "import sys, zooactive.models.head.dropout; sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

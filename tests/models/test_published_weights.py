@@ -8,13 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.errors import ModelError
+from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, load_published, start_from_published
-from zooactive.models.backbones import nested_layers
-from zooactive.models.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD
+from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD
+from zooactive.models.backbones.register import nested_layers
+from zooactive.models.config import Network
 from zooactive.models.published_weights import is_published, timm_name
-from zooactive.recipes import Network
-from zooactive.tree_files import load_tree
+from zooactive.tree import load_tree
 
 safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed; it is the extra 'weights'")
 

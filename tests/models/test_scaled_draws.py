@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from test_linear_draws import KINDS, make_draws, some_features
 
-from zooactive.errors import ModelError
+from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, load_draws, load_model
-from zooactive.models.scaled_draws import ScaledDraws
+from zooactive.models.head.scaled import ScaledDraws
 
 FACTORS = [2.0, 0.5, 1.0, 3.0]
 

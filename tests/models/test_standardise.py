@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from zooactive.images import Preprocessing
+from zooactive.catalogue import Preprocessing
 from zooactive.models import GalaxyModel, load_model
-from zooactive.models.pixels import PIXEL_SPREAD
-from zooactive.models.standardise import Standardise
+from zooactive.models.backbones.standardise import PIXEL_SPREAD, Standardise
 
 
 def test_each_image_has_mean_zero_and_the_spread_that_backbones_expect():

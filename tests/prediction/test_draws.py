@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zooactive as za
-from zooactive.errors import ModelError, PosteriorError, TrainingError
+from zooactive.foundation.errors import ModelError, PosteriorError, TrainingError
 from zooactive.prediction import Predictions, open_ensemble
 
 

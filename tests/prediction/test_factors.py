@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zooactive.calibration import coverage
-from zooactive.errors import ModelError
-from zooactive.evaluation import negative_log_likelihood
+from zooactive.evaluation.calibration import coverage
+from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel
-from zooactive.prediction import calibrate, open_predictions, predict, predict_chunks
-from zooactive.training import train
-from zooactive.training_config import TrainingConfig
+from zooactive.posterior.loss import negative_log_likelihood
+from zooactive.prediction import open_predictions, predict, predict_chunks
+from zooactive.training import TrainingConfig, calibrate, train
 from zooactive.tree import DecisionTree
 
 

@@ -12,14 +12,13 @@ import pandas as pd
 import pytest
 
 from zooactive.acquisition import one_vote_information
-from zooactive.catalogue import read_catalogue
-from zooactive.errors import CatalogueError, ImageError, PosteriorError
-from zooactive.images import Preprocessing
+from zooactive.catalogue import Preprocessing, read_catalogue
+from zooactive.catalogue.shards import write_shards
+from zooactive.foundation.errors import CatalogueError, ImageError, PosteriorError
 from zooactive.models import GalaxyModel
-from zooactive.prediction import embed, open_predictions, predict, predict_chunks
-from zooactive.prediction.parts import PredictionConfig
+from zooactive.models.features import embed
+from zooactive.prediction import PredictionConfig, open_predictions, predict, predict_chunks
 from zooactive.prediction.runs import write_predictions
-from zooactive.shards import write_shards
 
 PARTS = PredictionConfig(draws=4, batch_size=4, rows_per_part=5)
 

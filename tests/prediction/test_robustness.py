@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from zooactive.catalogue import read_catalogue
-from zooactive.errors import OutputError, PosteriorError
+from zooactive.foundation.errors import OutputError, PosteriorError
 from zooactive.models import GalaxyModel
 from zooactive.prediction import PredictionConfig, open_predictions, predict
 from zooactive.prediction.runs import write_predictions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zooactive.errors import PosteriorError
+from zooactive.foundation.errors import PosteriorError
 from zooactive.models import GalaxyModel
 from zooactive.prediction import PredictionConfig, find_similar, predict
 from zooactive.prediction.runs import write_predictions

@@ -16,7 +16,7 @@ from PIL import Image
 from zooactive import report
 from zooactive.evaluation import evaluate
 from zooactive.posterior import Posterior
-from zooactive.tree_files import load_tree
+from zooactive.tree import load_tree
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium")
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from zooactive import report
-from zooactive.errors import CatalogueError, OutputError
 from zooactive.evaluation import evaluate
+from zooactive.foundation.errors import CatalogueError, OutputError
 from zooactive.posterior import Posterior
 from zooactive.report import page
 from zooactive.report.merits import _people as people

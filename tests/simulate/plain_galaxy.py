@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zooactive.simulate.light import frame
+from zooactive.labels.simulate.light import frame
 
 _PLAIN: dict[str, Any] = {
     "kind": "disc", "radius": 0.15, "axis_ratio": 1.0, "angle": 0.0, "inclination": 0.0, "signal": 500.0, "fwhm": 0.02,

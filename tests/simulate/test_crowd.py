@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zooactive.errors import CatalogueError
-from zooactive.simulate import Crowd
-from zooactive.simulate.crowd import members, perfect_crowd
+from zooactive.foundation.errors import CatalogueError
+from zooactive.labels.simulate import Crowd
+from zooactive.labels.simulate.crowd import members, perfect_crowd
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_the_votes_of_a_galaxy_depend_on_its_id_and_the_seed_alone(tree, rho, mo
     rows = [77, 3, 110]
     some = crowd.walk(many[rows], tree, ids=[f"g{row}" for row in rows], volunteers=15, seed=2)
     assert np.array_equal(some, votes[rows])
-    monkeypatch.setattr("zooactive.simulate.crowd._AT_ONCE", 8000)
+    monkeypatch.setattr("zooactive.labels.simulate.crowd._AT_ONCE", 8000)
     assert np.array_equal(crowd.walk(many, tree, ids=names(120), volunteers=15, seed=2), votes)
     assert not np.array_equal(crowd.walk(many, tree, ids=names(120), volunteers=15, seed=3), votes)
     other = Crowd(volunteers=400, seed=1).walk(many, tree, ids=names(120), volunteers=15, seed=2)

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from zooactive.cli import app
-from zooactive.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError
 from zooactive.labels import Dropped, Ledger, load_wording, read_export
-from zooactive.simulate import Crowd, simulate_sky, write_export
-from zooactive.simulate.forms import HEADER, wording_toml
+from zooactive.labels.simulate import Crowd, simulate_sky, write_export
+from zooactive.labels.simulate.forms import HEADER, wording_toml
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from plain_galaxy import galaxy, table
 
-from zooactive.simulate import simulate_sky
-from zooactive.simulate.eyes import vote_probabilities
-from zooactive.tree_files import load_tree
+from zooactive.labels.simulate import simulate_sky
+from zooactive.labels.simulate.eyes import vote_probabilities
+from zooactive.tree import load_tree
 
 TREE = load_tree("simulated")
 

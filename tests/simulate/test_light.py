@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from plain_galaxy import elongation, galaxy, profile
 
-from zooactive.simulate.light import frame, galaxy_light
+from zooactive.labels.simulate.light import frame, galaxy_light
 
 
 def total(**changes):

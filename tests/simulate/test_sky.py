@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import zooactive as za
-from zooactive.errors import CatalogueError, ImageError
-from zooactive.simulate import Crowd, simulate_sky, sky, write_sky
+from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.labels.simulate import Crowd, simulate_sky, sky, write_sky
 
 
 def same(one, other):

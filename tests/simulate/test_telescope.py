@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from plain_galaxy import elongation, galaxy
 
-from zooactive.simulate import telescope
-from zooactive.simulate.light import frame
-from zooactive.simulate.telescope import picture
+from zooactive.labels.simulate import telescope
+from zooactive.labels.simulate.light import frame
+from zooactive.labels.simulate.telescope import picture
 
 
 def shown(size=64, seed=0, **changes):

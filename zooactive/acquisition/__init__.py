@@ -1,9 +1,9 @@
-"""Which galaxies to show to volunteers next: scores of a posterior, and the choice made by them.
+"""Which galaxies to show next: scores of a posterior, and the choice made by them. Sees nothing but Posterior.
 
-A `zooactive.posterior.Posterior` is the only thing that these functions see. One idea a file:
+One idea a file:
 
-- `tree_information` (the estimator used in earnest, and its shares by question); `enumeration`, `bounds` and
-  `conditional_entropy`, exact for small cases;
+- in `scores/`: `tree_information` (the estimator used in earnest, and its shares by question); `enumeration`, `bounds`
+  and `conditional_entropy`, exact for small cases;
 - `one_vote` (the screening bound);
 - `epig` (what votes tell about other galaxies); `batch` (what several galaxies tell together);
 - `binomial`, `entropy` and `variance` (baselines); `clicks` (the cost); `k_centre` (diversity);
@@ -12,19 +12,19 @@ A `zooactive.posterior.Posterior` is the only thing that these functions see. On
 
 from __future__ import annotations
 
-from zooactive.acquisition.batch import greedy_batch, joint_information
-from zooactive.acquisition.binomial import binomial_information
-from zooactive.acquisition.bounds import information_bounds
-from zooactive.acquisition.clicks import expected_clicks
-from zooactive.acquisition.conditional_entropy import conditional_entropy
-from zooactive.acquisition.entropy import predictive_entropy
-from zooactive.acquisition.enumeration import exact_mutual_information
-from zooactive.acquisition.epig import epig
-from zooactive.acquisition.k_centre import k_centre
-from zooactive.acquisition.one_vote import one_vote_information
+from zooactive.acquisition.scores.batch import greedy_batch, joint_information
+from zooactive.acquisition.scores.binomial import binomial_information
+from zooactive.acquisition.scores.bounds import information_bounds
+from zooactive.acquisition.scores.clicks import expected_clicks
+from zooactive.acquisition.scores.conditional_entropy import conditional_entropy
+from zooactive.acquisition.scores.entropy import predictive_entropy
+from zooactive.acquisition.scores.enumeration import exact_mutual_information
+from zooactive.acquisition.scores.epig import epig
+from zooactive.acquisition.scores.k_centre import k_centre
+from zooactive.acquisition.scores.one_vote import one_vote_information
+from zooactive.acquisition.scores.tree_information import information_by_question, mutual_information
+from zooactive.acquisition.scores.variance import draw_variance
 from zooactive.acquisition.selection import acquire
-from zooactive.acquisition.tree_information import information_by_question, mutual_information
-from zooactive.acquisition.variance import draw_variance
 
 __all__ = [
     "acquire",

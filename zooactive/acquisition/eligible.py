@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.acquisition.pool import Pool
-from zooactive.errors import AcquisitionError
+from zooactive.foundation.errors import AcquisitionError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,7 +64,7 @@ def screen(pool: Pool, score: str, exclude: frozenset[str], max_artifact: float 
 
 def _distinct_hashes(ids: pa.Array, seed: int) -> NDArray[np.uint64]:
     """Hash the ids for the random arm, and make sure that none occurs twice."""
-    from zooactive.acquisition.id_hashes import hash_arrow_ids
+    from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
     hashes = hash_arrow_ids(ids, purpose="random-arm", seed=seed)
     ordered = np.sort(hashes)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.entropy import predictive_entropy
-from zooactive.acquisition.one_vote import one_vote_information
-from zooactive.acquisition.variance import draw_variance
-from zooactive.errors import AcquisitionError
+from zooactive.acquisition.scores.entropy import predictive_entropy
+from zooactive.acquisition.scores.one_vote import one_vote_information
+from zooactive.acquisition.scores.variance import draw_variance
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 

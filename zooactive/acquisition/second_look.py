@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.clicks import expected_clicks
 from zooactive.acquisition.eligible import Eligible
-from zooactive.acquisition.epig import epig
 from zooactive.acquisition.pool import Pool, PosteriorPool, gather
-from zooactive.acquisition.tree_information import information_by_question, mutual_information
-from zooactive.errors import AcquisitionError
+from zooactive.acquisition.scores.clicks import expected_clicks
+from zooactive.acquisition.scores.epig import epig
+from zooactive.acquisition.scores.tree_information import information_by_question, mutual_information
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 
 _TARGET_SAMPLE, _TARGET_SAMPLE_OF_ALL = 500, 100
@@ -98,7 +98,7 @@ def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> di
 
 def _target_sample(pool: Pool, eligible: Eligible, most: int, seed: int) -> Posterior:
     """Posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
-    from zooactive.acquisition.id_hashes import hash_arrow_ids
+    from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
     hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=seed)
     size = min(most, len(eligible))

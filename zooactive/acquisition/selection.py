@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from zooactive.acquisition.eligible import Eligible, screen
 from zooactive.acquisition.pool import SCREENS, Pool, as_pool
 from zooactive.acquisition.second_look import Reason, look_closer, reasons_of
-from zooactive.errors import AcquisitionError, did_you_mean
-from zooactive.hashing import gumbel_from_ids
+from zooactive.foundation.errors import AcquisitionError, did_you_mean
+from zooactive.foundation.hashing import gumbel_from_ids
 from zooactive.posterior import Posterior
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _shortlist(eligible: Eligible, stays: NDArray[np.bool_], size: int, seed: in
     For a galaxy of the random arm: whether it would have been on the shortlist, had it stayed. Ties at the threshold
     are cut by a hash that is not the selection's noise, which must stay independent of who is on the shortlist.
     """
-    from zooactive.acquisition.id_hashes import hash_arrow_ids
+    from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
     candidates = eligible.screened[stays]
     if len(candidates) < size:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zooactive.errors import AcquisitionError
-from zooactive.writing import aside, write_how
+from zooactive.foundation.errors import AcquisitionError
+from zooactive.foundation.writing import aside, write_how
 
 if TYPE_CHECKING:
     import pandas as pd

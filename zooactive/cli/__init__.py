@@ -1,4 +1,7 @@
-"""The command line: one file a command. Data goes to stdout, everything else to stderr."""
+"""The command line: one file a command; options in, tables out, no decisions.
+
+Data goes to stdout, everything else to stderr.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zooactive.errors import ZooactiveError
+from zooactive.foundation.errors import ZooactiveError
 
 
 class Commands(TyperGroup):

@@ -39,11 +39,10 @@ def command(
     )
     validation = place.split_survey()[1]
     start_networks()
-    from zooactive.errors import ModelError
+    from zooactive.foundation.errors import ModelError
     from zooactive.models import load_model
-    from zooactive.models.saved_form import model_folder
-    from zooactive.prediction import calibrate
-    from zooactive.tree_files import BUNDLED
+    from zooactive.models.saved_form import BUNDLED, model_folder
+    from zooactive.training import calibrate
 
     if place.model.folder.name == BUNDLED and not place.model.folder.exists():
         raise ModelError("the bundled encoder stays as it is; train or fine-tune a model of your own")

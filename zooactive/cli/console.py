@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zooactive.errors import did_you_mean
+from zooactive.foundation.errors import did_you_mean
+from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
 
     from zooactive.workspace import Workspace
 
-# The names are written here too, so that options are checked, and help is given, without loading any network.
-BACKBONES = (
-    "efficientnet_b0",
-    "efficientnet_b0_imagenet",
-    "efficientnet_b0_timm",
-    "efficientnet_lite0",
-    "resnet26",
-    "small_cnn",
-)
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _WIDTH_OF_A_FILE = 160
 
 
@@ -119,6 +110,15 @@ def start_networks() -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(silence)
+
+
+def start_task(place: Workspace, task: str, *, predictions: Path | None) -> None:
+    """Get ready to predict for a fine-tuned task where no predictions are given; one never learnt is refused first."""
+    from zooactive.workspace.finetuned import task_folder
+
+    task_folder(place, task)
+    if predictions is None:
+        start_networks()
 
 
 _warned: set[str] = set()

@@ -47,10 +47,10 @@ def command(
 
 
 def _make_workspace(folder: Path, epochs: int) -> None:
-    from zooactive.errors import WorkspaceError
-    from zooactive.tree_files import catalogs_folder
-    from zooactive.workspace_template import write_workspace
-    from zooactive.writing import aside, explained
+    from zooactive.foundation.catalogs import catalogs_folder
+    from zooactive.foundation.errors import WorkspaceError
+    from zooactive.foundation.writing import aside, explained
+    from zooactive.workspace.template import write_workspace
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WorkspaceError(f"{folder} is there already; delete it, or name another folder (`zooactive demo FOLDER`)")

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.evaluation import Evaluation
-    from zooactive.workspace import Workspace
-    from zooactive.workspace_merits import WorkspaceMerits
 
 ByOption = Annotated[
     list[str] | None,
@@ -64,7 +62,7 @@ def command(
     )
     folder = place.folder / "evaluation" if out is None and not place.model.folder.exists() else out or place.model.folder
     start_networks()
-    from zooactive.workspace_merits import evaluate_workspace
+    from zooactive.workspace.evaluate import evaluate_workspace, write_merits
 
     with progress_bar("predicting the test galaxies", len(place.split_survey()[2])) as progress:
         found = evaluate_workspace(place, by=by, progress=progress)
@@ -83,36 +81,6 @@ def command(
         "answer's precision, recall and F1, the confusion matrices, coverage and reliability. Rows of the first table count "
         "galaxies of which at least half of the volunteers were asked the question.",
         command_line("predict", workspace=workspace, model=model),
-    )
-
-
-def write_merits(found: WorkspaceMerits, place: Workspace, folder: Path) -> None:
-    """Write ``evaluation.csv``, ``.json`` and ``.html`` into a folder, and how they were made beside them."""
-    from zooactive.report import write_report
-    from zooactive.report.merits import evaluation_findings
-    from zooactive.report.run import how_of
-    from zooactive.writing import aside, make_folder, write_how, write_json
-
-    merits = found.merits
-    make_folder(folder)
-    target = folder / "evaluation.csv"
-    with aside(target) as temporary:
-        merits.questions.to_csv(temporary, index=False)
-    write_json(target.with_suffix(".json"), merits.to_dict())
-    numbers = {key: value for key, value in merits.to_dict().items() if not isinstance(value, list)}
-    write_how(target, command="evaluate", options=numbers, inputs={"model": found.fingerprint})
-    write_report(
-        target.with_suffix(".html"),
-        title=f"How good is {place.model.folder.name}?",
-        lead=f"Measured on {merits.galaxies:,} galaxies of {Path(found.test.source).name} that it has not learnt from.",
-        facts=[
-            ("galaxies in the training part", f"{found.learnt_from:,}"),
-            ("test galaxies", f"{merits.galaxies:,}"),
-            ("nats a galaxy", f"{merits.likelihood:.2f}"),
-            ("without images", f"{merits.constant_likelihood:.2f}"),
-        ],
-        findings=evaluation_findings(merits, found.posterior, found.votes, uncalibrated=found.uncalibrated),
-        how={"evaluate": how_of(target)},
     )
 
 
@@ -154,7 +122,7 @@ def _people(number: float) -> str:
 
 def _by_column(merits: Evaluation) -> pd.DataFrame:
     """The first question of the tree, in bins; the others are in the page and the JSON."""
-    from zooactive.fraction_merits import bin_names
+    from zooactive.evaluation.fractions import bin_names
 
     first = merits.by_column[merits.by_column["question"] == merits.by_column["question"].iloc[0]]
     table: pd.DataFrame = first[["question", "galaxies", "accuracy", "baseline", "deviation"]].reset_index(drop=True)

@@ -59,8 +59,8 @@ def command(
         acquire={"out": selection},
     )
     from zooactive.acquisition.selection_files import read_selection
+    from zooactive.foundation.writing import file_hash, write_how
     from zooactive.labels.subjects import write_subjects
-    from zooactive.writing import file_hash, write_how
 
     chosen = place.acquire.out
     folder = out or place.folder / "subjects"

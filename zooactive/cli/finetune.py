@@ -29,16 +29,16 @@ from zooactive.cli.console import (
     progress_bar,
     start_networks,
 )
-from zooactive.errors import TrainingError
-from zooactive.writing import make_folder
+from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.vocabulary import POLICIES
+from zooactive.foundation.writing import make_folder
 
 if TYPE_CHECKING:
-    from zooactive.finetune_config import FinetuneConfig
-    from zooactive.finetuned_model import FinetunedModel
-    from zooactive.tasks import Task
-    from zooactive.workspace import TaskLabels, Workspace
+    from zooactive.training.finetuning import FinetuneConfig, FinetunedModel
+    from zooactive.training.finetuning.tasks import Task
+    from zooactive.workspace import Workspace
+    from zooactive.workspace.sections import TaskLabels
 
-POLICIES = ("head", "last", "staged", "all")
 
 TaskOption = Annotated[
     str | None, typer.Option(help="The question: a task's name or its .toml file (default: rings).", show_default=False)
@@ -103,7 +103,7 @@ def command(
     place = open_workspace(workspace, model={"folder": model})
     import pandas as pd
 
-    from zooactive.tasks import folder_name
+    from zooactive.training.finetuning.tasks import folder_name
 
     name = task or column or "rings"
     settings = _settings(
@@ -148,9 +148,9 @@ def command(
 
 def _learn(start: Path, settings: TaskLabels, task: Task, config: FinetuneConfig, folder: Path) -> FinetunedModel:
     """Fine-tune, and write the result into a folder."""
-    from zooactive.finetuning import finetune
+    from zooactive.foundation.writing import file_hash, write_how
     from zooactive.models import load_model
-    from zooactive.writing import file_hash, write_how
+    from zooactive.training.finetuning import finetune
 
     labels, images = settings.labels, settings.images
     assert labels is not None
@@ -186,7 +186,7 @@ def _how_measured(galaxies: int, merits: dict[str, float], config: FinetuneConfi
 
 def _config(settings: TaskLabels, **options: Any) -> FinetuneConfig:
     """The options, then what the workspace says, then the defaults."""
-    from zooactive.finetune_config import FinetuneConfig
+    from zooactive.training.finetuning import FinetuneConfig
 
     names = ("policy", "folds", "prevalence", "unfreeze_epochs")
     said = {name: getattr(settings, name) for name in names}
@@ -199,7 +199,7 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _encoder_of(place: Workspace, model: Path | None) -> Path:
     """What to start from: a model that is named or that the workspace has trained, else what comes with zooactive."""
-    from zooactive.tree_files import BUNDLED
+    from zooactive.models.saved_form import BUNDLED
 
     if model is not None or place.model.folder.exists():
         return place.model.folder
@@ -211,9 +211,9 @@ def _settings(
     place: Workspace, name: str, *, labels: Path | None, images: Path | None, **columns: float | str | None
 ) -> TaskLabels:
     """What the workspace says about a task, options in its place; the task and its labels are known afterwards."""
-    from zooactive.errors import WorkspaceError
-    from zooactive.tasks import load_task
-    from zooactive.workspace import FILE, TaskLabels
+    from zooactive.foundation.errors import WorkspaceError
+    from zooactive.training.finetuning.tasks import load_task
+    from zooactive.workspace.sections import FILE, TaskLabels
 
     known = place.tasks.get(name, TaskLabels())
     settings = replace(

@@ -42,9 +42,9 @@ def write_list(
 
     The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture.
     """
-    from zooactive.images import Preprocessing
-    from zooactive.plots.galaxies import gallery
-    from zooactive.writing import aside, make_folder
+    from zooactive.catalogue import Preprocessing
+    from zooactive.foundation.writing import aside, make_folder
+    from zooactive.report.plots import gallery
 
     picture = picture or target.with_suffix(".png")
     make_folder(target.parent)

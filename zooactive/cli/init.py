@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import BACKBONES, IdOption, ImagesOption, be_brief, last_line, note, one_of
+from zooactive.cli.console import IdOption, ImagesOption, be_brief, last_line, note, one_of
+from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -37,8 +38,9 @@ def command(
     ] = None,
 ) -> None:
     """Write a commented zooactive.toml, after a look at the catalogue it names."""
-    from zooactive.workspace import Pool, Survey, Workspace
-    from zooactive.workspace_template import write_workspace
+    from zooactive.workspace import Workspace
+    from zooactive.workspace.sections import Pool, Survey
+    from zooactive.workspace.template import write_workspace
 
     be_brief()
     own_tree = str(Path(tree).resolve()) if tree.endswith(".toml") else tree

@@ -21,6 +21,7 @@ from zooactive.cli.console import (
     progress_bar,
     start_networks,
 )
+from zooactive.foundation.vocabulary import STRATEGIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,6 @@ app = typer.Typer(
     no_args_is_help=True, help="Play rounds with volunteers: ask for galaxies, tell their votes; or rehearse them first."
 )
 
-STRATEGIES = ("mutual_information", "one_vote", "entropy", "variance", "epig", "diversity", "random")
 LEARNERS = ("network", "head")
 
 FolderOption = Annotated[Path | None, typer.Option(help="Folder of the rounds.", show_default=False)]
@@ -100,7 +100,7 @@ def tell(
 @app.command()
 def status(workspace: WorkspaceOption = None, folder: FolderOption = None, json: JsonOption = False) -> None:
     """Show the rounds so far: what they cost, how good the model was, and what the votes told."""
-    from zooactive.errors import WorkspaceError
+    from zooactive.foundation.errors import WorkspaceError
     from zooactive.loop.rounds import history_of
 
     place = _place(workspace, folder, None)
@@ -135,7 +135,7 @@ def rehearse(
     place = _place(workspace, None, learner).with_options(acquire={"n": n})
     start_networks()
     from zooactive.loop import draw_votes, rehearse
-    from zooactive.loop.of_workspace import config_of, learner_of, survey_parts
+    from zooactive.workspace.loop import config_of, learner_of, survey_parts
 
     place = replace(place, survey=replace(place.survey, rehearsal=None))
     galaxies, test = survey_parts(place)
@@ -174,7 +174,7 @@ def _place(workspace: Path | None, folder: Path | None, learner: str | None) -> 
 
 
 def _open(place: Workspace) -> Loop:
-    from zooactive.loop.of_workspace import open_loop
+    from zooactive.workspace.loop import open_loop
 
     def told(epoch: int, losses: dict[str, float]) -> None:
         note(f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats a galaxy")
@@ -233,10 +233,10 @@ def _say_when_to_stop(loop: Loop) -> None:
 
 def _draw(table: pd.DataFrame, path: Path) -> None:
     """Likelihood and accuracy against galaxies and against clicks."""
+    from zooactive.foundation.writing import aside
     from zooactive.loop import learning_curves
-    from zooactive.plots import strategy_curves
-    from zooactive.plots.style import paper
-    from zooactive.writing import aside
+    from zooactive.report.plots import strategy_curves
+    from zooactive.report.plots.style import paper
 
     figure = paper(9, 7, layout="constrained")
     for row, merit in zip(figure.subplots(2, 2), ("test_likelihood", "test_accuracy"), strict=True):
@@ -250,8 +250,8 @@ def _report(table: pd.DataFrame, out: Path, *, as_json: bool) -> None:
     """Print and draw what a rehearsal found."""
     import pandas as pd
 
+    from zooactive.foundation.writing import aside
     from zooactive.loop import label_efficiency
-    from zooactive.writing import aside
 
     merits = {"test_likelihood": False, "test_accuracy": True}
     if table["strategy"].nunique() > 1 and (table["strategy"] == "random").any():

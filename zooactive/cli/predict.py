@@ -23,20 +23,12 @@ from zooactive.cli.console import (
     progress_bar,
     start_networks,
 )
-from zooactive.errors import did_you_mean
-from zooactive.writing import make_folder
+from zooactive.foundation.vocabulary import DRAWS, ENGINES, KEEPS
+from zooactive.foundation.writing import make_folder
 
 if TYPE_CHECKING:
-    from zooactive.catalogue import Catalogue
-    from zooactive.models import GalaxyModel, LinearDraws
-    from zooactive.prediction import Predictions
-    from zooactive.workspace import Workspace
+    pass
 
-DRAWS = ("dropout", "laplace", "ensemble")
-
-KEEPS = ("means", "summaries", "embeddings", "draws")
-
-ENGINES = ("local", "ray")
 
 DrawsOption = Annotated[
     str | None,
@@ -113,87 +105,18 @@ def command(
             "address": address,
         },
     )
-    galaxies = _stored(stored, place) if stored is not None else place.read_pool()
+    from zooactive.workspace.predict import fitted_draws, predict_pool, stored_embeddings
+
+    galaxies = stored_embeddings(place, stored) if stored is not None else place.read_pool()
     make_folder(place.pool.predictions)
     start_networks()
     from zooactive.models import load_model
 
     pool = place.pool
     network = load_model(place.model.folder)
-    predicted = predict_pool(place, galaxies, network, None if pool.draws_from == "dropout" else _fitted(place, network))
+    draws_from_fit = fitted_draws(place, network, progress=progress_bar)
+    predicted = predict_pool(place, galaxies, network, draws_from_fit, progress=progress_bar, tell=note)
     last_line(
         f"{predicted} galaxies, {pool.draws} draws by {pool.draws_from}: {pool.predictions}",
         command_line("acquire", workspace=workspace, predictions=out, n=place.acquire.n),
     )
-
-
-def predict_pool(
-    place: Workspace, galaxies: Catalogue | Predictions, network: GalaxyModel, draws_from: LinearDraws | None = None
-) -> int:
-    """Predict galaxies into the pool's folder as the workspace says, or finish that, and return how many there are.
-
-    Of stored predictions the embeddings are taken.
-    """
-    from zooactive.errors import WorkspaceError
-    from zooactive.prediction import RayEngine, predict
-
-    pool = place.pool
-    if pool.engine not in ENGINES:
-        raise WorkspaceError(
-            f"engine = '{pool.engine}' under [pool].{did_you_mean(pool.engine, ENGINES)} Use one of {', '.join(ENGINES)}"
-        )
-    if pool.engine == "local" and (pool.workers, pool.address) != (None, None):
-        raise WorkspaceError("workers and an address are Ray's; give --engine ray with them, or leave them away")
-    with progress_bar("predicting", len(galaxies)) as progress:
-        stored = predict(
-            network,
-            galaxies,
-            out=pool.predictions,
-            draws=pool.draws,
-            seed=pool.seed,
-            batch_size=pool.batch_size,
-            draws_from=draws_from,
-            keep=pool.keep,
-            max_failures=pool.max_failures,
-            engine=RayEngine(pool.workers, pool.address) if pool.engine == "ray" else None,
-            progress=progress,
-        )
-    failures = len(stored.failures())
-    if failures:
-        note(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
-    return len(stored)
-
-
-def _stored(folder: Path, place: Workspace) -> Predictions:
-    from zooactive.errors import PosteriorError
-    from zooactive.prediction import open_predictions
-
-    if folder.resolve() == place.pool.predictions.resolve():
-        raise PosteriorError(f"{folder} would be written over while it is read; give another folder with --out")
-    return open_predictions(folder)
-
-
-def _fitted(place: Workspace, network: GalaxyModel) -> LinearDraws:
-    """Fit the draws to the survey's galaxies, or take those that were fitted to this model before."""
-    from zooactive.errors import WorkspaceError
-    from zooactive.models import load_draws
-    from zooactive.prediction import fit_draws
-
-    kind, pool = place.pool.draws_from, place.pool
-    if kind not in DRAWS:
-        raise WorkspaceError(f"draws_from = '{kind}' under [pool].{did_you_mean(kind, DRAWS)} Use one of {', '.join(DRAWS)}")
-    kept = place.model.folder / f"draws-{kind}-{network.fingerprint()[:8]}.npz"
-    if kept.exists():
-        return load_draws(kept)
-    learning, validation, _ = place.split_survey()
-    with progress_bar(f"fitting {kind}", int(learning.labelled.sum() + validation.labelled.sum())) as progress:
-        fitted = fit_draws(
-            network,
-            learning,
-            validation=validation,
-            kind=kind,  # type: ignore[arg-type]
-            batch_size=pool.batch_size,
-            progress=progress,
-        )
-    fitted.save(kept)
-    return fitted

@@ -40,8 +40,8 @@ def command(
     ] = None,
 ) -> None:
     """Check every row and image of a catalogue and pack them into Parquet shards at the model's size."""
-    from zooactive.shards import write_shards
-    from zooactive.writing import file_hash, make_folder, write_how
+    from zooactive.catalogue.shards import write_shards
+    from zooactive.foundation.writing import file_hash, make_folder, write_how
 
     place = open_workspace(
         workspace,

@@ -18,7 +18,7 @@ from zooactive.cli.console import (
     open_workspace,
     start_networks,
 )
-from zooactive.writing import make_folder
+from zooactive.foundation.writing import make_folder
 
 
 def command(
@@ -44,7 +44,7 @@ def command(
     target = out or place.folder / "report.html"
     make_folder(target.parent)
     start_networks()
-    from zooactive.report.run import report_workspace
+    from zooactive.workspace.report import report_workspace
 
     page = report_workspace(place, target)
     last_line(f"The page is written: open {page}", "show the selection to volunteers, add their votes, and train again")

@@ -78,9 +78,9 @@ def command(
 
 
 def _find(galaxy: str, place: Workspace) -> Catalogue:
-    from zooactive.catalogue import single_image
-    from zooactive.cutouts import IMAGE_SUFFIXES
-    from zooactive.errors import CatalogueError
+    from zooactive.catalogue.find_images import IMAGE_SUFFIXES
+    from zooactive.catalogue.reading import single_image
+    from zooactive.foundation.errors import CatalogueError
 
     if Path(galaxy).is_file():
         return single_image(galaxy)
@@ -100,9 +100,9 @@ def _find(galaxy: str, place: Workspace) -> Catalogue:
 
 def _draw_maps(network: GalaxyModel, one: Catalogue, path: Path) -> None:
     """Draw what the network looks for, and what it finds in the one galaxy."""
-    from zooactive.models.layer_maps import feature_maps, first_filters
-    from zooactive.plots.filters import network_view
-    from zooactive.writing import aside
+    from zooactive.foundation.writing import aside
+    from zooactive.models import feature_maps, first_filters
+    from zooactive.report.plots import network_view
 
     pixels = one.decode(network.preprocessing)[0][0]
     figure = network_view(first_filters(network), feature_maps(network, pixels), image=pixels, title=str(one.ids[0]))

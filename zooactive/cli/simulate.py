@@ -27,8 +27,9 @@ def sky(
 ) -> None:
     """Draw galaxies of many kinds: images, votes, the true probability of each answer, and the wording of a workflow."""
     be_brief()
-    from zooactive.simulate.sky import TREE, write_sky
-    from zooactive.writing import write_how
+    from zooactive.foundation.writing import write_how
+    from zooactive.labels.simulate import write_sky
+    from zooactive.labels.simulate.sky import TREE
 
     options = {"n": n, "size": size, "volunteers": volunteers, "labelled": labelled, "seed": seed}
     table = write_sky(folder, n, seed=seed, size=size, volunteers=volunteers, labelled=labelled)
@@ -60,11 +61,10 @@ def crowd(
     be_brief()
     import pandas as pd
 
-    from zooactive.errors import CatalogueError
-    from zooactive.labels.wording import load_wording
-    from zooactive.simulate.crowd import Crowd
-    from zooactive.simulate.export import write_export
-    from zooactive.writing import file_hash, write_how
+    from zooactive.foundation.errors import CatalogueError
+    from zooactive.foundation.writing import file_hash, write_how
+    from zooactive.labels import load_wording
+    from zooactive.labels.simulate import Crowd, write_export
 
     def read(path: Path, **options: object) -> pd.DataFrame:
         try:

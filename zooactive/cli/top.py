@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,23 +16,15 @@ from zooactive.cli.console import (
     WorkspaceOption,
     command_line,
     last_line,
+    note,
+    one_of,
     open_workspace,
     print_table,
+    progress_bar,
+    start_task,
 )
 from zooactive.cli.gallery import GalleryOption, write_list
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from zooactive.prediction import Predictions
-
-
-class Most(StrEnum):
-    """What the galaxies at the top have most of."""
-
-    CERTAIN = "certain"
-    UNCERTAIN = "uncertain"
-    INFORMATIVE = "informative"
+from zooactive.foundation.vocabulary import MOST
 
 
 def command(
@@ -55,12 +46,13 @@ def command(
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 48,
     most: Annotated[
-        Most,
+        str,
         typer.Option(
+            callback=one_of(MOST, "order"),
             help="Surest of the answer, least sure how many would give it, or those whose next vote would tell the model "
-            "most."
+            "most.",
         ),
-    ] = Most.CERTAIN,
+    ] = "certain",
     lowest: Annotated[bool, typer.Option("--lowest", help="Those of which it is least expected.")] = False,
     out: Annotated[Path | None, typer.Option(help="The table, .csv (default: top-ANSWER.csv).", show_default=False)] = None,
     gallery: GalleryOption = None,
@@ -73,7 +65,7 @@ def command(
     """
     if argument is not None and option is not None and argument != option:
         raise typer.BadParameter(f"the answers {argument} and {option} are asked for; give one")
-    if lowest and most is not Most.CERTAIN:
+    if lowest and most != "certain":
         raise typer.BadParameter(f"--lowest and --most {most} do not go together; give one")
     answer = argument if argument is not None else option
     place = open_workspace(
@@ -82,17 +74,19 @@ def command(
         pool={"predictions": predictions, "catalogue": catalogue, "images": images},
     )
     if task is not None:
-        from zooactive.cli.of_task import as_task
+        from zooactive.workspace.finetuned import as_task
 
-        place = as_task(place, task, predictions=predictions)
+        start_task(place, task, predictions=predictions)
+        place = as_task(place, task, predictions=predictions, progress=progress_bar, tell=note)
     from zooactive.prediction import open_predictions
+    from zooactive.prediction.top import best
 
     stored = open_predictions(place.pool.predictions)
     column = stored.tree.columns[0] if answer is None else stored.tree.resolve(answer)
     table = best(stored, column, n, lowest=lowest, most=most)
-    target = out or place.folder / (f"top-{column}.csv" if most is Most.CERTAIN else f"top-{column}-{most}.csv")
+    target = out or place.folder / (f"top-{column}.csv" if most == "certain" else f"top-{column}-{most}.csv")
     captions = [f"{row.id}\n{row.fraction:.2f} ({row.low:.2f} to {row.high:.2f})" for row in table.itertuples(index=False)]
-    if most is Most.INFORMATIVE:
+    if most == "informative":
         captions = [f"{row.id}\n{row.fraction:.2f}, {row.information:.2g} nats" for row in table.itertuples(index=False)]
     picture = write_list(table, captions, place, target, gallery)
     print_table(table if json else table.head(10), as_json=json)
@@ -100,51 +94,3 @@ def command(
         f"{len(table)} galaxies: {target}, drawn in {picture}",
         command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",
     )
-
-
-def best(stored: Predictions, column: str, n: int, *, lowest: bool = False, most: Most = Most.CERTAIN) -> pd.DataFrame:
-    """Return the n galaxies with the largest share of all volunteers expected to give an answer, or the most doubt of it.
-
-    Returns
-    -------
-    DataFrame
-        rank, id, ``share`` of all volunteers, and of those asked ``fraction``, ``low`` and ``high`` (NaN where no interval
-        is kept); of the most uncertain also ``deviation``, the standard deviation of the fraction, and of the most
-        informative ``information``, the nats that one vote on the question is expected to tell about the network, each
-        times the share of volunteers who are asked. Equals stand in the order of ids.
-
-    Raises
-    ------
-    PosteriorError
-        When doubt is asked for and the predictions keep neither embeddings nor concentrations.
-    """
-    table = stored.table()
-    question = stored.tree.question_of(column).name
-    found = table[["id"]].assign(
-        share=table[column].astype(float) * table[f"asked_{question}"].astype(float),
-        fraction=table[column],
-        low=table.get(f"{column}_low", float("nan")),
-        high=table.get(f"{column}_high", float("nan")),
-    )
-    by = "share"
-    if most is not Most.CERTAIN:
-        by = "deviation" if most is Most.UNCERTAIN else "information"
-        found[by] = found["id"].map(_doubts(stored, column, most))
-    found = found.sort_values([by, "id"], ascending=[lowest, True], kind="stable").head(n).reset_index(drop=True)
-    found.insert(0, "rank", found.index + 1)
-    return found
-
-
-def _doubts(stored: Predictions, column: str, most: Most) -> dict[str, float]:
-    """How unsure each galaxy's answer is, or what one vote on its question would tell: a part of the pool at a time."""
-    tree = stored.tree
-    question, answer = tree.questions.index(tree.question_of(column)), tree.columns.index(column)
-    doubts: dict[str, float] = {}
-    for part in stored:
-        asked = part.asked()[:, question]
-        if most is Most.UNCERTAIN:
-            doubt = part.variance()[:, answer] ** 0.5
-        else:
-            doubt = part.vote_entropy().epistemic[:, question]
-        doubts |= dict(zip(part.ids.tolist(), (doubt * asked).tolist(), strict=True))
-    return doubts

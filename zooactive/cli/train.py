@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zooactive.cli.console import (
-    PRECISIONS,
     BackboneOption,
     BatchSizeOption,
     CatalogueOption,
@@ -30,13 +29,13 @@ from zooactive.cli.console import (
     progress_bar,
     start_networks,
 )
-from zooactive.writing import make_folder
+from zooactive.foundation.vocabulary import PRECISIONS
+from zooactive.foundation.writing import make_folder
 
 if TYPE_CHECKING:
-    from zooactive.augmentation import Augmentation
     from zooactive.catalogue import Catalogue
-    from zooactive.recipes import Network, Recipe
-    from zooactive.training_config import TrainingConfig
+    from zooactive.models.config import Network
+    from zooactive.training import Augmentation, Recipe, TrainingConfig
     from zooactive.workspace import Workspace
 
 
@@ -100,8 +99,8 @@ def command(
         note(line)
     make_folder(network.folder)
     start_networks()
-    from zooactive.dataset import on_every_device
     from zooactive.training import train
+    from zooactive.training.devices import on_every_device
 
     assert learning.tree is not None
     with on_every_device(), progress_bar("training, epochs", place.training.epochs) as progress:
@@ -189,7 +188,7 @@ def _list(*parts: str) -> str:
 
 def _galaxies(place: Workspace) -> tuple[Catalogue, Catalogue | None]:
     """The galaxies to learn from, and those that choose the best epoch where there are any."""
-    from zooactive.errors import WorkspaceError
+    from zooactive.foundation.errors import WorkspaceError
 
     learning, validation, test = place.split_survey()
     numbers = [int(part.labelled.sum()) for part in (learning, validation, test)]

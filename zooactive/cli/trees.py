@@ -19,7 +19,7 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """List the decision trees, or draw one in the terminal."""
-    from zooactive.tree_files import load_tree
+    from zooactive.tree import load_tree
 
     if name is None:
         _list(as_json=json)
@@ -41,7 +41,7 @@ def command(
 def _list(*, as_json: bool) -> None:
     import pandas as pd
 
-    from zooactive.tree_files import list_trees, load_tree
+    from zooactive.tree import list_trees, load_tree
 
     rows = [
         {"tree": tree.name, "survey": tree.title, "questions": len(tree.questions), "answers": len(tree.columns)}

@@ -12,7 +12,7 @@ from zooactive.cli.console import IdOption, JsonOption, TreeOption, be_brief, la
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.tables import GalaxyTable
+    from zooactive.catalogue.tables import GalaxyTable
     from zooactive.tree import DecisionTree
 
 
@@ -53,8 +53,8 @@ def command(
     be_brief()
     import pandas as pd
 
+    from zooactive.foundation.writing import file_hash, make_folder, write_how
     from zooactive.labels import Dropped, find_sources
-    from zooactive.writing import file_hash, make_folder, write_how
 
     sources = find_sources(files, wording=wording, tree=tree, subjects=subjects)
     table = None if catalogue is None else _read_catalogue(catalogue, id_column, sources.tree, out)
@@ -78,8 +78,8 @@ def command(
 
 def _read_catalogue(catalogue: Path, id_column: str | None, tree: DecisionTree, out: Path) -> GalaxyTable:
     """Read the table that votes are added to, if that can be done again and gives counts."""
-    from zooactive.errors import CatalogueError
-    from zooactive.tables import read_table
+    from zooactive.catalogue.tables import read_table
+    from zooactive.foundation.errors import CatalogueError
 
     if catalogue.resolve() == out.resolve():
         raise CatalogueError(f"the votes would be added to {catalogue} again the next time; give another --out")
@@ -92,8 +92,8 @@ def _read_catalogue(catalogue: Path, id_column: str | None, tree: DecisionTree, 
 
 def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path) -> int:
     """Write the votes, or a table with them; return how many galaxies with votes the table lacks."""
+    from zooactive.foundation.writing import aside
     from zooactive.labels.ledger import add_votes
-    from zooactive.writing import aside
 
     result, strangers = votes, 0
     if table is not None:

@@ -1,4 +1,4 @@
-"""Where new votes come from: classifications of volunteers, as the Zooniverse exports them, and totals of them."""
+"""Where new votes come from: volunteers on the Zooniverse, tables of totals, and a simulated crowd on a simulated sky."""
 
 from __future__ import annotations
 

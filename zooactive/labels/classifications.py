@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from zooactive.foundation.parsing import from_json
 from zooactive.labels.rows import places_of, rows_of
 from zooactive.labels.wording import Wording, WorkflowWording, plain, version_of
-from zooactive.plain_values import from_json
 
 COLUMNS = (
     "classification_id", "user_name", "user_ip", "workflow_id", "workflow_version", "created_at", "annotations",

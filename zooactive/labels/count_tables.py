@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zooactive.errors import CatalogueError
+from zooactive.catalogue.tables import read_table
+from zooactive.catalogue.votes import read_votes
+from zooactive.foundation.errors import CatalogueError
 from zooactive.labels.classifications import Dropped
 from zooactive.labels.totals import as_votes
-from zooactive.tables import read_table
 from zooactive.tree import DecisionTree
-from zooactive.votes import read_votes
 
 
 def read_counts(

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zooactive.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.writing import aside, make_folder
 from zooactive.labels.classifications import Classification, Dropped
 from zooactive.tree import DecisionTree
-from zooactive.writing import aside, make_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zooactive.errors import CatalogueError, UploadError
+from zooactive.foundation.errors import CatalogueError, UploadError
 
 _JOINED_AT_ONCE = 10
 _CREDENTIALS = (("PANOPTES_USERNAME", "PANOPTES_PASSWORD"), ("PANOPTES_CLIENT_ID", "PANOPTES_CLIENT_SECRET"))

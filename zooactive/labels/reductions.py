@@ -21,13 +21,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zooactive.foundation.parsing import from_json
 from zooactive.labels.classifications import Dropped, Unusable
 from zooactive.labels.rows import places_of, rows_of
 from zooactive.labels.slugs import Slugs
 from zooactive.labels.subject_export import SubjectExport
 from zooactive.labels.totals import as_votes, drop_unreachable
 from zooactive.labels.wording import Wording
-from zooactive.plain_values import from_json
 
 COLUMNS = ("subject_id", "workflow_id", "task", "reducer")
 _WHAT = "a reduction of the question reducer of panoptes-aggregation"

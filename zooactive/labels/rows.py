@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-from zooactive.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError
 
 
 def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Generator[tuple[int, list[str]], None, None]:

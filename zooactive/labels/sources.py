@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zooactive.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError
 from zooactive.labels.classifications import Dropped, read_export
 from zooactive.labels.count_tables import read_counts
 from zooactive.labels.ledger import Ledger
@@ -17,8 +17,7 @@ from zooactive.labels.reductions import read_reductions
 from zooactive.labels.rows import rows_of
 from zooactive.labels.subject_export import SubjectExport
 from zooactive.labels.wording import Wording, load_wording
-from zooactive.tree import DecisionTree
-from zooactive.tree_files import load_tree
+from zooactive.tree import DecisionTree, load_tree
 
 _BINARY = (".parquet", ".pq", ".fits", ".fit", ".xml", ".vot")  # tables without a first line to look at
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zooactive.foundation.parsing import from_json
 from zooactive.labels.classifications import Dropped, Unusable, galaxy_in
 from zooactive.labels.rows import places_of, rows_of
 from zooactive.labels.wording import Wording
-from zooactive.plain_values import from_json
 
 _COLUMNS = ("subject_id", "metadata")
 _WHAT = "a subject export of the Zooniverse (Data exports)"

@@ -14,12 +14,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zooactive.addresses import RemoteImage
-from zooactive.catalogue import Catalogue
-from zooactive.errors import CatalogueError, ImageError, did_you_mean
-from zooactive.images import ImageSource, Preprocessing, decode, encode_png
-from zooactive.stored_images import StoredImage
-from zooactive.writing import aside, make_folder
+from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.catalogue.images import ImageSource, decode, encode_png
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.foundation.addresses import RemoteImage
+from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
+from zooactive.foundation.writing import aside, make_folder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zooactive.labels.classifications import Dropped
 from zooactive.tree import DecisionTree
 
-_ROUNDING = 1 + 1e-6  # votes; what `zooactive.votes` takes for rounding in tables
+_ROUNDING = 1 + 1e-6  # votes; what `zooactive.catalogue.votes` takes for rounding in tables
 
 
 def drop_unreachable(counts: NDArray[np.float64], galaxies: Sequence[str], tree: DecisionTree, dropped: Dropped) -> None:

@@ -26,11 +26,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from zooactive.errors import CatalogueError, TreeError, did_you_mean
-from zooactive.plain_values import from_toml
-from zooactive.tables import ID_COLUMNS
-from zooactive.tree import DecisionTree
-from zooactive.tree_files import load_tree
+from zooactive.catalogue.tables import ID_COLUMNS
+from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean
+from zooactive.foundation.parsing import from_toml
+from zooactive.tree import DecisionTree, load_tree
 
 _PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")

@@ -1,8 +1,9 @@
-"""The loop with volunteers: rounds of asking and telling, and rehearsals that show whether they pay."""
+"""Rounds with volunteers: ask, tell, learn, stop; and rehearsals that show whether they pay."""
 
 from __future__ import annotations
 
-from zooactive.loop.config import STRATEGIES, LoopConfig
+from zooactive.foundation.vocabulary import STRATEGIES
+from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import HeadLearner, Learner, NetworkLearner
 from zooactive.loop.oracle import draw_votes, vote_table
 from zooactive.loop.rehearsal import label_efficiency, learning_curves, rehearse

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zooactive.errors import AcquisitionError, did_you_mean
-
-STRATEGIES = ("mutual_information", "one_vote", "entropy", "variance", "epig", "diversity", "random")
-"""The scores of `zooactive.acquire`, and "diversity": of three times as many galaxies with much information, those that do
-not look alike."""
+from zooactive.foundation.errors import AcquisitionError, did_you_mean
+from zooactive.foundation.vocabulary import STRATEGIES
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
-from zooactive.errors import TrainingError
-from zooactive.models.bayesian_head import FeatureAxes, find_axes
-from zooactive.models.draws_files import load_draws
-from zooactive.models.laplace_head import LaplaceHead
+from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.writing import write_json
+from zooactive.models import FeatureAxes, LaplaceHead, find_axes, load_draws
 from zooactive.prediction import Predictions
-from zooactive.prediction.draws import DrawKind, check_kind
-from zooactive.training_config import TrainingConfig
+from zooactive.training import TrainingConfig
+from zooactive.training.draws import DrawKind, check_kind
 from zooactive.tree import DecisionTree
-from zooactive.writing import write_json
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
-    from zooactive.recipes import Network
-    from zooactive.training import Progress
+    from zooactive.models.config import Network
+    from zooactive.training.run_folder import Progress
 
 
 class Learner(Protocol):
@@ -83,8 +81,7 @@ class NetworkLearner:
     def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
         """Train; a fit that was killed goes on where it was."""
         from zooactive.models import load_model
-        from zooactive.prediction import fit_draws
-        from zooactive.training import train
+        from zooactive.training import fit_draws, train
 
         model = self.network.build(self.tree, seed=seed)
         if before is not None:
@@ -165,8 +162,8 @@ class HeadLearner:
 
     def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
         """Fit; nothing about it is random."""
-        from zooactive.models.bayesian_head import fit_bayesian_head
-        from zooactive.stages import votes_of
+        from zooactive.models import fit_bayesian_head
+        from zooactive.training.weights import votes_of
 
         if _draws_file(folder).exists():
             return

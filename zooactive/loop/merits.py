@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.evaluation import negative_log_likelihood, question_table
+from zooactive.evaluation import question_table
 from zooactive.posterior import Posterior
+from zooactive.posterior.loss import negative_log_likelihood
 
 
 def merits_of(posterior: Posterior, votes: NDArray[np.float64]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zooactive.catalogue import Catalogue
-from zooactive.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from zooactive.catalogue import Catalogue
-from zooactive.errors import AcquisitionError, CatalogueError
+from zooactive.foundation.errors import AcquisitionError, CatalogueError
+from zooactive.foundation.writing import aside
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner
 from zooactive.loop.oracle import vote_table
 from zooactive.loop.rounds import Loop
-from zooactive.writing import aside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def rehearse(
     test : Catalogue
         Other galaxies, on which every round is measured.
     strategies : sequence of str
-        Of `zooactive.loop.STRATEGIES`.
+        Of `zooactive.foundation.vocabulary.STRATEGIES`.
     seeds : sequence of int
     start : int
         Galaxies labelled at the start.

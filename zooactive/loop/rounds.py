@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from zooactive.acquisition.pool import VotedPool, gather
 from zooactive.acquisition.selection_files import read_selection, write_selection
-from zooactive.calibration import realised_information
 from zooactive.catalogue import Catalogue
-from zooactive.errors import AcquisitionError, CatalogueError, TrainingError
-from zooactive.hashing import uniform_from_ids
-from zooactive.likelihood import checked_votes
+from zooactive.evaluation.calibration import realised_information
+from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError
+from zooactive.foundation.hashing import uniform_from_ids
+from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner, embeddings_of
 from zooactive.loop.merits import merits_of
 from zooactive.loop.strategies import choose, choose_blindly
-from zooactive.writing import aside, write_json
+from zooactive.tree.likelihood import checked_votes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition import acquire
-from zooactive.acquisition.k_centre import k_centre
+from zooactive.acquisition import acquire, k_centre
 from zooactive.acquisition.pool import Pool
-from zooactive.hashing import uniform_from_ids
+from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop.config import LoopConfig
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
-"""Networks: cutouts to features (backbones), features to concentrations (head), and both with their tree (GalaxyModel).
+"""Cutouts to features to concentrations: backbones, heads with their draws, and the complete saved model.
 
-The names load what they need when first used: ``zooactive.models.linear_head`` works on stored features without Keras.
+The names load what they need when first used: ``zooactive.models.head`` works on stored features without Keras.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "GalaxyModel": "galaxy_model",
     "load_model": "galaxy_model",
-    "ConcentrationHead": "head",
-    "HeadEnsemble": "head_ensemble",
-    "LaplaceHead": "laplace_head",
-    "LinearDraws": "linear_draws",
-    "LinearHead": "linear_head",
-    "FeatureAxes": "bayesian_head",
-    "find_axes": "bayesian_head",
-    "fit_bayesian_head": "bayesian_head",
-    "fit_head_ensemble": "head_ensemble",
-    "fit_laplace": "laplace_head",
-    "load_draws": "draws_files",
-    "folded": "folding",
+    "ConcentrationHead": "head.layer",
+    "HeadEnsemble": "head.ensemble",
+    "LaplaceHead": "head.laplace",
+    "LinearDraws": "head.draws",
+    "LinearHead": "head.dropout",
+    "FeatureAxes": "head.bayesian",
+    "find_axes": "head.bayesian",
+    "fit_bayesian_head": "head.bayesian",
+    "fit_head_ensemble": "head.ensemble",
+    "fit_laplace": "head.laplace",
+    "load_draws": "head.files",
+    "folded": "backbones.folding",
     "feature_maps": "layer_maps",
     "first_filters": "layer_maps",
     "load_published": "published_weights",
     "start_from_published": "published_weights",
-    "build_encoder": "backbones",
-    "list_backbones": "backbones",
-    "register_backbone": "backbones",
+    "build_encoder": "backbones.register",
+    "list_backbones": "backbones.register",
+    "register_backbone": "backbones.register",
 }
 
 __all__ = [
@@ -57,17 +57,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from zooactive.models.backbones import build_encoder, list_backbones, register_backbone
-    from zooactive.models.bayesian_head import FeatureAxes, find_axes, fit_bayesian_head
-    from zooactive.models.draws_files import load_draws
-    from zooactive.models.folding import folded
+    from zooactive.models.backbones.folding import folded
+    from zooactive.models.backbones.register import build_encoder, list_backbones, register_backbone
     from zooactive.models.galaxy_model import GalaxyModel, load_model
-    from zooactive.models.head import ConcentrationHead
-    from zooactive.models.head_ensemble import HeadEnsemble, fit_head_ensemble
-    from zooactive.models.laplace_head import LaplaceHead, fit_laplace
+    from zooactive.models.head.bayesian import FeatureAxes, find_axes, fit_bayesian_head
+    from zooactive.models.head.draws import LinearDraws
+    from zooactive.models.head.dropout import LinearHead
+    from zooactive.models.head.ensemble import HeadEnsemble, fit_head_ensemble
+    from zooactive.models.head.files import load_draws
+    from zooactive.models.head.laplace import LaplaceHead, fit_laplace
+    from zooactive.models.head.layer import ConcentrationHead
     from zooactive.models.layer_maps import feature_maps, first_filters
-    from zooactive.models.linear_draws import LinearDraws
-    from zooactive.models.linear_head import LinearHead
     from zooactive.models.published_weights import load_published, start_from_published
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from zooactive.errors import ModelError
-from zooactive.models.backbones import nested_layers
+from zooactive.foundation.errors import ModelError
+from zooactive.models.backbones.register import nested_layers
 
 _BLOCK = re.compile(r"[A-Za-z]+\d*")
 

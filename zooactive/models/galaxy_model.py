@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive import __version__
-from zooactive.errors import ModelError, ZooactiveError, did_you_mean
-from zooactive.image_statistics import ImageStatistics
-from zooactive.images import Preprocessing
-from zooactive.models.activation import bias_for
-from zooactive.models.backbones import build_encoder, nested_layers
-from zooactive.models.head import ConcentrationHead
-from zooactive.models.linear_draws import LinearDraws
-from zooactive.models.linear_head import LinearHead
+from zooactive.catalogue import Preprocessing
+from zooactive.catalogue.image_statistics import ImageStatistics
+from zooactive.foundation.errors import ModelError, ZooactiveError, did_you_mean
+from zooactive.foundation.vocabulary import PRECISIONS
+from zooactive.foundation.writing import aside, write_json
+from zooactive.models.backbones.register import build_encoder, nested_layers
+from zooactive.models.backbones.standardise import standardised
+from zooactive.models.head.activation import bias_for
+from zooactive.models.head.draws import LinearDraws
+from zooactive.models.head.dropout import LinearHead
+from zooactive.models.head.layer import ConcentrationHead
+from zooactive.models.head.scaled import ScaledDraws, checked_factors
 from zooactive.models.saved_form import (
     ABOUT,
     ENCODER,
@@ -36,13 +40,7 @@ from zooactive.models.saved_form import (
     read_arrays,
     widened,
 )
-from zooactive.models.scaled_draws import ScaledDraws, checked_factors
-from zooactive.models.standardise import standardised
-from zooactive.tree import DecisionTree
-from zooactive.tree_files import load_tree
-from zooactive.writing import aside, write_json
-
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+from zooactive.tree import DecisionTree, load_tree
 
 
 class GalaxyModel:
@@ -64,7 +62,7 @@ class GalaxyModel:
     dropout : float
         Share of the features that a posterior draw leaves out.
     concentrations : {"sigmoid", "softplus", "fraction"}
-        See `zooactive.models.activation.CONCENTRATIONS`; "fraction" for questions learnt from single labels.
+        See `zooactive.models.head.activation.CONCENTRATIONS`; "fraction" for questions learnt from single labels.
     seed : int
         Of the first weights and of the dropout in training.
     precision : {"float32", "mixed_bfloat16", "mixed_float16"}
@@ -285,7 +283,7 @@ class GalaxyModel:
             ),
             "factors": None if self.factors is None else self.factors.tolist(),
             "images": None if self.images is None else self.images.to_dict(),
-            "versions": {"zooactive": __version__, "keras": keras.__version__},
+            "versions": {"zooactive": metadata.version("zooactive"), "keras": keras.__version__},
         }
         write_json(folder / ABOUT, about)
 

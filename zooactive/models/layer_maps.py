@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.errors import ModelError, did_you_mean
-from zooactive.models.backbones import nested_layers
+from zooactive.foundation.errors import ModelError, did_you_mean
+from zooactive.models.backbones.register import nested_layers
 from zooactive.models.galaxy_model import GalaxyModel
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)

@@ -28,13 +28,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.errors import ModelError
-from zooactive.models.backbones import nested_layers
-from zooactive.models.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
+from zooactive.foundation.errors import ModelError
+from zooactive.foundation.parsing import read_object
+from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
+from zooactive.models.backbones.register import nested_layers
 from zooactive.models.galaxy_model import GalaxyModel
-from zooactive.plain_values import read_object
+from zooactive.models.saved_form import IMAGENET
 from zooactive.tree import DecisionTree
-from zooactive.tree_files import IMAGENET
 
 _READABLE = ("efficientnet_b0", "tf_efficientnet_lite0")
 _STEM = "conv_stem.weight"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.errors import ModelError
-from zooactive.plain_values import read_object
-from zooactive.tree_files import BUNDLED, catalogs_folder
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.errors import ModelError
+from zooactive.foundation.parsing import read_object
 
 FORMAT = 1
 """Version of the saved form; raised when an older zooactive could not read a newer model."""
@@ -86,3 +86,11 @@ def fingerprint_of(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> st
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+BUNDLED = "bundled"
+"""The name of the encoder that comes with zooactive, where the folder of a model could stand."""
+
+
+IMAGENET = "imagenet"
+"""The name of Keras' weights of ImageNet's photographs, in the same place."""

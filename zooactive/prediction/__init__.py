@@ -1,172 +1,22 @@
-"""From a model and a catalogue to a posterior: features once, then every draw in the head."""
+"""Model and catalogue to posterior: in memory, in chunks, or as resumable Parquet, on one machine or an engine."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, overload
-
-from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.errors import ImageError
-from zooactive.models.linear_draws import LinearDraws
-from zooactive.posterior import Posterior
-from zooactive.prediction.chunks import head_of, predict_chunks
-from zooactive.prediction.draws import fit_draws
 from zooactive.prediction.ensemble import EnsemblePredictions, open_ensemble
-from zooactive.prediction.factors import calibrate
-from zooactive.prediction.features import Progress, embed
 from zooactive.prediction.parts import PredictionConfig
+from zooactive.prediction.predict import predict, predict_chunks
 from zooactive.prediction.ray_engine import RayEngine
-from zooactive.prediction.runs import Engine, write_predictions
 from zooactive.prediction.similar import find_similar
-from zooactive.prediction.stored import Predictions, open_predictions, read_journal
-
-if TYPE_CHECKING:
-    from zooactive.finetuning import FinetunedModel
-    from zooactive.models import GalaxyModel
+from zooactive.prediction.stored import Predictions, open_predictions
 
 __all__ = [
     "EnsemblePredictions",
     "PredictionConfig",
     "Predictions",
     "RayEngine",
-    "calibrate",
-    "embed",
     "find_similar",
-    "fit_draws",
     "open_ensemble",
     "open_predictions",
     "predict",
     "predict_chunks",
 ]
-
-
-@overload
-def predict(
-    model: GalaxyModel | FinetunedModel,
-    catalogue: Catalogue | str | Path | Predictions,
-    *,
-    out: None = None,
-    draws: int = 64,
-    seed: int = 0,
-    batch_size: int = 128,
-    draws_from: LinearDraws | None = None,
-    progress: Progress | None = None,
-) -> Posterior: ...
-@overload
-def predict(
-    model: GalaxyModel | FinetunedModel,
-    catalogue: Catalogue | str | Path | Predictions,
-    *,
-    out: str | Path,
-    draws: int = 64,
-    seed: int = 0,
-    batch_size: int = 128,
-    draws_from: LinearDraws | None = None,
-    keep: str = "embeddings",
-    max_failures: int | None = None,
-    engine: Engine | None = None,
-    progress: Progress | None = None,
-) -> Predictions: ...
-def predict(
-    model: GalaxyModel | FinetunedModel,
-    catalogue: Catalogue | str | Path | Predictions,
-    *,
-    out: str | Path | None = None,
-    draws: int = 64,
-    seed: int = 0,
-    batch_size: int = 128,
-    draws_from: LinearDraws | None = None,
-    keep: str = "embeddings",
-    max_failures: int | None = None,
-    engine: Engine | None = None,
-    progress: Progress | None = None,
-) -> Posterior | Predictions:
-    """Predict what volunteers would say about every galaxy of a catalogue.
-
-    The network sees each image once; the T draws differ in the head alone and cost T small matrix products. One draw uses
-    one dropout mask for every galaxy.
-
-    Parameters
-    ----------
-    model : GalaxyModel or FinetunedModel
-    catalogue : Catalogue, path or Predictions
-        Votes are not looked at. Of predictions by a model with the very same encoder, such as the one that was fine-tuned
-        with the policy ``head``, the stored embeddings are taken, and no image is looked at.
-    out : path, optional
-        A folder to stream Parquet into; the same call goes on where an interrupted one stopped. Without it the posterior
-        is returned, in memory.
-    draws : int
-        T.
-    seed : int
-        Of the draws.
-    batch_size : int
-        Galaxies a step of the network; batches are padded to it, so that neighbours do not matter.
-    draws_from : LinearDraws, optional
-        Where the draws come from, of `fit_draws`; by default the dropout of the model's head.
-    keep : {"embeddings", "means", "summaries", "draws"}
-        With `out`: what is stored, see `zooactive.prediction.PredictionConfig`.
-    max_failures : int, optional
-        With `out`: stop when more images than this cannot be read; by default none but all are too many.
-    engine : callable, optional
-        With `out`: who writes the parts, such as `RayEngine`; by default this process.
-    progress : callable, optional
-        Called with the number of galaxies done.
-
-    Returns
-    -------
-    Posterior or Predictions
-        Galaxies whose image cannot be read are left out; `Predictions` lists them, and in memory they are an error.
-
-    Raises
-    ------
-    ImageError
-        In memory, when an image cannot be read; on disk, when too many cannot.
-    ModelError
-        When `draws_from` belong to another tree or have other features, or there are fewer of them than `draws`.
-    PosteriorError
-        When the predictions are of another encoder or hold no embeddings.
-
-    Warns
-    -----
-    UserWarning
-        When the images look unlike those that the model learnt from.
-    """
-    network: GalaxyModel = getattr(model, "model", model)  # type: ignore[arg-type]
-    stored = catalogue if isinstance(catalogue, Predictions) else None
-    if isinstance(catalogue, Predictions):
-        catalogue.refuse_another_encoder(network)
-        table = catalogue.catalogue()
-    else:
-        table = read_catalogue(catalogue)
-        if network.images is not None and (out is None or read_journal(Path(out)) is None):  # once a run
-            network.images.warn_of_unlike(table, network.preprocessing, stacklevel=2)
-    head = head_of(network, draws_from)
-    if out is not None:
-        config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size, keep=keep)
-        if stored is not None:
-            config = replace(config, rows_per_part=stored.rows_per_part)
-        return write_predictions(
-            network,
-            table,
-            out,
-            head=head,
-            config=config,
-            stored=stored,
-            max_failures=max_failures,
-            engine=engine,
-            progress=progress,
-        )
-    if stored is not None:
-        return stored.redraw(head, draws=draws, seed=seed).posterior()
-    features, failures = embed(network, table, batch_size=batch_size, progress=progress)
-    if failures:
-        first = next(iter(failures.values()))
-        if len(table) == 1:
-            raise ImageError(first)
-        raise ImageError(
-            f"{len(failures)} of {len(table)} images cannot be read, the first: {first} (`zooactive prepare`, and predict "
-            "with out=, leave such galaxies out and list them)"
-        )
-    concentrations = head.posterior_concentrations(features, draws=draws, seed=seed)
-    return Posterior(concentrations, table.ids, network.tree)

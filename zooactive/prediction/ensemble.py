@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from zooactive.acquisition.pool import PosteriorPool, Screening
-from zooactive.errors import PosteriorError
+from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior, combine_draws
 from zooactive.prediction.stored import Predictions, open_predictions
 from zooactive.tree import DecisionTree

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.errors import PosteriorError, ZooactiveError
-from zooactive.plain_values import from_json
+from zooactive.foundation.errors import PosteriorError, ZooactiveError
+from zooactive.foundation.parsing import from_json
 
 if TYPE_CHECKING:
     import pyarrow as pa

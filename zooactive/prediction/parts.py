@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.one_vote import one_vote_information
+from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Catalogue
-from zooactive.errors import PosteriorError, did_you_mean
-from zooactive.models.linear_draws import LinearDraws
+from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.foundation.vocabulary import KEEPS
+from zooactive.foundation.writing import aside
+from zooactive.models import LinearDraws
+from zooactive.models.features import Batch, batches_of, stream_features
 from zooactive.posterior import Posterior
-from zooactive.prediction.features import Batch, batches_of, stream_features
 from zooactive.prediction.stored import SCREEN, Predictions
-from zooactive.writing import aside
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
-
-KEEPS = ("means", "summaries", "embeddings", "draws")
 
 
 @dataclass(frozen=True)

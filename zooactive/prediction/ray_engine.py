@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.errors import EngineError, ZooactiveError
+from zooactive.foundation.errors import EngineError, ZooactiveError
 from zooactive.prediction.parts import PartWriter
 
 _PARTS_AT_ONCE = 4  # of one call at most: the network works on while the part before is written

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zooactive.catalogue import Catalogue
-from zooactive.errors import ImageError, PosteriorError
-from zooactive.models.linear_draws import LinearDraws
-from zooactive.prediction.features import Batch, Progress
+from zooactive.foundation.errors import ImageError, PosteriorError
+from zooactive.foundation.writing import aside, explained, write_how, write_json
+from zooactive.models import LinearDraws
+from zooactive.models.features import Batch, Progress
 from zooactive.prediction.part_files import about_part
 from zooactive.prediction.parts import PartWriter, PredictionConfig
 from zooactive.prediction.stored import Predictions, open_predictions, read_journal
-from zooactive.writing import aside, explained, write_how, write_json
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel

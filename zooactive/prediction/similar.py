@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.errors import PosteriorError, did_you_mean
-from zooactive.plain_values import from_json
+from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.foundation.parsing import from_json
+from zooactive.foundation.writing import aside
 from zooactive.prediction.stored import Predictions, read_journal
-from zooactive.writing import aside
 
 if TYPE_CHECKING:
     import pandas as pd

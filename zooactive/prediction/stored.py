@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 
 from zooactive.acquisition.pool import PosteriorPool, Screening, artifact_columns
 from zooactive.catalogue import Catalogue
-from zooactive.errors import PosteriorError
-from zooactive.models.draws_files import load_draws
-from zooactive.models.linear_draws import LinearDraws
-from zooactive.plain_values import read_object
+from zooactive.foundation.errors import PosteriorError
+from zooactive.foundation.parsing import read_object
+from zooactive.models import LinearDraws, load_draws
+from zooactive.models.features import Batch
+from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
-from zooactive.prediction.features import Batch
 from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained, read_rows, rows_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.finetuned_model import FinetunedModel
     from zooactive.models import GalaxyModel
     from zooactive.tree import DecisionTree
 
@@ -55,7 +54,7 @@ class Predictions:
     redrawn: bool = False
 
     def redraw(
-        self, head: LinearDraws | GalaxyModel | FinetunedModel, *, draws: int | None = None, seed: int | None = None
+        self, head: LinearDraws | GalaxyModel | Holds, *, draws: int | None = None, seed: int | None = None
     ) -> Predictions:
         """Return what another head says of the same embeddings: other draws or a new task, without any pixel.
 
@@ -72,7 +71,7 @@ class Predictions:
             When the encoder is another one, or no embeddings are stored.
         """
         if not isinstance(head, LinearDraws):
-            network: GalaxyModel = getattr(head, "model", head)  # type: ignore[arg-type]
+            network = network_of(head)
             self.refuse_another_encoder(network)
             head = network.scaled(network.linear_head())
         return Predictions(

@@ -1,4 +1,4 @@
-"""A report is one HTML page that needs no network: findings with pictures, tables and how they were made."""
+"""What people look at: `plots/` on axes that the caller owns, and findings on one HTML page."""
 
 from __future__ import annotations
 

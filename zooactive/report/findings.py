@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zooactive.errors import CatalogueError
-from zooactive.evaluation import really_asked
-from zooactive.fraction_merits import vote_fractions
-from zooactive.images import encode_png
-from zooactive.plots import (
-    decision_tree,
-    galaxy_posteriors,
-    observed_against_predicted,
-    probability_histogram,
-    training_curves,
-    tree_size,
-)
-from zooactive.plots.style import paper
+from zooactive.catalogue.images import encode_png
+from zooactive.evaluation.classes import really_asked
+from zooactive.evaluation.fractions import vote_fractions
+from zooactive.foundation.errors import CatalogueError
 from zooactive.report.page import Finding, Gallery, Tile, png
+from zooactive.report.plots.curves import probability_histogram, training_curves
+from zooactive.report.plots.decision_tree import decision_tree, tree_size
+from zooactive.report.plots.fractions import observed_against_predicted
+from zooactive.report.plots.galaxies import galaxy_posteriors
+from zooactive.report.plots.style import paper
 
 if TYPE_CHECKING:
     import pandas as pd

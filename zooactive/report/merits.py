@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from zooactive.fraction_merits import bin_names
-from zooactive.plots import confusion_matrix, coverage_dots, pit_bars, reliability_lines
-from zooactive.plots.style import INK, paper
+from zooactive.evaluation.fractions import bin_names
 from zooactive.report.findings import fractions_finding, questions_finding
 from zooactive.report.page import Finding, png
+from zooactive.report.plots.calibration import coverage_dots, pit_bars, reliability_lines
+from zooactive.report.plots.confusion import confusion_matrix
+from zooactive.report.plots.style import INK, paper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zooactive.errors import OutputError
-from zooactive.writing import aside
+from zooactive.foundation.errors import OutputError
+from zooactive.foundation.writing import aside
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""Inner loops of the scores, compiled by numba when first used."""

@@ -1,0 +1,1 @@
+"""One score a file, each a function of a posterior alone."""

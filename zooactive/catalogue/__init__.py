@@ -1,0 +1,11 @@
+"""Galaxies: tables of ids, votes and images, read by name, split by hash, combined, packed into shards."""
+
+from __future__ import annotations
+
+from zooactive.catalogue.catalogue import Catalogue
+from zooactive.catalogue.class_rules import ClassRule, list_rules, load_rule
+from zooactive.catalogue.images import Preprocessing
+from zooactive.catalogue.reading import read_catalogue
+from zooactive.catalogue.surveys import combine_catalogues
+
+__all__ = ["Catalogue", "ClassRule", "Preprocessing", "combine_catalogues", "list_rules", "load_rule", "read_catalogue"]

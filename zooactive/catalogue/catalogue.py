@@ -1,0 +1,291 @@
+"""Catalogues: galaxies with their images, their votes and whatever else a table says about them.
+
+A galaxy is named by its id and never by a position. `read_catalogue` reads tables and folders of images; a `Catalogue` does
+not change: choosing rows, splitting and filtering give new ones.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.catalogue.images import ImageSource, Preprocessing, decode_many, place_of
+from zooactive.catalogue.places import same_place
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.catalogue.tables import rows_where
+from zooactive.foundation.errors import CatalogueError, did_you_mean
+from zooactive.foundation.hashing import uniform_from_ids
+from zooactive.tree import DecisionTree
+
+RESERVED = ("id", "image")  # in shards, predictions and selections; a table's own column of this name is renamed
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Catalogue:
+    """Galaxies, row by row.
+
+    Parameters
+    ----------
+    ids : ndarray of object (str), shape (G,)
+        Each once.
+    images : tuple of Path, bytes, StoredImage, RemoteImage or None, length G
+    votes : ndarray of float64, shape (G, answer), or None
+        Counts or pseudo-counts in the order of ``tree.columns``, 0 where a question was not asked.
+    tree : DecisionTree or None
+        Needed where there are votes.
+    table : DataFrame
+        Every other column, row by row, with the index 0 to G - 1.
+    source : str
+        Where it was read from, for errors.
+    min_votes : float
+        Votes on a root question from which a galaxy counts as labelled.
+    prepared : Preprocessing or None
+        How the images were cut and resized when they were stored as shards; None for original images.
+    field_crops : ndarray of float64, shape (G,), or None
+        The centre fraction of each image that shows as much sky as the others' do, where surveys were combined.
+
+    Raises
+    ------
+    CatalogueError
+        When the parts do not fit together or an id occurs twice.
+    """
+
+    ids: NDArray[np.object_]
+    images: tuple[ImageSource, ...]
+    votes: NDArray[np.float64] | None
+    tree: DecisionTree | None
+    table: pd.DataFrame
+    source: str
+    min_votes: float = 30
+    prepared: Preprocessing | None = None
+    field_crops: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {"ids": len(self.ids), "images": len(self.images), "table": len(self.table)}
+        if self.field_crops is not None:
+            lengths["field_crops"] = len(self.field_crops)
+        if self.votes is not None:
+            lengths["votes"] = len(self.votes)
+            if self.tree is None or self.votes.shape != (len(self.ids), len(self.tree.columns)):
+                needed = (
+                    f"tree '{self.tree.name}' has {len(self.tree.columns)} columns" if self.tree else "the tree is missing"
+                )
+                raise CatalogueError(f"{self.source}: votes of shape {self.votes.shape}, but {needed}; give both alike")
+        if len(set(lengths.values())) > 1:
+            raise CatalogueError(f"{self.source}: parts of different lengths {lengths}; give one row a galaxy")
+        if len(set(self.ids)) < len(self.ids):
+            values, times = np.unique(self.ids.astype(str), return_counts=True)
+            raise CatalogueError(f"{self.source}: the id '{values[times > 1][0]}' occurs twice; keep one")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        tree = f", tree '{self.tree.name}'" if self.tree else ""
+        return f"Catalogue({len(self)} galaxies from {self.source}{tree}, {int(self.labelled.sum())} labelled)"
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Whether a galaxy has at least `min_votes` on some root question, shape (G,)."""
+        if self.votes is None or self.tree is None:
+            return np.zeros(len(self), dtype=bool)
+        roots = self.tree.question_sums(self.votes)[:, list(self.tree.roots)]
+        # Fractions printed with few digits sum to a hair less than everybody.
+        return np.asarray(roots.max(axis=1) >= self.min_votes - 1e-3)
+
+    def take(self, rows: ArrayLike) -> Catalogue:
+        """Return the galaxies of these row numbers (or of a mask of G booleans), in this order."""
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        return replace(
+            self,
+            ids=self.ids[rows],
+            images=tuple(self.images[row] for row in rows),
+            votes=None if self.votes is None else self.votes[rows],
+            table=self.table.iloc[rows].reset_index(drop=True),
+            field_crops=None if self.field_crops is None else self.field_crops[rows],
+        )
+
+    def select(self, ids: Iterable[str]) -> Catalogue:
+        """Return the galaxies of these ids, in this order; an unknown id is a CatalogueError."""
+        row_of = {galaxy_id: row for row, galaxy_id in enumerate(self.ids)}
+        rows = []
+        for galaxy_id in ids:
+            if galaxy_id not in row_of:
+                near = did_you_mean(str(galaxy_id), row_of) if len(row_of) <= 100_000 else ""
+                raise CatalogueError(f"{self.source} has no galaxy '{galaxy_id}'.{near or ' Check the ids'}")
+            rows.append(row_of[galaxy_id])
+        return self.take(np.array(rows, dtype=np.int64))
+
+    def where(self, expression: str) -> Catalogue:
+        """Return the galaxies for which a comparison holds, e.g. ``"mag_r < 17.7 and 0.01 < redshift"``.
+
+        Parameters
+        ----------
+        expression : str
+            In the manner of `pandas.eval`, over the table's columns, ``id`` and the tree's vote columns; names that are no
+            Python names stand in backticks. A missing value fulfils no comparison.
+
+        Raises
+        ------
+        CatalogueError
+            When the expression cannot be understood, names no column, or is no comparison.
+        """
+        columns = [pd.DataFrame({"id": self.ids}), self.table]
+        if self.votes is not None and self.tree is not None:
+            columns.append(pd.DataFrame(self.votes, columns=list(self.tree.columns)))
+        return self.take(rows_where(pd.concat(columns, axis=1), expression, self.source))
+
+    def only(self, questions: Iterable[str]) -> Catalogue:
+        """Return the same galaxies with the votes of some questions alone, along `DecisionTree.only`.
+
+        Raises
+        ------
+        CatalogueError
+            When the catalogue has no votes.
+        """
+        if self.tree is None or self.votes is None:
+            raise CatalogueError(f"{self.source} has no votes; read it with a tree")
+        tree = self.tree.only(questions)
+        return replace(self, tree=tree, votes=self.votes[:, [self.tree.columns.index(name) for name in tree.columns]])
+
+    def in_memory(self) -> Catalogue:
+        """Return the same galaxies with the images of Parquet files held in memory, encoded, to be read in any order."""
+        images = list(self.images)
+        for row in sorted(range(len(self)), key=lambda row: place_of(images[row])):
+            image = images[row]
+            images[row] = image.read() if isinstance(image, StoredImage) else image
+        return replace(self, images=tuple(images))
+
+    def without_votes(self) -> Catalogue:
+        """Return the same galaxies as a pool: their votes left out."""
+        return replace(self, votes=None)
+
+    def rehearse(self, labelled: int, *, seed: int = 0) -> Catalogue:
+        """Pretend that only so many of the labelled galaxies, chosen by hashed id, have votes yet; the others' are hidden.
+
+        Raises
+        ------
+        CatalogueError
+            When there are not so many labelled galaxies.
+        """
+        rows = np.flatnonzero(self.labelled)
+        if self.votes is None or not 0 < labelled <= len(rows):
+            raise CatalogueError(
+                f"{self.source}: a rehearsal with {labelled} labelled galaxies was asked for; there are {len(rows)}"
+            )
+        known = rows[np.argsort(uniform_from_ids(self.ids[rows], purpose="folds", seed=seed))[:labelled]]
+        votes = np.zeros_like(self.votes)
+        votes[known] = self.votes[known]
+        return replace(self, votes=votes)
+
+    def decoding_for(self, preprocessing: Preprocessing) -> Preprocessing:
+        """What is left to do to these images so that they become what a model takes.
+
+        Raises
+        ------
+        CatalogueError
+            When the images were packed in shards for other pixels: at another scale, or less of the sky.
+        """
+        stored = self.prepared
+        if stored is None:
+            return preprocessing
+        same_kind = (stored.channels, stored.stretch) == (preprocessing.channels, preprocessing.stretch)
+        same_scale = math.isclose(stored.size / stored.crop, preprocessing.size / preprocessing.crop)
+        if not (same_kind and same_scale and stored.crop >= preprocessing.crop - 1e-9):
+            raise CatalogueError(
+                f"{self.source} was packed as {stored.to_dict()}, the model takes {preprocessing.to_dict()}; "
+                "use the original images, or pack them again for this model"
+            )
+        crop = min(1.0, preprocessing.crop / stored.crop)
+        return replace(preprocessing, crop=crop, scales=(1.0,))
+
+    def decode(
+        self, preprocessing: Preprocessing, rows: NDArray[np.int64] | range | None = None, *, scale: float = 1.0
+    ) -> tuple[NDArray[np.uint8], dict[int, str]]:
+        """Read the images of some rows, or of all, as a model takes them.
+
+        Parameters
+        ----------
+        preprocessing : Preprocessing
+        rows : sequence of int, optional
+        scale : float
+            Width of the crop relative to `preprocessing`'s.
+
+        Returns
+        -------
+        pixels : ndarray of uint8, shape (row, size, size, channels)
+            Zeros where an image could not be read.
+        failures : dict of int to str
+            Number among these rows -> the reason.
+
+        Raises
+        ------
+        CatalogueError
+            As `decoding_for`.
+        """
+        chosen = range(len(self)) if rows is None else rows
+        decoding = self.decoding_for(preprocessing)
+        return decode_many(
+            [self.images[row] for row in chosen],
+            replace(decoding, crop=min(1.0, decoding.crop * scale), scales=(1.0,)),
+            names=[str(self.ids[row]) for row in chosen],
+            crops=None if self.field_crops is None else [float(self.field_crops[row]) for row in chosen],
+        )
+
+    def split(self, ratios: Sequence[float] = (0.7, 0.2, 0.1), *, seed: int = 0) -> tuple[Catalogue, ...]:
+        """Split by hashed id, so that a galaxy keeps its side when rows are added, removed or shuffled.
+
+        Parameters
+        ----------
+        ratios : sequence of float
+            Shares that sum to 1. The last one is the test set; it always lies at the top of the hash, so that the test
+            sets of other ratios contain each other.
+        seed : int
+
+        Returns
+        -------
+        tuple of Catalogue
+            One a ratio; their sizes are near the ratios, not equal to them.
+
+        Raises
+        ------
+        CatalogueError
+            When the ratios are negative or do not sum to 1.
+
+        Warns
+        -----
+        UserWarning
+            When the table has columns ra and dec [degrees] and galaxies lie within one arcsecond of each other: they
+            are taken for one and go to one side together.
+        """
+        shares = np.asarray(ratios, dtype=float)
+        if shares.ndim != 1 or not len(shares) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
+            raise CatalogueError(f"the split ratios {tuple(ratios)} do not sum to 1; give shares such as 0.7, 0.2, 0.1")
+        u = uniform_from_ids(self.ids, purpose="split", seed=seed)
+        groups = same_place(self.table)
+        if groups is not None and len(np.unique(groups)) < len(self):
+            u = self._one_side(u, groups)
+        # Counted from the top, so that the test set is the same whatever the other ratios are.
+        edges = 1 - np.cumsum(shares[:0:-1])[::-1]
+        side = np.searchsorted(edges, u, side="right")
+        return tuple(self.take(side == part) for part in range(len(shares)))
+
+    def _one_side(self, u: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give all galaxies of one place the hash of the smallest id there, and say so."""
+        order = np.lexsort((self.ids.astype(str), groups))
+        _, first = np.unique(groups[order], return_index=True)
+        leaders = order[first]  # groups are numbered 0, 1, ..., so leaders[group] is its smallest id's row
+        doubles = np.flatnonzero(leaders[groups] != np.arange(len(self)))
+        warnings.warn(
+            f"{self.source}: {len(doubles)} galaxies lie within one arcsecond of another (such as '{self.ids[doubles[0]]}' "
+            f"and '{self.ids[leaders[groups[doubles[0]]]]}'); they go to the same side of the split",
+            stacklevel=3,
+        )
+        return np.asarray(u[leaders[groups]])

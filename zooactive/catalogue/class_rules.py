@@ -1,0 +1,284 @@
+"""Clean classes from votes: rules as small TOML files, which say what share of the volunteers must have given which answers.
+
+A class is a clear case: a galaxy between the classes has none, and so has one for which two hold.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.catalogue.catalogue import Catalogue
+from zooactive.foundation.addresses import own_path
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean
+from zooactive.foundation.parsing import from_toml
+from zooactive.tree import DecisionTree, load_tree
+
+SharesOf: TypeAlias = Literal["everybody", "question"]
+
+_HAIR = 1e-9
+"""A share that equals its cut may come out of the division a hair below it."""
+_TEXTS = ("name", "title", "citation", "notes")
+
+
+@dataclass(frozen=True)
+class ClassRule:
+    """Which votes make a galaxy a clean case of which class.
+
+    Parameters
+    ----------
+    name : str
+    trees : tuple of DecisionTree
+        The surveys' trees whose votes it reads.
+    result : DecisionTree
+        Of one question with ``votes = "class"``, whose answers are the classes.
+    classes : mapping of str to mapping of str to float
+        For each class the least share of each answer that it needs, above 0, up to 1. The answers are named as
+        `DecisionTree.resolve` takes them: a survey's suffix may be left away.
+    fractions : {"everybody", "question"}
+        Whether shares are of everybody who saw the galaxy (along the tree, `DecisionTree.joint`) or of those who were asked
+        the question.
+    min_votes : float
+        Each question whose answers a class needs must have at least so many votes.
+    title, citation, notes : str
+
+    Raises
+    ------
+    CatalogueError
+        When a class is unknown or has no cuts, an answer is unknown to one of the trees, or a share is out of range.
+    """
+
+    name: str
+    trees: tuple[DecisionTree, ...]
+    result: DecisionTree
+    classes: Mapping[str, Mapping[str, float]]
+    fractions: SharesOf = "question"
+    min_votes: float = 0
+    title: str = ""
+    citation: str = ""
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        if self.fractions not in get_args(SharesOf):
+            raise CatalogueError(
+                f"fractions = {self.fractions!r}.{did_you_mean(str(self.fractions), get_args(SharesOf))} "
+                'Give "everybody", or "question" for those who were asked'
+            )
+        if not _is_number(self.min_votes) or not 0 <= self.min_votes <= sys.float_info.max:
+            raise CatalogueError(f"min_votes = {self.min_votes!r}; give a number of votes, 0 or more")
+        if not self.trees:
+            raise CatalogueError("trees is empty; name the trees whose votes the rule reads")
+        if len(self.result.questions) != 1 or self.result.votes != "class":
+            raise CatalogueError(
+                f"result: tree '{self.result.name}' has {len(self.result.questions)} questions and holds "
+                f'{self.result.votes}; a rule gives one label: name a tree of one question with votes = "class"'
+            )
+        self._check_classes()
+
+    def _check_classes(self) -> None:
+        known = self.result.questions[0].answers
+        for name, cuts in self.classes.items():
+            if name not in known:
+                mend = did_you_mean(name, known) or f" The classes are {', '.join(known)}"
+                raise CatalogueError(f"[classes]: tree '{self.result.name}' has no class '{name}'.{mend}")
+            if not isinstance(cuts, Mapping) or not cuts:
+                raise CatalogueError(f"[classes.{name}] has no cuts; give lines such as ANSWER = 0.5")
+            for answer, share in cuts.items():
+                if not _is_number(share) or not 0 < share <= 1:
+                    raise CatalogueError(f"[classes.{name}]: {answer} = {share!r}; give a share above 0, up to 1")
+                for tree in self.trees:
+                    try:
+                        tree.resolve(answer)
+                    except TreeError as error:
+                        raise CatalogueError(f"[classes.{name}]: {error}") from error
+        missing = [name for name in known if name not in self.classes]
+        if missing:
+            raise CatalogueError(f"[classes.{missing[0]}] is missing; tree '{self.result.name}' has this class too")
+
+    def classify(self, votes: ArrayLike, tree: DecisionTree) -> NDArray[np.int64]:
+        """Return each galaxy's class.
+
+        Parameters
+        ----------
+        votes : array_like, shape (galaxy, answer)
+            Counts or pseudo-counts in the order of ``tree.columns``.
+        tree : DecisionTree
+            One of the rule's, by its name.
+
+        Returns
+        -------
+        ndarray of int64, shape (galaxy,)
+            The number of the answer among those of `result`; -1 where no class holds, or more than one.
+
+        Raises
+        ------
+        TreeError
+            When the rule does not read this tree, or the tree lacks an answer.
+        CatalogueError
+            When the votes are not one a column of the tree.
+
+        Examples
+        --------
+        >>> tree = load_tree("gz2")
+        >>> votes = np.zeros((2, len(tree.columns)))
+        >>> for answer, number in (("smooth-or-featured_smooth", 38), ("how-rounded_round", 30), ("how-rounded_cigar", 8)):
+        ...     votes[0, tree.columns.index(tree.resolve(answer))] = number
+        >>> load_rule("zhu2019").classify(votes, tree)
+        array([ 0, -1])
+        """
+        if tree.name not in [known.name for known in self.trees]:
+            raise TreeError(
+                f"rule '{self.name}' reads votes of {' or '.join(repr(known.name) for known in self.trees)}, not of tree "
+                f"'{tree.name}'; read the catalogue with such a tree, or add this one to trees in a copy of the rule"
+            )
+        counts = np.asarray(votes, dtype=float)
+        if counts.ndim != 2 or counts.shape[1] != len(tree.columns):
+            raise CatalogueError(f"votes of shape {counts.shape}; tree '{tree.name}' needs (galaxy, {len(tree.columns)})")
+        enough = tree.question_sums(counts) >= self.min_votes - 1e-3  # as where a catalogue counts its labelled galaxies
+        shares = self._shares(counts, tree)
+        holds = np.empty((len(counts), len(self.classes)), dtype=bool)
+        for number, name in enumerate(self.result.questions[0].answers):
+            columns = [tree.columns.index(tree.resolve(answer)) for answer in self.classes[name]]
+            least = np.array(list(self.classes[name].values()))
+            met = (shares[:, columns] >= least - _HAIR) & enough[:, tree.question_index[columns]]
+            holds[:, number] = met.all(axis=1)
+        return np.where(holds.sum(axis=1) == 1, holds.argmax(axis=1), -1)
+
+    def _shares(self, counts: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
+        """Share of each answer, (galaxy, answer); 0 where nobody was asked."""
+        sums = tree.question_sums(counts)[:, tree.question_index]
+        own = np.divide(counts, sums, out=np.zeros_like(counts), where=sums > 0)
+        return own if self.fractions == "question" else np.asarray(tree.joint(own))
+
+    def apply(self, catalogue: Catalogue) -> Catalogue:
+        """Return the galaxies that have a class, each with its one label in place of its votes.
+
+        Galaxies without a class are left out and not kept without a label: they are no galaxies that nobody has looked at,
+        and must not stand among those that volunteers could be asked about. Nor does that move anybody else, as galaxies
+        are split by their ids.
+
+        Parameters
+        ----------
+        catalogue : Catalogue
+            With votes of one of the rule's trees. One that is not `labelled` has no class. A catalogue of the rule's own
+            classes is returned as it is.
+
+        Returns
+        -------
+        Catalogue
+            Of the tree `result`; ids, images and table as they were.
+
+        Raises
+        ------
+        CatalogueError
+            When the catalogue has no votes, or none of its galaxies has a class.
+        TreeError
+            When its votes are of another tree.
+        """
+        tree, votes = catalogue.tree, catalogue.votes
+        if tree is not None and tree.questions == self.result.questions:
+            return catalogue
+        if tree is None or votes is None:
+            raise CatalogueError(f"{catalogue.source} has no votes for rule '{self.name}' to read; read it with its tree")
+        label = np.where(catalogue.labelled, self.classify(votes, tree), -1)
+        if not (label >= 0).any():
+            raise CatalogueError(
+                f"rule '{self.name}' gives none of the {len(catalogue)} galaxies of {catalogue.source} a class "
+                f"({int(catalogue.labelled.sum())} of them have at least {catalogue.min_votes:g} votes); bring more "
+                "votes, or lower the shares in a copy of the rule"
+            )
+        clean = catalogue.take(label >= 0)
+        labels = np.eye(len(self.result.columns))[label[label >= 0]]
+        return replace(clean, votes=labels, tree=self.result, min_votes=float(self.result.min_votes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that decides a galaxy's class, as plain values."""
+        return {
+            "name": self.name,
+            "result": self.result.to_dict(),
+            "fractions": self.fractions,
+            "min_votes": self.min_votes,
+            "classes": {name: dict(cuts) for name, cuts in self.classes.items()},
+        }
+
+
+def list_rules() -> tuple[str, ...]:
+    """Names of the class rules that come with zooactive, sorted."""
+    return tuple(sorted(path.stem for path in (catalogs_folder() / "rules").glob("*.toml")))
+
+
+def load_rule(name: str | Path | ClassRule) -> ClassRule:
+    """Load a class rule by its name, or from a TOML file of one's own.
+
+    Parameters
+    ----------
+    name : str or Path
+        One of `list_rules`, or a path that ends in ``.toml``. A rule is returned as it is.
+
+    Raises
+    ------
+    CatalogueError
+        When there is no such rule, or its file has unknown, missing or impossible entries.
+
+    Examples
+    --------
+    >>> load_rule("zhu2019").classes["edge-on"]["disk-edge-on_yes"]
+    0.602
+    """
+    if isinstance(name, ClassRule):
+        return name
+    path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "rules" / f"{name}.toml"
+    try:
+        values = from_toml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CatalogueError(
+            f"there is no class rule '{name}'.{did_you_mean(str(name), list_rules())} "
+            f"Known are {', '.join(list_rules())}; a rule of your own is a path that ends in .toml"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CatalogueError(f"{path} is no readable TOML: {error}") from error
+    try:
+        return _from_values(values, path.parent)
+    except (CatalogueError, TreeError) as error:
+        raise CatalogueError(f"{path}: {error}") from error
+
+
+def _from_values(values: Mapping[str, Any], folder: Path) -> ClassRule:
+    """Make a rule of what a file in this folder says."""
+    needed: dict[str, Callable[[object], bool]] = {
+        "name": lambda value: isinstance(value, str) and bool(value),
+        "trees": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+        "result": lambda value: isinstance(value, str),
+        "fractions": lambda value: isinstance(value, str),
+        "classes": lambda value: isinstance(value, Mapping),
+    }
+    mends = {"trees": "a list of trees", "classes": "a table [classes.NAME] for each class"}
+    known = (*_TEXTS, *needed, "min_votes")
+    for key in values:
+        if key not in known:
+            raise CatalogueError(f"the entry '{key}' is unknown.{did_you_mean(key, known)}")
+    for key, fits in needed.items():
+        if key not in values:
+            raise CatalogueError(f"the entry {key} is missing; give {mends.get(key, 'a text')}")
+        if not fits(values[key]):
+            raise CatalogueError(f"{key} = {values[key]!r}; give {mends.get(key, 'a text')}")
+    for key in _TEXTS:
+        if not isinstance(values.get(key, ""), str):
+            raise CatalogueError(f"{key} = {values[key]!r}; give a text")
+
+    def tree(name: str) -> DecisionTree:
+        return load_tree(folder / own_path(name) if name.endswith(".toml") else name)
+
+    loaded = {"trees": tuple(map(tree, values["trees"])), "result": tree(values["result"])}
+    return ClassRule(**{**values, **loaded})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,93 @@
+"""Where a table's cutouts lie: in a column of paths or bytes, or in a folder of files called by the ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from zooactive.catalogue.images import ImageSource
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.catalogue.tables import IMAGE_COLUMNS, GalaxyTable
+from zooactive.foundation.addresses import RemoteImage, address_of, is_here, remote_images
+from zooactive.foundation.errors import CatalogueError, did_you_mean
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits")
+
+
+def find_images(
+    table: GalaxyTable, path: Path, image_column: str | None, folder: Path | str | None
+) -> tuple[tuple[ImageSource, ...], tuple[str, ...]]:
+    """Find each galaxy's image by the table's image column, or by its id in a folder.
+
+    Parameters
+    ----------
+    table : GalaxyTable
+    path : Path
+        The table's file; relative image paths start from its folder.
+    image_column : str, optional
+        By default the first of file_loc, image, png_loc.
+    folder : Path or str, optional
+        Where relative paths start instead, or where ID.jpg, ID.jpeg, ID.png or ID.fits lie; an address is a str.
+
+    Returns
+    -------
+    images : tuple of Path, bytes, StoredImage, RemoteImage or None, length G
+    columns : tuple of str
+        The column that was used, if any.
+
+    Raises
+    ------
+    CatalogueError
+        When the folder or the column does not exist, or the folder has no image of any galaxy.
+    """
+    columns = list(table.frame.columns)
+    if isinstance(folder, Path) and not folder.is_dir():
+        raise CatalogueError(f"the image folder {folder} does not exist; give the folder that image paths start from")
+    if image_column is not None and image_column not in columns:
+        raise CatalogueError(
+            f"the image column '{image_column}' is missing from {path}.{did_you_mean(image_column, columns)}"
+        )
+    column = image_column or next((known for known in IMAGE_COLUMNS if known in columns), None)
+    if column is not None:
+        return _from_column(table.frame[column], folder or (path if path.is_dir() else path.parent)), (column,)
+    if folder is None:
+        return (None,) * len(table.ids), ()
+    found: dict[str, Path] | dict[str, RemoteImage]
+    found = remote_images(folder) if isinstance(folder, str) else {file.name: file for file in folder.iterdir()}
+    named: tuple[ImageSource, ...] = tuple(
+        next((found[name] for suffix in IMAGE_SUFFIXES if (name := f"{galaxy_id}{suffix}") in found), None)
+        for galaxy_id in table.ids
+    )
+    if not any(named):
+        raise CatalogueError(
+            f"{folder} has no image of any galaxy in {path}; files are called by the id, e.g. '{table.ids[0]}.jpg', "
+            "or an image column gives their paths"
+        )
+    return named, ()
+
+
+def _from_column(cells: pd.Series[Any], start: Path | str) -> tuple[ImageSource, ...]:
+    """Paths from `start`, addresses, bytes, or {bytes, path}; blank cells are no image."""
+    contents = [cell.get("bytes") or cell.get("path") if isinstance(cell, dict) else cell for cell in cells]
+    paths = (cell.strip() for cell in contents if isinstance(cell, str) and cell.strip())
+    first = Path(next((path for path in paths if address_of(path) is None), ""))
+    # Tables often name images by the path of the machine they were made on, or by a folder that is the start already.
+    names_only = isinstance(start, Path) and not is_here(start / first) and is_here(start / first.name)
+    return tuple(_source(cell, start, names_only) for cell in contents)
+
+
+def _source(cell: object, start: Path | str, names_only: bool) -> ImageSource:
+    if isinstance(cell, bytes | StoredImage):
+        return cell
+    if not isinstance(cell, str) or not cell.strip():
+        return None
+    address = address_of(cell.strip())
+    if address is None and isinstance(start, str):
+        address = f"{start.rstrip('/')}/{cell.strip().lstrip('/')}"
+    if address is not None:
+        return RemoteImage(address)
+    assert isinstance(start, Path)
+    path = Path(cell.strip())
+    return start / (path.name if names_only else path)

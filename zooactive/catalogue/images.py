@@ -1,0 +1,355 @@
+"""Cutouts of galaxies: from JPEG, PNG or FITS to square pixels of one size.
+
+There is one way from a file to pixels, here: decode, take the centre square, resize with Pillow's antialiased bicubic
+filter. Bicubic and not Lanczos, because Lanczos' deeper side lobes draw a dark ring around a bright nucleus, which a
+model that looks for rings would learn.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.foundation.addresses import RemoteImage
+from zooactive.foundation.errors import ImageError, did_you_mean
+
+ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | None
+
+SMALLEST_SIDE = 8
+LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192; more is a survey tile or a decompression bomb, and no cutout
+
+_ASKED_AT_ONCE = 32  # images at addresses: the wait for each is longer than the work on it
+
+_STRETCHES = ("asinh", "linear")
+_LOW, _HIGH = 1.0, 99.5  # percentiles of the finite pixels that become black and white
+_SOFTENING = 0.1  # where the asinh turns from linear to logarithmic, as a fraction of the range
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a cutout between its file and the network.
+
+    Parameters
+    ----------
+    size : int
+        Pixels a side of the result, 8 to 4096.
+    channels : {3, 1}
+        Colour, or grey by ITU-R 601 luma.
+    crop : float
+        Which centre fraction of the shorter side is kept, in (0, 1].
+    stretch : {"asinh", "linear"}
+        How FITS values become grey levels, between the 1st and the 99.5th percentile. JPEG and PNG are taken as they are.
+    standardise : bool
+        Shift and scale each image inside the network, so that its pixels have mean 0 and variance 1: takes away how bright
+        an image is.
+    scales : tuple of float
+        Predict from crops of these widths, relative to `crop`, and average their features.
+
+    Raises
+    ------
+    ImageError
+        For a value that is out of range.
+
+    Examples
+    --------
+    >>> Preprocessing(size=64, crop=0.5).to_dict()
+    {'size': 64, 'channels': 3, 'crop': 0.5, 'stretch': 'asinh', 'standardise': False, 'scales': (1.0,)}
+    """
+
+    size: int = 224
+    channels: int = 3
+    crop: float = 1.0
+    stretch: str = "asinh"
+    standardise: bool = False
+    scales: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.size, int) and not isinstance(self.size, bool)
+        if not whole or not SMALLEST_SIDE <= self.size <= 4096:
+            raise ImageError(f"preprocessing: size = {self.size!r}; give a whole number of pixels, {SMALLEST_SIDE} to 4096")
+        if isinstance(self.channels, bool) or self.channels not in (1, 3):
+            raise ImageError(f"preprocessing: channels = {self.channels!r}; use 3 for colour or 1 for grey")
+        number = isinstance(self.crop, int | float) and not isinstance(self.crop, bool)
+        if not number or not 0 < self.crop <= 1:
+            raise ImageError(f"preprocessing: crop = {self.crop!r}; give the centre fraction to keep, above 0 and at most 1")
+        if self.stretch not in _STRETCHES:
+            raise ImageError(f"preprocessing: stretch = {self.stretch!r}; use one of {', '.join(_STRETCHES)}")
+        object.__setattr__(self, "crop", float(self.crop))
+        widest = (1 + 1e-9) / self.crop
+        listed = isinstance(self.scales, Sequence) and len(self.scales) > 0
+        if not listed or not all(isinstance(scale, int | float) and 0 < scale <= widest for scale in self.scales):
+            raise ImageError(
+                f"preprocessing: scales = {self.scales!r} of a crop of {self.crop:g}; give at least one above 0, "
+                "and none that is wider than the image"
+            )
+        object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """Make settings from plain values, the inverse of `to_dict`; an unknown entry is an ImageError."""
+        if not isinstance(values, Mapping):
+            raise ImageError(f"preprocessing: settings are a table such as {cls().to_dict()}; received {values!r}")
+        known = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in known:
+                raise ImageError(f"preprocessing: the entry '{key}' is unknown.{did_you_mean(key, known)}")
+        return cls(**values)
+
+
+def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "") -> NDArray[np.uint8]:
+    """Read one cutout.
+
+    Parameters
+    ----------
+    source : Path, bytes, StoredImage, RemoteImage or None
+        A JPEG, PNG or FITS file, gzipped or not (which of them is told from its content), or its bytes.
+    preprocessing : Preprocessing
+    name : str
+        The galaxy's id, for the error's sentence.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size, channels)
+        Row 0 is the top: FITS images, which begin at the bottom, are turned over so that spirals keep their handedness.
+
+    Raises
+    ------
+    ImageError
+        When the image is missing, empty, truncated, of no known format, below 8 or above 2^26 pixels.
+
+    Notes
+    -----
+    16-bit grey PNG is divided by 257. FITS is read from the first extension with an image: two axes, or three planes
+    (3, y, x) for red, green and blue, on one scale above each plane's own sky; NaN becomes black. Transparency is ignored.
+    """
+    with _opened(source, preprocessing.stretch, name) as image:
+        image = _to_mode(image, "L" if preprocessing.channels == 1 else "RGB")
+        image = _centre_resized(image, preprocessing)
+        return np.asarray(image, dtype=np.uint8).reshape(preprocessing.size, preprocessing.size, preprocessing.channels)
+
+
+def shorter_side(source: ImageSource) -> int:
+    """Pixels along the shorter side of an image.
+
+    Raises
+    ------
+    ImageError
+        As `decode`.
+    """
+    with _opened(source, "linear", "") as image:
+        return min(image.size)
+
+
+def decode_many(
+    sources: Sequence[ImageSource],
+    preprocessing: Preprocessing,
+    *,
+    names: Sequence[str],
+    crops: Sequence[float] | None = None,
+    workers: int | None = None,
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Read many cutouts in threads; an unreadable one is reported and does not stop the others.
+
+    Parameters
+    ----------
+    sources : sequence of Path, bytes, StoredImage, RemoteImage or None, length G
+    preprocessing : Preprocessing
+    names : sequence of str, length G
+        The galaxies' ids.
+    crops : sequence of float, length G, optional
+        The centre fraction of each image that is taken for the whole of it.
+    workers : int, optional
+        Threads; by default one a processor core, and 32 for images at addresses.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (G, size, size, channels)
+        Zeros where an image could not be read.
+    failures : dict of int to str
+        Row -> the reason, in the order of rows.
+
+    Examples
+    --------
+    >>> pixels, failures = decode_many([None], Preprocessing(size=8), names=["J0"])
+    >>> failures
+    {0: "galaxy 'J0' has no image; give an image column, or the folder of images"}
+    """
+    size, channels = preprocessing.size, preprocessing.channels
+    pixels = np.zeros((len(sources), size, size, channels), dtype=np.uint8)
+
+    def read(row: int) -> str | None:
+        wanted = preprocessing if crops is None else replace(preprocessing, crop=preprocessing.crop * crops[row])
+        try:
+            pixels[row] = decode(sources[row], wanted, name=names[row])
+        except ImageError as error:
+            return str(error)
+        return None
+
+    order = sorted(range(len(sources)), key=lambda row: place_of(sources[row]))
+    far = any(isinstance(source, RemoteImage) for source in sources)
+    with ThreadPoolExecutor(workers or (_ASKED_AT_ONCE if far else os.cpu_count())) as pool:
+        reasons = dict(zip(order, pool.map(read, order), strict=True))
+    return pixels, {row: reason for row, reason in sorted(reasons.items()) if reason is not None}
+
+
+def place_of(source: ImageSource) -> tuple[str, int, int]:
+    """By what images are read: those of one row group one after the other, all others as they come."""
+    return source.place if isinstance(source, StoredImage) else ("", 0, 0)
+
+
+def mark_of(source: ImageSource) -> bytes:
+    """Tell an image from others without decoding it: by its name and size, its bytes, its address or its place in a file."""
+    if isinstance(source, RemoteImage):  # to read it would be to fetch the whole survey
+        return f"{source.address}\n".encode()
+    if isinstance(source, StoredImage):
+        return f"{source.column.file.name}|{source.column.file.stat().st_size}|{source.group}|{source.index}\n".encode()
+    if isinstance(source, bytes):
+        return blake2b(source, digest_size=16).digest()
+    if source is None:
+        return b""
+    return f"{source.name}|{source.stat().st_size if source.is_file() else -1}\n".encode()
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode pixels of shape (y, x, 3), (y, x, 1) or (y, x) as a lossless PNG."""
+    buffer = io.BytesIO()
+    grey = pixels.ndim == 3 and pixels.shape[-1] == 1
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+# From a file to a Pillow image ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(source: ImageSource, stretch: str, name: str) -> Iterator[Image.Image]:
+    """Read an image of any of the known formats; whatever goes wrong with it, also afterwards, is an ImageError."""
+    if isinstance(source, StoredImage):
+        source = source.read()
+    if source is None:
+        raise ImageError(f"galaxy '{name}' has no image; give an image column, or the folder of images")
+    with _explained(source, name):
+        if isinstance(source, RemoteImage):
+            source = source.read()
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stored:
+            zipped = stored.read(2) == b"\x1f\x8b"
+            stored.seek(0)
+            stream = cast(BinaryIO, gzip.GzipFile(fileobj=stored)) if zipped else stored
+            image = _open_fits(stream, stretch) if _is_fits(stream) else _open_picture(stream)
+        _check_shape(image.height, image.width)
+        yield image
+
+
+@contextmanager
+def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
+    """Turn whatever a decoder raises into one sentence that names the galaxy and the file."""
+    what = "the image" + ("" if isinstance(source, bytes) else f" {source}") + (f" of galaxy '{name}'" if name else "")
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{what} {error}") from None
+    except FileNotFoundError:
+        raise ImageError(f"{what} does not exist; check the image column and the folder of images") from None
+    except IsADirectoryError:
+        raise ImageError(f"{what} is a folder; check the image column") from None
+    except PermissionError:
+        raise ImageError(f"{what} may not be read: permission denied; change the file's permissions") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{what} is no JPEG, PNG or FITS image; replace it, or leave this galaxy out") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(f"{what} is far larger than a cutout; cut out the galaxy first") from None
+    except Exception as error:  # decoders meet damaged bytes with whatever exception lay nearest; each is a damaged image
+        raise ImageError(f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out") from error
+
+
+def _is_fits(stream: BinaryIO) -> bool:
+    head = stream.read(9)
+    stream.seek(0)
+    if not head:
+        raise ImageError("is empty (0 bytes); fetch it again, or leave this galaxy out")
+    return head.startswith(b"SIMPLE  =")
+
+
+def _check_shape(height: int, width: int) -> None:
+    if min(height, width) < SMALLEST_SIDE:
+        raise ImageError(
+            f"is {width} x {height} pixels; at least {SMALLEST_SIDE} a side are needed: replace it by a larger cutout"
+        )
+    if height * width > LARGEST_PIXELS:
+        raise ImageError(f"is {width} x {height} pixels, far more than a cutout; cut out the galaxy first")
+
+
+def _open_picture(stream: BinaryIO) -> Image.Image:
+    with Image.open(stream, formats=("JPEG", "PNG")) as image:
+        _check_shape(image.height, image.width)  # from the header, before memory is taken
+        image.load()
+        return image
+
+
+def _to_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Convert once, before resizing."""
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion cuts off at 255
+        image = Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    if image.mode == "P":  # a palette with transparency goes to RGB without a complaint only by way of RGBA
+        image = image.convert("RGBA")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _centre_side(shorter: int, crop: float) -> int:
+    return max(1, round(shorter * crop))
+
+
+def _centre_resized(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    side = _centre_side(min(image.size), preprocessing.crop)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return image.resize((preprocessing.size, preprocessing.size), Image.Resampling.BICUBIC, box=box)
+
+
+def _open_fits(stream: BinaryIO, stretch: str) -> Image.Image:
+    from astropy.io import fits
+
+    from zooactive.foundation.fits import each_hdu
+
+    with fits.open(stream, memmap=False) as hdus:
+        for hdu in each_hdu(hdus):
+            shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
+            if len(shape) == 2 or (len(shape) == 3 and shape[0] == 3):
+                _check_shape(shape[-2], shape[-1])  # from the header, before memory is taken
+                with np.errstate(over="ignore"):
+                    values = np.asarray(hdu.data, dtype=np.float32)
+                return Image.fromarray(_stretched(values, stretch))
+    raise ImageError("holds no FITS image of two axes or three planes (3, y, x); store the cutout so")
+
+
+def _stretched(values: NDArray[np.float32], stretch: str) -> NDArray[np.uint8]:
+    """Grey levels of (y, x) or (3, y, x) values: shape (y, x) or (y, x, 3), the top row first."""
+    planes = np.where(np.isfinite(values), values, np.float32(np.nan))
+    planes = planes.reshape((-1, *values.shape[-2:]))
+    if np.isnan(planes).all(axis=(1, 2)).any():
+        raise ImageError("holds a plane without any finite pixel; fetch it again, or leave this galaxy out")
+    lows = np.nanpercentile(planes, _LOW, axis=(1, 2), keepdims=True)
+    planes = planes - lows
+    high = float(np.nanpercentile(planes, _HIGH))
+    scaled = np.clip(np.nan_to_num(planes, nan=0.0) / (high if high > 0 else 1.0), 0, 1)
+    if stretch == "asinh":
+        scaled = np.arcsinh(scaled / _SOFTENING) / np.arcsinh(1 / _SOFTENING)
+    levels = np.ascontiguousarray(np.round(255 * scaled[:, ::-1]).astype(np.uint8))
+    return levels[0] if len(levels) == 1 else np.ascontiguousarray(np.moveaxis(levels, 0, -1))

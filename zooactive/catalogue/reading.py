@@ -1,0 +1,164 @@
+"""Catalogues from files: tables, shards, folders of images, or one that was read already."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zooactive.catalogue.catalogue import RESERVED, Catalogue
+from zooactive.catalogue.find_images import IMAGE_SUFFIXES, find_images
+from zooactive.catalogue.images import Preprocessing
+from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table, rows_where
+from zooactive.catalogue.votes import read_votes
+from zooactive.foundation.addresses import address_of, local_copy
+from zooactive.foundation.errors import CatalogueError
+from zooactive.tree import DecisionTree, load_tree
+
+
+def read_catalogue(
+    path: str | Path | Catalogue,
+    *,
+    tree: str | Path | DecisionTree | None = None,
+    images: str | Path | None = None,
+    id_column: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    volunteers: float | str | None = None,
+    min_votes: float | None = None,
+    where: str | None = None,
+) -> Catalogue:
+    """Read a table of galaxies, shards, or a folder of images.
+
+    Parameters
+    ----------
+    path : str, Path or Catalogue
+        CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images, whose ids are then
+        the file names. A catalogue is returned as it is, less what `where` excludes. Tables and shards may lie at an
+        address such as ``s3://survey/shards`` (see `zooactive.foundation.addresses`).
+    tree : str, Path or DecisionTree, optional
+        Names the vote columns and says what they hold (see `zooactive.catalogue.votes`); without it no votes are read.
+    images : str or Path, optional
+        The folder from which relative image paths start (by default the table's own), or, where the table has no image
+        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits. It may be an address.
+    id_column : str, optional
+        By default the first of id, id_str, iauname, GalaxyID, survey_id.
+    image_column : str, optional
+        By default the first of file_loc, image, png_loc. Paths or addresses; in Parquet also bytes or {bytes, path}.
+    label_column : str, optional
+        A column of class labels, one vote each, for a tree of one question; of a tree of fractions, the column with the
+        fraction of the first of its two answers.
+    volunteers : float or str, optional
+        How many volunteers stand behind fractions, or the column that says so; by default the tree's own number.
+    min_votes : float, optional
+        Votes on a root question from which a galaxy is labelled; by default the tree's, and 1 for labels.
+    where : str, optional
+        Keep only the rows for which this comparison of the file's own columns holds, e.g. ``"mag_r < 17.7"``.
+
+    Returns
+    -------
+    Catalogue
+        Columns of the table named ``id`` or ``image`` that are neither become ``original_id`` and ``original_image``.
+
+    Raises
+    ------
+    CatalogueError
+        For whatever cannot be used as it is: names file, row, id and column, and the mend.
+    """
+    if isinstance(path, Catalogue):
+        if any(option is not None for option in (images, id_column, image_column, label_column, volunteers)):
+            raise CatalogueError(f"{path.source} is read already; give its path to read it in another way")
+        return _read_already(path, tree, min_votes, where)
+    address = address_of(path)
+    path = Path(path) if address is None else local_copy(address)
+    tree = None if tree is None else load_tree(tree)
+    if tree is None and (label_column is not None or volunteers is not None):
+        raise CatalogueError(f"{path}: a label column or a number of volunteers needs a decision tree; give tree=")
+    if path.is_dir() and not parquet_parts(path):
+        if tree is not None or id_column or image_column or where:
+            raise CatalogueError(f"{path} is a folder of images without a table: it has no columns; give the table's path")
+        return _read_folder(path, min_votes)
+    start = None if images is None else address_of(images) or Path(images)
+    here = start if isinstance(start, Path) else None
+    table = read_table(path, id_column=id_column, image_column=image_column, images=here)
+    if address is not None and start is None and {image_column, *IMAGE_COLUMNS} & {*table.frame.columns}:
+        start = address.rpartition("/")[0]  # not that of the copy
+    prepared = None
+    if table.metadata is not None:
+        tree, prepared, stored_votes = _from_shards(table.metadata, tree, path)
+        min_votes = stored_votes if min_votes is None else min_votes
+    if where is not None:
+        kept = rows_where(table.frame, where, str(path))
+        if not kept.any():
+            raise CatalogueError(f"where '{where}' holds for none of the {len(kept)} rows of {path}; widen it")
+        # The frame keeps its index, so that errors go on naming the file's own rows.
+        table = replace(table, frame=table.frame[kept], ids=table.ids[kept])
+    cutouts, used = find_images(table, path, image_column, start)
+    votes, single = None, False
+    if tree is not None:
+        counted = table.metadata is not None and table.metadata["tree"] is not None
+        published = replace(tree, votes="counts") if counted else tree  # shards hold counts, whatever the survey published
+        with warnings.catch_warnings():
+            if counted:  # what is to be said of these votes was said when they were packed
+                warnings.simplefilter("ignore", UserWarning)
+            reading = read_votes(table, published, source=str(path), label_column=label_column, volunteers=volunteers)
+        votes, single = reading.votes, reading.single_label
+        used = (*used, *reading.columns)
+    rest = table.frame.drop(columns=list({table.id_column, *used})).reset_index(drop=True)
+    rest = rest.rename(columns={name: f"original_{name}" for name in RESERVED})
+    if min_votes is None:
+        min_votes = 1 if single else tree.min_votes if tree is not None else 30
+    return Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)
+
+
+def single_image(path: str | Path) -> Catalogue:
+    """Return a catalogue of one galaxy, named by its image file."""
+    path = Path(path)
+    return Catalogue(np.array([path.stem], dtype=object), (path,), None, None, pd.DataFrame(index=range(1)), str(path))
+
+
+def _read_already(
+    catalogue: Catalogue, tree: str | Path | DecisionTree | None, min_votes: float | None, where: str | None
+) -> Catalogue:
+    if tree is not None and (catalogue.tree is None or load_tree(tree).questions != catalogue.tree.questions):
+        have = f"tree '{catalogue.tree.name}'" if catalogue.tree else "no tree"
+        raise CatalogueError(f"{catalogue.source} was read with {have}, not '{load_tree(tree).name}'; read its file again")
+    if min_votes is not None:
+        catalogue = replace(catalogue, min_votes=float(min_votes))
+    return catalogue if where is None else catalogue.where(where)
+
+
+def _from_shards(
+    metadata: dict[str, Any], tree: DecisionTree | None, path: Path
+) -> tuple[DecisionTree | None, Preprocessing | None, float | None]:
+    """What shards say about themselves: tree, preprocessing, min_votes."""
+    least, prepared = metadata["min_votes"], None
+    if metadata["preprocessing"] is not None:
+        prepared = Preprocessing.from_dict(metadata["preprocessing"])
+    if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= sys.float_info.max:
+        raise CatalogueError(f"{path}: shards with min_votes = {least!r} are none of zooactive's; prepare them again")
+    if metadata["tree"] is None:
+        return tree, prepared, None if tree is not None else least
+    stored = DecisionTree.from_dict(metadata["tree"], where=str(path))
+    if tree is not None and tree.questions != stored.questions:
+        raise CatalogueError(
+            f"the shards in {path} hold votes of tree '{stored.name}', not of '{tree.name}'; leave the tree away, or "
+            "prepare the catalogue again"
+        )
+    return stored, prepared, least
+
+
+def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    if not files:
+        raise CatalogueError(
+            f"{path} holds neither Parquet files nor images ({', '.join(IMAGE_SUFFIXES)}); give another folder"
+        )
+    ids = np.array([file.stem for file in files], dtype=object)
+    table = pd.DataFrame(index=pd.RangeIndex(len(files)))
+    return Catalogue(ids, tuple(files), None, None, table, str(path), 30 if min_votes is None else float(min_votes))

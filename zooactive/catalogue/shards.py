@@ -1,0 +1,246 @@
+"""Shards: a catalogue packed into Parquet files of ids, encoded images and votes.
+
+A million small files are slow to open one by one; some hundreds of Parquet files are not, and pandas, DuckDB, Ray and Spark
+read them. `zooactive.catalogue.read_catalogue` reads the folder back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zooactive.catalogue.catalogue import Catalogue
+from zooactive.catalogue.images import ImageSource, Preprocessing, decode, encode_png, mark_of
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.catalogue.tables import METADATA_KEY
+from zooactive.foundation.addresses import RemoteImage
+from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.foundation.writing import aside
+
+_CHECK = Preprocessing(size=8)  # original bytes are only decoded to see that they can be
+
+
+@dataclass(frozen=True, eq=False)
+class ShardsResult:
+    """Where the shards are, how many, of how many galaxies, and the images that could not be read (id, path, reason)."""
+
+    folder: Path
+    shards: int
+    galaxies: int
+    failures: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What every part of one run shares."""
+
+    catalogue: Catalogue
+    preprocessing: Preprocessing | None  # what is still to be done to the images; None: keep their bytes
+    columns: Any  # an Arrow table of id, votes and the rest
+    metadata: dict[str, Any]
+    rows_per_shard: int
+
+    def preprocessing_of(self, row: int) -> Preprocessing | None:
+        fields = self.catalogue.field_crops
+        if self.preprocessing is None or fields is None:
+            return self.preprocessing
+        return replace(self.preprocessing, crop=self.preprocessing.crop * float(fields[row]))
+
+    def rows(self, part: int) -> range:
+        return range(part * self.rows_per_shard, min((part + 1) * self.rows_per_shard, len(self.catalogue)))
+
+
+def write_shards(
+    catalogue: Catalogue,
+    out: str | Path,
+    preprocessing: Preprocessing | None = None,
+    *,
+    rows_per_shard: int = 2048,
+    max_failures: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ShardsResult:
+    """Write a catalogue as shards ``part-00000.parquet``, ...; a second run finishes what an interrupted one left.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    out : path
+        A folder. Parts of the same catalogue and settings that are there already are kept.
+    preprocessing : Preprocessing, optional
+        Decode, crop and resize now, and store the pixels as lossless PNG. Without it each image's own bytes are kept, once
+        they have been seen to decode.
+    rows_per_shard : int
+        Galaxies a file.
+    max_failures : int, optional
+        Stop when more images than this cannot be read; by default never.
+    progress : callable, optional
+        Called after each part with the number of galaxies done.
+
+    Returns
+    -------
+    ShardsResult
+        Galaxies with unreadable images are left out and listed, here and in ``failures.parquet``.
+
+    Raises
+    ------
+    CatalogueError
+        When the folder holds shards of another catalogue or other settings, the table has a column that Parquet cannot
+        hold, or the catalogue was itself read from shards of other pixels.
+    ImageError
+        When no image, or more than `max_failures` images, cannot be read.
+    OutputError
+        When the disk is full or the folder cannot be written.
+    """
+    out = Path(out)
+    if rows_per_shard < 1:
+        raise CatalogueError(f"rows_per_shard = {rows_per_shard}; give at least 1 galaxy a file")
+    if not len(catalogue):
+        raise CatalogueError(f"{catalogue.source}: no galaxies to write; leave fewer out")
+    if catalogue.field_crops is not None and preprocessing is None:
+        raise CatalogueError(
+            f"{catalogue.source}: its surveys' images show different fields; give preprocessing to pack them"
+        )
+    plan = _plan(catalogue, preprocessing, rows_per_shard)
+    parts = plan.metadata["parts"]
+    kept = _kept_parts(out, plan)
+    failures: list[dict[str, str]] = []
+    for part in range(parts):
+        failures += kept[part] if part in kept else _write_part(plan, part, out)
+        if max_failures is not None and len(failures) > max_failures:
+            raise ImageError(
+                f"{len(failures)} images cannot be read, more than the {max_failures} allowed, such as: "
+                f"{failures[0]['reason']}"
+            )
+        if progress is not None:
+            progress(plan.rows(part).stop)
+    if len(failures) == len(catalogue):
+        raise ImageError(f"none of the {len(catalogue)} images can be read, such as: {failures[0]['reason']}")
+    table = pd.DataFrame(failures, columns=["id", "path", "reason"], dtype="str")
+    with aside(out / "failures.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    return ShardsResult(out, parts, len(catalogue) - len(failures), table)
+
+
+def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, rows_per_shard: int) -> _Plan:
+    import pyarrow as pa
+
+    tree = catalogue.tree if catalogue.votes is not None else None
+    columns: dict[str, Any] = {"id": pa.array(catalogue.ids, type=pa.string())}
+    if tree is not None and catalogue.votes is not None:
+        columns |= {name: pa.array(values) for name, values in zip(tree.columns, catalogue.votes.T, strict=True)}
+    # A class label read as votes may leave columns beside it that are called as the tree's.
+    rest = catalogue.table.rename(columns={name: f"original_{name}" for name in columns})
+    try:
+        passed = pa.Table.from_pandas(rest, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        reason = " ".join(str(text) for text in error.args)
+        raise CatalogueError(
+            f"{catalogue.source}: Parquet cannot hold a column of the table: {reason}; mend or drop it"
+        ) from error
+    columns |= {name: passed.column(name) for name in passed.column_names}
+    stored = preprocessing or catalogue.prepared
+    metadata: dict[str, Any] = {
+        "tree": None if tree is None else tree.to_dict(),
+        "preprocessing": None if stored is None else stored.to_dict(),
+        "min_votes": catalogue.min_votes,
+        "rows_per_shard": rows_per_shard,
+        "parts": -(-len(catalogue) // rows_per_shard),
+    }
+    metadata["fingerprint"] = _fingerprint(catalogue, rest, metadata)
+    remaining = None if preprocessing is None else catalogue.decoding_for(preprocessing)
+    return _Plan(catalogue, remaining, pa.table(columns), metadata, rows_per_shard)
+
+
+def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, Any]) -> str:
+    """BLAKE2b over ids, votes, the rest of the table, settings, and each image's name and size (or bytes, or address)."""
+    digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
+    for galaxy_id, source in zip(catalogue.ids, catalogue.images, strict=True):
+        digest.update(f"{galaxy_id}|".encode())
+        digest.update(mark_of(source.read() if isinstance(source, StoredImage) else source))
+    if catalogue.votes is not None:
+        digest.update(np.ascontiguousarray(catalogue.votes, dtype="<f8").tobytes())
+    if catalogue.field_crops is not None:
+        digest.update(np.ascontiguousarray(catalogue.field_crops, dtype="<f8").tobytes())
+    digest.update(rest.to_csv(index=False).encode())
+    return digest.hexdigest()
+
+
+def _name(part: int) -> str:
+    return f"part-{part:05d}.parquet"
+
+
+def _kept_parts(out: Path, plan: _Plan) -> dict[int, list[dict[str, str]]]:
+    """Return the parts that an earlier run of the same command finished, with their failures."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kept = {}
+    for file in sorted(out.glob("part-*.parquet")) if out.is_dir() else []:
+        try:
+            metadata = json.loads((pq.read_schema(file).metadata or {}).get(METADATA_KEY, b"{}"))
+        except (OSError, pa.ArrowInvalid) as error:
+            raise CatalogueError(f"{file} is no Parquet file that can be read ({error}); remove it and run again") from error
+        if metadata.get("fingerprint") != plan.metadata["fingerprint"]:
+            raise CatalogueError(
+                f"{out} holds shards of another catalogue, or made with other settings; choose another folder, or remove "
+                "this one to write it again"
+            )
+        kept[metadata["part"]] = metadata["failures"]
+    return kept
+
+
+def _write_part(plan: _Plan, part: int, out: Path) -> list[dict[str, str]]:
+    """Write one part and return its failures."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def pack(row: int) -> bytes | str:
+        try:
+            return _packed(plan.catalogue.images[row], plan.preprocessing_of(row), str(plan.catalogue.ids[row]))
+        except ImageError as error:
+            return str(error)
+
+    rows = plan.rows(part)
+    with ThreadPoolExecutor() as pool:
+        packed = list(pool.map(pack, rows))
+    good = [row for row, content in zip(rows, packed, strict=True) if isinstance(content, bytes)]
+    failures = [
+        {"id": str(plan.catalogue.ids[row]), "path": _path(plan.catalogue.images[row]), "reason": content}
+        for row, content in zip(rows, packed, strict=True)
+        if isinstance(content, str)
+    ]
+    images = [{"bytes": packed[row - rows.start], "path": _stored_name(plan, row)} for row in good]
+    table = plan.columns.take(pa.array(good, type=pa.int64()))
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = table.add_column(1, "image", pa.array(images, type=kind))
+    metadata = plan.metadata | {"part": part, "failures": failures}
+    with aside(out / _name(part)) as temporary:
+        pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata)}), temporary)
+    return failures
+
+
+def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str) -> bytes:
+    pixels = decode(source, preprocessing or _CHECK, name=name)
+    if preprocessing is not None:
+        return encode_png(pixels)
+    source = source.read() if isinstance(source, StoredImage | RemoteImage) else source
+    return source.read_bytes() if isinstance(source, Path) else source or b""
+
+
+def _path(source: ImageSource) -> str:
+    return str(source) if isinstance(source, Path | StoredImage | RemoteImage) else ""
+
+
+def _stored_name(plan: _Plan, row: int) -> str | None:
+    if plan.preprocessing is not None:
+        return f"{plan.catalogue.ids[row]}.png"
+    source = plan.catalogue.images[row]
+    return source.name if isinstance(source, Path) else None

@@ -1,0 +1,105 @@
+"""Images inside Parquet files: read when they are looked at, one row group after the other.
+
+A survey's shards are larger than memory, so a catalogue read from them holds where each image lies and not its bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from zooactive.foundation.addresses import is_here
+from zooactive.foundation.errors import CatalogueError, ImageError
+
+_GROUPS = 4  # row groups kept: catalogues are read in order, by one reader and one that works ahead of it
+_reading = threading.Lock()  # decoding threads ask for the same group at once, and it is to be read once
+
+
+@dataclass(frozen=True, slots=True)
+class StoredColumn:
+    """The image column of a Parquet file, as the file was when its table was read."""
+
+    file: Path
+    name: str
+    start: Path
+    changed: int
+
+    def images(self) -> Iterator[StoredImage]:
+        """Yield where each row's image lies, in the order of the rows."""
+        import pyarrow.parquet as pq
+
+        metadata = pq.read_metadata(self.file)
+        for group in range(metadata.num_row_groups):
+            for index in range(metadata.row_group(group).num_rows):
+                yield StoredImage(self, group, index)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """One image in a Parquet file: bytes, or {bytes, path} as the Hugging Face datasets store it."""
+
+    column: StoredColumn
+    group: int
+    index: int
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """By which reading in order touches each row group once."""
+        return str(self.column.file), self.group, self.index
+
+    def __str__(self) -> str:
+        return f"in {self.column.file}"
+
+    def read(self) -> bytes | Path | None:
+        """Return the image's bytes; or where they lie, when the row holds a path alone; None when it holds neither.
+
+        Raises
+        ------
+        CatalogueError
+            When the file was changed after its table was read.
+        ImageError
+            When the row cannot be read.
+        """
+        with _reading:
+            cells = _row_group(self.column, self.group)
+        try:
+            cell = cells[self.index].as_py()
+        except (UnicodeDecodeError, IndexError) as error:
+            raise ImageError(f"{self.column.file} is damaged at an image or its path; fetch it again") from error
+        if isinstance(cell, dict):
+            cell = cell["bytes"] if cell["bytes"] is not None else cell.get("path")
+        if not isinstance(cell, str):
+            return None if cell is None else bytes(cell)
+        path = self.column.start / cell.strip()
+        named = self.column.start / path.name  # tables often keep the path of the machine they were made on
+        return named if not is_here(path) and is_here(named) else path
+
+
+def stored_column(file: Path, name: str, start: Path) -> StoredColumn | None:
+    """Return a file's column of images when it holds their bytes, and None when it holds something else or is not there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(file)
+    kind = schema.field(name).type if name in schema.names else pa.null()
+    if pa.types.is_struct(kind):
+        kind = kind.field("bytes").type if kind.get_field_index("bytes") >= 0 else pa.null()
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return StoredColumn(file, name, start, file.stat().st_mtime_ns) if binary else None
+
+
+@lru_cache(maxsize=_GROUPS)
+def _row_group(column: StoredColumn, group: int) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if column.file.stat().st_mtime_ns != column.changed:
+            raise CatalogueError(f"{column.file} was changed since its table was read; run the same command again")
+        return pq.ParquetFile(column.file).read_row_group(group, columns=[column.name])[column.name].combine_chunks()
+    except (OSError, pa.ArrowException) as error:
+        raise CatalogueError(f"{column.file}: its images cannot be read ({error}); fetch it again") from error

@@ -1,0 +1,327 @@
+"""Reading tables of galaxies: CSV, Parquet, FITS and VOTable, with ids that stay text."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooactive.catalogue.stored_images import stored_column
+from zooactive.foundation.errors import CatalogueError, did_you_mean
+from zooactive.foundation.parsing import from_json
+
+IMAGE_COLUMNS = ("file_loc", "image", "png_loc")
+ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
+METADATA_KEY = b"zooactive"  # in the schema of shards: tree, preprocessing, min_votes and fingerprint as JSON
+
+_SHARDS_SAY = {"tree", "preprocessing", "min_votes", "parts"}
+_FORMATS = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".fits": "fits",
+    ".fit": "fits",
+    ".xml": "votable",
+    ".vot": "votable",
+}
+_BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "--"]
+_NONE = "none"  # blank among numbers and images, but a word among words: no bar is a kind of bar
+# What a spreadsheet or a float column makes of an 18-digit id: its last digits are lost.
+_ROUNDED = re.compile(r"-?\d\.\d+[eE]\+?\d+|\d[eE]\+\d+|\d{16,}\.0*")
+
+
+@dataclass(frozen=True, eq=False)
+class GalaxyTable:
+    """A table as it was read: `frame` with every column, `ids` (G,) as text, and what shards say about themselves."""
+
+    frame: pd.DataFrame
+    ids: NDArray[np.object_]
+    id_column: str
+    metadata: dict[str, Any] | None = None
+
+
+def read_table(
+    path: Path, *, id_column: str | None = None, image_column: str | None = None, images: Path | None = None
+) -> GalaxyTable:
+    """Read a table of galaxies; the ids are text from the start, because 18 digits do not survive a float.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv``, ``.parquet`` (or a folder of such parts), ``.fits`` (the first table) or ``.xml``, ``.vot``.
+    id_column : str, optional
+        By default the first of id, id_str, iauname, GalaxyID, survey_id.
+    image_column : str, optional
+        By default the first of file_loc, image, png_loc. Where Parquet holds bytes in it, they stay there: its cells become
+        `StoredImage`.
+    images : Path, optional
+        The folder from which paths in such a column start; by default the file's own.
+
+    Raises
+    ------
+    CatalogueError
+        When the file is missing, empty, damaged or of an unknown kind, or its ids are missing, blank, rounded or repeated.
+    """
+    kind = "parquet" if path.is_dir() else _FORMATS.get(path.suffix.lower())
+    if not path.exists():
+        raise CatalogueError(f"{path} does not exist; give a table (.csv, .parquet, .fits, .vot) or a folder")
+    if kind is None:
+        raise CatalogueError(
+            f"{path}: tables of the kind '{path.suffix}' are unknown; save it as .csv, .parquet, .fits or .vot"
+        )
+    metadata = None
+    with _explained(path):
+        if kind == "csv":
+            frame, id_column = _read_csv(path, id_column, image_column)
+        elif kind == "parquet":
+            frame, id_column, metadata = _read_parquet(path, id_column, image_column, images)
+        else:
+            frame = _read_fits(path) if kind == "fits" else _read_votable(path)
+            id_column = find_id_column(list(frame.columns), id_column, path)
+    if frame.empty:
+        raise CatalogueError(f"{path} has no rows; give a table with at least one galaxy")
+    return GalaxyTable(frame, _ids(frame[id_column], id_column, path), id_column, metadata)
+
+
+def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) -> str:
+    """Return the column that holds the ids: the one asked for, or the first of the known names."""
+    if id_column is not None:
+        if id_column not in columns:
+            raise CatalogueError(f"the id column '{id_column}' is missing from {path}.{did_you_mean(id_column, columns)}")
+        return id_column
+    for known in ID_COLUMNS:
+        if known in columns:
+            return known
+    raise CatalogueError(
+        f"{path} has none of the id columns {', '.join(ID_COLUMNS)}; rename one to id, or name the one to use with "
+        f"--id, in Python id_column (it has {', '.join(columns[:8])})"
+    )
+
+
+def parquet_parts(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder in order: its ``part-*.parquet`` where there are such, else all but failures."""
+    files = sorted(p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_")) and p.name != "failures.parquet")
+    return [p for p in files if p.name.startswith("part-")] or files
+
+
+def tree_of_shards(path: Path) -> dict[str, Any] | None:
+    """Return the tree of votes that a folder of shards says it holds, as plain values; None for anything else."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = parquet_parts(path) if path.is_dir() else []
+    try:
+        metadata = _about_shards((pq.read_schema(files[0]).metadata or {}).get(METADATA_KEY, b"null")) if files else None
+    except (OSError, ValueError, pa.ArrowInvalid):
+        return None  # what is wrong with it is said where it is read
+    return None if metadata is None else metadata["tree"]
+
+
+def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.bool_]:
+    """Evaluate a comparison over the columns of a frame in the manner of `pandas.eval`, shape (G,)."""
+    try:
+        # Without the caller's variables: '@name' means nothing here.
+        answer = frame.eval(expression, engine="python", local_dict={}, global_dict={})
+    except Exception as error:  # the parser has many ways to say that it does not understand
+        names = [str(name) for name in frame.columns]
+        unknown = str(error).split("'")[1] if "is not defined" in str(error) else ""
+        hint = did_you_mean(unknown, names) or f" Columns: {', '.join(names[:12])}"
+        raise CatalogueError(f"where '{expression}' cannot be applied to {source}: {error}.{hint}") from error
+    if not isinstance(answer, pd.Series) or not pd.api.types.is_bool_dtype(answer.dtype):
+        raise CatalogueError(f"where '{expression}' is no comparison; write one such as \"mag_r < 17.7\"")
+    return answer.fillna(False).to_numpy(dtype=bool)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the readers raise over a damaged file into one sentence."""
+    try:
+        yield
+    except CatalogueError:
+        raise
+    except MemoryError as error:
+        raise CatalogueError(
+            f"{path} asks for more memory than there is; give a smaller table, or save it again if it is one"
+        ) from error
+    except PermissionError as error:
+        raise CatalogueError(f"{path} may not be read: permission denied; change the file's permissions") from error
+    except pd.errors.EmptyDataError as error:
+        raise CatalogueError(f"{path} is empty; give a table with a header and at least one galaxy") from error
+    except Exception as error:  # four readers, each with exceptions of its own for damaged bytes
+        reason = " ".join(str(error).split())[:200]
+        raise CatalogueError(f"{path} cannot be read as a table: {reason}; save it again") from error
+
+
+def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:
+    header = [str(name) for name in pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]]
+    header[0] = header[0].removeprefix("\ufeff")
+    _refuse_twins(header, path)  # pandas would call the second one 'name.1'
+    id_column = find_id_column(header, id_column, path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
+        blank = {name: _BLANK for name in header if name != id_column}  # an id may well be called "NA"
+        frame = pd.read_csv(
+            path,
+            names=header,  # pandas would give blank ones names of its own
+            header=0,
+            dtype={id_column: str},
+            keep_default_na=False,
+            na_values=blank,
+            index_col=False,  # or a file with one more cell in each row than in its header would shift all columns
+            low_memory=False,
+        )
+    for name in frame.columns.drop(id_column):
+        if pd.api.types.is_string_dtype(frame[name].dtype) and (none := frame[name] == _NONE).any():
+            rest = frame[name].mask(none)
+            numbers = pd.to_numeric(rest, errors="coerce")
+            if numbers.notna().equals(rest.notna()):
+                frame[name] = numbers
+            elif name in (*IMAGE_COLUMNS, image_column):
+                frame[name] = rest
+    return frame, id_column
+
+
+def _refuse_twins(names: Sequence[str], path: Path) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise CatalogueError(f"{path} has the column '{name}' twice; rename or remove one")
+
+
+def _read_parquet(
+    path: Path, id_column: str | None, image_column: str | None, images: Path | None
+) -> tuple[pd.DataFrame, str, dict[str, Any] | None]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = parquet_parts(path) if path.is_dir() else [path]
+    names = [pq.read_schema(file).names for file in files]
+    for file, columns in zip(files, names, strict=True):
+        _refuse_twins(columns, file)
+    image_column = image_column or next((known for known in IMAGE_COLUMNS if known in names[0]), None)
+    start = images or (path if path.is_dir() else path.parent)
+    stored = [None if image_column is None else stored_column(file, image_column, start) for file in files]
+    left = [
+        [name for name in columns if column is None or name != image_column]
+        for columns, column in zip(names, stored, strict=True)
+    ]
+    tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
+    table = pa.concat_tables(tables, promote_options="permissive")
+    table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
+    metadata = _about_shards((table.schema.metadata or {}).get(METADATA_KEY, b"null"))
+    if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
+        raise CatalogueError(
+            f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
+            "run it again and it will finish the rest"
+        )
+    id_column = find_id_column(table.column_names, id_column, path)
+    position = table.column_names.index(id_column)
+    if not pa.types.is_floating(table.schema.types[position]):  # whole numbers with gaps would become floats in pandas
+        table = table.set_column(position, id_column, table.column(position).cast(pa.string()))
+    frame = table.replace_schema_metadata(None).to_pandas()
+    if any(stored):
+        cells = (
+            frame[image_column].to_numpy(dtype=object) if image_column in frame else np.full(len(frame), None, dtype=object)
+        )
+        ends = np.cumsum([len(part) for part in tables])
+        for column, part, end in zip(stored, tables, ends, strict=True):
+            if column is not None:
+                cells[end - len(part) : end] = list(column.images())
+        frame[image_column] = cells
+    return frame, id_column, metadata
+
+
+def _about_shards(text: bytes) -> dict[str, Any] | None:
+    """What shards say about themselves; None for another file, a ValueError for what no zooactive wrote."""
+    about = from_json(text)
+    if about is None:
+        return None
+    if not isinstance(about, dict) or not about.keys() >= _SHARDS_SAY or not isinstance(about["parts"], int):
+        raise ValueError("its metadata are not those of shards")
+    return about
+
+
+def _read_fits(path: Path) -> pd.DataFrame:
+    from astropy.io import fits
+    from astropy.table import Table
+
+    from zooactive.foundation.fits import each_hdu
+
+    with path.open("rb") as stream, _harmless_unless_truncated():
+        if not stream.read(6).startswith((b"SIMPLE", b"\x1f\x8b")):
+            raise CatalogueError(f"{path} is no FITS file, whatever its name says; give it the ending of what it is")
+        stream.seek(0)
+        with fits.open(stream, memmap=False) as hdus:
+            tables = [i for i, hdu in enumerate(each_hdu(hdus)) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+            if not tables:
+                raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
+            table = Table.read(hdus, format="fits", hdu=tables[0])
+            table.convert_bytestring_to_unicode()
+            return _one_value_a_row(table)
+
+
+@contextmanager
+def _harmless_unless_truncated() -> Iterator[None]:
+    """Headers in the wild break the standard as VOTables do, which matters to nobody; a table that ends early does."""
+    from astropy.utils.exceptions import AstropyWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        warnings.filterwarnings("error", ".*truncated", AstropyWarning)
+        yield
+
+
+def _read_votable(path: Path) -> pd.DataFrame:
+    from astropy.io.votable import exceptions, parse_single_table
+
+    with warnings.catch_warnings(), exceptions.conf.set_temp("max_warnings", sys.maxsize):
+        warnings.simplefilter("ignore")  # VOTables in the wild break the standard in harmless ways by the dozen
+        # A word where a number should be would become a blank cell, and that no votes; words for blank cells are that.
+        warnings.filterwarnings("error", category=exceptions.W30)
+        blank = "|".join(map(re.escape, [*_BLANK, _NONE]))
+        warnings.filterwarnings("ignore", rf".*'\s*({blank})\s*'", exceptions.W30)
+        return _one_value_a_row(parse_single_table(str(path), verify="warn").to_table(use_names_over_ids=True))
+
+
+def _one_value_a_row(table: Any) -> pd.DataFrame:
+    """Return an astropy table as a DataFrame, less the columns that hold an array or a complex number in each row."""
+    flat = [name for name in table.colnames if table[name].ndim == 1 and table[name].dtype.kind != "c"]
+    frame: pd.DataFrame = table[flat].to_pandas(index=False)
+    return frame
+
+
+def _ids(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
+    """Return the ids as text, or say which row's is blank, rounded or repeated (rows count from 1)."""
+    if pd.api.types.is_float_dtype(column):
+        raise CatalogueError(
+            f"{path}: the id column '{name}' holds floats, which lose digits of long ids; save it as text or whole numbers"
+        )
+    blank = column.isna().to_numpy(dtype=bool)
+    ids = np.array(["" if gap else str(value).strip() for gap, value in zip(blank, column, strict=True)], dtype=object)
+    for row, galaxy_id in enumerate(ids):
+        if not galaxy_id:
+            raise CatalogueError(
+                f"{path}, row {row + 1}: the id (column '{name}') is blank; give it an id or remove the row"
+            )
+        if _ROUNDED.fullmatch(galaxy_id):
+            raise CatalogueError(
+                f"{path}, row {row + 1}: the id '{galaxy_id}' (column '{name}') was rounded by a spreadsheet or "
+                "a float column; save the ids as text"
+            )
+    repeated = pd.Series(ids, dtype=object).duplicated().to_numpy()
+    if repeated.any():
+        second = int(np.argmax(repeated))
+        first = int(np.argmax(ids == ids[second]))
+        raise CatalogueError(
+            f"{path}: the id '{ids[second]}' is in rows {first + 1} and {second + 1} (column '{name}'); "
+            f"keep one ({int(repeated.sum())} rows repeat an id)"
+        )
+    return ids

@@ -1,0 +1,343 @@
+"""Votes: turning a table's vote columns into counts along the decision tree.
+
+Surveys publish votes in four ways, and a tree's file says which (its entry ``votes``):
+
+* ``counts``: how many volunteers gave each answer;
+* ``fractions``: of the volunteers who were asked the question;
+* ``cumulative``: of all volunteers (the Kaggle challenge), where a question that was normalised by itself is first
+  multiplied by the columns in its ``scaled_by``;
+* ``class``: one label a galaxy, which counts as one vote.
+
+Fractions need a number of volunteers and become pseudo-counts, which stay fractional.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooactive.catalogue.tables import GalaxyTable
+from zooactive.foundation.errors import CatalogueError, did_you_mean
+from zooactive.tree import DecisionTree
+
+MISSING = -999.0  # how catalogues of Galaxy Zoo write that a value is missing
+_MOST = 1e9  # votes on an answer; more are no people, and sums of them may be no numbers
+_NOISE = 1e-3  # votes; an excess below this is the last printed digit of a fraction
+YES, NO = ("yes", "true", "y", "t", "1"), ("no", "false", "n", "f", "0")
+
+
+@dataclass(frozen=True, eq=False)
+class VoteReading:
+    """Votes (G, answer) as counts or pseudo-counts, 0 where not asked, and the table's columns that they came from."""
+
+    votes: NDArray[np.float64]
+    columns: tuple[str, ...]
+    single_label: bool
+
+
+def read_votes(
+    table: GalaxyTable,
+    tree: DecisionTree,
+    *,
+    source: str,
+    label_column: str | None = None,
+    volunteers: float | str | None = None,
+) -> VoteReading:
+    """Read a tree's votes from a table, matched by name.
+
+    Parameters
+    ----------
+    table : GalaxyTable
+    tree : DecisionTree
+        Its `headers` name the columns and its `votes` says what they hold.
+    source : str
+        The file, for errors.
+    label_column : str, optional
+        A column with one class label a galaxy, read instead of vote columns; of a tree of fractions, the column with the
+        fraction of the first of its two answers.
+    volunteers : float or str, optional
+        How many volunteers stand behind the fractions, or the column that says so; by default the tree's own number.
+
+    Returns
+    -------
+    VoteReading
+
+    Raises
+    ------
+    CatalogueError
+        For a missing column, or votes that no volunteers could have given; names row, id, column and the mend.
+    """
+    columns = _match(tree, list(table.frame.columns), source)
+    if label_column is None and tree.votes == "class" and None in columns.values():
+        label_column = _class_column(tree, table, source)
+    if label_column is None:
+        return _read_columns(table, tree, _needed(columns, tree, table, source), source, volunteers)
+    _refuse_unfit(table, tree, label_column, source)
+    if tree.votes == "fractions":
+        return _read_fraction(table, tree, label_column, source, volunteers)
+    if volunteers is not None:
+        raise CatalogueError(f"{source}: a label is one vote; leave volunteers away, or leave label_column away")
+    return _read_labels(table, tree, label_column, source)
+
+
+def _read_columns(
+    table: GalaxyTable, tree: DecisionTree, columns: tuple[str, ...], source: str, volunteers: float | str | None
+) -> VoteReading:
+    values = np.column_stack([_numbers(table, name, source) for name in columns])
+    crowd: NDArray[np.float64] | None = None
+    if tree.votes in ("fractions", "cumulative"):
+        _refuse_above_one(values, table, columns, source)
+        crowd = _volunteers(table, tree, volunteers, source)
+        values = _counts(values, crowd, tree)
+        columns += (volunteers,) if isinstance(volunteers, str) else ()
+    elif volunteers is not None:
+        raise CatalogueError(
+            f"{source}: tree '{tree.name}' holds counts, and volunteers only turns fractions into counts; "
+            'leave it away, or use a tree whose file says votes = "fractions"'
+        )
+    _check_excess(values, crowd, table, tree, source)
+    return VoteReading(values, columns, single_label=False)
+
+
+# Which column is which ------------------------------------------------------------------------------------------------
+
+
+def _match(tree: DecisionTree, present: list[str], source: str) -> dict[str, str | None]:
+    """For each of the tree's columns the table's column, or None; the exact name wins over its other names."""
+    columns: dict[str, str | None] = dict.fromkeys(tree.columns)
+    for name in present:
+        column = tree.headers.get(name)
+        if column is None:
+            continue
+        rival = columns[column]
+        if rival is None or name == column:
+            columns[column] = name
+        elif rival != column:
+            raise CatalogueError(f"{source}: the columns '{rival}' and '{name}' both mean '{column}'; remove one of them")
+    return columns
+
+
+def _needed(columns: dict[str, str | None], tree: DecisionTree, table: GalaxyTable, source: str) -> tuple[str, ...]:
+    found = tuple(name for name in columns.values() if name is not None)
+    if len(found) == len(columns):
+        return found
+    missing = next(column for column, name in columns.items() if name is None)
+    unused = [name for name in table.frame.columns if name not in found]
+    names = [missing, *(header for header, column in tree.headers.items() if column == missing and header != missing)]
+    mend = next((hint for name in names if (hint := did_you_mean(name, unused))), "")
+    if not mend:
+        mend = " It may be written " + " or ".join(f"'{name}'" for name in names) + "; is this the survey's tree?"
+    raise CatalogueError(
+        f"column '{missing}' is missing from {source}; tree '{tree.name}' needs {len(columns)} vote columns, "
+        f"{len(found)} were found.{mend}"
+    )
+
+
+def _class_column(tree: DecisionTree, table: GalaxyTable, source: str) -> str:
+    question = tree.questions[0].name
+    for name in (question, question.removesuffix(tree.suffix)):
+        if name in table.frame.columns:
+            return name
+    present = list(table.frame.columns)
+    raise CatalogueError(
+        f"column '{question}' is missing from {source}; tree '{tree.name}' needs it as the label of each galaxy."
+        f"{did_you_mean(question, present) or ' Name another column with label_column'}"
+    )
+
+
+# From cells to numbers ------------------------------------------------------------------------------------------------
+
+
+def _where(table: GalaxyTable, row: int, column: Hashable, source: str) -> str:
+    return f"{source}, row {table.frame.index[row] + 1} (id '{table.ids[row]}'), column '{column}'"
+
+
+def _numbers(table: GalaxyTable, name: str, source: str) -> NDArray[np.float64]:
+    """Read a column of votes: blank and -999 become 0; what no count or fraction can be is refused."""
+    cells = table.frame[name]
+    if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_complex_dtype(cells.dtype):
+        values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+        wrong = np.zeros(len(values), dtype=bool)
+    else:
+        texts = cells.astype(str).str.strip()
+        blank = cells.isna().to_numpy(dtype=bool) | (texts == "").to_numpy(dtype=bool)
+        values = pd.to_numeric(texts.mask(blank), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        wrong = np.isnan(values) & ~blank
+    values = np.where(np.isnan(values) | (values == MISSING), 0.0, values)
+    wrong |= ~((values >= 0) & (values <= _MOST))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise CatalogueError(
+            f"{_where(table, row, name, source)}: '{cells.iloc[row]}' is no number of votes ({int(wrong.sum())} such "
+            "cells); give 0 or more, or leave it blank where the question was not asked"
+        )
+    return values
+
+
+def _volunteers(table: GalaxyTable, tree: DecisionTree, volunteers: float | str | None, source: str) -> NDArray[np.float64]:
+    """How many volunteers saw each galaxy, shape (G,)."""
+    if isinstance(volunteers, str):
+        if volunteers not in table.frame.columns:
+            hint = did_you_mean(volunteers, list(table.frame.columns))
+            raise CatalogueError(f"column '{volunteers}', the number of volunteers, is missing from {source}.{hint}")
+        return _numbers(table, volunteers, source)
+    number = tree.volunteers if volunteers is None else volunteers
+    if number is None:
+        raise CatalogueError(
+            f"{source}: tree '{tree.name}' holds {tree.votes}, which need a number of volunteers to become counts; "
+            "give volunteers=, for example 40"
+        )
+    if not 0 < number <= _MOST:
+        raise CatalogueError(f"{source}: volunteers = {number}; give the number of people behind the fractions, above 0")
+    return np.full(len(table.ids), float(number))
+
+
+def _refuse_above_one(fractions: NDArray[np.float64], table: GalaxyTable, columns: tuple[str, ...], source: str) -> None:
+    wrong = fractions > 1 + _NOISE
+    if wrong.any():
+        row, column = (int(i) for i in np.argwhere(wrong)[0])
+        raise CatalogueError(
+            f"{_where(table, row, columns[column], source)}: {fractions[row, column]:g} is above 1 and no fraction "
+            f"({int(wrong.sum())} such cells); if these are counts or percentages, say so in the tree's file or divide them"
+        )
+
+
+def _counts(fractions: NDArray[np.float64], crowd: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
+    """Pseudo-counts (G, answer) from fractions of each question, or of everybody."""
+    counts = np.zeros_like(fractions)
+    for q in tree.order:
+        where, question = tree.slices[q], tree.questions[q]
+        asked = crowd
+        if tree.votes == "fractions" and tree.parents[q] >= 0:
+            asked = counts[:, tree.leads_to[q]].sum(axis=1)
+        if tree.votes == "cumulative" and question.scaled_by:
+            asked = crowd * fractions[:, [tree.columns.index(column) for column in question.scaled_by]].sum(axis=1)
+        counts[:, where] = fractions[:, where] * asked[:, None]
+    return counts
+
+
+def _check_excess(
+    votes: NDArray[np.float64], crowd: NDArray[np.float64] | None, table: GalaxyTable, tree: DecisionTree, source: str
+) -> None:
+    """Refuse more votes on a question than people who reached it; up to one vote is rounding and only counted."""
+    allowed = tree.allowed_votes(votes)
+    if crowd is not None:
+        allowed[:, list(tree.roots)] = crowd[:, None]
+    sums = tree.question_sums(votes)
+    excess = sums - allowed
+    if (excess > 1 + 1e-6).any():
+        row, q = (int(i) for i in np.argwhere(excess > 1 + 1e-6)[0])
+        question = tree.questions[q]
+        before = " + ".join(question.asked_after) or "the volunteers"
+        raise CatalogueError(
+            f"{_where(table, row, question.name + '_...', source)}: {sums[row, q]:g} votes, but only {allowed[row, q]:g} "
+            f"reached the question ({before}); {int((excess > 1 + 1e-6).any(axis=1).sum())} rows are so: correct the "
+            "counts, or use the tree that this survey's volunteers saw"
+        )
+    rounded = int((excess > _NOISE).any(axis=1).sum())
+    if rounded:
+        warnings.warn(
+            f"{source}: {rounded} of {len(votes)} rows have up to one vote more on a question than people who reached it; "
+            "taken for rounding and kept",
+            stacklevel=5,
+        )
+
+
+# Labels ---------------------------------------------------------------------------------------------------------------
+
+
+def _refuse_unfit(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> None:
+    if column not in table.frame.columns:
+        hint = did_you_mean(column, list(table.frame.columns)) or f" It has {', '.join(map(str, table.frame.columns[:8]))}."
+        raise CatalogueError(
+            f"the label column '{column}' is missing from {source}.{hint} Name the one that holds your labels (--column)"
+        )
+    if len(tree.questions) != 1:
+        raise CatalogueError(
+            f"{source}: the label column '{column}' answers one question and tree '{tree.name}' has {len(tree.questions)}; "
+            "use a tree of one question"
+        )
+
+
+def _read_fraction(
+    table: GalaxyTable, tree: DecisionTree, column: str, source: str, volunteers: float | str | None
+) -> VoteReading:
+    """Votes of a question of two answers, from one column with the fraction of the first."""
+    if len(tree.columns) != 2:
+        raise CatalogueError(
+            f"{source}: column '{column}' holds one fraction and tree '{tree.name}' has {len(tree.columns)} answers; use a "
+            "tree of two answers, or a column for each"
+        )
+    cells = table.frame[column]
+    values = _numbers(table, column, source)[:, None]
+    _refuse_above_one(values, table, (column,), source)
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    crowd = np.where(np.isnan(numbers) | (numbers == MISSING), 0.0, _volunteers(table, tree, volunteers, source))
+    votes = np.minimum(np.hstack([values, 1 - values]), 1).clip(0) * crowd[:, None]
+    used = (column, volunteers) if isinstance(volunteers, str) else (column,)
+    return VoteReading(votes, used, single_label=False)
+
+
+def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
+    answers = tree.questions[0].answers
+    try:
+        codes, labels = pd.factorize(table.frame[column])
+    except TypeError as error:
+        raise CatalogueError(
+            f"{source}: the cells of the label column '{column}' hold several values each; give one label a row"
+        ) from error
+    meanings = np.zeros(len(labels) + 1, dtype=np.int64)
+    meanings[-1] = -1  # blank cells have code -1
+    for code, label in enumerate(labels):
+        meaning = _answer_of(label, answers)
+        if meaning is None:
+            text = label_text(label)
+            hint = did_you_mean(text, answers) or f" The answers are {', '.join(answers)}"
+            row = int(np.argmax(codes == code))
+            raise CatalogueError(
+                f"{_where(table, row, column, source)}: the label '{text}' is no answer of '{tree.questions[0].name}'.{hint}"
+            )
+        meanings[code] = meaning
+    answer = meanings[codes]
+    votes = np.zeros((len(codes), len(answers)))
+    rows = np.flatnonzero(answer >= 0)
+    votes[rows, answer[rows]] = 1.0
+    return VoteReading(votes, (column,), single_label=True)
+
+
+def label_text(label: Any) -> str:
+    """Return a cell with a label as text; a whole number as if it had been written without a point."""
+    if isinstance(label, float | np.floating) and float(label).is_integer():
+        return str(int(label))
+    return str(label).strip()
+
+
+def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
+    """The number of the answer that a label means, -1 for a blank one, None for one that means nothing.
+
+    An answer's own name comes first; then yes and no for two answers; then, for more, the position (unless the names are
+    numbers themselves, where positions would be mistaken for them).
+    """
+    text = label_text(label).lower()
+    names = [answer.lower() for answer in answers]
+    if text in ("", str(int(MISSING))):
+        return -1
+    if text in names:
+        return names.index(text)
+    if text == "none":
+        return -1
+    text = text.removesuffix(".0")
+    if len(answers) == 2:
+        yes = next((i for i, name in enumerate(names) if name in YES), None)
+        no = next((i for i, name in enumerate(names) if name in NO), None)
+        side = yes if yes is not None else (1 - no if no is not None else 0)
+        return side if text in YES else 1 - side if text in NO else None
+    if text.isdecimal() and not any(name.isdecimal() for name in names) and int(text) < len(answers):
+        return int(text)
+    return None

@@ -1,0 +1,18 @@
+"""How good a posterior is on galaxies that were not learnt from: merits of classes, of fractions, of densities."""
+
+from __future__ import annotations
+
+from zooactive.evaluation.classes import really_asked
+from zooactive.evaluation.evaluate import Evaluation, binary_metrics, evaluate, question_table
+from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood, negative_log_likelihood
+
+__all__ = [
+    "Evaluation",
+    "binary_metrics",
+    "constant_concentrations",
+    "constant_negative_log_likelihood",
+    "evaluate",
+    "negative_log_likelihood",
+    "question_table",
+    "really_asked",
+]

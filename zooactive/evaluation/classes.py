@@ -1,0 +1,381 @@
+"""Merits of answers as classes: accuracy, precision, recall, F1, confusion matrix, ROC curves, each with what it is worth.
+
+The truth of a galaxy is the answer with most votes, the prediction the answer with the largest expected vote fraction (of
+equal ones, the first in the tree), and the score of an answer its expected fraction. A label is a single vote, so that trees
+of classes and trees of votes are measured alike.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from zooactive.evaluation.bootstrap import resampled_areas, resampled_f1
+from zooactive.foundation.errors import PosteriorError
+from zooactive.posterior import Posterior
+from zooactive.tree import DecisionTree, Question
+from zooactive.tree.likelihood import checked_votes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL = 0.95
+"""Nominal coverage of every interval here."""
+
+
+# Results ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured share with the two ends of its 95% interval; all three NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+
+class RocCurve(NamedTuple):
+    """Shares of the other galaxies, and of the answer's own, that score above each threshold; both of shape (threshold,)."""
+
+    false_positive_rate: NDArray[np.float64]
+    true_positive_rate: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerMerits:
+    """How well one answer is told from the others of its question.
+
+    Parameters
+    ----------
+    answer : str
+    galaxies : int
+        Whose true answer it is.
+    predicted : int
+        Galaxies of which it was predicted.
+    precision : float
+        Share of these whose true answer it is; NaN where it was never predicted.
+    recall : Estimate
+        Share of its own galaxies of which it was predicted, with Wilson's interval.
+    f1 : Estimate
+        Harmonic mean of the two, with a bootstrap interval; NaN where the answer was neither given nor predicted.
+    auc : Estimate
+        Area under `roc`, with a bootstrap interval; NaN where `roc` is None.
+    roc : RocCurve or None
+        Of this answer against the rest; None where all galaxies, or none, have it.
+    """
+
+    answer: str
+    galaxies: int
+    predicted: int
+    precision: float
+    recall: Estimate
+    f1: Estimate
+    auc: Estimate
+    roc: RocCurve | None
+
+    def to_dict(self) -> dict[str, str | int | float | None]:
+        """Return plain numbers for JSON, without the ROC curve; None stands for NaN."""
+        return {key: _plain(value) for key, value in self._row().items()}
+
+    def _row(self) -> dict[str, str | int | float]:
+        counts: dict[str, str | int | float]
+        counts = {"answer": self.answer, "galaxies": self.galaxies, "predicted": self.predicted, "precision": self.precision}
+        return counts | _columns("recall", self.recall) | _columns("f1", self.f1) | _columns("auc", self.auc)
+
+
+@dataclass(frozen=True, eq=False)
+class QuestionMerits:
+    """How well a question's answers are told apart.
+
+    Parameters
+    ----------
+    question : str
+    galaxies : int
+        On which everything here was measured; all measures are NaN where there is none.
+    accuracy : Estimate
+        With Wilson's interval.
+    macro_f1, weighted_f1 : Estimate
+        Mean F1 of the answers that were given or predicted: each counts alike, or by its galaxies. Bootstrap intervals.
+    auc, weighted_auc : Estimate
+        Mean one-vs-rest area of the answers that have a ROC curve: each counts alike, or by its galaxies. Bootstrap
+        intervals.
+    answers : tuple of AnswerMerits
+        In the question's order.
+    confusion : ndarray of int64, shape (answer, answer)
+        Galaxies by the volunteers' answer (rows) and the model's (columns).
+    """
+
+    question: str
+    galaxies: int
+    accuracy: Estimate
+    macro_f1: Estimate
+    weighted_f1: Estimate
+    auc: Estimate
+    weighted_auc: Estimate
+    answers: tuple[AnswerMerits, ...]
+    confusion: NDArray[np.int64]
+
+    def to_table(self) -> pd.DataFrame:
+        """Return one row an answer: its numbers of galaxies, and each measure followed by its ``_low`` and ``_high`` end."""
+        import pandas as pd
+
+        return pd.DataFrame([answer._row() for answer in self.answers])
+
+    def confusion_table(self) -> pd.DataFrame:
+        """Return the confusion matrix with its names: index ``volunteers``, columns ``model``."""
+        import pandas as pd
+
+        names = [answer.answer for answer in self.answers]
+        return pd.DataFrame(self.confusion, index=pd.Index(names, name="volunteers"), columns=pd.Index(names, name="model"))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain numbers and lists for JSON, without the ROC curves; None stands for NaN."""
+        out: dict[str, object] = {"question": self.question, "galaxies": self.galaxies}
+        for name in ("accuracy", "macro_f1", "weighted_f1", "auc", "weighted_auc"):
+            out |= {key: _plain(value) for key, value in _columns(name, getattr(self, name)).items()}
+        out["answers"] = [answer.to_dict() for answer in self.answers]
+        return out | {"confusion": self.confusion.tolist(), "confusion_rows": "volunteers", "confusion_columns": "model"}
+
+
+# Measuring ----------------------------------------------------------------------------------------------------------
+
+
+def really_asked(votes: ArrayLike, tree: DecisionTree, *, min_share: float = 0.5) -> NDArray[np.bool_]:
+    """Whether enough of a galaxy's volunteers reached each question, (galaxy, answer) -> (galaxy, question).
+
+    The volunteers of a galaxy are those who answered the root above the question; at least `min_share` of them, and at
+    least one, must have been asked.
+    """
+    asked = tree.question_sums(np.asarray(votes, dtype=float))
+    volunteers = asked.copy()
+    for q in tree.order:
+        if tree.parents[q] >= 0:
+            volunteers[:, q] = volunteers[:, tree.parents[q]]
+    return np.asarray((asked > 0) & (asked >= min_share * volunteers))
+
+
+def tree_merits(
+    posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, resamples: int = 1000, seed: int = 0
+) -> tuple[QuestionMerits, ...]:
+    """Measure each question of a tree on the galaxies of which it was really asked.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : array_like, shape (galaxy, answer)
+        Row-aligned with the posterior; of a class tree, 1 for the galaxy's label.
+    min_share : float
+        As `really_asked`.
+    resamples, seed : int
+        As `question_merits`; each question's intervals are the same whatever other questions there are.
+
+    Returns
+    -------
+    tuple of QuestionMerits
+        In the tree's order.
+
+    Raises
+    ------
+    PosteriorError
+        When the shape does not fit, votes are negative or not finite, or `resamples` is negative.
+    """
+    tree = posterior.tree
+    k = checked_votes(votes, tree, len(posterior))
+    mean, asked = posterior.mean(), really_asked(k, tree, min_share=min_share)
+    return tuple(
+        question_merits(question, k[asked[:, q], where].argmax(1), mean[asked[:, q], where], resamples=resamples, seed=seed)
+        for q, (question, where) in enumerate(zip(tree.questions, tree.slices, strict=True))
+    )
+
+
+def question_merits(
+    question: Question, truth: ArrayLike, scores: ArrayLike, *, resamples: int = 1000, seed: int = 0
+) -> QuestionMerits:
+    """Measure how well the scores of a question's answers find the true one.
+
+    Parameters
+    ----------
+    question : Question
+    truth : array_like of int, shape (galaxy,)
+        The true answer's place in the question, from 0.
+    scores : array_like, shape (galaxy, answer)
+        Expected vote fractions, or other finite scores; the largest is the prediction.
+    resamples : int
+        Bootstrap resamples of the galaxies, behind the intervals of F1 and AUC; with 0 these are NaN.
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    QuestionMerits
+
+    Raises
+    ------
+    PosteriorError
+        When the shapes do not fit, a truth is no answer, a score is not finite, or `resamples` is negative.
+
+    Notes
+    -----
+    Percentile bootstrap of Efron & Tibshirani 1993, chapter 13. A resample in which a measure is not defined, such as the
+    AUC of an answer that it misses, is left out. Where a measure is 1 in the galaxies themselves, so it is in every
+    resample: the interval then has no width, and only Wilson's, of accuracy and recall, says how little a few galaxies
+    prove.
+
+    Examples
+    --------
+    >>> bar = Question("bar", ["strong", "weak", "no"])
+    >>> merits = question_merits(bar, [0, 1, 1, 2], [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.3, 0.6], [0, 0.2, 0.8]])
+    >>> merits.accuracy.value, round(merits.macro_f1.value, 3)
+    (0.75, 0.778)
+    >>> merits.confusion.tolist()
+    [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+    """
+    true, score = _checked(question, truth, scores, resamples)
+    if len(true) == 0:
+        return _of_no_galaxy(question)
+    from sklearn import metrics
+
+    labels = np.arange(len(question.answers))
+    confusion = np.asarray(metrics.confusion_matrix(true, score.argmax(1), labels=labels), dtype=np.int64)
+    precision, recall, f1, own = metrics.precision_recall_fscore_support(
+        true, score.argmax(1), labels=labels, zero_division=math.nan
+    )
+    curves = [_roc(true == a, score[:, a]) for a in labels]
+    areas = np.array([math.nan if curve is None else metrics.auc(*curve) for curve in curves])
+    rng = np.random.default_rng(seed)
+    f1_again, own_again = resampled_f1(confusion, resamples, rng)
+    areas_again, had_again = resampled_areas(true, score, [curve is not None for curve in curves], resamples, rng)
+    answers = tuple(
+        AnswerMerits(
+            answer,
+            galaxies=int(own[a]),
+            predicted=int(confusion[:, a].sum()),
+            precision=float(precision[a]),
+            recall=_with_wilson(float(recall[a]), int(confusion[a, a]), int(own[a])),
+            f1=_with_percentiles(f1[a], f1_again[:, a]),
+            auc=_with_percentiles(areas[a], areas_again[:, a]),
+            roc=curves[a],
+        )
+        for a, answer in enumerate(question.answers)
+    )
+    right, alike = int(np.trace(confusion)), np.ones(len(labels))
+    return QuestionMerits(
+        question.name,
+        galaxies=len(true),
+        accuracy=_with_wilson(right / len(true), right, len(true)),
+        macro_f1=_with_percentiles(_mean(f1, alike), _mean(f1_again, alike)),
+        weighted_f1=_with_percentiles(_mean(f1, own), _mean(f1_again, own_again)),
+        auc=_with_percentiles(_mean(areas, alike), _mean(areas_again, alike)),
+        weighted_auc=_with_percentiles(_mean(areas, own), _mean(areas_again, had_again)),
+        answers=answers,
+        confusion=confusion,
+    )
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95% interval of a share, (low, high): it holds for few galaxies and near 0 and 1; NaN without trials.
+
+    Raises
+    ------
+    PosteriorError
+        When there are more successes than trials, or fewer than none.
+
+    Notes
+    -----
+    Wilson 1927 (JASA 22, 209); the formula is method 3 of Newcombe 1998 (Statistics in Medicine 17, 857).
+
+    Examples
+    --------
+    >>> [round(end, 4) for end in wilson_interval(81, 263)]
+    [0.2553, 0.3662]
+    """
+    if not 0 <= successes <= trials:
+        raise PosteriorError(f"{successes} successes of {trials} were given; give from none to all of the trials")
+    if trials == 0:
+        return math.nan, math.nan
+    z2 = float(special.ndtri((1 + LEVEL) / 2)) ** 2
+    centre = successes + z2 / 2
+    half = math.sqrt(z2 * (successes * (trials - successes) / trials + z2 / 4))
+    low = 0.0 if successes == 0 else (centre - half) / (trials + z2)  # exactly 0 and 1, without rounding
+    return low, 1.0 if successes == trials else (centre + half) / (trials + z2)
+
+
+# Inside -------------------------------------------------------------------------------------------------------------
+
+
+def _checked(
+    question: Question, truth: ArrayLike, scores: ArrayLike, resamples: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    true, score = np.asarray(truth), np.asarray(scores, dtype=np.float64)
+    needed = (true.size, len(question.answers))
+    if true.ndim != 1 or score.shape != needed:
+        raise PosteriorError(
+            f"question '{question.name}': truths have the shape {true.shape} and scores {score.shape}; give one truth a "
+            f"galaxy, and scores of its {needed[1]} answers"
+        )
+    wrong = ~np.isin(true, np.arange(needed[1]))
+    if wrong.any():
+        raise PosteriorError(
+            f"question '{question.name}': the truth of row {np.argmax(wrong)} is {true[wrong][0]}; give the answer's place, "
+            f"from 0 to {needed[1] - 1}"
+        )
+    if not np.isfinite(score).all():
+        row, answer = np.argwhere(~np.isfinite(score))[0]
+        raise PosteriorError(
+            f"question '{question.name}': the score of '{question.answers[answer]}' in row {row} is {score[row, answer]}; "
+            "give finite scores"
+        )
+    if resamples < 0:
+        raise PosteriorError(f"{resamples} resamples were asked for; give 0 or more")
+    return true.astype(np.int64), score
+
+
+def _of_no_galaxy(question: Question) -> QuestionMerits:
+    none = Estimate(math.nan, math.nan, math.nan)
+    answers = tuple(AnswerMerits(answer, 0, 0, math.nan, none, none, none, None) for answer in question.answers)
+    confusion = np.zeros((len(answers), len(answers)), dtype=np.int64)
+    return QuestionMerits(question.name, 0, none, none, none, none, none, answers, confusion)
+
+
+def _roc(own: NDArray[np.bool_], score: NDArray[np.float64]) -> RocCurve | None:
+    """Curve of one answer against the rest, or None where there is nothing to tell apart."""
+    from sklearn import metrics
+
+    if own.all() or not own.any():
+        return None
+    false_positives, true_positives, _ = metrics.roc_curve(own, score)
+    return RocCurve(false_positives, true_positives)
+
+
+def _mean(values: NDArray[np.float64], weights: NDArray[np.number]) -> NDArray[np.float64]:
+    """Weighted mean over the last axis of those that are not NaN; NaN where nothing has weight."""
+    there = ~np.isnan(values)
+    weight = np.where(there, weights, 0.0)
+    summed, total = (np.where(there, values, 0.0) * weight).sum(-1), weight.sum(-1)
+    return np.asarray(np.divide(summed, total, out=np.full(total.shape, math.nan), where=total > 0))
+
+
+def _with_wilson(value: float, successes: int, trials: int) -> Estimate:
+    return Estimate(value, *wilson_interval(successes, trials))
+
+
+def _with_percentiles(value: NDArray[np.float64], resampled: NDArray[np.float64]) -> Estimate:
+    known = resampled[~np.isnan(resampled)]
+    if np.isnan(value) or len(known) == 0:
+        return Estimate(float(value), math.nan, math.nan)
+    low, high = np.quantile(known, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Estimate(float(value), float(low), float(high))
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, str | int | float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _plain(value: str | int | float) -> str | int | float | None:
+    return None if isinstance(value, float) and math.isnan(value) else value

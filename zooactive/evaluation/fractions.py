@@ -1,0 +1,267 @@
+"""Merits of expected vote fractions: how many volunteers they are worth, whether they are reliable, and where they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.evaluation.bootstrap import resampled_means
+from zooactive.evaluation.classes import LEVEL, really_asked
+from zooactive.foundation.errors import PosteriorError
+from zooactive.posterior import Posterior
+from zooactive.tree import DecisionTree
+from zooactive.tree.likelihood import checked_votes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONFIDENT = 0.8
+"""Share of a question's votes above which its volunteers agree (Walmsley et al. 2022, MNRAS 509, 3966, after Dominguez
+Sanchez et al. 2018)."""
+
+
+def worth_in_volunteers(
+    posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """As good as how many volunteers? The error of expected fractions beside the error of fractions that n people gave.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : array_like, shape (galaxy, answer)
+        Row-aligned with the posterior. Galaxies count for a question as in `zooactive.evaluation.really_asked`, when at
+        least two votes were given on it.
+    min_share : float
+    resamples, seed : int
+        Of the bootstrap over galaxies behind the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a question: ``question``; ``galaxies``; ``error``, the root mean square distance of expected fractions from
+        those that infinitely many volunteers would give; ``noise``, that of the observed fractions; ``volunteers``, whose
+        fractions would be as far off as the expected ones, with ``volunteers_low`` and ``volunteers_high``, its 95%
+        interval. Infinite where the votes cannot tell the expected fractions from perfect ones; NaN without galaxies.
+
+    Raises
+    ------
+    PosteriorError
+        When the shape does not fit, or votes are negative or not finite.
+
+    Notes
+    -----
+    Of n votes with fractions f, f (1 - f) n / (n - 1) is an unbiased estimate of the variance p (1 - p) of one vote, and
+    this divided by n is the share of (mean - f)^2 that is the chance of who voted. What is left is the model's own squared
+    error, the mean over galaxies of sum_a (mean_a - p_a)^2, and the worth is sum_a p_a (1 - p_a) divided by it, both
+    averaged over galaxies. Pseudo-counts are taken as if so many people had voted.
+    """
+    import pandas as pd
+
+    tree = posterior.tree
+    k = checked_votes(votes, tree, len(posterior))
+    asked = really_asked(k, tree, min_share=min_share)
+    mean, totals = posterior.mean(), tree.question_sums(k)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for q, where in enumerate(tree.slices):
+        chosen = asked[:, q] & (totals[:, q] > 1)
+        n = totals[chosen, q]
+        fractions = k[chosen, where] / n[:, None]
+        one_vote = (fractions * (1 - fractions)).sum(1) * n / (n - 1)
+        noise = one_vote / n
+        squared = ((mean[chosen, where] - fractions) ** 2).sum(1) - noise
+        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": len(n)}
+        if len(n) == 0:
+            nothing = dict.fromkeys(("error", "noise", "volunteers", "volunteers_low", "volunteers_high"), float("nan"))
+            rows.append(row | nothing)
+            continue
+        again = resampled_means(np.stack([one_vote, squared], axis=1), resamples, rng)
+        ratios = _ratio(again[:, 0], again[:, 1]) if resamples else np.array([np.nan])
+        ends = np.quantile(ratios, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), method="inverted_cdf")  # some may be infinite
+        row |= {"error": float(np.sqrt(max(squared.mean(), 0))), "noise": float(np.sqrt(noise.mean()))}
+        row |= {"volunteers": float(_ratio(one_vote.mean(), squared.mean()))}
+        rows.append(row | {"volunteers_low": float(ends[0]), "volunteers_high": float(ends[1])})
+    return pd.DataFrame(rows)
+
+
+def confident_table(
+    posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, agreement: float = CONFIDENT
+) -> pd.DataFrame:
+    """Accuracy on all galaxies that were really asked, and on those of which the volunteers agree on the answer.
+
+    The table of Walmsley et al. 2022 (MNRAS 509, 3966): where volunteers are themselves of two minds, no answer can be
+    right.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : array_like, shape (galaxy, answer)
+        Row-aligned with the posterior.
+    min_share : float
+        As `zooactive.evaluation.really_asked`.
+    agreement : float
+        The share of a question's votes that the commonest answer must exceed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a question: ``question``, ``galaxies``, ``accuracy``, ``confident`` (galaxies) and ``confident_accuracy``;
+        accuracies are NaN without galaxies.
+
+    Raises
+    ------
+    PosteriorError
+        When the shape does not fit, or votes are negative or not finite.
+    """
+    import pandas as pd
+
+    tree = posterior.tree
+    k = checked_votes(votes, tree, len(posterior))
+    asked = really_asked(k, tree, min_share=min_share)
+    mean, fractions = posterior.mean(), vote_fractions(k, tree)
+    rows = []
+    for q, where in enumerate(tree.slices):
+        chosen = asked[:, q]
+        right = mean[chosen, where].argmax(1) == k[chosen, where].argmax(1)
+        agreed = fractions[chosen, where].max(1) > agreement if chosen.any() else np.zeros(0, dtype=bool)
+        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": len(right), "accuracy": _share(right)}
+        rows.append(row | {"confident": int(agreed.sum()), "confident_accuracy": _share(right[agreed])})
+    return pd.DataFrame(rows)
+
+
+def reliability(posterior: Posterior, votes: ArrayLike, *, bins: int = 10, min_share: float = 0.5) -> pd.DataFrame:
+    """Tabulate observed against expected fractions: where 0.3 is expected, is it 0.3 on average.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : array_like, shape (galaxy, answer)
+        Row-aligned with the posterior.
+    bins : int
+        Of equal width, of the expected fraction; empty ones have no row.
+    min_share : float
+        As `zooactive.evaluation.really_asked`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an answer and bin: ``question``, ``answer``, ``galaxies``, the means ``expected`` and ``observed``, and
+        ``error``, the standard error of ``observed - expected`` (NaN for one galaxy).
+
+    Raises
+    ------
+    PosteriorError
+        When there are no bins, the shape does not fit, or votes are negative or not finite.
+    """
+    import pandas as pd
+
+    if bins < 1:
+        raise PosteriorError(f"{bins} bins were asked for; give 1 or more")
+    tree = posterior.tree
+    k = checked_votes(votes, tree, len(posterior))
+    asked, mean, fractions = really_asked(k, tree, min_share=min_share), posterior.mean(), vote_fractions(k, tree)
+    rows = []
+    for q, (question, where) in enumerate(zip(tree.questions, tree.slices, strict=True)):
+        for answer, a in zip(question.answers, range(where.start, where.stop), strict=True):
+            expected, observed = mean[asked[:, q], a], fractions[asked[:, q], a]
+            places = np.minimum((expected * bins).astype(np.int64), bins - 1)
+            for place in np.unique(places):
+                inside = places == place
+                off, count = observed[inside] - expected[inside], int(inside.sum())
+                row: dict[str, object] = {"question": question.name, "answer": answer, "galaxies": count}
+                row |= {"expected": float(expected[inside].mean()), "observed": float(observed[inside].mean())}
+                rows.append(row | {"error": float(off.std(ddof=1) / np.sqrt(count)) if count > 1 else float("nan")})
+    return pd.DataFrame(rows, columns=["question", "answer", "galaxies", "expected", "observed", "error"])
+
+
+def merits_by_column(
+    posterior: Posterior, votes: ArrayLike, columns: Mapping[str, ArrayLike], *, bins: int = 4, min_share: float = 0.5
+) -> pd.DataFrame:
+    """How merits change with redshift, magnitude or any other number known of the galaxies.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    votes : array_like, shape (galaxy, answer)
+        Row-aligned with the posterior.
+    columns : mapping of str to array_like, shape (galaxy,)
+        Galaxies where a value is not finite are left out of that column's bins.
+    bins : int
+        Of about equally many galaxies, for each column.
+    min_share : float
+        As `zooactive.evaluation.really_asked`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a column, bin and question: ``column``, ``from``, ``to`` (values at the bin's ends, the upper one included),
+        ``question``, ``galaxies`` really asked, ``accuracy``, ``baseline`` (of the commonest answer within the bin) and
+        ``deviation``, the mean of ``|expected - observed fraction|``.
+
+    Raises
+    ------
+    PosteriorError
+        When there are no bins, a column has not one number a galaxy, the shape does not fit, or votes are negative or not
+        finite.
+    """
+    import pandas as pd
+
+    if bins < 1:
+        raise PosteriorError(f"{bins} bins were asked for; give 1 or more")
+    tree = posterior.tree
+    k = checked_votes(votes, tree, len(posterior))
+    asked, mean, fractions = really_asked(k, tree, min_share=min_share), posterior.mean(), vote_fractions(k, tree)
+    rows = []
+    for name, given in columns.items():
+        values = np.asarray(given, dtype=np.float64)
+        if values.shape != (len(posterior),):
+            raise PosteriorError(
+                f"column '{name}' has the shape {values.shape}; give one number for each of {len(posterior)}"
+            )
+        known = np.isfinite(values)
+        if not known.any():
+            continue
+        edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1)))
+        edges = np.repeat(edges, 2) if len(edges) == 1 else edges  # one value for all
+        places = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(edges) - 2)
+        for place in range(len(edges) - 1):
+            for q, (question, where) in enumerate(zip(tree.questions, tree.slices, strict=True)):
+                chosen = known & (places == place) & asked[:, q]
+                truth = k[chosen, where].argmax(1)
+                row: dict[str, object] = {"column": name, "from": float(edges[place]), "to": float(edges[place + 1])}
+                row |= {"question": question.name, "galaxies": len(truth)}
+                row |= {"accuracy": _share(mean[chosen, where].argmax(1) == truth)}
+                row |= {"baseline": float(np.bincount(truth).max() / len(truth)) if len(truth) else float("nan")}
+                off = np.abs(mean[chosen, where] - fractions[chosen, where])
+                rows.append(row | {"deviation": float(off.mean()) if len(truth) else float("nan")})
+    names = ["column", "from", "to", "question", "galaxies", "accuracy", "baseline", "deviation"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def bin_names(table: pd.DataFrame) -> list[str]:
+    """Name the bin of each row of `merits_by_column`, such as "mag_r 14 to 15.2"."""
+    ends = zip(table["column"], table["from"], table["to"], strict=True)
+    return [f"{name} {low:.4g} to {high:.4g}" for name, low, high in ends]
+
+
+def vote_fractions(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    """Fractions of each question's votes, (galaxy, answer) counts -> (galaxy, answer); NaN where nobody was asked."""
+    counts = np.asarray(votes, dtype=np.float64)
+    total = tree.question_sums(counts)[..., tree.question_index]
+    return np.asarray(np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0))
+
+
+# Inside -------------------------------------------------------------------------------------------------------------
+
+
+def _ratio(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
+    """Quotients; infinite where the divisor is not positive."""
+    top, bottom = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.inf), where=bottom > 0))
+
+
+def _share(hits: NDArray[np.bool_]) -> float:
+    return float(hits.mean()) if len(hits) else float("nan")

@@ -1,0 +1,135 @@
+"""How well a task's answers were learnt, on galaxies held out, with the doubt that so few galaxies leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.evaluation.classes import question_merits, really_asked
+from zooactive.foundation.errors import PosteriorError
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEVEL = (0.025, 0.975)
+
+
+def task_merits(means: ArrayLike, votes: ArrayLike, tree: DecisionTree, *, resamples: int = 1000) -> dict[str, float]:
+    """Measure the first question's answers by what its labels are.
+
+    Parameters
+    ----------
+    means : array_like, shape (galaxy, answer)
+        Expected vote fractions.
+    votes : array_like, shape (galaxy, answer)
+        One for a label.
+    tree : DecisionTree
+    resamples : int
+        Bootstrap resamples of the galaxies.
+
+    Returns
+    -------
+    dict of str to float
+        ``galaxies``; for labels and for trees of votes ``accuracy``, ``baseline`` (always giving the commonest answer),
+        ``auc`` and, of more than two answers, ``macro_f1``, and for labels ``log_loss`` (nats a galaxy); for fractions of
+        two answers ``correlation`` (Pearson's), ``mean_error`` (mean absolute error) and ``baseline_error``, that of the
+        mean fraction. Measures are followed by their 95% intervals, ``_low`` and ``_high``.
+    """
+    k, mean = np.asarray(votes, dtype=float)[:, tree.slices[0]], np.asarray(means, dtype=float)[:, tree.slices[0]]
+    asked = really_asked(votes, tree)[:, 0]
+    k, mean = k[asked], mean[asked]
+    if tree.votes == "fractions" and k.shape[1] == 2:
+        return _fraction_merits(mean[:, 0], k[:, 0] / k.sum(1), resamples)
+    found = question_merits(tree.questions[0], k.argmax(1), mean, resamples=resamples)
+    merits = {"galaxies": float(found.galaxies)}
+    merits |= {"accuracy": found.accuracy.value, "accuracy_low": found.accuracy.low, "accuracy_high": found.accuracy.high}
+    merits["baseline"] = float(k.sum(0).max() / k.sum()) if tree.votes == "class" and len(k) else _commonest(k)
+    auc = found.answers[0].auc if k.shape[1] == 2 else found.auc
+    merits |= {"auc": auc.value, "auc_low": auc.low, "auc_high": auc.high}
+    if k.shape[1] > 2:
+        f1 = found.macro_f1
+        merits |= {"macro_f1": f1.value, "macro_f1_low": f1.low, "macro_f1_high": f1.high}
+    if tree.votes == "class" and len(k):
+        merits["log_loss"] = float(-np.log(np.maximum(mean[np.arange(len(k)), k.argmax(1)], 1e-12)).mean())
+    return merits
+
+
+def question_accuracies(means: ArrayLike, votes: ArrayLike, tree: DecisionTree) -> pd.DataFrame:
+    """Tabulate for every question of a task's tree the galaxies that were asked it and the accuracy, with its interval."""
+    import pandas as pd
+
+    k, mean, rows = np.asarray(votes, dtype=float), np.asarray(means, dtype=float), []
+    asked = really_asked(k, tree)
+    for q, where in enumerate(tree.slices):
+        own = k[asked[:, q], where]
+        found = question_merits(tree.questions[q], own.argmax(1), mean[asked[:, q], where], resamples=0)
+        accuracy = {"accuracy": found.accuracy.value, "low": found.accuracy.low, "high": found.accuracy.high}
+        rows.append({"question": tree.questions[q].name, "galaxies": len(own), **accuracy, "baseline": _commonest(own)})
+    return pd.DataFrame(rows)
+
+
+def purity(probability: ArrayLike, truth: ArrayLike, *, prior: float, prevalence: float) -> dict[str, float]:
+    """What a sample chosen by a probability above one half would be like where the label is as rare as on the sky.
+
+    Parameters
+    ----------
+    probability : array_like, shape (galaxy,)
+        Of the label, as it holds for galaxies of which a share of `prior` has it.
+    truth : array_like of bool, shape (galaxy,)
+        Of galaxies held out.
+    prior, prevalence : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    dict
+        ``purity``, the share of the sample that has the label, and ``completeness``, the share of those with the label that
+        are in it. Purity is NaN where no galaxy is chosen.
+
+    Raises
+    ------
+    PosteriorError
+        When a share is not between 0 and 1.
+    """
+    p, yes = np.asarray(probability, dtype=float), np.asarray(truth, dtype=bool)
+    if not (0 < prior < 1 and 0 < prevalence < 1):
+        raise PosteriorError(f"a prior of {prior} and a prevalence of {prevalence} were given; give shares between 0 and 1")
+    odds = prevalence / (1 - prevalence) * (1 - prior) / prior
+    chosen = p * odds > 1 - p
+    hit = float(chosen[yes].mean()) if yes.any() else float("nan")
+    false = float(chosen[~yes].mean()) if (~yes).any() else float("nan")
+    selected = prevalence * hit + (1 - prevalence) * false
+    return {"purity": prevalence * hit / selected if selected > 0 else float("nan"), "completeness": hit}
+
+
+def _commonest(k: NDArray[np.float64]) -> float:
+    return float(np.bincount(k.argmax(1)).max() / len(k)) if len(k) else float("nan")
+
+
+def _fraction_merits(predicted: NDArray[np.float64], observed: NDArray[np.float64], resamples: int) -> dict[str, float]:
+    """Correlation and mean absolute error, with percentile intervals of the bootstrap over galaxies."""
+    n = len(observed)
+    merits = {"galaxies": float(n)}
+    if n < 2:
+        return merits | {"correlation": float("nan"), "mean_error": float("nan"), "baseline_error": float("nan")}
+    rows = np.random.default_rng(0).integers(0, n, (resamples, n))
+    for name, measure in (("correlation", _correlation), ("mean_error", _mean_error)):
+        again = measure(predicted[rows], observed[rows])
+        known = again[np.isfinite(again)]  # where all fractions are the same, nothing is correlated with them
+        low, high = np.quantile(known, _LEVEL) if len(known) else (np.nan, np.nan)
+        merits |= {name: float(measure(predicted, observed)), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return merits | {"baseline_error": float(np.abs(observed - observed.mean()).mean())}
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson's, along the last axis; NaN where one side does not vary."""
+    a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
+    both = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+    return np.asarray(np.divide((a * b).sum(-1), both, out=np.full(both.shape, np.nan), where=both > 0))
+
+
+def _mean_error(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.abs(a - b).mean(-1))

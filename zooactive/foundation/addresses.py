@@ -1,0 +1,136 @@
+"""Files that lie elsewhere, at an address such as ``s3://survey/galaxy.jpg``: read through fsspec, an extra.
+
+Images are read where they lie, each when it is looked at. Tables and shards are copied into a cache first, because Parquet
+files are read by row group, again and again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.writing import aside
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}([^/].*)")  # a name of two letters at least: C:/ is a disk
+_TABLES = (".parquet", ".pq")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """An image at an address."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return self.address
+
+    def read(self) -> bytes:
+        """Return the image's bytes; what the file system raises is handed on."""
+        files, path = _file_system(self.address)
+        content: bytes = files.cat_file(path)
+        return content
+
+
+def address_of(place: str | Path) -> str | None:
+    """Return an address as one, also when it has lost a slash as a `Path`; None for a path on this machine.
+
+    Examples
+    --------
+    >>> address_of(Path("s3://survey/shards")), address_of("images/J0.jpg"), address_of("C:/images")
+    ('s3://survey/shards', None, None)
+    """
+    found = _ADDRESS.fullmatch(str(place))
+    return None if found is None else f"{found[1]}://{found[2]}"
+
+
+def own_path(text: str) -> Path:
+    """Return a path as somebody wrote it, with ~ for the home folder; a ~NAME of nobody stays and is then no file."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def is_here(path: Path) -> bool:
+    """Whether a path can be looked at and is there; one that no file system takes, too long say, is not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def from_folder(folder: Path, place: Path) -> Path:
+    """Return a place that a file in this folder names: an address stays what it is."""
+    return place if address_of(place) else folder / place
+
+
+def remote_images(folder: str) -> dict[str, RemoteImage]:
+    """Return the files of a folder at an address, by their names.
+
+    Raises
+    ------
+    CatalogueError
+        When the folder cannot be listed, or fsspec is not installed.
+    """
+    files, path = _file_system(folder)
+    try:
+        names = [Path(name).name for name in files.ls(path, detail=False)]
+    except Exception as error:  # each kind of file system has exceptions of its own
+        raise CatalogueError(f"{folder} cannot be listed: {error}; give the folder that image paths start from") from error
+    return {name: RemoteImage(f"{folder.rstrip('/')}/{name}") for name in names}
+
+
+def local_copy(address: str) -> Path:
+    """Copy a table, or a folder of Parquet files, into the cache; what is there and has not changed is kept.
+
+    Raises
+    ------
+    CatalogueError
+        When nothing can be read there, or fsspec is not installed.
+    """
+    files, path = _file_system(address)
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zooactive"
+    folder = root / blake2b(address.rstrip("/").encode(), digest_size=8).hexdigest()
+    try:
+        single = files.isfile(path)
+        found = [path] if single else [name for name in files.ls(path, detail=False) if name.endswith(_TABLES)]
+        if not found:
+            raise CatalogueError(f"{address} holds no Parquet files; give a table, or a folder of shards")
+        for name in found:
+            _copy(files, name, folder / Path(name).name)
+    except CatalogueError:
+        raise
+    except Exception as error:  # each kind of file system has exceptions of its own
+        raise CatalogueError(f"{address} cannot be read: {error}; check the address and your right to read it") from error
+    return folder / Path(found[0]).name if single else folder
+
+
+def _copy(files: Any, name: str, target: Path) -> None:
+    stamp = target.with_name(target.name + ".origin")
+    origin = json.dumps(files.info(name), default=str, sort_keys=True)
+    if target.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == origin:
+        return
+    with aside(target) as temporary:
+        files.get_file(name, str(temporary))
+    with aside(stamp) as temporary:
+        temporary.write_text(origin, encoding="utf-8")
+
+
+def _file_system(address: str) -> tuple[Any, str]:
+    """The file system of an address and the path there."""
+    try:
+        core = import_module("fsspec.core")
+    except ImportError as error:
+        raise CatalogueError(f"{address}: to read it install fsspec: pip install 'zooactive[remote]'") from error
+    try:
+        files, path = core.url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        raise CatalogueError(f"{address} cannot be opened: {error}") from error
+    return files, path

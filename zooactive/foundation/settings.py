@@ -1,0 +1,95 @@
+"""Tables of a TOML file as frozen dataclasses: every entry known, of its type, and in range, or an error with the mend."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from zooactive.foundation.addresses import from_folder, own_path
+from zooactive.foundation.errors import WorkspaceError, ZooactiveError, did_you_mean
+
+Section = TypeVar("Section")
+
+
+def read_section(cls: type[Section], values: object, *, file: Path, table: str) -> Section:
+    """Make a dataclass of settings from a table of a TOML file; paths start from the file's folder.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass whose fields are whole numbers, numbers, texts, paths, true or false, tuples of numbers or of texts, or
+        dataclasses of such (tables inside the table).
+    values : object
+        What the file says.
+    file : Path
+    table : str
+        The table's name, for errors.
+
+    Raises
+    ------
+    WorkspaceError
+        For an unknown entry, a wrong type, or what the dataclass itself refuses.
+    """
+    where = f"{file}, [{table}]"
+    if not isinstance(values, Mapping):
+        raise WorkspaceError(f"{where} must be a table")
+    hints = get_type_hints(cls)
+    out: dict[str, Any] = {}
+    for entry in fields(cls):  # type: ignore[arg-type]
+        hint = hints[entry.name]
+        if entry.name in values and is_dataclass(hint):
+            out[entry.name] = read_section(hint, values[entry.name], file=file, table=f"{table}.{entry.name}")  # type: ignore[arg-type]
+        elif entry.name in values:
+            out[entry.name] = _typed(values[entry.name], hint, f"{where}: {entry.name}")
+        elif isinstance(entry.default, Path):
+            out[entry.name] = entry.default
+    for key in values:
+        if key not in hints:
+            mend = did_you_mean(key, hints) or f" Known are {', '.join(hints)}"
+            raise WorkspaceError(f"{where}: the entry '{key}' is unknown.{mend}")
+    try:
+        placed = {key: from_folder(file.parent, value) if isinstance(value, Path) else value for key, value in out.items()}
+        return cls(**placed)
+    except ZooactiveError as error:
+        raise WorkspaceError(f"{where}: {error}") from error
+
+
+def _typed(value: object, hint: Any, where: str) -> Any:
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise WorkspaceError(f"{where} = {value}; give a finite number")
+    if get_origin(hint) is tuple:
+        return _items(value, get_args(hint), where)
+    if Path in kinds and isinstance(value, str):
+        return own_path(value)
+    if float in kinds and isinstance(value, int) and not isinstance(value, bool) and _in_range(value):
+        return float(value)
+    plain = tuple(kind for kind in kinds if kind is not type(None))
+    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
+        names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path in quotes"}
+        raise WorkspaceError(f"{where} = {value!r}; give {' or '.join(names[kind] for kind in plain)}")
+    return value
+
+
+def _in_range(value: object) -> bool:
+    """Whether a number, if it is one, is finite as a float; TOML writes whole numbers of any length."""
+    return not isinstance(value, int | float) or abs(value) <= sys.float_info.max
+
+
+def _items(value: object, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    """A list of numbers, or of texts; of any length where the kinds end in ``...``."""
+    kind = kinds[0]
+    number = "" if kinds[-1] is Ellipsis else f"{len(kinds)} "
+    accepted = (int, float) if kind is float else (kind,)
+    if (
+        isinstance(value, list)
+        and all(type(item) in accepted and _in_range(item) for item in value)
+        and (not number or len(value) == len(kinds))
+    ):
+        return tuple(kind(item) for item in value)
+    raise WorkspaceError(f"{where} = {value!r}; give a list of {number}{'numbers' if kind is float else 'texts'}")

@@ -1,0 +1,176 @@
+"""A simulated crowd classifies a subject set, and the Zooniverse's export of it is written."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.hashing import hash_ids
+from zooactive.foundation.writing import aside
+from zooactive.labels.simulate.crowd import Answers, Crowd
+from zooactive.labels.simulate.forms import HEADER, Said, answers_given, export_row
+from zooactive.labels.wording import Wording, WorkflowWording
+from zooactive.tree import DecisionTree
+
+_MOST = 1 << 12  # volunteers a galaxy: the last bits of a classification's number count them
+_PAUSE = 3  # seconds between two classifications
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What the crowd is shown, and in whose words it answers."""
+
+    workflow: WorkflowWording
+    said: Said
+    ids: list[str]
+    rows: list[dict[str, str]]
+    seed: int
+
+
+def write_export(
+    path: str | Path,
+    manifest: pd.DataFrame,
+    truth: pd.DataFrame,
+    wording: Wording,
+    *,
+    crowd: Crowd | None = None,
+    votes: int = 40,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Let a crowd classify the subjects of a manifest and write the classifications as the Zooniverse exports them.
+
+    Classifications are numbered by a hash of galaxy, seed and volunteer: another round of the circle gives other numbers,
+    and the same round again the same. Rows are written as they are made; the file may be larger than memory.
+
+    Parameters
+    ----------
+    path : path
+        The CSV to write.
+    manifest : DataFrame
+        Of text, as `zooactive.labels.subjects.write_subjects` writes it: one row a subject, which becomes its metadata.
+    truth : DataFrame
+        ``id`` and the true probability of each answer, under the names of the tree's columns.
+    wording : Wording
+        Its first workflow is played. A question that it leaves away is not asked, nor are those after it.
+    crowd : Crowd, optional
+        Default: `Crowd()`.
+    votes : int
+        Volunteers a galaxy.
+    seed : int
+        Of who sees what and answers what.
+
+    Returns
+    -------
+    DataFrame
+        The votes that were given: ``id``, one column an answer of the tree, and ``volunteers``; in the manifest's order.
+
+    Raises
+    ------
+    CatalogueError
+        When the manifest has no id of a galaxy or one twice, or the truth lacks a galaxy or a column or is no probability.
+    """
+    crowd, tree = crowd or Crowd(), wording.tree
+    if not 1 <= votes <= _MOST:
+        raise CatalogueError(f"{votes} volunteers on each galaxy were asked for; give 1 to {_MOST}")
+    workflow = next(iter(wording.workflows.values()))
+    rows = [
+        {str(key): str(value) for key, value in row.items() if value != ""} for row in manifest.fillna("").to_dict("records")
+    ]
+    ids = _galaxies(rows, workflow)
+    rho = _probabilities(truth, ids, tree)
+    job = _Job(workflow, _said(workflow, tree), ids, rows, seed)
+    asked = np.array([column in job.said for column in range(len(tree.columns))])
+    given, start = list[NDArray[np.int64]](), 0
+    with aside(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        out = csv.DictWriter(stream, HEADER)
+        out.writeheader()
+        for part in crowd.classify(rho, tree, ids=ids, volunteers=votes, seed=seed):
+            out.writerows(_classifications(part, job, start))
+            given.append(part.counts(tree) * asked)
+            start += len(part.who)
+    counts = pd.DataFrame(np.concatenate(given), columns=list(tree.columns))
+    counts.insert(0, "id", ids)
+    return counts.assign(volunteers=votes)
+
+
+def _classifications(part: Answers, job: _Job, start: int) -> Iterator[dict[str, object]]:
+    """Rows of some galaxies: every one's first volunteer, then every one's second, as they come in on the Zooniverse."""
+    galaxies, volunteers = part.who.shape
+    keys = hash_ids(job.ids[start : start + galaxies], purpose="crowd", seed=job.seed)
+    numbers = (keys >> np.uint64(14)).astype(np.int64) * _MOST  # 50 bits of the hash and 12 that count
+    subjects = (keys >> np.uint64(36)).astype(np.int64).tolist()
+    version = "1.1" if job.workflow.versions is None else "{}.{}".format(*job.workflow.versions[0])
+    seconds = start * volunteers * _PAUSE
+    for turn in range(volunteers):
+        chosen, who = part.chosen[:, turn].tolist(), part.who[:, turn].tolist()
+        for galaxy in range(galaxies):
+            columns = [column for column in chosen[galaxy] if column in job.said]
+            seconds += _PAUSE
+            yield export_row(
+                int(numbers[galaxy]) + turn,
+                _name(who[galaxy]),
+                answers_given(columns, job.said),
+                subjects[galaxy],
+                job.rows[start + galaxy],
+                workflow=job.workflow.id,
+                version=version,
+                seconds=seconds,
+            )
+
+
+def _name(volunteer: int) -> str:
+    """One in five is not logged in, and known by where they came from."""
+    return f"not-logged-in-{volunteer:010x}" if volunteer % 5 == 4 else f"volunteer-{volunteer}"
+
+
+def _said(workflow: WorkflowWording, tree: DecisionTree) -> dict[int, tuple[str, str]]:
+    """The first words of each answer, of those questions whose parents are worded too."""
+    words: dict[int, tuple[str, str]] = {}
+    for (task, text), column in workflow.answers.items():
+        words.setdefault(column, (task, text))
+    asked = set[int]()
+    for question in tree.order:
+        if question in workflow.tasks.values() and (tree.parents[question] < 0 or tree.parents[question] in asked):
+            asked.add(question)
+    if not asked:
+        raise CatalogueError(f"the wording of workflow {workflow.id} has no question that is asked first; word one")
+    return {column: text for column, text in words.items() if int(tree.question_index[column]) in asked}
+
+
+def _galaxies(rows: list[dict[str, str]], workflow: WorkflowWording) -> list[str]:
+    """The id of each subject's galaxy, by the entries that the wording names."""
+    ids = [next((row[name] for name in workflow.galaxy if name in row), "") for row in rows]
+    if not ids or "" in ids:
+        where = f"row {ids.index('') + 1} of the manifest has" if ids else "the manifest has no rows, and so"
+        raise CatalogueError(f"{where} no id of a galaxy; the wording looks for it in {', '.join(workflow.galaxy)}")
+    if len(set(ids)) < len(ids):
+        double = next(galaxy for galaxy in ids if ids.count(galaxy) > 1)
+        raise CatalogueError(f"the galaxy '{double}' is twice in the manifest; keep one")
+    return ids
+
+
+def _probabilities(truth: pd.DataFrame, ids: list[str], tree: DecisionTree) -> NDArray[np.float64]:
+    """The true probabilities of these galaxies, shape (G, answer)."""
+    missing = [name for name in ("id", *tree.columns) if name not in truth]
+    if missing:
+        raise CatalogueError(
+            f"the truth has no column '{missing[0]}'; tree '{tree.name}' needs id and {len(tree.columns)} more"
+        )
+    row_of = {str(galaxy): row for row, galaxy in enumerate(truth["id"])}
+    strangers = [galaxy for galaxy in ids if galaxy not in row_of]
+    if strangers:
+        raise CatalogueError(
+            f"the truth lacks {len(strangers)} galaxies of the manifest, such as '{strangers[0]}'; give that of the same sky"
+        )
+    known = truth[list(tree.columns)].to_numpy(dtype=np.float64)[[row_of[galaxy] for galaxy in ids]]
+    wrong = ~((known >= 0).all(axis=1) & (np.abs(tree.question_sums(known) - 1) < 1e-6).all(axis=1))
+    if wrong.any():
+        raise CatalogueError(f"the truth of '{ids[int(np.argmax(wrong))]}' is no probability: a question's must sum to 1")
+    return known

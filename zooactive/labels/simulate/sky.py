@@ -1,0 +1,212 @@
+"""A sky of synthetic galaxies whose vote probabilities are known, so that a posterior can be checked against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.catalogue.images import SMALLEST_SIDE, encode_png
+from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.foundation.hashing import hash_ids
+from zooactive.foundation.writing import aside, make_folder
+from zooactive.labels.simulate.crowd import Crowd, perfect_crowd
+from zooactive.labels.simulate.eyes import vote_probabilities
+from zooactive.labels.simulate.forms import wording_toml
+from zooactive.labels.simulate.galaxies import UNIFORMS, galaxies_from
+from zooactive.labels.simulate.telescope import picture
+from zooactive.tree import DecisionTree, load_tree
+
+TREE = "simulated"
+WORKFLOW = 90001
+"""Number of the simulated workflow, in the wording that is written beside a sky."""
+
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sky:
+    """Synthetic galaxies with their images and the truth about them.
+
+    Parameters
+    ----------
+    ids : ndarray of object (str), shape (G,)
+    images : ndarray of uint8, shape (G, size, size, 3)
+    probabilities : ndarray of float64, shape (G, answer)
+        Of each answer, for a volunteer who was asked its question; each question's sum to 1. See
+        `zooactive.labels.simulate.eyes`.
+    parameters : DataFrame
+        One row a galaxy; see `zooactive.labels.simulate.galaxies`.
+    tree : DecisionTree
+        ``simulated``.
+    """
+
+    ids: NDArray[np.object_]
+    images: NDArray[np.uint8]
+    probabilities: NDArray[np.float64]
+    parameters: pd.DataFrame
+    tree: DecisionTree
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Sky({len(self)} galaxies of {self.images.shape[1]} pixels)"
+
+    def votes(self, volunteers: int = 40, *, seed: int = 0, crowd: Crowd | None = None) -> NDArray[np.int64]:
+        """Return the votes of so many volunteers on each galaxy, shape (G, answer).
+
+        Parameters
+        ----------
+        volunteers : int
+        seed : int
+            Of who is asked and what they say; a galaxy's votes depend on it and on its id alone.
+        crowd : Crowd, optional
+            Default: volunteers who answer by the true probabilities.
+        """
+        asked = crowd or perfect_crowd(volunteers)
+        return asked.walk(self.probabilities, self.tree, ids=self.ids, volunteers=volunteers, seed=seed)
+
+    def catalogue(self, volunteers: int = 40, *, seed: int = 0, crowd: Crowd | None = None) -> Catalogue:
+        """Return the galaxies as a catalogue, images as PNG in memory, with votes as `votes` draws them.
+
+        Its table holds the parameters.
+        """
+        votes = self.votes(volunteers, seed=seed, crowd=crowd).astype(np.float64)
+        images = tuple(encode_png(pixels) for pixels in self.images)
+        return Catalogue(self.ids, images, votes, self.tree, self.parameters, "a simulated sky", self.tree.min_votes)
+
+    def truth(self) -> pd.DataFrame:
+        """Return id, parameters, and the probabilities under the names of the tree's columns."""
+        known = pd.DataFrame(self.probabilities, columns=list(self.tree.columns))
+        return pd.concat([pd.DataFrame({"id": self.ids}), self.parameters, known], axis=1)
+
+    def write(
+        self,
+        folder: str | Path,
+        volunteers: int = 40,
+        *,
+        labelled: int | None = None,
+        seed: int = 0,
+        crowd: Crowd | None = None,
+    ) -> Path:
+        """Write the galaxies as `write_sky` does, with votes of this seed, and return the path of ``galaxies.csv``."""
+        return _write([self], Path(folder), volunteers, len(self) if labelled is None else labelled, seed, crowd)
+
+
+def simulate_sky(n: int, *, seed: int = 0, size: int = 64) -> Sky:
+    """Draw synthetic galaxies: what they are, what volunteers would say of them, and how they look.
+
+    Galaxy number i is the same in every sky of this seed and size, however many there are.
+
+    Parameters
+    ----------
+    n : int
+    seed : int
+    size : int
+        Pixels a side. Galaxies and probabilities do not depend on it: more pixels show the same sky, each with more noise.
+
+    Raises
+    ------
+    CatalogueError
+        When n is no positive number.
+    ImageError
+        When the size is out of range.
+
+    Examples
+    --------
+    >>> sky = simulate_sky(3, size=32)
+    >>> sky.ids[0], sky.images.shape
+    ('sim-000000', (3, 32, 32, 3))
+    >>> bool(np.allclose(sky.tree.question_sums(sky.probabilities), 1))
+    True
+    """
+    parts = list(_parts(n, seed, size))
+    return Sky(
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+        pd.concat([part.parameters for part in parts], ignore_index=True),
+        parts[0].tree,
+    )
+
+
+def write_sky(
+    folder: str | Path,
+    n: int,
+    *,
+    seed: int = 0,
+    size: int = 64,
+    volunteers: int = 40,
+    labelled: int | None = None,
+    crowd: Crowd | None = None,
+) -> Path:
+    """Draw synthetic galaxies and write them as files, some hundreds at a time: memory does not grow with n.
+
+    Written are ``images/`` (PNG), ``galaxies.csv`` (id, file_loc and votes), ``truth.csv`` (id, parameters and the true
+    probability of each answer) and ``wording.toml`` (of the workflow that `zooactive simulate crowd` plays).
+
+    Parameters
+    ----------
+    folder : path
+    n, seed, size
+        As in `simulate_sky`.
+    volunteers : int
+        Who vote on each galaxy.
+    labelled : int, optional
+        Only the first so many galaxies get votes, the others' are left blank: a pool. Default: all.
+    crowd : Crowd, optional
+        Default: volunteers who answer by the true probabilities.
+
+    Returns
+    -------
+    Path
+        Of ``galaxies.csv``.
+    """
+    return _write(_parts(n, seed, size), Path(folder), volunteers, n if labelled is None else labelled, seed, crowd)
+
+
+def _parts(n: int, seed: int, size: int) -> Iterator[Sky]:
+    """The sky in parts that fit into memory."""
+    if n < 1:
+        raise CatalogueError(f"a sky of {n} galaxies was asked for; give a number above 0")
+    if not SMALLEST_SIDE <= size <= 4096:
+        raise ImageError(f"a sky of {size} pixels a side was asked for; give {SMALLEST_SIDE} to 4096")
+    tree = load_tree(TREE)
+    for start in range(0, n, _AT_ONCE):
+        numbers = range(start, min(start + _AT_ONCE, n))
+        ids = np.array([f"sim-{number:06d}" for number in numbers], dtype=object)
+        dice = [np.random.default_rng(int(key)) for key in hash_ids(ids, purpose="sky", seed=seed)]
+        # The middle of a cell of 2**-52: neither 0 nor 1, whose normal quantiles are infinite.
+        uniforms = np.stack([rng.random(len(UNIFORMS)) for rng in dice]) * (1 - 2.0**-52) + 2.0**-53
+        galaxies = galaxies_from(uniforms)
+        rows: list[dict[str, Any]] = galaxies.to_dict("records")  # type: ignore[assignment]
+        images = np.stack([picture(row, size, rng) for row, rng in zip(rows, dice, strict=True)])
+        yield Sky(ids, images, vote_probabilities(galaxies, tree), galaxies, tree)
+
+
+def _write(parts: Iterable[Sky], folder: Path, volunteers: int, labelled: int, seed: int, crowd: Crowd | None) -> Path:
+    make_folder(folder / "images")
+    known = 0
+    with aside(folder / "galaxies.csv") as galaxies, aside(folder / "truth.csv") as truth:
+        for part in parts:
+            for galaxy_id, pixels in zip(part.ids, part.images, strict=True):
+                with aside(folder / "images" / f"{galaxy_id}.png") as image:
+                    image.write_bytes(encode_png(pixels))
+            votes = pd.DataFrame(part.votes(volunteers, seed=seed, crowd=crowd), columns=list(part.tree.columns))
+            votes = votes.astype("Int64")
+            votes.iloc[max(labelled - known, 0) :] = pd.NA
+            votes.insert(0, "id", part.ids)
+            votes.insert(1, "file_loc", [f"images/{galaxy_id}.png" for galaxy_id in part.ids])
+            for table, path in ((votes, galaxies), (part.truth(), truth)):
+                table.to_csv(path, index=False, mode="a" if known else "w", header=not known)
+            known += len(part)
+    with aside(folder / "wording.toml") as wording:
+        wording.write_text(wording_toml(load_tree(TREE), TREE, WORKFLOW), encoding="utf-8")
+    return folder / "galaxies.csv"

@@ -1,0 +1,1 @@
+"""Pixels to features: one network a file, and the register."""

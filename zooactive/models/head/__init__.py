@@ -1,0 +1,1 @@
+"""Features to concentrations: one kind of draws a file."""

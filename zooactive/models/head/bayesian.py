@@ -1,0 +1,309 @@
+"""A head learnt in seconds from few galaxies: the most probable weights under a Gaussian prior, and draws around them.
+
+The prior is on the weights of the features' principal axes, so that features that say the same are not counted twice; its
+width is chosen by galaxies that are not learnt from meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize
+
+from zooactive.foundation.errors import ModelError
+from zooactive.models.head.activation import activate, bias_for, check_concentrations, slope_of_outputs
+from zooactive.models.head.laplace import LaplaceHead
+from zooactive.posterior.loss import constant_concentrations
+from zooactive.tree import DecisionTree
+from zooactive.tree.likelihood import checked_votes, log_likelihood_slope, log_rising
+
+PRECISIONS = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
+"""Prior precisions of a weight that are tried, the narrowest first."""
+
+_STEPS = 200
+
+_Rows: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
+"""Components, votes and how much each counts, a row a galaxy."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureAxes:
+    """Principal axes of features that are scaled to a spread of 1: (x - centre) @ axes.
+
+    Parameters
+    ----------
+    centre : ndarray of float32, shape (feature,)
+    axes : ndarray of float32, shape (feature, component)
+    """
+
+    centre: NDArray[np.float32]
+    axes: NDArray[np.float32]
+
+    def of(self, features: ArrayLike) -> NDArray[np.float32]:
+        """Components of features, (galaxy, feature) -> (galaxy, component)."""
+        return np.asarray((np.asarray(features, dtype=np.float32) - self.centre) @ self.axes)
+
+    def back(self) -> NDArray[np.float64]:
+        """What carries weights of components, and the bias below them, over to weights of features: (F + 1, K + 1)."""
+        out = np.zeros((len(self.centre) + 1, self.axes.shape[1] + 1))
+        out[:-1, :-1] = self.axes
+        out[-1, :-1] = -self.centre.astype(np.float64) @ self.axes
+        out[-1, -1] = 1
+        return out
+
+
+def find_axes(chunks: Iterable[ArrayLike], *, components: int = 128) -> FeatureAxes:
+    """Find the principal axes of a catalogue's features, chunk by chunk; no votes are looked at.
+
+    Parameters
+    ----------
+    chunks : iterable of array_like, shape (galaxy, feature)
+    components : int
+        At most so many; a feature that is the same for all galaxies counts for nothing.
+
+    Raises
+    ------
+    ModelError
+        Without galaxies.
+    """
+    number, total, products = 0, None, None
+    for chunk in chunks:
+        x = np.asarray(chunk, dtype=np.float64)
+        number += len(x)
+        total = x.sum(0) if total is None else total + x.sum(0)
+        products = x.T @ x if products is None else products + x.T @ x
+    if number == 0 or total is None or products is None:
+        raise ModelError("there are no features to find axes of; give those of at least one galaxy")
+    centre = total / number
+    covariance = products / number - np.outer(centre, centre)
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0))
+    scale = np.where(spread > 1e-3 * max(float(spread.max()), 1e-12), 1 / np.maximum(spread, 1e-12), 0)
+    values, vectors = np.linalg.eigh(covariance * np.outer(scale, scale))
+    kept = np.argsort(-values)[: min(components, len(centre))]
+    return FeatureAxes(centre.astype(np.float32), (scale[:, None] * vectors[:, kept]).astype(np.float32))
+
+
+class BayesianFit(NamedTuple):
+    """A head, the prior precision that was chosen for it, and the judges' mean loss at each that was tried."""
+
+    head: LaplaceHead
+    precision: float
+    losses: dict[float, float]
+
+
+def fit_bayesian_head(
+    learning: tuple[ArrayLike, ArrayLike],
+    judging: tuple[ArrayLike, ArrayLike],
+    tree: DecisionTree,
+    axes: FeatureAxes,
+    *,
+    concentrations: str = "softplus",
+    precisions: Sequence[float] = PRECISIONS,
+) -> BayesianFit:
+    """Fit a head to the votes of galaxies whose features are known, and a Laplace approximation around it.
+
+    Parameters
+    ----------
+    learning, judging : tuple of features (galaxy, feature) and votes (galaxy, answer)
+        The judges choose the prior's precision; then all are learnt from.
+    tree : DecisionTree
+    axes : FeatureAxes
+        Of `find_axes`.
+    concentrations : {"sigmoid", "softplus", "fraction"}
+        See `zooactive.models.head.activation.CONCENTRATIONS`.
+    precisions : sequence of float
+        To try, the narrowest prior first.
+
+    Returns
+    -------
+    BayesianFit
+
+    Raises
+    ------
+    ModelError, PosteriorError
+        When shapes do not fit, votes are negative or not finite, or there is no galaxy to learn from or to judge by.
+
+    Notes
+    -----
+    The weights are the maximum of log likelihood - precision / 2 * sum of squared weights (the bias is free), found by
+    L-BFGS; the draws around it have the same prior (`LaplaceHead`), so that they come together as votes come in.
+    """
+    check_concentrations(concentrations)
+    if not precisions or min(precisions) <= 0:
+        raise ModelError(f"prior precisions {list(precisions)} were given; give at least one number above 0")
+    parts = _rows(learning, judging, None, tree, axes)
+    problem = _Problem(tree, concentrations)
+    weights, losses = problem.judged(*parts, precisions)
+    best = min(losses, key=losses.__getitem__)
+    (x, votes, counts), (others, theirs, also) = parts
+    x, votes, counts = np.concatenate([x, others]), np.concatenate([votes, theirs]), np.concatenate([counts, also])
+    found = problem.fit((x, votes, counts), best, weights[best])
+    return BayesianFit(problem.laplace(x, votes, found, best, axes), best, losses)
+
+
+class ProbableWeights(NamedTuple):
+    """A head's most probable weights, and how they were chosen.
+
+    Parameters
+    ----------
+    kernel : ndarray of float64, shape (feature, answer)
+    bias : ndarray of float64, shape (answer,)
+    precision : float
+        Of the prior.
+    loss : float
+        Mean negative log-likelihood of the galaxies learnt from, but for the number of ways to give the votes.
+    losses : dict of float to float
+        That of the judges at each precision that was tried.
+    """
+
+    kernel: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    precision: float
+    loss: float
+    losses: dict[float, float]
+
+
+def most_probable_weights(
+    learning: tuple[ArrayLike, ArrayLike],
+    judging: tuple[ArrayLike, ArrayLike],
+    tree: DecisionTree,
+    axes: FeatureAxes,
+    *,
+    weights: tuple[ArrayLike, ArrayLike] | None = None,
+    concentrations: str = "softplus",
+    precisions: Sequence[float] = PRECISIONS,
+) -> ProbableWeights:
+    """Fit as `fit_bayesian_head` does, but never learn from the judges, whom something else can then be measured on.
+
+    Parameters
+    ----------
+    learning, judging, tree, axes, concentrations, precisions
+        As of `fit_bayesian_head`.
+    weights : tuple of array_like, shape (galaxy,), optional
+        How much the log-likelihood of each galaxy learnt from, and of each judge, counts.
+
+    Returns
+    -------
+    ProbableWeights
+
+    Raises
+    ------
+    ModelError, PosteriorError
+        As `fit_bayesian_head`.
+    """
+    check_concentrations(concentrations)
+    parts, problem = _rows(learning, judging, weights, tree, axes), _Problem(tree, concentrations)
+    found, losses = problem.judged(*parts, precisions)
+    best = min(losses, key=losses.__getitem__)
+    whole = axes.back() @ found[best]
+    return ProbableWeights(whole[:-1], whole[-1], best, problem.loss(parts[0], found[best]), losses)
+
+
+def _rows(
+    learning: tuple[ArrayLike, ArrayLike],
+    judging: tuple[ArrayLike, ArrayLike],
+    weights: tuple[ArrayLike, ArrayLike] | None,
+    tree: DecisionTree,
+    axes: FeatureAxes,
+) -> tuple[_Rows, _Rows]:
+    """What is learnt from and what judges, checked."""
+    rows: list[_Rows] = []
+    for i, (features, votes) in enumerate((learning, judging)):
+        x, counted = axes.of(features), checked_votes(votes, tree)
+        if len(x) != len(counted) or not len(counted):
+            purpose = ("training", "judging")[i]
+            raise ModelError(f"{len(x)} features and {len(counted)} votes of {purpose} galaxies; give one row for each")
+        rows.append((x, counted, np.ones(len(x)) if weights is None else np.asarray(weights[i], dtype=np.float64)))
+    return rows[0], rows[1]
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Weights (component + 1, answer), the bias last, and what they make of votes."""
+
+    tree: DecisionTree
+    concentrations: str
+
+    def constant(self, votes: NDArray[np.float64], components: int) -> NDArray[np.float64]:
+        """Weights that say the same of every galaxy."""
+        bias = bias_for(constant_concentrations(votes, self.tree), self.concentrations, self.tree)
+        return np.vstack([np.zeros((components, len(bias))), bias])
+
+    def judged(
+        self, learning: _Rows, judging: _Rows, precisions: Sequence[float]
+    ) -> tuple[dict[float, NDArray[np.float64]], dict[float, float]]:
+        """The most probable weights under each prior, each found from the one before, and the judges' mean losses."""
+        start = self.constant(learning[1], learning[0].shape[1])
+        losses: dict[float, float] = {}
+        weights: dict[float, NDArray[np.float64]] = {}
+        for precision in precisions:
+            start = weights[precision] = self.fit(learning, precision, start)
+            losses[precision] = self.loss(judging, start)
+        return weights, losses
+
+    def loss(self, rows: _Rows, weights: NDArray[np.float64]) -> float:
+        """Mean negative log likelihood, but for the number of ways to give the votes."""
+        x, votes, counts = rows
+        each = log_rising(votes, self._alpha(self._outputs(x, weights)), self.tree).sum(-1)
+        return float(-(counts * each).sum() / counts.sum())
+
+    def fit(self, rows: _Rows, precision: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The most probable weights."""
+        x, votes, counts = rows
+
+        def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            weights = flat.reshape(start.shape)
+            z = self._outputs(x, weights)
+            alpha = self._alpha(z)
+            penalty = 0.5 * precision * float((weights[:-1] ** 2).sum())
+            value = (penalty - float(counts @ log_rising(votes, alpha, self.tree).sum(-1))) / len(x)
+            slope = self._slope(z, votes, alpha) * counts[:, None].astype(np.float32)
+            gradient = np.vstack([precision * weights[:-1] - x.T @ slope, -slope.sum(0, dtype=np.float64)])
+            return value, gradient.ravel() / len(x)
+
+        found = optimize.minimize(
+            loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS, "ftol": 1e-8, "gtol": 1e-6}
+        )
+        return np.asarray(found.x).reshape(start.shape)
+
+    def laplace(
+        self,
+        x: NDArray[np.float32],
+        votes: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        precision: float,
+        axes: FeatureAxes,
+    ) -> LaplaceHead:
+        """The head with its draws, for features as they are."""
+        phi = np.column_stack([x, np.ones(len(x))])
+        z = self._outputs(x, weights)
+        slope = self._slope(z, votes, self._alpha(z)).astype(np.float64)
+        a, feature_axes = np.linalg.eigh(phi.T @ phi / len(phi))
+        g, answer_axes = np.linalg.eigh(slope.T @ slope / len(phi))
+        precisions = len(phi) * np.outer(np.maximum(a, 0), np.maximum(g, 0)) + precision
+        back = axes.back()
+        whole = back @ weights
+        return LaplaceHead(
+            whole[:-1].astype(np.float32),
+            whole[-1].astype(np.float32),
+            (back @ feature_axes).astype(np.float32),
+            answer_axes.astype(np.float32),
+            precisions.astype(np.float32),
+            self.concentrations,
+            self.tree,
+        )
+
+    def _outputs(self, x: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        return np.asarray(x @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32))
+
+    def _alpha(self, z: NDArray[np.float32]) -> NDArray[np.float64]:
+        return activate(z, self.concentrations, self.tree).astype(np.float64)
+
+    def _slope(self, z: NDArray[np.float32], votes: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Slope of each galaxy's log likelihood by the outputs."""
+        by_alpha = log_likelihood_slope(votes, alpha, self.tree)
+        return slope_of_outputs(z, by_alpha, self.concentrations, self.tree).astype(np.float32)

@@ -1,0 +1,67 @@
+"""Draws of any kind whose concentrations are multiplied by one factor a question: a model that has been calibrated."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.foundation.errors import ModelError
+from zooactive.models.head.draws import LinearDraws
+from zooactive.tree import DecisionTree
+
+
+class ScaledDraws(LinearDraws):
+    """Draws of a head, their concentrations scaled.
+
+    Parameters
+    ----------
+    draws : LinearDraws
+        Not scaled themselves.
+    factors : array_like, shape (question,)
+        As of `zooactive.training.calibrate.fit_concentration_factors`.
+
+    Raises
+    ------
+    ModelError
+        When there is not one factor for each question, or one is not finite and positive.
+    """
+
+    kind: ClassVar[str] = "scaled"
+
+    def __init__(self, draws: LinearDraws, factors: ArrayLike) -> None:
+        self.draws = draws
+        self.kernel, self.concentrations, self.tree = draws.kernel, draws.concentrations, draws.tree
+        self.factors = checked_factors(factors, draws.tree)
+
+    def draw_weights(self, first: int, last: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the weights of the draws that are scaled."""
+        return self.draws.draw_weights(first, last, seed)
+
+    def posterior_concentrations(self, features: ArrayLike, *, draws: int, seed: int) -> NDArray[np.float32]:
+        """Draw concentrations as `LinearDraws.posterior_concentrations` does, and scale them."""
+        drawn = super().posterior_concentrations(features, draws=draws, seed=seed)
+        drawn *= self.factors[self.tree.question_index].astype(np.float32)
+        return drawn
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {**self.draws._arrays(), "factors": self.factors}
+
+    def _settings(self) -> dict[str, Any]:
+        return {**self.draws._settings(), "scaled": self.draws.kind}
+
+
+def checked_factors(factors: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    """Return factors as float64 (question,), or raise a ModelError."""
+    try:
+        values = np.asarray(factors, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = np.full(1, np.nan)
+    limits = np.finfo(np.float32)
+    if values.shape != (len(tree.questions),) or not ((values >= limits.tiny) & (values <= limits.max)).all():
+        raise ModelError(
+            f"the factors {values.tolist()} do not fit tree '{tree.name}'; give {len(tree.questions)} numbers above 0, one "
+            "for each question"
+        )
+    return values

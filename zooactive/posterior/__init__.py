@@ -1,0 +1,8 @@
+"""What a model expects of the answers: draws of concentrations, and everything that follows from them."""
+
+from __future__ import annotations
+
+from zooactive.posterior.files import read_posterior, write_posterior
+from zooactive.posterior.posterior import Posterior, VoteEntropy, combine_draws
+
+__all__ = ["Posterior", "VoteEntropy", "combine_draws", "read_posterior", "write_posterior"]

@@ -1,0 +1,73 @@
+"""A posterior on disk: one Parquet file, a row a galaxy, that pandas and DuckDB can read too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.foundation.errors import PosteriorError, ZooactiveError
+from zooactive.foundation.parsing import from_json
+from zooactive.foundation.writing import aside
+from zooactive.posterior.posterior import Posterior
+from zooactive.tree import DecisionTree
+
+
+def write_posterior(posterior: Posterior, path: str | Path) -> None:
+    """Write a posterior to one Parquet file; `read_posterior` gives it back bit for bit.
+
+    Columns ``id``, ``concentrations`` (draw x answer, float32) and ``weights`` (draw, float64).
+
+    Lists have a fixed length, a draw's answers beside each other; weights are left out where all are equal. The schema's
+    metadata names tree and draws.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written or the disk is full.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    by_galaxy = np.moveaxis(posterior.concentrations, 1, 0)
+    lists: dict[str, NDArray[Any]] = {
+        "concentrations": by_galaxy.reshape(len(posterior), posterior.draws * len(posterior.tree.columns))
+    }
+    if (posterior.weights != 1 / posterior.draws).any():
+        lists["weights"] = posterior.weights.T
+    arrays = [pa.array(posterior.ids, pa.string())]
+    arrays += [pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(rows)), rows.shape[1]) for rows in lists.values()]
+    about = {"tree": posterior.tree.to_dict(), "draws": posterior.draws}
+    table = pa.table(dict(zip(["id", *lists], arrays, strict=True)))
+    with aside(path) as temporary:
+        pq.write_table(table.replace_schema_metadata({"zooactive": json.dumps(about)}), temporary, compression="zstd")
+
+
+def read_posterior(path: str | Path) -> Posterior:
+    """Read what `write_posterior` wrote.
+
+    Raises
+    ------
+    PosteriorError
+        When there is no posterior in the file.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        table.validate(full=True)
+        about = from_json(table.schema.metadata[b"zooactive"])
+        tree, draws = DecisionTree.from_dict(about["tree"], where=str(path)), about["draws"]
+        lists = {name: table[name].combine_chunks().flatten().to_numpy() for name in table.column_names if name != "id"}
+        by_galaxy = lists["concentrations"].reshape(-1, draws, len(tree.columns))
+        weights = lists["weights"].reshape(-1, draws).T if "weights" in lists else None
+        return Posterior(np.moveaxis(by_galaxy, 0, 1), table["id"].to_pylist(), tree, weights=weights)
+    except FileNotFoundError as error:
+        raise PosteriorError(f"{path} is missing; write it with zooactive.write_posterior") from error
+    except ZooactiveError:
+        raise
+    except Exception as error:  # Parquet and its metadata fail in many ways
+        raise PosteriorError(f"{path} is damaged, or holds no posterior; write it with zooactive.write_posterior") from error

@@ -1,0 +1,223 @@
+"""From a model and a catalogue to a posterior: features once, then every draw in the head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from zooactive.catalogue import Catalogue, read_catalogue
+from zooactive.foundation.errors import ImageError, ModelError
+from zooactive.models import LinearDraws
+from zooactive.models.features import Progress, batches_of, embed, stream_features
+from zooactive.models.holds import Holds, network_of
+from zooactive.posterior import Posterior
+from zooactive.prediction.parts import PredictionConfig
+from zooactive.prediction.runs import Engine, write_predictions
+from zooactive.prediction.stored import Predictions, read_journal
+
+if TYPE_CHECKING:
+    from zooactive.models import GalaxyModel
+
+
+@overload
+def predict(
+    model: GalaxyModel | Holds,
+    catalogue: Catalogue | str | Path | Predictions,
+    *,
+    out: None = None,
+    draws: int = 64,
+    seed: int = 0,
+    batch_size: int = 128,
+    draws_from: LinearDraws | None = None,
+    progress: Progress | None = None,
+) -> Posterior: ...
+
+
+@overload
+def predict(
+    model: GalaxyModel | Holds,
+    catalogue: Catalogue | str | Path | Predictions,
+    *,
+    out: str | Path,
+    draws: int = 64,
+    seed: int = 0,
+    batch_size: int = 128,
+    draws_from: LinearDraws | None = None,
+    keep: str = "embeddings",
+    max_failures: int | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Predictions: ...
+
+
+def predict(
+    model: GalaxyModel | Holds,
+    catalogue: Catalogue | str | Path | Predictions,
+    *,
+    out: str | Path | None = None,
+    draws: int = 64,
+    seed: int = 0,
+    batch_size: int = 128,
+    draws_from: LinearDraws | None = None,
+    keep: str = "embeddings",
+    max_failures: int | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Posterior | Predictions:
+    """Predict what volunteers would say about every galaxy of a catalogue.
+
+    The network sees each image once; the T draws differ in the head alone and cost T small matrix products. One draw uses
+    one dropout mask for every galaxy.
+
+    Parameters
+    ----------
+    model : GalaxyModel or FinetunedModel
+    catalogue : Catalogue, path or Predictions
+        Votes are not looked at. Of predictions by a model with the very same encoder, such as the one that was fine-tuned
+        with the policy ``head``, the stored embeddings are taken, and no image is looked at.
+    out : path, optional
+        A folder to stream Parquet into; the same call goes on where an interrupted one stopped. Without it the posterior
+        is returned, in memory.
+    draws : int
+        T.
+    seed : int
+        Of the draws.
+    batch_size : int
+        Galaxies a step of the network; batches are padded to it, so that neighbours do not matter.
+    draws_from : LinearDraws, optional
+        Where the draws come from, of `fit_draws`; by default the dropout of the model's head.
+    keep : {"embeddings", "means", "summaries", "draws"}
+        With `out`: what is stored, see `zooactive.prediction.PredictionConfig`.
+    max_failures : int, optional
+        With `out`: stop when more images than this cannot be read; by default none but all are too many.
+    engine : callable, optional
+        With `out`: who writes the parts, such as `RayEngine`; by default this process.
+    progress : callable, optional
+        Called with the number of galaxies done.
+
+    Returns
+    -------
+    Posterior or Predictions
+        Galaxies whose image cannot be read are left out; `Predictions` lists them, and in memory they are an error.
+
+    Raises
+    ------
+    ImageError
+        In memory, when an image cannot be read; on disk, when too many cannot.
+    ModelError
+        When `draws_from` belong to another tree or have other features, or there are fewer of them than `draws`.
+    PosteriorError
+        When the predictions are of another encoder or hold no embeddings.
+
+    Warns
+    -----
+    UserWarning
+        When the images look unlike those that the model learnt from.
+    """
+    network = network_of(model)
+    stored = catalogue if isinstance(catalogue, Predictions) else None
+    if isinstance(catalogue, Predictions):
+        catalogue.refuse_another_encoder(network)
+        table = catalogue.catalogue()
+    else:
+        table = read_catalogue(catalogue)
+        if network.images is not None and (out is None or read_journal(Path(out)) is None):  # once a run
+            network.images.warn_of_unlike(table, network.preprocessing, stacklevel=2)
+    head = head_of(network, draws_from)
+    if out is not None:
+        config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size, keep=keep)
+        if stored is not None:
+            config = replace(config, rows_per_part=stored.rows_per_part)
+        return write_predictions(
+            network,
+            table,
+            out,
+            head=head,
+            config=config,
+            stored=stored,
+            max_failures=max_failures,
+            engine=engine,
+            progress=progress,
+        )
+    if stored is not None:
+        return stored.redraw(head, draws=draws, seed=seed).posterior()
+    features, failures = embed(network, table, batch_size=batch_size, progress=progress)
+    if failures:
+        first = next(iter(failures.values()))
+        if len(table) == 1:
+            raise ImageError(first)
+        raise ImageError(
+            f"{len(failures)} of {len(table)} images cannot be read, the first: {first} (`zooactive prepare`, and predict "
+            "with out=, leave such galaxies out and list them)"
+        )
+    concentrations = head.posterior_concentrations(features, draws=draws, seed=seed)
+    return Posterior(concentrations, table.ids, network.tree)
+
+
+def predict_chunks(
+    model: GalaxyModel | Holds,
+    catalogue: Catalogue | str | Path,
+    *,
+    draws: int = 64,
+    seed: int = 0,
+    batch_size: int = 128,
+    draws_from: LinearDraws | None = None,
+    failures: dict[str, str] | None = None,
+) -> Iterator[Posterior]:
+    """Yield the posterior of one batch of galaxies after the other, in the order of the catalogue.
+
+    The next batches are decoded while the caller is at work. Draws are those of `zooactive.predict`.
+
+    Parameters
+    ----------
+    model : GalaxyModel or FinetunedModel
+    catalogue : Catalogue or path
+    draws, seed, batch_size, draws_from
+        As for `zooactive.predict`.
+    failures : dict, optional
+        Takes id and reason of each image that cannot be read, whose galaxy is then left out.
+
+    Raises
+    ------
+    ImageError
+        Without `failures`, when an image cannot be read.
+    ModelError
+        As `zooactive.predict`.
+
+    Examples
+    --------
+    >>> for posterior in predict_chunks(model, "shards"):  # doctest: +SKIP
+    ...     interesting = posterior.ids[posterior.mean()[:, 0] > 0.9]
+    """
+    network = network_of(model)
+    head = head_of(network, draws_from)
+    galaxies = read_catalogue(catalogue)
+    for batch in stream_features(network, galaxies, batches_of(range(len(galaxies)), batch_size), batch_size=batch_size):
+        for row, reason in batch.failures.items():
+            if failures is None:
+                raise ImageError(reason)
+            failures[str(galaxies.ids[row])] = reason
+        good = np.array([row for row in batch.rows if row not in batch.failures], dtype=np.int64)
+        if len(good):
+            concentrations = head.posterior_concentrations(batch.features[good - batch.rows.start], draws=draws, seed=seed)
+            yield Posterior(concentrations, galaxies.ids[good], network.tree)
+
+
+def head_of(network: GalaxyModel, draws_from: LinearDraws | None) -> LinearDraws:
+    """Where draws come from: the model's own head, or what was fitted to it, scaled where the model is calibrated.
+
+    Raises
+    ------
+    ModelError
+        When that is of another tree.
+    """
+    head: LinearDraws = network.linear_head() if draws_from is None else draws_from
+    if head.tree.columns != network.tree.columns:
+        raise ModelError(
+            f"the draws are of tree '{head.tree.name}' and the model of '{network.tree.name}'; fit draws to this model"
+        )
+    return network.scaled(head)

@@ -1,0 +1,58 @@
+"""The galaxies most likely to get an answer, or least sure about it, or most worth asking about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.prediction.stored import Predictions
+
+
+def best(stored: Predictions, column: str, n: int, *, lowest: bool = False, most: str = "certain") -> pd.DataFrame:
+    """Return the n galaxies with the largest share of all volunteers expected to give an answer, or the most doubt of it.
+
+    Returns
+    -------
+    DataFrame
+        rank, id, ``share`` of all volunteers, and of those asked ``fraction``, ``low`` and ``high`` (NaN where no interval
+        is kept); of the most uncertain also ``deviation``, the standard deviation of the fraction, and of the most
+        informative ``information``, the nats that one vote on the question is expected to tell about the network, each
+        times the share of volunteers who are asked. Equals stand in the order of ids.
+
+    Raises
+    ------
+    PosteriorError
+        When doubt is asked for and the predictions keep neither embeddings nor concentrations.
+    """
+    table = stored.table()
+    question = stored.tree.question_of(column).name
+    found = table[["id"]].assign(
+        share=table[column].astype(float) * table[f"asked_{question}"].astype(float),
+        fraction=table[column],
+        low=table.get(f"{column}_low", float("nan")),
+        high=table.get(f"{column}_high", float("nan")),
+    )
+    by = "share"
+    if most != "certain":
+        by = "deviation" if most == "uncertain" else "information"
+        found[by] = found["id"].map(_doubts(stored, column, most))
+    found = found.sort_values([by, "id"], ascending=[lowest, True], kind="stable").head(n).reset_index(drop=True)
+    found.insert(0, "rank", found.index + 1)
+    return found
+
+
+def _doubts(stored: Predictions, column: str, most: str) -> dict[str, float]:
+    """How unsure each galaxy's answer is, or what one vote on its question would tell: a part of the pool at a time."""
+    tree = stored.tree
+    question, answer = tree.questions.index(tree.question_of(column)), tree.columns.index(column)
+    doubts: dict[str, float] = {}
+    for part in stored:
+        asked = part.asked()[:, question]
+        if most == "uncertain":
+            doubt = part.variance()[:, answer] ** 0.5
+        else:
+            doubt = part.vote_entropy().epistemic[:, question]
+        doubts |= dict(zip(part.ids.tolist(), (doubt * asked).tolist(), strict=True))
+    return doubts

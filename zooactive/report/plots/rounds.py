@@ -1,0 +1,58 @@
+"""Strategies side by side, round after round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zooactive.foundation.errors import CatalogueError
+from zooactive.report.plots.style import COLOURS, INK, MARKERS, dress
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+_WORDS = {
+    "labelled": "galaxies with votes",
+    "clicks": "votes",
+    "test_likelihood": "negative log-likelihood (nats a galaxy)",
+    "test_accuracy": "accuracy",
+    "test_first_accuracy": "accuracy, first question",
+}
+
+
+def strategy_curves(axes: Axes, curves: pd.DataFrame, *, cost: str = "labelled", merit: str = "test_likelihood") -> Axes:
+    """Draw how good the model of each strategy is against what volunteers were asked, with 95% intervals.
+
+    Parameters
+    ----------
+    axes : Axes
+    curves : DataFrame
+        Of `zooactive.loop.learning_curves`, with the same cost and merit.
+    cost, merit : str
+
+    Returns
+    -------
+    Axes
+        The same.
+
+    Raises
+    ------
+    CatalogueError
+        When a column is missing.
+    """
+    missing = [column for column in ("strategy", cost, merit, "low", "high") if column not in curves]
+    if missing:
+        raise CatalogueError(f"the learning curves have no column '{missing[0]}'; make them with the same cost and merit")
+    for i, (name, curve) in enumerate(curves.groupby("strategy", sort=False)):
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        dashes = (0, (4, 2)) if name == "random" else "-"
+        axes.plot(
+            curve[cost], curve[merit], color=colour, marker=marker, markersize=4, linewidth=1.5, linestyle=dashes,
+            label=str(name).replace("_", " "),
+        )  # fmt: skip
+        axes.fill_between(curve[cost], curve["low"], curve["high"], color=colour, alpha=0.12, linewidth=0)
+    dress(axes)
+    axes.set_xlabel(_WORDS.get(cost, cost), fontsize=9, color=INK)
+    axes.set_ylabel(_WORDS.get(merit, merit), fontsize=9, color=INK)
+    axes.legend(fontsize=8, frameon=False)
+    return axes

@@ -1,0 +1,138 @@
+"""Batches for training: NumPy draws them in an order that a resumed run repeats, tf.data keeps them ahead of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.foundation.errors import ImageError, ZooactiveError
+
+_IN_MEMORY = 2 << 30
+"""Bytes of decoded pixels up to which a catalogue is decoded once and kept; of larger ones the files' bytes are kept, and
+decoded batch by batch."""
+
+
+class Rows(Protocol):
+    """What batches are cut from: anything that gives the values of some rows."""
+
+    def rows(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Values of some rows, shape (row, ...)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRows:
+    """An array in memory as a source of batches, shape (row, ...)."""
+
+    values: NDArray[Any]
+
+    def rows(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Values of some rows."""
+        return np.asarray(self.values[rows])
+
+
+class Cutouts:
+    """The images of a catalogue as uint8 pixels, by row number.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    preprocessing : Preprocessing
+
+    Raises
+    ------
+    ImageError
+        When an image cannot be read: training names it and stops, since its votes would be lost without a word.
+    """
+
+    def __init__(self, catalogue: Catalogue, preprocessing: Preprocessing) -> None:
+        small = len(catalogue) * preprocessing.size**2 * preprocessing.channels <= _IN_MEMORY
+        self._catalogue = catalogue if small else catalogue.in_memory()
+        self._preprocessing = preprocessing
+        self._pixels = self._decode(np.arange(len(catalogue))) if small else None
+
+    def __len__(self) -> int:
+        return len(self._catalogue)
+
+    def rows(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Pixels of some rows, uint8, shape (row, side, side, channel)."""
+        return self._decode(rows) if self._pixels is None else self._pixels[rows]
+
+    def _decode(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        pixels, failures = self._catalogue.decode(self._preprocessing, rows)
+        if failures:
+            more = f"; {len(failures) - 1} more cannot be read" if len(failures) > 1 else ""
+            raise ImageError(
+                f"{next(iter(failures.values()))}{more} (`zooactive prepare` leaves such galaxies out and lists them)"
+            )
+        return pixels
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingBatches:
+    """Shuffled batches of pixels (or features) and votes, epoch after epoch.
+
+    The order of an epoch follows from the seed and the number of the epoch alone, so that a resumed run sees what an
+    uninterrupted one would have seen. The rows that do not fill a batch are left out, others each epoch.
+    """
+
+    source: Rows
+    votes: NDArray[np.float32]
+    batch_size: int
+    seed: int
+    weights: NDArray[np.float32] | None = None
+    _met: list[ZooactiveError] = field(default_factory=list, init=False, repr=False)
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
+        return max(1, len(self.votes) // self.batch_size)
+
+    def rows(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Row numbers of each batch of an epoch."""
+        order = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(len(self.votes))
+        return [order[step * self.batch_size : (step + 1) * self.batch_size] for step in range(self.steps)]
+
+    def stream(self, first_epoch: int = 0) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Yield (pixels, votes), and the galaxies' weights where there are any, without end, from the given epoch on."""
+        epoch = first_epoch
+        while True:
+            for rows in self.rows(epoch):
+                try:
+                    batch = self.source.rows(rows), self.votes[rows]
+                    yield batch if self.weights is None else (*batch, self.weights[rows])
+                except ZooactiveError as error:
+                    self._met.append(error)
+                    raise
+            epoch += 1
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raise what a batch met, such as an unreadable image, as it was: tf.data buries it in an error of its own."""
+        try:
+            yield
+        except Exception:
+            if self._met:
+                raise self._met[0] from None
+            raise
+
+    def dataset(self, first_epoch: int = 0) -> Any:
+        """Return what ``keras.Model.fit`` takes: a ``tf.data.Dataset`` that works ahead, or the plain stream elsewhere."""
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            return self.stream(first_epoch)
+        import tensorflow as tf
+
+        signature = tuple(tf.TensorSpec(part.shape, part.dtype) for part in next(self.stream(first_epoch)))
+        flow = tf.data.Dataset.from_generator(lambda: self.stream(first_epoch), output_signature=signature).prefetch(4)
+        # There is nothing to tune, and an iterator ends no sooner than its tuner wakes: after 10, 20, 41 seconds, and so on.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return flow.with_options(options)

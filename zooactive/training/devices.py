@@ -1,0 +1,125 @@
+"""The devices that share a batch, and the order in which they add up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.foundation.errors import TrainingError
+
+_JAX_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
+
+
+@contextmanager
+def on_every_device(devices: Sequence[str] | None = None) -> Iterator[None]:
+    """Share out each batch among several devices: what is built and trained inside has its weights on all of them.
+
+    By TensorFlow's ``MirroredStrategy``, whose batch norms see each device's own share, or under JAX by Keras'
+    ``DataParallel``, whose see the whole batch. With one device, or none but the CPU, nothing changes.
+
+    Parameters
+    ----------
+    devices : sequence of str, optional
+        Their names, such as "GPU:0"; by default all GPUs of this machine.
+
+    Examples
+    --------
+    >>> with on_every_device():  # doctest: +SKIP
+    ...     model = za.GalaxyModel("decals_dr5")
+    ...     za.train(model, "galaxies.csv", run_dir="runs/first")
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        names = [device.name for device in tf.config.list_logical_devices("GPU")] if devices is None else list(devices)
+        with tf.distribute.MirroredStrategy(names).scope() if len(names) > 1 else nullcontext():
+            yield
+        return
+    names = _graphics_cards() if devices is None else list(devices)
+    before = keras.distribution.distribution()
+    if len(names) > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
+
+
+def shareable(batch_size: int) -> int:
+    """Return the largest batch up to this size that the devices of `on_every_device` can share equally."""
+    return max(1, batch_size // _devices()) * _devices()
+
+
+def shareable_rows(
+    inputs: NDArray[Any], votes: NDArray[np.float32], weights: NDArray[np.float32]
+) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+    """Fill up rows, votes and weights with rows of no weight, such that several devices can share them.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (row, ...)
+    votes : ndarray, shape (row, answer)
+    weights : ndarray, shape (row,)
+
+    Returns
+    -------
+    tuple of ndarray
+        The same where there is one device. Else the weights are raised so that Keras' mean over the rows, which counts those
+        without weight too, stays what it was.
+    """
+    missing = -len(inputs) % _devices()
+    if not missing:
+        return inputs, votes, weights
+    filled = [np.concatenate([part, np.repeat(part[:1], missing, axis=0)]) for part in (inputs, votes)]
+    raised = weights * np.float32((len(inputs) + missing) / len(inputs))
+    return filled[0], filled[1], np.concatenate([raised, np.zeros(missing, np.float32)])
+
+
+def _devices() -> int:
+    """How many devices share a batch now."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.distribute.get_strategy().num_replicas_in_sync)
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else int(np.prod(distribution.device_mesh.shape))
+
+
+def _graphics_cards() -> list[str]:
+    """Names of the GPUs that Keras' backend sees; JAX without one knows no such kind of device."""
+    import keras
+
+    try:
+        return list(keras.distribution.list_devices("gpu"))
+    except RuntimeError:
+        return []
+
+
+def deterministic_operations() -> None:
+    """Make the backend add up in the same order in every run, for the rest of this process; JAX does so on a CPU anyway.
+
+    Raises
+    ------
+    TrainingError
+        Under JAX on a GPU, where this can only be chosen before JAX starts, and was not.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif _graphics_cards() and _JAX_DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
+        raise TrainingError(
+            f"deterministic = true: JAX adds up in the same order on a GPU only where it was told so before it started; set "
+            f"XLA_FLAGS={_JAX_DETERMINISTIC} in the environment"
+        )

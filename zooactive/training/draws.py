@@ -1,0 +1,105 @@
+"""Fit better draws than dropout to a trained model, from features that are computed once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue, read_catalogue
+from zooactive.foundation.errors import ImageError, ModelError, TrainingError, did_you_mean
+from zooactive.models import LinearDraws, fit_head_ensemble, fit_laplace
+from zooactive.models.features import Progress, embed
+from zooactive.models.holds import Holds, network_of
+
+if TYPE_CHECKING:
+    from zooactive.models import GalaxyModel
+
+DrawKind: TypeAlias = Literal["dropout", "laplace", "ensemble"]
+
+
+def fit_draws(
+    model: GalaxyModel | Holds,
+    train: Catalogue | str | Path,
+    *,
+    validation: Catalogue | str | Path,
+    kind: DrawKind = "laplace",
+    members: int = 64,
+    seed: int = 0,
+    batch_size: int = 128,
+    progress: Progress | None = None,
+) -> LinearDraws:
+    """Fit the draws of a trained model's last layer; give them to `zooactive.predict` as ``draws_from``.
+
+    Parameters
+    ----------
+    model : GalaxyModel or FinetunedModel
+    train : Catalogue or path
+        Galaxies with votes that the model was trained on; those without are left out.
+    validation : Catalogue or path
+        Others, by which the spread of the draws is chosen; never galaxies that anything is tested on.
+    kind : {"dropout", "laplace", "ensemble"}
+        "laplace": `zooactive.models.LaplaceHead`, in seconds. "ensemble": `zooactive.models.HeadEnsemble` of so many
+        `members`, which is then the largest number of draws. "dropout": the trained head itself, as `predict` takes it by
+        default.
+    members, seed : int
+        Of the ensemble.
+    batch_size : int
+        Galaxies a step of the network.
+    progress : callable, optional
+        Called with the number of galaxies done.
+
+    Returns
+    -------
+    LinearDraws
+
+    Raises
+    ------
+    ModelError
+        For an unknown kind, or votes on another tree.
+    TrainingError
+        When no galaxy has votes.
+    ImageError
+        When an image cannot be read.
+    """
+    network = network_of(model)
+    check_kind(kind)
+    head = network.linear_head()
+    if kind == "dropout":
+        return head
+    learning = _features(network, train, "train", batch_size, progress, 0)
+    judging = _features(network, validation, "validation", batch_size, progress, len(learning[0]))
+    if kind == "laplace":
+        return fit_laplace(head, *learning, validation=judging)
+    return fit_head_ensemble(head, *learning, validation=judging, members=members, seed=seed)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse what is no kind of draws, with a ModelError."""
+    known = get_args(DrawKind)
+    if kind not in known:
+        raise ModelError(f"there are no draws '{kind}'.{did_you_mean(kind, known)} Use one of {', '.join(known)}")
+
+
+def _features(
+    network: GalaxyModel, catalogue: Catalogue | str | Path, name: str, batch_size: int, progress: Progress | None, done: int
+) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
+    """Features and votes of the labelled galaxies of a catalogue."""
+    table = read_catalogue(catalogue, tree=network.tree) if isinstance(catalogue, str | Path) else catalogue
+    if table.tree is None or table.votes is None or table.tree.columns != network.tree.columns:
+        raise ModelError(
+            f"{table.source} has no votes on the tree '{network.tree.name}' of the model; read it with that tree"
+        )
+    table = table.take(table.labelled)
+    if len(table) == 0 or table.votes is None:
+        raise TrainingError(f"no galaxy of {name} ({table.source}) has votes; give galaxies that the model could learn from")
+    shift = None if progress is None else (lambda so_far: progress(done + so_far))
+    features, failures = embed(network, table, batch_size=batch_size, progress=shift)
+    if failures:
+        raise ImageError(
+            f"{len(failures)} of {len(table)} images cannot be read, the first: {next(iter(failures.values()))} "
+            "(`zooactive prepare` leaves such galaxies out)"
+        )
+    return features, table.votes

@@ -1,0 +1,401 @@
+"""Carry a trained encoder to a new question with a few hundred labels: a new head on frozen features, then the rest."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.catalogue.image_statistics import ImageStatistics
+from zooactive.catalogue.images import SMALLEST_SIDE
+from zooactive.foundation.errors import TrainingError
+from zooactive.models.saved_form import BUNDLED
+from zooactive.posterior import Posterior
+from zooactive.posterior.loss import constant_concentrations
+from zooactive.training.finetuning.config import FinetuneConfig as FinetuneConfig
+from zooactive.training.finetuning.finetuned_model import FinetunedModel as FinetunedModel
+from zooactive.training.finetuning.finetuned_model import load_finetuned as load_finetuned
+from zooactive.training.finetuning.folds import label_counts, label_of, stratified_folds, stratified_split
+from zooactive.training.finetuning.tasks import Task, load_task
+from zooactive.training.finetuning.temperature import fit_temperature, prior_shift
+from zooactive.training.head_features import head_features
+from zooactive.training.short_fits import Progress, Stage
+from zooactive.training.weights import label_weights, votes_of
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.models import GalaxyModel
+
+_FEW = 10
+"""Labels of a kind below which next to nothing is learnt of it."""
+_COMPONENTS = 256
+"""Principal axes of the features that a new head looks at, at most."""
+_PRECISIONS = (30_000.0, 10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
+"""Of the prior on its weights; the galaxies set aside choose one."""
+
+
+def finetune(
+    model: GalaxyModel | None,
+    labels: Catalogue | str | Path,
+    *,
+    task: str | Path | Task,
+    images: str | Path | None = None,
+    config: FinetuneConfig | None = None,
+    progress: Progress | None = None,
+) -> FinetunedModel:
+    """Learn a new question from a few hundred labels.
+
+    The encoder's features are computed once, in several orientations, and a new head gets its most probable weights under a
+    Gaussian prior, whose width the galaxies set aside choose: seconds. Then, by the policy, some or all of the encoder's
+    blocks learn too, lower ones more slowly, their batch norms frozen. Of single labels, the probabilities are at last set
+    right on the galaxies set aside. The given model is not changed.
+
+    Parameters
+    ----------
+    model : GalaxyModel or None
+        Whose encoder is carried over; None: the encoder that comes with zooactive.
+    labels : Catalogue or path
+        The table of labels; read as the task says.
+    task : str, path or Task
+        One of `list_tasks`, a TOML file, or what `task_of_column` makes of a column (see
+        `zooactive.training.finetuning.tasks`).
+    images : path, optional
+        The folder that relative image paths start from.
+    config : FinetuneConfig, optional
+    progress : callable, optional
+
+    Returns
+    -------
+    FinetunedModel
+
+    Raises
+    ------
+    TrainingError
+        When too few galaxies are labelled, or all with one label.
+
+    Warns
+    -----
+    UserWarning
+        When the images look unlike those that the encoder learnt from, or fewer than ten galaxies have some label.
+    """
+    from zooactive.models import load_model
+
+    config = config or FinetuneConfig()
+    model = load_model(BUNDLED) if model is None else model
+    task = load_task(task)
+    catalogue = task.read(labels, images=images)
+    work = _Work.begin(model, task, catalogue.take(np.flatnonzero(catalogue.labelled)), config, progress)
+    if config.folds:
+        tables = [
+            work.held_out(work.fit(*parts[:2])[0], parts[2]).assign(fold=number)
+            for number, parts in enumerate(work.fold_parts())
+        ]
+        learning, judging = work.last_parts()
+    else:
+        learning, judging, test = work.split_parts()
+    tuned, history = work.fit(learning, judging)
+    held_out = _joined(tables) if config.folds else work.held_out(tuned, test)
+    prior = work.prior(learning) if work.tree.votes == "class" else None
+    if config.prevalence is not None:
+        _shift(tuned, prior, config.prevalence)
+    tuned.images = ImageStatistics.of(work.labelled, tuned.preprocessing)
+    _warn_of_few(work.labelled, work.tree)
+    return FinetunedModel(tuned, task, held_out, _table(history), prior, config.prevalence)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What all fits of a task share: the labelled galaxies, the frozen encoder's features of them, and the settings."""
+
+    start: GalaxyModel
+    task: Task
+    tree: DecisionTree
+    labelled: Catalogue
+    views: NDArray[np.float32] | None
+    config: FinetuneConfig
+    progress: Progress | None
+
+    @classmethod
+    def begin(
+        cls, model: GalaxyModel, task: Task, labelled: Catalogue, config: FinetuneConfig, progress: Progress | None
+    ) -> _Work:
+        tree = task.load_tree()
+        _refuse_strange_prevalence(tree, config)
+        labelled = _readable(labelled)
+        _refuse_too_few(labelled, tree, config)
+        start = model.with_tree(
+            tree,
+            concentrations="fraction" if tree.votes == "class" else None,
+            preprocessing=task.preprocessing(model.preprocessing),
+        )
+        if model.images is not None:
+            model.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=3)
+        views = None if config.policy == "all" else head_features(start, labelled, config.copies)
+        return cls(start, task, tree, labelled, views, config, progress)
+
+    @property
+    def balance(self) -> float:
+        """How labels are weighed; shares of votes are not, for what they mean is their number."""
+        return self.config.balance if self.tree.votes == "class" else 0.0
+
+    # Parts, as row numbers -------------------------------------------------------------------------------------------
+
+    def split_parts(self) -> tuple[NDArray[np.int64], ...]:
+        """Rows that are learnt from, that choose the best epoch, and that are held out."""
+        row_of = {galaxy_id: row for row, galaxy_id in enumerate(self.labelled.ids)}
+        parts = stratified_split(self.labelled, self.config.ratios, seed=self.config.seed)
+        rows = tuple(np.array([row_of[galaxy_id] for galaxy_id in part.ids], dtype=np.int64) for part in parts)
+        self._refuse_unlearnable(rows[0])
+        purposes = ("training", "choosing the best epoch", "the held-out metrics")
+        for part, purpose, share in zip(rows, purposes, self.config.ratios, strict=True):
+            if len(part) == 0 and share > 0:
+                raise TrainingError(
+                    f"{self.labelled.source}: of {len(self.labelled)} labelled galaxies none is left for {purpose}; bring "
+                    "more labels"
+                )
+        return rows
+
+    def fold_parts(self) -> list[tuple[NDArray[np.int64], ...]]:
+        """The same for each fold, which is held out in its turn while the next one chooses the best epoch."""
+        fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
+        parts: list[tuple[NDArray[np.int64], ...]] = []
+        for number in range(self.config.folds):
+            following = (number + 1) % self.config.folds
+            learning = np.flatnonzero((fold != number) & (fold != following))
+            self._refuse_unlearnable(learning)
+            parts.append((learning, np.flatnonzero(fold == following), np.flatnonzero(fold == number)))
+        return parts
+
+    def last_parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows that are learnt from at last, when all folds have been measured: all but the first fold's."""
+        fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
+        return np.flatnonzero(fold > 0), np.flatnonzero(fold == 0)
+
+    def _refuse_unlearnable(self, rows: NDArray[np.int64]) -> None:
+        if self.tree.votes != "class":
+            return
+        counts, left = label_counts(self.labelled), label_counts(self.labelled.take(rows))
+        if (left > 0).sum() < 2:
+            number = int(np.flatnonzero((left == 0) & (counts > 0))[0])
+            few = "1 galaxy is" if counts[number] == 1 else f"{counts[number]} galaxies are"
+            mend = "bring more such labels" + (", or measure without folds" if self.config.folds else "")
+            raise TrainingError(
+                f"{self.labelled.source}: {few} labelled '{self.tree.columns[number]}', and the parts that galaxies are cut "
+                f"into leave none of them to learn from; {mend}"
+            )
+
+    # One fit ---------------------------------------------------------------------------------------------------------
+
+    def fit(self, learning: NDArray[np.int64], judging: NDArray[np.int64]) -> tuple[GalaxyModel, list[dict[str, Any]]]:
+        """Fit a model to the labels of some rows; others choose its best epochs and set its probabilities right."""
+        config = self.config
+        tuned = self.start.with_tree(self.tree)
+        votes = votes_of(self.labelled)
+        tuned.start_at(constant_concentrations(votes[learning], self.tree))
+        history: list[dict[str, Any]] = []
+        if self.views is not None:
+            history.append(self._fit_head(tuned, self.views, learning, judging))
+        if config.free_blocks != 0:
+            history += self._fit_encoder(tuned, learning, judging)
+        if self.tree.votes == "class":
+            self._set_right(tuned, learning, judging)
+        return tuned, history
+
+    def _fit_head(
+        self,
+        tuned: GalaxyModel,
+        views: NDArray[np.float32],
+        learning: NDArray[np.int64],
+        judging: NDArray[np.int64],
+    ) -> dict[str, Any]:
+        """Give the head its most probable weights, of all orientations of the images, which count as one together."""
+        from zooactive.models import find_axes
+        from zooactive.models.head.bayesian import most_probable_weights
+
+        known, votes = views[:, learning], votes_of(self.labelled)
+        counts = [label_weights(votes[rows], votes[learning], self.tree, self.balance) for rows in (learning, judging)]
+        found = most_probable_weights(
+            (np.concatenate(known), np.tile(votes[learning], (len(known), 1))),
+            (views[0][judging], votes[judging]),
+            self.tree,
+            find_axes(known, components=_COMPONENTS),
+            weights=(np.tile(counts[0], len(known)) / len(known), counts[1]),
+            concentrations=tuned.head.concentrations,
+            precisions=_PRECISIONS,
+        )
+        tuned.head.kernel.assign(found.kernel)
+        tuned.head.bias.assign(found.bias)
+        losses = {"loss": found.loss, "val_loss": found.losses[found.precision]}
+        if self.progress is not None:
+            self.progress("head", 1, losses)
+        return {"stage": "head", "epoch": 1, **losses}
+
+    def _fit_encoder(
+        self, tuned: GalaxyModel, learning: NDArray[np.int64], judging: NDArray[np.int64]
+    ) -> list[dict[str, Any]]:
+        from zooactive.models.freezing import free_everything, free_last_blocks, layer_rates
+        from zooactive.training.batches import Cutouts
+        from zooactive.training.network import training_network
+
+        config = self.config
+        free_last_blocks(tuned.encoder, config.free_blocks)
+        canvas = config.augmentation.canvas(tuned.preprocessing)
+        known, judged = self.labelled.take(learning), self.labelled.take(judging)
+        votes, judges = votes_of(known), votes_of(judged)
+        rates = layer_rates(tuned.encoder, config.layer_decay)
+        stage = Stage(
+            "encoder",
+            self.tree,
+            config.unfreeze_epochs,
+            config.unfreeze_learning_rate,
+            config.batch_size,
+            config.patience,
+            config.seed,
+            rates=rates,
+        )
+        history = stage.fit(
+            training_network(tuned, augmentation=config.augmentation, seed=config.seed, encoder_training=False),
+            (Cutouts(known, canvas), votes),
+            (
+                Cutouts(judged, canvas).rows(np.arange(len(judged))),
+                judges,
+                label_weights(judges, votes, self.tree, self.balance),
+            ),
+            self.progress,
+            weights=label_weights(votes, votes, self.tree, self.balance),
+        )
+        free_everything(tuned.encoder)
+        return history
+
+    def _set_right(self, tuned: GalaxyModel, learning: NDArray[np.int64], judging: NDArray[np.int64]) -> None:
+        """Make the head's outputs probabilities of labels that are as common as in the table.
+
+        They are divided by the temperature that suits the galaxies which chose the best epoch, weighed as the fit weighed
+        labels, and then moved from those weights to the labels' shares.
+        """
+        head, votes = tuned.linear_head(), votes_of(self.labelled)
+        logits = self._features(tuned, judging).astype(np.float32) @ head.kernel + head.bias
+        weights = label_weights(votes[judging], votes[learning], self.tree, self.balance)
+        temperature = fit_temperature(logits, label_of(self.labelled)[judging], weights)
+        weighed, shares = self._shares(learning, self.balance), self._shares(learning, 0.0)
+        shift, known = np.zeros(len(shares), dtype=np.float32), shares > 0
+        shift[known] = prior_shift(weighed[known], shares[known])
+        tuned.head.kernel.assign(head.kernel / temperature)
+        tuned.head.bias.assign(head.bias / temperature + shift)
+
+    def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+        """What a fitted model's head sees of some rows; of a frozen encoder it is known already."""
+        if self.views is not None and self.config.free_blocks == 0 and tuned.preprocessing.scales == (1.0,):
+            known: NDArray[np.float32] = self.views[0][rows]
+            return known
+        from zooactive.models.features import embed
+
+        features: NDArray[np.float16] = embed(tuned, self.labelled.take(rows))[0]
+        return features
+
+    # What is known afterwards ----------------------------------------------------------------------------------------
+
+    def held_out(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> pd.DataFrame:
+        """Expected fractions and votes of galaxies that a model has not learnt from."""
+        import pandas as pd
+
+        galaxies = self.labelled.take(rows)
+        mean, votes = np.empty((0, len(self.tree.columns))), votes_of(galaxies)
+        if len(rows):  # with the draws of `zooactive.predict`, so that both say the same
+            draws = tuned.linear_head().posterior_concentrations(self._features(tuned, rows), draws=64, seed=0)
+            mean = Posterior(draws, galaxies.ids, self.tree).mean()
+        columns: dict[str, Any] = {"id": galaxies.ids}
+        for i, column in enumerate(self.tree.columns):
+            columns |= {column: mean[:, i], f"{column}_votes": votes[:, i]}
+        return pd.DataFrame(columns)
+
+    def prior(self, learning: NDArray[np.int64]) -> tuple[float, ...]:
+        """Shares of the labels among the galaxies learnt from, which the probabilities hold for."""
+        return tuple(map(float, self._shares(learning, 0.0)))
+
+    def _shares(self, learning: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
+        """Shares of the labels among the galaxies learnt from, each weighed so."""
+        votes = votes_of(self.labelled)[learning]
+        weighed = (label_weights(votes, votes, self.tree, balance)[:, None] * votes).sum(0, dtype=float)
+        return np.asarray(weighed / weighed.sum())
+
+
+def _readable(labelled: Catalogue) -> Catalogue:
+    """The galaxies whose images can be read; the others are named in a warning."""
+    _, failures = labelled.decode(labelled.prepared or Preprocessing(size=SMALLEST_SIDE))
+    if not failures:
+        return labelled
+    first = next(iter(failures.values()))
+    if len(failures) == len(labelled):
+        raise TrainingError(
+            f"{labelled.source}: no image of {len(labelled)} labelled galaxies is readable; the first: {first}"
+        )
+    warnings.warn(
+        f"{labelled.source}: {len(failures)} of {len(labelled)} labelled galaxies are left out, their images are not "
+        f"readable; the first: {first}",
+        stacklevel=4,
+    )
+    return labelled.take([row for row in range(len(labelled)) if row not in failures])
+
+
+def _refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneConfig) -> None:
+    least = max(config.folds, 3)
+    if len(labelled) < least or labelled.votes is None:
+        raise TrainingError(
+            f"{labelled.source}: {len(labelled)} galaxies are labelled, too few to learn from and to measure on; bring "
+            f"more labels, {_FEW * len(tree.columns)} at the very least"
+        )
+    if tree.votes == "class":
+        counts = label_counts(labelled)
+        if (counts > 0).sum() < 2:
+            missing = tree.columns[int(np.argmin(counts))]
+            raise TrainingError(
+                f"{labelled.source}: no galaxy is labelled '{missing}', so there is nothing to tell apart; bring "
+                f"labels of {'both kinds' if len(counts) == 2 else 'at least two kinds'}"
+            )
+
+
+def _warn_of_few(labelled: Catalogue, tree: DecisionTree) -> None:
+    if tree.votes != "class":
+        return
+    few = [f"{n} {name}" for name, n in zip(tree.columns, label_counts(labelled), strict=True) if n < _FEW]
+    if few:
+        warnings.warn(
+            f"{labelled.source}: some labels have fewer than {_FEW} galaxies ({', '.join(few)}); hardly anything is learnt "
+            "of these, or known of how well",
+            stacklevel=3,
+        )
+
+
+def _refuse_strange_prevalence(tree: DecisionTree, config: FinetuneConfig) -> None:
+    if config.prevalence is not None and (tree.votes != "class" or len(tree.columns) != 2):
+        raise TrainingError(
+            f"prevalence = {config.prevalence}: it is the share of the first of two labels, and task '{tree.name}' has "
+            f"{len(tree.columns)} answers of the kind '{tree.votes}'; leave it away"
+        )
+
+
+def _shift(tuned: GalaxyModel, prior: tuple[float, ...] | None, prevalence: float) -> None:
+    """Make the probabilities those of galaxies among which the first label is as rare as that."""
+    assert prior is not None
+    shift = prior_shift(prior, (prevalence, 1 - prevalence))
+    tuned.head.bias.assign(tuned.linear_head().bias + shift.astype(np.float32))
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(tables, ignore_index=True)
+
+
+def _table(history: list[dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(history)

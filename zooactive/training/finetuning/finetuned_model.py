@@ -1,0 +1,128 @@
+"""What fine-tuning returns: a model of the task's own tree, and how well it did on galaxies held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zooactive.catalogue import Catalogue
+from zooactive.evaluation.tasks import purity, question_accuracies, task_merits
+from zooactive.foundation.errors import ModelError, ZooactiveError
+from zooactive.foundation.parsing import read_object
+from zooactive.foundation.writing import aside, write_json
+from zooactive.training.finetuning.tasks import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.models import GalaxyModel
+
+
+@dataclass(frozen=True, eq=False)
+class FinetunedModel:
+    """A model of the task's own tree, with what was measured on the galaxies held out.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    task : Task
+    held_out : DataFrame
+        id; for each answer its expected fraction and, as ``ANSWER_votes``, its votes (1 for a label); of a
+        cross-validation also ``fold``. The fractions are those of galaxies with labels as common as in the table.
+    history : DataFrame
+        stage, epoch, loss, val_loss, of the fit that was kept.
+    prior : tuple of float, optional
+        Shares of the labels in the table, among the galaxies learnt from, which the held-out fractions hold for.
+    prevalence : float, optional
+        Share of the first label that the model's probabilities hold for, where it is not that of `prior`.
+    """
+
+    model: GalaxyModel
+    task: Task
+    held_out: pd.DataFrame
+    history: pd.DataFrame
+    prior: tuple[float, ...] | None = None
+    prevalence: float | None = None
+
+    @property
+    def answer(self) -> str:
+        """The column that a binary task is about: the tree's first."""
+        return self.model.tree.columns[0]
+
+    def predict(self, catalogue: Catalogue | str | Path, **options: Any) -> Any:
+        """Predict the task's answers; takes the options of `zooactive.predict`."""
+        from zooactive.prediction import predict
+
+        return predict(self.model, catalogue, **options)
+
+    def evaluate(self) -> dict[str, float]:
+        """Measure on the galaxies held out, as `zooactive.evaluation.tasks.task_merits`.
+
+        With a prevalence also ``purity`` and ``completeness`` of the galaxies that the model then calls the first label's.
+        """
+        means, votes = self._means(), self._votes()
+        merits = task_merits(means, votes, self.model.tree)
+        if self.prevalence is not None and self.prior is not None:
+            merits |= purity(means[:, 0], votes[:, 0] > 0, prior=self.prior[0], prevalence=self.prevalence)
+        return merits
+
+    def questions(self) -> pd.DataFrame:
+        """Tabulate the accuracy of every question of the task's tree on the galaxies held out."""
+        return question_accuracies(self._means(), self._votes(), self.model.tree)
+
+    def truth(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Share of the labels or votes of each held-out galaxy that give the first answer, shape (galaxy,)."""
+        votes = self._votes()[:, self.model.tree.slices[0]]
+        return np.asarray(votes[:, 0] / np.maximum(votes.sum(1), 1e-12))
+
+    def _means(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return self.held_out[list(self.model.tree.columns)].to_numpy(dtype=float)
+
+    def _votes(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return self.held_out[[f"{column}_votes" for column in self.model.tree.columns]].to_numpy(dtype=float)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model, the task, the held-out table and the history."""
+        folder = Path(folder)
+        self.model.save(folder / "model")
+        for name, table in (("held_out", self.held_out), ("history", self.history)):
+            with aside(folder / f"{name}.csv") as temporary:
+                table.to_csv(temporary, index=False)
+        about = {"task": self.task.to_dict(), "prior": self.prior, "prevalence": self.prevalence}
+        write_json(folder / "finetuned.json", about)
+
+
+def load_finetuned(folder: str | Path) -> FinetunedModel:
+    """Load what `FinetunedModel.save` wrote.
+
+    Raises
+    ------
+    ModelError
+        When the folder holds no fine-tuned model.
+    """
+    import pandas as pd
+
+    from zooactive.models import load_model
+
+    folder = Path(folder)
+    try:
+        about = read_object(folder / "finetuned.json")
+        task = Task.from_dict(about["task"], where=str(folder / "finetuned.json"))
+        prior = None if about.get("prior") is None else tuple(map(float, about["prior"]))
+        prevalence = None if about.get("prevalence") is None else float(about["prevalence"])
+        held_out, history = (
+            pd.read_csv(folder / f"{name}.csv", dtype={"id": str}, keep_default_na=False)  # "NA" is an id, too
+            for name in ("held_out", "history")
+        )
+        measured = [name for column in task.load_tree().columns for name in (column, f"{column}_votes")]
+        if not np.isfinite(held_out[measured].to_numpy(dtype=float)).all() or (held_out["id"] == "").any():
+            raise ValueError("the held-out table has blank cells")
+        shares = (*(() if prior is None else prior), *(() if prevalence is None else (prevalence,)))
+        if prior == () or not all(0 <= share <= 1 for share in shares):
+            raise ValueError("prior and prevalence are no shares")
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, ZooactiveError) as error:
+        raise ModelError(f"{folder} holds no fine-tuned model; make one with `zooactive finetune`") from error
+    return FinetunedModel(load_model(folder / "model"), task, held_out, history, prior, prevalence)

@@ -1,0 +1,267 @@
+"""Tasks: questions to learn from a small table of labels, as data.
+
+A task's file names a tree, or asks its question itself, and says in which column the labels are; `task_of_column` makes a
+task of any column of labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.tables import read_table
+from zooactive.catalogue.votes import MISSING, NO, YES, label_text
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.errors import CatalogueError, TrainingError, ZooactiveError, did_you_mean
+from zooactive.foundation.parsing import from_toml
+from zooactive.tree import DecisionTree, Question, load_tree
+
+MOST_CLASSES = 20
+"""Different labels of a column up to which they are taken for classes."""
+
+VOLUNTEERS = 40.0
+"""Volunteers assumed behind a fraction where the table does not say how many there were."""
+
+_YES_OR_NO = {*YES, *NO}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question to learn from a small table of labels.
+
+    Parameters
+    ----------
+    name : str
+    tree : str or DecisionTree
+        The task's own: a name, a path, or the tree itself.
+    label_column : str, optional
+        The column with one label a galaxy; of a tree of fractions, with the fraction of the first of its two answers.
+        Without it the table holds vote columns of the tree.
+    id_column, image_column : str, optional
+        Of the table of labels; by default as `zooactive.read_catalogue` finds them.
+    volunteers : float or str, optional
+        Behind each fraction: a number, or the column that says so.
+    min_votes : float, optional
+        Votes on a first question from which a galaxy is labelled; by default the tree's.
+    crop : float, optional
+        Centre fraction of these images that shows the galaxies about as large as those that the encoder learnt from.
+    image_size : int, optional
+        Pixels a side that the network is shown; by default the encoder's own.
+    stretch : str, optional
+        Of FITS images; see `zooactive.Preprocessing`.
+    """
+
+    name: str
+    tree: str | DecisionTree
+    label_column: str | None = None
+    id_column: str | None = None
+    image_column: str | None = None
+    volunteers: float | str | None = None
+    min_votes: float | None = None
+    crop: float | None = None
+    image_size: int | None = None
+    stretch: str | None = None
+
+    def load_tree(self) -> DecisionTree:
+        """Load the task's tree."""
+        return load_tree(self.tree)
+
+    def read(self, labels: Catalogue | str | Path, *, images: str | Path | None = None) -> Catalogue:
+        """Read a table of this task's labels; a catalogue is returned as it is.
+
+        Raises
+        ------
+        CatalogueError
+            As `zooactive.read_catalogue`; for a catalogue that was read with another tree.
+        """
+        tree = self.load_tree()
+        if isinstance(labels, Catalogue):
+            if labels.tree is None or labels.tree.columns != tree.columns:
+                raise CatalogueError(
+                    f"{labels.source} has no labels of task '{self.name}', which are {', '.join(tree.columns)}; give its "
+                    "path, or read it with the task's `read`"
+                )
+            return labels
+        return read_catalogue(
+            labels,
+            tree=tree,
+            label_column=self.label_column,
+            id_column=self.id_column,
+            image_column=self.image_column,
+            volunteers=self.volunteers,
+            min_votes=self.min_votes,
+            images=images,
+        )
+
+    def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
+        """What happens to this task's images, where an encoder was shown others in its own way."""
+        own = {name: getattr(self, name) for name in ("crop", "stretch") if getattr(self, name) is not None}
+        size = {} if self.image_size is None else {"size": self.image_size}
+        return Preprocessing.from_dict(encoder.to_dict() | own | size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, with all of the tree: the inverse of `from_dict`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"tree": self.load_tree().to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str = "the task", folder: Path | None = None) -> Task:
+        """Make a task from plain values, as they stand in its file.
+
+        Raises
+        ------
+        TrainingError
+            For unknown, missing or ill-typed entries.
+        """
+        known = [field.name for field in fields(cls)]
+        if not isinstance(values, Mapping):
+            raise TrainingError(f"{where}: a task is a table with the entries name and tree; received {values!r}")
+        for key, value in values.items():
+            if key not in known:
+                raise TrainingError(f"{where}: the entry '{key}' is unknown.{did_you_mean(key, known)}")
+            kind = _KINDS.get(key, (str,))
+            if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+                raise TrainingError(f"{where}: {key} = {value!r}; give {_IN_WORDS[kind]}")
+        if not {"name", "tree"} <= values.keys():
+            raise TrainingError(f"{where}: a task needs the entries name and tree")
+        tree = values["tree"]
+        try:
+            if isinstance(tree, Mapping):
+                tree = DecisionTree.from_dict({"name": values["name"], **tree}, where=where)
+            elif tree.endswith(".toml") and folder is not None:
+                tree = str(folder / tree)
+            task = cls(**{**values, "tree": tree})
+            task.preprocessing(Preprocessing())
+        except ZooactiveError as error:
+            raise TrainingError(f"{where}: {error}") from error
+        return task
+
+
+_NUMBER = (int, float)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "tree": (str, dict),
+    "volunteers": (int, float, str),
+    "min_votes": _NUMBER,
+    "crop": _NUMBER,
+    "image_size": (int,),
+}
+_IN_WORDS: dict[tuple[type, ...], str] = {
+    (str,): "a text",
+    (str, dict): "the name of a tree, or a table [tree] with its questions",
+    (int, float, str): "a number, or the name of a column",
+    _NUMBER: "a number",
+    (int,): "a whole number",
+}
+
+
+def list_tasks() -> tuple[str, ...]:
+    """Names of the tasks that come with zooactive, sorted."""
+    return tuple(sorted(path.stem for path in (catalogs_folder() / "tasks").glob("*.toml")))
+
+
+def load_task(name: str | Path | Task) -> Task:
+    """Load a task by its name, or from a TOML file of one's own.
+
+    Raises
+    ------
+    TrainingError
+        When there is no such task, or its file has unknown or missing entries.
+    """
+    if isinstance(name, Task):
+        return name
+    path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "tasks" / f"{name}.toml"
+    try:
+        values = from_toml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"there is no task '{name}'.{did_you_mean(str(name), list_tasks())} Known are {', '.join(list_tasks())}; a task "
+            "of your own is a path that ends in .toml, or a column of labels (--column)"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} is no readable TOML: {error}") from error
+    return Task.from_dict(values, where=str(path), folder=path.parent)
+
+
+def folder_name(task: str) -> str:
+    """Return what the folder of a task is called: as the task, or as its file without the ending.
+
+    Examples
+    --------
+    >>> folder_name("catalogs/mergers.toml"), folder_name("p.merger"), folder_name("edge-on/bulge")
+    ('mergers', 'p.merger', 'edge-on_bulge')
+    """
+    return Path(task).stem if task.endswith(".toml") else task.replace("/", "_")
+
+
+def task_of_column(
+    labels: str | Path,
+    column: str,
+    *,
+    id_column: str | None = None,
+    image_column: str | None = None,
+    volunteers: float | str | None = None,
+) -> Task:
+    """Make a task of a column of labels: yes or no, some classes, or fractions from 0 to 1.
+
+    Parameters
+    ----------
+    labels : path
+        The table.
+    column : str
+        Names the task, its question and the labels' column. Yes and no may be written as yes/no, true/false or 1/0.
+    id_column, image_column : str, optional
+        Of the table; see `Task`.
+    volunteers : float or str, optional
+        Behind each fraction: a number, or the column that says so; by default `VOLUNTEERS`.
+
+    Raises
+    ------
+    CatalogueError
+        When the column is missing, or holds neither labels nor fractions.
+    """
+    frame = read_table(Path(labels), id_column=id_column, image_column=image_column).frame
+    if column not in frame.columns:
+        hint = did_you_mean(column, [str(name) for name in frame.columns])
+        raise CatalogueError(f"column '{column}' is missing from {labels}.{hint or ' It has ' + ', '.join(frame.columns)}")
+    texts = frame[column].dropna().map(label_text).astype(object)
+    texts = texts[(texts != "") & (texts != label_text(MISSING))]
+    known = {text.lower().removesuffix(".0") for text in texts}
+    if not known - {"none"}:
+        raise CatalogueError(f"{labels}, column '{column}' is blank in every row; give some galaxies a label")
+    place: dict[str, Any] = {"label_column": column, "id_column": id_column, "image_column": image_column}
+    if known - {"none"} <= _YES_OR_NO:  # beside yes and no, a none is nobody's answer
+        return Task(column, _tree(column, ("yes", "no"), "class"), **place)
+    if _fractions(texts):
+        crowd = VOLUNTEERS if volunteers is None else volunteers
+        return Task(column, _tree(column, ("yes", "no"), "fractions"), volunteers=crowd, **place)
+    classes = tuple(sorted(texts.unique(), key=_numbers_first))
+    if len(classes) == 1:
+        raise CatalogueError(
+            f"{labels}, column '{column}': all {len(texts)} labels are '{classes[0]}', so there is nothing to tell apart"
+        )
+    if len(classes) > MOST_CLASSES:
+        raise CatalogueError(
+            f"{labels}, column '{column}' holds {len(classes)} different values, such as '{classes[0]}' and '{classes[1]}'; "
+            f"labels are yes or no, up to {MOST_CLASSES} classes, or fractions from 0 to 1"
+        )
+    return Task(column, _tree(column, classes, "class"), **place)
+
+
+def _tree(column: str, answers: tuple[str, ...], votes: Any) -> DecisionTree:
+    return DecisionTree(column, (Question(column, answers),), title=f"One question: {column}", votes=votes, min_votes=1)
+
+
+def _fractions(texts: pd.Series[Any]) -> bool:
+    """Whether labels are numbers from 0 to 1, and not all of them whole."""
+    values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
+    return bool(np.isfinite(values).all() and ((values >= 0) & (values <= 1)).all() and (values % 1 != 0).any())
+
+
+def _numbers_first(label: str) -> tuple[float, str]:
+    return (float(label), label) if label.replace(".", "", 1).isdecimal() else (float("inf"), label)

@@ -1,0 +1,45 @@
+"""What a model's head sees of a catalogue's images, in some of their eight orientations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from zooactive.models import GalaxyModel
+
+
+_AT_ONCE = 128
+"""Images whose features are computed together."""
+
+
+def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDArray[np.float32]:
+    """Compute what a model's head sees of a catalogue's images, in some of their eight orientations.
+
+    Returns
+    -------
+    ndarray of float32, shape (copy, galaxy, feature)
+        The first copy is of the images as they are.
+    """
+    from zooactive.models.features import forward, prediction_network
+    from zooactive.training.batches import Cutouts
+    from zooactive.training.devices import shareable
+
+    images = Cutouts(catalogue, model.preprocessing)
+    network = prediction_network(model.encoder)
+    batches = []  # one after the other: the pixels of a survey need not fit into memory
+    size = shareable(_AT_ONCE)
+    for start in range(0, len(catalogue), size):
+        pixels = images.rows(np.arange(start, min(start + size, len(catalogue))))
+        batches.append(np.stack([forward(network, view, size) for view in _orientations(pixels, copies)]))
+    return np.concatenate(batches, axis=1).astype(np.float32)
+
+
+def _orientations(pixels: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8]]:
+    """The first `number` of the eight symmetries of the square, applied to (galaxy, side, side, channel)."""
+    turned = [np.rot90(pixels, turn, axes=(1, 2)) for turn in range(4)]
+    return [view for pair in zip(turned, (image[:, :, ::-1] for image in turned), strict=True) for view in pair][:number]

@@ -1,0 +1,116 @@
+"""The callback that watches a training: best weights, checkpoints, a loss that is not finite."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zooactive.catalogue import Catalogue
+from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.writing import aside
+from zooactive.training.config import TrainingConfig
+from zooactive.training.run_folder import Progress, TrainingRun
+from zooactive.training.short_fits import seed_epoch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zooactive.models import GalaxyModel
+    from zooactive.training.batches import TrainingBatches
+
+
+_QUICK, _PACE = 1.0, 10.0
+"""Seconds that a checkpoint after each epoch may take to write; where a large network takes longer, on a GPU perhaps longer
+than an epoch, so many seconds of training go by for each second of writing."""
+
+
+def make_keeper(
+    model: GalaxyModel,
+    learning: Catalogue,
+    batches: TrainingBatches,
+    config: TrainingConfig,
+    run: TrainingRun,
+    progress: Progress | None,
+) -> Any:
+    """Return the callback that watches the loss, keeps the best weights and writes the checkpoint.
+
+    All of it is written together, the best weights, the last epoch's and what is known of both, after each epoch or as often
+    as `_PACE` allows: a run that was killed goes on from the last time.
+    """
+    import keras
+
+    class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+        async_safe = True  # under JAX no step waits until the loss of the one before was looked at
+
+        def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+            self.best: list[NDArray[Any]] | None = None  # weights that are in no file yet
+            self.writes_from = 0.0
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            self.not_finite: list[int] = []
+            seed_epoch(self.model, config.seed, epoch)
+
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            if logs and not np.isfinite(logs["loss"]):  # the mean of the epoch so far
+                self.not_finite.append(batch)
+                self.model.stop_training = True
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            assert logs is not None
+            if self.not_finite:
+                first = min(self.not_finite)
+                ids = ", ".join(learning.ids[np.concatenate(batches.rows(epoch)[max(0, first - 1) : first + 1])])
+                raise TrainingError(
+                    f"the loss is {logs['loss']} in epoch {epoch + 1}; lower the learning rate, or look at the "
+                    f"galaxies of this batch and of the one before: {ids}"
+                )
+            if not np.isfinite(logs.get("val_loss", 0.0)):
+                ids = ", ".join(learning.ids[batches.rows(epoch)[-1]])
+                raise TrainingError(
+                    f"the validation loss is {logs['val_loss']} after epoch {epoch + 1}; lower the learning rate, or "
+                    f"look at the galaxies of the last batch: {ids}"
+                )
+            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            loss = float(logs["loss"])
+            losses = {"loss": loss, "val_loss": float(logs.get("val_loss", loss)), "learning_rate": rate}
+            run.epochs.append({"epoch": epoch + 1, **losses})
+            if run.best_epoch == epoch:
+                self.best = self.model.get_weights()
+            if run.out_of_patience(config.patience):
+                self.model.stop_training = True
+            if self.model.stop_training or epoch + 1 == config.epochs or time.monotonic() >= self.writes_from:
+                self.write(is_best=run.best_epoch == epoch)
+            if progress is not None:
+                progress(epoch + 1, losses)
+
+        def write(self, *, is_best: bool) -> None:
+            began = time.monotonic()
+            run.state["writes"] += 1
+            with aside(run.weights) as temporary:
+                self.model.save_weights(temporary)
+            if self.best is not None:
+                last = None if is_best else self.model.get_weights()
+                self.model.set_weights(self.best)
+                model.save(run.folder / "model")
+                if last is not None:
+                    self.model.set_weights(last)
+            self.best = None
+            run.save_state()
+            took = time.monotonic() - began
+            self.writes_from = began + took + (_PACE * took if took > _QUICK else 0)
+
+    return Keeper()
+
+
+def tensorboard_callbacks(folder: Path) -> list[Any]:
+    """TensorBoard's curves where TensorBoard is installed (extra ``tensorboard``)."""
+    import importlib.util
+
+    import keras
+
+    if keras.backend.backend() != "tensorflow" or importlib.util.find_spec("tensorboard") is None:
+        return []
+    return [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)]

@@ -1,0 +1,154 @@
+"""The loss: how surprising a galaxy's votes are under the predicted concentrations (Walmsley et al. 2022, eq. 5).
+
+The votes of a child question are conditional on how many volunteers reached it, so the sum over questions of the
+Dirichlet-multinomial log-probabilities is the likelihood of the whole tree of votes. A question without votes adds exactly
+0 and no gradient, so that several surveys, each with columns of its own, train together.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import keras
+
+from zooactive.foundation.errors import TrainingError
+from zooactive.tree import DecisionTree
+
+
+@keras.saving.register_keras_serializable(package="zooactive")
+class DirichletMultinomialLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Minus the log-probability of a galaxy's votes, in nats, summed over the questions of a tree.
+
+    TensorFlow Probability's Dirichlet-multinomial does the arithmetic. Under TensorFlow it works in float64, because in
+    float32 its log-gammas are off by 1e-3 at concentrations near 100; under JAX it works in JAX's own precision, float64
+    where ``jax_enable_x64`` is set.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+        Whose columns votes and concentrations are.
+    reduction : str
+        As in every Keras loss; by default the mean over the batch's galaxies.
+    name : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zooactive.tree import Question
+    >>> loss = DirichletMultinomialLoss(DecisionTree("t", [Question("bar", ["yes", "no"])]))
+    >>> round(float(loss(np.array([[10.0, 0.0]]), np.array([[1.0, 1.0]]))), 4)  # ln 11
+    2.3979
+    """
+
+    def __init__(
+        self,
+        tree: DecisionTree,
+        *,
+        reduction: str = "sum_over_batch_size",
+        name: str = "dirichlet_multinomial",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.tree = tree
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one number a galaxy.
+
+        Parameters
+        ----------
+        y_true : tensor, shape (batch, answer)
+            Vote counts or pseudo-counts, 0 where a question was not asked.
+        y_pred : tensor, shape (batch, answer)
+            Concentrations, positive.
+
+        Returns
+        -------
+        tensor, shape (batch,)
+            Of the dtype of `y_pred`. (Not one number a question: Keras would average those too.)
+        """
+        distributions, dtype = _probability()
+        votes, concentrations = keras.ops.cast(y_true, dtype), keras.ops.cast(y_pred, dtype)
+        log_prob = 0.0
+        for where in self.tree.slices:
+            counts = votes[:, where]
+            asked = distributions.DirichletMultinomial(
+                total_count=keras.ops.sum(counts, axis=-1), concentration=concentrations[:, where], validate_args=False
+            )
+            log_prob += asked.log_prob(counts)
+        return keras.ops.cast(-log_prob, keras.backend.standardize_dtype(y_pred.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return dict(super().get_config(), tree=self.tree.to_dict())
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> DirichletMultinomialLoss:
+        """Make a loss from `get_config`."""
+        return cls(**config | {"tree": DecisionTree.from_dict(config["tree"])})
+
+
+@keras.saving.register_keras_serializable(package="zooactive")
+class BinomialLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Minus the log-likelihood of a galaxy's votes given the expected fractions alone, in nats: -sum k ln mu.
+
+    For a question of two answers this is the binomial likelihood of Walmsley et al. 2020, -(k ln rho + (N - k) ln(1 - rho)),
+    and for more the multinomial one, both without their coefficient, which no network changes. It takes volunteers for
+    independent, so it never learns how much galaxies of one kind differ.
+
+    Parameters
+    ----------
+    tree : DecisionTree
+        Whose columns votes and concentrations are.
+    reduction, name : str
+        As in every Keras loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from zooactive.tree import Question
+    >>> loss = BinomialLoss(DecisionTree("t", [Question("bar", ["yes", "no"])]))
+    >>> round(float(loss(np.array([[3.0, 1.0]]), np.array([[50.0, 50.0]]))), 4)  # 4 ln 2
+    2.7726
+    """
+
+    def __init__(
+        self, tree: DecisionTree, *, reduction: str = "sum_over_batch_size", name: str = "binomial", **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.tree = tree
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one number a galaxy from votes and concentrations, both (batch, answer)."""
+        ops = keras.ops
+        logs = []
+        for where in self.tree.slices:
+            alpha = y_pred[:, where]
+            logs.append(ops.log(alpha / ops.sum(alpha, axis=-1, keepdims=True)))
+        return -ops.sum(ops.cast(y_true, y_pred.dtype) * ops.concatenate(logs, axis=-1), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return dict(super().get_config(), tree=self.tree.to_dict())
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BinomialLoss:
+        """Make a loss from `get_config`."""
+        return cls(**config | {"tree": DecisionTree.from_dict(config["tree"])})
+
+
+def _probability() -> tuple[Any, str]:
+    """TensorFlow Probability's distributions for Keras' backend, and the widest float it works in there."""
+    if keras.backend.backend() != "jax":
+        import tensorflow_probability as probability
+
+        return probability.distributions, "float64"
+    try:
+        substrate = importlib.import_module("tensorflow_probability.substrates.jax")
+        wide = importlib.import_module("jax").config.jax_enable_x64
+    except (ImportError, AttributeError) as error:  # it reaches into parts of JAX that newer versions took away
+        raise TrainingError(
+            f"TensorFlow Probability does not load with this JAX ({error}); jax 0.6.2 is known to work, and "
+            "newer ones with tfp-nightly in its place, or train with KERAS_BACKEND=tensorflow"
+        ) from error
+    return substrate.distributions, "float64" if wide else "float32"

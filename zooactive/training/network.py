@@ -1,0 +1,42 @@
+"""The network that is trained: pixels, turned and shifted, to concentrations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zooactive.training.augmentation import Augmentation
+
+if TYPE_CHECKING:
+    from zooactive.models import GalaxyModel
+
+
+def training_network(
+    model: GalaxyModel,
+    *,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+    encoder_training: bool | None = None,
+) -> Any:
+    """Return a Keras model from uint8 pixels to concentrations that shares the weights of `model`.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    augmentation : Augmentation, optional
+        What is done to the images while training; their size is then that of its `Augmentation.canvas`.
+    seed : int
+    encoder_training : bool, optional
+        False holds the encoder in inference mode (its batch-norm statistics and dropout) while its weights may learn.
+    """
+    import keras
+
+    from zooactive.training.augment_layers import augment
+
+    preprocessing = model.preprocessing
+    canvas = preprocessing if augmentation is None else augmentation.canvas(preprocessing)
+    inputs = keras.Input((canvas.size, canvas.size, canvas.channels), dtype="uint8")
+    pixels = keras.layers.Rescaling(1 / 255, dtype="float32")(inputs)
+    if augmentation is not None:
+        pixels = augment(pixels, augmentation, preprocessing.size, seed=seed)
+    features = model.encoder(pixels) if encoder_training is None else model.encoder(pixels, training=encoder_training)
+    return keras.Model(inputs, model.head(features))

@@ -1,0 +1,142 @@
+"""The optimiser, the learning rate and the loss of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from zooactive.foundation.errors import TrainingError
+from zooactive.training.config import TrainingConfig
+from zooactive.training.losses import BinomialLoss, DirichletMultinomialLoss
+from zooactive.tree import DecisionTree
+
+_OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when allocating", "Out of memory")
+"""What TensorFlow's and XLA's errors say then."""
+
+
+class AdamWByLayer(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), and a learning rate of its own for some weights.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+    rates : mapping of str to float
+        Share of the learning rate, and with it of the decay, by a weight's path; the others have all of it.
+    decay : float
+        Share of a weight that is taken away each step, per learning rate.
+    """
+
+    def __init__(self, learning_rate: Any, rates: Mapping[str, float], *, decay: float) -> None:
+        super().__init__(learning_rate)
+        self._rates = dict(rates)
+        self._shares: list[float] = []
+        self._decay = decay
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Make the moments of the weights, and note their shares of the learning rate."""
+        super().build(variables)
+        self._shares = [self._rates.get(variable.path, 1.0) for variable in variables]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Move one weight."""
+        rate = keras.ops.cast(learning_rate, variable.dtype) * self._shares[self._get_variable_index(variable)]
+        self.assign_sub(variable, variable * (self._decay * rate))
+        super().update_step(gradient, variable, rate)
+
+
+def compile_training(trainer: Any, tree: DecisionTree, config: TrainingConfig, steps: int) -> None:
+    """Give a network under training its optimiser, its loss and, where that pays, a compiler.
+
+    Parameters
+    ----------
+    trainer : keras.Model
+    tree : DecisionTree
+        Of the votes.
+    config : TrainingConfig
+    steps : int
+        Batches an epoch.
+    """
+    decay: dict[str, Any] = {"weight_decay": config.weight_decay}
+    if config.accumulate > 1:
+        decay["gradient_accumulation_steps"] = config.accumulate
+    rate = _schedule(config, steps)
+    if config.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **decay)
+    else:
+        optimizer = keras.optimizers.AdamW(rate, **decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    loss = BinomialLoss(tree) if config.loss == "binomial" else DirichletMultinomialLoss(tree)
+    trainer.compile(for_precision(optimizer, trainer), loss=loss, jit_compile=_compiles(config))
+
+
+def for_precision(optimizer: Any, trainer: Any) -> Any:
+    """Return an optimiser for the precision in which a network computes.
+
+    Small gradients are nothing in float16, whose least number is 6e-8: there the loss is multiplied by a factor, which
+    adapts itself, and the gradients are divided by it again (Micikevicius et al. 2018). bfloat16 needs no such thing.
+    """
+    return keras.optimizers.LossScaleOptimizer(optimizer) if _in_float16(trainer) else optimizer
+
+
+def _in_float16(layer: Any) -> bool:
+    return layer.compute_dtype == "float16" or any(map(_in_float16, getattr(layer, "layers", ())))
+
+
+@contextmanager
+def memory_explained(batch_size: int, *, accumulate: int | None = None) -> Iterator[None]:
+    """Say which batch to try when one does not fit into memory: half as many galaxies.
+
+    Parameters
+    ----------
+    batch_size : int
+        Galaxies of a batch.
+    accumulate : int, optional
+        Batches before a step, where that can be chosen: twice as many then.
+
+    Raises
+    ------
+    TrainingError
+        In place of what TensorFlow, JAX or NumPy raise then.
+    """
+    try:
+        yield
+    except Exception as error:
+        short = isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+        if not short:
+            raise
+        half = batch_size // 2
+        mend = f"try --batch-size {half}"
+        if accumulate is not None:
+            mend += f" --accumulate {2 * accumulate}, which takes steps of as many galaxies"
+        if half < 2:
+            mend = "take smaller images (--image-size), a smaller backbone, or a model of another precision"
+        raise TrainingError(f"a batch of {batch_size} galaxies does not fit into memory; {mend}") from error
+
+
+def _schedule(config: TrainingConfig, steps: int) -> Any:
+    """The learning rate, by the number of batches seen: a linear warm-up, then a cosine or steps down."""
+    every = config.epochs * steps
+    if config.drops:
+        edges = [round(drop * every) for drop in config.drops]
+        rates = [config.learning_rate / 10**number for number in range(len(edges) + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(edges, rates)
+    warmup = round(config.warmup_epochs * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(1, every - warmup),
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def _compiles(config: TrainingConfig) -> bool:
+    """Whether to compile the step (XLA): TensorFlow is faster without on a CPU, JAX takes it operation by operation else."""
+    if keras.backend.backend() == "jax":
+        return True
+    if not any(device.lower().startswith(("gpu", "cuda")) for device in keras.distribution.list_devices()):
+        return False
+    # TensorFlow's compiler does not know the operation behind `RandomView`.
+    return keras.backend.backend() != "tensorflow" or not config.augmentation.interpolates

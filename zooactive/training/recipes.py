@@ -1,0 +1,86 @@
+"""Training recipes: what a paper did, or what we found best, as small TOML files.
+
+A recipe has a table ``[model]``, the settings of `Network`, and a table ``[training]``, those of `TrainingConfig`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.errors import TrainingError, did_you_mean
+from zooactive.foundation.parsing import from_toml
+from zooactive.foundation.settings import read_section
+from zooactive.models.config import Network
+from zooactive.training.config import TrainingConfig
+
+_TEXTS = ("name", "title", "citation", "notes")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named way of training.
+
+    Parameters
+    ----------
+    name, title, citation, notes : str
+        `notes` says where the recipe departs from the paper.
+    network : Network
+    training : TrainingConfig
+    tables : mapping
+        What the file says, so that a workspace can lay its own entries over it.
+    """
+
+    name: str
+    title: str
+    citation: str
+    notes: str
+    network: Network
+    training: TrainingConfig
+    tables: Mapping[str, Any] = field(repr=False, default_factory=dict)
+
+
+def list_recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with zooactive, sorted."""
+    return tuple(sorted(path.stem for path in (catalogs_folder() / "recipes").glob("*.toml")))
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Load a recipe by its name, or from a TOML file of one's own.
+
+    Raises
+    ------
+    TrainingError
+        When there is no such recipe, or its file is none.
+    WorkspaceError
+        When it has unknown or ill-typed entries.
+
+    Examples
+    --------
+    >>> load_recipe("zhu2019").network.backbone
+    'resnet26'
+    """
+    path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "recipes" / f"{name}.toml"
+    try:
+        values = from_toml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"there is no recipe '{name}'.{did_you_mean(str(name), list_recipes())} "
+            f"Known are {', '.join(list_recipes())}; a recipe of your own is a path that ends in .toml"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} is no readable TOML: {error}") from error
+    known = [*_TEXTS, "model", "training"]
+    for key in values:
+        if key not in known:
+            raise TrainingError(f"{path}: the entry '{key}' is unknown.{did_you_mean(key, known)}")
+    texts = {key: values.get(key, "") for key in _TEXTS}
+    if not texts["name"] or not all(isinstance(text, str) for text in texts.values()):
+        raise TrainingError(f"{path}: a recipe needs a name; name, title, citation and notes are texts")
+    tables = {table: values.get(table, {}) for table in ("model", "training")}
+    network = read_section(Network, tables["model"], file=path, table="model")
+    training = read_section(TrainingConfig, tables["training"], file=path, table="training")
+    return Recipe(**texts, network=network, training=training, tables=tables)

@@ -1,0 +1,110 @@
+"""The folder of a training: what is known of its epochs, and where their weights lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from zooactive.catalogue import Catalogue
+from zooactive.catalogue.images import mark_of
+from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.writing import aside, write_json
+from zooactive.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.models import GalaxyModel
+
+
+Progress: TypeAlias = Callable[[int, dict[str, float]], None]
+"""Called after each epoch with its number from 1 and its losses."""
+
+
+def run_fingerprint(model: GalaxyModel, learning: Catalogue, judging: Catalogue | None, config: TrainingConfig) -> str:
+    """Return a mark of everything that goes into a training but the first weights: 32 hexadecimal digits."""
+    digest = blake2b(json.dumps([model.to_config(), asdict(config)], sort_keys=True).encode(), digest_size=16)
+    for catalogue in (learning, judging):
+        if catalogue is not None and catalogue.votes is not None:
+            digest.update("\n".join(catalogue.ids).encode() + b"\n" + catalogue.votes.tobytes())
+            digest.update(b"\n".join(map(mark_of, catalogue.images)))
+            if catalogue.field_crops is not None:
+                digest.update(catalogue.field_crops.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class TrainingRun:
+    """The run directory: what is known of the epochs so far, and where their weights lie."""
+
+    folder: Path
+    fingerprint: str
+
+    def open(self, model: GalaxyModel) -> None:
+        """Read how far the run is; a TrainingError when the folder holds another one."""
+        begun = {"fingerprint": self.fingerprint, "start": model.fingerprint()}
+        self.state: dict[str, Any] = {**begun, "finished": False, "epochs": [], "writes": 0}
+        if not self._state_file.exists():
+            return
+        self.state = json.loads(self._state_file.read_text())
+        other = ""
+        if self.state["fingerprint"] != begun["fingerprint"]:
+            other = "galaxies, images or settings"
+        elif self.state["start"] != begun["start"] and not self._ended_with(begun["start"]):
+            other = "weights to start from"
+        if other:
+            raise TrainingError(f"{self.folder} holds a run with other {other}; choose another run directory or delete it")
+
+    def _ended_with(self, fingerprint: str) -> bool:
+        """Whether a model is the one that the run made: the caller asks a second time with what it got."""
+        from zooactive.models import load_model
+
+        return self.finished and load_model(self.folder / "model").fingerprint() == fingerprint
+
+    @property
+    def _state_file(self) -> Path:
+        return self.folder / "checkpoint" / "state.json"
+
+    @property
+    def weights(self) -> Path:
+        """The checkpoint that belongs to the state: of two files one is always whole while the other is written."""
+        return self.folder / "checkpoint" / f"{self.state['writes'] % 2}.weights.h5"
+
+    @property
+    def epochs(self) -> list[dict[str, float]]:
+        """Number, losses and learning rate of each epoch so far."""
+        epochs: list[dict[str, float]] = self.state["epochs"]
+        return epochs
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended."""
+        return bool(self.state["finished"])
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch with the least validation loss, from 0."""
+        losses = [epoch["val_loss"] for epoch in self.epochs]
+        return int(np.argmin(losses))
+
+    def out_of_patience(self, patience: int) -> bool:
+        """Whether the loss has not fallen for so many epochs."""
+        return len(self.epochs) - 1 - self.best_epoch >= patience
+
+    def save_state(self) -> None:
+        """Write what is known of the epochs."""
+        write_json(self._state_file, self.state)
+        with aside(self.folder / "history.csv") as temporary:
+            self.history().to_csv(temporary, index=False)
+
+    def history(self) -> pd.DataFrame:
+        """Tabulate the epochs, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame(self.epochs)

@@ -1,0 +1,223 @@
+"""Short fits with early stopping: a head on the features of a frozen encoder, or what fine-tuning frees after that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.foundation.errors import TrainingError
+from zooactive.training.head_features import head_features
+from zooactive.training.weights import label_weights, votes_of
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    from zooactive.models import GalaxyModel
+    from zooactive.training.batches import Rows
+
+
+Progress: TypeAlias = Callable[[str, int, dict[str, float]], None]
+"""Called after each epoch with the stage ("head" or "encoder"), the number of the epoch from 1, and the losses."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One fit, until the validation loss stops falling; the weights of its best epoch stay, or those that it began with.
+
+    Parameters
+    ----------
+    name : str
+        For the history.
+    tree : DecisionTree
+        Of the votes.
+    epochs : int
+        At most; the learning rate falls to 0 along a cosine.
+    learning_rate : float
+    batch_size : int
+    patience : int
+        Epochs without a better validation loss after which it stops.
+    seed : int
+        Of the order of the galaxies and the dropout.
+    weight_decay : float
+        Decoupled from the gradient.
+    rates : mapping of str to float
+        Share of the learning rate of some weights, by their path; the others have all of it.
+    """
+
+    name: str
+    tree: DecisionTree
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    patience: int
+    seed: int
+    weight_decay: float = 1e-3
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    def fit(
+        self,
+        trainer: Any,
+        learning: tuple[Rows, NDArray[np.float32]],
+        judging: tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]],
+        progress: Progress | None = None,
+        *,
+        weights: NDArray[np.float32] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Fit a Keras model to votes.
+
+        Parameters
+        ----------
+        trainer : keras.Model
+            From what `learning` gives to concentrations.
+        learning : (Rows, ndarray of float32 (row, answer))
+        judging : (ndarray, ndarray of float32 (row, answer), ndarray of float32 (row,))
+            Galaxies that choose the best epoch, and how much each counts.
+        progress : callable, optional
+        weights : ndarray of float32, shape (row,), optional
+            How much each row of `learning` counts.
+
+        Returns
+        -------
+        list of dict
+            stage, epoch, loss and val_loss of each epoch.
+
+        Raises
+        ------
+        TrainingError
+            When the loss is not finite.
+        """
+        import keras
+
+        from zooactive.models.backbones.fast_layers import gradients_forgotten
+        from zooactive.training.batches import TrainingBatches
+        from zooactive.training.devices import shareable, shareable_rows
+        from zooactive.training.losses import DirichletMultinomialLoss
+        from zooactive.training.optimiser import AdamWByLayer, for_precision, memory_explained
+
+        size = shareable(min(self.batch_size, len(learning[1])))
+        batches = TrainingBatches(*learning, size, seed=self.seed, weights=weights)
+        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
+        optimizer = for_precision(AdamWByLayer(schedule, self.rates, decay=self.weight_decay), trainer)
+        compiled = keras.backend.backend() == "jax"  # which takes a step operation by operation else
+        trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=compiled)
+        history: list[dict[str, Any]] = []
+        began = trainer.get_weights()
+        judged = shareable_rows(*judging)
+        with memory_explained(size), batches.explained(), gradients_forgotten():
+            loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
+            trainer.fit(
+                batches.dataset(),
+                steps_per_epoch=batches.steps,
+                validation_batch_size=size,
+                validation_data=judged,
+                shuffle=False,
+                epochs=self.epochs,
+                verbose=0,
+                callbacks=[
+                    keras.callbacks.EarlyStopping(patience=self.patience, restore_best_weights=True),
+                    keras.callbacks.LambdaCallback(
+                        on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, self.seed, epoch),
+                        on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, progress),
+                    ),
+                ],
+            )
+        if min(epoch["val_loss"] for epoch in history) > loss_then:
+            trainer.set_weights(began)
+        return history
+
+    def _note(self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], progress: Progress | None) -> None:
+        losses = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"])}
+        if not np.isfinite(losses["loss"]):
+            raise TrainingError(f"the loss is {losses['loss']} in epoch {epoch + 1}; lower the learning rate")
+        history.append({"stage": self.name, "epoch": epoch + 1, **losses})
+        if progress is not None:
+            progress(self.name, epoch + 1, losses)
+
+
+def fit_head(
+    model: GalaxyModel,
+    learning: Catalogue,
+    judging: Catalogue,
+    stage: Stage,
+    *,
+    copies: int = 8,
+    balance: float = 0.0,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Fit a model's head on features that its encoder computes once, so that an epoch takes a moment.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+        Its head is changed in place.
+    learning, judging : Catalogue
+        Galaxies with votes to learn from, and those that choose the best epoch.
+    stage : Stage
+    copies : int
+        Orientations of each image to learn from, 1 to 8.
+    balance : float
+        See `label_weights`.
+    progress : callable, optional
+
+    Returns
+    -------
+    list of dict
+        Of `Stage.fit`.
+    """
+    views = head_features(model, learning, copies)
+    judged = head_features(model, judging, 1)[0]
+    return fit_head_to_features(
+        model, (views, votes_of(learning)), (judged, votes_of(judging)), stage, balance=balance, progress=progress
+    )
+
+
+def fit_head_to_features(
+    model: GalaxyModel,
+    learning: tuple[NDArray[np.float32], NDArray[np.float32]],
+    judging: tuple[NDArray[np.float32], NDArray[np.float32]],
+    stage: Stage,
+    *,
+    balance: float = 0.0,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Fit a model's head, in place, to features that were computed before.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    learning : (ndarray (copy, galaxy, feature), ndarray (galaxy, answer))
+        Features, as of `head_features`, and votes.
+    judging : (ndarray (galaxy, feature), ndarray (galaxy, answer))
+        Of the galaxies that choose the best epoch.
+    stage, balance, progress
+        As `fit_head`.
+
+    Returns
+    -------
+    list of dict
+        Of `Stage.fit`.
+    """
+    import keras
+
+    from zooactive.training.batches import ArrayRows
+
+    (views, votes), (judged, judges) = learning, judging
+    inputs = keras.Input((views.shape[-1],))
+    return stage.fit(
+        keras.Model(inputs, model.head(inputs)),
+        (ArrayRows(np.concatenate(views)), np.tile(votes, (len(views), 1))),
+        (judged, judges, label_weights(judges, votes, model.tree, balance)),
+        progress,
+        weights=np.tile(label_weights(votes, votes, model.tree, balance), len(views)),
+    )
+
+
+def seed_epoch(trainer: Any, seed: int, epoch: int) -> None:
+    """Set every random state from the seed and the epoch, so that a resumed run draws what an uninterrupted one would."""
+    states = [variable for variable in trainer.variables if "seed_generator_state" in variable.path]
+    for number, state in enumerate(states):
+        state.assign(np.array([(seed * 1000 + number) % 2**32, epoch << 20], dtype=np.uint32))

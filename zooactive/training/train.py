@@ -1,0 +1,186 @@
+"""Fit a model to vote counts: the best weights are kept, and a run can be killed and goes on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zooactive.catalogue import Catalogue, read_catalogue
+from zooactive.catalogue.image_statistics import ImageStatistics
+from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.writing import write_how
+from zooactive.posterior.loss import constant_concentrations
+from zooactive.training.config import TrainingConfig
+from zooactive.training.keeper import make_keeper, tensorboard_callbacks
+from zooactive.training.network import training_network
+from zooactive.training.run_folder import Progress, TrainingRun, run_fingerprint
+from zooactive.training.short_fits import Stage, fit_head
+from zooactive.training.weights import label_weights, votes_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.models import GalaxyModel
+
+_VIEWS_OF_HEAD = 50_000
+"""Views of the galaxies, about, that a head is fitted anew to: of few galaxies all orientations, of many the first."""
+
+
+def train(
+    model: GalaxyModel,
+    catalogue: Catalogue | str | Path,
+    *,
+    validation: Catalogue | str | Path | None = None,
+    run_dir: str | Path,
+    config: TrainingConfig | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Fit a model to the votes of a catalogue's labelled galaxies.
+
+    After every epoch, or after some where writing takes long, the run directory gets a checkpoint: the same call after a
+    crash goes on from it, and a call after the end returns at once. When the call returns, the model has the weights of the
+    best epoch.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+        Changed in place.
+    catalogue : Catalogue or path
+        Galaxies with votes; those without are left out.
+    validation : Catalogue or path, optional
+        Galaxies that choose the best epoch; without them the training loss does.
+    run_dir : path
+        Gets ``model/`` (best epoch), ``history.csv``, ``checkpoint/``, ``how.json`` and, where TensorBoard is installed,
+        ``tensorboard/``.
+    config : TrainingConfig, optional
+    progress : callable, optional
+        Called after each epoch with its number (from 1) and its losses.
+
+    Returns
+    -------
+    DataFrame
+        One row an epoch: epoch, loss, val_loss (nats a galaxy), learning_rate.
+
+    Raises
+    ------
+    TrainingError
+        When there is nothing to learn from, the loss is not finite, or the run directory holds another run.
+    """
+    config = config or TrainingConfig()
+    learning = _labelled(read_catalogue(catalogue, tree=model.tree), model)
+    judging = None if validation is None else _labelled(read_catalogue(validation, tree=model.tree), model)
+    run = TrainingRun(Path(run_dir), run_fingerprint(model, learning, judging, config))
+    run.open(model)
+    if not run.finished:
+        model.factors = None  # what another training was set right by
+        _fit(model, learning, judging, config, run, progress)
+    model.load_weights(run.folder / "model")
+    return run.history()
+
+
+def _labelled(catalogue: Catalogue, model: GalaxyModel) -> Catalogue:
+    if catalogue.tree is None or catalogue.tree.columns != model.tree.columns:
+        raise TrainingError(f"{catalogue.source} has no votes of tree '{model.tree.name}'; read it with that tree")
+    labelled = catalogue.take(np.flatnonzero(catalogue.labelled))
+    if len(labelled) == 0:
+        raise TrainingError(
+            f"{catalogue.source}: none of {len(catalogue)} galaxies has {catalogue.min_votes:g} votes on a first question; "
+            "lower min_votes or bring more votes"
+        )
+    return labelled
+
+
+def _fit(
+    model: GalaxyModel,
+    learning: Catalogue,
+    judging: Catalogue | None,
+    config: TrainingConfig,
+    run: TrainingRun,
+    progress: Progress | None,
+) -> None:
+    from zooactive.models.backbones.fast_layers import gradients_forgotten
+    from zooactive.training.batches import Cutouts, TrainingBatches
+    from zooactive.training.devices import deterministic_operations, shareable, shareable_rows
+    from zooactive.training.optimiser import compile_training, memory_explained
+
+    if config.deterministic:
+        deterministic_operations()
+    assert learning.votes is not None
+    model.images = ImageStatistics.of(learning, model.preprocessing)
+    canvas = config.augmentation.canvas(model.preprocessing)
+    votes = votes_of(learning)
+    batches = TrainingBatches(
+        Cutouts(learning, canvas),
+        votes,
+        shareable(min(config.batch_size, len(learning))),
+        seed=config.seed,
+        weights=label_weights(votes, votes, model.tree, config.balance) if config.balance else None,
+    )
+    if config.accumulate > batches.steps:
+        raise TrainingError(
+            f"accumulate = {config.accumulate}, but an epoch has {batches.steps} batches of {batches.batch_size} galaxies; "
+            "accumulate fewer, or take smaller batches"
+        )
+    trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
+    compile_training(trainer, model.tree, config, batches.steps)
+    first = len(run.epochs)
+    if first:
+        trainer.build((None, canvas.size, canvas.size, canvas.channels))
+        trainer.optimizer.build(trainer.trainable_variables)
+        trainer.load_weights(run.weights)
+    elif model.head.fresh:
+        model.start_at(constant_concentrations(learning.votes, model.tree))
+    held_out = None
+    if judging is not None and judging.votes is not None:
+        pixels = Cutouts(judging, canvas).rows(np.arange(len(judging)))
+        judges = votes_of(judging)
+        held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
+    keeper = make_keeper(model, learning, batches, config, run, progress)
+    memory = memory_explained(batches.batch_size, accumulate=config.accumulate)
+    with memory, batches.explained(), gradients_forgotten():
+        trainer.fit(
+            batches.dataset(first),
+            steps_per_epoch=batches.steps,
+            initial_epoch=first,
+            epochs=first if first and run.out_of_patience(config.patience) else config.epochs,
+            validation_data=held_out,
+            validation_batch_size=batches.batch_size,
+            shuffle=False,
+            callbacks=[keeper, *tensorboard_callbacks(run.folder)],
+            verbose=0,
+        )
+    if config.head_epochs and judging is not None:
+        _refit_head(model, learning, judging, config, run)
+    run.state["finished"] = True
+    run.save_state()
+    write_how(
+        run.folder,
+        command="train",
+        options={"training": asdict(config), "model": model.to_config(), "best_epoch": run.best_epoch + 1},
+        inputs={"galaxies and votes": run.fingerprint, "weights to start from": run.state["start"]},
+    )
+
+
+def _refit_head(
+    model: GalaxyModel, learning: Catalogue, judging: Catalogue, config: TrainingConfig, run: TrainingRun
+) -> None:
+    """Fit the best epoch's head anew on the features of the images as they are; it stays where that helps.
+
+    While the encoder learns, the head follows features that move, of images that are changed at random.
+    """
+    model.load_weights(run.folder / "model")
+    if run.state.setdefault("before_head", model.fingerprint()) != model.fingerprint():
+        return  # the run was killed after the head had been fitted and kept
+    run.save_state()
+    copies = min(8, max(1, _VIEWS_OF_HEAD // len(learning)))
+    stage = Stage(
+        "head", model.tree, config.head_epochs, 2 * config.learning_rate, config.batch_size, config.patience, config.seed
+    )
+    history = fit_head(model, learning, judging, stage, copies=copies, balance=config.balance)
+    best = min(epoch["val_loss"] for epoch in history)
+    run.state["head_val_loss"] = best
+    if best < run.epochs[run.best_epoch]["val_loss"]:
+        model.save(run.folder / "model")

@@ -1,0 +1,93 @@
+"""Decision trees as TOML files: those that come with zooactive, and one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.errors import TreeError, did_you_mean
+from zooactive.foundation.parsing import from_toml
+from zooactive.tree.decision_tree import DecisionTree
+
+
+def list_trees() -> tuple[str, ...]:
+    """Names of the decision trees that come with zooactive, sorted."""
+    return tuple(sorted(path.stem for path in (catalogs_folder() / "trees").glob("*.toml")))
+
+
+def load_tree(name: str | Path | DecisionTree) -> DecisionTree:
+    """Load a decision tree by its name, or from a TOML file of one's own.
+
+    Parameters
+    ----------
+    name : str or Path
+        One of `list_trees`, or a path that ends in ``.toml``. A tree is returned as it is.
+
+    Raises
+    ------
+    TreeError
+        When there is no such tree, or its file contradicts itself.
+
+    Examples
+    --------
+    >>> len(load_tree("decals_dr5").columns)
+    34
+    """
+    if isinstance(name, DecisionTree):
+        return name
+    if str(name).endswith(".toml"):
+        path = Path(name)
+    else:
+        path = catalogs_folder() / "trees" / f"{name}.toml"
+        if str(name) not in list_trees():
+            raise TreeError(
+                f"there is no decision tree '{name}'.{did_you_mean(str(name), list_trees())} "
+                "`zooactive trees` lists them; a tree of your own is a path that ends in .toml"
+            )
+    try:
+        values = from_toml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TreeError(f"{path} cannot be read: {error.strerror}; give the path of a tree's .toml file") from error
+    except ValueError as error:
+        raise TreeError(f"{path} is no valid TOML: {error}") from error
+    try:
+        return DecisionTree.from_dict(values, where=str(path))
+    except TreeError as error:
+        raise error if str(path) in str(error) else TreeError(f"{path}: {error}") from error
+
+
+def combine_trees(name: str, trees: Sequence[str | Path | DecisionTree]) -> DecisionTree:
+    """Put several surveys' trees side by side, so that one model learns from all of them.
+
+    Each galaxy contributes where it has votes; a question without votes adds nothing to the loss. A class is a count of one
+    vote. A galaxy is labelled by the least `min_votes` of the trees.
+
+    Raises
+    ------
+    TreeError
+        When two trees have a question of the same name, or their vote columns hold different things.
+    """
+    loaded = [load_tree(tree) for tree in trees]
+    kinds = {"counts" if tree.votes == "class" else tree.votes for tree in loaded}
+    volunteers = {tree.volunteers for tree in loaded}
+    if len(kinds) != 1 or len(volunteers) != 1:
+        held = ", ".join(f"'{tree.name}' {tree.votes}" for tree in loaded)
+        raise TreeError(
+            f"the trees of '{name}' hold different kinds of votes ({held}), which one table cannot; "
+            "bring the surveys' votes to counts first"
+        )
+    aliases: dict[str, list[str]] = {}
+    for tree in loaded:
+        for header, column in tree.headers.items():
+            if header != column:
+                aliases.setdefault(column, []).append(header)
+    return DecisionTree(
+        name,
+        questions=tuple(question for tree in loaded for question in tree.questions),
+        title=" + ".join(tree.title or tree.name for tree in loaded),
+        votes=kinds.pop(),
+        volunteers=volunteers.pop(),
+        min_votes=min(tree.min_votes for tree in loaded),
+        aliases={column: tuple(headers) for column, headers in aliases.items()},
+    )

@@ -1,0 +1,121 @@
+"""The likelihood of a tree of votes: a Dirichlet-multinomial for each question, given how many were asked it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from zooactive.foundation.errors import PosteriorError
+from zooactive.tree.decision_tree import DecisionTree
+
+
+def dirichlet_multinomial_log_prob(votes: ArrayLike, concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    """Log probability of each question's votes under a Dirichlet-multinomial distribution.
+
+    log p(k | alpha) = lnG(n+1) - sum lnG(k+1) + lnG(alpha0) - lnG(n + alpha0) + sum [ lnG(k + alpha) - lnG(alpha) ];
+    exactly 0 for a question without votes. The sum over questions is the log probability of the whole tree of votes.
+
+    Parameters
+    ----------
+    votes : array_like, shape (..., answer)
+        Counts; for pseudo-counts (not whole numbers) this is a pseudo-likelihood.
+    concentrations : array_like, shape (..., answer)
+        Finite and positive; broadcast against `votes`.
+    tree : DecisionTree
+
+    Returns
+    -------
+    ndarray of float64, shape (..., question)
+        In nats.
+
+    Raises
+    ------
+    PosteriorError
+        When a shape does not fit the tree, votes are negative or not finite, or concentrations are not finite and positive.
+
+    Notes
+    -----
+    Walmsley et al. 2022 (MNRAS 509, 3966), eq. 5.
+
+    Examples
+    --------
+    >>> from zooactive.tree import Question
+    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
+    >>> (-dirichlet_multinomial_log_prob([1, 1], [2, 3], tree)).round(6).tolist()
+    [0.916291]
+    """
+    k = checked_votes(votes, tree)
+    alpha = _checked_concentrations(concentrations, tree)
+    return np.asarray(log_ways(k, tree) + log_rising(k, alpha, tree))
+
+
+def log_rising(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
+    """Everything of log p that depends on the concentrations, (..., answer) -> (..., question).
+
+    sum [ lnG(k + alpha) - lnG(alpha) ] - [ lnG(n + alpha0) - lnG(alpha0) ]: what is left when draws are compared, for which
+    the number of ways to give the votes is the same.
+    """
+    total = tree.question_sums(alpha)
+    answers = tree.question_sums(special.gammaln(votes + alpha) - special.gammaln(alpha))
+    return np.asarray(answers - (special.gammaln(tree.question_sums(votes) + total) - special.gammaln(total)))
+
+
+def log_likelihood_slope(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
+    """Slope of the log probability of the votes by each concentration, (..., answer) -> (..., answer).
+
+    psi(alpha0) - psi(n + alpha0) + psi(k + alpha) - psi(alpha), exactly 0 for a question without votes.
+    """
+    total = tree.question_sums(alpha)
+    common = special.digamma(total) - special.digamma(tree.question_sums(votes) + total)
+    return np.asarray(common[..., tree.question_index] + special.digamma(votes + alpha) - special.digamma(alpha))
+
+
+def log_rising_table(alpha: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """lnG(alpha + k) - lnG(alpha) for k = 0 ... `most`: (...) -> (..., k)."""
+    steps = np.log(alpha[..., None] + np.arange(most))
+    return np.concatenate([np.zeros((*alpha.shape, 1)), np.cumsum(steps, axis=-1)], axis=-1)
+
+
+def log_ways(votes: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
+    """Log multinomial coefficients, (..., answer) -> (..., question)."""
+    return np.asarray(special.gammaln(tree.question_sums(votes) + 1) - tree.question_sums(special.gammaln(votes + 1)))
+
+
+def checked_votes(votes: ArrayLike, tree: DecisionTree, galaxies: int | None = None) -> NDArray[np.float64]:
+    """Return votes (..., answer), or (galaxy, answer) of so many galaxies, as float64, or raise PosteriorError."""
+    k = np.asarray(votes, dtype=np.float64)
+    if galaxies is not None and k.shape != (galaxies, len(tree.columns)):
+        raise PosteriorError(
+            f"votes have the shape {k.shape}; the posterior needs {(galaxies, len(tree.columns))}, one row for each of its "
+            "ids"
+        )
+    _check_answers(k, "votes", tree)
+    bad = ~(np.isfinite(k) & (k >= 0))
+    if bad.any():
+        where = tuple(np.argwhere(bad)[0])
+        row = f" in row {where[0]}" if len(where) > 1 else ""
+        raise PosteriorError(
+            f"the votes for '{tree.columns[where[-1]]}'{row} are {k[where]}; votes are finite and not negative"
+        )
+    return k
+
+
+def _checked_concentrations(concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
+    alpha = np.asarray(concentrations, dtype=np.float64)
+    _check_answers(alpha, "concentrations", tree)
+    bad = ~(np.isfinite(alpha) & (alpha > 0))
+    if bad.any():
+        where = tuple(np.argwhere(bad)[0])
+        raise PosteriorError(
+            f"the concentration of '{tree.columns[where[-1]]}' is {alpha[where]}; concentrations are finite and positive"
+        )
+    return alpha
+
+
+def _check_answers(values: NDArray[np.float64], name: str, tree: DecisionTree) -> None:
+    if values.ndim == 0 or values.shape[-1] != len(tree.columns):
+        raise PosteriorError(
+            f"{name} have the shape {values.shape}; tree '{tree.name}' has {len(tree.columns)} answers, "
+            "which must be the last axis"
+        )

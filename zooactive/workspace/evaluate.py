@@ -1,0 +1,194 @@
+"""How good a workspace's model is on the galaxies of its survey that it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.evaluation import Evaluation, evaluate
+from zooactive.evaluation.calibration import coverage
+from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceError, did_you_mean
+from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
+from zooactive.posterior import Posterior
+from zooactive.training.calibrate import scale_concentrations
+from zooactive.tree import DecisionTree
+from zooactive.workspace.settings import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.models import GalaxyModel
+
+USUAL = ("redshift", "z", "photo_z", "mag_r", "petromag_r", "mag")
+"""Columns in whose bins merits are told without being asked, in any case of letters."""
+
+
+@dataclass(frozen=True, eq=False)
+class WorkspaceMerits:
+    """What was measured, and on what.
+
+    Parameters
+    ----------
+    merits : Evaluation
+    posterior : Posterior
+        Of the test galaxies, for the survey's own questions.
+    test : Catalogue
+        Labelled galaxies that the model has not learnt from, row-aligned with the posterior.
+    votes : ndarray of float64, shape (galaxy, answer)
+        Theirs.
+    learnt_from : int
+        Labelled galaxies in the training part of the survey's split.
+    uncalibrated : DataFrame or None
+        Coverage without the model's factors; None where it has none.
+    fingerprint : str
+        The model's.
+    """
+
+    merits: Evaluation
+    posterior: Posterior
+    test: Catalogue
+    votes: NDArray[np.float64]
+    learnt_from: int
+    uncalibrated: pd.DataFrame | None
+    fingerprint: str
+
+
+def evaluate_workspace(
+    place: Workspace, *, by: Sequence[str] | None = None, progress: Callable[[int], None] | None = None
+) -> WorkspaceMerits:
+    """Predict the test galaxies and measure the posterior.
+
+    Parameters
+    ----------
+    place : Workspace
+    by : sequence of str, optional
+        Columns of numbers, in bins of which the merits are told too; by default those of `USUAL` that are there.
+    progress : callable, optional
+        As of `zooactive.prediction.predict`.
+
+    Raises
+    ------
+    WorkspaceError
+        When no catalogue or tree is named, or a part of the split has no labelled galaxy.
+    ModelError
+        When the model does not answer all the questions of the votes.
+    CatalogueError
+        When a column of `by` is missing or holds no numbers.
+    """
+    from zooactive.models import load_model
+    from zooactive.prediction import predict
+
+    learning, test = _galaxies(place)
+    assert test.tree is not None
+    assert test.votes is not None
+    assert learning.votes is not None
+    columns = numbers_of(test, by)
+    network = load_model(place.model.folder)
+    if not set(test.tree.columns) <= set(network.tree.columns):
+        raise ModelError(
+            f"the model in {place.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
+            f"'{test.tree.name}'; give --model of that tree"
+        )
+    everything = predict(network, test, draws=place.pool.draws, seed=place.pool.seed, progress=progress)
+    posterior = for_questions(everything, test.tree)
+    return WorkspaceMerits(
+        merits=evaluate(posterior, test.votes, seen=learning.votes, columns=columns),
+        posterior=posterior,
+        test=test,
+        votes=test.votes,
+        learnt_from=len(learning),
+        uncalibrated=_uncalibrated(network, everything, test),
+        fingerprint=network.fingerprint(),
+    )
+
+
+def write_merits(found: WorkspaceMerits, place: Workspace, folder: Path) -> None:
+    """Write ``evaluation.csv``, ``.json`` and ``.html`` into a folder, and how they were made beside them."""
+    from zooactive.report import evaluation_findings, write_report
+
+    merits = found.merits
+    make_folder(folder)
+    target = folder / "evaluation.csv"
+    with aside(target) as temporary:
+        merits.questions.to_csv(temporary, index=False)
+    write_json(target.with_suffix(".json"), merits.to_dict())
+    numbers = {key: value for key, value in merits.to_dict().items() if not isinstance(value, list)}
+    write_how(target, command="evaluate", options=numbers, inputs={"model": found.fingerprint})
+    write_report(
+        target.with_suffix(".html"),
+        title=f"How good is {place.model.folder.name}?",
+        lead=f"Measured on {merits.galaxies:,} galaxies of {Path(found.test.source).name} that it has not learnt from.",
+        facts=[
+            ("galaxies in the training part", f"{found.learnt_from:,}"),
+            ("test galaxies", f"{merits.galaxies:,}"),
+            ("nats a galaxy", f"{merits.likelihood:.2f}"),
+            ("without images", f"{merits.constant_likelihood:.2f}"),
+        ],
+        findings=evaluation_findings(merits, found.posterior, found.votes, uncalibrated=found.uncalibrated),
+        how={"evaluate": how_of(target)},
+    )
+
+
+def for_questions(posterior: Posterior, tree: DecisionTree) -> Posterior:
+    """Return what a posterior says of the questions of another tree, all of whose columns it has.
+
+    Raises
+    ------
+    ModelError
+        When a column is missing.
+    """
+    if posterior.tree.columns == tree.columns:
+        return posterior
+    missing = [column for column in tree.columns if column not in posterior.tree.columns]
+    if missing:
+        raise ModelError(f"tree '{posterior.tree.name}' has no column '{missing[0]}' of tree '{tree.name}'")
+    places = [posterior.tree.columns.index(column) for column in tree.columns]
+    return Posterior(posterior.concentrations[..., places], posterior.ids, tree, weights=posterior.weights)
+
+
+def numbers_of(catalogue: Catalogue, by: Sequence[str] | None = None) -> dict[str, ArrayLike]:
+    """Return columns of numbers, those named or those of `USUAL`, as float64 (galaxy,) with NaN where blank.
+
+    Raises
+    ------
+    CatalogueError
+        When a named column is missing or holds no numbers.
+    """
+    import pandas as pd
+
+    names = [str(name) for name in catalogue.table.columns]
+    found: dict[str, ArrayLike] = {}
+    for name in by if by is not None else [name for name in names if name.lower() in USUAL]:
+        if name not in names:
+            raise CatalogueError(f"{catalogue.source} has no column '{name}'.{did_you_mean(name, names)}")
+        values = pd.to_numeric(catalogue.table[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        if by is not None and not np.isfinite(values).any():
+            raise CatalogueError(f"{catalogue.source}: column '{name}' holds no numbers; name another with --by")
+        found[name] = values
+    return found
+
+
+def _uncalibrated(network: GalaxyModel, everything: Posterior, test: Catalogue) -> pd.DataFrame | None:
+    assert test.tree is not None
+    assert test.votes is not None
+    if network.factors is None or test.tree.votes == "class":
+        return None
+    return coverage(for_questions(scale_concentrations(everything, 1 / network.factors), test.tree), test.votes)
+
+
+def _galaxies(place: Workspace) -> tuple[Catalogue, Catalogue]:
+    """The labelled galaxies that the model learnt from, and those that it never saw."""
+    learning, _, test = place.split_survey()
+    for part, purpose in ((learning, "training"), (test, "test")):
+        if not part.labelled.any():
+            raise WorkspaceError(
+                f"{part.source} has no labelled galaxy in its {purpose} part ({len(part)} galaxies, split "
+                f"{', '.join(f'{share:g}' for share in place.survey.split)}); bring more votes, or change the split"
+            )
+    return learning.take(learning.labelled), test.take(test.labelled)

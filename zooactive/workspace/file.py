@@ -1,0 +1,119 @@
+"""``zooactive.toml`` read: found, checked, and completed by its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zooactive.foundation.addresses import own_path
+from zooactive.foundation.errors import WorkspaceError, did_you_mean
+from zooactive.foundation.parsing import from_toml
+from zooactive.foundation.settings import read_section
+from zooactive.models.config import Network
+from zooactive.models.saved_form import BUNDLED, IMAGENET
+from zooactive.training import Recipe, TrainingConfig, load_recipe
+from zooactive.workspace.sections import FILE, Acquire, Pool, Rounds, Survey, TaskLabels
+from zooactive.workspace.settings import Workspace
+
+
+def find_workspace(start: str | Path | None = None) -> Workspace:
+    """Load the nearest ``zooactive.toml`` at or above a folder; without one, a workspace of defaults.
+
+    Raises
+    ------
+    WorkspaceError
+        When the file is no TOML, or has unknown or ill-typed entries.
+    """
+    folder = Path(start or ".").resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE).is_file():
+            return load_workspace(candidate / FILE)
+    if start is not None and not folder.is_dir():
+        raise WorkspaceError(f"there is no folder {folder}; `zooactive init` makes a workspace")
+    return _workspace({}, folder / FILE)
+
+
+def load_workspace(path: str | Path) -> Workspace:
+    """Load a workspace file; relative paths in it start from its folder.
+
+    Raises
+    ------
+    WorkspaceError
+        When the file is no TOML, or has unknown or ill-typed entries.
+    """
+    path = Path(path).resolve()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkspaceError(f"{path} cannot be read: {error}; `zooactive init` writes another") from error
+    return parse_workspace(text, path)
+
+
+def parse_workspace(text: str, path: Path) -> Workspace:
+    """Make a workspace from the text of its file, which lies or will lie at `path`.
+
+    Raises
+    ------
+    WorkspaceError
+        When the text is no TOML, or has unknown or ill-typed entries.
+    """
+    try:
+        values = from_toml(text)
+    except ValueError as error:
+        raise WorkspaceError(f"{path} is no valid TOML: {error}; mend that line") from error
+    return _workspace(values, path)
+
+
+def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
+    sections = {"survey": Survey, "model": Network, "training": TrainingConfig, "pool": Pool, "acquire": Acquire} | {
+        "loop": Rounds
+    }
+    for key, value in values.items():
+        if key not in {*sections, "tasks", "recipe"}:
+            raise WorkspaceError(f"{path}: the table [{key}] is unknown.{did_you_mean(key, [*sections, 'tasks'])}")
+        if key != "recipe" and not isinstance(value, dict):
+            raise WorkspaceError(f"{path}: {key} must be a table; write [{key}]")
+    recipe = _named_recipe(values, path)
+    values = values if recipe is None else _over_recipe(values, recipe)
+    loaded: dict[str, Any] = {
+        name: read_section(cls, values.get(name, {}), file=path, table=name) for name, cls in sections.items()
+    }
+    tasks = {
+        name: read_section(TaskLabels, entry, file=path, table=f"tasks.{name}")
+        for name, entry in values.get("tasks", {}).items()
+    }
+    tasks = {name: replace(task, task=_own_file(task.task, path.parent)) for name, task in tasks.items()}
+    if loaded["model"].start not in (None, BUNDLED, IMAGENET):
+        loaded["model"] = replace(loaded["model"], start=str(path.parent / own_path(loaded["model"].start)))
+    files = {entry: _own_file(getattr(loaded["survey"], entry), path.parent) for entry in ("tree", "rule")}
+    loaded["survey"] = replace(loaded["survey"], **files)
+    return Workspace(path.parent, tasks=tasks, recipe=recipe, **loaded)
+
+
+def _named_recipe(values: Mapping[str, Any], path: Path) -> Recipe | None:
+    name = values.get("recipe")
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise WorkspaceError(f"{path}: recipe = {name!r}; give the name of a recipe, or a path that ends in .toml")
+    return load_recipe(_own_file(name, path.parent) or name)
+
+
+def _over_recipe(values: Mapping[str, Any], recipe: Recipe) -> Mapping[str, Any]:
+    """What the file says, and below it what its recipe says of the model and the training."""
+    both = {table: _merged(recipe.tables.get(table, {}), values.get(table, {})) for table in ("model", "training")}
+    return {**values, **both}
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two tables as one, tables inside them too; where both have an entry, the one above counts."""
+    both = [key for key, value in above.items() if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)]
+    tables = {key: _merged(below[key], above[key]) for key in both}
+    return {**below, **above, **tables}
+
+
+def _own_file(name: str | None, folder: Path) -> str | None:
+    """The name of a tree, rule or task as it is, or the path of one's own .toml file from the workspace's folder."""
+    return str(folder / own_path(name)) if name is not None and name.endswith(".toml") else name

@@ -1,0 +1,105 @@
+"""A workspace as one of its fine-tuned tasks sees it: that task's model, predictions and labels."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.workspace.predict import predict_pool
+from zooactive.workspace.telling import Progress, Tell, no_bar, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zooactive.catalogue import Catalogue
+    from zooactive.models import GalaxyModel
+    from zooactive.prediction import Predictions
+    from zooactive.workspace.settings import Workspace
+
+
+def task_folder(place: Workspace, task: str) -> Path:
+    """Where a task's fine-tuned model lies.
+
+    Raises
+    ------
+    WorkspaceError
+        When it has not been learnt yet.
+    """
+    from zooactive.training.finetuning.tasks import folder_name
+
+    folder = place.folder / "tasks" / folder_name(task)
+    if not (folder / "finetuned.json").is_file():
+        raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune --task {task}` first")
+    return folder
+
+
+def as_task(
+    place: Workspace, task: str, *, predictions: Path | None, progress: Progress = no_bar, tell: Tell = silent
+) -> Workspace:
+    """Return the workspace with a task's model and predictions; the pool is predicted where it has not been.
+
+    A task of the workspace's own frozen encoder is predicted from the embeddings that are stored already.
+
+    Raises
+    ------
+    WorkspaceError
+        When the task has not been learnt yet.
+    """
+    folder = task_folder(place, task)
+    out = predictions or place.folder / f"predictions-{folder.name}"
+    before = place.pool.predictions
+    place = replace(place, model=replace(place.model, folder=folder), pool=replace(place.pool, predictions=out))
+    if predictions is None:
+        galaxies = place.read_pool()
+        from zooactive.models import load_model
+
+        network = load_model(folder)
+        _clear_predictions_before(out, network, tell)
+        known = known_embeddings(before, network, galaxies)
+        predict_pool(place, galaxies if known is None else known, network, progress=progress, tell=tell)
+    return place
+
+
+def _clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
+    """Delete what this command predicted with the task's model before it learnt from more labels."""
+    from zooactive.prediction.stored import read_journal
+
+    journal = read_journal(out)
+    if journal is not None and journal.get("model") != network.fingerprint():
+        tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
+        shutil.rmtree(out)
+
+
+def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) -> Predictions | None:
+    """The predictions in a folder, when their embeddings of these galaxies are what this model's encoder would give."""
+    from zooactive.foundation.errors import PosteriorError
+    from zooactive.prediction import open_predictions
+
+    try:
+        stored = open_predictions(folder)
+        stored.refuse_another_encoder(network)
+        same = set(stored.catalogue().ids) == set(galaxies.ids)
+    except PosteriorError:
+        return None
+    return stored if same and stored.has_embeddings else None
+
+
+def labels_of(folder: Path) -> Catalogue:
+    """Read the table that a task was learnt from.
+
+    Raises
+    ------
+    WorkspaceError
+        When it is not known any more which that was.
+    """
+    from zooactive.training.finetuning.tasks import Task
+
+    try:
+        options = json.loads((folder / "how.json").read_text(encoding="utf-8"))["options"]
+        task = Task.from_dict(options["task"], where=str(folder / "how.json"))
+        return task.read(options["labels"], images=options["images"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error

@@ -1,0 +1,153 @@
+"""What a workspace holds so far, gathered into one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.acquisition.selection_files import read_selection
+from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.images import decode_many
+from zooactive.foundation.errors import CatalogueError, WorkspaceError
+from zooactive.foundation.writing import how_of
+from zooactive.models.saved_form import BUNDLED
+from zooactive.report import (
+    Finding,
+    acquired_gallery,
+    evaluation_findings,
+    failures_finding,
+    galaxy_finding,
+    task_finding,
+    training_finding,
+    tree_finding,
+    write_report,
+)
+from zooactive.workspace.settings import Workspace
+
+_PICTURE = Preprocessing(size=128)
+
+
+def report_workspace(place: Workspace, out: str | Path) -> Path:
+    """Write one page about what a workspace holds so far: whatever has been trained, predicted, acquired and fine-tuned.
+
+    Raises
+    ------
+    WorkspaceError
+        When the workspace holds nothing yet.
+    """
+    facts: list[tuple[str, str]] = []
+    findings: list[Finding] = []
+    how: dict[str, Any] = {}
+    for gather in (_selection, _test_galaxies, _training, _tasks, _failures):
+        gather(place, facts, findings, how)
+    if not findings:
+        raise WorkspaceError(f"{place.folder} holds nothing to report yet; run `zooactive train` first")
+    title = f"Galaxies worth the next hour: {place.folder.name}"
+    lead = (
+        "What the model learnt from volunteers' votes, which galaxies it asks them to look at next, and how far it can be "
+        "trusted."
+    )
+    return write_report(Path(out), title=title, lead=lead, facts=facts, findings=findings, how=how)
+
+
+def _selection(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+    """The acquired galaxies, and one of them in full."""
+    from zooactive.prediction import open_predictions
+
+    if not place.acquire.out.exists():
+        return
+    selection = read_selection(place.acquire.out)
+    stored = open_predictions(place.pool.predictions)
+    strangers = set(selection["id"]) - set(stored.known(selection["id"]))
+    if strangers:
+        raise WorkspaceError(
+            f"{place.acquire.out} has {len(strangers)} galaxies that {place.pool.predictions} has not, such as "
+            f"'{min(strangers)}'; run `zooactive acquire` again"
+        )
+    pixels = _pixels(place.read_pool().select(selection["id"]))
+    facts += [
+        ("galaxies in the pool", f"{len(stored):,}"),
+        ("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"),
+    ]
+    how["acquire"] = how_of(place.acquire.out)
+    how["predict"] = how_of(place.pool.predictions)
+    findings.append(acquired_gallery(selection, pixels))
+    first = str(selection["id"].iloc[0])
+    posterior = next(stored.posteriors({first}))
+    findings += [galaxy_finding(posterior, first, pixels), tree_finding(posterior, first)]
+
+
+def _test_galaxies(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+    """What the model says of galaxies that it never saw, against the volunteers."""
+    from zooactive.workspace.evaluate import evaluate_workspace
+
+    saved = (place.model.folder / "model").is_dir() or place.model.folder == Path(BUNDLED)
+    if not saved or place.survey.catalogue is None:
+        return
+    learning, _, test = (part.labelled.any() for part in place.split_survey())
+    if not (learning and test):
+        return
+    found = evaluate_workspace(place)
+    merits = found.merits
+    facts += [
+        ("galaxies in the training part", f"{found.learnt_from:,}"),
+        (
+            "test galaxies",
+            f"{merits.galaxies:,}: {merits.likelihood:.2f} nats a galaxy, {merits.constant_likelihood:.2f} without images",
+        ),
+    ]
+    findings += evaluation_findings(merits, found.posterior, found.votes, uncalibrated=found.uncalibrated)
+    most = int(found.votes.sum(1).argmax())  # the galaxy that was asked most questions
+    galaxy, votes = str(found.test.ids[most]), found.votes[most]
+    findings.append(galaxy_finding(found.posterior, galaxy, _pixels(found.test.select([galaxy])), votes))
+    findings.append(tree_finding(found.posterior, galaxy, votes))
+
+
+def _training(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+    import pandas as pd
+
+    path = place.model.folder / "history.csv"
+    if path.exists():
+        findings.append(training_finding(pd.read_csv(path)))
+        how["train"] = how_of(place.model.folder)
+
+
+def _tasks(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+    from zooactive.training.finetuning import load_finetuned
+
+    for file in sorted((place.folder / "tasks").glob("*/finetuned.json")):
+        tuned = load_finetuned(file.parent)
+        made = how_of(file.parent)
+        table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
+        pixels = _task_pixels(made.get("options", {}), list(table["id"]))
+        findings.append(task_finding(tuned.task.name, tuned.evaluate(), table, pixels, answer=tuned.answer))
+        how[f"finetune {tuned.task.name}"] = made
+
+
+def _failures(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+    """Images that could not be read, where there are any."""
+    import pandas as pd
+
+    tables = [folder / "failures.parquet" for folder in (place.pool.predictions, place.survey.shards)]
+    found = [pd.read_parquet(table) for table in tables if table.exists()]
+    rows = [table for table in found if len(table)]
+    if rows:
+        findings.append(failures_finding(pd.concat(rows).drop_duplicates("id")))
+        facts.append(("images that cannot be read", f"{len(findings[-1].table or ()):,}"))
+
+
+def _task_pixels(options: dict[str, Any], ids: list[str]) -> dict[str, NDArray[np.uint8]]:
+    """Pictures of a task's galaxies from the table they were learnt from; none when that has gone or changed since."""
+    try:
+        return _pixels(read_catalogue(options["labels"], images=options.get("images")).select(ids))
+    except (KeyError, CatalogueError):
+        return {}
+
+
+def _pixels(catalogue: Catalogue) -> dict[str, NDArray[np.uint8]]:
+    """Pictures for the page, by id; a galaxy whose image cannot be read has none."""
+    pixels, failures = decode_many(catalogue.images, _PICTURE, names=list(catalogue.ids))
+    return {str(galaxy_id): pixels[i] for i, galaxy_id in enumerate(catalogue.ids) if i not in failures}

@@ -1,0 +1,117 @@
+"""The tables of ``zooactive.toml``, one frozen value each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
+
+FILE = "zooactive.toml"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The galaxies with votes: table ``[survey]``."""
+
+    tree: str | None = None
+    catalogue: Path | None = None
+    images: Path | None = None
+    id_column: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    volunteers: float | str | None = None
+    min_votes: float | None = None
+    where: str | None = None
+    shards: Path = Path("shards")
+    split: tuple[float, float, float] = (0.7, 0.2, 0.1)
+    split_seed: int = 0
+    rehearsal: int | None = None
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The galaxies to choose from, and their predictions: table ``[pool]``."""
+
+    catalogue: Path | None = None
+    images: Path | None = None
+    where: str | None = None
+    predictions: Path = Path("predictions")
+    draws: int = 64
+    draws_from: str = "dropout"
+    seed: int = 0
+    batch_size: int = 128
+    keep: str = "embeddings"
+    max_failures: int | None = None
+    engine: str = "local"
+    workers: int | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Acquire:
+    """How galaxies are chosen: table ``[acquire]``."""
+
+    n: int = 500
+    votes: int = 40
+    score: str = "mutual_information"
+    random_share: float = 0.1
+    beta: float = 4.0
+    per_clicks: float = 0.0
+    max_artifact: float | None = None
+    target: str | None = None
+    seed: int = 0
+    out: Path = Path("selection.csv")
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """How rounds with volunteers are played: table ``[loop]``; what each asks for is said in ``[acquire]``.
+
+    Parameters
+    ----------
+    learner : {"network", "head"}
+        What is trained in every round: the whole network, or the head alone on the features that the weights of ``start``
+        under ``[model]`` (default: the bundled encoder) give, which are computed once.
+    strategy : str, optional
+        In place of the score under ``[acquire]``.
+    """
+
+    folder: Path = Path("loop")
+    learner: str = "network"
+    strategy: str | None = None
+    warm: bool = False
+    judge_share: float = 0.2
+    stop_share: float = 0.2
+    stop_rounds: int = 2
+
+    def __post_init__(self) -> None:
+        if self.learner not in ("network", "head"):
+            raise WorkspaceError(f"learner = '{self.learner}'; give 'network' or 'head'")
+
+
+@dataclass(frozen=True)
+class TaskLabels:
+    """A question to fine-tune to: table ``[tasks.NAME]``."""
+
+    labels: Path | None = None
+    images: Path | None = None
+    task: str | None = None
+    column: str | None = None
+    id_column: str | None = None
+    image_column: str | None = None
+    volunteers: float | str | None = None
+    policy: str | None = None
+    folds: int | None = None
+    prevalence: float | None = None
+    unfreeze_epochs: int | None = None
+
+    def load(self, name: str) -> Task:
+        """Load the task: the one named, or one of a column of the labels; by default that of the table's own name."""
+        columns = {name: getattr(self, name) for name in ("id_column", "image_column", "volunteers")}
+        given = {name: value for name, value in columns.items() if value is not None}
+        if self.column is not None and self.labels is not None:
+            return task_of_column(self.labels, self.column, **given)
+        return replace(load_task(self.task or name), **given)

@@ -1,0 +1,193 @@
+"""A workspace: a folder with ``zooactive.toml``, which says once what every command needs."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from zooactive.catalogue import Catalogue, Preprocessing, load_rule, read_catalogue
+from zooactive.catalogue.tables import tree_of_shards
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.writing import file_hash
+from zooactive.models.config import Network
+from zooactive.training import Recipe, TrainingConfig, load_recipe
+from zooactive.tree import DecisionTree, load_tree
+from zooactive.workspace.sections import FILE, Acquire, Pool, Rounds, Survey, TaskLabels
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What ``zooactive.toml`` says; paths are absolute.
+
+    Examples
+    --------
+    >>> Workspace(Path("/nowhere")).acquire.n
+    500
+    """
+
+    folder: Path
+    survey: Survey = field(default_factory=Survey)
+    model: Network = field(default_factory=Network)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    pool: Pool = field(default_factory=Pool)
+    acquire: Acquire = field(default_factory=Acquire)
+    loop: Rounds = field(default_factory=Rounds)
+    tasks: Mapping[str, TaskLabels] = field(default_factory=dict)
+    recipe: Recipe | None = None
+
+    def with_recipe(self, name: str | Path) -> Workspace:
+        """Return a workspace with the model and the training of a recipe; where the run lies stays as it was."""
+        recipe = load_recipe(name)
+        model = replace(recipe.network, folder=self.model.folder)
+        return replace(self, model=model, training=recipe.training, recipe=recipe)
+
+    def with_options(self, **sections: Mapping[str, Any]) -> Workspace:
+        """Return a workspace in which the options that are not None take the place of what the file says."""
+        changed = {
+            name: replace(getattr(self, name), **{key: value for key, value in options.items() if value is not None})
+            for name, options in sections.items()
+        }
+        return replace(self, **changed)
+
+    def read_survey(self) -> Catalogue:
+        """Read the galaxies with votes: from the packed shards where they are, else from the catalogue.
+
+        Raises
+        ------
+        WorkspaceError
+            When the workspace names no catalogue or no tree.
+        """
+        return self._rehearsed(self._everything())
+
+    def read_originals(self) -> Catalogue:
+        """Read the galaxies with votes from the catalogue itself, no vote hidden; by a rule, their clean classes.
+
+        Raises
+        ------
+        WorkspaceError
+            When the workspace names no catalogue or no tree.
+        """
+        survey = self.survey
+        self._refuse_nameless()
+        assert survey.catalogue is not None
+        galaxies = read_catalogue(
+            survey.catalogue,
+            tree=survey.tree,
+            images=survey.images,
+            id_column=survey.id_column,
+            image_column=survey.image_column,
+            label_column=survey.label_column,
+            volunteers=survey.volunteers,
+            min_votes=survey.min_votes,
+            where=survey.where,
+        )
+        return galaxies if survey.rule is None else load_rule(survey.rule).apply(galaxies)
+
+    def survey_tree(self) -> DecisionTree:
+        """The tree of what `read_survey` gives: that of the survey's votes, or of the classes that a rule makes of them.
+
+        Raises
+        ------
+        WorkspaceError
+            When the workspace names no tree.
+        """
+        if self.survey.rule is not None:
+            return load_rule(self.survey.rule).result
+        return self._tree_of_votes()
+
+    def _refuse_nameless(self) -> None:
+        if self.survey.catalogue is None:
+            raise WorkspaceError(
+                f"no catalogue is named; give --catalogue, or set catalogue under [survey] in {self.folder / FILE} "
+                "(`zooactive init` writes one)"
+            )
+        self._tree_of_votes()
+
+    def _tree_of_votes(self) -> DecisionTree:
+        """The tree that is named, or else that of a catalogue of shards."""
+        if self.survey.tree is not None:
+            return load_tree(self.survey.tree)
+        stored = self._stored_tree()
+        if stored is None:
+            raise WorkspaceError(
+                f"no decision tree is named; give --tree, or set tree under [survey] in {self.folder / FILE} "
+                "(`zooactive trees` lists them)"
+            )
+        return DecisionTree.from_dict(stored, where=str(self.survey.catalogue))
+
+    def _stored_tree(self) -> dict[str, Any] | None:
+        return None if self.survey.catalogue is None else tree_of_shards(self.survey.catalogue)
+
+    @property
+    def has_tree(self) -> bool:
+        """Whether it is known what the survey's volunteers were asked."""
+        return self.survey.rule is not None or self.survey.tree is not None or self._stored_tree() is not None
+
+    def _everything(self) -> Catalogue:
+        self._refuse_nameless()
+        everything = self._packed_survey() or self.read_originals()
+        return everything.only(self.model.questions) if self.model.questions else everything
+
+    def _rehearsed(self, everything: Catalogue) -> Catalogue:
+        labelled = self.survey.rehearsal
+        return everything if labelled is None else everything.rehearse(labelled, seed=self.survey.split_seed)
+
+    def shards_record(self) -> dict[str, Any]:
+        """What packed shards must have been made of to stand for this survey: file, columns, votes and pixels."""
+        survey = self.survey
+        assert survey.catalogue is not None
+        catalogue = survey.catalogue
+        digest = file_hash(catalogue) if catalogue.is_file() else str(catalogue)
+        settings = {
+            name: getattr(survey, name) for name in ("id_column", "image_column", "volunteers", "min_votes", "where")
+        }
+        pixels = self.packed_pixels().to_dict()
+        # All of the tree, and not its name: a tree of one's own may be edited.
+        tree = self._tree_of_votes().to_dict()
+        classes: dict[str, Any] = {} if survey.rule is None else {"rule": load_rule(survey.rule).to_dict()}
+        classes |= {} if survey.label_column is None else {"label_column": survey.label_column}
+        return {"catalogue": digest, "images": str(survey.images), "tree": tree, **classes, **settings, "pixels": pixels}
+
+    def packed_pixels(self) -> Preprocessing:
+        """How images are packed: wide enough for every view of them that training shows."""
+        return self.training.augmentation.canvas(self.model.preprocessing())
+
+    def _packed_survey(self) -> Catalogue | None:
+        """The survey from its shards, unless they were never made or made of something else."""
+        try:
+            made = json.loads((self.survey.shards / "how.json").read_text(encoding="utf-8"))["options"]
+        except (OSError, ValueError, KeyError):
+            return None
+        if made == json.loads(json.dumps(self.shards_record())):
+            return read_catalogue(self.survey.shards)
+        warnings.warn(
+            f"{self.survey.shards}: packed from another catalogue or with other settings, so the original images are read; "
+            "delete the folder and run `zooactive prepare` again",
+            stacklevel=2,
+        )
+        return None
+
+    def read_pool(self) -> Catalogue:
+        """Read the galaxies to choose from: those that it asks for of ``[pool]``'s own catalogue or else the survey's."""
+        if self.pool.catalogue is None:
+            return read_catalogue(self.read_survey(), where=self.pool.where)
+        return read_catalogue(
+            self.pool.catalogue,
+            images=self.pool.images,
+            id_column=self.survey.id_column,
+            image_column=self.survey.image_column,
+            where=self.pool.where,
+        )
+
+    def split_survey(self) -> tuple[Catalogue, ...]:
+        """Split the survey's galaxies by hashed id: training, validation, test.
+
+        A rehearsal hides votes from the first two alone: galaxies of the test part are never learnt from.
+        """
+        everything, ratios, seed = self._everything(), self.survey.split, self.survey.split_seed
+        learning, validation, _ = self._rehearsed(everything).split(ratios, seed=seed)
+        return learning, validation, everything.split(ratios, seed=seed)[-1]
