@@ -69,7 +69,7 @@ def test_the_wheel_holds_every_file_of_the_catalogs(wheel, pattern):
     assert theirs == ours
 
 
-@pytest.mark.parametrize("name", ["py.typed", "report/page.html.j2", "cli/__init__.py", "models/resnet26.py"])
+@pytest.mark.parametrize("name", ["py.typed", "report/page.html.j2", "cli/__init__.py", "models/backbones/resnet26.py"])
 def test_the_wheel_holds_what_is_needed_besides(wheel, name):
     assert (wheel / "zooactive" / name).is_file()
 

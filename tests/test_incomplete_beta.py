@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from zooactive.posterior.mixtures import mixture_below
+from zooactive.posterior.incomplete_beta import mixture_below
 
 
 @pytest.mark.parametrize("largest", [1.0, 30.0, 1e3, 1e5])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def test_a_head_that_was_kept_before_the_run_was_killed_is_not_fitted_again(tree
         return [{"val_loss": 0.0}]
 
     calls: list[int] = []
-    monkeypatch.setattr("zooactive.training.train.fit_head", fit_head)
+    monkeypatch.setattr(sys.modules["zooactive.training.train"], "fit_head", fit_head)
     parts, config = galaxies(24).split((0.6, 0.4)), replace(SHORT, epochs=1, head_epochs=2)
     first, again = small_model(tree), small_model(tree)
     train(first, parts[0], validation=parts[1], run_dir=tmp_path, config=config)
@@ -224,7 +225,7 @@ def test_a_run_that_was_killed_when_patience_had_run_out_learns_no_further_epoch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("zooactive.training.train._refit_head", killed)
+        patched.setattr(sys.modules["zooactive.training.train"], "_refit_head", killed)
         with pytest.raises(KeyboardInterrupt):
             train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     epochs = len(pd.read_csv(tmp_path / "history.csv"))

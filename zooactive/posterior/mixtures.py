@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from zooactive.foundation.compiled import compiled
-
 _CHUNK = 1 << 18
 """Elements (row x draw) that one call of an incomplete beta function works on: fits a core's cache."""
 
@@ -100,6 +98,8 @@ def _quantile(
     A step is the inverse function's Taylor series to the third order, since the derivatives of the density cost little, and
     the last one is taken when its fourth term would not count.
     """
+    from zooactive.posterior.incomplete_beta import mixture_below  # compiled: the import takes a moment
+
     x = start.copy()
     low, high = np.zeros_like(x), np.ones_like(x)
     left = np.arange(len(x))
@@ -144,54 +144,3 @@ def _inverse_steps(
         f, f1, f2 = density.sum(1), (density * slope).sum(1), (density * (slope**2 + bend)).sum(1)
         u, ratio = missing / f, f1 / f
         return u, -ratio * u**2 / 2, (3 * ratio**2 - f2 / f) * u**3 / 6
-
-
-@compiled
-def mixture_below(
-    a: NDArray[np.float64],
-    b: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    log_norm: NDArray[np.float64],
-    x: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """sum_t w_t I_x(a_t, b_t) for rows of draws, to an absolute 1e-10.
-
-    Parameters
-    ----------
-    a, b, weights, log_norm : ndarray of float64, shape (row, draw)
-        Beta parameters above 0, the weights of the draws, and ln B(a, b).
-    x : ndarray of float64, shape (row,)
-        Strictly between 0 and 1.
-
-    Returns
-    -------
-    ndarray of float64, shape (row,)
-    """
-    rows, draws = a.shape
-    found = np.empty(rows)
-    near, far, point, tail = np.empty(draws), np.empty(draws), np.empty(draws), np.empty(draws)
-    for row in range(rows):
-        here, largest = x[row], 1.0
-        for t in range(draws):
-            left = here * (a[row, t] + b[row, t] + 2) <= a[row, t] + 1
-            near[t] = a[row, t] if left else b[row, t]
-            far[t] = b[row, t] if left else a[row, t]
-            point[t] = here if left else 1 - here
-            tail[t] = 1.0
-            largest = max(largest, a[row, t], b[row, t])
-        # Terms that 1e-10 takes: measured on a and b from 1e-3 to 3e3.
-        for m in range(8 + int(2 * np.sqrt(largest)), 0, -1):
-            for t in range(draws):
-                middle = near[t] + 2 * m
-                share = point[t] / ((middle - 1) * middle * (middle + 1))
-                even = m * (far[t] - m) * (middle + 1) * share
-                odd = -(near[t] + m) * (near[t] + far[t] + m) * (middle - 1) * share
-                tail[t] = 1 + even * tail[t] / (tail[t] + odd)
-        log_x, log_rest, total = np.log(here), np.log1p(-here), 0.0
-        for t in range(draws):
-            first = 1 - (near[t] + far[t]) * point[t] / ((near[t] + 1) * tail[t])
-            side = np.exp(a[row, t] * log_x + b[row, t] * log_rest - log_norm[row, t]) / (near[t] * first)
-            left = here * (a[row, t] + b[row, t] + 2) <= a[row, t] + 1
-            total += weights[row, t] * (side if left else 1 - side)
-        found[row] = total
-    return found
