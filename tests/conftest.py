@@ -18,6 +18,7 @@ from zooactive.tree import DecisionTree, Question
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ.pop("COLUMNS", None)  # the width that pytest-xdist tells its processes; tests say it where it matters
 
 
 @pytest.fixture
