@@ -1,0 +1,76 @@
+"""What version 0.1.0 wrote before its modules moved behind doors is read as it was: `expected.json` was written by that version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pictures import picture
+from PIL import Image
+
+import zooactive as za
+from zooactive.acquisition.selection_files import read_selection
+from zooactive.labels import Ledger
+from zooactive.loop.rounds import history_of
+from zooactive.prediction import open_predictions
+
+OLD = Path(__file__).parent / "written_by_0_1_0"
+EXPECTED: dict[str, Any] = json.loads((OLD / "expected.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Path:
+    """Three pictures that the old version predicted too."""
+    folder = tmp_path_factory.mktemp("old") / "images"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(picture(i, 16)).save(folder / f"g{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["model", "task"])
+def test_an_old_model_says_what_it_said(name, images):
+    model = za.load_model(OLD / "model") if name == "model" else za.load_finetuned(OLD / "task")
+    posterior = za.predict(model, images, draws=3, seed=1)
+    network = getattr(model, "model", model)
+    assert network.fingerprint() == EXPECTED[name]["fingerprint"]
+    np.testing.assert_allclose(posterior.mean(), EXPECTED[name]["mean"], rtol=1e-3)
+
+
+def test_an_old_task_was_measured_as_it_was():
+    assert za.load_finetuned(OLD / "task").evaluate() == pytest.approx(EXPECTED["task"]["measured"])
+
+
+def test_old_predictions_are_opened_and_drawn_from():
+    stored = open_predictions(OLD / "predictions")
+    assert len(stored) == len(EXPECTED["predictions"]["ids"])
+    posterior = stored.posterior()
+    assert posterior.ids.tolist() == EXPECTED["predictions"]["ids"]
+    np.testing.assert_allclose(posterior.concentrations[0, :3], EXPECTED["predictions"]["concentrations"], rtol=1e-6)
+    assert stored.table().columns.tolist() == EXPECTED["predictions"]["columns"]
+
+
+def test_old_shards_are_a_catalogue_with_its_tree():
+    catalogue = za.read_catalogue(OLD / "shards")
+    assert catalogue.ids.tolist() == EXPECTED["shards"]["ids"]
+    assert catalogue.tree.columns == tuple(EXPECTED["shards"]["columns"])
+    assert catalogue.votes.tolist() == EXPECTED["shards"]["votes"]
+
+
+def test_an_old_ledger_counts_the_same_votes():
+    ledger = Ledger(OLD / "ledger", za.load_tree("simulated"))
+    votes = pd.read_csv(OLD / "votes.csv", dtype={"id": str})
+    pd.testing.assert_frame_equal(ledger.votes()[votes.columns.tolist()], votes, check_dtype=False)
+
+
+def test_an_old_loop_has_its_history():
+    history = json.loads(history_of(OLD / "loop").to_json(orient="records"))
+    assert history == EXPECTED["loop"]["history"]
+
+
+def test_an_old_selection_is_read():
+    assert read_selection(OLD / "selection.csv").to_dict("list") == EXPECTED["selection"]
