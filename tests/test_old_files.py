@@ -1,4 +1,4 @@
-"""What version 0.1.0 wrote before its modules moved behind doors is read as it was: `expected.json` was written by that version."""
+"""What commit e519ca2 wrote, before the modules moved, is read as it was; `expected.json` is what that commit said of it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from zooactive.labels import Ledger
 from zooactive.loop.rounds import history_of
 from zooactive.prediction import open_predictions
 
-OLD = Path(__file__).parent / "written_by_0_1_0"
+OLD = Path(__file__).parent / "old_files"
 EXPECTED: dict[str, Any] = json.loads((OLD / "expected.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> Path:
-    """Three pictures that the old version predicted too."""
+    """Three pictures that the old commit predicted too."""
     folder = tmp_path_factory.mktemp("old") / "images"
     folder.mkdir()
     for i in range(3):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_calibration import BINARY, world
+from worlds import BINARY, world
 
 from zooactive.evaluation.calibration import coverage, fraction_coverage
 from zooactive.foundation.errors import PosteriorError
