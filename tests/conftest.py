@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,33 @@ from zooactive.tree import DecisionTree, Question
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.pop("COLUMNS", None)  # the width that pytest-xdist tells its processes; tests say it where it matters
+
+
+SHORT_FIT = 40
+"""Steps up to which a fit takes less time as it is than it takes to trace."""
+
+
+@pytest.fixture(autouse=True)
+def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let short fits, and predictions, run as plain Python; tests marked `graph` trace them as users' runs do."""
+    if "keras" not in sys.modules or request.node.get_closest_marker("graph") is not None:
+        return
+    import keras
+
+    fit, predict_on_batch = keras.Model.fit, keras.Model.predict_on_batch
+
+    def short_fit(self: Any, *given: Any, epochs: int = 1, steps_per_epoch: int | None = None, **options: Any) -> Any:
+        if (steps_per_epoch or 1) * (epochs - options.get("initial_epoch", 0)) <= SHORT_FIT:
+            self.run_eagerly = True
+        return fit(self, *given, epochs=epochs, steps_per_epoch=steps_per_epoch, **options)
+
+    def eager_batch(self: Any, batch: Any) -> Any:
+        self.run_eagerly = True
+        return predict_on_batch(self, batch)
+
+    if keras.backend.backend() == "tensorflow":
+        monkeypatch.setattr(keras.Model, "fit", short_fit)
+        monkeypatch.setattr(keras.Model, "predict_on_batch", eager_batch)
 
 
 @pytest.fixture

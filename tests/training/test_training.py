@@ -25,6 +25,7 @@ def small_model(tree) -> GalaxyModel:
     return GalaxyModel(tree, backbone="small_cnn", image_size=16)
 
 
+@pytest.mark.graph
 def test_training_starts_at_the_best_constant_and_ends_below_it_on_what_it_learns_from(tree, galaxies, tmp_path):
     catalogue = galaxies(24)
     model = small_model(tree)
@@ -45,6 +46,7 @@ def test_the_learning_rate_warms_up_and_then_decays_to_nothing(tree, galaxies, t
     assert rates[-1] == pytest.approx(0, abs=1e-8)
 
 
+@pytest.mark.graph
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
 def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, galaxies, tmp_path, precision):
     catalogue = galaxies(24)

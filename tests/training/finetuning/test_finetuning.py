@@ -41,6 +41,7 @@ def labels(tmp_path):
     return tmp_path / "rings.csv"
 
 
+@pytest.mark.graph
 def test_a_separable_question_is_learnt_and_measured_on_galaxies_held_out(encoder, labels):
     tuned = finetune(encoder, labels, task="rings", config=QUICK)
     metrics = tuned.evaluate()
