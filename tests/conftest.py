@@ -29,25 +29,20 @@ SHORT_FIT = 40
 
 @pytest.fixture(autouse=True)
 def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let short fits, and predictions, run as plain Python; tests marked `graph` trace them as users' runs do."""
+    """Let short fits run as plain Python; tests marked `graph` trace them as users' runs do. Predictions are always traced."""
     if "keras" not in sys.modules or request.node.get_closest_marker("graph") is not None:
         return
     import keras
 
-    fit, predict_on_batch = keras.Model.fit, keras.Model.predict_on_batch
+    fit = keras.Model.fit
 
     def short_fit(self: Any, *given: Any, epochs: int = 1, steps_per_epoch: int | None = None, **options: Any) -> Any:
         if (steps_per_epoch or 1) * (epochs - options.get("initial_epoch", 0)) <= SHORT_FIT:
             self.run_eagerly = True
         return fit(self, *given, epochs=epochs, steps_per_epoch=steps_per_epoch, **options)
 
-    def eager_batch(self: Any, batch: Any) -> Any:
-        self.run_eagerly = True
-        return predict_on_batch(self, batch)
-
     if keras.backend.backend() == "tensorflow":
         monkeypatch.setattr(keras.Model, "fit", short_fit)
-        monkeypatch.setattr(keras.Model, "predict_on_batch", eager_batch)
 
 
 @pytest.fixture

@@ -221,7 +221,6 @@ def imagenet_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.graph
 def test_imagenets_weights_give_the_features_of_kerass_network(monkeypatch, imagenet_file):
     keras_gets(monkeypatch, lambda *_, **__: str(imagenet_file))
     theirs = keras.applications.EfficientNetB0(

@@ -36,7 +36,6 @@ def model(tree, models) -> GalaxyModel:
     return models["small"]
 
 
-@pytest.mark.graph
 def test_a_galaxys_posterior_does_not_depend_on_its_neighbours_or_its_place(model, galaxies):
     catalogue = galaxies(11)
     whole = predict(model, catalogue, draws=3, batch_size=4)
@@ -47,7 +46,6 @@ def test_a_galaxys_posterior_does_not_depend_on_its_neighbours_or_its_place(mode
     assert np.array_equal(whole.concentrations[:, [7]], alone.concentrations)
 
 
-@pytest.mark.graph
 def test_another_batch_size_changes_no_more_than_rounding(model, galaxies):
     catalogue = galaxies(9)
     one, other = (predict(model, catalogue, draws=3, batch_size=size).concentrations for size in (2, 7))
@@ -75,7 +73,6 @@ def test_stored_predictions_are_those_of_memory(model, galaxies, tmp_path):
     assert np.allclose(table["mag_r"], catalogue.table["mag_r"])
 
 
-@pytest.mark.graph
 def test_an_interrupted_run_is_finished_by_the_same_call_to_the_same_bytes(model, galaxies, tmp_path):
     catalogue = galaxies(12)
 

@@ -25,8 +25,6 @@ from zooactive.models import GalaxyModel
 from zooactive.prediction import PredictionConfig, open_predictions, predict
 from zooactive.prediction.runs import write_predictions
 
-pytestmark = pytest.mark.graph  # what other processes predict is compared to the bit
-
 KILLS = int(os.environ.get("ZOOACTIVE_KILLS", "2"))
 CONFIG = PredictionConfig(draws=8, batch_size=4, rows_per_part=8)
 RUN = """
