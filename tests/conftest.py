@@ -29,7 +29,7 @@ SHORT_FIT = 40
 
 @pytest.fixture(autouse=True)
 def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let short fits run as plain Python; tests marked `graph` trace them as users' runs do. Predictions are always traced."""
+    """Let short fits run as plain Python; tests marked `graph` trace them as users do, and predictions are always traced."""
     if "keras" not in sys.modules or request.node.get_closest_marker("graph") is not None:
         return
     import keras
