@@ -176,8 +176,8 @@ def read_toml(block: Block, here: Path) -> None:
     from zooactive.catalogue import load_rule
     from zooactive.foundation import ZooactiveError
     from zooactive.labels import load_wording
-    from zooactive.training import load_recipe
     from zooactive.training.finetuning.tasks import load_task
+    from zooactive.training.recipes import load_recipe
     from zooactive.tree import load_tree
     from zooactive.workspace import load_workspace
 

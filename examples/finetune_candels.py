@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 import zooactive as za
-from zooactive.training.finetuning import FinetuneConfig
+from zooactive.training.finetuning.config import FinetuneConfig
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "candels_examples"
 QUESTIONS = {

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import zooactive as za
-from zooactive.training.finetuning import FinetuneConfig
+from zooactive.training.finetuning.config import FinetuneConfig
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "hubble" / "hubble.csv"
 

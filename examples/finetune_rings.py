@@ -13,7 +13,7 @@ from pathlib import Path
 
 import zooactive as za
 from zooactive.foundation.catalogs import catalogs_folder
-from zooactive.training.finetuning import FinetuneConfig
+from zooactive.training.finetuning.config import FinetuneConfig
 
 RINGS = catalogs_folder() / "samples" / "rings.parquet"  # columns: id, image, ring (1 or 0, yes or no)
 

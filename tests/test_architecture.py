@@ -284,6 +284,8 @@ def test_a_planted_circle_of_folders_is_found(house):
     [
         ("zooactive", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "pandas", "numba", "jax"}),
         ("zooactive.cli", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "pandas", "numba", "jax"}),
+        # What every command with a workspace loads before it does anything.
+        ("zooactive.workspace", {"scipy", "sklearn", "numba", "astropy"}),
         *(
             (f"zooactive.{door}", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"})
             for door in DOORS[:-1]

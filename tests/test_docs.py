@@ -110,7 +110,7 @@ def test_the_commands_of_every_page_exist_with_their_options():
     "section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "loop", "tasks.NAME"]
 )
 def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(section: str):
-    from zooactive.training import Augmentation
+    from zooactive.training.augmentation import Augmentation
     from zooactive.workspace import settings as workspace
 
     classes = {

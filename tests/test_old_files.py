@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,41 @@ import pandas as pd
 import pytest
 from pictures import picture
 from PIL import Image
+from typer.testing import CliRunner, Result
 
 import zooactive as za
 from zooactive.acquisition.selection_files import read_selection
+from zooactive.cli import app
 from zooactive.labels import Ledger
 from zooactive.loop.rounds import history_of
 from zooactive.prediction import open_predictions
 
 OLD = Path(__file__).parent / "old_files"
 EXPECTED: dict[str, Any] = json.loads((OLD / "expected.json").read_text())
+
+
+LOOP = """
+[survey]
+tree = "simulated"
+catalogue = "sky/galaxies.csv"
+[model]
+backbone = "small_cnn"
+image_size = 16
+[training]
+epochs = 1
+batch_size = 8
+[acquire]
+n = 3
+[pool]
+draws = 4
+"""
+"""What the old loop was begun with."""
+
+
+def typed(*words: object) -> Result:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +97,27 @@ def test_an_old_ledger_counts_the_same_votes():
 def test_an_old_loop_has_its_history():
     history = json.loads(history_of(OLD / "loop").to_json(orient="records"))
     assert history == EXPECTED["loop"]["history"]
+
+
+def test_an_old_loop_asks_for_its_next_round(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = typed("simulate", "sky", "sky", "--n", 40, "--size", 16, "--labelled", 25)
+    assert "40 galaxies" in said.stderr
+    shutil.copytree(OLD / "loop", "loop")
+    Path("zooactive.toml").write_text(LOOP)
+    chosen = {row["id"] for row in json.loads(typed("loop", "ask", "--json").stdout)}
+    assert len(chosen) == 3
+    assert not chosen & set(pd.read_csv("loop/round-000/votes.csv", dtype={"id": str})["id"])
+    history = json.loads(typed("loop", "status", "--json").stdout)
+    assert [row["labelled"] for row in history] == [22, 25]
+
+
+def test_old_predictions_that_are_whole_are_not_made_again(tmp_path):
+    shutil.copytree(OLD / "predictions", tmp_path / "predictions")
+    before = (tmp_path / "predictions" / "part-00000.parquet").stat()
+    stored = za.predict(za.load_model(OLD / "model"), OLD / "shards", out=tmp_path / "predictions", draws=4)
+    assert stored.posterior().ids.tolist() == EXPECTED["predictions"]["ids"]
+    assert (tmp_path / "predictions" / "part-00000.parquet").stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_an_old_selection_is_read():

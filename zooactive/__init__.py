@@ -30,19 +30,19 @@ _HOMES = {
     "list_rules": "catalogue",
     "GalaxyModel": "models",
     "load_model": "models",
-    "Augmentation": "training",
-    "TrainingConfig": "training",
-    "train": "training",
-    "Recipe": "training",
-    "load_recipe": "training",
-    "list_recipes": "training",
-    "fit_draws": "training",
-    "calibrate": "training",
+    "Augmentation": "training.augmentation",
+    "TrainingConfig": "training.config",
+    "train": "training.train",
+    "Recipe": "training.recipes",
+    "load_recipe": "training.recipes",
+    "list_recipes": "training.recipes",
+    "fit_draws": "training.draws",
+    "calibrate": "training.calibrate",
     "predict": "prediction",
     "acquire": "acquisition",
-    "finetune": "training.finetuning",
-    "FinetunedModel": "training.finetuning",
-    "load_finetuned": "training.finetuning",
+    "finetune": "training.finetuning.finetune",
+    "FinetunedModel": "training.finetuning.finetuned_model",
+    "load_finetuned": "training.finetuning.finetuned_model",
     "Loop": "loop",
     "LoopConfig": "loop",
 }
@@ -81,18 +81,16 @@ if TYPE_CHECKING:
     from zooactive.posterior import Posterior, combine_draws, read_posterior, write_posterior
     from zooactive.prediction import predict
     from zooactive.report import plots
-    from zooactive.training import (
-        Augmentation,
-        Recipe,
-        TrainingConfig,
-        calibrate,
-        fit_draws,
-        list_recipes,
-        load_recipe,
-        losses,
-        train,
-    )
-    from zooactive.training.finetuning import FinetunedModel, finetune, load_finetuned, tasks
+    from zooactive.training import losses
+    from zooactive.training.augmentation import Augmentation
+    from zooactive.training.calibrate import calibrate
+    from zooactive.training.config import TrainingConfig
+    from zooactive.training.draws import fit_draws
+    from zooactive.training.finetuning import tasks
+    from zooactive.training.finetuning.finetune import finetune
+    from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned
+    from zooactive.training.recipes import Recipe, list_recipes, load_recipe
+    from zooactive.training.train import train
     from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
 
 

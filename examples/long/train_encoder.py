@@ -24,8 +24,9 @@ from zooactive.catalogue import Catalogue, combine_catalogues
 from zooactive.models import FeatureAxes, find_axes, start_from_published
 from zooactive.models.features import embed
 from zooactive.models.head.bayesian import most_probable_weights
-from zooactive.training import Augmentation, TrainingConfig
+from zooactive.training.augmentation import Augmentation
 from zooactive.training.calibrate import fit_concentration_factors
+from zooactive.training.config import TrainingConfig
 from zooactive.training.head_features import head_features
 from zooactive.training.short_fits import Stage, fit_head_to_features
 from zooactive.training.weights import votes_of

@@ -40,7 +40,7 @@ def training(backbone: str, precision: str, batch: int, views: bool) -> Iterator
     import keras
 
     import zooactive as za
-    from zooactive.training import Augmentation
+    from zooactive.training.augmentation import Augmentation
     from zooactive.training.network import training_network
     from zooactive.training.optimiser import compile_training
 

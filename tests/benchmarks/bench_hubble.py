@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import zooactive as za
-from zooactive.training.finetuning import FinetuneConfig
+from zooactive.training.finetuning.config import FinetuneConfig
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hubble" / "hubble.csv"
 

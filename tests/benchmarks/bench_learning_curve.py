@@ -20,7 +20,7 @@ import numpy as np
 import zooactive as za
 from zooactive.catalogue import Catalogue
 from zooactive.evaluation.tasks import task_merits
-from zooactive.training.finetuning import FinetuneConfig
+from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.folds import stratified_folds, stratified_split
 from zooactive.training.finetuning.tasks import load_task
 

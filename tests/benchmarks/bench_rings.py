@@ -40,7 +40,7 @@ from zooactive.catalogue import Catalogue
 from zooactive.evaluation.classes import wilson_interval
 from zooactive.evaluation.tasks import task_merits
 from zooactive.models.features import embed
-from zooactive.training.finetuning import FinetuneConfig
+from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.folds import label_of, stratified_folds
 from zooactive.training.finetuning.tasks import load_task
 

@@ -73,7 +73,7 @@ def main() -> None:
     """Measure in turn, print medians and ratios."""
     import zooactive as za
     from zooactive.models.features import forward, prediction_network
-    from zooactive.training import Augmentation
+    from zooactive.training.augmentation import Augmentation
     from zooactive.training.network import training_network
     from zooactive.training.optimiser import compile_training
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from zooactive.cli import app
+from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.prediction.top import best
 
@@ -62,6 +63,11 @@ def test_the_most_informative_are_those_that_the_draws_disagree_about(tree):
     assert found["id"].iloc[0] == "differ"
     assert found["information"].tolist()[1:] == pytest.approx([0, 0], abs=1e-6)
     assert best(Stored(posterior), column, 1, most="uncertain")["id"].tolist() == ["wide"]
+
+
+def test_an_unknown_order_is_refused_with_those_that_are_known(stored):
+    with pytest.raises(PosteriorError, match="Did you mean 'uncertain'"):
+        best(stored, "bar_strong", 3, most="uncertian")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from zooactive.models.published_weights import read_timm
 from zooactive.posterior import Posterior, read_posterior, write_posterior
 from zooactive.prediction import PredictionConfig, find_similar, open_predictions
 from zooactive.prediction.runs import write_predictions
-from zooactive.training.finetuning import FinetunedModel, load_finetuned
+from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned
 from zooactive.training.finetuning.tasks import Task
 from zooactive.tree import DecisionTree, Question
 

@@ -16,8 +16,8 @@ from zooactive.catalogue import load_rule
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import TreeError
 from zooactive.labels import load_wording
-from zooactive.training import load_recipe
 from zooactive.training.finetuning.tasks import load_task
+from zooactive.training.recipes import load_recipe
 from zooactive.tree import DecisionTree, load_tree
 from zooactive.workspace import load_workspace
 

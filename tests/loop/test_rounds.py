@@ -16,7 +16,7 @@ from zooactive.foundation.vocabulary import STRATEGIES
 from zooactive.loop import Loop, LoopConfig, NetworkLearner, stops_at
 from zooactive.models import GalaxyModel
 from zooactive.models.config import Network
-from zooactive.training import TrainingConfig
+from zooactive.training.config import TrainingConfig
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from zooactive.training import Augmentation
 from zooactive.training.augment_layers import RandomOrientation, RandomView, augment
+from zooactive.training.augmentation import Augmentation
 
 
 def eight(image: np.ndarray) -> list[bytes]:

@@ -6,8 +6,8 @@ import pytest
 
 from zooactive.catalogue import Preprocessing
 from zooactive.foundation.errors import TrainingError
-from zooactive.training import Augmentation
 from zooactive.training.augment_layers import RandomView, augment
+from zooactive.training.augmentation import Augmentation
 
 
 def test_turns_alone_need_no_more_than_what_the_model_sees():

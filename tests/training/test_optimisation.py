@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from zooactive.models import GalaxyModel
-from zooactive.training import Augmentation, TrainingConfig
+from zooactive.training.augmentation import Augmentation
+from zooactive.training.config import TrainingConfig
 from zooactive.training.network import training_network
 from zooactive.training.optimiser import compile_training, for_precision
 

@@ -8,7 +8,7 @@ import pytest
 from zooactive.cli.train import describe
 from zooactive.foundation.errors import ModelError, TrainingError, WorkspaceError
 from zooactive.models.config import Network
-from zooactive.training import list_recipes, load_recipe
+from zooactive.training.recipes import list_recipes, load_recipe
 from zooactive.tree import load_tree
 from zooactive.workspace import load_workspace
 

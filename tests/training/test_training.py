@@ -14,7 +14,9 @@ from zooactive.foundation.errors import TrainingError
 from zooactive.models import GalaxyModel, load_model
 from zooactive.models.backbones.register import nested_layers
 from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood
-from zooactive.training import Augmentation, TrainingConfig, train
+from zooactive.training.augmentation import Augmentation
+from zooactive.training.config import TrainingConfig
+from zooactive.training.train import train
 from zooactive.training.weights import label_weights
 from zooactive.tree import load_tree
 

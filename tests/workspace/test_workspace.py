@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
-from zooactive.training import TrainingConfig
+from zooactive.training.config import TrainingConfig
 from zooactive.workspace import Workspace, find_workspace, load_workspace
 from zooactive.workspace.template import write_workspace
 

@@ -42,7 +42,7 @@ def command(
     from zooactive.foundation.errors import ModelError
     from zooactive.models import load_model
     from zooactive.models.saved_form import BUNDLED, model_folder
-    from zooactive.training import calibrate
+    from zooactive.training.calibrate import calibrate
 
     if place.model.folder.name == BUNDLED and not place.model.folder.exists():
         raise ModelError("the bundled encoder stays as it is; train or fine-tune a model of your own")

@@ -34,7 +34,8 @@ from zooactive.foundation.vocabulary import POLICIES
 from zooactive.foundation.writing import make_folder
 
 if TYPE_CHECKING:
-    from zooactive.training.finetuning import FinetuneConfig, FinetunedModel
+    from zooactive.training.finetuning.config import FinetuneConfig
+    from zooactive.training.finetuning.finetuned_model import FinetunedModel
     from zooactive.training.finetuning.tasks import Task
     from zooactive.workspace import Workspace
     from zooactive.workspace.sections import TaskLabels
@@ -150,7 +151,7 @@ def _learn(start: Path, settings: TaskLabels, task: Task, config: FinetuneConfig
     """Fine-tune, and write the result into a folder."""
     from zooactive.foundation.writing import file_hash, write_how
     from zooactive.models import load_model
-    from zooactive.training.finetuning import finetune
+    from zooactive.training.finetuning.finetune import finetune
 
     labels, images = settings.labels, settings.images
     assert labels is not None
@@ -186,7 +187,7 @@ def _how_measured(galaxies: int, merits: dict[str, float], config: FinetuneConfi
 
 def _config(settings: TaskLabels, **options: Any) -> FinetuneConfig:
     """The options, then what the workspace says, then the defaults."""
-    from zooactive.training.finetuning import FinetuneConfig
+    from zooactive.training.finetuning.config import FinetuneConfig
 
     names = ("policy", "folds", "prevalence", "unfreeze_epochs")
     said = {name: getattr(settings, name) for name in names}

@@ -35,7 +35,9 @@ from zooactive.foundation.writing import make_folder
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
     from zooactive.models.config import Network
-    from zooactive.training import Augmentation, Recipe, TrainingConfig
+    from zooactive.training.augmentation import Augmentation
+    from zooactive.training.config import TrainingConfig
+    from zooactive.training.recipes import Recipe
     from zooactive.workspace import Workspace
 
 
@@ -99,8 +101,8 @@ def command(
         note(line)
     make_folder(network.folder)
     start_networks()
-    from zooactive.training import train
     from zooactive.training.devices import on_every_device
+    from zooactive.training.train import train
 
     assert learning.tree is not None
     with on_every_device(), progress_bar("training, epochs", place.training.epochs) as progress:

@@ -16,7 +16,7 @@ from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.writing import write_json
 from zooactive.models import FeatureAxes, LaplaceHead, find_axes, load_draws
 from zooactive.prediction import Predictions
-from zooactive.training import TrainingConfig
+from zooactive.training.config import TrainingConfig
 from zooactive.training.draws import DrawKind, check_kind
 from zooactive.tree import DecisionTree
 
@@ -81,7 +81,8 @@ class NetworkLearner:
     def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
         """Train; a fit that was killed goes on where it was."""
         from zooactive.models import load_model
-        from zooactive.training import fit_draws, train
+        from zooactive.training.draws import fit_draws
+        from zooactive.training.train import train
 
         model = self.network.build(self.tree, seed=seed)
         if before is not None:

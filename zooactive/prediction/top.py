@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.foundation.vocabulary import MOST
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -24,8 +27,10 @@ def best(stored: Predictions, column: str, n: int, *, lowest: bool = False, most
     Raises
     ------
     PosteriorError
-        When doubt is asked for and the predictions keep neither embeddings nor concentrations.
+        When the order is unknown, or doubt is asked for and the predictions keep neither embeddings nor concentrations.
     """
+    if most not in MOST:
+        raise PosteriorError(f"most = '{most}' is unknown.{did_you_mean(most, MOST)} Use one of {', '.join(MOST)}")
     table = stored.table()
     question = stored.tree.question_of(column).name
     found = table[["id"]].assign(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import AcquisitionError, PosteriorError
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import as_task, labels_of
-from zooactive.workspace.telling import Progress, Tell, no_bar, silent
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def for_task(
     predictions: Path | None,
     out: Path | None,
     votes: int | None,
-    progress: Progress = no_bar,
+    progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> tuple[Workspace, list[str]]:
     """Return the workspace as a task sees it, with a selection of its own, and the ids that have its labels already.

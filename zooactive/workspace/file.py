@@ -13,7 +13,8 @@ from zooactive.foundation.parsing import from_toml
 from zooactive.foundation.settings import read_section
 from zooactive.models.config import Network
 from zooactive.models.saved_form import BUNDLED, IMAGENET
-from zooactive.training import Recipe, TrainingConfig, load_recipe
+from zooactive.training.config import TrainingConfig
+from zooactive.training.recipes import Recipe, load_recipe
 from zooactive.workspace.sections import FILE, Acquire, Pool, Rounds, Survey, TaskLabels
 from zooactive.workspace.settings import Workspace
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.workspace.predict import predict_pool
-from zooactive.workspace.telling import Progress, Tell, no_bar, silent
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def task_folder(place: Workspace, task: str) -> Path:
 
 
 def as_task(
-    place: Workspace, task: str, *, predictions: Path | None, progress: Progress = no_bar, tell: Tell = silent
+    place: Workspace, task: str, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
 ) -> Workspace:
     """Return the workspace with a task's model and predictions; the pool is predicted where it has not been.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError, WorkspaceError, did_you_mean
 from zooactive.foundation.vocabulary import DRAWS, ENGINES
-from zooactive.workspace.telling import Progress, Tell, no_bar, silent
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -22,7 +22,7 @@ def predict_pool(
     network: GalaxyModel,
     draws_from: LinearDraws | None = None,
     *,
-    progress: Progress = no_bar,
+    progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> int:
     """Predict galaxies into the pool's folder as the workspace says, or finish that, and return how many there are.
@@ -86,7 +86,7 @@ def stored_embeddings(place: Workspace, folder: Path) -> Predictions:
     return open_predictions(folder)
 
 
-def fitted_draws(place: Workspace, network: GalaxyModel, *, progress: Progress = no_bar) -> LinearDraws | None:
+def fitted_draws(place: Workspace, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
     """Fit the draws to the survey's galaxies, or take those that were fitted to this model before; None for dropout.
 
     Raises
@@ -95,7 +95,7 @@ def fitted_draws(place: Workspace, network: GalaxyModel, *, progress: Progress =
         When there are no such draws.
     """
     from zooactive.models import load_draws
-    from zooactive.training import fit_draws
+    from zooactive.training.draws import fit_draws
 
     kind, pool = place.pool.draws_from, place.pool
     if kind == "dropout":

@@ -116,7 +116,7 @@ def _training(place: Workspace, facts: list[tuple[str, str]], findings: list[Fin
 
 
 def _tasks(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
-    from zooactive.training.finetuning import load_finetuned
+    from zooactive.training.finetuning.finetuned_model import load_finetuned
 
     for file in sorted((place.folder / "tasks").glob("*/finetuned.json")):
         tuned = load_finetuned(file.parent)

@@ -14,7 +14,8 @@ from zooactive.catalogue.tables import tree_of_shards
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.writing import file_hash
 from zooactive.models.config import Network
-from zooactive.training import Recipe, TrainingConfig, load_recipe
+from zooactive.training.config import TrainingConfig
+from zooactive.training.recipes import Recipe, load_recipe
 from zooactive.tree import DecisionTree, load_tree
 from zooactive.workspace.sections import FILE, Acquire, Pool, Rounds, Survey, TaskLabels
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 Tell: TypeAlias = Callable[[str], None]
 """Takes a line for people."""
 
-Progress: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+Bar: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Takes what is done and how much of it there is; its context gives a function that takes how much has been done."""
 
 

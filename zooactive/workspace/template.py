@@ -9,7 +9,7 @@ from typing import Any
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.writing import aside
 from zooactive.models.config import Network
-from zooactive.training import TrainingConfig
+from zooactive.training.config import TrainingConfig
 from zooactive.workspace.file import parse_workspace
 from zooactive.workspace.sections import FILE, Survey
 

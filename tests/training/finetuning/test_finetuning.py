@@ -13,7 +13,9 @@ from zooactive.models import GalaxyModel
 from zooactive.models.freezing import encoder_blocks, free_last_blocks, layer_rates
 from zooactive.prediction import predict
 from zooactive.training.batches import Cutouts
-from zooactive.training.finetuning import FinetuneConfig, finetune, load_finetuned
+from zooactive.training.finetuning.config import FinetuneConfig
+from zooactive.training.finetuning.finetune import finetune
+from zooactive.training.finetuning.finetuned_model import load_finetuned
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 from zooactive.training.network import training_network
 from zooactive.training.short_fits import Stage
