@@ -41,7 +41,7 @@ def write_predictions(folder: Path) -> None:
         lists = pa.FixedSizeListArray.from_arrays(pa.array(embedding.ravel()), FEATURES)
         columns = {"id": ids, "one_vote_information": one_vote_information(posterior), "embedding": lists}
         pq.write_table(pa.table(columns), folder / f"part-{number:05d}.parquet", compression="zstd", use_dictionary=["id"])
-    journal = {"fingerprint": "made up", "model": "made up", "draws": 64, "seed": 0, "finished": True}
+    journal = {"fingerprint": "made up", "model": "made up", "draws": 64, "seed": 0, "rows_per_part": PART, "finished": True}
     (folder / "journal.json").write_text(json.dumps(journal))
 
 
