@@ -30,7 +30,7 @@ def begun(answers) -> Catalogue:
 
 
 @pytest.fixture
-def test_part(answers) -> Catalogue:
+def held_out(answers) -> Catalogue:
     """Ten galaxies that are never asked for."""
     return answers.take(range(40, 50))
 

@@ -24,9 +24,9 @@ def rounds_of(strategies: dict[str, list[list[float]]], costs=(100, 200, 300, 40
     return pd.DataFrame(rows)
 
 
-def test_a_rehearsal_that_was_stopped_goes_on_to_the_same_table(learner, answers, test_part, tmp_path):
+def test_a_rehearsal_that_was_stopped_goes_on_to_the_same_table(learner, answers, held_out, tmp_path):
     options = {
-        "test": test_part,
+        "test": held_out,
         "strategies": ("entropy", "random"),
         "seeds": (0, 1),
         "start": 12,
@@ -51,9 +51,9 @@ def test_a_rehearsal_that_was_stopped_goes_on_to_the_same_table(learner, answers
     assert stored["test_likelihood"].tolist() == pytest.approx(whole["test_likelihood"].tolist())
 
 
-def test_too_few_galaxies_for_the_rounds_are_told(learner, answers, test_part, tmp_path):
+def test_too_few_galaxies_for_the_rounds_are_told(learner, answers, held_out, tmp_path):
     with pytest.raises(AcquisitionError, match="20 galaxies at the start and 4 rounds of 6 need more than the 40 labelled"):
-        rehearse(tmp_path, learner, answers.take(range(40)), test=test_part, start=20, rounds=4, config=LoopConfig(n=6))
+        rehearse(tmp_path, learner, answers.take(range(40)), test=held_out, start=20, rounds=4, config=LoopConfig(n=6))
 
 
 def test_a_strategy_that_is_twice_as_fast_needs_half():

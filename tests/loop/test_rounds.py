@@ -20,8 +20,8 @@ from zooactive.training.config import TrainingConfig
 
 
 @pytest.fixture
-def loop(learner, begun, test_part, config, tmp_path) -> Loop:
-    return Loop(tmp_path / "loop", learner, begun, test=test_part, config=config)
+def loop(learner, begun, held_out, config, tmp_path) -> Loop:
+    return Loop(tmp_path / "loop", learner, begun, test=held_out, config=config)
 
 
 def test_what_is_asked_stays_the_same_until_votes_are_told(loop, said):
@@ -69,22 +69,22 @@ def test_the_random_arm_is_measured_on_and_never_learnt_from(loop, said, learner
     assert (metrics["labelled"], metrics["learning"] + metrics["judging"]) == (18, 16)
 
 
-def test_a_loop_that_was_interrupted_anywhere_goes_on_to_the_same_end(learner, begun, test_part, config, said, tmp_path):
+def test_a_loop_that_was_interrupted_anywhere_goes_on_to_the_same_end(learner, begun, held_out, config, said, tmp_path):
     def play(folder, *, harm) -> pd.DataFrame:
         for number in range(3):
-            loop = Loop(folder, learner, begun, test=test_part, config=config)  # opened anew: all it knows lies on disk
+            loop = Loop(folder, learner, begun, test=held_out, config=config)  # opened anew: all it knows lies on disk
             loop.tell(said(loop.ask()["id"]))
             harm(folder, number)
-        return Loop(folder, learner, begun, test=test_part, config=config).history()
+        return Loop(folder, learner, begun, test=held_out, config=config).history()
 
     def broken(folder, number) -> None:
         here = folder / f"round-{number:03d}"
         if number == 0:  # killed before the votes' own record was written: told again
             (here / "told.json").unlink()
-            loop = Loop(folder, learner, begun, test=test_part, config=config)
+            loop = Loop(folder, learner, begun, test=held_out, config=config)
             loop.tell(said(loop.ask()["id"]))
         if number == 1:  # killed in the next round, after the training
-            loop = Loop(folder, learner, begun, test=test_part, config=config)
+            loop = Loop(folder, learner, begun, test=held_out, config=config)
             loop.learn()
             (folder / "round-002" / "metrics.json").unlink()
 
@@ -148,9 +148,9 @@ def test_votes_are_totals_and_the_last_word_counts(loop, said):
     assert loop.learn()["clicks"] == loop.galaxies.votes.sum() + again[list(loop.tree.columns)].to_numpy().sum()
 
 
-def test_without_any_votes_the_first_round_is_drawn_blindly(learner, begun, test_part, config, said, tmp_path):
+def test_without_any_votes_the_first_round_is_drawn_blindly(learner, begun, held_out, config, said, tmp_path):
     nothing = replace(begun, votes=np.zeros_like(begun.votes))
-    loop = Loop(tmp_path / "cold", learner, nothing, test=test_part, config=config)
+    loop = Loop(tmp_path / "cold", learner, nothing, test=held_out, config=config)
     selection = loop.ask()
     assert selection["score"].isna().all()
     assert (selection["arm"] == "random").sum() == 2
@@ -159,7 +159,7 @@ def test_without_any_votes_the_first_round_is_drawn_blindly(learner, begun, test
         loop.model()
     loop.tell(said(selection["id"]))
     shuffled = nothing.take(np.random.default_rng(0).permutation(40))
-    other = Loop(tmp_path / "shuffled", learner, shuffled, test=test_part, config=config)
+    other = Loop(tmp_path / "shuffled", learner, shuffled, test=held_out, config=config)
     assert other.ask()["id"].tolist() == selection["id"].tolist()
 
 
@@ -222,14 +222,14 @@ def test_the_model_of_the_last_round_says_what_the_round_measured(loop, learner,
     assert prior["precision"] == float(min(prior["losses"], key=prior["losses"].get))
 
 
-def test_a_whole_network_plays_rounds_too(tree, begun, test_part, said, tmp_path):
+def test_a_whole_network_plays_rounds_too(tree, begun, held_out, said, tmp_path):
     network = Network(backbone="small_cnn", image_size=16)
     training = TrainingConfig(epochs=1, batch_size=8)
     loop = Loop(
         tmp_path / "loop",
         NetworkLearner(tree, network, training, draws=8),
         begun,
-        test=test_part,
+        test=held_out,
         config=LoopConfig(n=5, seed=3, strategy="diversity", warm=True),
     )
     for _ in range(2):
@@ -270,7 +270,7 @@ def test_what_cannot_be_told_is_explained(loop, said):
     assert not loop.rounds[0].told.exists()
 
 
-def test_a_folder_with_another_loop_is_refused(loop, learner, begun, tree, test_part, config, tmp_path):
+def test_a_folder_with_another_loop_is_refused(loop, learner, begun, tree, held_out, config, tmp_path):
     with pytest.raises(TrainingError, match="holds a loop with seed = 1 and not 2"):
         Loop(tmp_path / "loop", learner, begun, config=replace(config, seed=2))
     assert len(Loop(tmp_path / "loop", learner, begun, config=replace(config, strategy="random", n=3)).ask()) == 3

@@ -48,8 +48,7 @@ def test_the_learning_rate_warms_up_and_then_decays_to_nothing(tree, galaxies, t
     assert rates[-1] == pytest.approx(0, abs=1e-8)
 
 
-@pytest.mark.graph
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.graph), "mixed_float16"])
 def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, galaxies, tmp_path, precision):
     catalogue = galaxies(24)
     parts = catalogue.split((0.6, 0.4))

@@ -41,13 +41,14 @@ def number_of(weights) -> int:
 
 
 @pytest.fixture(scope="module", params=BACKBONES)
-def encoder(request):
-    return GalaxyModel("rings", backbone=request.param, image_size=SIZE).encoder  # of seed 0
-
-
-@pytest.fixture(scope="module", params=BACKBONES)
 def model(request) -> GalaxyModel:
+    """A model of each backbone, built once, of seed 0; tests move no weights but the statistics of its batch norms."""
     return GalaxyModel("rings", backbone=request.param, image_size=SIZE)
+
+
+@pytest.fixture(scope="module")
+def encoder(model):
+    return model.encoder
 
 
 def test_features_are_float32_and_one_row_a_galaxy(encoder):
