@@ -40,6 +40,7 @@ _HOMES = {
     "calibrate": "training.calibrate",
     "predict": "prediction",
     "acquire": "acquisition",
+    "AcquisitionConfig": "acquisition",
     "finetune": "training.finetuning.finetune",
     "FinetunedModel": "training.finetuning.finetuned_model",
     "load_finetuned": "training.finetuning.finetuned_model",
@@ -62,7 +63,7 @@ __all__ = ["__version__", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
     from zooactive import acquisition, evaluation, loop
-    from zooactive.acquisition import acquire
+    from zooactive.acquisition import AcquisitionConfig, acquire
     from zooactive.catalogue import (
         Catalogue,
         ClassRule,

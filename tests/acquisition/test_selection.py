@@ -19,7 +19,8 @@ from zooactive.acquisition import (
     one_vote_information,
     predictive_entropy,
 )
-from zooactive.acquisition.pool import SCREENS, Screening, VotedPool, artifact_share
+from zooactive.acquisition.pool import Screening, VotedPool, artifact_share
+from zooactive.acquisition.scorings import SCORINGS
 from zooactive.foundation.errors import AcquisitionError
 from zooactive.foundation.hashing import gumbel_from_ids, hash_ids, uniform_from_ids
 from zooactive.posterior import Posterior
@@ -329,7 +330,7 @@ class Stored:
     def screenings(self, score, *, artifacts):
         for rows in np.array_split(np.arange(len(self.posterior)), self.pieces):
             part = self.posterior.take(rows)
-            yield Screening(pa.array(part.ids), SCREENS[score](part), artifact_share(part) if artifacts else None)
+            yield Screening(pa.array(part.ids), SCORINGS[score].screen(part), artifact_share(part) if artifacts else None)
 
     def posteriors(self, ids):
         found = self.posterior.select(sorted(ids))

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from small_survey import write_survey, zooactive
@@ -49,19 +48,6 @@ def test_every_command_is_listed_and_each_option_explained(tmp_path, monkeypatch
     for command in COMMANDS:
         assert command in listed
         assert "--help" in zooactive(command, "-h", folder=tmp_path).stdout
-
-
-def test_the_names_that_options_check_are_those_of_the_rooms_below():
-    from zooactive.acquisition.selection import Score
-    from zooactive.foundation.vocabulary import BACKBONES, DRAWS, KEEPS, SCORES
-    from zooactive.models import list_backbones
-    from zooactive.prediction import parts
-    from zooactive.training.draws import DrawKind
-
-    assert list(get_args(Score)) == list(SCORES)
-    assert list(get_args(DrawKind)) == list(DRAWS)
-    assert KEEPS == parts.KEEPS
-    assert set(BACKBONES) <= set(list_backbones())
 
 
 def test_a_failure_is_one_line_on_stderr_and_a_traceback_only_with_debug(tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.acquisition.pool import Pool
 from zooactive.foundation.errors import AcquisitionError
 
@@ -39,19 +40,19 @@ class Eligible:
         return np.asarray(smallest[np.argsort(self.hashes[smallest], kind="stable")])
 
 
-def screen(pool: Pool, score: str, exclude: frozenset[str], max_artifact: float | None, seed: int) -> Eligible:
+def screen(pool: Pool, exclude: frozenset[str], config: AcquisitionConfig) -> Eligible:
     """Read the pool once: ids and screening scores of the eligible galaxies."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     never = pa.array(sorted(exclude), pa.large_string())
     ids, screened, excluded, artifacts = [], [np.empty(0)], 0, 0
-    for piece in pool.screenings(score, artifacts=max_artifact is not None):
+    for piece in pool.screenings(config.score, artifacts=config.max_artifact is not None):
         names = piece.ids.cast(pa.large_string())
         wanted = ~pc.is_in(names, never).to_numpy(zero_copy_only=False) if len(never) else np.ones(len(names), dtype=bool)
         excluded += len(wanted) - int(wanted.sum())
-        if max_artifact is not None and piece.artifacts is not None:
-            clean = piece.artifacts <= max_artifact
+        if config.max_artifact is not None and piece.artifacts is not None:
+            clean = piece.artifacts <= config.max_artifact
             artifacts += int((wanted & ~clean).sum())
             wanted &= clean
         ids.append(names.filter(pa.array(wanted)) if not wanted.all() else names)
@@ -59,7 +60,7 @@ def screen(pool: Pool, score: str, exclude: frozenset[str], max_artifact: float 
     if not ids:
         raise AcquisitionError("the pool holds no chunk of predictions; predict some galaxies first")
     every = pa.concat_arrays(ids)
-    return Eligible(every, np.concatenate(screened), _distinct_hashes(every, seed), excluded, artifacts)
+    return Eligible(every, np.concatenate(screened), _distinct_hashes(every, config.seed), excluded, artifacts)
 
 
 def _distinct_hashes(ids: pa.Array, seed: int) -> NDArray[np.uint64]:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.scores.entropy import predictive_entropy
-from zooactive.acquisition.scores.one_vote import one_vote_information
-from zooactive.acquisition.scores.variance import draw_variance
+from zooactive.acquisition.scorings import SCORINGS
 from zooactive.foundation.errors import AcquisitionError
+from zooactive.foundation.vocabulary import Score
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-SCREENS: dict[str, Callable[[Posterior], NDArray[np.float64]]] = {
-    "mutual_information": one_vote_information,
-    "one_vote": one_vote_information,
-    "entropy": predictive_entropy,
-    "variance": draw_variance,
-    "epig": one_vote_information,
-    "random": lambda posterior: np.full(len(posterior), np.nan),
-}
-"""The closed forms by which a whole pool is screened, by the name of the score that is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +27,7 @@ class Screening:
     ----------
     ids : pyarrow.Array of strings, length galaxy
     scores : ndarray of float64, shape (galaxy,)
-        Of one of `SCREENS`.
+        Of the closed form that belongs to the score asked for.
     artifacts : ndarray of float64, shape (galaxy,), optional
         Expected share of volunteers who would say that this is no galaxy; only where it was asked for.
     """
@@ -52,7 +41,7 @@ class Screening:
 class Pool(Protocol):
     """What `zooactive.acquire` can choose from; stored predictions are such a pool."""
 
-    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+    def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
         """Screen all galaxies, in pieces of any size and order."""
 
     def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
@@ -65,7 +54,7 @@ class PosteriorPool:
 
     chunks: Iterable[Posterior]
 
-    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+    def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
         """Screen chunk by chunk."""
         import pyarrow as pa
 
@@ -78,7 +67,7 @@ class PosteriorPool:
                     f"'{chunk.tree.name}' with {chunk.draws}; predict all of them with one model and one number of draws"
                 )
             share = artifact_share(chunk) if artifacts else None
-            yield Screening(pa.array(chunk.ids, pa.string()), SCREENS[score](chunk), share)
+            yield Screening(pa.array(chunk.ids, pa.string()), SCORINGS[score].screen(chunk), share)
 
     def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
         """Yield of each chunk the galaxies that are wanted."""
@@ -103,7 +92,7 @@ class VotedPool:
     pool: Posterior | Iterable[Posterior] | Pool
     votes: Mapping[str, NDArray[np.float64]]
 
-    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+    def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
         """Screen as before, the galaxies with votes anew."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -111,7 +100,7 @@ class VotedPool:
         scores_of: dict[str, float] = {}
         shares_of: dict[str, float] = {}
         for chunk in self.posteriors(set(self.votes)):
-            scores_of |= dict(zip(chunk.ids, SCREENS[score](chunk), strict=True))
+            scores_of |= dict(zip(chunk.ids, SCORINGS[score].screen(chunk), strict=True))
             if artifacts:
                 shares_of |= dict(zip(chunk.ids, artifact_share(chunk), strict=True))
         asked = pa.array(sorted(scores_of), pa.string())

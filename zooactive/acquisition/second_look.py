@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.acquisition.eligible import Eligible
 from zooactive.acquisition.pool import Pool, PosteriorPool, gather
 from zooactive.acquisition.scores.clicks import expected_clicks
-from zooactive.acquisition.scores.epig import epig
-from zooactive.acquisition.scores.tree_information import information_by_question, mutual_information
+from zooactive.acquisition.scores.tree_information import information_by_question
+from zooactive.acquisition.scorings import scoring_of
 from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 
@@ -35,12 +37,7 @@ def look_closer(
     pool: Pool,
     eligible: Eligible,
     wanted: NDArray[np.bool_],
-    *,
-    score: str,
-    votes: int,
-    seed: int,
-    per_clicks: float,
-    target: str | None,
+    config: AcquisitionConfig,
 ) -> tuple[NDArray[np.float64], Pool]:
     """Score the wanted galaxies.
 
@@ -51,25 +48,20 @@ def look_closer(
     near : Pool
         Where the posteriors of the wanted galaxies are at hand.
     """
-    looked_at_closely = score in ("mutual_information", "epig")
-    if not looked_at_closely and per_clicks == 0:
+    scoring = scoring_of(config)
+    look = scoring.closely
+    if scoring.about_others is not None:
+        look = partial(scoring.about_others, _target_sample(pool, eligible, config))
+    if look is None and config.per_clicks == 0:
         return eligible.screened, pool
     rows = np.flatnonzero(wanted)
     row = dict(zip(eligible.names(rows), rows.tolist(), strict=True))
-    sample = None
-    if target is not None or score == "epig":
-        sample = _target_sample(pool, eligible, _TARGET_SAMPLE_OF_ALL if target is None else _TARGET_SAMPLE, seed)
     scores = np.full(len(eligible), np.nan)
     kept: list[Posterior] = []
     for part in pool.posteriors(row.keys()):
         here = [row[galaxy_id] for galaxy_id in part.ids]
-        if sample is not None:
-            found = epig(part, sample, column=target, votes=votes, seed=seed)
-        elif score == "mutual_information":
-            found = mutual_information(part, votes, seed=seed)
-        else:
-            found = eligible.screened[here]
-        scores[here] = found / expected_clicks(part, votes) ** per_clicks if per_clicks else found
+        found = eligible.screened[here] if look is None else look(part, config)
+        scores[here] = found / expected_clicks(part, config.votes) ** config.per_clicks if config.per_clicks else found
         if len(rows) * part.concentrations[:, :1].nbytes <= _KEPT:
             kept.append(part)
     lost = wanted & np.isnan(scores)
@@ -96,11 +88,11 @@ def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> di
     return reasons
 
 
-def _target_sample(pool: Pool, eligible: Eligible, most: int, seed: int) -> Posterior:
+def _target_sample(pool: Pool, eligible: Eligible, config: AcquisitionConfig) -> Posterior:
     """Posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
     from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
-    hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=seed)
-    size = min(most, len(eligible))
+    hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=config.seed)
+    size = min(_TARGET_SAMPLE_OF_ALL if config.target is None else _TARGET_SAMPLE, len(eligible))
     drawn = np.argpartition(hashes, size - 1)[:size]
     return gather(pool, sorted(eligible.names(drawn)))

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable
-from math import ceil, inf, isfinite
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from math import ceil, inf
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.acquisition.config import AcquisitionConfig, AcquisitionOptions, check_count
 from zooactive.acquisition.eligible import Eligible, screen
-from zooactive.acquisition.pool import SCREENS, Pool, as_pool
+from zooactive.acquisition.pool import Pool, as_pool
 from zooactive.acquisition.second_look import Reason, look_closer, reasons_of
-from zooactive.foundation.errors import AcquisitionError, did_you_mean
+from zooactive.foundation.errors import AcquisitionError
 from zooactive.foundation.hashing import gumbel_from_ids
 from zooactive.posterior import Posterior
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Score: TypeAlias = Literal["mutual_information", "one_vote", "entropy", "variance", "epig", "random"]
 
 _SHORTLIST_PER_GALAXY = 20
 _SHORTLIST_SHARE = 0.005
@@ -30,15 +29,9 @@ def acquire(
     posterior: Posterior | Iterable[Posterior] | Pool,
     n: int = 500,
     *,
-    votes: int = 40,
-    seed: int = 0,
-    score: Score = "mutual_information",
     exclude: Collection[str] = (),
-    random_share: float = 0.1,
-    beta: float = 4.0,
-    per_clicks: float = 0.0,
-    max_artifact: float | None = None,
-    target: str | None = None,
+    config: AcquisitionConfig | None = None,
+    **options: Unpack[AcquisitionOptions],
 ) -> pd.DataFrame:
     """Choose the galaxies that volunteers should be shown next.
 
@@ -58,28 +51,13 @@ def acquire(
         ``__iter__`` reads from disk.
     n : int
         How many to choose, both arms together.
-    votes : int
-        Volunteers who will be shown each galaxy.
-    seed : int
-    score : {"mutual_information", "one_vote", "entropy", "variance", "epig", "random"}
-        "epig" scores the shortlist by `epig`, on 100 galaxies (with `target` 500) drawn from the eligible pool by a hash.
-        The others are baselines: "one_vote", "entropy" and "variance" screen and choose by `one_vote_information`,
-        `predictive_entropy` and `draw_variance`. "random" chooses all by the hash of the random arm, whose galaxies are then
-        the same as with any other score; its scores are NaN.
     exclude : collection of str
         Ids that are not eligible (those already labelled); ids that are not in the pool do no harm.
-    random_share : float
-        Between 0 and 1.
-    beta : float
-        How strongly high scores are preferred: 0 ignores them within the shortlist, infinity would take the top.
-    per_clicks : float
-        Divide scores by `expected_clicks` to this power: 1 asks for information a click, 0 for information a galaxy.
-    max_artifact : float, optional
-        Galaxies of which a larger share of volunteers is expected to say that it is none (`DecisionTree.artifacts`) are not
-        eligible, in neither arm.
-    target : str, optional
-        An answer that the science is about: the shortlist is scored by `epig` toward one volunteer's giving it, in place of
-        the information about the whole network. Without it, "epig" asks for all answers of one volunteer.
+    config : AcquisitionConfig, optional
+        How to choose.
+    **options
+        Options of `AcquisitionConfig`, in place of what `config` says: votes, seed, score, random_share, beta, per_clicks,
+        max_artifact, target.
 
     Returns
     -------
@@ -115,37 +93,37 @@ def acquire(
     >>> acquire(posterior, n=1).id.tolist()
     ['doubtful']
     """
-    _check(n, score=score, target=target, exclude=exclude)
-    _check_numbers(votes, random_share=random_share, beta=beta, per_clicks=per_clicks, max_artifact=max_artifact)
+    check_count("n", n)
+    if isinstance(exclude, str):
+        raise AcquisitionError(f"exclude is the text '{exclude}'; give a collection of ids")
+    config = (config or AcquisitionConfig()).acquisition(**options)
     pool = as_pool(posterior)
-    eligible = screen(pool, score, frozenset(exclude), max_artifact, seed)
+    eligible = screen(pool, frozenset(exclude), config)
     if n > len(eligible):
         raise AcquisitionError(
             f"{n} galaxies were asked for and {len(eligible)} are eligible ({eligible.excluded} of the pool are excluded, "
             f"{eligible.artifacts} look like artifacts); ask for fewer, or predict more galaxies"
         )
-    n_random = round(random_share * n)
-    drawn = eligible.first_by_hash(max(n if score == "random" else 0, n_random + 1))
-    if score == "random":
+    n_random = round(config.random_share * n)
+    drawn = eligible.first_by_hash(max(n if config.score == "random" else 0, n_random + 1))
+    if config.score == "random":
         chosen = np.concatenate([drawn[n_random:n], drawn[:n_random]])
-        reasons = reasons_of(pool, eligible.names(chosen), votes=votes, seed=seed)
+        reasons = reasons_of(pool, eligible.names(chosen), votes=config.votes, seed=config.seed)
         return _table(eligible, chosen, n_random, eligible.screened, np.full(len(eligible), n / len(eligible)), reasons)
 
     stays = np.ones(len(eligible), dtype=bool)
     stays[drawn[:n_random]] = False
     size = max(_SHORTLIST_PER_GALAXY * n, ceil(_SHORTLIST_SHARE * len(eligible)))
-    shortlisted = _shortlist(eligible, stays, size, seed)
-    scores, near = look_closer(
-        pool, eligible, shortlisted | ~stays, score=score, votes=votes, seed=seed, per_clicks=per_clicks, target=target
-    )
-    perturbed = _perturb(eligible, scores, shortlisted, beta, seed)
+    shortlisted = _shortlist(eligible, stays, size, config.seed)
+    scores, near = look_closer(pool, eligible, shortlisted | ~stays, config)
+    perturbed = _perturb(eligible, scores, shortlisted, config.beta, config.seed)
     acquired = _top(perturbed, stays, n - n_random, eligible.hashes)
     _report_shortfall(len(acquired), n - n_random)
-    q = _acquisition_probability(scores, perturbed, stays, drawn[n_random : n_random + 1], n - n_random, beta)
+    q = _acquisition_probability(scores, perturbed, stays, drawn[n_random : n_random + 1], n - n_random, config.beta)
     q[~shortlisted] = 0
     r = n_random / len(eligible)
     chosen = np.concatenate([acquired, drawn[:n_random]])
-    reasons = reasons_of(near, eligible.names(chosen), votes=votes, seed=seed)
+    reasons = reasons_of(near, eligible.names(chosen), votes=config.votes, seed=config.seed)
     selection = _table(eligible, chosen, n_random, scores, r + (1 - r) * q, reasons)
     selection.attrs |= {
         "shortlist": int((shortlisted & stays).sum()),
@@ -265,29 +243,3 @@ def _table(
     )
     selection.attrs = {"eligible": len(eligible), "excluded": eligible.excluded, "artifacts": eligible.artifacts}
     return selection
-
-
-# The arguments ------------------------------------------------------------------------------------------------------
-
-
-def _check(n: int, *, score: str, target: str | None, exclude: object) -> None:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise AcquisitionError(f"n = {n!r}: give a whole number, 1 or more")
-    if score not in SCREENS:
-        known = ", ".join(get_args(Score))
-        raise AcquisitionError(f"there is no score '{score}'.{did_you_mean(str(score), SCREENS)} Scores are {known}")
-    if target is not None and score not in ("mutual_information", "epig"):
-        raise AcquisitionError(f"a target was given and score = '{score}'; with a target the score is 'epig'")
-    if isinstance(exclude, str):
-        raise AcquisitionError(f"exclude is the text '{exclude}'; give a collection of ids")
-
-
-def _check_numbers(votes: int, *, random_share: float, beta: float, per_clicks: float, max_artifact: float | None) -> None:
-    if isinstance(votes, bool) or not isinstance(votes, (int, np.integer)) or votes < 1:
-        raise AcquisitionError(f"votes = {votes!r}: give a whole number, 1 or more")
-    for name, share in (("random_share", random_share), ("max_artifact", max_artifact)):
-        if share is not None and not 0 <= share <= 1:
-            raise AcquisitionError(f"{name} = {share}: give a number between 0 and 1")
-    for name, value in (("beta", beta), ("per_clicks", per_clicks)):
-        if not (isfinite(value) and value >= 0):
-            raise AcquisitionError(f"{name} = {value}: give a finite number, 0 or more")

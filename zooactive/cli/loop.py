@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -21,7 +21,7 @@ from zooactive.cli.console import (
     progress_bar,
     start_networks,
 )
-from zooactive.foundation.vocabulary import STRATEGIES
+from zooactive.foundation.vocabulary import LEARNERS, STRATEGIES, Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Play rounds with volunteers: ask for galaxies, tell their votes; or rehearse them first."
 )
-
-LEARNERS = ("network", "head")
 
 FolderOption = Annotated[Path | None, typer.Option(help="Folder of the rounds.", show_default=False)]
 NumberOption = Annotated[int | None, typer.Option("--n", min=1, help="Galaxies a round.", show_default=False)]
@@ -142,7 +140,7 @@ def rehearse(
     learns = learner_of(place, out, galaxies, test)
     if drawn is not None:
         galaxies, test = draw_votes(galaxies, volunteers=drawn), draw_votes(test, volunteers=drawn, seed=1)
-    names = strategy or list(STRATEGIES)
+    names = cast("list[Strategy]", strategy) or list(STRATEGIES)
     with progress_bar("rounds", len(names) * seeds * rounds) as progress:
         done = 0
 

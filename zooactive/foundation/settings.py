@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from zooactive.foundation.addresses import from_folder, own_path
 from zooactive.foundation.errors import WorkspaceError, ZooactiveError, did_you_mean
@@ -60,7 +60,8 @@ def read_section(cls: type[Section], values: object, *, file: Path, table: str) 
 
 
 def _typed(value: object, hint: Any, where: str) -> Any:
-    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    kinds = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
+    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
     if isinstance(value, float) and not math.isfinite(value):
         raise WorkspaceError(f"{where} = {value}; give a finite number")
     if get_origin(hint) is tuple:
@@ -69,7 +70,11 @@ def _typed(value: object, hint: Any, where: str) -> Any:
         return own_path(value)
     if float in kinds and isinstance(value, int) and not isinstance(value, bool) and _in_range(value):
         return float(value)
-    plain = tuple(kind for kind in kinds if kind is not type(None))
+    if words and isinstance(value, str):
+        if value not in words:
+            raise WorkspaceError(f"{where} = '{value}'.{did_you_mean(value, words)} Use one of {', '.join(words)}")
+        return value
+    plain = tuple(str if get_origin(kind) is Literal else kind for kind in kinds if kind is not type(None))
     if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path in quotes"}
         raise WorkspaceError(f"{where} = {value!r}; give {' or '.join(names[kind] for kind in plain)}")

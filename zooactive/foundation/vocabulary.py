@@ -1,42 +1,62 @@
-"""The closed lists of words that options and settings take, known without loading what they name."""
+"""The closed lists of words that options and settings take, known without loading what they name.
+
+Each is a type of those words and, beside it, the words in the order in which people are told of them.
+"""
 
 from __future__ import annotations
 
-BACKBONES = (
+from typing import Literal, TypeAlias, get_args
+
+Backbone: TypeAlias = Literal[
     "efficientnet_b0",
     "efficientnet_b0_imagenet",
     "efficientnet_b0_timm",
     "efficientnet_lite0",
     "resnet26",
     "small_cnn",
-)
+]
+BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 """Networks that come with zooactive; others can be registered."""
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+Precision: TypeAlias = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """What networks compute in."""
 
-OPTIMIZERS = ("adamw", "sgd")
+Optimizer: TypeAlias = Literal["adamw", "sgd"]
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
-LOSSES = ("dirichlet_multinomial", "binomial")
+Loss: TypeAlias = Literal["dirichlet_multinomial", "binomial"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
 
-POLICIES = ("head", "last", "staged", "all")
+Policy: TypeAlias = Literal["head", "last", "staged", "all"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
 """What of a model learns in fine-tuning."""
 
-DRAWS = ("dropout", "laplace", "ensemble")
+DrawKind: TypeAlias = Literal["dropout", "laplace", "ensemble"]
+DRAWS: tuple[DrawKind, ...] = get_args(DrawKind)
 """Where a model's draws come from."""
 
-KEEPS = ("means", "summaries", "embeddings", "draws")
+Keep: TypeAlias = Literal["means", "summaries", "embeddings", "draws"]
+KEEPS: tuple[Keep, ...] = get_args(Keep)
 """What predictions store, each with all before it."""
 
-ENGINES = ("local", "ray")
+Engine: TypeAlias = Literal["local", "ray"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 """Who predicts."""
 
-SCORES = ("mutual_information", "one_vote", "entropy", "variance", "epig", "random")
+Score: TypeAlias = Literal["mutual_information", "one_vote", "entropy", "variance", "epig", "random"]
+SCORES: tuple[Score, ...] = get_args(Score)
 """What `zooactive.acquire` chooses by."""
 
-STRATEGIES = ("mutual_information", "one_vote", "entropy", "variance", "epig", "diversity", "random")
+Strategy: TypeAlias = Score | Literal["diversity"]
+STRATEGIES: tuple[Strategy, ...] = (*SCORES[:-1], "diversity", *SCORES[-1:])
 """The scores of `zooactive.acquire`, and "diversity": of three times as many galaxies with much information, those that do
 not look alike."""
 
-MOST = ("certain", "uncertain", "informative")
+LearnerKind: TypeAlias = Literal["network", "head"]
+LEARNERS: tuple[LearnerKind, ...] = get_args(LearnerKind)
+"""What is trained in the rounds of a loop."""
+
+Most: TypeAlias = Literal["certain", "uncertain", "informative"]
+MOST: tuple[Most, ...] = get_args(Most)
 """What the galaxies that `zooactive top` lists have most of."""

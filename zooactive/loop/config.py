@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.foundation.errors import AcquisitionError, did_you_mean
-from zooactive.foundation.vocabulary import STRATEGIES
+from zooactive.foundation.vocabulary import STRATEGIES, Score, Strategy
 
 
 @dataclass(frozen=True)
-class LoopConfig:
+class LoopConfig(AcquisitionConfig):
     """How galaxies are chosen and learnt from, round after round.
 
     Parameters
     ----------
+    votes, seed, random_share, beta, per_clicks, max_artifact, target
+        As in `AcquisitionConfig`; the random share of each round is never learnt from, and below 1.
     n : int
         Galaxies a round.
-    votes : int
-        Volunteers who will be shown each.
     strategy : str
-        One of `STRATEGIES`.
-    random_share : float
-        Of each round, drawn at random and never learnt from.
-    beta, per_clicks, max_artifact, target
-        As in `zooactive.acquire`.
+        One of `STRATEGIES`; the score follows from it.
     judge_share : float
         Of the galaxies with labels, by hashed id, that choose the best epoch in place of being learnt from.
     warm : bool
@@ -31,8 +28,6 @@ class LoopConfig:
     stop_share, stop_rounds : float, int
         Volunteers' time is better spent elsewhere when, for so many rounds in a row, a click has told less than this share
         of what it told in the best round: see `zooactive.loop.stops_at`.
-    seed : int
-        Of every random choice.
 
     Raises
     ------
@@ -40,19 +35,13 @@ class LoopConfig:
         For an unknown strategy or a number out of range.
     """
 
+    score: Score = field(init=False, default="mutual_information")
     n: int = 500
-    votes: int = 40
-    strategy: str = "mutual_information"
-    random_share: float = 0.1
-    beta: float = 4.0
-    per_clicks: float = 0.0
-    max_artifact: float | None = None
-    target: str | None = None
+    strategy: Strategy = "mutual_information"
     judge_share: float = 0.2
     warm: bool = False
     stop_share: float = 0.2
     stop_rounds: int = 2
-    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -66,3 +55,5 @@ class LoopConfig:
                 raise AcquisitionError(f"{name} = {getattr(self, name)}; give a share from 0 up to, but not including, 1")
         if self.target is not None and self.strategy not in ("mutual_information", "epig"):
             raise AcquisitionError(f"a target was given and the strategy is '{self.strategy}'; with a target take 'epig'")
+        object.__setattr__(self, "score", "mutual_information" if self.strategy == "diversity" else self.strategy)
+        super().__post_init__()

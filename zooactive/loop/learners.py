@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.vocabulary import DrawKind
 from zooactive.foundation.writing import write_json
 from zooactive.models import FeatureAxes, LaplaceHead, find_axes, load_draws
 from zooactive.prediction import Predictions
 from zooactive.training.config import TrainingConfig
-from zooactive.training.draws import DrawKind, check_kind
+from zooactive.training.draws import check_kind
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import AcquisitionError, CatalogueError
+from zooactive.foundation.vocabulary import Strategy
 from zooactive.foundation.writing import aside
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner
@@ -30,7 +31,7 @@ def rehearse(
     catalogue: Catalogue,
     *,
     test: Catalogue,
-    strategies: Sequence[str] = ("mutual_information", "random"),
+    strategies: Sequence[Strategy] = ("mutual_information", "random"),
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     start: int = 200,
     rounds: int = 5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from zooactive.loop.config import LoopConfig
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from zooactive.acquisition.selection import Score
 
 Embeddings: TypeAlias = Callable[[Collection[str]], tuple[list[str], NDArray[Any]]]
 """From ids to ids and embeddings (galaxy, feature), in any order."""
@@ -53,24 +51,11 @@ def choose(
     AcquisitionError
         As `zooactive.acquire`.
     """
-    seed = _seed(config, number)
     several = _CANDIDATES if config.strategy == "diversity" else 1
-    score = "mutual_information" if config.strategy == "diversity" else config.strategy
     reserved = round(config.random_share * config.n)
     candidates = min(several * (config.n - reserved) + reserved, eligible)
-    selection = acquire(
-        pool,
-        candidates,
-        votes=config.votes,
-        seed=seed,
-        score=cast("Score", score),
-        exclude=exclude,
-        random_share=reserved / candidates,
-        beta=config.beta,
-        per_clicks=config.per_clicks,
-        max_artifact=config.max_artifact,
-        target=config.target,
-    )
+    this_round = config.acquisition(seed=_seed(config, number), random_share=reserved / candidates)
+    selection = acquire(pool, candidates, exclude=exclude, config=this_round)
     return selection if several == 1 else _unlike(selection, config.n - reserved, embeddings)
 
 

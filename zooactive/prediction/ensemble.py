@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zooactive.acquisition.pool import PosteriorPool, Screening
 from zooactive.foundation.errors import PosteriorError
+from zooactive.foundation.vocabulary import Score
 from zooactive.posterior import Posterior, combine_draws
 from zooactive.prediction.stored import Predictions, open_predictions
 from zooactive.tree import DecisionTree
@@ -47,7 +48,7 @@ class EnsemblePredictions:
         """Return those of the ids that are here, in the order of the catalogue."""
         return self.members[0].known(ids)
 
-    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+    def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
         """Screen the pool for `zooactive.acquire`, by the draws of all networks."""
         return PosteriorPool(self).screenings(score, artifacts=artifacts)
 

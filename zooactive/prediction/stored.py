@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.acquisition.pool import PosteriorPool, Screening, artifact_columns
+from zooactive.acquisition.scores.one_vote import one_vote_information
+from zooactive.acquisition.scorings import SCORINGS
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.parsing import read_object
+from zooactive.foundation.vocabulary import Score
 from zooactive.models import LinearDraws, load_draws
 from zooactive.models.features import Batch
 from zooactive.models.holds import Holds, network_of
@@ -28,8 +31,7 @@ if TYPE_CHECKING:
     from zooactive.tree import DecisionTree
 
 SCREEN = "one_vote_information"
-_STORED_SCREENS = ("mutual_information", "one_vote", "epig")
-"""The scores that screen by the stored column."""
+"""The column with the scores that most pools are screened by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +179,9 @@ class Predictions:
         columns = (read_rows(part, ["id"])["id"].cast(pa.string()) for part in self.parts)
         return [name for column in columns for name in column.filter(pc.is_in(column, asked)).to_pylist()]
 
-    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
+    def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
         """Screen the pool for `zooactive.acquire`: by the stored scores, or where there are none by new draws."""
-        if score not in _STORED_SCREENS or self.redrawn:
+        if SCORINGS[score].screen is not one_vote_information or self.redrawn:
             yield from PosteriorPool(self).screenings(score, artifacts=artifacts)
             return
         columns = list(artifact_columns(self.tree)) if artifacts else []

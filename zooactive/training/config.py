@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from zooactive.foundation.errors import TrainingError, did_you_mean
-from zooactive.foundation.vocabulary import LOSSES, OPTIMIZERS
+from zooactive.foundation.vocabulary import LOSSES, OPTIMIZERS, Loss, Optimizer
 from zooactive.training.augmentation import Augmentation
 
 
@@ -55,8 +55,8 @@ class TrainingConfig:
     weight_decay: float = 1e-4
     warmup_epochs: float = 1.0
     patience: int = 8
-    loss: str = "dirichlet_multinomial"
-    optimizer: str = "adamw"
+    loss: Loss = "dirichlet_multinomial"
+    optimizer: Optimizer = "adamw"
     drops: tuple[float, ...] = ()
     accumulate: int = 1
     balance: float = 0.0

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError, TrainingError, did_you_mean
+from zooactive.foundation.vocabulary import DRAWS, DrawKind
 from zooactive.models import LinearDraws, fit_head_ensemble, fit_laplace
 from zooactive.models.features import Progress, embed
 from zooactive.models.holds import Holds, network_of
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
-
-DrawKind: TypeAlias = Literal["dropout", "laplace", "ensemble"]
 
 
 def fit_draws(
@@ -78,9 +77,8 @@ def fit_draws(
 
 def check_kind(kind: str) -> None:
     """Refuse what is no kind of draws, with a ModelError."""
-    known = get_args(DrawKind)
-    if kind not in known:
-        raise ModelError(f"there are no draws '{kind}'.{did_you_mean(kind, known)} Use one of {', '.join(known)}")
+    if kind not in DRAWS:
+        raise ModelError(f"there are no draws '{kind}'.{did_you_mean(kind, DRAWS)} Use one of {', '.join(DRAWS)}")
 
 
 def _features(

@@ -106,8 +106,8 @@ def choose(
     from zooactive.acquisition.selection_files import write_selection
     from zooactive.prediction import open_ensemble
 
-    choice = asdict(place.acquire)
-    target = Path(choice.pop("out"))
+    choice = place.acquire
+    target = choice.out
     for table in (place.survey.catalogue, place.pool.catalogue, exclude):
         if table is not None and table.resolve() == target.resolve():
             raise AcquisitionError(
@@ -117,11 +117,11 @@ def choose(
     stored = open_ensemble(folders)
     make_folder(target.parent)
     pool = stored if given is None else _given_votes(place, stored, given, tell)
-    selection = acquire(pool, exclude=_excluded(place, exclude, stored, never, tell), **choice)
+    selection = acquire(pool, choice.n, exclude=_excluded(place, exclude, stored, never, tell), config=choice)
     write_selection(
         selection,
         target,
-        options=choice,
+        options={"n": choice.n} | asdict(choice.acquisition()),
         inputs={f"predictions {folder}": file_hash(folder / "journal.json") for folder in folders}
         | ({} if given is None else {f"votes {given}": file_hash(given)}),
     )

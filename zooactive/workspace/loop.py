@@ -41,11 +41,13 @@ def open_loop(place: Workspace, *, progress: Progress | None = None) -> Loop:
 
 def config_of(place: Workspace) -> LoopConfig:
     """What ``[acquire]`` and ``[loop]`` say of rounds."""
-    chosen, rounds = asdict(place.acquire), place.loop
-    chosen["strategy"] = rounds.strategy or chosen.pop("score")
-    names = ("n", "votes", "strategy", "random_share", "beta", "per_clicks", "max_artifact", "target", "seed")
+    rounds = place.loop
+    said = asdict(place.acquire.acquisition())
+    score = said.pop("score")
     return LoopConfig(
-        **{name: chosen[name] for name in names},
+        **said,
+        strategy=rounds.strategy or score,
+        n=place.acquire.n,
         warm=rounds.warm,
         judge_share=rounds.judge_share,
         stop_share=rounds.stop_share,
@@ -75,7 +77,7 @@ def learner_of(
             place.model,
             place.training,
             draws=place.pool.draws,
-            draws_from=place.pool.draws_from,  # type: ignore[arg-type]
+            draws_from=place.pool.draws_from,
             batch_size=place.pool.batch_size,
             progress=progress,
         )

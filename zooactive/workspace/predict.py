@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zooactive.foundation.errors import PosteriorError, WorkspaceError, did_you_mean
-from zooactive.foundation.vocabulary import DRAWS, ENGINES
+from zooactive.foundation.errors import PosteriorError, WorkspaceError
 from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
@@ -40,15 +39,11 @@ def predict_pool(
     Raises
     ------
     WorkspaceError
-        When the engine is unknown, or has options of another one.
+        When the engine has options of another one.
     """
     from zooactive.prediction import RayEngine, predict
 
     pool = place.pool
-    if pool.engine not in ENGINES:
-        raise WorkspaceError(
-            f"engine = '{pool.engine}' under [pool].{did_you_mean(pool.engine, ENGINES)} Use one of {', '.join(ENGINES)}"
-        )
     if pool.engine == "local" and (pool.workers, pool.address) != (None, None):
         raise WorkspaceError("workers and an address are Ray's; give --engine ray with them, or leave them away")
     with progress("predicting", len(galaxies)) as done:
@@ -100,8 +95,6 @@ def fitted_draws(place: Workspace, network: GalaxyModel, *, progress: Bar = no_b
     kind, pool = place.pool.draws_from, place.pool
     if kind == "dropout":
         return None
-    if kind not in DRAWS:
-        raise WorkspaceError(f"draws_from = '{kind}' under [pool].{did_you_mean(kind, DRAWS)} Use one of {', '.join(DRAWS)}")
     kept = place.model.folder / f"draws-{kind}-{network.fingerprint()[:8]}.npz"
     if kept.exists():
         return load_draws(kept)
@@ -111,7 +104,7 @@ def fitted_draws(place: Workspace, network: GalaxyModel, *, progress: Bar = no_b
             network,
             learning,
             validation=validation,
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,
             batch_size=pool.batch_size,
             progress=done,
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.vocabulary import LEARNERS, DrawKind, Engine, Keep, LearnerKind, Strategy
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
@@ -40,29 +42,21 @@ class Pool:
     where: str | None = None
     predictions: Path = Path("predictions")
     draws: int = 64
-    draws_from: str = "dropout"
+    draws_from: DrawKind = "dropout"
     seed: int = 0
     batch_size: int = 128
-    keep: str = "embeddings"
+    keep: Keep = "embeddings"
     max_failures: int | None = None
-    engine: str = "local"
+    engine: Engine = "local"
     workers: int | None = None
     address: str | None = None
 
 
 @dataclass(frozen=True)
-class Acquire:
+class Acquire(AcquisitionConfig):
     """How galaxies are chosen: table ``[acquire]``."""
 
     n: int = 500
-    votes: int = 40
-    score: str = "mutual_information"
-    random_share: float = 0.1
-    beta: float = 4.0
-    per_clicks: float = 0.0
-    max_artifact: float | None = None
-    target: str | None = None
-    seed: int = 0
     out: Path = Path("selection.csv")
 
 
@@ -80,15 +74,15 @@ class Rounds:
     """
 
     folder: Path = Path("loop")
-    learner: str = "network"
-    strategy: str | None = None
+    learner: LearnerKind = "network"
+    strategy: Strategy | None = None
     warm: bool = False
     judge_share: float = 0.2
     stop_share: float = 0.2
     stop_rounds: int = 2
 
     def __post_init__(self) -> None:
-        if self.learner not in ("network", "head"):
+        if self.learner not in LEARNERS:
             raise WorkspaceError(f"learner = '{self.learner}'; give 'network' or 'head'")
 
 

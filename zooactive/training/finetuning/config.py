@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from zooactive.foundation.errors import TrainingError, did_you_mean
-from zooactive.foundation.vocabulary import POLICIES
+from zooactive.foundation.vocabulary import POLICIES, Policy
 from zooactive.training.augmentation import Augmentation
 
 
@@ -45,7 +45,7 @@ class FinetuneConfig:
         Of the images, in the encoder's stage.
     """
 
-    policy: str = "staged"
+    policy: Policy = "staged"
     blocks: int = 2
     unfreeze_epochs: int = 30
     copies: int = 8

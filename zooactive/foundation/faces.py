@@ -1,0 +1,29 @@
+"""Names of a folder's face that load what they need when they are first used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def names_on_demand(face: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a face.
+
+    Parameters
+    ----------
+    face : str
+        The module with the face, its ``__name__``.
+    homes : mapping of str to str
+        From a name to the module that has it.
+    """
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{face}' has no attribute '{name}'")
+        found = getattr(importlib.import_module(homes[name]), name)
+        setattr(sys.modules[face], name, found)
+        return found
+
+    return get
