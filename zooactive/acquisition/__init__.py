@@ -71,3 +71,7 @@ _HOMES = {
 }
 __getattr__ = names_on_demand(__name__, _HOMES)
 """A workspace holds options of `acquire` and loads none of this until it chooses."""
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
