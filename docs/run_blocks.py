@@ -179,7 +179,7 @@ def read_toml(block: Block, here: Path) -> None:
     from zooactive.training.finetuning.tasks import load_task
     from zooactive.training.recipes import load_recipe
     from zooactive.tree import load_tree
-    from zooactive.workspace import load_workspace
+    from zooactive.workspace.file import load_settings
 
     name = re.match(r"# (\S+\.toml)\n", block.text)
     file = here / name[1] if name else here / ".blocks" / "zooactive.toml"
@@ -198,7 +198,7 @@ def read_toml(block: Block, here: Path) -> None:
         elif "name" in entries:
             load_recipe(file)
         elif entries.keys() <= _WORKSPACE | {"recipe"}:
-            load_workspace(file)
+            load_settings(file)
     except (tomllib.TOMLDecodeError, ZooactiveError) as error:
         raise BlockError(f"{block.place}: {error}") from error
 

@@ -46,6 +46,8 @@ _HOMES = {
     "load_finetuned": "training.finetuning.finetuned_model",
     "Loop": "loop",
     "LoopConfig": "loop",
+    "Workspace": "workspace",
+    "load_workspace": "workspace",
 }
 _MODULES = {
     "acquisition": "acquisition",
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
     from zooactive.training.recipes import Recipe, list_recipes, load_recipe
     from zooactive.training.train import train
     from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
+    from zooactive.workspace import Workspace, load_workspace
 
 
 def __getattr__(name: str) -> Any:

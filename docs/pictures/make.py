@@ -8,14 +8,14 @@ from pathlib import Path
 from zooactive import load_model, plots, predict
 from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.images import decode
-from zooactive.workspace import find_workspace
+from zooactive.workspace.file import find_settings
 
 GALAXY = "587742550145040402"  # a merger of the sample's test part
 
 
 def main() -> None:
     """Predict one galaxy and draw its posteriors."""
-    place = find_workspace(sys.argv[1])
+    place = find_settings(sys.argv[1])
     one = place.read_originals().select([GALAXY])
     posterior = predict(load_model(place.model.folder), one)
     image = decode(one.images[0], Preprocessing(size=96), name=GALAXY)

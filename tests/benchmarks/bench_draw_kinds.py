@@ -22,7 +22,7 @@ from zooactive.evaluation.calibration import acquisition_calibration, coverage
 from zooactive.models import LinearDraws
 from zooactive.models.features import embed
 from zooactive.posterior.loss import negative_log_likelihood
-from zooactive.workspace import find_workspace
+from zooactive.workspace.file import find_settings
 
 DRAWS = 64
 
@@ -40,7 +40,7 @@ def merits(posterior: za.Posterior, votes: np.ndarray) -> dict[str, float]:
 
 def main() -> None:
     """Fit, predict and compare."""
-    place = find_workspace(sys.argv[1] if len(sys.argv) > 1 else "bench-kaggle")
+    place = find_settings(sys.argv[1] if len(sys.argv) > 1 else "bench-kaggle")
     runs = sorted(path.parent for path in (place.model.folder.parent).glob("*/model"))
     model = za.load_model(place.model.folder)
     learning, validation, test = (part.take(part.labelled) for part in place.split_survey())

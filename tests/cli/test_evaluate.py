@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zooactive.cli.evaluate import print_merits
+from zooactive.cli.evaluate import print_metrics
 from zooactive.evaluation import evaluate
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
@@ -20,7 +20,7 @@ def test_the_answers_of_a_single_question_and_its_confusion_matrix_are_printed(m
     labels, predicted = np.repeat(np.arange(5), 20), np.repeat(np.arange(5), 20)
     predicted[:7] = 4  # seven round ones are taken for spirals
     posterior = Posterior(np.eye(5)[predicted][None] * 9 + 1, [str(i) for i in range(100)], tree)
-    print_merits(evaluate(posterior, np.eye(5)[labels], seen=np.eye(5)[labels], resamples=50))
+    print_metrics(evaluate(posterior, np.eye(5)[labels], seen=np.eye(5)[labels], resamples=50))
     said = capsys.readouterr()
     assert said.err == ""
     assert max(map(len, said.out.splitlines())) <= int(columns)

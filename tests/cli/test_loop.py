@@ -91,4 +91,4 @@ def test_what_cannot_be_played_is_explained(sky, tmp_path):
     assert "holds no rounds; `zooactive loop ask` plays the first" in typed(tmp_path, "loop", "status", code=1).stderr
     assert "there is no strategy 'luck'" in typed(sky, "loop", "ask", "--strategy", "luck", code=2).stderr
     (tmp_path / "zooactive.toml").write_text('[loop]\nlearner = "nobody"\n')
-    assert "learner = 'nobody'; give 'network' or 'head'" in typed(tmp_path, "loop", "status", code=1).stderr
+    assert "learner = 'nobody'. Use one of network, head" in typed(tmp_path, "loop", "status", code=1).stderr

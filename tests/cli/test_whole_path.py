@@ -13,7 +13,7 @@ import pytest
 from small_survey import read_json, write_survey, zooactive
 
 from zooactive.prediction import open_predictions
-from zooactive.workspace import find_workspace
+from zooactive.workspace.file import find_settings
 
 GALAXIES, LABELLED = 64, 40
 HEAD = ("--policy", "head")
@@ -103,7 +103,7 @@ def test_an_image_file_can_be_shown_and_gives_the_same_numbers_as_its_id(copied,
 
 
 def test_votes_that_a_rehearsal_hides_are_not_shown_as_zeros(results, home):
-    labelled = find_workspace(home).read_survey()
+    labelled = find_settings(home).read_survey()
     hidden, known = labelled.ids[~labelled.labelled][0], labelled.ids[labelled.labelled][0]
     assert "votes" not in json.loads(zooactive("show", hidden, "--json", folder=home).stdout)[0]
     assert "votes" in json.loads(zooactive("show", known, "--json", folder=home).stdout)[0]
@@ -138,7 +138,7 @@ def test_the_merits_of_many_questions_fit_100_columns_and_lie_in_two_files(resul
 
 
 def test_labelled_galaxies_are_never_chosen(results, home):
-    survey = find_workspace(home).read_survey()
+    survey = find_settings(home).read_survey()
     chosen = pd.read_csv(home / "selection.csv", dtype={"id": str})
     assert survey.labelled.sum() == LABELLED
     assert not set(chosen["id"]) & set(survey.ids[survey.labelled])
@@ -162,7 +162,7 @@ def test_each_result_says_how_it_was_made(results, home, record):
 
 
 def test_packed_images_take_the_place_of_the_originals(results, home):
-    assert find_workspace(home).read_survey().prepared is not None
+    assert find_settings(home).read_survey().prepared is not None
 
 
 def test_shards_of_an_edited_tree_are_left_aside(copied, survey):
@@ -170,7 +170,7 @@ def test_shards_of_an_edited_tree_are_left_aside(copied, survey):
     text = (copied / "zooactive.toml").read_text()
     (copied / "zooactive.toml").write_text(text.replace(str(survey / "tree.toml"), "edited.toml"))
     with pytest.warns(UserWarning, match="so the original images are read; delete the folder and run `zooactive prepare`"):
-        assert find_workspace(copied).read_survey().prepared is None
+        assert find_settings(copied).read_survey().prepared is None
 
 
 def test_every_command_can_be_given_twice_and_chooses_byte_for_byte_the_same(copied):

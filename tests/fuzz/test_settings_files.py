@@ -19,7 +19,7 @@ from zooactive.labels import load_wording
 from zooactive.training.finetuning.tasks import load_task
 from zooactive.training.recipes import load_recipe
 from zooactive.tree import DecisionTree, load_tree
-from zooactive.workspace import load_workspace
+from zooactive.workspace.file import load_settings
 
 CATALOGS = catalogs_folder()
 WORKSPACE = """\
@@ -76,7 +76,7 @@ SOUND: dict[str, tuple[Callable[[Path], Any], str]] = {
     "rule": (load_rule, (CATALOGS / "rules" / "zhu2019.toml").read_text()),
     "recipe": (load_recipe, (CATALOGS / "recipes" / "walmsley2020.toml").read_text()),
     "wording": (load_wording, WORDING),
-    "workspace": (load_workspace, WORKSPACE),
+    "workspace": (load_settings, WORKSPACE),
 }
 every_reader = pytest.mark.parametrize("name", SOUND)
 

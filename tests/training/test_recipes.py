@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zooactive.cli.train import describe
 from zooactive.foundation.errors import ModelError, TrainingError, WorkspaceError
 from zooactive.models.config import Network
 from zooactive.training.recipes import list_recipes, load_recipe
 from zooactive.tree import load_tree
-from zooactive.workspace import load_workspace
+from zooactive.workspace.file import load_settings
+from zooactive.workspace.told import plan_of
 
 GZ2_SIDE = 424
 
@@ -102,7 +102,7 @@ def test_an_unknown_recipe_names_the_nearest():
 def test_a_workspace_lays_its_own_entries_over_its_recipes(tmp_path):
     path = tmp_path / "zooactive.toml"
     path.write_text('recipe = "zhu2019"\n[model]\nbackbone = "small_cnn"\n[training.augmentation]\nhue = 0.5\n')
-    place = load_workspace(path)
+    place = load_settings(path)
     assert (place.model.backbone, place.model.image_size) == ("small_cnn", 64)
     assert (place.training.augmentation.hue, place.training.augmentation.shift) == (0.5, 0.125)
     assert place.training.optimizer == "sgd"
@@ -110,22 +110,22 @@ def test_a_workspace_lays_its_own_entries_over_its_recipes(tmp_path):
 
 def test_a_recipe_named_on_the_command_line_takes_the_place_of_what_the_file_says(tmp_path):
     (tmp_path / "zooactive.toml").write_text('[model]\nimage_size = 96\nfolder = "here"\n')
-    place = load_workspace(tmp_path / "zooactive.toml").with_recipe("zhu2019")
+    place = load_settings(tmp_path / "zooactive.toml").with_recipe("zhu2019")
     assert (place.model.image_size, place.model.folder) == (64, tmp_path / "here")
 
 
 def test_where_to_start_from_is_a_path_from_the_workspace(tmp_path):
     (tmp_path / "zooactive.toml").write_text('[model]\nstart = "runs/old"\n')
-    assert load_workspace(tmp_path / "zooactive.toml").model.start == str(tmp_path / "runs" / "old")
+    assert load_settings(tmp_path / "zooactive.toml").model.start == str(tmp_path / "runs" / "old")
     (tmp_path / "zooactive.toml").write_text('[model]\nstart = "bundled"\n')
-    assert load_workspace(tmp_path / "zooactive.toml").model.start == "bundled"
+    assert load_settings(tmp_path / "zooactive.toml").model.start == "bundled"
 
 
 def test_what_a_training_will_do_is_told_in_steps_and_the_galaxies_of_each():
     recipe = load_recipe("zhu2019")
-    told = describe(recipe.network, replace(recipe.training, batch_size=32, accumulate=2), galaxies=1000)
+    told = plan_of(recipe.network, replace(recipe.training, batch_size=32, accumulate=2), galaxies=1000)
     assert f"up to {recipe.training.epochs} epochs of 15 steps of 64 galaxies (2 batches of 32)" in told[2]
-    told = describe(recipe.network, replace(recipe.training, batch_size=128, accumulate=1), galaxies=20)
+    told = plan_of(recipe.network, replace(recipe.training, batch_size=128, accumulate=1), galaxies=20)
     assert "epochs of 1 steps of 20 galaxies, " in told[2]
 
 
@@ -133,7 +133,7 @@ def test_what_a_training_will_do_is_told_whole():
     told = {}
     for name in ("zhu2019", "zhu5", "walmsley2020"):
         recipe = load_recipe(name)
-        told[name] = "\n".join(describe(recipe.network, recipe.training, galaxies=1000, recipe=recipe))
+        told[name] = "\n".join(plan_of(recipe.network, recipe.training, galaxies=1000, recipe=recipe))
     for words in (
         "recipe zhu2019: ResNet-26",
         "predictions of views 0.857, 0.952, 1.048, 1.143 times as wide, each standardised, dropout 0.2",

@@ -10,7 +10,8 @@ import pytest
 
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.training.config import TrainingConfig
-from zooactive.workspace import Workspace, find_workspace, load_workspace
+from zooactive.workspace.file import find_settings, load_settings
+from zooactive.workspace.settings import Settings
 from zooactive.workspace.template import write_workspace
 
 
@@ -18,9 +19,9 @@ from zooactive.workspace.template import write_workspace
 def written(tmp_path):
     """Return a function that writes zooactive.toml and loads it."""
 
-    def load(text: str) -> Workspace:
+    def load(text: str) -> Settings:
         (tmp_path / "zooactive.toml").write_text(text)
-        return load_workspace(tmp_path / "zooactive.toml")
+        return load_settings(tmp_path / "zooactive.toml")
 
     return load
 
@@ -51,7 +52,7 @@ def test_an_empty_file_means_the_defaults_with_paths_from_its_folder(written, tm
 
 def test_a_folder_without_a_file_has_the_same_defaults(written, tmp_path):
     (tmp_path / "bare").mkdir()
-    bare = find_workspace(tmp_path / "bare")
+    bare = find_settings(tmp_path / "bare")
     assert bare.model.folder == tmp_path / "bare" / "runs" / "first"
     assert bare.training == written("").training
 
@@ -59,7 +60,7 @@ def test_a_folder_without_a_file_has_the_same_defaults(written, tmp_path):
 def test_the_nearest_file_above_is_found(written, tmp_path):
     written('[survey]\ntree = "gz2"\n')
     (tmp_path / "a" / "b").mkdir(parents=True)
-    assert find_workspace(tmp_path / "a" / "b").survey.tree == "gz2"
+    assert find_settings(tmp_path / "a" / "b").survey.tree == "gz2"
 
 
 def test_paths_start_from_the_file_and_absolute_ones_stay(written, tmp_path):
@@ -134,12 +135,12 @@ def test_what_is_unknown_or_of_a_wrong_type_is_refused_with_the_mend(written, tm
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "zooactive.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(WorkspaceError, match="cannot be read"):
-        find_workspace(tmp_path)
+        find_settings(tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(WorkspaceError, match="there is no folder"):
-        find_workspace(tmp_path / "nowhere")
+        find_settings(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(("entry", "told"), [("", "--catalogue"), ('catalogue = "a.csv"', "--tree")])
@@ -153,7 +154,7 @@ def test_a_survey_that_is_not_named_says_which_option_names_it(written, entry, t
 
 def test_the_written_file_loads_and_says_the_defaults(tmp_path):
     path = write_workspace(tmp_path, tree="gz2", catalogue="a.csv")
-    place, bare = load_workspace(path), Workspace(tmp_path)
+    place, bare = load_settings(path), Settings(tmp_path)
     assert place.training == bare.training
     assert dataclasses.replace(place.model, folder=bare.model.folder) == bare.model
     assert (place.acquire.n, place.acquire.votes, place.pool.draws) == (500, 40, 64)
@@ -164,7 +165,7 @@ def test_every_commented_entry_is_known_when_its_mark_is_taken_away(tmp_path):
     text = write_workspace(tmp_path, tree="gz2", catalogue="a.csv").read_text()
     lines = [line.removeprefix("# ") if line.startswith("# ") and " = " in line else line for line in text.splitlines()]
     (tmp_path / "zooactive.toml").write_text("\n".join(lines))
-    place = load_workspace(tmp_path / "zooactive.toml")
+    place = load_settings(tmp_path / "zooactive.toml")
     assert place.survey.id_column == "objid"
     assert place.survey.rehearsal == 2000
     assert place.pool.catalogue == tmp_path / "pool.csv"
@@ -174,7 +175,7 @@ def test_what_is_given_is_written(tmp_path):
     given = {"backbone": "resnet26", "image_size": 96, "epochs": 3, "batch_size": 8, "learning_rate": 0.01, "patience": 2}
     write_workspace(tmp_path, tree="gz2", catalogue="a.csv", images="cutouts", pool="p.csv", n=7, rehearsal=50,
                     split=(0.5, 0.25, 0.25), tasks={"rings": ("r.csv", "ring-images")}, **given)  # fmt: skip
-    place = load_workspace(tmp_path / "zooactive.toml")
+    place = load_settings(tmp_path / "zooactive.toml")
     assert (place.model.backbone, place.model.image_size) == ("resnet26", 96)
     assert (place.training.epochs, place.training.batch_size) == (3, 8)
     assert (place.training.learning_rate, place.training.patience) == (0.01, 2)
@@ -188,7 +189,7 @@ def test_what_is_given_is_written(tmp_path):
 @pytest.mark.parametrize("name", ['quo"te.csv', "back\\slash.csv", "Käse 星.csv", "tab\t.csv"])
 def test_any_file_name_survives_the_file(tmp_path, name):
     path = write_workspace(tmp_path, tree="gz2", catalogue=name)
-    assert load_workspace(path).survey.catalogue == tmp_path / name
+    assert load_settings(path).survey.catalogue == tmp_path / name
     assert tomllib.loads(path.read_text(encoding="utf-8"))["survey"]["catalogue"] == name
 
 
@@ -196,7 +197,7 @@ def test_a_workspace_is_not_written_over_another(tmp_path):
     write_workspace(tmp_path, tree="gz2", catalogue="a.csv")
     with pytest.raises(WorkspaceError, match="is there already"):
         write_workspace(tmp_path, tree="gz2", catalogue="b.csv")
-    assert load_workspace(tmp_path / "zooactive.toml").survey.catalogue == tmp_path / "a.csv"
+    assert load_settings(tmp_path / "zooactive.toml").survey.catalogue == tmp_path / "a.csv"
 
 
 def test_what_could_not_be_read_back_is_not_written(tmp_path):
@@ -209,7 +210,7 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path):
 
 
 def test_the_survey_and_the_pool_are_read_as_the_file_says(survey):
-    place = load_workspace(survey / "zooactive.toml")
+    place = load_settings(survey / "zooactive.toml")
     assert len(place.read_survey()) == 40
     assert place.read_survey().labelled.all()
     (survey / "pool.csv").write_text("id\ng3\ng5\n")
@@ -220,7 +221,7 @@ def test_the_survey_and_the_pool_are_read_as_the_file_says(survey):
 
 
 def test_a_rehearsal_hides_votes_of_training_and_validation_and_never_of_the_test_part(survey):
-    place = load_workspace(survey / "zooactive.toml").with_options(survey={"rehearsal": 5, "split": (0.4, 0.2, 0.4)})
+    place = load_settings(survey / "zooactive.toml").with_options(survey={"rehearsal": 5, "split": (0.4, 0.2, 0.4)})
     learning, validation, test = place.split_survey()
     assert place.read_survey().labelled.sum() == 5
     assert learning.labelled.sum() + validation.labelled.sum() <= 5
@@ -232,17 +233,17 @@ def test_a_rehearsal_hides_votes_of_training_and_validation_and_never_of_the_tes
 
 def test_a_rehearsal_with_more_galaxies_than_there_are_is_refused(survey):
     with pytest.raises(CatalogueError, match="there are 40"):
-        load_workspace(survey / "zooactive.toml").with_options(survey={"rehearsal": 41}).read_survey()
+        load_settings(survey / "zooactive.toml").with_options(survey={"rehearsal": 41}).read_survey()
 
 
 def test_shards_as_a_catalogue_bring_their_tree(survey, tmp_path):
     from zooactive.catalogue.shards import write_shards
 
-    place = load_workspace(survey / "zooactive.toml")
+    place = load_settings(survey / "zooactive.toml")
     originals = place.read_originals()
     write_shards(originals, tmp_path / "packed")
     write_shards(originals.without_votes(), tmp_path / "pool")
-    elsewhere = Workspace(tmp_path)
+    elsewhere = Settings(tmp_path)
     packed = elsewhere.with_options(survey={"catalogue": tmp_path / "packed"})
     assert packed.has_tree
     assert packed.survey_tree().questions == place.survey_tree().questions
@@ -268,7 +269,7 @@ def test_shards_stand_for_the_survey_only_while_nothing_has_changed(survey, sect
     from zooactive.catalogue import Preprocessing
     from zooactive.catalogue.shards import write_shards
 
-    place = load_workspace(survey / "zooactive.toml")
+    place = load_settings(survey / "zooactive.toml")
     write_shards(place.read_originals(), place.survey.shards, Preprocessing(size=16))
     assert place.read_survey().prepared is None  # no record of how they were made: an interrupted run
     (place.survey.shards / "how.json").write_text(json.dumps({"options": place.shards_record()}))
@@ -296,13 +297,13 @@ KINDS = 'name = "kinds"\nvotes = "class"\nmin_votes = 1\n[[question]]\nname = "k
 
 
 @pytest.fixture
-def classed(survey) -> Workspace:
+def classed(survey) -> Settings:
     """The survey with a rule of its own that turns its votes into two classes."""
     (survey / "kinds.toml").write_text(RULE)
     (survey / "kinds-tree.toml").write_text(KINDS)
     text = (survey / "zooactive.toml").read_text().replace("[survey]\n", '[survey]\nrule = "kinds.toml"\n', 1)
     (survey / "zooactive.toml").write_text(text)
-    return load_workspace(survey / "zooactive.toml")
+    return load_settings(survey / "zooactive.toml")
 
 
 def test_a_rule_turns_the_survey_into_classes_before_anything_else(classed):

@@ -20,8 +20,6 @@ from zooactive.cli.console import (
     one_of,
     open_workspace,
     print_table,
-    progress_bar,
-    start_task,
 )
 from zooactive.foundation.vocabulary import SCORES
 
@@ -90,38 +88,38 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Choose the galaxies whose votes would tell most; labelled ones are never chosen."""
-    choice = {"n": n, "votes": votes, "score": score, "random_share": random_share, "beta": beta, "seed": seed}
-    choice |= {"per_clicks": per_clicks, "max_artifact": max_artifact, "target": target}
-    place = open_workspace(
-        workspace,
-        survey={"tree": tree, "catalogue": catalogue, "id_column": id_column},
-        pool={"predictions": predictions},
-        acquire={"out": out, **choice},
+    here = open_workspace(workspace)
+    selection = here.acquire(
+        predictions=predictions,
+        also=also or (),
+        n=n,
+        votes=votes,
+        score=score,
+        tree=tree,
+        catalogue=catalogue,
+        id_column=id_column,
+        exclude=exclude,
+        given=given,
+        random_share=random_share,
+        beta=beta,
+        per_clicks=per_clicks,
+        max_artifact=max_artifact,
+        target=target,
+        task=task,
+        out=out,
+        seed=seed,
     )
-    from zooactive.workspace.acquire import choose, for_task, refuse_stale
-
-    never = None
-    if task is not None:
-        start_task(place, task, predictions=predictions)
-        place, never = for_task(place, task, predictions=predictions, out=out, votes=votes, progress=progress_bar, tell=note)
-    elif predictions is None:
-        refuse_stale(place)
-    selection = choose(place, also=also or (), exclude=exclude, never=never, given=given, tell=note)
     print_table(selection if json else selection.head(10), as_json=json)
-    arms = selection["arm"].value_counts()
+    arms, left_out = selection["arm"].value_counts(), selection.attrs
+    artifacts = max_artifact is not None or here.settings.acquire.max_artifact is not None
     note(
         f"{int(arms.get('acquired', 0))} acquired, {int(arms.get('random', 0))} drawn at random and reserved; "
-        f"{selection.attrs['excluded']} labelled or excluded galaxies of the pool were left out"
-        + (
-            f", and {selection.attrs['artifacts']} that look like artifacts"
-            if place.acquire.max_artifact is not None
-            else ""
-        )
+        f"{left_out['excluded']} labelled or excluded galaxies of the pool were left out"
+        + (f", and {left_out['artifacts']} that look like artifacts" if artifacts else "")
     )
     report = command_line("report", workspace=workspace, predictions=predictions, selection=out)
     following = f"{report}, or show them to volunteers"
     if task is not None:
-        following = "label them, add them to the table of labels, and " + command_line(
-            "finetune", workspace=workspace, task=task
-        )
-    last_line(f"{len(selection)} galaxies: {place.acquire.out}", following)
+        learn = command_line("finetune", workspace=workspace, task=task)
+        following = f"label them, add them to the table of labels, and {learn}"
+    last_line(f"{len(selection)} galaxies: {selection.attrs['file']}", following)

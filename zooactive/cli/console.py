@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,12 +74,12 @@ EpochsOption = Annotated[int | None, typer.Option(min=1, help="Epochs of trainin
 BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Galaxies a step.", show_default=False)]
 
 
-def open_workspace(folder: Path | None, **sections: Mapping[str, Any]) -> Workspace:
-    """Find the workspace, and let options take the place of what it says."""
+def open_workspace(folder: Path | None) -> Workspace:
+    """Find the workspace whose file lies here or above; its jobs tell people what they do, on stderr."""
     from zooactive.workspace import find_workspace
 
     be_brief()
-    return find_workspace(folder).with_options(**sections)
+    return find_workspace(folder, progress=progress_bar, tell=note)
 
 
 def be_brief() -> None:
@@ -96,29 +95,6 @@ def number_or_column(volunteers: str | None) -> float | str | None:
         return None if volunteers is None else float(volunteers)
     except ValueError:
         return volunteers
-
-
-def start_networks() -> None:
-    """Import Keras, keeping from stderr the greetings that TensorFlow's libraries print before they can be told not to."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silence, 2)
-        importlib.import_module("keras")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(silence)
-
-
-def start_task(place: Workspace, task: str, *, predictions: Path | None) -> None:
-    """Get ready to predict for a fine-tuned task where no predictions are given; one never learnt is refused first."""
-    from zooactive.workspace.finetuned import task_folder
-
-    task_folder(place, task)
-    if predictions is None:
-        start_networks()
 
 
 _warned: set[str] = set()

@@ -22,8 +22,6 @@ from zooactive.cli.console import (
     note,
     open_workspace,
     print_table,
-    progress_bar,
-    start_networks,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 ByOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--by", help="Tell the merits in bins of this column too (default: redshift and magnitude).", show_default=False
+        "--by", help="Tell the metrics in bins of this column too (default: redshift and magnitude).", show_default=False
     ),
 ]
 OutOption = Annotated[
@@ -55,64 +53,55 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Measure the model on the test galaxies, beside a model that has seen no image."""
-    place = open_workspace(
-        workspace,
-        model={"folder": model},
-        survey={"tree": tree, "catalogue": catalogue, "images": images, "id_column": id_column} | {"rule": rule},
+    found = open_workspace(workspace).evaluate(
+        model=model, tree=tree, catalogue=catalogue, images=images, id_column=id_column, rule=rule, by=by, out=out
     )
-    folder = place.folder / "evaluation" if out is None and not place.model.folder.exists() else out or place.model.folder
-    start_networks()
-    from zooactive.workspace.evaluate import evaluate_workspace, write_merits
-
-    with progress_bar("predicting the test galaxies", len(place.split_survey()[2])) as progress:
-        found = evaluate_workspace(place, by=by, progress=progress)
-    merits = found.merits
+    metrics = found.metrics
     if json:
-        print_table(merits.questions, as_json=True)
+        print_table(metrics.questions, as_json=True)
     else:
-        print_merits(merits)
-    write_merits(found, place, folder)
+        print_metrics(metrics)
     note(
-        f"{merits.galaxies} test galaxies: negative log-likelihood {merits.likelihood:.2f} nats a galaxy, against "
-        f"{merits.constant_likelihood:.2f} for the best constant concentrations ({merits.gain:+.1%})"
+        f"{metrics.galaxies} test galaxies: negative log-likelihood {metrics.likelihood:.2f} nats a galaxy, against "
+        f"{metrics.constant_likelihood:.2f} for the best constant concentrations ({metrics.gain:+.1%})"
     )
     last_line(
-        f"Written to {folder / 'evaluation.csv'}; beside it evaluation.html to look at, and evaluation.json with each "
+        f"Written to {found.file}; beside it evaluation.html to look at, and evaluation.json with each "
         "answer's precision, recall and F1, the confusion matrices, coverage and reliability. Rows of the first table count "
         "galaxies of which at least half of the volunteers were asked the question.",
         command_line("predict", workspace=workspace, model=model),
     )
 
 
-def print_merits(merits: Evaluation) -> None:
+def print_metrics(metrics: Evaluation) -> None:
     """Print what fits a narrow terminal: a row a question; of a single question also its answers and confusion matrix."""
-    questions = merits.questions.assign(**{"95%": _intervals(merits.questions, "accuracy")})
+    questions = metrics.questions.assign(**{"95%": _intervals(metrics.questions, "accuracy")})
     print_table(questions[["question", "galaxies", "accuracy", "95%", "baseline", "macro_f1", "auc"]], as_json=False)
-    if len(merits.coverage):
-        levels = {name: f"{float(name):.0%} intervals hold" for name in merits.coverage.columns[2:]}
-        print_table(merits.coverage.rename(columns={"galaxies": "galaxies asked", **levels}), as_json=False)
-        print_table(_worth(merits), as_json=False)
-    if len(merits.by_column):
-        print_table(_by_column(merits), as_json=False)
-    if len(merits.classification) != 1:
+    if len(metrics.coverage):
+        levels = {name: f"{float(name):.0%} intervals hold" for name in metrics.coverage.columns[2:]}
+        print_table(metrics.coverage.rename(columns={"galaxies": "galaxies asked", **levels}), as_json=False)
+        print_table(_worth(metrics), as_json=False)
+    if len(metrics.by_column):
+        print_table(_by_column(metrics), as_json=False)
+    if len(metrics.classification) != 1:
         return
-    answers = merits.classification[0].to_table()
+    answers = metrics.classification[0].to_table()
     answers = answers.assign(**{f"{name}_95%": _intervals(answers, name) for name in ("recall", "f1")})
     print_table(answers[["answer", "galaxies", "precision", "recall", "recall_95%", "f1", "f1_95%", "auc"]], as_json=False)
-    matrix = merits.classification[0].confusion_table()
+    matrix = metrics.classification[0].confusion_table()
     numbered = matrix.set_axis([str(i) for i in range(1, len(matrix) + 1)], axis=1)  # long names would not fit side by side
     numbered.insert(0, "volunteers \\ model", [f"{i} {name}" for i, name in enumerate(matrix.index, 1)])
     print_table(numbered, as_json=False)
 
 
-def _worth(merits: Evaluation) -> pd.DataFrame:
+def _worth(metrics: Evaluation) -> pd.DataFrame:
     """What the fractions of each question are worth in volunteers, and accuracy where volunteers agree."""
-    table = merits.worth[["question"]].copy()
-    table["as good as volunteers"] = [_people(value) for value in merits.worth["volunteers"]]
-    ends = zip(merits.worth["volunteers_low"], merits.worth["volunteers_high"], strict=True)
+    table = metrics.worth[["question"]].copy()
+    table["as good as volunteers"] = [_people(value) for value in metrics.worth["volunteers"]]
+    ends = zip(metrics.worth["volunteers_low"], metrics.worth["volunteers_high"], strict=True)
     table["95%"] = ["-" if math.isnan(low) else f"{low:.1f}-{high:.1f}" for low, high in ends]
-    table["galaxies agreed on"] = merits.confident["confident"]
-    table["accuracy there"] = merits.confident["confident_accuracy"]
+    table["galaxies agreed on"] = metrics.confident["confident"]
+    table["accuracy there"] = metrics.confident["confident_accuracy"]
     return table
 
 
@@ -120,11 +109,11 @@ def _people(number: float) -> str:
     return f"{number:.1f}" if math.isfinite(number) else "-" if math.isnan(number) else "all"
 
 
-def _by_column(merits: Evaluation) -> pd.DataFrame:
+def _by_column(metrics: Evaluation) -> pd.DataFrame:
     """The first question of the tree, in bins; the others are in the page and the JSON."""
     from zooactive.evaluation.fractions import bin_names
 
-    first = merits.by_column[merits.by_column["question"] == merits.by_column["question"].iloc[0]]
+    first = metrics.by_column[metrics.by_column["question"] == metrics.by_column["question"].iloc[0]]
     table: pd.DataFrame = first[["question", "galaxies", "accuracy", "baseline", "deviation"]].reset_index(drop=True)
     table.insert(0, "column", bin_names(first))
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,6 @@ from zooactive.cli.console import (
     ImagesOption,
     WorkspaceOption,
     last_line,
-    note,
     open_workspace,
     progress_bar,
 )
@@ -52,25 +50,19 @@ def command(
     """Write images and a manifest of the selected galaxies, for the Zooniverse's uploader, or send them there."""
     if upload and project is None:
         raise typer.BadParameter("an upload needs --project, the number of the project on the Zooniverse")
-    place = open_workspace(
-        workspace,
-        survey={"id_column": id_column},
-        pool={"catalogue": catalogue, "images": images},
-        acquire={"out": selection},
+    here = open_workspace(workspace)
+    written = here.export(
+        selection=selection,
+        catalogue=catalogue,
+        images=images,
+        id_column=id_column,
+        out=out,
+        size=size,
+        credit=credit,
+        licence=licence,
+        column=column or (),
     )
-    from zooactive.acquisition.selection_files import read_selection
-    from zooactive.foundation.writing import file_hash, write_how
-    from zooactive.labels.subjects import write_subjects
-
-    chosen = place.acquire.out
-    folder = out or place.folder / "subjects"
-    options = {"side": size, "credit": credit, "licence": licence, "columns": tuple(column or ())}
-    written = write_subjects(read_selection(chosen), place.read_pool(), folder, **options)  # type: ignore[arg-type]
-    write_how(folder, command="export", options=options | asdict(written), inputs={str(chosen): file_hash(chosen)})
-    for galaxy_id, reason in written.failures.items():
-        note(f"warning: galaxy '{galaxy_id}' is left out: {reason}")
-    if not credit:
-        note("no --credit is given; the licence of most surveys' images asks for one")
+    folder = out or here.folder / "subjects"
     names = ", ".join(manifest.name for manifest in written.manifests)
     following = "zooactive votes EXPORT.csv --wording WORDING.toml, when the votes are in"
     if not upload:
@@ -82,7 +74,7 @@ def command(
     from zooactive.labels.panoptes import upload_subjects
 
     assert project is not None
-    into = subject_set or chosen.stem
+    into = subject_set or (selection or here.settings.acquire.out).stem
     with progress_bar("uploading", written.subjects) as progress:
         sent = upload_subjects(folder, project=project, subject_set=into, progress=progress)
     last_line(f"{sent.new} subjects sent, {sent.known} were there: subject set {sent.subject_set}, '{into}'", following)

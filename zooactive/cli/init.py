@@ -13,7 +13,7 @@ from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
-    from zooactive.workspace import Workspace
+    from zooactive.workspace.settings import Settings
 
 
 def command(
@@ -38,14 +38,14 @@ def command(
     ] = None,
 ) -> None:
     """Write a commented zooactive.toml, after a look at the catalogue it names."""
-    from zooactive.workspace import Workspace
     from zooactive.workspace.sections import Pool, Survey
+    from zooactive.workspace.settings import Settings
     from zooactive.workspace.template import write_workspace
 
     be_brief()
     own_tree = str(Path(tree).resolve()) if tree.endswith(".toml") else tree
     survey = Survey(own_tree, catalogue, images, id_column=id_column, rehearsal=rehearsal)
-    galaxies = _look(Workspace(folder, survey=survey, pool=Pool(catalogue=pool)), rings)
+    galaxies = _look(Settings(folder, survey=survey, pool=Pool(catalogue=pool)), rings)
     path = write_workspace(
         folder,
         tree=_from(folder, Path(tree)) if tree.endswith(".toml") else tree,
@@ -67,15 +67,15 @@ def command(
     )
 
 
-def _look(place: Workspace, rings: Path | None) -> Catalogue:
+def _look(settings: Settings, rings: Path | None) -> Catalogue:
     """Read every table that the file will name, so that no workspace is left behind whose tables cannot be read."""
     from zooactive.catalogue import read_catalogue
 
-    galaxies = place.read_originals()
-    if place.survey.rehearsal is not None:
-        galaxies = galaxies.rehearse(place.survey.rehearsal, seed=place.survey.split_seed)
-    if place.pool.catalogue is not None:
-        place.read_pool()
+    galaxies = settings.read_originals()
+    if settings.survey.rehearsal is not None:
+        galaxies = galaxies.rehearse(settings.survey.rehearsal, seed=settings.survey.split_seed)
+    if settings.pool.catalogue is not None:
+        settings.read_pool()
     if rings is not None:
         read_catalogue(rings)
     if not any(galaxies.images):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -18,15 +17,12 @@ from zooactive.cli.console import (
     one_of,
     open_workspace,
     print_table,
-    progress_bar,
-    start_networks,
 )
 from zooactive.foundation.vocabulary import LEARNERS, STRATEGIES, Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.loop import Loop
     from zooactive.workspace import Workspace
 
 app = typer.Typer(
@@ -57,19 +53,16 @@ def ask(
     json: JsonOption = False,
 ) -> None:
     """Train on the votes so far, measure, and choose the galaxies of the next round; again, until told of, the same."""
-    place = _place(workspace, folder, learner).with_options(
-        acquire={"n": n, "votes": votes, "seed": seed}, loop={"strategy": strategy}
-    )
-    start_networks()
-    loop = _open(place)
-    selection = loop.ask()
-    here = loop.rounds[-1]
+    here = open_workspace(workspace)
+    selection = here.loop_ask(folder=folder, learner=learner, n=n, votes=votes, strategy=strategy, seed=seed)
     print_table(selection if json else selection.head(10), as_json=json)
-    _say_how_good(loop)
-    _say_when_to_stop(loop)
-    export = command_line("export", workspace=workspace, selection=here.selection)
+    history = here.loop_status(folder=folder)
+    _say_how_good(history)
+    _say_when_to_stop(here, history)
+    file = Path(selection.attrs["file"])
+    export = command_line("export", workspace=workspace, selection=file)
     tell = f"zooactive loop tell VOTES{'' if folder is None else f' --folder {folder}'}"
-    last_line(f"round {here.number}, {len(selection)} galaxies: {here.selection}", f"{export}; with their votes, {tell}")
+    last_line(f"round {selection.attrs['round']}, {len(selection)} galaxies: {file}", f"{export}; with their votes, {tell}")
 
 
 @app.command()
@@ -80,34 +73,32 @@ def tell(
     learner: LearnerOption = None,
 ) -> None:
     """Take the votes that came in, and close the round."""
-    place = _place(workspace, folder, learner)
-    start_networks()
-    loop = _open(place)
-    table = _table_of(votes, loop)
-    number, told = loop.rounds[-1].number, loop.tell(table)
+    here = open_workspace(workspace)
+    told = here.loop_tell(votes, folder=folder, learner=learner)
+    number = told["round"]
     note(f"round {number}: {told['told']} galaxies with {told['told_clicks']:.0f} votes")
     if told["strangers"]:
         note(f"warning: {told['strangers']} galaxies with votes in {votes} are neither labelled nor in the pool: left out")
     if "told_acquired" in told:
         rates = [f"{told[f'told_{arm}']:.2g} ({arm})" for arm in ("acquired", "random") if f"told_{arm}" in told]
         note(f"a vote has told {' and '.join(rates)} nats")
-    _say_when_to_stop(loop)
-    last_line(f"votes of round {number}: {loop.folder}", command_line("loop ask", workspace=workspace, folder=folder))
+    _say_when_to_stop(here, here.loop_status(folder=folder))
+    last_line(
+        f"votes of round {number}: {folder or here.settings.loop.folder}",
+        command_line("loop ask", workspace=workspace, folder=folder),
+    )
 
 
 @app.command()
 def status(workspace: WorkspaceOption = None, folder: FolderOption = None, json: JsonOption = False) -> None:
     """Show the rounds so far: what they cost, how good the model was, and what the votes told."""
-    from zooactive.foundation.errors import WorkspaceError
-    from zooactive.loop.rounds import history_of
-
-    place = _place(workspace, folder, None)
-    history = history_of(place.loop.folder)
-    if history.empty:
-        raise WorkspaceError(f"{place.loop.folder} holds no rounds; `zooactive loop ask` plays the first")
+    here = open_workspace(workspace)
+    history = here.loop_status(folder=folder)
     print_table(history if json else _short(history), as_json=json)
     number = "1 round" if len(history) == 1 else f"{len(history)} rounds"
-    last_line(f"{number}: {place.loop.folder}", command_line("loop ask", workspace=workspace, folder=folder))
+    last_line(
+        f"{number}: {folder or here.settings.loop.folder}", command_line("loop ask", workspace=workspace, folder=folder)
+    )
 
 
 @app.command()
@@ -130,62 +121,16 @@ def rehearse(
     json: JsonOption = False,
 ) -> None:
     """Compare strategies on galaxies whose votes are known: what each needs for what random choice reaches."""
-    place = _place(workspace, None, learner).with_options(acquire={"n": n})
-    start_networks()
-    from zooactive.loop import draw_votes, rehearse
-    from zooactive.workspace.loop import config_of, learner_of, survey_parts
-
-    place = replace(place, survey=replace(place.survey, rehearsal=None))
-    galaxies, test = survey_parts(place)
-    learns = learner_of(place, out, galaxies, test)
-    if drawn is not None:
-        galaxies, test = draw_votes(galaxies, volunteers=drawn), draw_votes(test, volunteers=drawn, seed=1)
     names = cast("list[Strategy]", strategy) or list(STRATEGIES)
-    with progress_bar("rounds", len(names) * seeds * rounds) as progress:
-        done = 0
-
-        def told(name: str, seed: int, number: int) -> None:
-            nonlocal done
-            done += 1
-            progress(done)
-
-        table = rehearse(
-            out,
-            learns,
-            galaxies,
-            test=test,
-            strategies=names,
-            seeds=range(seeds),
-            start=start,
-            rounds=rounds,
-            config=config_of(place),
-            progress=told,
-        )
-    _report(table, out, as_json=json)
+    found = open_workspace(workspace).loop_rehearse(
+        out=out, strategies=names, seeds=seeds, start=start, rounds=rounds, n=n, drawn=drawn, learner=learner
+    )
+    if found.efficiency is not None:
+        print_table(found.efficiency, as_json=json)
+    last_line(f"rounds.csv, efficiency.csv and curves.png: {out}", "zooactive loop ask, with the strategy that needs least")
 
 
 # Inside --------------------------------------------------------------------------------------------------------------
-
-
-def _place(workspace: Path | None, folder: Path | None, learner: str | None) -> Workspace:
-    return open_workspace(workspace, loop={"folder": folder, "learner": learner})
-
-
-def _open(place: Workspace) -> Loop:
-    from zooactive.workspace.loop import open_loop
-
-    def told(epoch: int, losses: dict[str, float]) -> None:
-        note(f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats a galaxy")
-
-    return open_loop(place, progress=told)
-
-
-def _table_of(votes: Path, loop: Loop) -> pd.DataFrame:
-    """The galaxies of a table that have votes."""
-    from zooactive.catalogue import read_catalogue
-    from zooactive.loop import vote_table
-
-    return vote_table(read_catalogue(votes, tree=loop.tree))
 
 
 def _short(history: pd.DataFrame) -> pd.DataFrame:
@@ -207,61 +152,24 @@ def _short(history: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _say_how_good(loop: Loop) -> None:
-    metrics = loop.learn()
+def _say_how_good(history: pd.DataFrame) -> None:
+    metrics = history.iloc[-1].dropna()
     for name, of in (("test", "test galaxies"), ("random", "galaxies drawn at random before")):
         if f"{name}_likelihood" in metrics:
             note(
-                f"on {metrics[f'{name}_galaxies']} {of}: {metrics[f'{name}_likelihood']:.3f} nats a galaxy, accuracy "
-                f"{metrics[f'{name}_accuracy']:.3f}; {metrics['labelled']} galaxies are labelled"
+                f"on {metrics[f'{name}_galaxies']:.0f} {of}: {metrics[f'{name}_likelihood']:.3f} nats a galaxy, accuracy "
+                f"{metrics[f'{name}_accuracy']:.3f}; {metrics['labelled']:.0f} galaxies are labelled"
             )
             return
 
 
-def _say_when_to_stop(loop: Loop) -> None:
+def _say_when_to_stop(here: Workspace, history: pd.DataFrame) -> None:
     from zooactive.loop import stops_at
 
-    stop = stops_at(loop.history(), share=loop.config.stop_share, rounds=loop.config.stop_rounds)
+    rounds = here.settings.loop
+    stop = stops_at(history, share=rounds.stop_share, rounds=rounds.stop_rounds)
     if stop is not None:
         note(
-            f"since round {stop} a click tells less than {loop.config.stop_share:.0%} of what it told in the best round: "
+            f"since round {stop} a click tells less than {rounds.stop_share:.0%} of what it told in the best round: "
             "another survey may need these volunteers more"
         )
-
-
-def _draw(table: pd.DataFrame, path: Path) -> None:
-    """Likelihood and accuracy against galaxies and against clicks."""
-    from zooactive.foundation.writing import aside
-    from zooactive.loop import learning_curves
-    from zooactive.report.plots import strategy_curves
-    from zooactive.report.plots.style import paper
-
-    figure = paper(9, 7, layout="constrained")
-    for row, merit in zip(figure.subplots(2, 2), ("test_likelihood", "test_accuracy"), strict=True):
-        for axes, cost in zip(row, ("labelled", "clicks"), strict=True):
-            strategy_curves(axes, learning_curves(table, cost=cost, merit=merit), cost=cost, merit=merit)
-    with aside(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
-
-
-def _report(table: pd.DataFrame, out: Path, *, as_json: bool) -> None:
-    """Print and draw what a rehearsal found."""
-    import pandas as pd
-
-    from zooactive.foundation.writing import aside
-    from zooactive.loop import label_efficiency
-
-    merits = {"test_likelihood": False, "test_accuracy": True}
-    if table["strategy"].nunique() > 1 and (table["strategy"] == "random").any():
-        ratios = pd.concat(
-            [
-                label_efficiency(table, cost=cost, merit=merit, larger_is_better=larger).assign(cost=cost, merit=merit)
-                for cost in ("labelled", "clicks")
-                for merit, larger in merits.items()
-            ]
-        )
-        with aside(out / "efficiency.csv") as temporary:
-            ratios.to_csv(temporary, index=False)
-        print_table(ratios, as_json=as_json)
-    _draw(table, out / "curves.png")
-    last_line(f"rounds.csv, efficiency.csv and curves.png: {out}", "zooactive loop ask, with the strategy that needs least")

@@ -17,14 +17,10 @@ from zooactive.cli.console import (
     WorkspaceOption,
     command_line,
     last_line,
-    note,
     one_of,
     open_workspace,
-    progress_bar,
-    start_networks,
 )
 from zooactive.foundation.vocabulary import DRAWS, ENGINES, KEEPS
-from zooactive.foundation.writing import make_folder
 
 if TYPE_CHECKING:
     pass
@@ -85,38 +81,27 @@ def command(
     seed: SeedOption = None,
 ) -> None:
     """Predict the posterior of every galaxy of the pool into Parquet; an interrupted run goes on."""
-    place = open_workspace(
-        workspace,
-        survey={"id_column": id_column},
-        model={"folder": model},
-        pool={
-            "catalogue": catalogue,
-            "images": images,
-            "where": where,
-            "predictions": out,
-            "draws": draws,
-            "draws_from": draws_from,
-            "batch_size": batch_size,
-            "seed": seed,
-            "keep": keep,
-            "max_failures": max_failures,
-            "engine": engine,
-            "workers": workers,
-            "address": address,
-        },
+    here = open_workspace(workspace)
+    predicted = here.predict(
+        model=model,
+        catalogue=catalogue,
+        stored=stored,
+        images=images,
+        id_column=id_column,
+        out=out,
+        draws=draws,
+        draws_from=draws_from,
+        where=where,
+        keep=keep,
+        max_failures=max_failures,
+        engine=engine,
+        workers=workers,
+        address=address,
+        batch_size=batch_size,
+        seed=seed,
     )
-    from zooactive.workspace.predict import fitted_draws, predict_pool, stored_embeddings
-
-    galaxies = stored_embeddings(place, stored) if stored is not None else place.read_pool()
-    make_folder(place.pool.predictions)
-    start_networks()
-    from zooactive.models import load_model
-
-    pool = place.pool
-    network = load_model(place.model.folder)
-    draws_from_fit = fitted_draws(place, network, progress=progress_bar)
-    predicted = predict_pool(place, galaxies, network, draws_from_fit, progress=progress_bar, tell=note)
+    pool = here.settings.pool
     last_line(
-        f"{predicted} galaxies, {pool.draws} draws by {pool.draws_from}: {pool.predictions}",
-        command_line("acquire", workspace=workspace, predictions=out, n=place.acquire.n),
+        f"{len(predicted)} galaxies, {draws or pool.draws} draws by {draws_from or pool.draws_from}: {predicted.folder}",
+        command_line("acquire", workspace=workspace, predictions=out, n=here.settings.acquire.n),
     )

@@ -16,9 +16,7 @@ from zooactive.cli.console import (
     WorkspaceOption,
     last_line,
     open_workspace,
-    start_networks,
 )
-from zooactive.foundation.writing import make_folder
 
 
 def command(
@@ -34,17 +32,13 @@ def command(
     ] = None,
 ) -> None:
     """Write one self-contained HTML page: training, merits, acquired galaxies, tasks."""
-    place = open_workspace(
-        workspace,
-        survey={"tree": tree, "catalogue": catalogue, "images": images},
-        model={"folder": model},
-        pool={"predictions": predictions},
-        acquire={"out": selection},
+    page = open_workspace(workspace).report(
+        tree=tree,
+        catalogue=catalogue,
+        images=images,
+        model=model,
+        predictions=predictions,
+        selection=selection,
+        out=out,
     )
-    target = out or place.folder / "report.html"
-    make_folder(target.parent)
-    start_networks()
-    from zooactive.workspace.report import report_workspace
-
-    page = report_workspace(place, target)
     last_line(f"The page is written: open {page}", "show the selection to volunteers, add their votes, and train again")

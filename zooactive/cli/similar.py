@@ -16,7 +16,7 @@ from zooactive.cli.console import (
     open_workspace,
     print_table,
 )
-from zooactive.cli.gallery import GalleryOption, write_list
+from zooactive.cli.gallery import GalleryOption
 
 
 def command(
@@ -29,15 +29,9 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """List the galaxies whose embeddings are most like those of the given ones, and draw them after these."""
-    place = open_workspace(workspace, pool={"predictions": predictions})
-    from zooactive.prediction import find_similar, open_predictions
-
-    table = find_similar(open_predictions(place.pool.predictions), ids, n=n)
-    target = out or place.folder / f"similar-{ids[0]}.csv"
-    captions = [f"{row.id}\n{row.similarity:.2f}" for row in table.itertuples(index=False)]
-    picture = write_list(table, captions, place, target, gallery, first=ids)
+    table = open_workspace(workspace).similar(ids, predictions=predictions, n=n, out=out, gallery=gallery)
     print_table(table if json else table.head(10), as_json=json)
     last_line(
-        f"{len(table)} galaxies: {target}, drawn in {picture}",
+        f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
         command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",
     )

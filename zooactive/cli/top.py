@@ -16,14 +16,11 @@ from zooactive.cli.console import (
     WorkspaceOption,
     command_line,
     last_line,
-    note,
     one_of,
     open_workspace,
     print_table,
-    progress_bar,
-    start_task,
 )
-from zooactive.cli.gallery import GalleryOption, write_list
+from zooactive.cli.gallery import GalleryOption
 from zooactive.foundation.vocabulary import MOST
 
 
@@ -67,30 +64,21 @@ def command(
         raise typer.BadParameter(f"the answers {argument} and {option} are asked for; give one")
     if lowest and most != "certain":
         raise typer.BadParameter(f"--lowest and --most {most} do not go together; give one")
-    answer = argument if argument is not None else option
-    place = open_workspace(
-        workspace,
-        survey={"id_column": id_column},
-        pool={"predictions": predictions, "catalogue": catalogue, "images": images},
+    table = open_workspace(workspace).top(
+        argument if argument is not None else option,
+        predictions=predictions,
+        catalogue=catalogue,
+        images=images,
+        id_column=id_column,
+        task=task,
+        n=n,
+        most=most,
+        lowest=lowest,
+        out=out,
+        gallery=gallery,
     )
-    if task is not None:
-        from zooactive.workspace.finetuned import as_task
-
-        start_task(place, task, predictions=predictions)
-        place = as_task(place, task, predictions=predictions, progress=progress_bar, tell=note)
-    from zooactive.prediction import open_predictions
-    from zooactive.prediction.top import best
-
-    stored = open_predictions(place.pool.predictions)
-    column = stored.tree.columns[0] if answer is None else stored.tree.resolve(answer)
-    table = best(stored, column, n, lowest=lowest, most=most)
-    target = out or place.folder / (f"top-{column}.csv" if most == "certain" else f"top-{column}-{most}.csv")
-    captions = [f"{row.id}\n{row.fraction:.2f} ({row.low:.2f} to {row.high:.2f})" for row in table.itertuples(index=False)]
-    if most == "informative":
-        captions = [f"{row.id}\n{row.fraction:.2f}, {row.information:.2g} nats" for row in table.itertuples(index=False)]
-    picture = write_list(table, captions, place, target, gallery)
     print_table(table if json else table.head(10), as_json=json)
     last_line(
-        f"{len(table)} galaxies: {target}, drawn in {picture}",
+        f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
         command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",
     )

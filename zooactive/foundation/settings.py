@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -59,9 +59,34 @@ def read_section(cls: type[Section], values: object, *, file: Path, table: str) 
         raise WorkspaceError(f"{where}: {error}") from error
 
 
-def _typed(value: object, hint: Any, where: str) -> Any:
+def replaced(section: Section, options: Mapping[str, Any]) -> Section:
+    """Return a dataclass of settings with some entries changed, paths also from their text.
+
+    Raises
+    ------
+    WorkspaceError
+        For a word that is not one of its entry's.
+    """
+    hints = get_type_hints(type(section))
+    changed = {name: _typed_option(name, value, hints[name]) for name, value in options.items()}
+    return replace(section, **changed)  # type: ignore[type-var]
+
+
+def _typed_option(name: str, value: Any, hint: Any) -> Any:
+    kinds, words = _kinds_and_words(hint)
+    if words and value not in words:
+        raise WorkspaceError(f"{name} = {value!r}.{did_you_mean(str(value), words)} Use one of {', '.join(words)}")
+    return Path(value) if Path in kinds and str not in kinds and isinstance(value, str) else value
+
+
+def _kinds_and_words(hint: Any) -> tuple[tuple[Any, ...], list[str]]:
+    """The types that an entry may have, and the words where it takes only some."""
     kinds = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
-    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    return kinds, [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+
+
+def _typed(value: object, hint: Any, where: str) -> Any:
+    kinds, words = _kinds_and_words(hint)
     if isinstance(value, float) and not math.isfinite(value):
         raise WorkspaceError(f"{where} = {value}; give a finite number")
     if get_origin(hint) is tuple:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from zooactive.workspace.file import find_workspace, load_workspace
-from zooactive.workspace.settings import Workspace
+from zooactive.workspace.workspace import Workspace, find_workspace, load_workspace
 
 __all__ = ["Workspace", "find_workspace", "load_workspace"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import AcquisitionError, PosteriorError
 from zooactive.foundation.writing import file_hash, make_folder
-from zooactive.workspace.finetuned import as_task, labels_of
+from zooactive.workspace.finetuned import labels_of, seen_by
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Acquire
+from zooactive.workspace.settings import Settings
 from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
@@ -19,48 +22,81 @@ if TYPE_CHECKING:
     from zooactive.acquisition.pool import VotedPool
     from zooactive.prediction import EnsemblePredictions, Predictions
     from zooactive.tree import DecisionTree
-    from zooactive.workspace.settings import Workspace
 
 
-def for_task(
-    place: Workspace,
-    task: str,
+OPTIONS: Options = {name: to for name, to in options_of("acquire", Acquire).items() if name not in ("votes", "out")} | {
+    name: f"survey.{name}" for name in ("tree", "catalogue", "id_column")
+}
+"""The number of votes and the file are a task's own where none are given."""
+
+
+def acquire(
+    settings: Settings,
     *,
-    predictions: Path | None,
-    out: Path | None,
-    votes: int | None,
+    task: str | None = None,
+    predictions: Path | None = None,
+    also: Sequence[Path] = (),
+    exclude: Path | None = None,
+    given: Path | None = None,
+    votes: int | None = None,
+    out: Path | None = None,
     progress: Bar = no_bar,
     tell: Tell = silent,
-) -> tuple[Workspace, list[str]]:
-    """Return the workspace as a task sees it, with a selection of its own, and the ids that have its labels already.
+) -> pd.DataFrame:
+    """Choose from the pool's predictions as ``[acquire]`` says, write the selection and return it.
 
     Parameters
     ----------
-    place : Workspace
-    task : str
-    predictions, out, votes
-        What was asked for in place of the task's own; a task of single labels is asked of one volunteer a galaxy.
+    settings : Settings
+    task : str, optional
+        A fine-tuned task: its model chooses, for its labels.
+    predictions : Path, optional
+        In place of the workspace's or the task's own.
+    also : sequence of Path
+        Predictions of the same galaxies by other networks, for an ensemble.
+    exclude : Path, optional
+        A table of ids never to choose; by default the labelled galaxies.
+    given : Path, optional
+        A table of votes that came in since the training: taken into account.
+    votes, out : int, Path, optional
+        In place of what ``[acquire]`` says; a task of single labels is asked of one volunteer a galaxy where no number is
+        given, and its selection has a name of its own.
     progress, tell : callable, optional
+
+    Returns
+    -------
+    DataFrame
+        As `zooactive.acquire` gives it; its ``attrs`` say where the file is.
 
     Raises
     ------
     WorkspaceError
         When the task has not been learnt yet, or its labels are not known any more.
+    AcquisitionError
+        When the selection would be written over a table that it is made from, or nobody is left to choose.
     """
-    place = as_task(place, task, predictions=predictions, progress=progress, tell=tell)
-    known = labels_of(place.model.folder)
+    if task is None and predictions is None:
+        refuse_stale(settings)
+    seen = seen_by(settings, task, predictions=predictions, progress=progress, tell=tell)
+    never = None
+    if task is not None:
+        seen, never = _for_labels(seen)
+    seen = seen.with_options(acquire={"votes": votes, "out": out})
+    return _choose(seen, also=also, exclude=exclude, never=never, given=given, tell=tell)
+
+
+def _for_labels(settings: Settings) -> tuple[Settings, list[str]]:
+    """Return the settings of a task as its labels want them, and the ids that have labels already."""
+    folder = settings.model.folder
+    known = labels_of(folder)
     single = known.tree is not None and known.tree.votes == "class"
-    choice = replace(
-        place.acquire,
-        out=out or place.folder / f"selection-{place.model.folder.name}.csv",
-        votes=1 if single and votes is None else place.acquire.votes,
-    )
-    return replace(place, acquire=choice), list(known.ids[known.labelled])
+    asked = {"out": settings.folder / f"selection-{folder.name}.csv", "votes": 1 if single else None}
+    return settings.with_options(acquire=asked), list(known.ids[known.labelled])
 
 
-def refuse_stale(place: Workspace) -> None:
+def refuse_stale(settings: Settings) -> None:
     """Raise a PosteriorError when the workspace's model has been trained anew since its predictions were made."""
-    model, predictions = place.model.folder / "model" / "model.json", place.pool.predictions
+    model, predictions = settings.model.folder / "model" / "model.json", settings.pool.predictions
     try:
         now = json.loads(model.read_text(encoding="utf-8"))["fingerprint"]
         then = json.loads((predictions / "journal.json").read_text(encoding="utf-8"))["model"]
@@ -73,51 +109,31 @@ def refuse_stale(place: Workspace) -> None:
         )
 
 
-def choose(
-    place: Workspace,
+def _choose(
+    settings: Settings,
     *,
-    also: Sequence[Path] = (),
-    exclude: Path | None = None,
-    never: list[str] | None = None,
-    given: Path | None = None,
-    tell: Tell = silent,
+    also: Sequence[Path],
+    exclude: Path | None,
+    never: list[str] | None,
+    given: Path | None,
+    tell: Tell,
 ) -> pd.DataFrame:
-    """Choose from the pool's predictions as ``[acquire]`` says, write the selection and return it.
-
-    Parameters
-    ----------
-    place : Workspace
-    also : sequence of Path
-        Predictions of the same galaxies by other networks, for an ensemble.
-    exclude : Path, optional
-        A table of ids never to choose.
-    never : list of str, optional
-        Ids never to choose where no table is given; by default the labelled galaxies.
-    given : Path, optional
-        A table of votes that came in since the training: taken into account.
-    tell : callable, optional
-
-    Raises
-    ------
-    AcquisitionError
-        When the selection would be written over a table that it is made from, or nobody is left to choose.
-    """
     from zooactive.acquisition import acquire
     from zooactive.acquisition.selection_files import write_selection
     from zooactive.prediction import open_ensemble
 
-    choice = place.acquire
+    choice = settings.acquire
     target = choice.out
-    for table in (place.survey.catalogue, place.pool.catalogue, exclude):
+    for table in (settings.survey.catalogue, settings.pool.catalogue, exclude):
         if table is not None and table.resolve() == target.resolve():
             raise AcquisitionError(
                 f"the selection would be written over {table}, a table that it is made from; give another --out"
             )
-    folders = [place.pool.predictions, *also]
+    folders = [settings.pool.predictions, *also]
     stored = open_ensemble(folders)
     make_folder(target.parent)
-    pool = stored if given is None else _given_votes(place, stored, given, tell)
-    selection = acquire(pool, choice.n, exclude=_excluded(place, exclude, stored, never, tell), config=choice)
+    pool = stored if given is None else _given_votes(settings, stored, given, tell)
+    selection = acquire(pool, choice.n, exclude=_excluded(settings, exclude, stored, never, tell), config=choice)
     write_selection(
         selection,
         target,
@@ -125,15 +141,16 @@ def choose(
         inputs={f"predictions {folder}": file_hash(folder / "journal.json") for folder in folders}
         | ({} if given is None else {f"votes {given}": file_hash(given)}),
     )
+    selection.attrs["file"] = str(target)
     return selection
 
 
-def _given_votes(place: Workspace, stored: Predictions | EnsemblePredictions, given: Path, tell: Tell) -> VotedPool:
+def _given_votes(settings: Settings, stored: Predictions | EnsemblePredictions, given: Path, tell: Tell) -> VotedPool:
     """The predictions as they are believed once the votes of a table are in."""
     from zooactive.acquisition.pool import VotedPool
     from zooactive.catalogue import read_catalogue
 
-    table = read_catalogue(given, tree=stored.tree, id_column=place.survey.id_column)
+    table = read_catalogue(given, tree=stored.tree, id_column=settings.survey.id_column)
     assert table.votes is not None
     some = table.votes.sum(1) > 0
     tell(f"votes in {given} are taken into account, for {len(stored.known(table.ids[some]))} of the pool's galaxies")
@@ -141,7 +158,7 @@ def _given_votes(place: Workspace, stored: Predictions | EnsemblePredictions, gi
 
 
 def _excluded(
-    place: Workspace,
+    settings: Settings,
     exclude: Path | None,
     stored: Predictions | EnsemblePredictions,
     labelled: list[str] | None,
@@ -153,7 +170,7 @@ def _excluded(
     if exclude is not None:
         never = set(read_catalogue(exclude).ids)
     else:
-        never = set(_labelled(place, stored.tree, tell) if labelled is None else labelled)
+        never = set(_labelled(settings, stored.tree, tell) if labelled is None else labelled)
     excluded = stored.known(never)
     if len(excluded) == len(stored) > 0:
         reason = f"are in {exclude}" if exclude is not None else "are labelled already"
@@ -164,16 +181,16 @@ def _excluded(
     return excluded
 
 
-def _labelled(place: Workspace, tree: DecisionTree, tell: Tell) -> Iterable[str]:
+def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[str]:
     """The galaxies that need no more votes: of the survey, or of the task whose questions the predictions answer."""
-    survey = place.survey
-    if survey.catalogue is not None and place.has_tree and place.survey_tree().columns == tree.columns:
-        galaxies = place.read_survey()
+    survey = settings.survey
+    if survey.catalogue is not None and settings.has_tree and settings.survey_tree().columns == tree.columns:
+        galaxies = settings.read_survey()
         return list(galaxies.ids[galaxies.labelled])
-    for name, settings in place.tasks.items():
-        task = settings.load(name)
-        if settings.labels is not None and task.load_tree().columns == tree.columns:
-            galaxies = task.read(settings.labels, images=settings.images)
+    for name, entry in settings.tasks.items():
+        task = entry.load(name)
+        if entry.labels is not None and task.load_tree().columns == tree.columns:
+            galaxies = task.read(entry.labels, images=entry.images)
             return list(galaxies.ids[galaxies.labelled])
     tell(
         f"warning: no table of galaxies with labels for tree '{tree.name}' is named, so none is left out; "

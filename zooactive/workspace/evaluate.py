@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.catalogue import Catalogue
-from zooactive.evaluation import Evaluation, evaluate
+from zooactive.evaluation import Evaluation
+from zooactive.evaluation import evaluate as evaluate_posterior
 from zooactive.evaluation.calibration import coverage
 from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceError, did_you_mean
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
 from zooactive.posterior import Posterior
 from zooactive.training.calibrate import scale_concentrations
 from zooactive.tree import DecisionTree
-from zooactive.workspace.settings import Workspace
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Survey
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Bar, no_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,16 +30,16 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
 
 USUAL = ("redshift", "z", "photo_z", "mag_r", "petromag_r", "mag")
-"""Columns in whose bins merits are told without being asked, in any case of letters."""
+"""Columns in whose bins metrics are told without being asked, in any case of letters."""
 
 
 @dataclass(frozen=True, eq=False)
-class WorkspaceMerits:
+class WorkspaceMetrics:
     """What was measured, and on what.
 
     Parameters
     ----------
-    merits : Evaluation
+    metrics : Evaluation
     posterior : Posterior
         Of the test galaxies, for the survey's own questions.
     test : Catalogue
@@ -48,27 +52,55 @@ class WorkspaceMerits:
         Coverage without the model's factors; None where it has none.
     fingerprint : str
         The model's.
+    file : Path, optional
+        The first table, once it is written; the others lie beside it.
     """
 
-    merits: Evaluation
+    metrics: Evaluation
     posterior: Posterior
     test: Catalogue
     votes: NDArray[np.float64]
     learnt_from: int
     uncalibrated: pd.DataFrame | None
     fingerprint: str
+    file: Path | None = None
 
 
-def evaluate_workspace(
-    place: Workspace, *, by: Sequence[str] | None = None, progress: Callable[[int], None] | None = None
-) -> WorkspaceMerits:
+OPTIONS: Options = options_of("survey", Survey) | {"model": "model.folder"}
+
+
+def evaluate(
+    settings: Settings,
+    *,
+    by: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    progress: Bar = no_bar,
+) -> WorkspaceMetrics:
+    """Measure the model on the test galaxies, beside a model that has seen no image, and write what was found.
+
+    It goes into the folder `out`, by default the model's, as ``evaluation.csv``, ``.json`` and ``.html``.
+    """
+    from zooactive.models.start import start_networks
+
+    own = settings.model.folder if settings.model.folder.exists() else settings.folder / "evaluation"
+    start_networks()
+    with progress("predicting the test galaxies", len(settings.split_survey()[2])) as done:
+        found = measure(settings, by=by, progress=done)
+    folder = own if out is None else Path(out)
+    write_metrics(found, settings, folder)
+    return replace(found, file=folder / "evaluation.csv")
+
+
+def measure(
+    settings: Settings, *, by: Sequence[str] | None = None, progress: Callable[[int], None] | None = None
+) -> WorkspaceMetrics:
     """Predict the test galaxies and measure the posterior.
 
     Parameters
     ----------
-    place : Workspace
+    settings : Settings
     by : sequence of str, optional
-        Columns of numbers, in bins of which the merits are told too; by default those of `USUAL` that are there.
+        Columns of numbers, in bins of which the metrics are told too; by default those of `USUAL` that are there.
     progress : callable, optional
         As of `zooactive.prediction.predict`.
 
@@ -84,21 +116,21 @@ def evaluate_workspace(
     from zooactive.models import load_model
     from zooactive.prediction import predict
 
-    learning, test = _galaxies(place)
+    learning, test = _galaxies(settings)
     assert test.tree is not None
     assert test.votes is not None
     assert learning.votes is not None
     columns = numbers_of(test, by)
-    network = load_model(place.model.folder)
+    network = load_model(settings.model.folder)
     if not set(test.tree.columns) <= set(network.tree.columns):
         raise ModelError(
-            f"the model in {place.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
+            f"the model in {settings.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
             f"'{test.tree.name}'; give --model of that tree"
         )
-    everything = predict(network, test, draws=place.pool.draws, seed=place.pool.seed, progress=progress)
+    everything = predict(network, test, draws=settings.pool.draws, seed=settings.pool.seed, progress=progress)
     posterior = for_questions(everything, test.tree)
-    return WorkspaceMerits(
-        merits=evaluate(posterior, test.votes, seen=learning.votes, columns=columns),
+    return WorkspaceMetrics(
+        metrics=evaluate_posterior(posterior, test.votes, seen=learning.votes, columns=columns),
         posterior=posterior,
         test=test,
         votes=test.votes,
@@ -108,29 +140,29 @@ def evaluate_workspace(
     )
 
 
-def write_merits(found: WorkspaceMerits, place: Workspace, folder: Path) -> None:
+def write_metrics(found: WorkspaceMetrics, settings: Settings, folder: Path) -> None:
     """Write ``evaluation.csv``, ``.json`` and ``.html`` into a folder, and how they were made beside them."""
     from zooactive.report import evaluation_findings, write_report
 
-    merits = found.merits
+    metrics = found.metrics
     make_folder(folder)
     target = folder / "evaluation.csv"
     with aside(target) as temporary:
-        merits.questions.to_csv(temporary, index=False)
-    write_json(target.with_suffix(".json"), merits.to_dict())
-    numbers = {key: value for key, value in merits.to_dict().items() if not isinstance(value, list)}
+        metrics.questions.to_csv(temporary, index=False)
+    write_json(target.with_suffix(".json"), metrics.to_dict())
+    numbers = {key: value for key, value in metrics.to_dict().items() if not isinstance(value, list)}
     write_how(target, command="evaluate", options=numbers, inputs={"model": found.fingerprint})
     write_report(
         target.with_suffix(".html"),
-        title=f"How good is {place.model.folder.name}?",
-        lead=f"Measured on {merits.galaxies:,} galaxies of {Path(found.test.source).name} that it has not learnt from.",
+        title=f"How good is {settings.model.folder.name}?",
+        lead=f"Measured on {metrics.galaxies:,} galaxies of {Path(found.test.source).name} that it has not learnt from.",
         facts=[
             ("galaxies in the training part", f"{found.learnt_from:,}"),
-            ("test galaxies", f"{merits.galaxies:,}"),
-            ("nats a galaxy", f"{merits.likelihood:.2f}"),
-            ("without images", f"{merits.constant_likelihood:.2f}"),
+            ("test galaxies", f"{metrics.galaxies:,}"),
+            ("nats a galaxy", f"{metrics.likelihood:.2f}"),
+            ("without images", f"{metrics.constant_likelihood:.2f}"),
         ],
-        findings=evaluation_findings(merits, found.posterior, found.votes, uncalibrated=found.uncalibrated),
+        findings=evaluation_findings(metrics, found.posterior, found.votes, uncalibrated=found.uncalibrated),
         how={"evaluate": how_of(target)},
     )
 
@@ -182,13 +214,13 @@ def _uncalibrated(network: GalaxyModel, everything: Posterior, test: Catalogue) 
     return coverage(for_questions(scale_concentrations(everything, 1 / network.factors), test.tree), test.votes)
 
 
-def _galaxies(place: Workspace) -> tuple[Catalogue, Catalogue]:
+def _galaxies(settings: Settings) -> tuple[Catalogue, Catalogue]:
     """The labelled galaxies that the model learnt from, and those that it never saw."""
-    learning, _, test = place.split_survey()
+    learning, _, test = settings.split_survey()
     for part, purpose in ((learning, "training"), (test, "test")):
         if not part.labelled.any():
             raise WorkspaceError(
                 f"{part.source} has no labelled galaxy in its {purpose} part ({len(part)} galaxies, split "
-                f"{', '.join(f'{share:g}' for share in place.survey.split)}); bring more votes, or change the split"
+                f"{', '.join(f'{share:g}' for share in settings.survey.split)}); bring more votes, or change the split"
             )
     return learning.take(learning.labelled), test.take(test.labelled)

@@ -16,10 +16,10 @@ from zooactive.models.saved_form import BUNDLED, IMAGENET
 from zooactive.training.config import TrainingConfig
 from zooactive.training.recipes import Recipe, load_recipe
 from zooactive.workspace.sections import FILE, Acquire, Pool, Rounds, Survey, TaskLabels
-from zooactive.workspace.settings import Workspace
+from zooactive.workspace.settings import Settings
 
 
-def find_workspace(start: str | Path | None = None) -> Workspace:
+def find_settings(start: str | Path | None = None) -> Settings:
     """Load the nearest ``zooactive.toml`` at or above a folder; without one, a workspace of defaults.
 
     Raises
@@ -30,13 +30,13 @@ def find_workspace(start: str | Path | None = None) -> Workspace:
     folder = Path(start or ".").resolve()
     for candidate in (folder, *folder.parents):
         if (candidate / FILE).is_file():
-            return load_workspace(candidate / FILE)
+            return load_settings(candidate / FILE)
     if start is not None and not folder.is_dir():
         raise WorkspaceError(f"there is no folder {folder}; `zooactive init` makes a workspace")
-    return _workspace({}, folder / FILE)
+    return _settings({}, folder / FILE)
 
 
-def load_workspace(path: str | Path) -> Workspace:
+def load_settings(path: str | Path) -> Settings:
     """Load a workspace file; relative paths in it start from its folder.
 
     Raises
@@ -49,10 +49,10 @@ def load_workspace(path: str | Path) -> Workspace:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{path} cannot be read: {error}; `zooactive init` writes another") from error
-    return parse_workspace(text, path)
+    return parse_settings(text, path)
 
 
-def parse_workspace(text: str, path: Path) -> Workspace:
+def parse_settings(text: str, path: Path) -> Settings:
     """Make a workspace from the text of its file, which lies or will lie at `path`.
 
     Raises
@@ -64,10 +64,10 @@ def parse_workspace(text: str, path: Path) -> Workspace:
         values = from_toml(text)
     except ValueError as error:
         raise WorkspaceError(f"{path} is no valid TOML: {error}; mend that line") from error
-    return _workspace(values, path)
+    return _settings(values, path)
 
 
-def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
+def _settings(values: Mapping[str, Any], path: Path) -> Settings:
     sections = {"survey": Survey, "model": Network, "training": TrainingConfig, "pool": Pool, "acquire": Acquire} | {
         "loop": Rounds
     }
@@ -90,7 +90,7 @@ def _workspace(values: Mapping[str, Any], path: Path) -> Workspace:
         loaded["model"] = replace(loaded["model"], start=str(path.parent / own_path(loaded["model"].start)))
     files = {entry: _own_file(getattr(loaded["survey"], entry), path.parent) for entry in ("tree", "rule")}
     loaded["survey"] = replace(loaded["survey"], **files)
-    return Workspace(path.parent, tasks=tasks, recipe=recipe, **loaded)
+    return Settings(path.parent, tasks=tasks, recipe=recipe, **loaded)
 
 
 def _named_recipe(values: Mapping[str, Any], path: Path) -> Recipe | None:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
     from zooactive.models import GalaxyModel
     from zooactive.prediction import Predictions
-    from zooactive.workspace.settings import Workspace
+    from zooactive.workspace.settings import Settings
 
 
-def task_folder(place: Workspace, task: str) -> Path:
+def task_folder(settings: Settings, task: str) -> Path:
     """Where a task's fine-tuned model lies.
 
     Raises
@@ -30,15 +30,24 @@ def task_folder(place: Workspace, task: str) -> Path:
     """
     from zooactive.training.finetuning.tasks import folder_name
 
-    folder = place.folder / "tasks" / folder_name(task)
+    folder = settings.folder / "tasks" / folder_name(task)
     if not (folder / "finetuned.json").is_file():
         raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune --task {task}` first")
     return folder
 
 
+def seen_by(
+    settings: Settings, task: str | None, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
+) -> Settings:
+    """Return the settings as a task sees them, or without one, with the predictions that are named in place of the own."""
+    if task is None:
+        return settings.with_options(pool={"predictions": predictions})
+    return as_task(settings, task, predictions=predictions, progress=progress, tell=tell)
+
+
 def as_task(
-    place: Workspace, task: str, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
-) -> Workspace:
+    settings: Settings, task: str, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
+) -> Settings:
     """Return the workspace with a task's model and predictions; the pool is predicted where it has not been.
 
     A task of the workspace's own frozen encoder is predicted from the embeddings that are stored already.
@@ -48,19 +57,22 @@ def as_task(
     WorkspaceError
         When the task has not been learnt yet.
     """
-    folder = task_folder(place, task)
-    out = predictions or place.folder / f"predictions-{folder.name}"
-    before = place.pool.predictions
-    place = replace(place, model=replace(place.model, folder=folder), pool=replace(place.pool, predictions=out))
+    folder = task_folder(settings, task)
+    out = predictions or settings.folder / f"predictions-{folder.name}"
+    before = settings.pool.predictions
+    settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
     if predictions is None:
-        galaxies = place.read_pool()
+        from zooactive.models.start import start_networks
+
+        start_networks()
+        galaxies = settings.read_pool()
         from zooactive.models import load_model
 
         network = load_model(folder)
         _clear_predictions_before(out, network, tell)
         known = known_embeddings(before, network, galaxies)
-        predict_pool(place, galaxies if known is None else known, network, progress=progress, tell=tell)
-    return place
+        predict_pool(settings, galaxies if known is None else known, network, progress=progress, tell=tell)
+    return settings
 
 
 def _clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:

@@ -1,22 +1,164 @@
-"""The loop of a workspace: its galaxies, its test galaxies and what learns, as ``zooactive.toml`` says."""
+"""The loop of a workspace: rounds asked for and told of, and rehearsed, as ``zooactive.toml`` says."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.surveys import join_catalogues
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.vocabulary import STRATEGIES, Strategy
+from zooactive.foundation.writing import aside
 from zooactive.loop import HeadLearner, Learner, Loop, LoopConfig, NetworkLearner
 from zooactive.models.saved_form import BUNDLED
-from zooactive.workspace.settings import Workspace
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Rounds
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
+from zooactive.workspace.told import epoch_told
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zooactive.training.run_folder import Progress
 
 
-def open_loop(place: Workspace, *, progress: Progress | None = None) -> Loop:
+OPTIONS: Options = options_of("acquire", AcquisitionConfig) | options_of("loop", Rounds) | {"n": "acquire.n"}
+_METRICS = {"test_likelihood": False, "test_accuracy": True}
+"""What a rehearsal measures, and whether more of it is better."""
+
+
+class Rehearsal(NamedTuple):
+    """What a rehearsal found."""
+
+    rounds: pd.DataFrame
+    """One row a round of each strategy and seed."""
+
+    efficiency: pd.DataFrame | None
+    """What each strategy needs for what random choice reaches; None where there is nothing to compare."""
+
+
+def ask(settings: Settings, *, tell: Tell = silent) -> pd.DataFrame:
+    """Train on the votes so far, measure, and choose the galaxies of the next round; again, until told of, the same.
+
+    The selection's ``attrs`` say the round and where its file is.
+    """
+    loop = _opened(settings, tell)
+    selection = loop.ask()
+    here = loop.rounds[-1]
+    selection.attrs |= {"round": here.number, "file": str(here.selection)}
+    return selection
+
+
+def tell_votes(settings: Settings, table: str | Path, *, tell: Tell = silent) -> dict[str, Any]:
+    """Take the votes of a table, close the round, and return its number and what the votes told."""
+    from zooactive.catalogue import read_catalogue
+    from zooactive.loop import vote_table
+
+    loop = _opened(settings, tell)
+    number = loop.rounds[-1].number
+    return {"round": number} | loop.tell(vote_table(read_catalogue(table, tree=loop.tree)))
+
+
+def status(settings: Settings) -> pd.DataFrame:
+    """One row a round: what it cost, how good the model was, and what the votes told."""
+    from zooactive.loop.rounds import history_of
+
+    history = history_of(settings.loop.folder)
+    if history.empty:
+        raise WorkspaceError(f"{settings.loop.folder} holds no rounds; `zooactive loop ask` plays the first")
+    return history
+
+
+def rehearse(
+    settings: Settings,
+    *,
+    out: str | Path = "rehearsal",
+    strategies: Sequence[Strategy] = STRATEGIES,
+    seeds: int = 5,
+    start: int = 200,
+    rounds: int = 5,
+    drawn: int | None = None,
+    progress: Bar = no_bar,
+) -> Rehearsal:
+    """Compare strategies on galaxies whose votes are known, and write and draw what each needs.
+
+    `start` galaxies are labelled at first; `drawn` draws the votes of so many volunteers by the recorded fractions.
+    """
+    from zooactive.loop import draw_votes
+    from zooactive.loop import rehearse as play
+    from zooactive.models.start import start_networks
+
+    start_networks()
+    settings = replace(settings, survey=replace(settings.survey, rehearsal=None))
+    galaxies, test = survey_parts(settings)
+    learns = learner_of(settings, Path(out), galaxies, test)
+    if drawn is not None:
+        galaxies, test = draw_votes(galaxies, volunteers=drawn), draw_votes(test, volunteers=drawn, seed=1)
+    with progress("rounds", len(strategies) * seeds * rounds) as done:
+        played = count(1)
+        table = play(
+            out,
+            learns,
+            galaxies,
+            test=test,
+            strategies=strategies,
+            seeds=range(seeds),
+            start=start,
+            rounds=rounds,
+            config=config_of(settings),
+            progress=lambda name, seed, number: done(next(played)),
+        )
+    found = Rehearsal(table, _efficiency(table))
+    if found.efficiency is not None:
+        with aside(Path(out) / "efficiency.csv") as temporary:
+            found.efficiency.to_csv(temporary, index=False)
+    _draw(table, Path(out) / "curves.png")
+    return found
+
+
+def _efficiency(table: pd.DataFrame) -> pd.DataFrame | None:
+    import pandas as pd
+
+    from zooactive.loop import label_efficiency
+
+    if table["strategy"].nunique() < 2 or not (table["strategy"] == "random").any():
+        return None
+    ratios = [
+        label_efficiency(table, cost=cost, merit=metric, larger_is_better=larger).assign(cost=cost, merit=metric)
+        for cost in ("labelled", "clicks")
+        for metric, larger in _METRICS.items()
+    ]
+    return pd.concat(ratios)
+
+
+def _draw(table: pd.DataFrame, path: Path) -> None:
+    """Likelihood and accuracy against galaxies and against clicks."""
+    from zooactive.loop import learning_curves
+    from zooactive.report.plots import strategy_curves
+    from zooactive.report.plots.style import paper
+
+    figure = paper(9, 7, layout="constrained")
+    for row, metric in zip(figure.subplots(2, 2), _METRICS, strict=True):
+        for axes, cost in zip(row, ("labelled", "clicks"), strict=True):
+            strategy_curves(axes, learning_curves(table, cost=cost, merit=metric), cost=cost, merit=metric)
+    with aside(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
+
+
+def _opened(settings: Settings, tell: Tell) -> Loop:
+    from zooactive.models.start import start_networks
+
+    start_networks()
+    return open_loop(settings, progress=lambda epoch, losses: tell(epoch_told(epoch, losses)))
+
+
+def open_loop(settings: Settings, *, progress: Progress | None = None) -> Loop:
     """Open the workspace's loop, or begin it.
 
     The galaxies are those of the survey, but for its test part, on which rounds are measured, and those of the pool's own
@@ -27,27 +169,27 @@ def open_loop(place: Workspace, *, progress: Progress | None = None) -> Loop:
     ZooactiveError
         When the workspace names no catalogue or no tree, the folder holds another loop, or an image cannot be read.
     """
-    galaxies, test = survey_parts(place)
-    if place.pool.catalogue is not None:
-        galaxies = join_catalogues(galaxies, place.read_pool())
+    galaxies, test = survey_parts(settings)
+    if settings.pool.catalogue is not None:
+        galaxies = join_catalogues(galaxies, settings.read_pool())
     return Loop(
-        place.loop.folder,
-        learner_of(place, place.loop.folder, galaxies, test, progress=progress),
+        settings.loop.folder,
+        learner_of(settings, settings.loop.folder, galaxies, test, progress=progress),
         galaxies,
         test=test if test.labelled.any() else None,
-        config=config_of(place),
+        config=config_of(settings),
     )
 
 
-def config_of(place: Workspace) -> LoopConfig:
+def config_of(settings: Settings) -> LoopConfig:
     """What ``[acquire]`` and ``[loop]`` say of rounds."""
-    rounds = place.loop
-    said = asdict(place.acquire.acquisition())
+    rounds = settings.loop
+    said = asdict(settings.acquire.acquisition())
     score = said.pop("score")
     return LoopConfig(
         **said,
         strategy=rounds.strategy or score,
-        n=place.acquire.n,
+        n=settings.acquire.n,
         warm=rounds.warm,
         judge_share=rounds.judge_share,
         stop_share=rounds.stop_share,
@@ -55,43 +197,43 @@ def config_of(place: Workspace) -> LoopConfig:
     )
 
 
-def survey_parts(place: Workspace) -> tuple[Catalogue, Catalogue]:
+def survey_parts(settings: Settings) -> tuple[Catalogue, Catalogue]:
     """The survey's galaxies that may be learnt from, and its test part.
 
     A head that looks through another network reads the original images, whatever was packed for the workspace's own.
     """
-    if place.loop.learner == "head":
-        place = replace(place, survey=replace(place.survey, shards=Path("no shards")))
-    learning, validation, test = place.split_survey()
+    if settings.loop.learner == "head":
+        settings = replace(settings, survey=replace(settings.survey, shards=Path("no shards")))
+    learning, validation, test = settings.split_survey()
     return join_catalogues(learning, validation), test
 
 
 def learner_of(
-    place: Workspace, folder: Path, galaxies: Catalogue, test: Catalogue, *, progress: Progress | None = None
+    settings: Settings, folder: Path, galaxies: Catalogue, test: Catalogue, *, progress: Progress | None = None
 ) -> Learner:
     """What ``[loop]`` says is to learn; for a head the features of all galaxies are computed, or found in the folder."""
-    tree = place.survey_tree()
-    if place.loop.learner == "network":
+    tree = settings.survey_tree()
+    if settings.loop.learner == "network":
         return NetworkLearner(
             tree,
-            place.model,
-            place.training,
-            draws=place.pool.draws,
-            draws_from=place.pool.draws_from,
-            batch_size=place.pool.batch_size,
+            settings.model,
+            settings.training,
+            draws=settings.pool.draws,
+            draws_from=settings.pool.draws_from,
+            batch_size=settings.pool.batch_size,
             progress=progress,
         )
     from zooactive.models import load_model
     from zooactive.prediction import predict
 
-    start = load_model(place.model.start or BUNDLED)
+    start = load_model(settings.model.start or BUNDLED)
     everything = join_catalogues(galaxies, test).without_votes()
     embeddings = predict(
         start,
         everything,
         out=folder / "embeddings",
         draws=1,
-        batch_size=place.pool.batch_size,
-        max_failures=place.pool.max_failures,
+        batch_size=settings.pool.batch_size,
+        max_failures=settings.pool.max_failures,
     )
-    return HeadLearner(start, tree, embeddings, draws=place.pool.draws)
+    return HeadLearner(start, tree, embeddings, draws=settings.pool.draws)

@@ -6,29 +6,66 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError, WorkspaceError
+from zooactive.foundation.writing import make_folder
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Pool
+from zooactive.workspace.settings import Settings
 from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
     from zooactive.models import GalaxyModel, LinearDraws
     from zooactive.prediction import Predictions
-    from zooactive.workspace.settings import Workspace
+
+
+OPTIONS: Options = options_of("pool", Pool) | {
+    "out": "pool.predictions",
+    "model": "model.folder",
+    "id_column": "survey.id_column",
+}
+
+
+def predict(settings: Settings, *, stored: Path | None = None, progress: Bar = no_bar, tell: Tell = silent) -> Predictions:
+    """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
+
+    Parameters
+    ----------
+    settings : Settings
+    stored : Path, optional
+        Predictions by a model with the same encoder, whose embeddings stand for the images.
+    progress, tell : callable, optional
+
+    Raises
+    ------
+    ZooactiveError
+        When galaxies, model or predictions cannot be read.
+    """
+    from zooactive.models.start import start_networks
+
+    galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, stored)
+    make_folder(settings.pool.predictions)
+    start_networks()
+    from zooactive.models import load_model
+
+    network = load_model(settings.model.folder)
+    draws_from = fitted_draws(settings, network, progress=progress)
+    return predict_pool(settings, galaxies, network, draws_from, progress=progress, tell=tell)
 
 
 def predict_pool(
-    place: Workspace,
+    settings: Settings,
     galaxies: Catalogue | Predictions,
     network: GalaxyModel,
     draws_from: LinearDraws | None = None,
     *,
     progress: Bar = no_bar,
     tell: Tell = silent,
-) -> int:
-    """Predict galaxies into the pool's folder as the workspace says, or finish that, and return how many there are.
+) -> Predictions:
+    """Predict galaxies into the pool's folder as the workspace says, or finish that.
 
     Parameters
     ----------
-    place : Workspace
+    settings : Settings
     galaxies : Catalogue or Predictions
         Of stored predictions the embeddings are taken.
     network : GalaxyModel
@@ -43,7 +80,7 @@ def predict_pool(
     """
     from zooactive.prediction import RayEngine, predict
 
-    pool = place.pool
+    pool = settings.pool
     if pool.engine == "local" and (pool.workers, pool.address) != (None, None):
         raise WorkspaceError("workers and an address are Ray's; give --engine ray with them, or leave them away")
     with progress("predicting", len(galaxies)) as done:
@@ -63,10 +100,10 @@ def predict_pool(
     failures = len(stored.failures())
     if failures:
         tell(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
-    return len(stored)
+    return stored
 
 
-def stored_embeddings(place: Workspace, folder: Path) -> Predictions:
+def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
     """Open predictions whose embeddings stand for the pool's images.
 
     Raises
@@ -76,12 +113,12 @@ def stored_embeddings(place: Workspace, folder: Path) -> Predictions:
     """
     from zooactive.prediction import open_predictions
 
-    if folder.resolve() == place.pool.predictions.resolve():
+    if folder.resolve() == settings.pool.predictions.resolve():
         raise PosteriorError(f"{folder} would be written over while it is read; give another folder with --out")
     return open_predictions(folder)
 
 
-def fitted_draws(place: Workspace, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
+def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
     """Fit the draws to the survey's galaxies, or take those that were fitted to this model before; None for dropout.
 
     Raises
@@ -92,13 +129,13 @@ def fitted_draws(place: Workspace, network: GalaxyModel, *, progress: Bar = no_b
     from zooactive.models import load_draws
     from zooactive.training.draws import fit_draws
 
-    kind, pool = place.pool.draws_from, place.pool
+    kind, pool = settings.pool.draws_from, settings.pool
     if kind == "dropout":
         return None
-    kept = place.model.folder / f"draws-{kind}-{network.fingerprint()[:8]}.npz"
+    kept = settings.model.folder / f"draws-{kind}-{network.fingerprint()[:8]}.npz"
     if kept.exists():
         return load_draws(kept)
-    learning, validation, _ = place.split_survey()
+    learning, validation, _ = settings.split_survey()
     with progress(f"fitting {kind}", int(learning.labelled.sum() + validation.labelled.sum())) as done:
         fitted = fit_draws(
             network,

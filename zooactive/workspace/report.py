@@ -12,7 +12,7 @@ from zooactive.acquisition.selection_files import read_selection
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
 from zooactive.catalogue.images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
-from zooactive.foundation.writing import how_of
+from zooactive.foundation.writing import how_of, make_folder
 from zooactive.models.saved_form import BUNDLED
 from zooactive.report import (
     Finding,
@@ -25,100 +25,117 @@ from zooactive.report import (
     tree_finding,
     write_report,
 )
-from zooactive.workspace.settings import Workspace
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Survey
+from zooactive.workspace.settings import Settings
 
 _PICTURE = Preprocessing(size=128)
 
 
-def report_workspace(place: Workspace, out: str | Path) -> Path:
+OPTIONS: Options = options_of("survey", Survey) | {
+    "model": "model.folder",
+    "predictions": "pool.predictions",
+    "selection": "acquire.out",
+}
+
+
+def report(settings: Settings, *, out: str | Path | None = None) -> Path:
     """Write one page about what a workspace holds so far: whatever has been trained, predicted, acquired and fine-tuned.
+
+    By default it is ``report.html`` in the workspace's folder.
 
     Raises
     ------
     WorkspaceError
         When the workspace holds nothing yet.
     """
+    from zooactive.models.start import start_networks
+
+    target = settings.folder / "report.html" if out is None else Path(out)
+    make_folder(target.parent)
+    start_networks()
     facts: list[tuple[str, str]] = []
     findings: list[Finding] = []
     how: dict[str, Any] = {}
     for gather in (_selection, _test_galaxies, _training, _tasks, _failures):
-        gather(place, facts, findings, how)
+        gather(settings, facts, findings, how)
     if not findings:
-        raise WorkspaceError(f"{place.folder} holds nothing to report yet; run `zooactive train` first")
-    title = f"Galaxies worth the next hour: {place.folder.name}"
+        raise WorkspaceError(f"{settings.folder} holds nothing to report yet; run `zooactive train` first")
+    title = f"Galaxies worth the next hour: {settings.folder.name}"
     lead = (
         "What the model learnt from volunteers' votes, which galaxies it asks them to look at next, and how far it can be "
         "trusted."
     )
-    return write_report(Path(out), title=title, lead=lead, facts=facts, findings=findings, how=how)
+    return write_report(target, title=title, lead=lead, facts=facts, findings=findings, how=how)
 
 
-def _selection(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     """The acquired galaxies, and one of them in full."""
     from zooactive.prediction import open_predictions
 
-    if not place.acquire.out.exists():
+    if not settings.acquire.out.exists():
         return
-    selection = read_selection(place.acquire.out)
-    stored = open_predictions(place.pool.predictions)
+    selection = read_selection(settings.acquire.out)
+    stored = open_predictions(settings.pool.predictions)
     strangers = set(selection["id"]) - set(stored.known(selection["id"]))
     if strangers:
         raise WorkspaceError(
-            f"{place.acquire.out} has {len(strangers)} galaxies that {place.pool.predictions} has not, such as "
+            f"{settings.acquire.out} has {len(strangers)} galaxies that {settings.pool.predictions} has not, such as "
             f"'{min(strangers)}'; run `zooactive acquire` again"
         )
-    pixels = _pixels(place.read_pool().select(selection["id"]))
+    pixels = _pixels(settings.read_pool().select(selection["id"]))
     facts += [
         ("galaxies in the pool", f"{len(stored):,}"),
         ("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"),
     ]
-    how["acquire"] = how_of(place.acquire.out)
-    how["predict"] = how_of(place.pool.predictions)
+    how["acquire"] = how_of(settings.acquire.out)
+    how["predict"] = how_of(settings.pool.predictions)
     findings.append(acquired_gallery(selection, pixels))
     first = str(selection["id"].iloc[0])
     posterior = next(stored.posteriors({first}))
     findings += [galaxy_finding(posterior, first, pixels), tree_finding(posterior, first)]
 
 
-def _test_galaxies(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     """What the model says of galaxies that it never saw, against the volunteers."""
-    from zooactive.workspace.evaluate import evaluate_workspace
+    from zooactive.workspace.evaluate import measure
 
-    saved = (place.model.folder / "model").is_dir() or place.model.folder == Path(BUNDLED)
-    if not saved or place.survey.catalogue is None:
+    saved = (settings.model.folder / "model").is_dir() or settings.model.folder == Path(BUNDLED)
+    if not saved or settings.survey.catalogue is None:
         return
-    learning, _, test = (part.labelled.any() for part in place.split_survey())
+    learning, _, test = (part.labelled.any() for part in settings.split_survey())
     if not (learning and test):
         return
-    found = evaluate_workspace(place)
-    merits = found.merits
+    found = measure(settings)
+    metrics = found.metrics
     facts += [
         ("galaxies in the training part", f"{found.learnt_from:,}"),
         (
             "test galaxies",
-            f"{merits.galaxies:,}: {merits.likelihood:.2f} nats a galaxy, {merits.constant_likelihood:.2f} without images",
+            f"{metrics.galaxies:,}: {metrics.likelihood:.2f} nats a galaxy, "
+            f"{metrics.constant_likelihood:.2f} without images",
         ),
     ]
-    findings += evaluation_findings(merits, found.posterior, found.votes, uncalibrated=found.uncalibrated)
+    findings += evaluation_findings(metrics, found.posterior, found.votes, uncalibrated=found.uncalibrated)
     most = int(found.votes.sum(1).argmax())  # the galaxy that was asked most questions
     galaxy, votes = str(found.test.ids[most]), found.votes[most]
     findings.append(galaxy_finding(found.posterior, galaxy, _pixels(found.test.select([galaxy])), votes))
     findings.append(tree_finding(found.posterior, galaxy, votes))
 
 
-def _training(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+def _training(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     import pandas as pd
 
-    path = place.model.folder / "history.csv"
+    path = settings.model.folder / "history.csv"
     if path.exists():
         findings.append(training_finding(pd.read_csv(path)))
-        how["train"] = how_of(place.model.folder)
+        how["train"] = how_of(settings.model.folder)
 
 
-def _tasks(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     from zooactive.training.finetuning.finetuned_model import load_finetuned
 
-    for file in sorted((place.folder / "tasks").glob("*/finetuned.json")):
+    for file in sorted((settings.folder / "tasks").glob("*/finetuned.json")):
         tuned = load_finetuned(file.parent)
         made = how_of(file.parent)
         table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
@@ -127,11 +144,11 @@ def _tasks(place: Workspace, facts: list[tuple[str, str]], findings: list[Findin
         how[f"finetune {tuned.task.name}"] = made
 
 
-def _failures(place: Workspace, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
+def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     """Images that could not be read, where there are any."""
     import pandas as pd
 
-    tables = [folder / "failures.parquet" for folder in (place.pool.predictions, place.survey.shards)]
+    tables = [folder / "failures.parquet" for folder in (settings.pool.predictions, settings.survey.shards)]
     found = [pd.read_parquet(table) for table in tables if table.exists()]
     rows = [table for table in found if len(table)]
     if rows:

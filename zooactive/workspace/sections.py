@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zooactive.acquisition.config import AcquisitionConfig
-from zooactive.foundation.errors import WorkspaceError
-from zooactive.foundation.vocabulary import LEARNERS, DrawKind, Engine, Keep, LearnerKind, Strategy
+from zooactive.foundation.vocabulary import DrawKind, Engine, Keep, LearnerKind, Strategy
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
@@ -80,10 +79,6 @@ class Rounds:
     judge_share: float = 0.2
     stop_share: float = 0.2
     stop_rounds: int = 2
-
-    def __post_init__(self) -> None:
-        if self.learner not in LEARNERS:
-            raise WorkspaceError(f"learner = '{self.learner}'; give 'network' or 'head'")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A workspace: a folder with ``zooactive.toml``, which says once what every command needs."""
+"""What ``zooactive.toml`` says, once for every job of a workspace, and the galaxies that it names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from zooactive.catalogue import Catalogue, Preprocessing, load_rule, read_catalogue
 from zooactive.catalogue.tables import tree_of_shards
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.settings import replaced
 from zooactive.foundation.writing import file_hash
 from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
@@ -21,12 +22,12 @@ from zooactive.workspace.sections import FILE, Acquire, Pool, Rounds, Survey, Ta
 
 
 @dataclass(frozen=True)
-class Workspace:
+class Settings:
     """What ``zooactive.toml`` says; paths are absolute.
 
     Examples
     --------
-    >>> Workspace(Path("/nowhere")).acquire.n
+    >>> Settings(Path("/nowhere")).acquire.n
     500
     """
 
@@ -40,16 +41,16 @@ class Workspace:
     tasks: Mapping[str, TaskLabels] = field(default_factory=dict)
     recipe: Recipe | None = None
 
-    def with_recipe(self, name: str | Path) -> Workspace:
+    def with_recipe(self, name: str | Path) -> Settings:
         """Return a workspace with the model and the training of a recipe; where the run lies stays as it was."""
         recipe = load_recipe(name)
         model = replace(recipe.network, folder=self.model.folder)
         return replace(self, model=model, training=recipe.training, recipe=recipe)
 
-    def with_options(self, **sections: Mapping[str, Any]) -> Workspace:
+    def with_options(self, **sections: Mapping[str, Any]) -> Settings:
         """Return a workspace in which the options that are not None take the place of what the file says."""
         changed = {
-            name: replace(getattr(self, name), **{key: value for key, value in options.items() if value is not None})
+            name: replaced(getattr(self, name), {key: value for key, value in options.items() if value is not None})
             for name, options in sections.items()
         }
         return replace(self, **changed)

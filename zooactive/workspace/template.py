@@ -10,7 +10,7 @@ from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.writing import aside
 from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
-from zooactive.workspace.file import parse_workspace
+from zooactive.workspace.file import parse_settings
 from zooactive.workspace.sections import FILE, Survey
 
 _TEMPLATE = """\
@@ -109,7 +109,7 @@ def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: 
     for name, (labels, task_images) in tasks.items():
         text += f"\n[tasks.{name}]\nlabels = {_quoted(labels)}\n"
         text += _entry("images", task_images, "")
-    parse_workspace(text, path)  # what cannot be read back is not written
+    parse_settings(text, path)  # what cannot be read back is not written
     with aside(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path

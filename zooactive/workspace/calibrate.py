@@ -1,0 +1,37 @@
+"""How sure the workspace's model is of vote fractions, set right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.foundation.errors import ModelError
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Survey
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Bar, no_bar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPTIONS: Options = options_of("survey", Survey) | {"model": "model.folder"}
+
+
+def calibrate(settings: Settings, *, progress: Bar = no_bar) -> pd.DataFrame:
+    """Fit a factor a question to the validation galaxies' votes, store with the model those that help, and return all."""
+    from zooactive.models.start import start_networks
+
+    validation, pool = settings.split_survey()[1], settings.pool
+    start_networks()
+    from zooactive.models import load_model
+    from zooactive.models.saved_form import BUNDLED, model_folder
+    from zooactive.training.calibrate import calibrate
+
+    if settings.model.folder.name == BUNDLED and not settings.model.folder.exists():
+        raise ModelError("the bundled encoder stays as it is; train or fine-tune a model of your own")
+    network, folder = load_model(settings.model.folder), model_folder(Path(settings.model.folder))
+    with progress("predicting the validation galaxies", int(validation.labelled.sum())) as done:
+        table = calibrate(network, validation, draws=pool.draws, seed=pool.seed, batch_size=pool.batch_size, progress=done)
+    network.save(folder)
+    table.attrs["file"] = str(folder)
+    return table

@@ -1,0 +1,59 @@
+"""A selection as a subject set that the Zooniverse takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.workspace.options import Options
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Tell, silent
+
+if TYPE_CHECKING:
+    from zooactive.labels.subjects import SubjectSet
+
+OPTIONS: Options = {name: f"pool.{name}" for name in ("catalogue", "images")} | {
+    "id_column": "survey.id_column",
+    "selection": "acquire.out",
+}
+
+
+def export(
+    settings: Settings,
+    *,
+    out: str | Path | None = None,
+    size: int | None = None,
+    credit: str = "",
+    licence: str = "",
+    column: Sequence[str] = (),
+    tell: Tell = silent,
+) -> SubjectSet:
+    """Write images and a manifest of the selected galaxies into a folder, by default ``subjects``.
+
+    `size` is in pixels a side (by default images stay as they are); `credit` and `licence` are shown to volunteers; the
+    columns of the table go along, hidden.
+    """
+    from zooactive.acquisition.selection_files import read_selection
+    from zooactive.foundation.writing import file_hash, write_how
+    from zooactive.labels.subjects import write_subjects
+
+    chosen = settings.acquire.out
+    folder = settings.folder / "subjects" if out is None else Path(out)
+    options = {"side": size, "credit": credit, "licence": licence, "columns": tuple(column)}
+    written = write_subjects(
+        read_selection(chosen),
+        settings.read_pool(),
+        folder,
+        side=size,
+        credit=credit,
+        licence=licence,
+        columns=tuple(column),
+    )
+    write_how(folder, command="export", options=options | asdict(written), inputs={str(chosen): file_hash(chosen)})
+    for galaxy_id, reason in written.failures.items():
+        tell(f"warning: galaxy '{galaxy_id}' is left out: {reason}")
+    if not credit:
+        tell("no --credit is given; the licence of most surveys' images asks for one")
+    return written

@@ -1,0 +1,144 @@
+"""The workspace's model, or the one that comes with zooactive, carried to a new question."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.foundation.errors import TrainingError, WorkspaceError
+from zooactive.foundation.writing import file_hash, make_folder, write_how
+from zooactive.training.finetuning.config import FinetuneConfig
+from zooactive.training.finetuning.tasks import Task, folder_name, load_task
+from zooactive.workspace.options import Options
+from zooactive.workspace.sections import FILE, TaskLabels
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
+
+if TYPE_CHECKING:
+    from zooactive.training.finetuning.finetuned_model import FinetunedModel
+
+OPTIONS: Options = {}
+OF_LABELS = ("images", "column", "id_column", "image_column", "volunteers")
+OF_TASK = ("crop", "image_size")
+
+
+def finetune(
+    settings: Settings,
+    labels: str | Path | None = None,
+    task: str | None = None,
+    *,
+    model: Path | None = None,
+    out: Path | None = None,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
+    **options: Any,
+) -> FinetunedModel:
+    """Learn a new question from a few hundred labels, write the result and return it.
+
+    Parameters
+    ----------
+    settings : Settings
+    labels : path, optional
+        Table of labels, in place of the workspace's.
+    task : str, optional
+        Name or file of the question; by default it has the name of the option `column`, or is "rings".
+    model : Path, optional
+        What to start from; by default the workspace's model, or else the bundled encoder.
+    out : Path, optional
+        By default ``tasks/TASK``.
+    progress, tell : callable, optional
+    **options
+        Entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers), of the question (crop,
+        image_size), and all of `FinetuneConfig`, which come before what the workspace says.
+
+    Raises
+    ------
+    WorkspaceError
+        When no labels are named.
+    TrainingError
+        For options that do not go together, or nothing to learn from.
+    """
+    from zooactive.models.start import start_networks
+
+    asked = {name: value for name, value in options.items() if value is not None}
+    name = task or asked.get("column") or "rings"
+    found = _labels(settings, name, labels, {key: asked.pop(key) for key in OF_LABELS if key in asked})
+    question = replace(found.load(name), **{key: asked.pop(key) for key in OF_TASK if key in asked})
+    config = _config(found, asked)
+    folder = out or settings.folder / "tasks" / folder_name(name)
+    make_folder(folder)
+    start_networks()
+    return _learn(_start_of(settings, model, tell), found, question, config, folder, progress)
+
+
+def _labels(settings: Settings, name: str, labels: str | Path | None, columns: dict[str, Any]) -> TaskLabels:
+    """What the workspace says about a task, options in its place; the task and its labels are known afterwards."""
+    known = settings.tasks.get(name, TaskLabels())
+    images = columns.pop("images", None) or known.images
+    labels = labels or known.labels
+    found = replace(
+        known,
+        **columns,
+        labels=None if labels is None else Path(labels).absolute(),
+        images=None if images is None else Path(images).absolute(),
+    )
+    if found.column is None:
+        load_task(known.task or name)  # an unknown task is told before anything else
+    if found.labels is None:
+        how = f"--task {name}" if found.column is None else f"--column {found.column}"
+        raise WorkspaceError(
+            f"no labels are named for the task '{name}'; give a table (`zooactive finetune labels.csv {how}`), "
+            f"or set labels under [tasks.{name}] in {settings.folder / FILE}"
+        )
+    return found
+
+
+def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
+    """The options, then what the workspace says, then the defaults."""
+    names = [entry.name for entry in fields(FinetuneConfig)]
+    said = {name: getattr(labels, name) for name in names if getattr(labels, name, None) is not None}
+    config = FinetuneConfig(**said | asked)
+    if "blocks" in asked and config.policy != "last":
+        raise TrainingError(f"--blocks is for the policy 'last', and '{config.policy}' is in use; add --policy last")
+    return config
+
+
+def _start_of(settings: Settings, model: Path | None, tell: Tell) -> Path:
+    """What to start from: a model that is named or that the workspace has trained, else what comes with zooactive."""
+    from zooactive.models.saved_form import BUNDLED
+
+    if model is not None:
+        return Path(model)
+    if settings.model.folder.exists():
+        return settings.model.folder
+    tell(f"{settings.model.folder} holds no model yet: starting from the encoder that comes with zooactive")
+    return Path(BUNDLED)
+
+
+def _learn(
+    start: Path, labels: TaskLabels, task: Task, config: FinetuneConfig, folder: Path, progress: Bar
+) -> FinetunedModel:
+    """Fine-tune, and write the result into a folder."""
+    from zooactive.models import load_model
+    from zooactive.training.finetuning.finetune import finetune
+
+    table, images = labels.labels, labels.images
+    assert table is not None
+    encoder = load_model(start)
+    second = 0 if config.free_blocks == 0 else config.unfreeze_epochs
+    first = 0 if config.policy == "all" else 1
+    fits = config.folds + 1 if config.folds else 1
+    with progress("learning the task, steps", fits * (first + second)) as done:
+        epochs = count(1)
+
+        def told(stage: str, epoch: int, losses: dict[str, float]) -> None:
+            done(next(epochs))
+
+        tuned = finetune(encoder, table, task=task, images=images, config=config, progress=told)
+    tuned.save(folder)
+    options = {"task": task.to_dict(), "labels": table, "images": images, "config": asdict(config)}
+    inputs = {"model": encoder.fingerprint(), str(table): file_hash(table)}
+    write_how(folder, command="finetune", options=options, inputs=inputs)
+    return tuned

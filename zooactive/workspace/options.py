@@ -1,0 +1,30 @@
+"""Options of a job that take the place of what ``zooactive.toml`` says, by the table and the entry that they replace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeAlias
+
+from zooactive.workspace.settings import Settings
+
+Options: TypeAlias = Mapping[str, str]
+"""From an option to ``table.entry``."""
+
+
+def options_of(table: str, section: type) -> dict[str, str]:
+    """Every entry of a table as an option of the same name."""
+    return {entry.name: f"{table}.{entry.name}" for entry in fields(section)}
+
+
+def settings_for(settings: Settings, options: Options, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+    """Put the given options that are not None into the settings, and return with these what is the job's own."""
+    tables: dict[str, dict[str, Any]] = {}
+    own = {}
+    for name, value in given.items():
+        if name not in options:
+            own[name] = value
+            continue
+        table, _, entry = options[name].partition(".")
+        tables.setdefault(table, {})[entry] = value
+    return settings.with_options(**tables), own

@@ -1,0 +1,38 @@
+"""A survey's rows and images checked, and packed at the size that its model sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Survey
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
+
+if TYPE_CHECKING:
+    from zooactive.catalogue.shards import ShardsResult
+
+OPTIONS: Options = options_of("survey", Survey) | {"out": "survey.shards", "image_size": "model.image_size"}
+
+
+def prepare(
+    settings: Settings, *, max_failures: int | None = None, progress: Bar = no_bar, tell: Tell = silent
+) -> ShardsResult:
+    """Check every row and image of the survey and pack them into Parquet shards.
+
+    `max_failures` stops it when more images than this cannot be read.
+    """
+    from zooactive.catalogue.shards import write_shards
+    from zooactive.foundation.writing import file_hash, make_folder, write_how
+
+    survey, shards = settings.read_originals(), settings.survey.shards
+    make_folder(shards)
+    with progress("packing", len(survey)) as done:
+        result = write_shards(survey, shards, settings.packed_pixels(), max_failures=max_failures, progress=done)
+    source = Path(str(settings.survey.catalogue))
+    inputs = {str(source): file_hash(source)} if source.is_file() else {}
+    write_how(shards, command="prepare", options=settings.shards_record(), inputs=inputs)
+    if len(result.failures):
+        tell(f"{len(result.failures)} images could not be read; {shards / 'failures.parquet'} names each with the reason")
+    return result

@@ -1,0 +1,110 @@
+"""One galaxy: what volunteers would say about it, and what the network sees in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.workspace.options import Options
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Tell, silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.catalogue import Catalogue
+    from zooactive.models import GalaxyModel
+    from zooactive.posterior import Posterior
+
+OPTIONS: Options = {"model": "model.folder"}
+
+
+def show(
+    settings: Settings,
+    galaxy: str,
+    *,
+    catalogue: Path | None = None,
+    images: Path | None = None,
+    maps: str | Path | None = None,
+    tell: Tell = silent,
+) -> pd.DataFrame:
+    """Say what volunteers would say about one galaxy, an id of the workspace or an image file.
+
+    `catalogue` is a table that has the id, in place of the workspace's; its images, or else the survey's, lie in `images`.
+    `maps` is a picture to draw the first filters and the galaxy's feature maps into.
+    """
+    from zooactive.models.start import start_networks
+
+    if catalogue is None:
+        settings = settings.with_options(survey={"images": images})
+    else:
+        settings = settings.with_options(pool={"catalogue": catalogue, "images": images})
+    one = _find(galaxy, settings)
+    start_networks()
+    from zooactive.models import load_model
+    from zooactive.prediction import predict
+
+    network = load_model(settings.model.folder)
+    posterior = predict(network, one, draws=settings.pool.draws, seed=settings.pool.seed)
+    known = one.votes is not None and one.votes.any() and one.tree is not None and one.tree.columns == network.tree.columns
+    table = answer_table(posterior, one.votes[0] if known and one.votes is not None else None)
+    if maps is not None:
+        _draw_maps(network, one, Path(maps))
+        tell(f"First filters and feature maps: {maps}")
+    table.attrs["draws"] = posterior.draws
+    return table
+
+
+def _find(galaxy: str, settings: Settings) -> Catalogue:
+    from zooactive.catalogue.find_images import IMAGE_SUFFIXES
+    from zooactive.catalogue.reading import single_image
+    from zooactive.foundation.errors import CatalogueError
+
+    if Path(galaxy).is_file():
+        return single_image(galaxy)
+    if Path(galaxy).suffix.lower() in IMAGE_SUFFIXES:
+        raise CatalogueError(f"there is no image file {galaxy}; check its path, or give a galaxy's id")
+    if settings.survey.catalogue is None and settings.pool.catalogue is None:
+        raise CatalogueError(
+            f"'{galaxy}' is no image file, and no catalogue is named in which it could be an id; "
+            "give a file, or --catalogue, or run this in a workspace"
+        )
+    if settings.pool.catalogue is not None:
+        pool = settings.read_pool()
+        if galaxy in set(pool.ids):
+            return pool.select([galaxy])
+    return (settings.read_survey() if settings.survey.catalogue is not None else settings.read_pool()).select([galaxy])
+
+
+def _draw_maps(network: GalaxyModel, one: Catalogue, path: Path) -> None:
+    """Draw what the network looks for, and what it finds in the one galaxy."""
+    from zooactive.foundation.writing import aside
+    from zooactive.models import feature_maps, first_filters
+    from zooactive.report.plots import network_view
+
+    pixels = one.decode(network.preprocessing)[0][0]
+    figure = network_view(first_filters(network), feature_maps(network, pixels), image=pixels, title=str(one.ids[0]))
+    with aside(path) as temporary:
+        figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
+
+
+def answer_table(posterior: Posterior, votes: object | None = None) -> pd.DataFrame:
+    """Return one galaxy's answers as rows: question, asked, answer, fraction, low, high and, where there are, votes."""
+    import numpy as np
+    import pandas as pd
+
+    tree = posterior.tree
+    mean, interval, asked = posterior.mean()[0], posterior.interval(0.9)[0], posterior.asked()[0]
+    table = pd.DataFrame(
+        {
+            "question": [tree.questions[q].name.removesuffix(tree.suffix) for q in tree.question_index],
+            "asked": asked[tree.question_index],
+            "answer": [answer for question in tree.questions for answer in question.answers],
+            "fraction": mean,
+            "low": interval[:, 0],
+            "high": interval[:, 1],
+        }
+    )
+    if votes is not None:
+        table["votes"] = np.asarray(votes)
+    return table

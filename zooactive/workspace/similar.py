@@ -1,0 +1,36 @@
+"""Galaxies that look like some others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.workspace.lists import write_list
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Pool
+from zooactive.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPTIONS: Options = options_of("pool", Pool)
+
+
+def similar(
+    settings: Settings,
+    ids: str | Sequence[str],
+    *,
+    n: int = 48,
+    out: str | Path | None = None,
+    gallery: str | Path | None = None,
+) -> pd.DataFrame:
+    """List the galaxies whose embeddings are most like those of the given ones, write the list, and draw it after these."""
+    from zooactive.prediction import find_similar, open_predictions
+
+    names = [ids] if isinstance(ids, str) else list(ids)
+    table = find_similar(open_predictions(settings.pool.predictions), names, n=n)
+    target = settings.folder / f"similar-{names[0]}.csv" if out is None else Path(out)
+    captions = [f"{row.id}\n{row.similarity:.2f}" for row in table.itertuples(index=False)]
+    write_list(table, captions, settings, target, None if gallery is None else Path(gallery), first=names)
+    return table

@@ -1,0 +1,83 @@
+"""What a training is told about in lines: what it will do, and how each epoch was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zooactive.models.config import Network
+    from zooactive.training.augmentation import Augmentation
+    from zooactive.training.config import TrainingConfig
+    from zooactive.training.recipes import Recipe
+
+
+def epoch_told(epoch: int, losses: Mapping[str, float]) -> str:
+    """Say in a line how an epoch was."""
+    return f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats a galaxy"
+
+
+def plan_of(network: Network, training: TrainingConfig, *, galaxies: int, recipe: Recipe | None = None) -> list[str]:
+    """Say in a few lines what a training will do."""
+    by = [] if recipe is None else [f"recipe {recipe.name}: {recipe.title}"]
+    return [*by, _network(network), _images(training.augmentation), _fit(network, training, galaxies), _end(training)]
+
+
+def _network(network: Network) -> str:
+    size = f"{network.backbone} at {network.image_size} px, {'colour' if network.channels == 3 else 'grey'}"
+    centre = f"the centre {network.crop:.0%} of each image" if network.crop < 1 else ""
+    several = f"predictions of views {', '.join(f'{scale:g}' for scale in network.scales)} times as wide"
+    return _list(
+        size,
+        centre,
+        several if network.scales != (1.0,) else "",
+        "each standardised" if network.standardise else "",
+        f"dropout {network.dropout:g} before the head",
+        f"starting from {network.start}" if network.start else "",
+        f"learning {', '.join(network.questions)} alone" if network.questions else "",
+    )
+
+
+def _images(how: Augmentation) -> str:
+    turns = {"none": "", "quarter": "turned by quarters", "any": "turned by any angle"}[how.rotation]
+    low, high = how.scale
+    colours = [
+        f"{name} {amount:g}" for name in ("brightness", "contrast", "saturation", "hue") if (amount := getattr(how, name))
+    ]
+    changes = _list(
+        turns,
+        "mirrored" if how.flips else "",
+        f"{low:g} to {high:g} times as wide" if low < high else "",
+        f"moved by up to {how.shift:.0%}" if how.shift else "",
+        f"changed in {', '.join(colours)}" if colours else "",
+    )
+    return f"images: {changes or 'as they are'}"
+
+
+def _fit(network: Network, training: TrainingConfig, galaxies: int) -> str:
+    falls = f"divided by 10 after {', '.join(f'{drop:.0%}' for drop in training.drops)}" if training.drops else "cosine"
+    size = min(training.batch_size, galaxies)
+    steps = f"{galaxies // size // training.accumulate} steps of {size * training.accumulate} galaxies"
+    steps += f" ({training.accumulate} batches of {size})" if training.accumulate > 1 else ""
+    return _list(
+        f"{training.loss.replace('_', '-')} loss",
+        f"{training.optimizer}, learning rate {training.learning_rate:g} ({falls})",
+        f"weight decay {training.weight_decay:g}" if training.weight_decay else "",
+        f"up to {training.epochs} epochs of {steps}",
+        network.precision,
+        f"each galaxy weighed by its label's frequency to the power of -{training.balance:g}" if training.balance else "",
+    )
+
+
+def _end(training: TrainingConfig) -> str:
+    patience = f"after {training.patience} epochs without a better validation loss"
+    return _list(
+        f"stops {patience if training.patience < training.epochs else 'after the last epoch'}",
+        f"then the head is fitted anew, up to {training.head_epochs} epochs" if training.head_epochs else "",
+        "deterministic" if training.deterministic else "",
+        f"seed {training.seed}",
+    )
+
+
+def _list(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,54 @@
+"""The galaxies surest of an answer, least sure of it, or that would tell most of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.vocabulary import Most
+from zooactive.workspace.finetuned import seen_by
+from zooactive.workspace.lists import write_list
+from zooactive.workspace.options import Options
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPTIONS: Options = {name: f"pool.{name}" for name in ("catalogue", "images")} | {"id_column": "survey.id_column"}
+
+
+def top(
+    settings: Settings,
+    answer: str | None = None,
+    *,
+    task: str | None = None,
+    predictions: Path | None = None,
+    n: int = 48,
+    most: Most = "certain",
+    lowest: bool = False,
+    out: str | Path | None = None,
+    gallery: str | Path | None = None,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
+) -> pd.DataFrame:
+    """List the galaxies of which volunteers would give an answer most often, write the list and draw it.
+
+    Of a fine-tuned task the pool's predictions are made first where they have not been.
+    """
+    from zooactive.prediction import open_predictions
+    from zooactive.prediction.top import best
+
+    if lowest and most != "certain":
+        raise WorkspaceError(f"lowest and most = '{most}' do not go together; give one")
+    settings = seen_by(settings, task, predictions=predictions, progress=progress, tell=tell)
+    stored = open_predictions(settings.pool.predictions)
+    column = stored.tree.columns[0] if answer is None else stored.tree.resolve(answer)
+    table = best(stored, column, n, lowest=lowest, most=most)
+    target = settings.folder / (f"top-{column}.csv" if most == "certain" else f"top-{column}-{most}.csv")
+    captions = [f"{row.id}\n{row.fraction:.2f} ({row.low:.2f} to {row.high:.2f})" for row in table.itertuples(index=False)]
+    if most == "informative":
+        captions = [f"{row.id}\n{row.fraction:.2f}, {row.information:.2g} nats" for row in table.itertuples(index=False)]
+    write_list(table, captions, settings, target if out is None else Path(out), None if gallery is None else Path(gallery))
+    return table

@@ -1,0 +1,68 @@
+"""The workspace's model fitted to its survey."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.writing import make_folder
+from zooactive.models.config import Network
+from zooactive.training.config import TrainingConfig
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Survey
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
+from zooactive.workspace.told import epoch_told, plan_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.catalogue import Catalogue
+
+OPTIONS: Options = (options_of("survey", Survey) | options_of("model", Network) | options_of("training", TrainingConfig)) | {
+    "run_dir": "model.folder"
+}
+
+
+def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) -> pd.DataFrame:
+    """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
+    from zooactive.models.start import start_networks
+
+    train_part, validation = _galaxies(settings, tell)
+    network, config = settings.model, settings.training
+    for line in plan_of(network, config, galaxies=int(train_part.labelled.sum()), recipe=settings.recipe):
+        tell(line)
+    make_folder(network.folder)
+    start_networks()
+    from zooactive.training.devices import on_every_device
+    from zooactive.training.train import train
+
+    assert train_part.tree is not None
+    with on_every_device(), progress("training, epochs", config.epochs) as done:
+        model = network.build(train_part.tree, seed=config.seed)
+
+        def told(epoch: int, losses: dict[str, float]) -> None:
+            tell(epoch_told(epoch, losses))
+            done(epoch)
+
+        return train(model, train_part, validation=validation, run_dir=network.folder, config=config, progress=told)
+
+
+def _galaxies(settings: Settings, tell: Tell) -> tuple[Catalogue, Catalogue | None]:
+    """The galaxies to learn from, and those that choose the best epoch where there are any."""
+    train_part, validation, test = settings.split_survey()
+    numbers = [int(part.labelled.sum()) for part in (train_part, validation, test)]
+    if numbers[0] == 0:
+        galaxies = sum(map(len, (train_part, validation, test)))
+        raise WorkspaceError(
+            f"{train_part.source} leaves no labelled galaxy to learn from: {sum(numbers)} of {galaxies} have at least "
+            f"{train_part.min_votes:g} votes on a first question; bring more votes, or lower min_votes under [survey]"
+        )
+    tell(
+        f"{numbers[0]} labelled galaxies to learn from, {numbers[1]} to choose the best epoch, {numbers[2]} kept for "
+        "`zooactive evaluate`"
+    )
+    if numbers[1]:
+        return train_part, validation
+    tell("warning: no labelled galaxy is left to choose the best epoch; the training loss will choose it")
+    return train_part, None

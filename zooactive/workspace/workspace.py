@@ -1,0 +1,200 @@
+"""A workspace for Python: each command that acts on one as a method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.workspace.file import find_settings, load_settings
+from zooactive.workspace.options import Options, settings_for
+from zooactive.workspace.sections import FILE
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.telling import Bar, Tell, no_bar, silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.catalogue.shards import ShardsResult
+    from zooactive.labels.subjects import SubjectSet
+    from zooactive.prediction import Predictions
+    from zooactive.training.finetuning.finetuned_model import FinetunedModel
+    from zooactive.workspace.evaluate import WorkspaceMetrics
+    from zooactive.workspace.loop import Rehearsal
+
+
+class Workspace:
+    """A folder with ``zooactive.toml``.
+
+    Its methods do what the commands of the same names do, and write the same files. Their options are those of the commands
+    and the entries of the tables that the job reads, and take the place of what the file says; ``zooactive acquire --help``
+    lists the most used ones of ``workspace.acquire()``.
+
+    Parameters
+    ----------
+    settings : Settings
+        What the file says.
+    progress, tell : callable, optional
+        Told how far the work is, and lines for people; by default nobody is.
+
+    Examples
+    --------
+    >>> import zooactive as za
+    >>> workspace = za.load_workspace("survey")  # doctest: +SKIP
+    >>> selection = workspace.acquire(n=500, votes=20)  # doctest: +SKIP
+    """
+
+    def __init__(self, settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) -> None:
+        self.settings, self._progress, self._tell = settings, progress, tell
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.settings.folder)!r})"
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies."""
+        return self.settings.folder
+
+    def _with(self, options: Options, given: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
+        return settings_for(self.settings, options, given)
+
+    def prepare(self, **options: Any) -> ShardsResult:
+        """Check every row and image of the survey and pack them into Parquet shards."""
+        from zooactive.workspace.prepare import OPTIONS, prepare
+
+        settings, own = self._with(OPTIONS, options)
+        return prepare(settings, progress=self._progress, tell=self._tell, **own)
+
+    def train(self, *, recipe: str | Path | None = None, **options: Any) -> pd.DataFrame:
+        """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
+        from zooactive.workspace.train import OPTIONS, train
+
+        before = self.settings if recipe is None else self.settings.with_recipe(recipe)
+        settings, own = settings_for(before, OPTIONS, options)
+        return train(settings, progress=self._progress, tell=self._tell, **own)
+
+    def calibrate(self, **options: Any) -> pd.DataFrame:
+        """Set right how sure the model is of vote fractions, and return one row a question."""
+        from zooactive.workspace.calibrate import OPTIONS, calibrate
+
+        settings, own = self._with(OPTIONS, options)
+        return calibrate(settings, progress=self._progress, **own)
+
+    def predict(self, **options: Any) -> Predictions:
+        """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted."""
+        from zooactive.workspace.predict import OPTIONS, predict
+
+        settings, own = self._with(OPTIONS, options)
+        return predict(settings, progress=self._progress, tell=self._tell, **own)
+
+    def evaluate(self, **options: Any) -> WorkspaceMetrics:
+        """Measure the model on galaxies that it never saw."""
+        from zooactive.workspace.evaluate import OPTIONS, evaluate
+
+        settings, own = self._with(OPTIONS, options)
+        return evaluate(settings, progress=self._progress, **own)
+
+    def acquire(self, **options: Any) -> pd.DataFrame:
+        """Choose the galaxies whose votes would tell most."""
+        from zooactive.workspace.acquire import OPTIONS, acquire
+
+        settings, own = self._with(OPTIONS, options)
+        return acquire(settings, progress=self._progress, tell=self._tell, **own)
+
+    def finetune(self, labels: str | Path | None = None, task: str | None = None, **options: Any) -> FinetunedModel:
+        """Learn a new question from a few hundred labels."""
+        from zooactive.workspace.finetune import OPTIONS, finetune
+
+        settings, own = self._with(OPTIONS, options)
+        return finetune(settings, labels, task, progress=self._progress, tell=self._tell, **own)
+
+    def top(self, answer: str | None = None, **options: Any) -> pd.DataFrame:
+        """List the galaxies of which volunteers would give an answer most often, and draw them."""
+        from zooactive.workspace.top import OPTIONS, top
+
+        settings, own = self._with(OPTIONS, options)
+        return top(settings, answer, progress=self._progress, tell=self._tell, **own)
+
+    def similar(self, ids: str | list[str], **options: Any) -> pd.DataFrame:
+        """List the galaxies that look most like the given ones, and draw them."""
+        from zooactive.workspace.similar import OPTIONS, similar
+
+        settings, own = self._with(OPTIONS, options)
+        return similar(settings, ids, **own)
+
+    def show(self, galaxy: str, **options: Any) -> pd.DataFrame:
+        """Say what volunteers would say about one galaxy, an id of the workspace or an image file: one row an answer."""
+        from zooactive.workspace.show import OPTIONS, show
+
+        settings, own = self._with(OPTIONS, options)
+        return show(settings, galaxy, tell=self._tell, **own)
+
+    def report(self, **options: Any) -> Path:
+        """Write one page about everything that the workspace holds."""
+        from zooactive.workspace.report import OPTIONS, report
+
+        settings, own = self._with(OPTIONS, options)
+        return report(settings, **own)
+
+    def export(self, **options: Any) -> SubjectSet:
+        """Write images and a manifest of the selected galaxies, for the Zooniverse."""
+        from zooactive.workspace.export import OPTIONS, export
+
+        settings, own = self._with(OPTIONS, options)
+        return export(settings, tell=self._tell, **own)
+
+    def loop_ask(self, **options: Any) -> pd.DataFrame:
+        """Train on the votes so far, measure, and choose the galaxies of the next round."""
+        from zooactive.workspace.loop import OPTIONS, ask
+
+        settings, own = self._with(OPTIONS, options)
+        return ask(settings, tell=self._tell, **own)
+
+    def loop_tell(self, votes: str | Path, **options: Any) -> dict[str, Any]:
+        """Take the votes of a round, and close it."""
+        from zooactive.workspace.loop import OPTIONS, tell_votes
+
+        settings, own = self._with(OPTIONS, options)
+        return tell_votes(settings, votes, tell=self._tell, **own)
+
+    def loop_status(self, **options: Any) -> pd.DataFrame:
+        """One row a round so far."""
+        from zooactive.workspace.loop import OPTIONS, status
+
+        settings, own = self._with(OPTIONS, options)
+        return status(settings, **own)
+
+    def loop_rehearse(self, **options: Any) -> Rehearsal:
+        """Compare strategies on galaxies whose votes are known."""
+        from zooactive.workspace.loop import OPTIONS, rehearse
+
+        settings, own = self._with(OPTIONS, options)
+        return rehearse(settings, progress=self._progress, **own)
+
+
+def find_workspace(start: str | Path | None = None, *, progress: Bar = no_bar, tell: Tell = silent) -> Workspace:
+    """Load the nearest ``zooactive.toml`` at or above a folder; without one, a workspace of defaults.
+
+    Raises
+    ------
+    WorkspaceError
+        When the file is no TOML, or has unknown or ill-typed entries.
+    """
+    return Workspace(find_settings(start), progress=progress, tell=tell)
+
+
+def load_workspace(path: str | Path, *, progress: Bar = no_bar, tell: Tell = silent) -> Workspace:
+    """Load a workspace: a folder with ``zooactive.toml``, or that file.
+
+    Parameters
+    ----------
+    path : path
+    progress, tell : callable, optional
+        See `Workspace`.
+
+    Raises
+    ------
+    WorkspaceError
+        When the file is missing or no TOML, or has unknown or ill-typed entries.
+    """
+    path = Path(path)
+    return Workspace(load_settings(path / FILE if path.is_dir() else path), progress=progress, tell=tell)
