@@ -13,8 +13,8 @@ import pytest
 from zooactive.models.backbones import register
 from zooactive.models.backbones.resnet26 import resnet26
 
-STAGES = 3
-"""EfficientNet's stages in a small network: no expansion, a stride of 2, filters of 5 x 5."""
+REPEATS = 1, 2, 1
+"""Blocks of each stage of a small EfficientNet: without expansion, with a stride of 2, with filters of 5 x 5."""
 
 
 @contextmanager
@@ -24,9 +24,8 @@ def reduced_networks() -> Iterator[None]:
 
     from zooactive.models.backbones import efficientnet_lite0
 
-    repeats = 1, 2, 1
-    of_keras = [{**stage, "repeats": n} for stage, n in zip(efficientnet.DEFAULT_BLOCKS_ARGS, repeats, strict=False)]
-    of_lite0 = [(n, *stage[1:]) for stage, n in zip(efficientnet_lite0._STAGES, repeats, strict=False)]
+    of_keras = [{**stage, "repeats": n} for stage, n in zip(efficientnet.DEFAULT_BLOCKS_ARGS, REPEATS, strict=False)]
+    of_lite0 = [(n, *stage[1:]) for stage, n in zip(efficientnet_lite0._STAGES, REPEATS, strict=False)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(efficientnet, "DEFAULT_BLOCKS_ARGS", of_keras)
         patch.setattr(efficientnet_lite0, "_STAGES", of_lite0)
