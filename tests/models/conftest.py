@@ -11,8 +11,8 @@ from networks import plain_weights, reduced_networks
 
 @pytest.fixture
 def reduced() -> Iterator[None]:
-    """Let a test build small networks under the names of large ones."""
-    with reduced_networks():
+    """Let a test build small networks, of weights that do not matter, under the names of large ones."""
+    with reduced_networks(), plain_weights():
         yield
 
 
