@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from networks import plain_weights, reduced_networks
 
+from zooactive.models import build_encoder
+
 
 @pytest.fixture
 def reduced() -> Iterator[None]:
@@ -19,7 +21,5 @@ def reduced() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def efficientnet_b0() -> Any:
     """The whole of EfficientNet-B0, for images of 32 pixels; tests leave it as it is."""
-    from zooactive.models import build_encoder
-
     with plain_weights():
         return build_encoder("efficientnet_b0", 32)

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keras.initializers import VarianceScaling
+from keras.src.applications import efficientnet
 
-from zooactive.models.backbones import register
+from zooactive.models.backbones import efficientnet_lite0, register
 from zooactive.models.backbones.resnet26 import resnet26
 
 REPEATS = 1, 2, 1
@@ -20,10 +22,6 @@ REPEATS = 1, 2, 1
 @contextmanager
 def reduced_networks() -> Iterator[None]:
     """Build EfficientNets of their first blocks and a narrow ResNet-26, under the names of the large ones."""
-    from keras.src.applications import efficientnet
-
-    from zooactive.models.backbones import efficientnet_lite0
-
     of_keras = [{**stage, "repeats": n} for stage, n in zip(efficientnet.DEFAULT_BLOCKS_ARGS, REPEATS, strict=False)]
     of_lite0 = [(n, *stage[1:]) for stage, n in zip(efficientnet_lite0._STAGES, REPEATS, strict=False)]
     with pytest.MonkeyPatch.context() as patch:
@@ -36,8 +34,6 @@ def reduced_networks() -> Iterator[None]:
 @contextmanager
 def plain_weights() -> Iterator[None]:
     """Fill fresh kernels with the same few thousand numbers again and again: drawing millions of them takes seconds."""
-    from keras.initializers import VarianceScaling
-
     few = np.random.default_rng(0).normal(size=9973).astype(np.float32)
 
     def fill(self: Any, shape: tuple[int, ...], dtype: str | None = None) -> np.ndarray:
