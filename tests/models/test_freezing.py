@@ -6,17 +6,17 @@ import pytest
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models import build_encoder
+from zooactive.models.backbones.resnet26 import resnet26
 from zooactive.models.freezing import encoder_blocks, free_everything, free_last_blocks, layer_rates
 from zooactive.training.optimiser import AdamWByLayer
 
 
-def test_every_weight_that_can_learn_is_in_one_block():
-    for name, blocks in (
-        ("efficientnet_b0", ["stem", *(f"block{i}" for i in range(1, 8)), "top"]),
-        ("resnet26", ["stem", "conv2", "conv3", "conv4", "conv5", "last"]),
-        ("small_cnn", [f"stage{i}" for i in range(1, 5)]),
+def test_every_weight_that_can_learn_is_in_one_block(efficientnet_b0):
+    for encoder, blocks in (
+        (efficientnet_b0, ["stem", *(f"block{i}" for i in range(1, 8)), "top"]),
+        (resnet26(32, width=1 / 16), ["stem", "conv2", "conv3", "conv4", "conv5", "last"]),
+        (build_encoder("small_cnn", 32), [f"stage{i}" for i in range(1, 5)]),
     ):
-        encoder = build_encoder(name, 32)
         found = encoder_blocks(encoder)
         assert list(found) == blocks
         inside = {weight.path for layers in found.values() for layer in layers for weight in layer.trainable_weights}

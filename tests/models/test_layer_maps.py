@@ -26,6 +26,7 @@ def convolved(image: np.ndarray, filters: np.ndarray) -> np.ndarray:
     return np.einsum("yxijc,fijc->fyx", np.array(windows), filters)
 
 
+@pytest.mark.usefixtures("reduced")
 @pytest.mark.parametrize("backbone", BUILT_IN)
 def test_the_maps_are_the_first_convolutions_and_the_last_at_each_smaller_size(backbone):
     model = GalaxyModel("rings", backbone=backbone, image_size=32)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from networks import REPEATS, plain_weights, reduced_networks
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, load_published, start_from_published
@@ -22,13 +24,15 @@ SIZE = 32
 
 # Tan & Le 2019, table 1: expansion, kernel, filters, layers of the seven stages; the stem has 32 filters, the top 1280.
 STAGES = ((1, 3, 16, 1), (6, 3, 24, 2), (6, 5, 40, 2), (6, 3, 80, 3), (6, 5, 112, 3), (6, 5, 192, 4), (6, 3, 320, 1))
+FIRST_STAGES = tuple((*stage[:3], repeats) for stage, repeats in zip(STAGES, REPEATS, strict=False))
 
 
-def timms_shapes(channels: int = 3) -> dict[str, tuple[int, ...]]:
+def timms_shapes(channels: int, stages) -> dict[str, tuple[int, ...]]:
     """The names and shapes of timm's efficientnet_b0, which ``tests/published`` gets from timm itself."""
-    shapes: dict[str, tuple[int, ...]] = {"conv_stem.weight": (32, channels, 3, 3), "conv_head.weight": (1280, 320, 1, 1)}
+    top = 1280, stages[-1][2], 1, 1
+    shapes: dict[str, tuple[int, ...]] = {"conv_stem.weight": (32, channels, 3, 3), "conv_head.weight": top}
     norms, before = {"bn1": 32, "bn2": 1280}, 32
-    for stage, (expansion, kernel, filters, layers) in enumerate(STAGES):
+    for stage, (expansion, kernel, filters, layers) in enumerate(stages):
         for unit in range(layers):
             block, wide = f"blocks.{stage}.{unit}", before * expansion
             ends = ["conv_dw", "conv_pw"] if expansion == 1 else ["conv_pw", "conv_dw", "conv_pwl"]
@@ -48,9 +52,10 @@ def timms_shapes(channels: int = 3) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def checkpoint(channels: int = 3) -> dict[str, np.ndarray]:
+def checkpoint(channels: int = 3, stages=FIRST_STAGES) -> dict[str, np.ndarray]:
+    """Random weights, of a network of the first stages or of all."""
     rng = np.random.default_rng(1)
-    return {key: rng.uniform(0.1, 1, shape).astype(np.float32) for key, shape in timms_shapes(channels).items()}
+    return {key: rng.uniform(0.1, 1, shape).astype(np.float32) for key, shape in timms_shapes(channels, stages).items()}
 
 
 def numpy_of(weight) -> np.ndarray:
@@ -59,7 +64,9 @@ def numpy_of(weight) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def model() -> GalaxyModel:
-    return GalaxyModel("rings", backbone="efficientnet_b0_timm", image_size=SIZE)
+    """A small network, which no test changes."""
+    with reduced_networks():
+        return GalaxyModel("rings", backbone="efficientnet_b0_timm", image_size=SIZE)
 
 
 @pytest.fixture
@@ -78,10 +85,11 @@ def write(tmp_path):
 
 
 def test_every_weight_of_a_checkpoint_comes_to_its_place_whatever_the_prefix_and_the_head(write):
-    arrays = checkpoint()
+    arrays = checkpoint(stages=STAGES)
     surplus = {"encoder.bn1.num_batches_tracked": np.array(7), "encoder.classifier.weight": np.zeros((5, 1280), np.float32)}
     path = write({f"encoder.{key}": array for key, array in arrays.items()} | surplus | {"head.1.bias": np.zeros(5)})
-    encoder = load_published(path, "rings", image_size=SIZE).encoder
+    with plain_weights():
+        encoder = load_published(path, "rings", image_size=SIZE).encoder
     layer = encoder.get_layer
     for found, expected in (
         (layer("stem_conv").kernel, arrays["conv_stem.weight"].transpose(2, 3, 1, 0)),
@@ -106,6 +114,7 @@ def test_every_weight_of_a_checkpoint_comes_to_its_place_whatever_the_prefix_and
     )
 
 
+@pytest.mark.usefixtures("reduced")
 def test_a_grey_checkpoint_in_half_precision_gives_a_grey_model(write):
     half = {key: array.astype(np.float16) for key, array in checkpoint(1).items()}
     model = load_published(write(half), "rings", image_size=SIZE)
@@ -121,10 +130,10 @@ def without(arrays, key):
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda a: without(a, "blocks.3.1.bn2.running_var"), r"'blocks\.3\.1\.bn2\.running_var' is missing from"),
+        (lambda a: without(a, "blocks.1.1.bn2.running_var"), r"'blocks\.1\.1\.bn2\.running_var' is missing from"),
         (lambda a: a | {"blocks.0.1.conv_dw.weight": a["bn1.bias"]}, r"holds 'blocks\.0\.1\.conv_dw\.weight', which no net"),
         (lambda a: a | {"bn2.bias": a["bn1.bias"]}, r"'bn2\.bias' has shape \(32,\) in place of \(1280,\)"),
-        (lambda a: a | {"conv_head.weight": a["conv_head.weight"][..., 0]}, r"shape \(1280, 320, 1\) in place of"),
+        (lambda a: a | {"conv_head.weight": a["conv_head.weight"][..., 0]}, r"shape \(1280, 40, 1\) in place of"),
         (lambda a: a | {"conv_stem.weight": a["conv_stem.weight"][:, :1]}, r"\(32, 3, 3, 3\); set channels = 1$"),
         (lambda a: a | {"conv_stem.weight": a["conv_stem.weight"][:, :2]}, r"shape \(32, 2, 3, 3\); .* is colour"),
         (
@@ -171,12 +180,14 @@ def test_without_safetensors_the_extra_is_named(monkeypatch, write):
         load_published(path, "rings")
 
 
+@pytest.mark.usefixtures("reduced")
 def test_pixels_that_are_standardised_are_refused():
     network = Network(backbone="efficientnet_b0_timm", image_size=SIZE, standardise=True, start="zoobot.safetensors")
     with pytest.raises(ModelError, match="set standardise = false"):
         network.build(load_tree("rings"))
 
 
+@pytest.mark.usefixtures("reduced")
 def test_a_network_starts_from_a_checkpoint_with_the_backbone_that_it_needs(write):
     arrays, tree = checkpoint(), load_tree("rings")
     path = str(write(arrays))
@@ -195,9 +206,22 @@ def keras_gets(monkeypatch, get_file) -> None:
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
 
 
-@pytest.fixture(scope="module")
-def imagenet_file(tmp_path_factory):
-    """Random weights in the form of Keras' published file, which holds the deviation of the pixels as their variance."""
+@pytest.fixture
+def kerass_network(monkeypatch, tmp_path):
+    """Return a function () -> Keras' network for ImageNet, of random weights in place of those that it downloads."""
+
+    def build():
+        write_in_kerass_form(tmp_path / "efficientnetb0_notop.h5")
+        keras_gets(monkeypatch, lambda *_, **__: str(tmp_path / "efficientnetb0_notop.h5"))
+        return keras.applications.EfficientNetB0(
+            include_top=False, weights="imagenet", pooling="avg", input_shape=(SIZE, SIZE, 3)
+        )
+
+    return build
+
+
+def write_in_kerass_form(path: Path) -> None:
+    """Write random weights as in Keras' published file, which holds the deviation of the pixels as their variance."""
     network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
     rng = np.random.default_rng(2)
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -216,28 +240,30 @@ def imagenet_file(tmp_path_factory):
         gamma, beta, mean, variance = norm.get_weights()
         variance = (variance + mean**2) * rng.uniform(0.7, 1.4, len(mean))
         norm.set_weights([gamma, beta, mean * rng.uniform(0, 1, len(mean)), variance])
-    path = tmp_path_factory.mktemp("keras") / "efficientnetb0_notop.h5"
     network.save(path)
-    return path
 
 
-def test_imagenets_weights_give_the_features_of_kerass_network(monkeypatch, imagenet_file):
-    keras_gets(monkeypatch, lambda *_, **__: str(imagenet_file))
-    theirs = keras.applications.EfficientNetB0(
-        include_top=False, weights="imagenet", pooling="avg", input_shape=(SIZE, SIZE, 3)
-    )
-    tree, pixels = load_tree("rings"), np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
+def test_imagenets_weights_give_the_features_of_kerass_network(kerass_network):
+    pixels = np.random.default_rng(0).random((3, SIZE, SIZE, 3), np.float32)
     network = Network(backbone="efficientnet_b0_imagenet", image_size=SIZE, start="imagenet")
-    expected = np.asarray(theirs(255 * pixels))
+    with plain_weights():
+        expected = np.asarray(kerass_network()(255 * pixels))
+        encoder = network.build(load_tree("rings")).encoder
     assert 0.1 < expected.std() < 10
-    np.testing.assert_allclose(np.asarray(network.build(tree).encoder(pixels)), expected, rtol=0, atol=1e-3)
-    grey = pixels[..., :1]
-    model = load_published("imagenet", tree, image_size=SIZE, channels=1)
-    expected = np.asarray(theirs(255 * np.repeat(grey, 3, axis=-1)))
+    np.testing.assert_allclose(np.asarray(encoder(pixels)), expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.usefixtures("reduced")
+def test_a_grey_image_has_the_features_that_it_has_in_all_three_channels(kerass_network):
+    grey = np.random.default_rng(0).random((3, SIZE, SIZE, 1), np.float32)
+    expected = np.asarray(kerass_network()(255 * np.repeat(grey, 3, axis=-1)))
+    assert 0.1 < expected.std() < 10
+    model = load_published("imagenet", "rings", image_size=SIZE, channels=1)
     np.testing.assert_allclose(np.asarray(model.encoder(grey)), expected, rtol=0, atol=1e-3)
 
 
-def test_weights_for_other_pixels_than_imagenets_are_refused(monkeypatch, imagenet_file, tmp_path):
+@pytest.mark.usefixtures("reduced")
+def test_weights_for_other_pixels_than_imagenets_are_refused(monkeypatch, tmp_path):
     network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
     network.save(tmp_path / "other.h5")
     keras_gets(monkeypatch, lambda *_, **__: str(tmp_path / "other.h5"))
@@ -245,6 +271,7 @@ def test_weights_for_other_pixels_than_imagenets_are_refused(monkeypatch, imagen
         load_published("imagenet", "rings", image_size=SIZE)
 
 
+@pytest.mark.usefixtures("reduced")
 def test_a_download_that_fails_is_told_in_one_sentence(monkeypatch):
     def fail(*_, **__):
         raise Exception("URL fetch failure on https://storage:\nNone -- [Errno -2] Name or service not known")
@@ -255,19 +282,21 @@ def test_a_download_that_fails_is_told_in_one_sentence(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_without_excitation_is_lite0_and_every_weight_of_it_is_taken(write):
-    arrays = {key: value for key, value in checkpoint().items() if ".se." not in key}
-    model = load_published(write(arrays), "rings", image_size=SIZE)
-    assert model.backbone == "efficientnet_lite0"
+def test_a_file_without_excitation_is_lite0_and_every_weight_of_it_is_taken(model, write):
+    arrays = {key: value for key, value in checkpoint(stages=STAGES).items() if ".se." not in key}
+    path = write(arrays)
+    with plain_weights():
+        lite0 = load_published(path, "rings", image_size=SIZE)
+    assert lite0.backbone == "efficientnet_lite0"
     taken = {
-        timm_name(layer.name, weight.name): weight for layer in nested_layers(model.encoder) for weight in layer.weights
+        timm_name(layer.name, weight.name): weight for layer in nested_layers(lite0.encoder) for weight in layer.weights
     }
     assert set(taken) == set(arrays)
-    assert model.encoder.count_params() == sum(array.size for array in arrays.values()) == 3_413_024
+    assert lite0.encoder.count_params() == sum(array.size for array in arrays.values()) == 3_413_024
     assert (numpy_of(taken["conv_stem.weight"]).transpose(3, 2, 0, 1) == arrays["conv_stem.weight"]).all()
     assert (
         numpy_of(taken["blocks.5.0.conv_dw.weight"])[:, :, :, 0].transpose(2, 0, 1)
         == arrays["blocks.5.0.conv_dw.weight"][:, 0]
     ).all()
     with pytest.raises(ModelError, match="set backbone = 'efficientnet_lite0'"):
-        start_from_published(GalaxyModel("rings", backbone="efficientnet_b0_timm", image_size=SIZE), write(arrays))
+        start_from_published(model, path)

@@ -7,6 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from networks import plain_weights, reduced_networks
 
 from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.images import decode
@@ -42,8 +43,9 @@ def number_of(weights) -> int:
 
 @pytest.fixture(scope="module", params=BACKBONES)
 def model(request) -> GalaxyModel:
-    """A model of each backbone, built once, of seed 0; tests move no weights but the statistics of its batch norms."""
-    return GalaxyModel("rings", backbone=request.param, image_size=SIZE)
+    """A model of each backbone, small, built once, of seed 0; tests move only the statistics of its batch norms."""
+    with reduced_networks():
+        return GalaxyModel("rings", backbone=request.param, image_size=SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,7 @@ def test_features_are_float32_and_one_row_a_galaxy(encoder):
     assert np.isfinite(numpy_of(features)).all()
 
 
+@pytest.mark.usefixtures("reduced")
 def test_another_size_and_grey_images_work_with_as_many_features(encoder):
     built = build_encoder(encoder.name, 48, 1)
     assert built.input.shape == (None, 48, 48, 1)
@@ -99,6 +102,7 @@ def test_the_first_batch_norm_sees_real_galaxies_well_above_its_epsilon(encoder,
     assert variance_at_the_first_batch_norm(encoder, images) > 10
 
 
+@pytest.mark.usefixtures("reduced")
 def test_half_precision_inside_gives_float32_outside(model):
     half = GalaxyModel("rings", backbone=model.backbone, image_size=SIZE, precision="mixed_float16")
     assert any(layer.compute_dtype == "float16" for layer in half.encoder.layers)
@@ -108,6 +112,7 @@ def test_half_precision_inside_gives_float32_outside(model):
     assert kept == {"float32"}
 
 
+@pytest.mark.usefixtures("reduced")
 def test_a_saved_model_gives_the_same_concentrations_bit_for_bit(model, tmp_path):
     model.network(galaxies(4), training=True)  # so that the statistics are not those of a fresh model
     model.save(tmp_path)
@@ -119,16 +124,17 @@ def test_a_saved_model_gives_the_same_concentrations_bit_for_bit(model, tmp_path
 # Each by itself ---------------------------------------------------------------------------------------------------------
 
 
-def test_efficientnet_b0_has_kerass_number_of_weights():
-    assert number_of(build_encoder("efficientnet_b0", 32).weights) == 4_049_571
+def test_efficientnet_b0_has_kerass_number_of_weights(efficientnet_b0):
+    assert number_of(efficientnet_b0.weights) == 4_049_571
 
 
 def test_resnet26_has_the_number_of_weights_of_the_papers_table():
-    assert number_of(build_encoder("resnet26", 16).trainable_weights) == 55_635_840
+    with plain_weights():
+        assert number_of(build_encoder("resnet26", 16).trainable_weights) == 55_635_840
 
 
 def test_resnet26_halves_the_image_in_the_last_unit_of_three_groups():
-    built = build_encoder("resnet26", 64)
+    built = resnet26(64, width=1 / 16)
     sides = {name: built.get_layer(name).output.shape[1] for name in ("stem_conv", "stem_pool", "conv2_1_add")}
     sides |= {f"conv{group}": built.get_layer(f"conv{group}_2_add").output.shape[1] for group in (2, 3, 4, 5)}
     assert sides == {
@@ -137,7 +143,8 @@ def test_resnet26_halves_the_image_in_the_last_unit_of_three_groups():
 
 
 def test_resnet26_at_the_width_1_375_has_the_papers_stated_parameters():
-    assert number_of(resnet26(16, width=1.375).trainable_weights) == pytest.approx(26.3e6, rel=0.01)
+    with plain_weights():
+        assert number_of(resnet26(16, width=1.375).trainable_weights) == pytest.approx(26.3e6, rel=0.01)
 
 
 def test_small_cnn_has_128_features_from_16_pixels_up():

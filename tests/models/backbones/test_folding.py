@@ -14,6 +14,7 @@ def norms(network) -> int:
     return own + sum(map(norms, inside))
 
 
+@pytest.mark.usefixtures("reduced")
 @pytest.mark.parametrize(("backbone", "left"), [("small_cnn", 0), ("efficientnet_b0", 0), ("resnet26", 17)])
 @pytest.mark.parametrize("standardise", [False, True])
 def test_a_folded_encoder_has_the_same_features_and_fewer_batch_norms(backbone, left, standardise):

@@ -101,7 +101,7 @@ def test_draws_of_a_label_are_spread_like_the_posterior_of_logistic_regression()
     ).head
     alpha = head.posterior_concentrations(np.array([[-1.0], [0.0], [1.0]]), draws=4000, seed=0)
     logits = np.log(alpha[..., 0] / alpha[..., 1])
-    slope, offset = np.meshgrid(np.linspace(-1, 4, 301), np.linspace(-1.5, 1.5, 301), indexing="ij")
+    slope, offset = np.meshgrid(np.linspace(-1, 4, 101), np.linspace(-1.5, 1.5, 101), indexing="ij")
     z = axes.of(x)[:, 0].astype(float)
     logit = slope[..., None] * z + offset[..., None]
     # Both answers have a weight with prior precision 4: their difference has 2. The bias is free.
