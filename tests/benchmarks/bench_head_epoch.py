@@ -18,6 +18,7 @@ from zooactive.models import find_axes
 from zooactive.models.freezing import free_last_blocks
 from zooactive.models.head.bayesian import most_probable_weights
 from zooactive.training.batches import Cutouts
+from zooactive.training.config import Optimisation
 from zooactive.training.finetuning.tasks import load_task
 from zooactive.training.head_features import head_features
 from zooactive.training.network import training_network
@@ -33,7 +34,8 @@ def main() -> None:
     rings = load_task("rings").read(DATA).take(range(300))
     assert rings.tree is not None
     model = za.load_model("bundled").with_tree(rings.tree, concentrations="fraction")
-    stage = Stage("head", rings.tree, EPOCHS, 1e-3, 32, EPOCHS, 0)
+    how = Optimisation(epochs=EPOCHS, batch_size=32, weight_decay=1e-3, warmup_epochs=0, patience=EPOCHS)
+    stage = Stage("head", rings.tree, how)
     votes = votes_of(rings)
     ends: list[float] = []
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from zooactive.foundation.errors import TrainingError
-from zooactive.training.config import TrainingConfig
+from zooactive.training.config import Optimisation, TrainingConfig
 from zooactive.training.losses import BinomialLoss, DirichletMultinomialLoss
 from zooactive.tree import DecisionTree
 
@@ -59,17 +59,24 @@ def compile_training(trainer: Any, tree: DecisionTree, config: TrainingConfig, s
     steps : int
         Batches an epoch.
     """
-    decay: dict[str, Any] = {"weight_decay": config.weight_decay}
-    if config.accumulate > 1:
-        decay["gradient_accumulation_steps"] = config.accumulate
-    rate = _schedule(config, steps)
-    if config.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **decay)
-    else:
-        optimizer = keras.optimizers.AdamW(rate, **decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = BinomialLoss(tree) if config.loss == "binomial" else DirichletMultinomialLoss(tree)
-    trainer.compile(for_precision(optimizer, trainer), loss=loss, jit_compile=_compiles(config))
+    trainer.compile(optimiser_of(config, trainer, steps), loss=loss, jit_compile=_compiles(config))
+
+
+def optimiser_of(how: Optimisation, trainer: Any, steps: int, *, rates: Mapping[str, float] | None = None) -> Any:
+    """Make the optimiser of a network for so many batches an epoch; with `rates`, those of `AdamWByLayer`."""
+    rate = _schedule(how, steps)
+    if rates is not None:
+        return for_precision(AdamWByLayer(rate, rates, decay=how.weight_decay), trainer)
+    options: dict[str, Any] = {"weight_decay": how.weight_decay}
+    if how.accumulate > 1:
+        options["gradient_accumulation_steps"] = how.accumulate
+    if how.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **options)
+    else:
+        optimizer = keras.optimizers.AdamW(rate, **options)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return for_precision(optimizer, trainer)
 
 
 def for_precision(optimizer: Any, trainer: Any) -> Any:
@@ -116,18 +123,18 @@ def memory_explained(batch_size: int, *, accumulate: int | None = None) -> Itera
         raise TrainingError(f"a batch of {batch_size} galaxies does not fit into memory; {mend}") from error
 
 
-def _schedule(config: TrainingConfig, steps: int) -> Any:
+def _schedule(how: Optimisation, steps: int) -> Any:
     """The learning rate, by the number of batches seen: a linear warm-up, then a cosine or steps down."""
-    every = config.epochs * steps
-    if config.drops:
-        edges = [round(drop * every) for drop in config.drops]
-        rates = [config.learning_rate / 10**number for number in range(len(edges) + 1)]
+    every = how.epochs * steps
+    if how.drops:
+        edges = [round(drop * every) for drop in how.drops]
+        rates = [how.learning_rate / 10**number for number in range(len(edges) + 1)]
         return keras.optimizers.schedules.PiecewiseConstantDecay(edges, rates)
-    warmup = round(config.warmup_epochs * steps)
+    warmup = round(how.warmup_epochs * steps)
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        initial_learning_rate=0.0 if warmup else how.learning_rate,
         decay_steps=max(1, every - warmup),
-        warmup_target=config.learning_rate if warmup else None,
+        warmup_target=how.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
+from zooactive.training.config import Optimisation
 from zooactive.training.head_features import head_features
 from zooactive.training.weights import label_weights, votes_of
 from zooactive.tree import DecisionTree
@@ -34,28 +35,14 @@ class Stage:
         For the history.
     tree : DecisionTree
         Of the votes.
-    epochs : int
-        At most; the learning rate falls to 0 along a cosine.
-    learning_rate : float
-    batch_size : int
-    patience : int
-        Epochs without a better validation loss after which it stops.
-    seed : int
-        Of the order of the galaxies and the dropout.
-    weight_decay : float
-        Decoupled from the gradient.
+    how : Optimisation
     rates : mapping of str to float
         Share of the learning rate of some weights, by their path; the others have all of it.
     """
 
     name: str
     tree: DecisionTree
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    patience: int
-    seed: int
-    weight_decay: float = 1e-3
+    how: Optimisation
     rates: Mapping[str, float] = field(default_factory=dict)
 
     def fit(
@@ -96,12 +83,12 @@ class Stage:
         from zooactive.training.batches import TrainingBatches
         from zooactive.training.devices import shareable, shareable_rows
         from zooactive.training.losses import DirichletMultinomialLoss
-        from zooactive.training.optimiser import AdamWByLayer, for_precision, memory_explained
+        from zooactive.training.optimiser import memory_explained, optimiser_of
 
-        size = shareable(min(self.batch_size, len(learning[1])))
-        batches = TrainingBatches(*learning, size, seed=self.seed, weights=weights)
-        schedule = keras.optimizers.schedules.CosineDecay(self.learning_rate, self.epochs * batches.steps)
-        optimizer = for_precision(AdamWByLayer(schedule, self.rates, decay=self.weight_decay), trainer)
+        how = self.how
+        size = shareable(min(how.batch_size, len(learning[1])))
+        batches = TrainingBatches(*learning, size, seed=how.seed, weights=weights)
+        optimizer = optimiser_of(how, trainer, batches.steps, rates=self.rates)
         compiled = keras.backend.backend() == "jax"  # which takes a step operation by operation else
         trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=compiled)
         history: list[dict[str, Any]] = []
@@ -115,12 +102,12 @@ class Stage:
                 validation_batch_size=size,
                 validation_data=judged,
                 shuffle=False,
-                epochs=self.epochs,
+                epochs=how.epochs,
                 verbose=0,
                 callbacks=[
-                    keras.callbacks.EarlyStopping(patience=self.patience, restore_best_weights=True),
+                    keras.callbacks.EarlyStopping(patience=how.patience, restore_best_weights=True),
                     keras.callbacks.LambdaCallback(
-                        on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, self.seed, epoch),
+                        on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, how.seed, epoch),
                         on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, progress),
                     ),
                 ],

@@ -13,7 +13,7 @@ from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.writing import write_how
 from zooactive.posterior.loss import constant_concentrations
-from zooactive.training.config import TrainingConfig
+from zooactive.training.config import Optimisation, TrainingConfig
 from zooactive.training.keeper import make_keeper, tensorboard_callbacks
 from zooactive.training.network import training_network
 from zooactive.training.run_folder import Progress, TrainingRun, run_fingerprint
@@ -176,9 +176,16 @@ def _refit_head(
         return  # the run was killed after the head had been fitted and kept
     run.save_state()
     copies = min(8, max(1, _VIEWS_OF_HEAD // len(learning)))
-    stage = Stage(
-        "head", model.tree, config.head_epochs, 2 * config.learning_rate, config.batch_size, config.patience, config.seed
+    how = Optimisation(
+        epochs=config.head_epochs,
+        batch_size=config.batch_size,
+        learning_rate=2 * config.learning_rate,
+        weight_decay=1e-3,
+        warmup_epochs=0,
+        patience=config.patience,
+        seed=config.seed,
     )
+    stage = Stage("head", model.tree, how)
     history = fit_head(model, learning, judging, stage, copies=copies, balance=config.balance)
     best = min(epoch["val_loss"] for epoch in history)
     run.state["head_val_loss"] = best

@@ -13,6 +13,7 @@ from zooactive.models import GalaxyModel
 from zooactive.models.freezing import encoder_blocks, free_last_blocks, layer_rates
 from zooactive.prediction import predict
 from zooactive.training.batches import Cutouts
+from zooactive.training.config import Optimisation
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.finetune import finetune
 from zooactive.training.finetuning.finetuned_model import load_finetuned
@@ -268,7 +269,8 @@ def test_lower_blocks_move_by_smaller_steps(encoder, labels):
     model = encoder.with_tree(catalogue.tree, concentrations="fraction")
     free_last_blocks(model.encoder)
     before = {weight.path: weight.numpy() for weight in (*model.encoder.weights, *model.head.weights)}
-    stage = Stage("encoder", model.tree, 1, 1e-5, 80, 5, 0, weight_decay=0.0, rates=layer_rates(model.encoder, 0.5))
+    how = Optimisation(epochs=1, batch_size=80, learning_rate=1e-5, weight_decay=0.0, warmup_epochs=0)
+    stage = Stage("encoder", model.tree, how, layer_rates(model.encoder, 0.5))
     images = Cutouts(catalogue, model.preprocessing)
     judging = images.rows(np.arange(80)), votes_of(catalogue), np.ones(80, np.float32)
     stage.fit(training_network(model, encoder_training=False), (images, votes_of(catalogue)), judging)

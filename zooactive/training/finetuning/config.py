@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from zooactive.foundation.errors import TrainingError, did_you_mean
+from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.vocabulary import POLICIES, Policy
 from zooactive.training.augmentation import Augmentation
+from zooactive.training.config import Optimisation, refuse_unknown
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,7 @@ class FinetuneConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.policy not in POLICIES:
-            raise TrainingError(
-                f"policy = '{self.policy}' is unknown.{did_you_mean(self.policy, POLICIES)} Use one of {', '.join(POLICIES)}"
-            )
+        refuse_unknown("policy", self.policy, POLICIES)
         if not 1 <= self.copies <= 8:
             raise TrainingError(f"copies = {self.copies}; an image has 1 to 8 orientations")
         if self.unfreeze_epochs < 0:
@@ -86,6 +84,19 @@ class FinetuneConfig:
             raise TrainingError("folds = 2 leaves nothing to learn from: one part is held out, one chooses the best epoch")
         if self.prevalence is not None and not 0 < self.prevalence < 1:
             raise TrainingError(f"prevalence = {self.prevalence}; give the share of galaxies on the sky, between 0 and 1")
+
+    @property
+    def optimisation(self) -> Optimisation:
+        """Of the stage in which the encoder learns."""
+        return Optimisation(
+            epochs=max(1, self.unfreeze_epochs),
+            batch_size=self.batch_size,
+            learning_rate=self.unfreeze_learning_rate,
+            weight_decay=1e-3,
+            warmup_epochs=0,
+            patience=self.patience,
+            seed=self.seed,
+        )
 
     @property
     def free_blocks(self) -> int | None:

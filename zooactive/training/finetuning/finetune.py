@@ -250,16 +250,7 @@ class _Work:
         known, judged = self.labelled.take(learning), self.labelled.take(judging)
         votes, judges = votes_of(known), votes_of(judged)
         rates = layer_rates(tuned.encoder, config.layer_decay)
-        stage = Stage(
-            "encoder",
-            self.tree,
-            config.unfreeze_epochs,
-            config.unfreeze_learning_rate,
-            config.batch_size,
-            config.patience,
-            config.seed,
-            rates=rates,
-        )
+        stage = Stage("encoder", self.tree, config.optimisation, rates)
         history = stage.fit(
             training_network(tuned, augmentation=config.augmentation, seed=config.seed, encoder_training=False),
             (Cutouts(known, canvas), votes),
