@@ -2,8 +2,8 @@
 
 One idea a file:
 
-- in `scores/`: `tree_information` (the estimator used in earnest, and its shares by question); `enumeration`, `bounds`
-  and `conditional_entropy`, exact for small cases;
+- in `scores/`: `tree_information` (the estimator used in earnest, and its shares by question); `enumeration`, exact
+  for small cases;
 - `one_vote` (the screening bound);
 - `epig` (what votes tell about other galaxies); `batch` (what several galaxies tell together);
 - `binomial`, `entropy` and `variance` (baselines); `clicks` (the cost); `k_centre` (diversity);
@@ -12,11 +12,11 @@ One idea a file:
 
 from __future__ import annotations
 
+from typing import Any
+
 from zooactive.acquisition.scores.batch import greedy_batch, joint_information
 from zooactive.acquisition.scores.binomial import binomial_information
-from zooactive.acquisition.scores.bounds import information_bounds
 from zooactive.acquisition.scores.clicks import expected_clicks
-from zooactive.acquisition.scores.conditional_entropy import conditional_entropy
 from zooactive.acquisition.scores.entropy import predictive_entropy
 from zooactive.acquisition.scores.enumeration import exact_mutual_information
 from zooactive.acquisition.scores.epig import epig
@@ -29,13 +29,11 @@ from zooactive.acquisition.selection import acquire
 __all__ = [
     "acquire",
     "binomial_information",
-    "conditional_entropy",
     "draw_variance",
     "epig",
     "exact_mutual_information",
     "expected_clicks",
     "greedy_batch",
-    "information_bounds",
     "information_by_question",
     "joint_information",
     "k_centre",
@@ -43,3 +41,13 @@ __all__ = [
     "one_vote_information",
     "predictive_entropy",
 ]
+
+_GONE = {
+    "conditional_entropy": "use exact_mutual_information for small cases, Posterior.vote_entropy for one vote",
+    "information_bounds": "use exact_mutual_information for small cases, mutual_information for others",
+}
+
+
+def __getattr__(name: str) -> Any:
+    mend = f" any more; {_GONE[name]}" if name in _GONE else ""
+    raise AttributeError(f"module 'zooactive.acquisition' has no attribute '{name}'{mend}")
