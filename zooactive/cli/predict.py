@@ -23,18 +23,23 @@ from zooactive.cli.console import (
     progress_bar,
     start_networks,
 )
-from zooactive.foundation.vocabulary import DRAWS, ENGINES, KEEPS
+from zooactive.foundation.vocabulary import DRAWS, ENGINES, GONE_DRAWS, KEEPS
 from zooactive.foundation.writing import make_folder
 
 if TYPE_CHECKING:
     pass
 
 
+def _kind_of_draws(value: str | None) -> str | None:
+    """Check `--draws-from`."""
+    if value in GONE_DRAWS:
+        raise typer.BadParameter(GONE_DRAWS[value])
+    return one_of(DRAWS, "kind of draws")(value)
+
+
 DrawsOption = Annotated[
     str | None,
-    typer.Option(
-        callback=one_of(DRAWS, "kind of draws"), help=f"Where draws come from: {', '.join(DRAWS)}.", show_default=False
-    ),
+    typer.Option(callback=_kind_of_draws, help=f"Where draws come from: {', '.join(DRAWS)}.", show_default=False),
 ]
 
 

@@ -22,8 +22,13 @@ LOSSES = ("dirichlet_multinomial", "binomial")
 POLICIES = ("head", "last", "staged", "all")
 """What of a model learns in fine-tuning."""
 
-DRAWS = ("dropout", "laplace", "ensemble")
+DRAWS = ("dropout", "laplace")
 """Where a model's draws come from."""
+
+GONE_DRAWS = {
+    "ensemble": "draws by an ensemble of heads are gone, since dropout's were as good on test galaxies; use 'laplace'"
+}
+"""Kinds of draws that earlier versions had, with what to say of them."""
 
 KEEPS = ("means", "summaries", "embeddings", "draws")
 """What predictions store, each with all before it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError, WorkspaceError, did_you_mean
-from zooactive.foundation.vocabulary import DRAWS, ENGINES
+from zooactive.foundation.vocabulary import DRAWS, ENGINES, GONE_DRAWS
 from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def fitted_draws(place: Workspace, network: GalaxyModel, *, progress: Bar = no_b
     if kind == "dropout":
         return None
     if kind not in DRAWS:
-        raise WorkspaceError(f"draws_from = '{kind}' under [pool].{did_you_mean(kind, DRAWS)} Use one of {', '.join(DRAWS)}")
+        mend = GONE_DRAWS.get(kind) or f"{did_you_mean(kind, DRAWS).strip()} Use one of {', '.join(DRAWS)}"
+        raise WorkspaceError(f"draws_from = '{kind}' under [pool]: {mend}")
     kept = place.model.folder / f"draws-{kind}-{network.fingerprint()[:8]}.npz"
     if kept.exists():
         return load_draws(kept)

@@ -1,8 +1,7 @@
 """Posterior draws of the last, linear layer: concentrations from stored features, without pixels or Keras.
 
-A draw is one set of weights, the same for every galaxy, whatever its kind: a dropout mask (`LinearHead`), a sample of a
-Laplace approximation (`LaplaceHead`), a member of an ensemble (`HeadEnsemble`). Draw t is the same however many draws are
-taken, on every backend, in every shard.
+A draw is one set of weights, the same for every galaxy, whatever its kind: a dropout mask (`LinearHead`) or a sample of a
+Laplace approximation (`LaplaceHead`). Draw t is the same however many draws are taken, on every backend, in every shard.
 """
 
 from __future__ import annotations
