@@ -12,6 +12,7 @@ import pytest
     [
         ("acquisition", "information_bounds", "use exact_mutual_information"),
         ("acquisition", "conditional_entropy", "Posterior.vote_entropy"),
+        ("acquisition", "joint_information", "use greedy_batch"),
         ("evaluation", "binary_metrics", "question_merits"),
         ("models", "HeadEnsemble", "use LaplaceHead"),
         ("models", "fit_head_ensemble", "use fit_laplace"),

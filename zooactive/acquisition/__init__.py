@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zooactive.acquisition.scores.batch import greedy_batch, joint_information
+from zooactive.acquisition.scores.batch import greedy_batch
 from zooactive.acquisition.scores.binomial import binomial_information
 from zooactive.acquisition.scores.clicks import expected_clicks
 from zooactive.acquisition.scores.entropy import predictive_entropy
@@ -35,7 +35,6 @@ __all__ = [
     "expected_clicks",
     "greedy_batch",
     "information_by_question",
-    "joint_information",
     "k_centre",
     "mutual_information",
     "one_vote_information",
@@ -44,6 +43,7 @@ __all__ = [
 
 _GONE = {
     "conditional_entropy": "use exact_mutual_information for small cases, Posterior.vote_entropy for one vote",
+    "joint_information": "use greedy_batch of as many galaxies as there are, and the last of its information",
     "information_bounds": "use exact_mutual_information for small cases, mutual_information for others",
 }
 
