@@ -140,10 +140,7 @@ class LinearDraws(ABC):
 def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any], DecisionTree]:
     """Read the arrays, settings and tree that `LinearDraws.save` wrote.
 
-    Raises
-    ------
-    ModelError
-        When the file is missing, damaged or something else.
+    Raises a ModelError when the file is missing, damaged or something else.
     """
     try:
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
