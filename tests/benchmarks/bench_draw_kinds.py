@@ -1,4 +1,4 @@
-"""Are draws by Laplace or by an ensemble better than dropout's? On the trained Kaggle model of ``bench_gz2_kaggle.py``.
+"""Are draws by Laplace better than dropout's? On the trained Kaggle model of ``bench_gz2_kaggle.py``.
 
 By the test galaxies' votes, of which nothing was learnt or chosen: negative log likelihood, coverage at 50, 80 and 95%,
 predicted against realised information (correlation and slope), and cost. Further runs in the same folder (``zooactive train
@@ -54,7 +54,6 @@ def main() -> None:
         "laplace, prior 1": lambda: za.models.fit_laplace(
             head, features["l"], learning.votes, validation=judged, priors=[1.0]
         ),
-        "ensemble of heads": lambda: za.models.fit_head_ensemble(head, features["l"], learning.votes, validation=judged),
     }
     rows = []
     for name, fit in fits.items():

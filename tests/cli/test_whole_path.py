@@ -333,17 +333,26 @@ def test_a_task_that_was_not_learnt_yet_says_what_to_run(copied):
     assert "run `zooactive finetune --task bars` first" in told
 
 
-@pytest.mark.parametrize("kind", ["laplace", "ensemble"])
-def test_other_draws_are_fitted_once_and_chosen_from(copied, kind):
-    words = ("predict", "--draws-from", kind, "--draws", 4)
-    assert f"4 draws by {kind}" in zooactive(*words, "--out", "others", folder=copied).stderr
-    fitted = list((copied / "runs" / "first").glob(f"draws-{kind}-*.npz"))
+def test_other_draws_are_fitted_once_and_chosen_from(copied):
+    words = ("predict", "--draws-from", "laplace", "--draws", 4)
+    assert "4 draws by laplace" in zooactive(*words, "--out", "others", folder=copied).stderr
+    fitted = list((copied / "runs" / "first").glob("draws-laplace-*.npz"))
     assert len(fitted) == 1
     made = fitted[0].stat().st_mtime_ns
     zooactive(*words, "--out", "others-again", folder=copied)
     assert fitted[0].stat().st_mtime_ns == made
     zooactive("acquire", "--predictions", "others", "--n", 3, "--out", "others.csv", folder=copied)
     assert len(pd.read_csv(copied / "others.csv")) == 3
+
+
+def test_draws_by_an_ensemble_of_heads_are_refused_with_what_to_use(copied, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    gone = "draws by an ensemble of heads are gone, since dropout's were as good on test galaxies; use 'laplace'"
+    assert gone in zooactive("predict", "--draws-from", "ensemble", folder=copied, code=2).stderr
+    settings = (copied / "zooactive.toml").read_text()
+    (copied / "zooactive.toml").write_text(settings.replace("[pool]", '[pool]\ndraws_from = "ensemble"'))
+    told = zooactive("predict", folder=copied, code=1).stderr
+    assert f"[pool]: draws_from = 'ensemble'. D{gone[1:]}" in told
 
 
 def test_the_options_of_the_choice_are_obeyed_and_recorded(copied):

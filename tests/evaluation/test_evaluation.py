@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from zooactive.evaluation import binary_metrics, evaluate, question_table
+from zooactive.evaluation import evaluate, question_table
 from zooactive.evaluation.calibration import coverage
 from zooactive.evaluation.classes import really_asked
 from zooactive.foundation.errors import PosteriorError
@@ -144,23 +144,6 @@ def test_a_grandchild_is_measured_against_its_root(tree):
     assert table.loc["merging", ["accuracy", "baseline", "mean_deviation"]].isna().all()
 
 
-def test_binary_metrics_by_counting_pairs():
-    rng = np.random.default_rng(6)
-    truth = rng.random(60) < 0.4
-    p = np.round(np.clip(rng.normal(0.4 + 0.2 * truth, 0.25), 0, 1), 1)  # rounded, so that ties occur
-    pairs = [(a > b) + 0.5 * (a == b) for a in p[truth] for b in p[~truth]]
-    found = binary_metrics(p, truth)
-    assert found["auc"] == pytest.approx(np.mean(pairs), abs=1e-12)
-    assert found["accuracy"] == pytest.approx(np.mean((p > 0.5) == truth), abs=1e-12)
-
-
-def test_binary_metrics_of_one_class_have_no_auc():
-    found = binary_metrics([0.9, 0.2], [True, True])
-    assert found["accuracy"] == 0.5
-    assert np.isnan(found["auc"])
-    assert np.isnan(list(binary_metrics([], []).values())).all()
-
-
 def test_votes_and_concentrations_that_do_not_fit_are_refused(tree):
     good = np.ones(len(tree.columns))
     posterior = Posterior(np.ones((2, 3, len(tree.columns))), "abc", tree)
@@ -168,10 +151,6 @@ def test_votes_and_concentrations_that_do_not_fit_are_refused(tree):
         negative_log_likelihood(posterior, [good, [1, 1, -1, *good[3:]], good])
     with pytest.raises(PosteriorError, match=r"votes have the shape \(2, 10\); the posterior needs \(3, 10\)"):
         question_table(posterior, [good, good])
-    with pytest.raises(PosteriorError, match=r"shape \(2,\) and truths \(3,\)"):
-        binary_metrics([0.1, 0.2], [True, False, True])
-    with pytest.raises(PosteriorError, match=r"a probability of 1\.5"):
-        binary_metrics([0.1, 1.5], [True, False])
 
 
 def test_a_question_is_really_asked_where_half_of_the_roots_volunteers_reached_it(tree, draw_votes):

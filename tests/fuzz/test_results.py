@@ -20,7 +20,7 @@ from zooactive.acquisition.selection_files import read_selection
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
 from zooactive.catalogue.images import encode_png
 from zooactive.catalogue.shards import write_shards
-from zooactive.models import GalaxyModel, HeadEnsemble, LinearHead, load_draws, load_model
+from zooactive.models import GalaxyModel, LaplaceHead, LinearHead, load_draws, load_model
 from zooactive.models.head.scaled import ScaledDraws
 from zooactive.models.published_weights import read_timm
 from zooactive.posterior import Posterior, read_posterior, write_posterior
@@ -65,7 +65,9 @@ def sound(galaxies: Catalogue, model: GalaxyModel, tmp_path_factory: pytest.Temp
     head = model.linear_head()
     head.save(place / "head.npz")
     ScaledDraws(LinearHead(head.kernel, head.bias, 0.1, "softplus", TREE), np.array([2.0, 0.5])).save(place / "scaled.npz")
-    HeadEnsemble(np.stack([head.kernel] * 2), np.stack([head.bias] * 2), "softplus", TREE).save(place / "ensemble.npz")
+    axes = (np.eye(len(head.kernel) + 1), np.eye(len(head.bias)))
+    precision = np.ones((len(head.kernel) + 1, len(head.bias)))
+    LaplaceHead(head.kernel, head.bias, *axes, precision, "softplus", TREE).save(place / "laplace.npz")
     held_out = pd.DataFrame({"id": IDS} | dict.fromkeys(TREE.columns, 0.5) | {f"{name}_votes": 1 for name in TREE.columns})
     history = pd.DataFrame({"stage": ["head"], "epoch": [1], "loss": [0.5], "val_loss": [0.5]})
     FinetunedModel(model, Task("own", TREE), held_out, history, (0.5, 0.5), 0.1).save(place / "finetuned")
@@ -126,7 +128,7 @@ READERS: dict[str, tuple[Callable[[Path], Any], str, int]] = {
     "shards/part-00001.parquet": (use_shards, "shards", 60),
     "head.npz": (use_head, "head.npz", 60),
     "scaled.npz": (use_head, "scaled.npz", 30),
-    "ensemble.npz": (use_head, "ensemble.npz", 30),
+    "laplace.npz": (use_head, "laplace.npz", 30),
     "model/model.json": (use_model, "model", 15),
     "model/encoder.npz": (use_model, "model", 15),
     "model/head.npz": (use_model, "model", 15),
@@ -183,7 +185,7 @@ def test_parquet_that_says_odd_things_about_itself_is_read_or_refused(file: str,
     check()
 
 
-@pytest.mark.parametrize("file", ["head.npz", "scaled.npz", "ensemble.npz"])
+@pytest.mark.parametrize("file", ["head.npz", "scaled.npz", "laplace.npz"])
 def test_a_head_with_odd_settings_or_arrays_is_read_or_refused(file: str, sound: Path, place: Path):
     with np.load(sound / file) as stored:
         arrays = dict(stored)

@@ -2,8 +2,8 @@
 
 One idea a file:
 
-- in `scores/`: `tree_information` (the estimator used in earnest, and its shares by question); `enumeration`, `bounds`
-  and `conditional_entropy`, exact for small cases;
+- in `scores/`: `tree_information` (the estimator used in earnest, and its shares by question); `enumeration`, exact
+  for small cases;
 - `one_vote` (the screening bound);
 - `epig` (what votes tell about other galaxies); `batch` (what several galaxies tell together);
 - `binomial`, `entropy` and `variance` (baselines); `clicks` (the cost); `k_centre` (diversity);
@@ -18,11 +18,9 @@ from zooactive.foundation.faces import names_on_demand
 
 if TYPE_CHECKING:
     from zooactive.acquisition.config import AcquisitionConfig
-    from zooactive.acquisition.scores.batch import greedy_batch, joint_information
+    from zooactive.acquisition.scores.batch import greedy_batch
     from zooactive.acquisition.scores.binomial import binomial_information
-    from zooactive.acquisition.scores.bounds import information_bounds
     from zooactive.acquisition.scores.clicks import expected_clicks
-    from zooactive.acquisition.scores.conditional_entropy import conditional_entropy
     from zooactive.acquisition.scores.entropy import predictive_entropy
     from zooactive.acquisition.scores.enumeration import exact_mutual_information
     from zooactive.acquisition.scores.epig import epig
@@ -36,15 +34,12 @@ __all__ = [
     "AcquisitionConfig",
     "acquire",
     "binomial_information",
-    "conditional_entropy",
     "draw_variance",
     "epig",
     "exact_mutual_information",
     "expected_clicks",
     "greedy_batch",
-    "information_bounds",
     "information_by_question",
-    "joint_information",
     "k_centre",
     "mutual_information",
     "one_vote_information",
@@ -52,24 +47,26 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AcquisitionConfig": "zooactive.acquisition.config",
-    "greedy_batch": "zooactive.acquisition.scores.batch",
-    "joint_information": "zooactive.acquisition.scores.batch",
-    "binomial_information": "zooactive.acquisition.scores.binomial",
-    "information_bounds": "zooactive.acquisition.scores.bounds",
-    "expected_clicks": "zooactive.acquisition.scores.clicks",
-    "conditional_entropy": "zooactive.acquisition.scores.conditional_entropy",
-    "predictive_entropy": "zooactive.acquisition.scores.entropy",
-    "exact_mutual_information": "zooactive.acquisition.scores.enumeration",
-    "epig": "zooactive.acquisition.scores.epig",
-    "k_centre": "zooactive.acquisition.scores.k_centre",
-    "one_vote_information": "zooactive.acquisition.scores.one_vote",
-    "information_by_question": "zooactive.acquisition.scores.tree_information",
-    "mutual_information": "zooactive.acquisition.scores.tree_information",
-    "draw_variance": "zooactive.acquisition.scores.variance",
-    "acquire": "zooactive.acquisition.selection",
+    "AcquisitionConfig": "config",
+    "greedy_batch": "scores.batch",
+    "binomial_information": "scores.binomial",
+    "expected_clicks": "scores.clicks",
+    "predictive_entropy": "scores.entropy",
+    "exact_mutual_information": "scores.enumeration",
+    "epig": "scores.epig",
+    "k_centre": "scores.k_centre",
+    "one_vote_information": "scores.one_vote",
+    "information_by_question": "scores.tree_information",
+    "mutual_information": "scores.tree_information",
+    "draw_variance": "scores.variance",
+    "acquire": "selection",
 }
-__getattr__ = names_on_demand(__name__, _HOMES)
+_GONE = {
+    "conditional_entropy": "use exact_mutual_information for small cases, Posterior.vote_entropy for one vote",
+    "joint_information": "use greedy_batch of as many galaxies as there are, and the last of its information",
+    "information_bounds": "use exact_mutual_information for small cases, mutual_information for others",
+}
+__getattr__ = names_on_demand(__name__, _HOMES, _GONE)
 """A workspace holds options of `acquire` and loads none of this until it chooses."""
 
 

@@ -20,17 +20,22 @@ from zooactive.cli.console import (
     one_of,
     open_workspace,
 )
-from zooactive.foundation.vocabulary import DRAWS, ENGINES, KEEPS
+from zooactive.foundation.vocabulary import DRAWS, ENGINES, GONE, KEEPS
 
 if TYPE_CHECKING:
     pass
 
 
+def _kind_of_draws(value: str | None) -> str | None:
+    """Check `--draws-from`."""
+    if value in GONE:
+        raise typer.BadParameter(GONE[value])
+    return one_of(DRAWS, "kind of draws")(value)
+
+
 DrawsOption = Annotated[
     str | None,
-    typer.Option(
-        callback=one_of(DRAWS, "kind of draws"), help=f"Where draws come from: {', '.join(DRAWS)}.", show_default=False
-    ),
+    typer.Option(callback=_kind_of_draws, help=f"Where draws come from: {', '.join(DRAWS)}.", show_default=False),
 ]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from zooactive.evaluation.classes import really_asked
-from zooactive.evaluation.evaluate import Evaluation, binary_metrics, evaluate, question_table
+from zooactive.evaluation.evaluate import Evaluation, evaluate, question_table
+from zooactive.foundation.faces import names_on_demand
 from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood, negative_log_likelihood
 
 __all__ = [
     "Evaluation",
-    "binary_metrics",
     "constant_concentrations",
     "constant_negative_log_likelihood",
     "evaluate",
@@ -16,3 +16,7 @@ __all__ = [
     "question_table",
     "really_asked",
 ]
+
+_GONE = {"binary_metrics": "use zooactive.evaluation.classes.question_merits, or scikit-learn"}
+
+__getattr__ = names_on_demand(__name__, {}, _GONE)

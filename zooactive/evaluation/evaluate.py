@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from zooactive.evaluation.calibration import coverage, pit_histogram
 from zooactive.evaluation.classes import QuestionMerits, really_asked, tree_merits
 from zooactive.evaluation.fractions import confident_table, merits_by_column, reliability, worth_in_volunteers
-from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood, negative_log_likelihood
 from zooactive.tree.likelihood import checked_votes
@@ -170,44 +169,6 @@ def evaluate(
 
 
 _TABLES = ("coverage", "pit", "worth", "confident", "reliability", "by_column")
-
-
-def binary_metrics(probability: ArrayLike, truth: ArrayLike) -> dict[str, float]:
-    """Accuracy and area under the ROC curve of a yes/no prediction.
-
-    Parameters
-    ----------
-    probability : array_like, shape (galaxy,)
-        Of yes; above one half counts as yes.
-    truth : array_like of bool, shape (galaxy,)
-
-    Returns
-    -------
-    dict
-        ``accuracy`` and ``auc``; ``auc`` is NaN when only one class is there, both are NaN without galaxies.
-
-    Raises
-    ------
-    PosteriorError
-        When the two are not of one length, or a probability is not between 0 and 1.
-
-    Examples
-    --------
-    >>> binary_metrics([0.9, 0.2, 0.6, 0.4], [True, False, False, True])
-    {'accuracy': 0.5, 'auc': 0.75}
-    """
-    from sklearn import metrics
-
-    p, yes = np.asarray(probability, dtype=float), np.asarray(truth).astype(bool)
-    if p.ndim != 1 or p.shape != yes.shape:
-        raise PosteriorError(f"probabilities have the shape {p.shape} and truths {yes.shape}; give one of each for a galaxy")
-    if not np.all((p >= 0) & (p <= 1)):
-        raise PosteriorError(f"a probability of {p[~((p >= 0) & (p <= 1))][0]} was given; give numbers between 0 and 1")
-    both = bool(yes.any() and not yes.all())
-    return {
-        "accuracy": float(metrics.accuracy_score(yes, p > 0.5)) if len(p) else float("nan"),
-        "auc": float(metrics.roc_auc_score(yes, p)) if both else float("nan"),
-    }
 
 
 # Inside -------------------------------------------------------------------------------------------------------------

@@ -28,28 +28,12 @@ def worth_in_volunteers(
 ) -> pd.DataFrame:
     """As good as how many volunteers? The error of expected fractions beside the error of fractions that n people gave.
 
-    Parameters
-    ----------
-    posterior : Posterior
-    votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior. Galaxies count for a question as in `zooactive.evaluation.really_asked`, when at
-        least two votes were given on it.
-    min_share : float
-    resamples, seed : int
-        Of the bootstrap over galaxies behind the interval.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a question: ``question``; ``galaxies``; ``error``, the root mean square distance of expected fractions from
-        those that infinitely many volunteers would give; ``noise``, that of the observed fractions; ``volunteers``, whose
-        fractions would be as far off as the expected ones, with ``volunteers_low`` and ``volunteers_high``, its 95%
-        interval. Infinite where the votes cannot tell the expected fractions from perfect ones; NaN without galaxies.
-
-    Raises
-    ------
-    PosteriorError
-        When the shape does not fit, or votes are negative or not finite.
+    Galaxies count for a question as in `zooactive.evaluation.really_asked`, when at least two votes were given on it. One
+    row a question: ``question``; ``galaxies``; ``error``, the root mean square distance of expected fractions from those
+    that infinitely many volunteers would give; ``noise``, that of the observed fractions; ``volunteers``, whose fractions
+    would be as far off as the expected ones, with ``volunteers_low`` and ``volunteers_high``, its 95% interval by the
+    bootstrap over galaxies. Infinite where the votes cannot tell the expected fractions from perfect ones; NaN without
+    galaxies.
 
     Notes
     -----
@@ -93,28 +77,9 @@ def confident_table(
     """Accuracy on all galaxies that were really asked, and on those of which the volunteers agree on the answer.
 
     The table of Walmsley et al. 2022 (MNRAS 509, 3966): where volunteers are themselves of two minds, no answer can be
-    right.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior.
-    min_share : float
-        As `zooactive.evaluation.really_asked`.
-    agreement : float
-        The share of a question's votes that the commonest answer must exceed.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a question: ``question``, ``galaxies``, ``accuracy``, ``confident`` (galaxies) and ``confident_accuracy``;
-        accuracies are NaN without galaxies.
-
-    Raises
-    ------
-    PosteriorError
-        When the shape does not fit, or votes are negative or not finite.
+    right. They agree where the commonest answer has more than the share `agreement` of a question's votes. One row a
+    question: ``question``, ``galaxies``, ``accuracy``, ``confident`` (galaxies) and ``confident_accuracy``; accuracies are
+    NaN without galaxies.
     """
     import pandas as pd
 
@@ -135,26 +100,9 @@ def confident_table(
 def reliability(posterior: Posterior, votes: ArrayLike, *, bins: int = 10, min_share: float = 0.5) -> pd.DataFrame:
     """Tabulate observed against expected fractions: where 0.3 is expected, is it 0.3 on average.
 
-    Parameters
-    ----------
-    posterior : Posterior
-    votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior.
-    bins : int
-        Of equal width, of the expected fraction; empty ones have no row.
-    min_share : float
-        As `zooactive.evaluation.really_asked`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row an answer and bin: ``question``, ``answer``, ``galaxies``, the means ``expected`` and ``observed``, and
-        ``error``, the standard error of ``observed - expected`` (NaN for one galaxy).
-
-    Raises
-    ------
-    PosteriorError
-        When there are no bins, the shape does not fit, or votes are negative or not finite.
+    The bins of the expected fraction have equal width; empty ones have no row. One row an answer and bin: ``question``,
+    ``answer``, ``galaxies``, the means ``expected`` and ``observed``, and ``error``, the standard error of their difference
+    (NaN for one galaxy).
     """
     import pandas as pd
 
@@ -180,32 +128,12 @@ def reliability(posterior: Posterior, votes: ArrayLike, *, bins: int = 10, min_s
 def merits_by_column(
     posterior: Posterior, votes: ArrayLike, columns: Mapping[str, ArrayLike], *, bins: int = 4, min_share: float = 0.5
 ) -> pd.DataFrame:
-    """How merits change with redshift, magnitude or any other number known of the galaxies.
+    """How merits change with redshift, magnitude or any other number known of the galaxies, each of shape (galaxy,).
 
-    Parameters
-    ----------
-    posterior : Posterior
-    votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior.
-    columns : mapping of str to array_like, shape (galaxy,)
-        Galaxies where a value is not finite are left out of that column's bins.
-    bins : int
-        Of about equally many galaxies, for each column.
-    min_share : float
-        As `zooactive.evaluation.really_asked`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a column, bin and question: ``column``, ``from``, ``to`` (values at the bin's ends, the upper one included),
-        ``question``, ``galaxies`` really asked, ``accuracy``, ``baseline`` (of the commonest answer within the bin) and
-        ``deviation``, the mean of ``|expected - observed fraction|``.
-
-    Raises
-    ------
-    PosteriorError
-        When there are no bins, a column has not one number a galaxy, the shape does not fit, or votes are negative or not
-        finite.
+    The bins of a column hold about equally many galaxies, without those whose value is not finite. One row a column, bin and
+    question: ``column``, ``from``, ``to`` (values at the bin's ends, the upper one included), ``question``, ``galaxies``
+    really asked, ``accuracy``, ``baseline`` (of the commonest answer within the bin) and ``deviation``, the mean of
+    ``|expected - observed fraction|``.
     """
     import pandas as pd
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def names_on_demand(face: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+def names_on_demand(face: str, homes: Mapping[str, str], gone: Mapping[str, str]) -> Callable[[str], Any]:
     """Return the ``__getattr__`` of a face.
 
     Parameters
@@ -16,13 +16,16 @@ def names_on_demand(face: str, homes: Mapping[str, str]) -> Callable[[str], Any]
     face : str
         The module with the face, its ``__name__``.
     homes : mapping of str to str
-        From a name to the module that has it.
+        From a name to the module in the face's folder that has it.
+    gone : mapping of str to str
+        From a name of an earlier version to what to use in its place.
     """
 
     def get(name: str) -> Any:
         if name not in homes:
-            raise AttributeError(f"module '{face}' has no attribute '{name}'")
-        found = getattr(importlib.import_module(homes[name]), name)
+            mend = f" any more; {gone[name]}" if name in gone else ""
+            raise AttributeError(f"module '{face}' has no attribute '{name}'{mend}")
+        found = getattr(importlib.import_module(f"{face}.{homes[name]}"), name)
         setattr(sys.modules[face], name, found)
         return found
 

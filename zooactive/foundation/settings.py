@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from zooactive.foundation.addresses import from_folder, own_path
 from zooactive.foundation.errors import WorkspaceError, ZooactiveError, did_you_mean
+from zooactive.foundation.vocabulary import GONE
 
 Section = TypeVar("Section")
 
@@ -74,9 +75,15 @@ def replaced(section: Section, options: Mapping[str, Any]) -> Section:
 
 def _typed_option(name: str, value: Any, hint: Any) -> Any:
     kinds, words = _kinds_and_words(hint)
-    if words and value not in words:
-        raise WorkspaceError(f"{name} = {value!r}.{did_you_mean(str(value), words)} Use one of {', '.join(words)}")
+    if words:
+        _refuse_unknown(value, words, name)
     return Path(value) if Path in kinds and str not in kinds and isinstance(value, str) else value
+
+
+def _refuse_unknown(value: Any, words: Sequence[str], where: str) -> None:
+    if value not in words:
+        mend = GONE.get(value) or f"{did_you_mean(str(value), words).lstrip()} Use one of {', '.join(words)}".lstrip()
+        raise WorkspaceError(f"{where} = {value!r}. {mend[0].upper()}{mend[1:]}")
 
 
 def _kinds_and_words(hint: Any) -> tuple[tuple[Any, ...], list[str]]:
@@ -96,8 +103,7 @@ def _typed(value: object, hint: Any, where: str) -> Any:
     if float in kinds and isinstance(value, int) and not isinstance(value, bool) and _in_range(value):
         return float(value)
     if words and isinstance(value, str):
-        if value not in words:
-            raise WorkspaceError(f"{where} = '{value}'.{did_you_mean(value, words)} Use one of {', '.join(words)}")
+        _refuse_unknown(value, words, where)
         return value
     plain = tuple(str if get_origin(kind) is Literal else kind for kind in kinds if kind is not type(None))
     if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):

@@ -32,9 +32,13 @@ Policy: TypeAlias = Literal["head", "last", "staged", "all"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 """What of a model learns in fine-tuning."""
 
-DrawKind: TypeAlias = Literal["dropout", "laplace", "ensemble"]
+DrawKind: TypeAlias = Literal["dropout", "laplace"]
 DRAWS: tuple[DrawKind, ...] = get_args(DrawKind)
 """Where a model's draws come from."""
+
+GONE = {"ensemble": "draws by an ensemble of heads are gone, since dropout's were as good on test galaxies; use 'laplace'"}
+"""Kinds of draws that earlier versions had, with what to say of them."""
+
 
 Keep: TypeAlias = Literal["means", "summaries", "embeddings", "draws"]
 KEEPS: tuple[Keep, ...] = get_args(Keep)

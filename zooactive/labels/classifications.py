@@ -181,10 +181,7 @@ def _galaxy(subject_data: str, workflow: WorkflowWording) -> str:
 def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
     """Return the id of the galaxy that a subject shows: the first of these entries of its metadata that says something.
 
-    Raises
-    ------
-    Unusable
-        When none does, or the id has lost digits.
+    Raises `Unusable` when none does, or the id has lost digits.
     """
     if not isinstance(metadata, Mapping):
         raise Unusable("metadata of another shape")

@@ -13,18 +13,8 @@ from zooactive.foundation.errors import CatalogueError
 def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Generator[tuple[int, list[str]], None, None]:
     """Yield the number of a row's last line and its cells: the header first, then the rows that are as long as it.
 
-    Parameters
-    ----------
-    path : path
-    what : str
-        What the file should be, for the error.
-    tell : callable
-        Takes the reason and the place of each row that is left out.
-
-    Raises
-    ------
-    CatalogueError
-        When the file cannot be opened.
+    `what` says what the file should be, in the CatalogueError for one that cannot be opened. `tell` takes the reason and the
+    place of each row that is left out.
     """
     path = Path(path)
     csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))  # metadata may be longer than the 131072 characters of the default
@@ -51,13 +41,7 @@ def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Ge
 
 
 def places_of(names: Sequence[str], header: Sequence[str], path: str | Path, what: str) -> dict[str, int]:
-    """Return where these columns stand in a header.
-
-    Raises
-    ------
-    CatalogueError
-        When one is missing.
-    """
+    """Return where these columns stand in a header; raise a CatalogueError that names those that are missing."""
     missing = [name for name in names if name not in header]
     if missing:
         raise CatalogueError(f"{path} has no column {', '.join(missing)}; give {what}")

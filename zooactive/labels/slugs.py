@@ -35,12 +35,7 @@ def slug(text: str) -> str:
 
 
 class Slugs:
-    """The answers of one workflow by their slugs.
-
-    Parameters
-    ----------
-    workflow : WorkflowWording
-    """
+    """The answers of one workflow by their slugs."""
 
     def __init__(self, workflow: WorkflowWording) -> None:
         self._columns: dict[tuple[str, str], int] = {}
@@ -51,10 +46,7 @@ class Slugs:
     def column(self, task: str, name: str) -> int:
         """Return the column of the tree that an answer's slug means at a task.
 
-        Raises
-        ------
-        Unusable
-            When it means none, or who answered chose several or none; says which.
+        Raises `Unusable` when it means none, or who answered chose several or none; the error says which.
         """
         found = self._columns.get((task, name))
         if found is None and (picture := _AFTER_A_PICTURE.fullmatch(name)):

@@ -120,10 +120,7 @@ def _write_manifests(rows: list[dict[str, object]], out: Path) -> tuple[Path, ..
 def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[bytes, str]:
     """Return an image as volunteers will see it, and the ending of its file's name.
 
-    Raises
-    ------
-    ImageError
-        When it cannot be read, or is larger than a megabyte at that size however it is stored.
+    Raises an ImageError when it cannot be read, or is larger than a megabyte at that size however it is stored.
     """
     pixels = decode(source, Preprocessing(size=side or SIDE), name=name)  # also what stays as it is must be whole
     if side is None:

@@ -16,17 +16,10 @@ _ROUNDING = 1 + 1e-6  # votes; what `zooactive.catalogue.votes` takes for roundi
 
 
 def drop_unreachable(counts: NDArray[np.float64], galaxies: Sequence[str], tree: DecisionTree, dropped: Dropped) -> None:
-    """Take out, in place, the votes on a question that more people answered than reached it.
+    """Take out, in place, the votes (galaxy, answer) on a question that more people answered than reached it.
 
     Who of them should not have been asked, totals do not say: so all votes of that galaxy on the question go. An excess of
     up to one vote is rounding, and stays with a warning.
-
-    Parameters
-    ----------
-    counts : ndarray of float64, shape (G, answer)
-    galaxies : sequence of str, length G
-    tree : DecisionTree
-    dropped : Dropped
     """
     rounded = np.zeros(len(counts), dtype=bool)
     for question in tree.order:  # parents first: what went there is not there to be asked after
@@ -49,20 +42,10 @@ def drop_unreachable(counts: NDArray[np.float64], galaxies: Sequence[str], tree:
 
 
 def as_votes(counts: NDArray[np.float64], galaxies: Sequence[str], tree: DecisionTree) -> pd.DataFrame:
-    """Return the galaxies that have votes as the table of `Ledger.votes`.
+    """Return the galaxies that have votes, of counts (galaxy, answer), as the table of `Ledger.votes`.
 
-    Parameters
-    ----------
-    counts : ndarray of float64, shape (G, answer)
-    galaxies : sequence of str, length G
-        Each once.
-    tree : DecisionTree
-
-    Returns
-    -------
-    DataFrame
-        ``id``, one column an answer of the tree, and ``volunteers``: votes on the root question; of several roots the most.
-        In the order of ids.
+    That is ``id``, one column an answer of the tree, and ``volunteers``: votes on the root question; of several roots the
+    most. In the order of ids.
     """
     volunteers = tree.question_sums(counts)[:, list(tree.roots)].max(axis=1)
     votes = pd.DataFrame(counts, columns=list(tree.columns))

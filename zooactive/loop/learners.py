@@ -55,7 +55,7 @@ class NetworkLearner:
     training : TrainingConfig
     draws : int
         Of the posterior.
-    draws_from : {"dropout", "laplace", "ensemble"}
+    draws_from : {"dropout", "laplace"}
         As `zooactive.fit_draws`. Those of dropout differ as much after many votes as after few.
     batch_size : int
         Of the prediction.
@@ -91,15 +91,7 @@ class NetworkLearner:
         config = replace(self.training, seed=seed)
         train(model, learning, validation=judging, run_dir=folder, config=config, progress=self.progress)
         if self.draws_from != "dropout" and not _draws_file(folder).exists():
-            draws = fit_draws(
-                model,
-                learning,
-                validation=judging,
-                kind=self.draws_from,
-                members=self.draws,
-                seed=seed,
-                batch_size=self.batch_size,
-            )
+            draws = fit_draws(model, learning, validation=judging, kind=self.draws_from, batch_size=self.batch_size)
             draws.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:

@@ -5,21 +5,20 @@ The names load what they need when first used: ``zooactive.models.head`` works o
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zooactive.foundation.faces import names_on_demand
 
 _HOMES = {
     "GalaxyModel": "galaxy_model",
     "load_model": "galaxy_model",
     "ConcentrationHead": "head.layer",
-    "HeadEnsemble": "head.ensemble",
     "LaplaceHead": "head.laplace",
     "LinearDraws": "head.draws",
     "LinearHead": "head.dropout",
     "FeatureAxes": "head.bayesian",
     "find_axes": "head.bayesian",
     "fit_bayesian_head": "head.bayesian",
-    "fit_head_ensemble": "head.ensemble",
     "fit_laplace": "head.laplace",
     "load_draws": "head.files",
     "folded": "backbones.folding",
@@ -36,7 +35,6 @@ __all__ = [
     "ConcentrationHead",
     "FeatureAxes",
     "GalaxyModel",
-    "HeadEnsemble",
     "LaplaceHead",
     "LinearDraws",
     "LinearHead",
@@ -45,7 +43,6 @@ __all__ = [
     "find_axes",
     "first_filters",
     "fit_bayesian_head",
-    "fit_head_ensemble",
     "fit_laplace",
     "folded",
     "list_backbones",
@@ -63,18 +60,15 @@ if TYPE_CHECKING:
     from zooactive.models.head.bayesian import FeatureAxes, find_axes, fit_bayesian_head
     from zooactive.models.head.draws import LinearDraws
     from zooactive.models.head.dropout import LinearHead
-    from zooactive.models.head.ensemble import HeadEnsemble, fit_head_ensemble
     from zooactive.models.head.files import load_draws
     from zooactive.models.head.laplace import LaplaceHead, fit_laplace
     from zooactive.models.head.layer import ConcentrationHead
     from zooactive.models.layer_maps import feature_maps, first_filters
     from zooactive.models.published_weights import load_published, start_from_published
 
+_GONE = {"HeadEnsemble": "use LaplaceHead", "fit_head_ensemble": "use fit_laplace"}
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"zooactive.models.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'zooactive.models' has no attribute '{name}'")
+__getattr__ = names_on_demand(__name__, _HOMES, _GONE)
 
 
 def __dir__() -> list[str]:

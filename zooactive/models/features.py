@@ -39,30 +39,13 @@ class Batch:
 def embed(
     model: GalaxyModel, catalogue: Catalogue, *, batch_size: int = 128, progress: Progress | None = None
 ) -> tuple[NDArray[np.float16], dict[int, str]]:
-    """Compute the encoder's features of a catalogue's images.
+    """Compute the encoder's features of a catalogue's images, float16 (galaxy, feature).
 
-    Parameters
-    ----------
-    model : GalaxyModel
-    catalogue : Catalogue
-        Of G galaxies.
-    batch_size : int
-        Every batch has this size, the last one padded with zeros: a galaxy's features do not depend on its neighbours.
-    progress : callable, optional
+    Every batch has `batch_size` rows, the last one padded with zeros, so that a galaxy's features do not depend on its
+    neighbours. Features are zero where the image failed; the second value has the row number and reason of each that did.
 
-    Returns
-    -------
-    features : ndarray of float16, shape (G, F)
-        Zero where the image failed.
-    failures : dict of int to str
-        Row number and reason of each image that could not be read.
-
-    Raises
-    ------
-    CatalogueError
-        When the catalogue's shards were prepared for other pixels than the model takes.
-    ModelError
-        When the network gives a value that is not finite.
+    Raises a CatalogueError for shards that were prepared for other pixels than the model takes, and a ModelError when the
+    network gives a value that is not finite.
     """
     features = np.zeros((len(catalogue), int(model.encoder.output_shape[-1])), dtype=np.float16)
     failures: dict[int, str] = {}
@@ -82,20 +65,9 @@ def batches_of(rows: range, batch_size: int) -> list[range]:
 def stream_features(
     model: GalaxyModel, catalogue: Catalogue, batches: Iterable[range], *, batch_size: int
 ) -> Iterator[Batch]:
-    """Yield the features of batch after batch; the next ones are decoded meanwhile.
+    """Yield the features of batch after batch, each of at most `batch_size` rows; the next ones are decoded meanwhile.
 
-    Parameters
-    ----------
-    model : GalaxyModel
-    catalogue : Catalogue
-    batches : iterable of range
-        Rows of the catalogue, at most `batch_size` each.
-    batch_size : int
-
-    Raises
-    ------
-    CatalogueError, ModelError
-        As `embed`.
+    Raises what `embed` does.
     """
     compute = computation(prediction_network(model.encoder))
     preprocessing = model.preprocessing

@@ -142,23 +142,12 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
 
 
 def read_timm(path: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Read the encoder's weights out of a safetensors file in timm's naming.
+    """Read the encoder's weights out of a safetensors file in timm's naming, float32 by timm's own names.
 
-    Parameters
-    ----------
-    path : str or Path
-        The names may share a prefix, as in ``encoder.conv_stem.weight``; what has another one is left out, and so are the
-        classifier and batch norm's counters.
-
-    Returns
-    -------
-    dict of ndarray
-        By timm's own names, float32, shapes as in PyTorch: kernels (filter, channel, y, x).
-
-    Raises
-    ------
-    ModelError
-        When safetensors is not installed, there is no such file, it is damaged, or it holds no network of this family.
+    Shapes are those of PyTorch: kernels (filter, channel, y, x). The names in the file may share a prefix, as in
+    ``encoder.conv_stem.weight``. What has another one is left out, and so are the classifier and batch norm's counters.
+    Raises a ModelError when safetensors is not installed, or when the file is missing, is damaged or holds no network of
+    this family.
     """
     path = Path(path)
     _refuse_other_architectures(path)

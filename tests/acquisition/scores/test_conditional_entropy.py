@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brute_force import SMALL, SMALL_ALPHA, entropies, random_tree
+from references import conditional_entropy, votes_asked
 
-from zooactive.acquisition import conditional_entropy
-from zooactive.acquisition.scores.votes_asked import votes_asked
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 

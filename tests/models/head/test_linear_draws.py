@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from zooactive.foundation.errors import ModelError
-from zooactive.models import HeadEnsemble, LaplaceHead, LinearDraws, LinearHead, load_draws
+from zooactive.models import LaplaceHead, LinearDraws, LinearHead, load_draws
 from zooactive.models.head.activation import CONCENTRATIONS
 from zooactive.models.head.draws import DRAWS_AT_ONCE, GALAXIES_AT_ONCE
 from zooactive.tree import DecisionTree
 
 FEATURES = 12
-MEMBERS = 2 * DRAWS_AT_ONCE + 3
-KINDS = ("dropout", "laplace", "ensemble")
+MANY = 2 * DRAWS_AT_ONCE + 3
+KINDS = ("dropout", "laplace")
 
 
 def make_draws(kind: str, tree: DecisionTree, concentrations: str = "softplus") -> LinearDraws:
@@ -25,9 +25,6 @@ def make_draws(kind: str, tree: DecisionTree, concentrations: str = "softplus") 
     kernel, bias = rng.normal(0, 0.3, (FEATURES, answers)), rng.normal(1, 1, answers)
     if kind == "dropout":
         return LinearHead(kernel, bias, 0.4, concentrations, tree)
-    if kind == "ensemble":
-        kernels = kernel + rng.normal(0, 0.1, (MEMBERS, FEATURES, answers))
-        return HeadEnsemble(kernels, bias + rng.normal(0, 0.1, (MEMBERS, answers)), concentrations, tree)
     feature_axes, _ = np.linalg.qr(rng.normal(size=(FEATURES + 1, FEATURES + 1)))
     answer_axes, _ = np.linalg.qr(rng.normal(size=(answers, answers)))
     precision = rng.uniform(5, 500, (FEATURES + 1, answers))
@@ -41,8 +38,6 @@ def some_features(galaxies: int) -> np.ndarray:
 def weights_by_definition(draws: LinearDraws, t: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Kernel and bias of draw t in float64, with noise made afresh."""
     rng = np.random.Generator(np.random.Philox(key=np.array([seed, t], dtype=np.uint64)))
-    if isinstance(draws, HeadEnsemble):
-        return draws.kernel[t].astype(float), draws.bias[t].astype(float)
     if isinstance(draws, LinearHead):
         kept = rng.random(FEATURES) < 1 - draws.dropout
         return (kept / (1 - draws.dropout))[:, None] * draws.kernel.astype(float), draws.bias.astype(float)
@@ -76,8 +71,8 @@ def test_concentrations_are_those_of_one_set_of_weights_a_draw_for_every_galaxy(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_galaxys_draws_depend_neither_on_its_neighbours_nor_on_the_number_of_draws(tree, kind):
     draws, x = make_draws(kind, tree), some_features(GALAXIES_AT_ONCE + 40)
-    whole = draws.posterior_concentrations(x, draws=MEMBERS, seed=3)
-    for rows, count in ((slice(0, 1), MEMBERS), (slice(250, 260), 1), (slice(5, None), DRAWS_AT_ONCE), (slice(None), 19)):
+    whole = draws.posterior_concentrations(x, draws=MANY, seed=3)
+    for rows, count in ((slice(0, 1), MANY), (slice(250, 260), 1), (slice(5, None), DRAWS_AT_ONCE), (slice(None), 19)):
         part = draws.posterior_concentrations(x[rows], draws=count, seed=3)
         assert part.tobytes() == np.ascontiguousarray(whole[:count, rows]).tobytes()
 
@@ -93,11 +88,11 @@ def test_weights_of_a_draw_are_the_same_in_whatever_range_they_are_asked_for(tre
     assert their_biases.tobytes() == np.ascontiguousarray(biases[13:17]).tobytes()
 
 
-@pytest.mark.parametrize(("kind", "heeds"), [("dropout", True), ("laplace", True), ("ensemble", False)])
-def test_the_seed_makes_other_draws_but_of_an_ensemble(tree, kind, heeds):
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_seed_makes_other_draws(tree, kind):
     draws, x = make_draws(kind, tree), some_features(3)
     one, other = (draws.posterior_concentrations(x, draws=5, seed=seed) for seed in (0, 1))
-    assert (one.tobytes() != other.tobytes()) == heeds
+    assert one.tobytes() != other.tobytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -141,6 +136,14 @@ def test_a_file_of_an_unknown_kind_or_none_at_all_is_refused_by_its_name(tree, t
         load_draws(tmp_path / "head.npz")
 
 
+@pytest.mark.parametrize("kinds", [{"kind": "ensemble"}, {"kind": "scaled", "scaled": "ensemble"}])
+def test_a_saved_ensemble_of_heads_is_refused_by_its_name(tree, tmp_path, kinds):
+    make_draws("dropout", tree).save(tmp_path / "head.npz")
+    rewrite_about(tmp_path / "head.npz", lambda about: about.update(kinds))
+    with pytest.raises(ModelError, match=r"head\.npz: draws by an ensemble of heads are gone.* use 'laplace'"):
+        load_draws(tmp_path / "head.npz")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("count", "seed"), [(0, 0), (2, -1)])
 def test_no_draws_or_a_negative_seed_are_refused_by_every_kind(tree, kind, count, seed):
@@ -148,7 +151,7 @@ def test_no_draws_or_a_negative_seed_are_refused_by_every_kind(tree, kind, count
         make_draws(kind, tree).posterior_concentrations(some_features(2), draws=count, seed=seed)
 
 
-@pytest.mark.parametrize("module", ["draws", "laplace", "ensemble"])
+@pytest.mark.parametrize("module", ["draws", "laplace"])
 def test_draws_need_no_keras(module):
     code = f"import sys, zooactive.models.head.{module}; sys.exit(bool({{'keras', 'tensorflow', 'jax'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -47,18 +47,7 @@ _ORDER = np.array(
 
 
 def hash_arrow_ids(ids: pa.Array, *, purpose: Purpose, seed: int) -> NDArray[np.uint64]:
-    """Hash each id to 64 bits, as `zooactive.foundation.hashing.hash_ids` does.
-
-    Parameters
-    ----------
-    ids : pyarrow.Array of strings, length G
-    purpose, seed
-        As in `hash_ids`.
-
-    Returns
-    -------
-    ndarray of uint64, shape (G,)
-    """
+    """Hash each id of a pyarrow array of strings to 64 bits, uint64 of shape (id,), as `hash_ids` of a list does."""
     import pyarrow as pa
 
     if len(ids) == 0:

@@ -238,18 +238,9 @@ def score_galaxies(
 ) -> NDArray[np.float64]:
     """Estimate the mutual information of each galaxy's votes, shape (galaxy, 1) or (galaxy, question).
 
-    Parameters
-    ----------
-    concentrations : ndarray, shape (draw, galaxy, answer)
-    weights : ndarray, shape (draw, galaxy)
-    volunteers : ndarray of int, shape (galaxy,)
-    seeds : ndarray of uint64, shape (galaxy,)
-        Where each galaxy's own random stream starts.
-    trees : int
-        Vote trees a galaxy.
-    layout : TreeLayout
-    by_question : bool
-        Whether the information is shared out among the questions, by the chain rule in the layout's order.
+    Concentrations are (draw, galaxy, answer) and weights (draw, galaxy). Of each galaxy are given the number of volunteers
+    and the seed where its own random stream starts; each gets so many vote trees. `by_question` shares the information out
+    among the questions, by the chain rule in the layout's order.
     """
     draws, galaxies, answers = concentrations.shape
     questions = len(layout.parents)

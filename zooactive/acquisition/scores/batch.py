@@ -24,60 +24,25 @@ class Batch(NamedTuple):
     information: NDArray[np.float64]
 
 
-def joint_information(posterior: Posterior, votes: ArrayLike = 40, *, trees: int | None = None, seed: int = 0) -> float:
-    """Estimate how much the votes of *all* these galaxies together would tell about the network.
+def greedy_batch(posterior: Posterior, n: int, votes: ArrayLike = 40, *, trees: int | None = None, seed: int = 0) -> Batch:
+    """Choose a batch one by one, each time the galaxy that makes the joint information largest.
 
-    I(k_1 ... k_G; t). Given the draw, galaxies vote independently, so that the logarithms of their trees' probabilities
-    add up: vote tree m of every galaxy is sampled from the same draw.
+    The joint information is I(k_1 ... k_G; t), what the votes of all the chosen galaxies together would tell about the
+    network, in nats: at most ln T, and less than the sum of the galaxies' own scores as far as they tell the same. Given the
+    draw, galaxies vote independently, so that the logarithms of their trees' probabilities add up: vote tree m of every
+    galaxy is sampled from the same draw.
 
     Parameters
     ----------
     posterior : Posterior
-        The batch, with equally weighted draws or with the same weights for every galaxy.
+        The pool: small, since galaxies x trees x draws numbers are held in memory. Its draws are equally weighted, or with
+        the same weights for every galaxy.
+    n : int
+        Galaxies to choose.
     votes : int or array_like of int, shape (galaxy,)
     trees : int, optional
         Vote trees a galaxy; one a draw by default.
     seed : int
-
-    Returns
-    -------
-    float
-        In nats, at most ln T: less than the sum of the galaxies' own scores as far as they tell the same.
-
-    Raises
-    ------
-    AcquisitionError
-        As `mutual_information`; when draws have other weights for other galaxies; when the pool is too large.
-
-    Notes
-    -----
-    BatchBALD (Kirsch et al. 2019, arXiv:1906.08158), without enumeration. **Limitation**: it saturates at ln T, with 20
-    draws and 40 volunteers after about three galaxies, so it is for small batches of galaxies with few votes.
-
-    Examples
-    --------
-    >>> from zooactive.tree import DecisionTree, Question
-    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
-    >>> twins = Posterior([[[90, 10]] * 2, [[10, 90]] * 2], ["g1", "g2"], tree)
-    >>> round(joint_information(twins, votes=40), 3)  # ln 2, which each tells alone
-    0.693
-    """
-    logits, prior = _paired_logits(posterior, votes, trees, seed)
-    before = float(special.entr(prior).sum())
-    return float(max(before - _mean_entropy(np.log(prior) + logits.sum(0)), 0.0))
-
-
-def greedy_batch(posterior: Posterior, n: int, votes: ArrayLike = 40, *, trees: int | None = None, seed: int = 0) -> Batch:
-    """Choose a batch one by one, each time the galaxy that makes the joint information largest.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        The pool: small, since galaxies x trees x draws numbers are held in memory.
-    n : int
-        Galaxies to choose.
-    votes, trees, seed
-        As in `joint_information`.
 
     Returns
     -------
@@ -86,11 +51,14 @@ def greedy_batch(posterior: Posterior, n: int, votes: ArrayLike = 40, *, trees: 
     Raises
     ------
     AcquisitionError
-        As `joint_information`, and when `n` is below 1 or above the number of galaxies.
+        As `mutual_information`; when draws have other weights for other galaxies; when the pool is too large; when `n` is
+        below 1 or above the number of galaxies.
 
     Notes
     -----
-    At least 1 - 1/e of the best batch's information, were it known exactly (Kirsch et al. 2019, appendix A).
+    BatchBALD (Kirsch et al. 2019, arXiv:1906.08158), without enumeration: at least 1 - 1/e of the best batch's information,
+    were it known exactly (its appendix A). **Limitation**: it saturates at ln T, with 20 draws and 40 volunteers after about
+    three galaxies, so it is for small batches of galaxies with few votes.
 
     Examples
     --------
@@ -130,15 +98,13 @@ def _paired_logits(
     if len(posterior) * sampled * posterior.draws > _MOST_NUMBERS:
         raise AcquisitionError(
             f"{len(posterior)} galaxies with {sampled} trees and {posterior.draws} draws are too many for joint scores; "
-            "give a "
-            "shortlist, or fewer trees or draws"
+            "give a shortlist, or fewer trees or draws"
         )
     prior = posterior.weights[:, 0] if len(posterior) else np.full(posterior.draws, 1 / posterior.draws)
     if (posterior.weights != prior[:, None]).any():
         raise AcquisitionError(
             "the draws have other weights for other galaxies, and a joint score needs one network for all; give the "
-            "posterior from "
-            "before given_votes"
+            "posterior from before given_votes"
         )
     source = share_trees(prior.copy(), sampled, hash_ids(["batch"], purpose="trees", seed=seed)[0])
     seeds, weights = hash_ids(posterior.ids, purpose="trees", seed=seed), posterior.weights.copy()

@@ -68,7 +68,7 @@ def _vote_trees(tree: DecisionTree, votes: int) -> NDArray[np.int64]:
         answers = where.stop - where.start
         whole = np.full(len(outcomes), votes) if tree.parents[q] < 0 else outcomes[:, tree.leads_to[q]].sum(1)
         ways = np.array([comb(n + answers - 1, answers - 1) for n in whole.tolist()], dtype=object)
-        check_outcomes(int(ways.sum()), f"{votes} votes on tree '{tree.name}'")
+        _check_outcomes(int(ways.sum()), f"{votes} votes on tree '{tree.name}'")
         by_votes = {n: compositions(n, answers) for n in set(whole.tolist())}
         counts = np.concatenate([by_votes[n] for n in whole.tolist()])
         outcomes = np.repeat(outcomes, ways.astype(np.int64), axis=0)
@@ -76,13 +76,12 @@ def _vote_trees(tree: DecisionTree, votes: int) -> NDArray[np.int64]:
     return outcomes
 
 
-def check_outcomes(outcomes: int, of: str) -> None:
+def _check_outcomes(outcomes: int, of: str) -> None:
     """Refuse to enumerate too much."""
     if outcomes > _MOST_OUTCOMES:
         raise AcquisitionError(
             f"{of} have {outcomes:,} outcomes or more, and at most {_MOST_OUTCOMES:,} are enumerated; ask for fewer votes, "
-            "or use "
-            "mutual_information, which samples them"
+            "or use mutual_information, which samples them"
         )
 
 

@@ -178,15 +178,10 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """The volunteers of a crowd before one decision tree.
+    """The V volunteers of a crowd before one decision tree.
 
-    Parameters
-    ----------
-    skills : ndarray, shape (V,)
-    leanings : ndarray, shape (V, answer)
-        What each answers without looking.
-    shares : ndarray, shape (V,)
-        Of all classifications; they sum to 1.
+    Skills are (V,), leanings (V, answer) are what each answers without looking, and shares (V,) are of all classifications
+    and sum to 1.
     """
 
     skills: NDArray[np.float64]

@@ -42,14 +42,8 @@ def own_words(tree: DecisionTree) -> dict[int, tuple[str, str]]:
 def wording_toml(tree: DecisionTree, name: str, workflow: int, *, versions: tuple[str, str] | None = None) -> str:
     """Return the wording of `own_words` as the file that `zooactive.labels.wording` reads.
 
-    Parameters
-    ----------
-    tree : DecisionTree
-    name : str
-        As the file shall call it: a name, or a ``.toml`` file beside it.
-    workflow : int
-    versions : (str, str), optional
-        First and last; default: all.
+    `name` is what the file calls the tree: a name, or a ``.toml`` file beside it. `versions` are the first and last of the
+    workflow; default: all.
     """
     said = own_words(tree)
     lines = [f"tree = {json.dumps(name)}", "", "[[workflow]]", f"id = {workflow}", 'galaxy = ["#id"]']
@@ -65,14 +59,8 @@ def wording_toml(tree: DecisionTree, name: str, workflow: int, *, versions: tupl
 def answers_given(columns: Iterable[int], said: Said, *, nested: bool = False) -> list[dict[str, Any]]:
     """Return what an export holds of these answers: a picture and a text each.
 
-    Parameters
-    ----------
-    columns : iterable of int
-        Of the tree, in the order in which a volunteer answered.
-    said : mapping
-        See `own_words`.
-    nested : bool
-        Whether all lie within one combined task.
+    The columns are those of the tree, in the order in which a volunteer answered. `said` is that of `own_words`; `nested`
+    says whether all lie within one combined task.
     """
     entries: list[dict[str, Any]] = []
     for column in columns:
@@ -95,23 +83,9 @@ def export_row(
 ) -> dict[str, object]:
     """Return one classification as an export holds it.
 
-    Parameters
-    ----------
-    identity : int
-        Of the classification.
-    volunteer : str
-        A name; one that begins with ``not-logged-in`` has no number.
-    marks : sequence of mapping
-        See `annotations`.
-    subject : int
-        Its number on the Zooniverse.
-    metadata : mapping
-        The manifest's row.
-    workflow : int
-    version : str
-        Of the workflow.
-    seconds : int
-        Since the beginning of 2026.
+    A volunteer whose name begins with ``not-logged-in`` has no number. For `marks` see `annotations`; `subject` is its
+    number on the Zooniverse, `metadata` the manifest's row, `version` that of the workflow. `seconds` count from the
+    beginning of 2026.
     """
     return {
         "classification_id": identity,

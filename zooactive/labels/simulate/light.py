@@ -37,19 +37,9 @@ class Disc:
 
 
 def galaxy_light(galaxy: Mapping[str, Any], size: int) -> Plane:
-    """Return the light of old and of young stars.
+    """Return the light of old and of young stars of one row of `galaxies_from`, float32 (2, size, size).
 
-    Parameters
-    ----------
-    galaxy : mapping
-        One row of `zooactive.labels.simulate.galaxies.galaxies_from`.
-    size : int
-        Pixels a side.
-
-    Returns
-    -------
-    ndarray of float32, shape (2, size, size)
-        Old and young stars; in all the galaxy's light is 1, and a companion's comes on top.
+    In all the galaxy's light is 1, and a companion's comes on top.
     """
     x, y = _turned(galaxy, size)
     soft = _soft(galaxy["radius"], size)

@@ -25,21 +25,7 @@ _WINGS = ((0.82, 0.9), (0.18, 2.2))  # share and width, in units of the PSF's, o
 
 
 def picture(galaxy: Mapping[str, Any], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw one image.
-
-    Parameters
-    ----------
-    galaxy : mapping
-        One row of `zooactive.labels.simulate.galaxies.galaxies_from`.
-    size : int
-        Pixels a side.
-    rng : numpy Generator
-        For the noise.
-
-    Returns
-    -------
-    ndarray of uint8, shape (size, size, 3)
-    """
+    """Draw one image of a row of `galaxies_from`, uint8 (size, size, 3), with noise from `rng`."""
     if galaxy["kind"] in ("elliptical", "disc"):
         light = _blurred(galaxy_light(galaxy, size), galaxy["fwhm"] * size)
         tint = np.array([1 + galaxy["dust"], 1, 1 - galaxy["dust"]], dtype=np.float32)

@@ -85,14 +85,9 @@ def _room(tree: DecisionTree) -> NDArray[np.float32]:
 
 
 def bias_for(alpha: ArrayLike, concentrations: str, tree: DecisionTree) -> NDArray[np.float32]:
-    """Return the bias with which the head, its kernel at zero, gives every galaxy the same concentrations.
+    """Return the bias with which the head, its kernel at zero, gives every galaxy the same concentrations (answer,).
 
-    Parameters
-    ----------
-    alpha : array_like, shape (answer,)
-        What the head cannot express is brought to the nearest that it can (and "fraction" keeps the ratios alone).
-    concentrations : {"sigmoid", "softplus", "fraction"}
-    tree : DecisionTree
+    What the head cannot express is brought to the nearest that it can; "fraction" keeps the ratios alone.
     """
     alpha = np.asarray(alpha, dtype=np.float64)
     return _labels_as_fractions(_bias_for(alpha, concentrations, tree), lambda: _bias_for(alpha, "fraction", tree), tree)

@@ -146,18 +146,11 @@ def fit_bayesian_head(
 
 
 class ProbableWeights(NamedTuple):
-    """A head's most probable weights, and how they were chosen.
+    """A head's most probable weights, the precision of its prior, and how that was chosen.
 
-    Parameters
-    ----------
-    kernel : ndarray of float64, shape (feature, answer)
-    bias : ndarray of float64, shape (answer,)
-    precision : float
-        Of the prior.
-    loss : float
-        Mean negative log-likelihood of the galaxies learnt from, but for the number of ways to give the votes.
-    losses : dict of float to float
-        That of the judges at each precision that was tried.
+    The kernel is (feature, answer) and the bias (answer,), float64. ``loss`` is the mean negative log-likelihood of the
+    galaxies learnt from, but for the number of ways to give the votes; ``losses`` is that of the judges, at each precision
+    that was tried.
     """
 
     kernel: NDArray[np.float64]
@@ -179,21 +172,8 @@ def most_probable_weights(
 ) -> ProbableWeights:
     """Fit as `fit_bayesian_head` does, but never learn from the judges, whom something else can then be measured on.
 
-    Parameters
-    ----------
-    learning, judging, tree, axes, concentrations, precisions
-        As of `fit_bayesian_head`.
-    weights : tuple of array_like, shape (galaxy,), optional
-        How much the log-likelihood of each galaxy learnt from, and of each judge, counts.
-
-    Returns
-    -------
-    ProbableWeights
-
-    Raises
-    ------
-    ModelError, PosteriorError
-        As `fit_bayesian_head`.
+    Weights, (galaxy,) each, say how much the log-likelihood of each galaxy learnt from, and of each judge, counts. Raises
+    what `fit_bayesian_head` does.
     """
     check_concentrations(concentrations)
     parts, problem = _rows(learning, judging, weights, tree, axes), _Problem(tree, concentrations)

@@ -1,8 +1,7 @@
 """Posterior draws of the last, linear layer: concentrations from stored features, without pixels or Keras.
 
-A draw is one set of weights, the same for every galaxy, whatever its kind: a dropout mask (`LinearHead`), a sample of a
-Laplace approximation (`LaplaceHead`), a member of an ensemble (`HeadEnsemble`). Draw t is the same however many draws are
-taken, on every backend, in every shard.
+A draw is one set of weights, the same for every galaxy, whatever its kind: a dropout mask (`LinearHead`) or a sample of a
+Laplace approximation (`LaplaceHead`). Draw t is the same however many draws are taken, on every backend, in every shard.
 """
 
 from __future__ import annotations
@@ -141,10 +140,7 @@ class LinearDraws(ABC):
 def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any], DecisionTree]:
     """Read the arrays, settings and tree that `LinearDraws.save` wrote.
 
-    Raises
-    ------
-    ModelError
-        When the file is missing, damaged or something else.
+    Raises a ModelError when the file is missing, damaged or something else.
     """
     try:
         with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.errors import ZooactiveError
+from zooactive.foundation.errors import ModelError, ZooactiveError
+from zooactive.foundation.vocabulary import GONE
 from zooactive.models.head.draws import LinearDraws, damaged, read_saved
 from zooactive.models.head.dropout import LinearHead
-from zooactive.models.head.ensemble import HeadEnsemble
 from zooactive.models.head.laplace import LaplaceHead
 from zooactive.models.head.scaled import ScaledDraws
 from zooactive.tree import DecisionTree
@@ -17,7 +17,6 @@ from zooactive.tree import DecisionTree
 KINDS: dict[str, Callable[..., LinearDraws]] = {
     LinearHead.kind: LinearHead.restored,
     LaplaceHead.kind: LaplaceHead.restored,
-    HeadEnsemble.kind: HeadEnsemble.restored,
 }
 """What makes draws from (arrays, settings, tree), by their kind."""
 
@@ -28,19 +27,22 @@ def load_draws(path: str | Path) -> LinearDraws:
     Raises
     ------
     ModelError
-        When the file is missing, damaged or something else.
+        When the file is missing, damaged or something else, or holds draws of a kind that is gone.
     """
     arrays, about, tree = read_saved(path)
     try:
-        return _restored(about.get("kind", LinearHead.kind), arrays, about, tree)
+        return _restored(path, about.get("kind", LinearHead.kind), arrays, about, tree)
     except ZooactiveError:
         raise
     except Exception as error:  # of settings that are none, each fails in its own way
         raise damaged(path) from error
 
 
-def _restored(kind: str, arrays: dict[str, Any], about: dict[str, Any], tree: DecisionTree) -> LinearDraws:
+def _restored(path: str | Path, kind: str, arrays: dict[str, Any], about: dict[str, Any], tree: DecisionTree) -> LinearDraws:
+    inner = about["scaled"] if kind == ScaledDraws.kind else kind
+    if inner in GONE:
+        raise ModelError(f"{path}: {GONE[inner]}")
     if kind != ScaledDraws.kind:
         return KINDS[kind](arrays, about, tree)
     factors = arrays.pop("factors")
-    return ScaledDraws(KINDS[about["scaled"]](arrays, about, tree), factors)
+    return ScaledDraws(KINDS[inner](arrays, about, tree), factors)

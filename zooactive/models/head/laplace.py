@@ -65,10 +65,13 @@ class LaplaceHead(LinearDraws):
     tree: DecisionTree
 
     def __post_init__(self) -> None:
-        for name in ("kernel", "bias", "feature_axes", "answer_axes", "precision"):
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=np.float32))
+        with np.errstate(over="ignore"):  # what is not finite is refused below
+            for name in self._arrays():
+                object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=np.float32))
         check_concentrations(self.concentrations)
         check_linear(self.kernel, self.bias, self.tree)
+        if self.kernel.ndim != 2:
+            raise ModelError(f"the head has a kernel of shape {self.kernel.shape}; give (feature, answer)")
         rows, answers = len(self.kernel) + 1, len(self.bias)
         shapes, axes = [self.feature_axes.shape, self.answer_axes.shape, self.precision.shape], len(self.precision)
         if shapes != [(rows, axes), (answers, answers), (axes, answers)]:
@@ -76,6 +79,8 @@ class LaplaceHead(LinearDraws):
                 f"axes and precisions have the shapes {shapes}; a kernel of {self.kernel.shape} needs ({rows}, axes), "
                 f"({answers}, {answers}) and (axes, {answers})"
             )
+        if not all(np.isfinite(axes).all() for axes in (self.feature_axes, self.answer_axes)):
+            raise ModelError("an axis is not finite; fit the draws again")
         if not (np.isfinite(self.precision).all() and (self.precision > 0).all()):
             raise ModelError("a precision is not finite and positive; fit the draws again")
 
