@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue.stored_images import stored_column
 from zooactive.foundation.errors import CatalogueError, did_you_mean
-from zooactive.foundation.parsing import from_json
+from zooactive.foundation.metadata import about_of
+from zooactive.foundation.parts_folder import parts_in
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 IMAGE_COLUMNS = ("file_loc", "image", "png_loc")
 ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
-METADATA_KEY = b"zooactive"  # in the schema of shards: tree, preprocessing, min_votes and fingerprint as JSON
 
 _SHARDS_SAY = {"tree", "preprocessing", "min_votes", "parts"}
 _FORMATS = {
@@ -110,7 +113,7 @@ def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) ->
 def parquet_parts(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder in order: its ``part-*.parquet`` where there are such, else all but failures."""
     files = sorted(p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_")) and p.name != "failures.parquet")
-    return [p for p in files if p.name.startswith("part-")] or files
+    return parts_in(folder) or files
 
 
 def tree_of_shards(path: Path) -> dict[str, Any] | None:
@@ -120,7 +123,7 @@ def tree_of_shards(path: Path) -> dict[str, Any] | None:
 
     files = parquet_parts(path) if path.is_dir() else []
     try:
-        metadata = _about_shards((pq.read_schema(files[0]).metadata or {}).get(METADATA_KEY, b"null")) if files else None
+        metadata = _about_shards(pq.read_schema(files[0])) if files else None
     except (OSError, ValueError, pa.ArrowInvalid):
         return None  # what is wrong with it is said where it is read
     return None if metadata is None else metadata["tree"]
@@ -216,7 +219,7 @@ def _read_parquet(
     tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
     table = pa.concat_tables(tables, promote_options="permissive")
     table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
-    metadata = _about_shards((table.schema.metadata or {}).get(METADATA_KEY, b"null"))
+    metadata = _about_shards(table.schema)
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
         raise CatalogueError(
             f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
@@ -239,9 +242,9 @@ def _read_parquet(
     return frame, id_column, metadata
 
 
-def _about_shards(text: bytes) -> dict[str, Any] | None:
+def _about_shards(schema: pa.Schema) -> dict[str, Any] | None:
     """What shards say about themselves; None for another file, a ValueError for what no zooactive wrote."""
-    about = from_json(text)
+    about = about_of(schema)
     if about is None:
         return None
     if not isinstance(about, dict) or not about.keys() >= _SHARDS_SAY or not isinstance(about["parts"], int):

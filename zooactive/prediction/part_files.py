@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.foundation.errors import PosteriorError, ZooactiveError
-from zooactive.foundation.parsing import from_json
+from zooactive.foundation.metadata import about_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,7 +65,7 @@ def about_part(part: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     with explained(part):
-        about: dict[str, Any] = from_json(pq.read_schema(part).metadata[b"zooactive"])
+        about: dict[str, Any] = about_of(pq.read_schema(part))
         names, failures = about["passed"], about["failures"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of its columns are none")

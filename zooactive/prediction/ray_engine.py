@@ -26,7 +26,7 @@ class _Worker:
 
     def __call__(self, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
         """Write some parts, less those that a worker which was killed since has finished."""
-        missing = [int(part) for part in batch["part"] if not self._writer.path(int(part)).exists()]
+        missing = [int(part) for part in batch["part"] if not self._writer.folder.path(int(part)).exists()]
         met = ""
         try:
             for _ in self._writer.write(missing):
