@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.foundation.addresses import own_path
-from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.catalogs import NamedFiles
 from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean
-from zooactive.foundation.parsing import from_toml
 from zooactive.tree import DecisionTree, load_tree
 
 SharesOf: TypeAlias = Literal["everybody", "question"]
@@ -26,6 +25,9 @@ SharesOf: TypeAlias = Literal["everybody", "question"]
 _HAIR = 1e-9
 """A share that equals its cut may come out of the division a hair below it."""
 _TEXTS = ("name", "title", "citation", "notes")
+_RULES = NamedFiles(
+    "rules", "class rule", CatalogueError, "Known are {known}; a rule of your own is a path that ends in .toml"
+)
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ class ClassRule:
 
 def list_rules() -> tuple[str, ...]:
     """Names of the class rules that come with zooactive, sorted."""
-    return tuple(sorted(path.stem for path in (catalogs_folder() / "rules").glob("*.toml")))
+    return _RULES.names()
 
 
 def load_rule(name: str | Path | ClassRule) -> ClassRule:
@@ -234,16 +236,7 @@ def load_rule(name: str | Path | ClassRule) -> ClassRule:
     """
     if isinstance(name, ClassRule):
         return name
-    path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "rules" / f"{name}.toml"
-    try:
-        values = from_toml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CatalogueError(
-            f"there is no class rule '{name}'.{did_you_mean(str(name), list_rules())} "
-            f"Known are {', '.join(list_rules())}; a rule of your own is a path that ends in .toml"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise CatalogueError(f"{path} is no readable TOML: {error}") from error
+    path, values = _RULES.read(name)
     try:
         return _from_values(values, path.parent)
     except (CatalogueError, TreeError) as error:

@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from zooactive.foundation.errors import ZooactiveError
+
 
 def from_toml(text: str) -> dict[str, Any]:
     """Read TOML.
@@ -20,6 +22,16 @@ def from_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise ValueError("its lists or tables are nested too deeply") from error
+
+
+def read_toml(path: Path, error: type[ZooactiveError], *, give: str, damaged: str = "is no valid TOML") -> dict[str, Any]:
+    """Read a TOML file; raise `error` where it cannot be read, with the mend to `give` another, or where it is no TOML."""
+    try:
+        return from_toml(path.read_text(encoding="utf-8"))
+    except OSError as met:
+        raise error(f"{path} cannot be read: {met.strerror}; give {give}") from met
+    except ValueError as met:
+        raise error(f"{path} {damaged}: {met}") from met
 
 
 def from_json(text: str | bytes) -> Any:

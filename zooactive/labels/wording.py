@@ -28,7 +28,7 @@ from typing import Any
 
 from zooactive.catalogue.tables import ID_COLUMNS
 from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean
-from zooactive.foundation.parsing import from_toml
+from zooactive.foundation.parsing import read_toml
 from zooactive.tree import DecisionTree, load_tree
 
 _PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
@@ -103,12 +103,7 @@ def load_wording(path: str | Path) -> Wording:
         wording twice.
     """
     path = Path(path)
-    try:
-        values = from_toml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path} cannot be read: {error}; give the file that words the workflow") from error
-    except ValueError as error:
-        raise CatalogueError(f"{path} is no valid TOML: {error}; mend that line") from error
+    values = read_toml(path, CatalogueError, give="the file that words the workflow")
     for key in values:
         if key not in ("tree", "workflow"):
             raise CatalogueError(f"{path}: the entry '{key}' is unknown.{did_you_mean(key, ('tree', 'workflow'))}")
