@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.foundation.addresses import own_path
 from zooactive.foundation.catalogs import NamedFiles
-from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean, explained
 from zooactive.tree import DecisionTree, load_tree
 
 SharesOf: TypeAlias = Literal["everybody", "question"]
@@ -96,10 +96,8 @@ class ClassRule:
                 if not _is_number(share) or not 0 < share <= 1:
                     raise CatalogueError(f"[classes.{name}]: {answer} = {share!r}; give a share above 0, up to 1")
                 for tree in self.trees:
-                    try:
+                    with explained(CatalogueError, f"[classes.{name}]: {{reason}}", TreeError):
                         tree.resolve(answer)
-                    except TreeError as error:
-                        raise CatalogueError(f"[classes.{name}]: {error}") from error
         missing = [name for name in known if name not in self.classes]
         if missing:
             raise CatalogueError(f"[classes.{missing[0]}] is missing; tree '{self.result.name}' has this class too")
@@ -237,10 +235,8 @@ def load_rule(name: str | Path | ClassRule) -> ClassRule:
     if isinstance(name, ClassRule):
         return name
     path, values = _RULES.read(name)
-    try:
+    with explained(CatalogueError, f"{path}: {{reason}}", CatalogueError, TreeError):
         return _from_values(values, path.parent)
-    except (CatalogueError, TreeError) as error:
-        raise CatalogueError(f"{path}: {error}") from error
 
 
 def _from_values(values: Mapping[str, Any], folder: Path) -> ClassRule:

@@ -21,7 +21,7 @@ from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.images import ImageSource, Preprocessing, decode, encode_png, mark_of
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
-from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.foundation.errors import CatalogueError, ImageError, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import PartsFolder, Tally
 
@@ -133,13 +133,9 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: Par
         columns |= {name: pa.array(values) for name, values in zip(tree.columns, catalogue.votes.T, strict=True)}
     # A class label read as votes may leave columns beside it that are called as the tree's.
     rest = catalogue.table.rename(columns={name: f"original_{name}" for name in columns})
-    try:
+    said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; mend or drop it"
+    with explained(CatalogueError, said, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         passed = pa.Table.from_pandas(rest, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        reason = " ".join(str(text) for text in error.args)
-        raise CatalogueError(
-            f"{catalogue.source}: Parquet cannot hold a column of the table: {reason}; mend or drop it"
-        ) from error
     columns |= {name: passed.column(name) for name in passed.column_names}
     stored = preprocessing or catalogue.prepared
     metadata: dict[str, Any] = {
@@ -172,10 +168,9 @@ def _about_part(part: Path) -> Mapping[str, Any]:
     """Return what a shard says about itself; nothing where another program wrote it."""
     import pyarrow.parquet as pq
 
-    try:
+    said = f"{part} is no Parquet file that can be read ({{reason}}); remove it and run again"
+    with explained(CatalogueError, said, OSError, ValueError):  # an ArrowInvalid is a ValueError
         about = about_of(pq.read_schema(part))
-    except (OSError, ValueError) as error:  # an ArrowInvalid is a ValueError
-        raise CatalogueError(f"{part} is no Parquet file that can be read ({error}); remove it and run again") from error
     return about if isinstance(about, dict) else {}
 
 

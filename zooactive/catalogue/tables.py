@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue.stored_images import stored_column
-from zooactive.foundation.errors import CatalogueError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import parts_in
 
@@ -82,7 +82,21 @@ def read_table(
             f"{path}: tables of the kind '{path.suffix}' are unknown; save it as .csv, .parquet, .fits or .vot"
         )
     metadata = None
-    with _explained(path):
+    with (
+        # Four readers, each with exceptions of its own for damaged bytes.
+        explained(CatalogueError, f"{path} cannot be read as a table: {{reason}}; save it again"),
+        explained(
+            CatalogueError, f"{path} is empty; give a table with a header and at least one galaxy", pd.errors.EmptyDataError
+        ),
+        explained(
+            CatalogueError, f"{path} may not be read: permission denied; change the file's permissions", PermissionError
+        ),
+        explained(
+            CatalogueError,
+            f"{path} asks for more memory than there is; give a smaller table, or save it again if it is one",
+            MemoryError,
+        ),
+    ):
         if kind == "csv":
             frame, id_column = _read_csv(path, id_column, image_column)
         elif kind == "parquet":
@@ -142,26 +156,6 @@ def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.
     if not isinstance(answer, pd.Series) or not pd.api.types.is_bool_dtype(answer.dtype):
         raise CatalogueError(f"where '{expression}' is no comparison; write one such as \"mag_r < 17.7\"")
     return answer.fillna(False).to_numpy(dtype=bool)
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what the readers raise over a damaged file into one sentence."""
-    try:
-        yield
-    except CatalogueError:
-        raise
-    except MemoryError as error:
-        raise CatalogueError(
-            f"{path} asks for more memory than there is; give a smaller table, or save it again if it is one"
-        ) from error
-    except PermissionError as error:
-        raise CatalogueError(f"{path} may not be read: permission denied; change the file's permissions") from error
-    except pd.errors.EmptyDataError as error:
-        raise CatalogueError(f"{path} is empty; give a table with a header and at least one galaxy") from error
-    except Exception as error:  # four readers, each with exceptions of its own for damaged bytes
-        reason = " ".join(str(error).split())[:200]
-        raise CatalogueError(f"{path} cannot be read as a table: {reason}; save it again") from error
 
 
 def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.errors import ZooactiveError
+from zooactive.foundation.errors import ZooactiveError, explained
 
 
 def from_toml(text: str) -> dict[str, Any]:
@@ -26,12 +26,9 @@ def from_toml(text: str) -> dict[str, Any]:
 
 def read_toml(path: Path, error: type[ZooactiveError], *, give: str, damaged: str = "is no valid TOML") -> dict[str, Any]:
     """Read a TOML file; raise `error` where it cannot be read, with the mend to `give` another, or where it is no TOML."""
-    try:
+    no_file = explained(error, f"{path} cannot be read: {{reason}}; give {give}", OSError)
+    with no_file, explained(error, f"{path} {damaged}: {{reason}}", ValueError):
         return from_toml(path.read_text(encoding="utf-8"))
-    except OSError as met:
-        raise error(f"{path} cannot be read: {met.strerror}; give {give}") from met
-    except ValueError as met:
-        raise error(f"{path} {damaged}: {met}") from met
 
 
 def from_json(text: str | bytes) -> Any:

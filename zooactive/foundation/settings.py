@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from zooactive.foundation.addresses import from_folder, own_path
-from zooactive.foundation.errors import WorkspaceError, ZooactiveError, did_you_mean
+from zooactive.foundation.errors import WorkspaceError, ZooactiveError, did_you_mean, explained
 
 Section = TypeVar("Section")
 
@@ -52,11 +52,9 @@ def read_section(cls: type[Section], values: object, *, file: Path, table: str) 
         if key not in hints:
             mend = did_you_mean(key, hints) or f" Known are {', '.join(hints)}"
             raise WorkspaceError(f"{where}: the entry '{key}' is unknown.{mend}")
-    try:
+    with explained(WorkspaceError, f"{where}: {{reason}}", ZooactiveError):
         placed = {key: from_folder(file.parent, value) if isinstance(value, Path) else value for key, value in out.items()}
         return cls(**placed)
-    except ZooactiveError as error:
-        raise WorkspaceError(f"{where}: {error}") from error
 
 
 def _typed(value: object, hint: Any, where: str) -> Any:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.catalogue.tables import ID_COLUMNS
-from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean, explained
 from zooactive.foundation.parsing import read_toml
 from zooactive.tree import DecisionTree, load_tree
 
@@ -131,10 +131,8 @@ def _workflow(entry: Any, tree: DecisionTree, where: str) -> WorkflowWording:
     tasks: dict[str, int] = {}
     answers: dict[tuple[str, str], int] = {}
     for name, words in questions.items():
-        try:
+        with explained(CatalogueError, f"{where}: {{reason}}", TreeError):
             question = tree.question(name)
-        except TreeError as error:
-            raise CatalogueError(f"{where}: {error}") from error
         task = words.get("task") if isinstance(words, Mapping) else None
         if not isinstance(task, str) or task in tasks:
             raise CatalogueError(f'{where}, {name}: task = {task!r}; give the workflow\'s own name, such as "T0", once')
@@ -157,10 +155,7 @@ def _workflow(entry: Any, tree: DecisionTree, where: str) -> WorkflowWording:
 def _versions(value: Any, where: str) -> tuple[Version, Version] | None:
     if value is None:
         return None
-    try:
+    mend = 'give the first and the last, such as ["12.0", "14.99"]'
+    with explained(CatalogueError, f"{where}: versions = {value!r}; {mend}", TypeError, ValueError):
         first, last = (version_of(str(version)) for version in value)
-    except (TypeError, ValueError) as error:
-        raise CatalogueError(
-            f'{where}: versions = {value!r}; give the first and the last, such as ["12.0", "14.99"]'
-        ) from error
     return first, last

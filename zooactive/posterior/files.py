@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.foundation.errors import PosteriorError, ZooactiveError
+from zooactive.foundation.errors import PosteriorError, explained
 from zooactive.foundation.metadata import about_of, with_about
 from zooactive.foundation.writing import aside
 from zooactive.posterior.posterior import Posterior
@@ -55,7 +55,9 @@ def read_posterior(path: str | Path) -> Posterior:
     """
     import pyarrow.parquet as pq
 
-    try:
+    damaged = explained(PosteriorError, f"{path} is damaged, or holds no posterior; write it with zooactive.write_posterior")
+    missing = f"{path} is missing; write it with zooactive.write_posterior"
+    with damaged, explained(PosteriorError, missing, FileNotFoundError):
         table = pq.read_table(path)
         table.validate(full=True)
         about = about_of(table.schema)
@@ -64,9 +66,3 @@ def read_posterior(path: str | Path) -> Posterior:
         by_galaxy = lists["concentrations"].reshape(-1, draws, len(tree.columns))
         weights = lists["weights"].reshape(-1, draws).T if "weights" in lists else None
         return Posterior(np.moveaxis(by_galaxy, 0, 1), table["id"].to_pylist(), tree, weights=weights)
-    except FileNotFoundError as error:
-        raise PosteriorError(f"{path} is missing; write it with zooactive.write_posterior") from error
-    except ZooactiveError:
-        raise
-    except Exception as error:  # Parquet and its metadata fail in many ways
-        raise PosteriorError(f"{path} is damaged, or holds no posterior; write it with zooactive.write_posterior") from error

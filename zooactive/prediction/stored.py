@@ -19,7 +19,7 @@ from zooactive.models import LinearDraws, load_draws
 from zooactive.models.features import Batch
 from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
-from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained, read_rows, rows_in
+from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained_part, read_rows, rows_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -258,6 +258,6 @@ def open_predictions(folder: str | Path) -> Predictions:
 
 def _frame(part: Path, columns: list[str]) -> pd.DataFrame:
     rows = read_rows(part, columns)
-    with explained(part):
+    with explained_part(part):
         frame: pd.DataFrame = rows.to_pandas()
         return frame

@@ -18,7 +18,7 @@ from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
 from zooactive.catalogue.tables import read_table
 from zooactive.catalogue.votes import MISSING, NO, YES, label_text
 from zooactive.foundation.catalogs import NamedFiles
-from zooactive.foundation.errors import CatalogueError, TrainingError, ZooactiveError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, TrainingError, ZooactiveError, did_you_mean, explained
 from zooactive.tree import DecisionTree, Question, load_tree
 
 MOST_CLASSES = 20
@@ -130,15 +130,13 @@ class Task:
         if not {"name", "tree"} <= values.keys():
             raise TrainingError(f"{where}: a task needs the entries name and tree")
         tree = values["tree"]
-        try:
+        with explained(TrainingError, f"{where}: {{reason}}", ZooactiveError):
             if isinstance(tree, Mapping):
                 tree = DecisionTree.from_dict({"name": values["name"], **tree}, where=where)
             elif tree.endswith(".toml") and folder is not None:
                 tree = str(folder / tree)
             task = cls(**{**values, "tree": tree})
             task.preprocessing(Preprocessing())
-        except ZooactiveError as error:
-            raise TrainingError(f"{where}: {error}") from error
         return task
 
 
