@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.errors import CatalogueError, ImageError, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import PartsFolder, Tally
+from zooactive.foundation.telling import Progress
 
 _CHECK = Preprocessing(size=8)  # original bytes are only decoded to see that they can be
 
@@ -62,7 +63,7 @@ def write_shards(
     *,
     rows_per_shard: int = 2048,
     max_failures: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ShardsResult:
     """Write a catalogue as shards ``part-00000.parquet``, ...; a second run finishes what an interrupted one left.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zooactive.foundation.errors import ImageError, ZooactiveError
 from zooactive.foundation.metadata import with_about
 from zooactive.foundation.parsing import read_object
+from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import aside, remove_leftovers, write_json
 
 if TYPE_CHECKING:
@@ -111,9 +112,7 @@ class Tally:
         reason, are filled in.
     """
 
-    def __init__(
-        self, folder: PartsFolder, max_failures: int | None, progress: Callable[[int], None] | None, hopeless: str
-    ) -> None:
+    def __init__(self, folder: PartsFolder, max_failures: int | None, progress: Progress | None, hopeless: str) -> None:
         self._folder, self._allowed, self._progress, self._hopeless = folder, max_failures, progress, hopeless
         self.done, self.failed, self.first = 0, 0, ""
 

@@ -8,13 +8,13 @@ killed in between, is seen by nobody.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.errors import CatalogueError, UploadError, explained
+from zooactive.foundation.telling import Progress
 
 _JOINED_AT_ONCE = 10
 _CREDENTIALS = (("PANOPTES_USERNAME", "PANOPTES_PASSWORD"), ("PANOPTES_CLIENT_ID", "PANOPTES_CLIENT_SECRET"))
@@ -29,9 +29,7 @@ class Uploaded:
     subject_set: str
 
 
-def upload_subjects(
-    folder: str | Path, *, project: int, subject_set: str, progress: Callable[[int], None] | None = None
-) -> Uploaded:
+def upload_subjects(folder: str | Path, *, project: int, subject_set: str, progress: Progress | None = None) -> Uploaded:
     """Send what `write_subjects` wrote to a subject set of a project; the same call again sends what is missing.
 
     Parameters
@@ -72,7 +70,7 @@ def upload_subjects(
 
 
 def _send(
-    client: Any, rows: list[dict[str, str]], images: Path, project: int, name: str, progress: Callable[[int], None] | None
+    client: Any, rows: list[dict[str, str]], images: Path, project: int, name: str, progress: Progress | None
 ) -> Uploaded:
     into = next((found for found in client.SubjectSet.where(project_id=project) if found.display_name == name), None)
     if into is None:

@@ -12,8 +12,9 @@ import numpy as np
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError
 from zooactive.foundation.parts_folder import read_journal
+from zooactive.foundation.telling import Progress
 from zooactive.models import LinearDraws
-from zooactive.models.features import Progress, batches_of, embed, stream_features
+from zooactive.models.features import batches_of, embed, stream_features
 from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
 from zooactive.prediction.parts import PredictionConfig

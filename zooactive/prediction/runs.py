@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.parts_folder import PartsFolder, Tally, read_journal
+from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import make_folder, write_how
 from zooactive.models import LinearDraws
-from zooactive.models.features import Progress
 from zooactive.prediction.part_files import about_part
 from zooactive.prediction.parts import PartWriter, PredictionConfig
 from zooactive.prediction.stored import Predictions, open_predictions

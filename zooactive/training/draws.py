@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError, TrainingError, did_you_mean
+from zooactive.foundation.telling import Progress
 from zooactive.models import LinearDraws, fit_head_ensemble, fit_laplace
-from zooactive.models.features import Progress, embed
+from zooactive.models.features import embed
 from zooactive.models.holds import Holds, network_of
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import AcquisitionError, PosteriorError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import as_task, labels_of
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     import pandas as pd

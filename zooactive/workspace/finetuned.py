@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.predict import predict_pool
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,10 @@ from zooactive.models.saved_form import BUNDLED
 from zooactive.workspace.settings import Workspace
 
 if TYPE_CHECKING:
-    from zooactive.training.run_folder import Progress
+    from zooactive.foundation.telling import EpochProgress
 
 
-def open_loop(place: Workspace, *, progress: Progress | None = None) -> Loop:
+def open_loop(place: Workspace, *, progress: EpochProgress | None = None) -> Loop:
     """Open the workspace's loop, or begin it.
 
     The galaxies are those of the survey, but for its test part, on which rounds are measured, and those of the pool's own
@@ -65,7 +65,7 @@ def survey_parts(place: Workspace) -> tuple[Catalogue, Catalogue]:
 
 
 def learner_of(
-    place: Workspace, folder: Path, galaxies: Catalogue, test: Catalogue, *, progress: Progress | None = None
+    place: Workspace, folder: Path, galaxies: Catalogue, test: Catalogue, *, progress: EpochProgress | None = None
 ) -> Learner:
     """What ``[loop]`` says is to learn; for a head the features of all galaxies are computed, or found in the folder."""
     tree = place.survey_tree()

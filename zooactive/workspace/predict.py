@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError, WorkspaceError, did_you_mean
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.vocabulary import DRAWS, ENGINES
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
