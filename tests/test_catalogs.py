@@ -81,7 +81,10 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
 
 
 def test_an_installed_package_finds_its_own_folder(wheel, tmp_path):
-    code = "import zooactive.tree.files as t; print(t.catalogs_folder()); print(*t.list_trees())"
+    code = (
+        "from zooactive.foundation.catalogs import catalogs_folder; from zooactive.tree import list_trees; "
+        "print(catalogs_folder()); print(*list_trees())"
+    )
     told = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

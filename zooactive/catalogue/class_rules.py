@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.foundation.addresses import own_path
-from zooactive.foundation.catalogs import catalogs_folder
-from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean
-from zooactive.foundation.parsing import from_toml
+from zooactive.foundation.catalogs import NamedFiles
+from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean, explained
 from zooactive.tree import DecisionTree, load_tree
 
 SharesOf: TypeAlias = Literal["everybody", "question"]
@@ -26,6 +25,9 @@ SharesOf: TypeAlias = Literal["everybody", "question"]
 _HAIR = 1e-9
 """A share that equals its cut may come out of the division a hair below it."""
 _TEXTS = ("name", "title", "citation", "notes")
+_RULES = NamedFiles(
+    "rules", "class rule", CatalogueError, "Known are {known}; a rule of your own is a path that ends in .toml"
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,8 @@ class ClassRule:
                 if not _is_number(share) or not 0 < share <= 1:
                     raise CatalogueError(f"[classes.{name}]: {answer} = {share!r}; give a share above 0, up to 1")
                 for tree in self.trees:
-                    try:
+                    with explained(CatalogueError, f"[classes.{name}]: {{reason}}", TreeError):
                         tree.resolve(answer)
-                    except TreeError as error:
-                        raise CatalogueError(f"[classes.{name}]: {error}") from error
         missing = [name for name in known if name not in self.classes]
         if missing:
             raise CatalogueError(f"[classes.{missing[0]}] is missing; tree '{self.result.name}' has this class too")
@@ -211,7 +211,7 @@ class ClassRule:
 
 def list_rules() -> tuple[str, ...]:
     """Names of the class rules that come with zooactive, sorted."""
-    return tuple(sorted(path.stem for path in (catalogs_folder() / "rules").glob("*.toml")))
+    return _RULES.names()
 
 
 def load_rule(name: str | Path | ClassRule) -> ClassRule:
@@ -234,20 +234,9 @@ def load_rule(name: str | Path | ClassRule) -> ClassRule:
     """
     if isinstance(name, ClassRule):
         return name
-    path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "rules" / f"{name}.toml"
-    try:
-        values = from_toml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CatalogueError(
-            f"there is no class rule '{name}'.{did_you_mean(str(name), list_rules())} "
-            f"Known are {', '.join(list_rules())}; a rule of your own is a path that ends in .toml"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise CatalogueError(f"{path} is no readable TOML: {error}") from error
-    try:
+    path, values = _RULES.read(name)
+    with explained(CatalogueError, f"{path}: {{reason}}", CatalogueError, TreeError):
         return _from_values(values, path.parent)
-    except (CatalogueError, TreeError) as error:
-        raise CatalogueError(f"{path}: {error}") from error
 
 
 def _from_values(values: Mapping[str, Any], folder: Path) -> ClassRule:

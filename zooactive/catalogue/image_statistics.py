@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.images import Preprocessing, shorter_side
-from zooactive.foundation.errors import ImageError, ModelError
+from zooactive.foundation.errors import ImageError, ModelError, explained
 
 ENOUGH = 512
 """Images that a model's own statistics are made of."""
@@ -108,12 +108,11 @@ class ImageStatistics:
         ModelError
             When they are not the four numbers twice, and at most one of pixels.
         """
-        try:
+        said = f"{where}: images = {values!r} are no statistics of images; save the model again"
+        with explained(ModelError, said, KeyError, TypeError, ValueError, OverflowError):
             mean, spread = ({name: float(values[part][name]) for name in _ADVICE} for part in ("mean", "spread"))
             pixels = values.get("pixels")
             return cls(mean, spread, None if pixels is None else float(pixels))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ModelError(f"{where}: images = {values!r} are no statistics of images; save the model again") from error
 
 
 def describe_images(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +20,11 @@ import pandas as pd
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.images import ImageSource, Preprocessing, decode, encode_png, mark_of
 from zooactive.catalogue.stored_images import StoredImage
-from zooactive.catalogue.tables import METADATA_KEY
 from zooactive.foundation.addresses import RemoteImage
-from zooactive.foundation.errors import CatalogueError, ImageError
-from zooactive.foundation.writing import aside
+from zooactive.foundation.errors import CatalogueError, ImageError, explained
+from zooactive.foundation.metadata import about_of
+from zooactive.foundation.parts_folder import PartsFolder, Tally
+from zooactive.foundation.telling import Progress
 
 _CHECK = Preprocessing(size=8)  # original bytes are only decoded to see that they can be
 
@@ -46,16 +47,13 @@ class _Plan:
     preprocessing: Preprocessing | None  # what is still to be done to the images; None: keep their bytes
     columns: Any  # an Arrow table of id, votes and the rest
     metadata: dict[str, Any]
-    rows_per_shard: int
+    folder: PartsFolder
 
     def preprocessing_of(self, row: int) -> Preprocessing | None:
         fields = self.catalogue.field_crops
         if self.preprocessing is None or fields is None:
             return self.preprocessing
         return replace(self.preprocessing, crop=self.preprocessing.crop * float(fields[row]))
-
-    def rows(self, part: int) -> range:
-        return range(part * self.rows_per_shard, min((part + 1) * self.rows_per_shard, len(self.catalogue)))
 
 
 def write_shards(
@@ -65,7 +63,7 @@ def write_shards(
     *,
     rows_per_shard: int = 2048,
     max_failures: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ShardsResult:
     """Write a catalogue as shards ``part-00000.parquet``, ...; a second run finishes what an interrupted one left.
 
@@ -108,28 +106,26 @@ def write_shards(
         raise CatalogueError(
             f"{catalogue.source}: its surveys' images show different fields; give preprocessing to pack them"
         )
-    plan = _plan(catalogue, preprocessing, rows_per_shard)
-    parts = plan.metadata["parts"]
-    kept = _kept_parts(out, plan)
-    failures: list[dict[str, str]] = []
-    for part in range(parts):
-        failures += kept[part] if part in kept else _write_part(plan, part, out)
-        if max_failures is not None and len(failures) > max_failures:
-            raise ImageError(
-                f"{len(failures)} images cannot be read, more than the {max_failures} allowed, such as: "
-                f"{failures[0]['reason']}"
-            )
-        if progress is not None:
-            progress(plan.rows(part).stop)
-    if len(failures) == len(catalogue):
-        raise ImageError(f"none of the {len(catalogue)} images can be read, such as: {failures[0]['reason']}")
-    table = pd.DataFrame(failures, columns=["id", "path", "reason"], dtype="str")
-    with aside(out / "failures.parquet") as temporary:
-        table.to_parquet(temporary, index=False)
-    return ShardsResult(out, parts, len(catalogue) - len(failures), table)
+    folder = PartsFolder(out, len(catalogue), rows_per_shard, _about_part)
+    plan = _plan(catalogue, preprocessing, folder)
+    folder.enter(
+        plan.metadata["fingerprint"],
+        CatalogueError(
+            f"{out} holds shards of another catalogue, or made with other settings; choose another folder, or remove "
+            "this one to write it again"
+        ),
+    )
+    tally = Tally(
+        folder, max_failures, progress, "{failed} images cannot be read, more than the {allowed} allowed, such as: {first}"
+    )
+    for part in tally.missing():
+        tally.count(len(folder.rows_of(part)), _write_part(plan, part))
+    if tally.failed == len(catalogue):
+        raise ImageError(f"none of the {len(catalogue)} images can be read, such as: {tally.first}")
+    return ShardsResult(out, folder.parts, len(catalogue) - tally.failed, folder.write_failures())
 
 
-def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, rows_per_shard: int) -> _Plan:
+def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: PartsFolder) -> _Plan:
     import pyarrow as pa
 
     tree = catalogue.tree if catalogue.votes is not None else None
@@ -138,25 +134,21 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, rows_per_sh
         columns |= {name: pa.array(values) for name, values in zip(tree.columns, catalogue.votes.T, strict=True)}
     # A class label read as votes may leave columns beside it that are called as the tree's.
     rest = catalogue.table.rename(columns={name: f"original_{name}" for name in columns})
-    try:
+    said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; mend or drop it"
+    with explained(CatalogueError, said, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         passed = pa.Table.from_pandas(rest, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        reason = " ".join(str(text) for text in error.args)
-        raise CatalogueError(
-            f"{catalogue.source}: Parquet cannot hold a column of the table: {reason}; mend or drop it"
-        ) from error
     columns |= {name: passed.column(name) for name in passed.column_names}
     stored = preprocessing or catalogue.prepared
     metadata: dict[str, Any] = {
         "tree": None if tree is None else tree.to_dict(),
         "preprocessing": None if stored is None else stored.to_dict(),
         "min_votes": catalogue.min_votes,
-        "rows_per_shard": rows_per_shard,
-        "parts": -(-len(catalogue) // rows_per_shard),
+        "rows_per_shard": folder.rows_per_part,
+        "parts": folder.parts,
     }
     metadata["fingerprint"] = _fingerprint(catalogue, rest, metadata)
     remaining = None if preprocessing is None else catalogue.decoding_for(preprocessing)
-    return _Plan(catalogue, remaining, pa.table(columns), metadata, rows_per_shard)
+    return _Plan(catalogue, remaining, pa.table(columns), metadata, folder)
 
 
 def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, Any]) -> str:
@@ -173,34 +165,19 @@ def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, A
     return digest.hexdigest()
 
 
-def _name(part: int) -> str:
-    return f"part-{part:05d}.parquet"
-
-
-def _kept_parts(out: Path, plan: _Plan) -> dict[int, list[dict[str, str]]]:
-    """Return the parts that an earlier run of the same command finished, with their failures."""
-    import pyarrow as pa
+def _about_part(part: Path) -> Mapping[str, Any]:
+    """Return what a shard says about itself; nothing where another program wrote it."""
     import pyarrow.parquet as pq
 
-    kept = {}
-    for file in sorted(out.glob("part-*.parquet")) if out.is_dir() else []:
-        try:
-            metadata = json.loads((pq.read_schema(file).metadata or {}).get(METADATA_KEY, b"{}"))
-        except (OSError, pa.ArrowInvalid) as error:
-            raise CatalogueError(f"{file} is no Parquet file that can be read ({error}); remove it and run again") from error
-        if metadata.get("fingerprint") != plan.metadata["fingerprint"]:
-            raise CatalogueError(
-                f"{out} holds shards of another catalogue, or made with other settings; choose another folder, or remove "
-                "this one to write it again"
-            )
-        kept[metadata["part"]] = metadata["failures"]
-    return kept
+    said = f"{part} is no Parquet file that can be read ({{reason}}); remove it and run again"
+    with explained(CatalogueError, said, OSError, ValueError):  # an ArrowInvalid is a ValueError
+        about = about_of(pq.read_schema(part))
+    return about if isinstance(about, dict) else {}
 
 
-def _write_part(plan: _Plan, part: int, out: Path) -> list[dict[str, str]]:
-    """Write one part and return its failures."""
+def _write_part(plan: _Plan, part: int) -> list[str]:
+    """Write one part and return the reasons of its failures."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     def pack(row: int) -> bytes | str:
         try:
@@ -208,7 +185,7 @@ def _write_part(plan: _Plan, part: int, out: Path) -> list[dict[str, str]]:
         except ImageError as error:
             return str(error)
 
-    rows = plan.rows(part)
+    rows = plan.folder.rows_of(part)
     with ThreadPoolExecutor() as pool:
         packed = list(pool.map(pack, rows))
     good = [row for row, content in zip(rows, packed, strict=True) if isinstance(content, bytes)]
@@ -221,10 +198,8 @@ def _write_part(plan: _Plan, part: int, out: Path) -> list[dict[str, str]]:
     table = plan.columns.take(pa.array(good, type=pa.int64()))
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     table = table.add_column(1, "image", pa.array(images, type=kind))
-    metadata = plan.metadata | {"part": part, "failures": failures}
-    with aside(out / _name(part)) as temporary:
-        pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata)}), temporary)
-    return failures
+    plan.folder.write(part, table, plan.metadata | {"part": part, "failures": failures})
+    return [failure["reason"] for failure in failures]
 
 
 def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.addresses import is_here
-from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.foundation.errors import CatalogueError, ImageError, explained
 
 _GROUPS = 4  # row groups kept: catalogues are read in order, by one reader and one that works ahead of it
 _reading = threading.Lock()  # decoding threads ask for the same group at once, and it is to be read once
@@ -97,9 +97,8 @@ def _row_group(column: StoredColumn, group: int) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    said = f"{column.file}: its images cannot be read ({{reason}}); fetch it again"
+    with explained(CatalogueError, said, OSError, pa.ArrowException):
         if column.file.stat().st_mtime_ns != column.changed:
             raise CatalogueError(f"{column.file} was changed since its table was read; run the same command again")
         return pq.ParquetFile(column.file).read_row_group(group, columns=[column.name])[column.name].combine_chunks()
-    except (OSError, pa.ArrowException) as error:
-        raise CatalogueError(f"{column.file}: its images cannot be read ({error}); fetch it again") from error

@@ -9,19 +9,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue.stored_images import stored_column
-from zooactive.foundation.errors import CatalogueError, did_you_mean
-from zooactive.foundation.parsing import from_json
+from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
+from zooactive.foundation.metadata import about_of
+from zooactive.foundation.parts_folder import parts_in
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 IMAGE_COLUMNS = ("file_loc", "image", "png_loc")
 ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
-METADATA_KEY = b"zooactive"  # in the schema of shards: tree, preprocessing, min_votes and fingerprint as JSON
 
 _SHARDS_SAY = {"tree", "preprocessing", "min_votes", "parts"}
 _FORMATS = {
@@ -79,7 +82,21 @@ def read_table(
             f"{path}: tables of the kind '{path.suffix}' are unknown; save it as .csv, .parquet, .fits or .vot"
         )
     metadata = None
-    with _explained(path):
+    with (
+        # Four readers, each with exceptions of its own for damaged bytes.
+        explained(CatalogueError, f"{path} cannot be read as a table: {{reason}}; save it again"),
+        explained(
+            CatalogueError, f"{path} is empty; give a table with a header and at least one galaxy", pd.errors.EmptyDataError
+        ),
+        explained(
+            CatalogueError, f"{path} may not be read: permission denied; change the file's permissions", PermissionError
+        ),
+        explained(
+            CatalogueError,
+            f"{path} asks for more memory than there is; give a smaller table, or save it again if it is one",
+            MemoryError,
+        ),
+    ):
         if kind == "csv":
             frame, id_column = _read_csv(path, id_column, image_column)
         elif kind == "parquet":
@@ -110,7 +127,7 @@ def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) ->
 def parquet_parts(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder in order: its ``part-*.parquet`` where there are such, else all but failures."""
     files = sorted(p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_")) and p.name != "failures.parquet")
-    return [p for p in files if p.name.startswith("part-")] or files
+    return parts_in(folder) or files
 
 
 def tree_of_shards(path: Path) -> dict[str, Any] | None:
@@ -120,7 +137,7 @@ def tree_of_shards(path: Path) -> dict[str, Any] | None:
 
     files = parquet_parts(path) if path.is_dir() else []
     try:
-        metadata = _about_shards((pq.read_schema(files[0]).metadata or {}).get(METADATA_KEY, b"null")) if files else None
+        metadata = _about_shards(pq.read_schema(files[0])) if files else None
     except (OSError, ValueError, pa.ArrowInvalid):
         return None  # what is wrong with it is said where it is read
     return None if metadata is None else metadata["tree"]
@@ -139,26 +156,6 @@ def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.
     if not isinstance(answer, pd.Series) or not pd.api.types.is_bool_dtype(answer.dtype):
         raise CatalogueError(f"where '{expression}' is no comparison; write one such as \"mag_r < 17.7\"")
     return answer.fillna(False).to_numpy(dtype=bool)
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what the readers raise over a damaged file into one sentence."""
-    try:
-        yield
-    except CatalogueError:
-        raise
-    except MemoryError as error:
-        raise CatalogueError(
-            f"{path} asks for more memory than there is; give a smaller table, or save it again if it is one"
-        ) from error
-    except PermissionError as error:
-        raise CatalogueError(f"{path} may not be read: permission denied; change the file's permissions") from error
-    except pd.errors.EmptyDataError as error:
-        raise CatalogueError(f"{path} is empty; give a table with a header and at least one galaxy") from error
-    except Exception as error:  # four readers, each with exceptions of its own for damaged bytes
-        reason = " ".join(str(error).split())[:200]
-        raise CatalogueError(f"{path} cannot be read as a table: {reason}; save it again") from error
 
 
 def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:
@@ -216,7 +213,7 @@ def _read_parquet(
     tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
     table = pa.concat_tables(tables, promote_options="permissive")
     table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
-    metadata = _about_shards((table.schema.metadata or {}).get(METADATA_KEY, b"null"))
+    metadata = _about_shards(table.schema)
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
         raise CatalogueError(
             f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
@@ -239,9 +236,9 @@ def _read_parquet(
     return frame, id_column, metadata
 
 
-def _about_shards(text: bytes) -> dict[str, Any] | None:
+def _about_shards(schema: pa.Schema) -> dict[str, Any] | None:
     """What shards say about themselves; None for another file, a ValueError for what no zooactive wrote."""
-    about = from_json(text)
+    about = about_of(schema)
     if about is None:
         return None
     if not isinstance(about, dict) or not about.keys() >= _SHARDS_SAY or not isinstance(about["parts"], int):

@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue.tables import GalaxyTable
-from zooactive.foundation.errors import CatalogueError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
 from zooactive.tree import DecisionTree
 
 MISSING = -999.0  # how catalogues of Galaxy Zoo write that a value is missing
@@ -286,12 +286,9 @@ def _read_fraction(
 
 def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
     answers = tree.questions[0].answers
-    try:
+    said = f"{source}: the cells of the label column '{column}' hold several values each; give one label a row"
+    with explained(CatalogueError, said, TypeError):
         codes, labels = pd.factorize(table.frame[column])
-    except TypeError as error:
-        raise CatalogueError(
-            f"{source}: the cells of the label column '{column}' hold several values each; give one label a row"
-        ) from error
     meanings = np.zeros(len(labels) + 1, dtype=np.int64)
     meanings[-1] = -1  # blank cells have code -1
     for code, label in enumerate(labels):

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.writing import aside
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}([^/].*)")  # a name of two letters at least: C:/ is a disk
@@ -80,10 +80,8 @@ def remote_images(folder: str) -> dict[str, RemoteImage]:
         When the folder cannot be listed, or fsspec is not installed.
     """
     files, path = _file_system(folder)
-    try:
+    with explained(CatalogueError, f"{folder} cannot be listed: {{reason}}; give the folder that image paths start from"):
         names = [Path(name).name for name in files.ls(path, detail=False)]
-    except Exception as error:  # each kind of file system has exceptions of its own
-        raise CatalogueError(f"{folder} cannot be listed: {error}; give the folder that image paths start from") from error
     return {name: RemoteImage(f"{folder.rstrip('/')}/{name}") for name in names}
 
 
@@ -98,17 +96,13 @@ def local_copy(address: str) -> Path:
     files, path = _file_system(address)
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zooactive"
     folder = root / blake2b(address.rstrip("/").encode(), digest_size=8).hexdigest()
-    try:
+    with explained(CatalogueError, f"{address} cannot be read: {{reason}}; check the address and your right to read it"):
         single = files.isfile(path)
         found = [path] if single else [name for name in files.ls(path, detail=False) if name.endswith(_TABLES)]
         if not found:
             raise CatalogueError(f"{address} holds no Parquet files; give a table, or a folder of shards")
         for name in found:
             _copy(files, name, folder / Path(name).name)
-    except CatalogueError:
-        raise
-    except Exception as error:  # each kind of file system has exceptions of its own
-        raise CatalogueError(f"{address} cannot be read: {error}; check the address and your right to read it") from error
     return folder / Path(found[0]).name if single else folder
 
 
@@ -125,12 +119,8 @@ def _copy(files: Any, name: str, target: Path) -> None:
 
 def _file_system(address: str) -> tuple[Any, str]:
     """The file system of an address and the path there."""
-    try:
+    with explained(CatalogueError, f"{address}: to read it install fsspec: pip install 'zooactive[remote]'", ImportError):
         core = import_module("fsspec.core")
-    except ImportError as error:
-        raise CatalogueError(f"{address}: to read it install fsspec: pip install 'zooactive[remote]'") from error
-    try:
+    with explained(CatalogueError, f"{address} cannot be opened: {{reason}}", ImportError, ValueError):
         files, path = core.url_to_fs(address)
-    except (ImportError, ValueError) as error:
-        raise CatalogueError(f"{address} cannot be opened: {error}") from error
     return files, path

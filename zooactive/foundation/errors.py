@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 _LONGEST, _LINES = 1500, 4
 """Characters and lines of an error: what was received may be a megabyte, and the file and the mend stand at the two ends."""
+_REASON = 200
+"""Characters of what a library said: Arrow repeats a whole file's schema."""
 
 
 class ZooactiveError(Exception):
@@ -61,6 +64,37 @@ class UploadError(ZooactiveError):
 
 class OutputError(ZooactiveError):
     """A result that cannot be written where it was asked for."""
+
+
+@contextmanager
+def explained(error: type[ZooactiveError], said: str, *met: type[Exception]) -> Iterator[None]:
+    """Raise `error` for what a library raises in the block.
+
+    Parameters
+    ----------
+    error : type
+    said : str
+        What is wrong with which file, and the mend; ``{reason}`` in it is replaced by what the library said.
+    *met : type
+        The exceptions that are turned into `error`; by default all but those of zooactive.
+
+    Examples
+    --------
+    >>> with explained(CatalogueError, "votes.csv: {reason}; give a number", ValueError):
+    ...     float("many")
+    Traceback (most recent call last):
+    zooactive.foundation.errors.CatalogueError: votes.csv: could not convert string to float: 'many'; give a number
+    """
+    try:
+        yield
+    except Exception as caught:
+        ours = isinstance(caught, ZooactiveError)
+        if not isinstance(caught, met) if met else ours:
+            raise
+        # What an operating system says in full names the path, as `said` does.
+        words = caught.strerror if isinstance(caught, OSError) and caught.strerror else str(caught)
+        reason = words if ours else " ".join(words.split())[:_REASON]
+        raise error(said.replace("{reason}", reason)) from caught
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:

@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from zooactive.foundation.errors import ZooactiveError, explained
+
 
 def from_toml(text: str) -> dict[str, Any]:
     """Read TOML.
@@ -20,6 +22,13 @@ def from_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise ValueError("its lists or tables are nested too deeply") from error
+
+
+def read_toml(path: Path, error: type[ZooactiveError], *, give: str, damaged: str = "is no valid TOML") -> dict[str, Any]:
+    """Read a TOML file; raise `error` where it cannot be read, with the mend to `give` another, or where it is no TOML."""
+    no_file = explained(error, f"{path} cannot be read: {{reason}}; give {give}", OSError)
+    with no_file, explained(error, f"{path} {damaged}: {{reason}}", ValueError):
+        return from_toml(path.read_text(encoding="utf-8"))
 
 
 def from_json(text: str | bytes) -> Any:

@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from zooactive.foundation.addresses import from_folder, own_path
-from zooactive.foundation.errors import WorkspaceError, ZooactiveError, did_you_mean
+from zooactive.foundation.errors import WorkspaceError, ZooactiveError, did_you_mean, explained
 from zooactive.foundation.vocabulary import GONE
 
 Section = TypeVar("Section")
@@ -53,11 +53,9 @@ def read_section(cls: type[Section], values: object, *, file: Path, table: str) 
         if key not in hints:
             mend = did_you_mean(key, hints) or f" Known are {', '.join(hints)}"
             raise WorkspaceError(f"{where}: the entry '{key}' is unknown.{mend}")
-    try:
+    with explained(WorkspaceError, f"{where}: {{reason}}", ZooactiveError):
         placed = {key: from_folder(file.parent, value) if isinstance(value, Path) else value for key, value in out.items()}
         return cls(**placed)
-    except ZooactiveError as error:
-        raise WorkspaceError(f"{where}: {error}") from error
 
 
 def replaced(section: Section, options: Mapping[str, Any]) -> Section:

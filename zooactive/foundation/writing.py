@@ -70,6 +70,26 @@ def explained(path: str | Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written: {reasons[error.errno]}") from error
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half-written aside; a process that lives may be writing there."""
+    for leftover in folder.glob(".part-*"):
+        process = leftover.name.split("-")[1]
+        if process.isdigit() and not _lives(int(process)):
+            leftover.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    if os.name != "posix":  # elsewhere asking ends the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def make_folder(folder: str | Path) -> None:
     """Make a folder with its parents, before the work that will be written into it.
 

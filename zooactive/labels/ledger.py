@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.writing import aside, make_folder
 from zooactive.labels.classifications import Classification, Dropped
 from zooactive.tree import DecisionTree
@@ -147,14 +147,9 @@ class Ledger:
                 raise ValueError("answers that the tree has not")
         return table
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> AbstractContextManager[None]:
         """Turn whatever Parquet raises over damaged bytes into one sentence."""
-        try:
-            yield
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CatalogueError(f"{self._file} is damaged ({reason}); restore it from a copy, or {_MERGE_AGAIN}") from error
+        return explained(CatalogueError, f"{self._file} is damaged ({{reason}}); restore it from a copy, or {_MERGE_AGAIN}")
 
 
 def _as_table(batch: list[Classification], key: bytes) -> pa.Table:

@@ -8,13 +8,13 @@ killed in between, is seen by nobody.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.errors import CatalogueError, UploadError
+from zooactive.foundation.errors import CatalogueError, UploadError, explained
+from zooactive.foundation.telling import Progress
 
 _JOINED_AT_ONCE = 10
 _CREDENTIALS = (("PANOPTES_USERNAME", "PANOPTES_PASSWORD"), ("PANOPTES_CLIENT_ID", "PANOPTES_CLIENT_SECRET"))
@@ -29,9 +29,7 @@ class Uploaded:
     subject_set: str
 
 
-def upload_subjects(
-    folder: str | Path, *, project: int, subject_set: str, progress: Callable[[int], None] | None = None
-) -> Uploaded:
+def upload_subjects(folder: str | Path, *, project: int, subject_set: str, progress: Progress | None = None) -> Uploaded:
     """Send what `write_subjects` wrote to a subject set of a project; the same call again sends what is missing.
 
     Parameters
@@ -61,23 +59,18 @@ def upload_subjects(
     if not any(all(os.environ.get(name) for name in pair) for pair in _CREDENTIALS):
         names = " or ".join(" and ".join(pair) for pair in _CREDENTIALS)
         raise UploadError(f"the Zooniverse wants to know who uploads; set {names} in the environment")
-    try:
+    needed = "to upload install the Zooniverse's client: pip install 'zooactive[zooniverse]'"
+    with explained(UploadError, needed, ImportError):
         client = import_module("panoptes_client")
         panoptes, requests = import_module("panoptes_client.panoptes"), import_module("requests")
-    except ImportError as error:
-        raise UploadError("to upload install the Zooniverse's client: pip install 'zooactive[zooniverse]'") from error
-    try:
-        with client.Panoptes():
-            return _send(client, rows, Path(folder) / "images", project, subject_set, progress)
-    except (panoptes.PanoptesAPIException, requests.RequestException) as error:
-        raise UploadError(
-            f"the Zooniverse did not take the subjects: {' '.join(str(error).split())}; run the same command again, and it "
-            "goes on with those that are missing"
-        ) from error
+    mend = "run the same command again, and it goes on with those that are missing"
+    refused = f"the Zooniverse did not take the subjects: {{reason}}; {mend}"
+    with explained(UploadError, refused, panoptes.PanoptesAPIException, requests.RequestException), client.Panoptes():
+        return _send(client, rows, Path(folder) / "images", project, subject_set, progress)
 
 
 def _send(
-    client: Any, rows: list[dict[str, str]], images: Path, project: int, name: str, progress: Callable[[int], None] | None
+    client: Any, rows: list[dict[str, str]], images: Path, project: int, name: str, progress: Progress | None
 ) -> Uploaded:
     into = next((found for found in client.SubjectSet.where(project_id=project) if found.display_name == name), None)
     if into is None:

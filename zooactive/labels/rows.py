@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError, explained
 
 
 def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Generator[tuple[int, list[str]], None, None]:
@@ -18,10 +18,8 @@ def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Ge
     """
     path = Path(path)
     csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))  # metadata may be longer than the 131072 characters of the default
-    try:
+    with explained(CatalogueError, f"{path} cannot be read: {{reason}}; give {what}", OSError):
         stream = path.open(newline="", encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise CatalogueError(f"{path} cannot be read: {error.strerror}; give {what}") from error
     with stream:
         reader = csv.reader(stream)
         header = next(reader, [])

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.catalogue.tables import ID_COLUMNS
-from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean
-from zooactive.foundation.parsing import from_toml
+from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean, explained
+from zooactive.foundation.parsing import read_toml
 from zooactive.tree import DecisionTree, load_tree
 
 _PICTURE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
@@ -103,12 +103,7 @@ def load_wording(path: str | Path) -> Wording:
         wording twice.
     """
     path = Path(path)
-    try:
-        values = from_toml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path} cannot be read: {error}; give the file that words the workflow") from error
-    except ValueError as error:
-        raise CatalogueError(f"{path} is no valid TOML: {error}; mend that line") from error
+    values = read_toml(path, CatalogueError, give="the file that words the workflow")
     for key in values:
         if key not in ("tree", "workflow"):
             raise CatalogueError(f"{path}: the entry '{key}' is unknown.{did_you_mean(key, ('tree', 'workflow'))}")
@@ -136,10 +131,8 @@ def _workflow(entry: Any, tree: DecisionTree, where: str) -> WorkflowWording:
     tasks: dict[str, int] = {}
     answers: dict[tuple[str, str], int] = {}
     for name, words in questions.items():
-        try:
+        with explained(CatalogueError, f"{where}: {{reason}}", TreeError):
             question = tree.question(name)
-        except TreeError as error:
-            raise CatalogueError(f"{where}: {error}") from error
         task = words.get("task") if isinstance(words, Mapping) else None
         if not isinstance(task, str) or task in tasks:
             raise CatalogueError(f'{where}, {name}: task = {task!r}; give the workflow\'s own name, such as "T0", once')
@@ -162,10 +155,7 @@ def _workflow(entry: Any, tree: DecisionTree, where: str) -> WorkflowWording:
 def _versions(value: Any, where: str) -> tuple[Version, Version] | None:
     if value is None:
         return None
-    try:
+    mend = 'give the first and the last, such as ["12.0", "14.99"]'
+    with explained(CatalogueError, f"{where}: versions = {value!r}; {mend}", TypeError, ValueError):
         first, last = (version_of(str(version)) for version in value)
-    except (TypeError, ValueError) as error:
-        raise CatalogueError(
-            f'{where}: versions = {value!r}; give the first and the last, such as ["12.0", "14.99"]'
-        ) from error
     return first, last

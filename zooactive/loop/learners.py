@@ -22,9 +22,9 @@ from zooactive.training.draws import check_kind
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
+    from zooactive.foundation.telling import EpochProgress
     from zooactive.models import GalaxyModel
     from zooactive.models.config import Network
-    from zooactive.training.run_folder import Progress
 
 
 class Learner(Protocol):
@@ -74,7 +74,7 @@ class NetworkLearner:
     draws: int = 64
     draws_from: DrawKind = "dropout"
     batch_size: int = 128
-    progress: Progress | None = None
+    progress: EpochProgress | None = None
 
     def __post_init__(self) -> None:
         check_kind(self.draws_from)  # before hours of training, not after

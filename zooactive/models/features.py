@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import ModelError
+from zooactive.foundation.telling import Progress
 
 if TYPE_CHECKING:
     from zooactive.models.galaxy_model import GalaxyModel
-
-Progress: TypeAlias = Callable[[int], None]
-"""Called with the number of galaxies done so far."""
 
 _Decoded: TypeAlias = tuple[range, list[NDArray[np.uint8]], dict[int, str]]
 """Rows, their cutouts at each scale, and the reasons of those that failed."""

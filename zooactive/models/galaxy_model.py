@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.image_statistics import ImageStatistics
-from zooactive.foundation.errors import ModelError, ZooactiveError, did_you_mean
+from zooactive.foundation.errors import ModelError, ZooactiveError, did_you_mean, explained
 from zooactive.foundation.vocabulary import PRECISIONS
 from zooactive.foundation.writing import aside, write_json
 from zooactive.models.backbones.register import build_encoder, nested_layers
@@ -354,12 +354,10 @@ def load_model(folder: str | Path) -> GalaxyModel:
     """
     folder = model_folder(Path(folder))
     about = read_about(folder)
-    try:
-        model = _built(about["model"], str(folder / ABOUT))
-    except ZooactiveError as error:
-        raise ModelError(f"{folder / ABOUT}: {error}") from error
-    except Exception as error:  # of settings that are none, each fails in its own way
-        raise ModelError(f"{folder / ABOUT} is damaged ({error}); save the model again") from error
+    file = folder / ABOUT
+    damaged = explained(ModelError, f"{file} is damaged ({{reason}}); save the model again")
+    with damaged, explained(ModelError, f"{file}: {{reason}}", ZooactiveError):
+        model = _built(about["model"], str(file))
     model._assign(folder, about)
     return model
 

@@ -28,7 +28,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.foundation.errors import ModelError
+from zooactive.foundation.errors import ModelError, explained
 from zooactive.foundation.parsing import read_object
 from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
 from zooactive.models.backbones.register import nested_layers
@@ -197,17 +197,15 @@ def _backbone_of(arrays: dict[str, NDArray[np.float32]] | None) -> str:
 
 
 def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
-    try:
+    needed = f"reading {path} needs the package safetensors: pip install 'zooactive[weights]'"
+    with explained(ModelError, needed, ImportError):
         package, reader = importlib.import_module("safetensors"), importlib.import_module("safetensors.numpy")
-    except ImportError as error:
-        raise ModelError(f"reading {path} needs the package safetensors: pip install 'zooactive[weights]'") from error
-    try:
-        return dict(reader.load_file(path))
-    except FileNotFoundError as error:
-        raise ModelError(f"there is no file {path}; give the path of a safetensors file") from error
+    damaged = f"{path} is no readable safetensors file of float32 or float16 ({{reason}}); save it again"
+    missing = f"there is no file {path}; give the path of a safetensors file"
     # NumPy has no bfloat16, which is a KeyError or a TypeError by the version of safetensors.
-    except (OSError, KeyError, TypeError, package.SafetensorError) as error:
-        raise ModelError(f"{path} is no readable safetensors file of float32 or float16 ({error}); save it again") from error
+    unreadable = explained(ModelError, damaged, OSError, KeyError, TypeError, package.SafetensorError)
+    with unreadable, explained(ModelError, missing, FileNotFoundError):
+        return dict(reader.load_file(path))
 
 
 def _refuse_other_architectures(path: Path) -> None:
@@ -261,15 +259,11 @@ def _axes(layer: Any, weight: Any) -> tuple[int, ...]:
 
 def _take_imagenet(encoder: Any) -> None:
     """Assign the weights of Keras' own network, which downloads them, layer by layer."""
-    try:
+    mend = "connect to the network, or put efficientnetb0_notop.h5 into ~/.keras/models"
+    with explained(ModelError, f"Keras could not get ImageNet's weights ({{reason}}); {mend}"):
         published = keras.applications.EfficientNetB0(
             include_top=False, weights=IMAGENET, input_shape=(SMALLEST, SMALLEST, 3)
         )
-    except Exception as error:  # what Keras raises when a download fails is no narrower
-        raise ModelError(
-            f"Keras could not get ImageNet's weights ({' '.join(str(error).split())}); connect to the network, or put "
-            "efficientnetb0_notop.h5 into ~/.keras/models"
-        ) from error
     _refuse_other_pixels(published)
     found = {(layer.name, weight.name): weight for layer, weight in _own_weights(published)}
     for layer, weight in _own_weights(encoder):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.foundation.catalogs import catalogs_folder
-from zooactive.foundation.errors import ModelError
+from zooactive.foundation.errors import ModelError, explained
 from zooactive.foundation.parsing import read_object
 
 FORMAT = 1
@@ -37,10 +37,8 @@ def model_folder(path: Path) -> Path:
 def read_about(folder: Path) -> dict[str, Any]:
     """Read ``model.json``; a ModelError when it describes no model that this version can read."""
     path = folder / ABOUT
-    try:
+    with explained(ModelError, f"{path} cannot be read ({{reason}}); save the model again", OSError, ValueError):
         about = read_object(path)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({error}); save the model again") from error
     if not {"format", "model", "fingerprint"} <= set(about):
         raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
     if about["format"] != FORMAT:
@@ -50,13 +48,10 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 def read_arrays(path: Path) -> list[NDArray[Any]]:
     """Read an encoder's weights, float32, in order; a ModelError when they are missing or damaged."""
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return [widened(file[name]) for name in sorted(file.files)]
-    except FileNotFoundError as error:
-        raise ModelError(f"{path} is missing; the model is incomplete: save it again") from error
-    except Exception as error:  # a damaged zip fails in many ways
-        raise ModelError(f"{path} is damaged ({error}); save the model again") from error
+    damaged = explained(ModelError, f"{path} is damaged ({{reason}}); save the model again")
+    missing = explained(ModelError, f"{path} is missing; the model is incomplete: save it again", FileNotFoundError)
+    with damaged, missing, path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        return [widened(file[name]) for name in sorted(file.files)]
 
 
 def arrays_of(encoder: Any) -> list[NDArray[Any]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.foundation.errors import PosteriorError, ZooactiveError
-from zooactive.foundation.parsing import from_json
+from zooactive.foundation.errors import PosteriorError, explained
+from zooactive.foundation.metadata import about_of, with_about
 from zooactive.foundation.writing import aside
 from zooactive.posterior.posterior import Posterior
 from zooactive.tree import DecisionTree
@@ -43,7 +42,7 @@ def write_posterior(posterior: Posterior, path: str | Path) -> None:
     about = {"tree": posterior.tree.to_dict(), "draws": posterior.draws}
     table = pa.table(dict(zip(["id", *lists], arrays, strict=True)))
     with aside(path) as temporary:
-        pq.write_table(table.replace_schema_metadata({"zooactive": json.dumps(about)}), temporary, compression="zstd")
+        pq.write_table(with_about(table, about), temporary, compression="zstd")
 
 
 def read_posterior(path: str | Path) -> Posterior:
@@ -56,18 +55,14 @@ def read_posterior(path: str | Path) -> Posterior:
     """
     import pyarrow.parquet as pq
 
-    try:
+    damaged = explained(PosteriorError, f"{path} is damaged, or holds no posterior; write it with zooactive.write_posterior")
+    missing = f"{path} is missing; write it with zooactive.write_posterior"
+    with damaged, explained(PosteriorError, missing, FileNotFoundError):
         table = pq.read_table(path)
         table.validate(full=True)
-        about = from_json(table.schema.metadata[b"zooactive"])
+        about = about_of(table.schema)
         tree, draws = DecisionTree.from_dict(about["tree"], where=str(path)), about["draws"]
         lists = {name: table[name].combine_chunks().flatten().to_numpy() for name in table.column_names if name != "id"}
         by_galaxy = lists["concentrations"].reshape(-1, draws, len(tree.columns))
         weights = lists["weights"].reshape(-1, draws).T if "weights" in lists else None
         return Posterior(np.moveaxis(by_galaxy, 0, 1), table["id"].to_pylist(), tree, weights=weights)
-    except FileNotFoundError as error:
-        raise PosteriorError(f"{path} is missing; write it with zooactive.write_posterior") from error
-    except ZooactiveError:
-        raise
-    except Exception as error:  # Parquet and its metadata fail in many ways
-        raise PosteriorError(f"{path} is damaged, or holds no posterior; write it with zooactive.write_posterior") from error

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.foundation.errors import PosteriorError, ZooactiveError
-from zooactive.foundation.parsing import from_json
+from zooactive.foundation.errors import PosteriorError, explained
+from zooactive.foundation.metadata import about_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +29,7 @@ def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """
     import pyarrow.parquet as pq
 
-    with explained(part):
+    with explained_part(part):
         rows = pq.read_table(part, columns=None if columns is None else list(columns))
         rows.validate(full=True)
         if "id" in rows.column_names and rows["id"].null_count:
@@ -41,7 +41,7 @@ def columns_of(part: Path) -> list[str]:
     """Names of a part's columns; a PosteriorError when the file is damaged."""
     import pyarrow.parquet as pq
 
-    with explained(part):
+    with explained_part(part):
         names: list[str] = pq.read_schema(part).names
         return names
 
@@ -50,7 +50,7 @@ def rows_in(part: Path) -> int:
     """How many galaxies a part holds; a PosteriorError when the file is damaged."""
     import pyarrow.parquet as pq
 
-    with explained(part):
+    with explained_part(part):
         return int(pq.read_metadata(part).num_rows)
 
 
@@ -64,8 +64,8 @@ def about_part(part: Path) -> dict[str, Any]:
     """
     import pyarrow.parquet as pq
 
-    with explained(part):
-        about: dict[str, Any] = from_json(pq.read_schema(part).metadata[b"zooactive"])
+    with explained_part(part):
+        about: dict[str, Any] = about_of(pq.read_schema(part))
         names, failures = about["passed"], about["failures"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of its columns are none")
@@ -83,7 +83,7 @@ def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
     PosteriorError
         When the column holds something else.
     """
-    with explained(part):
+    with explained_part(part):
         column = rows["embedding"]
         flat: NDArray[np.float16] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
         if flat.dtype != np.float16:
@@ -91,15 +91,7 @@ def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
         return flat.reshape(rows.num_rows, column.type.list_size)
 
 
-@contextmanager
-def explained(part: Path) -> Iterator[None]:
+def explained_part(part: Path) -> AbstractContextManager[None]:
     """Turn whatever is raised over a damaged part into one sentence."""
-    try:
-        yield
-    except ZooactiveError:
-        raise
-    except Exception as error:  # Parquet and its metadata fail in many ways
-        reason = " ".join(str(error).split())[:200]
-        raise PosteriorError(
-            f"{part} is damaged ({reason}); delete it and run the same predict command again, which makes it anew"
-        ) from error
+    mend = "delete it and run the same predict command again, which makes it anew"
+    return explained(PosteriorError, f"{part} is damaged ({{reason}}); {mend}")

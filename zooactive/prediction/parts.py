@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +13,8 @@ from numpy.typing import NDArray
 from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.foundation.parts_folder import PartsFolder
 from zooactive.foundation.vocabulary import KEEPS
-from zooactive.foundation.writing import aside
 from zooactive.models import LinearDraws
 from zooactive.models.features import Batch, batches_of, stream_features
 from zooactive.posterior import Posterior
@@ -76,8 +74,8 @@ class PartWriter:
     head : LinearDraws
     catalogue : Catalogue
         Of all galaxies of the run.
-    out : Path
-        The run's folder.
+    folder : PartsFolder
+        Where the run's parts lie.
     config : PredictionConfig
     about : dict
         What every part's metadata says.
@@ -89,23 +87,10 @@ class PartWriter:
     model: GalaxyModel
     head: LinearDraws
     catalogue: Catalogue
-    out: Path
+    folder: PartsFolder
     config: PredictionConfig
     about: dict[str, Any]
     stored: Predictions | None = None
-
-    @property
-    def parts(self) -> int:
-        """How many parts the run has."""
-        return -(-len(self.catalogue) // self.config.rows_per_part)
-
-    def rows(self, part: int) -> range:
-        """Rows of the catalogue that a part holds."""
-        return range(len(self.catalogue))[part * self.config.rows_per_part : (part + 1) * self.config.rows_per_part]
-
-    def path(self, part: int) -> Path:
-        """Where a part lies when it is finished."""
-        return self.out / f"part-{part:05d}.parquet"
 
     def write(self, parts: Sequence[int], *, seen: Callable[[Batch], None] | None = None) -> Iterator[int]:
         """Predict parts and yield the number of each one that is written.
@@ -119,7 +104,7 @@ class PartWriter:
             Called with every batch that the network has seen; what it raises ends the run, with the parts before finished.
         """
         size = self.config.batch_size
-        batches = [rows for part in parts for rows in batches_of(self.rows(part), size)]
+        batches = [rows for part in parts for rows in batches_of(self.folder.rows_of(part), size)]
         if self.stored is None:
             stream = stream_features(self.model, self.catalogue, batches, batch_size=size)
         else:
@@ -128,7 +113,7 @@ class PartWriter:
             before: Future[int] | None = None
             for part in parts:
                 found = []
-                for _ in batches_of(self.rows(part), size):
+                for _ in batches_of(self.folder.rows_of(part), size):
                     found.append(next(stream))
                     if seen is not None:
                         seen(found[-1])
@@ -141,9 +126,8 @@ class PartWriter:
     def _finish(self, part: int, found: Sequence[Batch]) -> int:
         """Write a part of features that are known."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        config, rows = self.config, self.rows(part)
+        config, rows = self.config, self.folder.rows_of(part)
         failures = {row: reason for batch in found for row, reason in batch.failures.items()}
         good = np.array([row for row in rows if row not in failures], dtype=np.int64)
         features = np.concatenate([batch.features for batch in found])[good - rows.start]
@@ -164,11 +148,8 @@ class PartWriter:
         ]
         passed = [name for name in table.column_names if name in self.catalogue.table]
         about = {"tree": self.head.tree.to_dict(), "passed": passed, "failures": failed, **self.about}
-        with aside(
-            self.path(part)
-        ) as temporary:  # a dictionary of an array's numbers would make it four times as slow to read
-            stored = table.replace_schema_metadata({"zooactive": json.dumps(about)})
-            pq.write_table(stored, temporary, compression="zstd", use_dictionary=worded)
+        # A dictionary of an array's numbers would make it four times as slow to read.
+        self.folder.write(part, table, about, compression="zstd", use_dictionary=worded)
         return part
 
     def _summary(self, posterior: Posterior, galaxies: Catalogue) -> pd.DataFrame:

@@ -11,13 +11,15 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError
+from zooactive.foundation.parts_folder import read_journal
+from zooactive.foundation.telling import Progress
 from zooactive.models import LinearDraws
-from zooactive.models.features import Progress, batches_of, embed, stream_features
+from zooactive.models.features import batches_of, embed, stream_features
 from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.runs import Engine, write_predictions
-from zooactive.prediction.stored import Predictions, read_journal
+from zooactive.prediction.stored import Predictions
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.foundation.errors import EngineError, ZooactiveError
+from zooactive.foundation.errors import EngineError, ZooactiveError, explained
 from zooactive.prediction.parts import PartWriter
 
 _PARTS_AT_ONCE = 4  # of one call at most: the network works on while the part before is written
@@ -26,7 +26,7 @@ class _Worker:
 
     def __call__(self, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
         """Write some parts, less those that a worker which was killed since has finished."""
-        missing = [int(part) for part in batch["part"] if not self._writer.path(int(part)).exists()]
+        missing = [int(part) for part in batch["part"] if not self._writer.folder.path(int(part)).exists()]
         met = ""
         try:
             for _ in self._writer.write(missing):
@@ -90,12 +90,9 @@ class RayEngine:
                 ray.shutdown()
 
     def _start(self, ray: Any) -> None:
-        try:
+        mend = "start one with `ray start --head`, or leave the address away"
+        with explained(EngineError, f"no Ray cluster answers at '{self.address}'; {mend}", ConnectionError):
             ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        except ConnectionError as error:
-            raise EngineError(
-                f"no Ray cluster answers at '{self.address}'; start one with `ray start --head`, or leave the address away"
-            ) from error
 
     def _written(self, ray: Any, shared: Any, parts: Sequence[int]) -> Any:
         """The parts as a dataset that writes them when it is iterated over."""
@@ -117,10 +114,8 @@ class RayEngine:
 
 
 def _ray() -> Any:
-    try:
+    with explained(EngineError, "the engine 'ray' needs Ray: pip install 'zooactive[ray]'", ImportError):
         return import_module("ray.data") and import_module("ray")
-    except ImportError as error:
-        raise EngineError("the engine 'ray' needs Ray: pip install 'zooactive[ray]'") from error
 
 
 def _as_it_was(met: str) -> ZooactiveError:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.foundation.errors import PosteriorError, did_you_mean
-from zooactive.foundation.parsing import from_json
+from zooactive.foundation.metadata import about_of
+from zooactive.foundation.parts_folder import read_journal
 from zooactive.foundation.writing import aside
-from zooactive.prediction.stored import Predictions, read_journal
+from zooactive.prediction.stored import Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +91,7 @@ def _read_index(file: Path, run: str) -> tuple[list[str], NDArray[np.float32]] |
 
     try:
         rows = pq.read_table(file)
-        if from_json(rows.schema.metadata[b"zooactive"])["run"] != run:
+        if about_of(rows.schema)["run"] != run:
             return None
         vectors = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
         ids = rows["id"].to_pylist()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,13 @@ from zooactive.acquisition.scores.one_vote import one_vote_information
 from zooactive.acquisition.scorings import SCORINGS
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.parsing import read_object
+from zooactive.foundation.parts_folder import parts_in, read_journal
 from zooactive.foundation.vocabulary import Score
 from zooactive.models import LinearDraws, load_draws
 from zooactive.models.features import Batch
 from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
-from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained, read_rows, rows_in
+from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained_part, read_rows, rows_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ class Predictions:
     @cached_property
     def parts(self) -> tuple[Path, ...]:
         """The Parquet files, in the order of the catalogue."""
-        return tuple(sorted(self.folder.glob("part-*.parquet")))
+        return tuple(parts_in(self.folder))
 
     def __iter__(self) -> Iterator[Posterior]:
         for ids, features in self.embeddings():
@@ -260,14 +260,6 @@ def open_predictions(folder: str | Path) -> Predictions:
 
 def _frame(part: Path, columns: list[str]) -> pd.DataFrame:
     rows = read_rows(part, columns)
-    with explained(part):
+    with explained_part(part):
         frame: pd.DataFrame = rows.to_pandas()
         return frame
-
-
-def read_journal(folder: Path) -> dict[str, Any] | None:
-    """Return what a folder of predictions says about its run; None where there is none."""
-    try:
-        return read_object(folder / "journal.json")
-    except (OSError, ValueError):
-        return None

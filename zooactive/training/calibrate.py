@@ -12,7 +12,8 @@ from scipy import optimize, special
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError, PosteriorError
 from zooactive.foundation.hashing import uniform_from_ids
-from zooactive.models.features import Progress, embed
+from zooactive.foundation.telling import Progress
+from zooactive.models.features import embed
 from zooactive.posterior import Posterior
 from zooactive.tree.likelihood import checked_votes, log_rising
 

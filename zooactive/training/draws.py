@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError, TrainingError, did_you_mean
+from zooactive.foundation.telling import Progress
 from zooactive.foundation.vocabulary import DRAWS, GONE, DrawKind
 from zooactive.models import LinearDraws, fit_laplace
-from zooactive.models.features import Progress, embed
+from zooactive.models.features import embed
 from zooactive.models.holds import Holds, network_of
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.telling import EpochProgress
 from zooactive.foundation.writing import aside
 from zooactive.training.config import TrainingConfig
-from zooactive.training.run_folder import Progress, TrainingRun
+from zooactive.training.run_folder import TrainingRun
 from zooactive.training.short_fits import seed_epoch
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def make_keeper(
     batches: TrainingBatches,
     config: TrainingConfig,
     run: TrainingRun,
-    progress: Progress | None,
+    progress: EpochProgress | None,
 ) -> Any:
     """Return the callback that watches the loss, keeps the best weights and writes the checkpoint.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.errors import TrainingError, explained
 from zooactive.tree import DecisionTree
 
 
@@ -143,12 +143,11 @@ def _probability() -> tuple[Any, str]:
         import tensorflow_probability as probability
 
         return probability.distributions, "float64"
-    try:
+    said = (
+        "TensorFlow Probability does not load with this JAX ({reason}); jax 0.6.2 is known to work, and newer ones with "
+        "tfp-nightly in its place, or train with KERAS_BACKEND=tensorflow"
+    )
+    with explained(TrainingError, said, ImportError, AttributeError):  # it reaches into what newer JAX took away
         substrate = importlib.import_module("tensorflow_probability.substrates.jax")
         wide = importlib.import_module("jax").config.jax_enable_x64
-    except (ImportError, AttributeError) as error:  # it reaches into parts of JAX that newer versions took away
-        raise TrainingError(
-            f"TensorFlow Probability does not load with this JAX ({error}); jax 0.6.2 is known to work, and "
-            "newer ones with tfp-nightly in its place, or train with KERAS_BACKEND=tensorflow"
-        ) from error
     return substrate.distributions, "float64" if wide else "float32"

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.catalogs import NamedFiles
 from zooactive.foundation.errors import TrainingError, did_you_mean
-from zooactive.foundation.parsing import from_toml
 from zooactive.foundation.settings import read_section
 from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
 
 _TEXTS = ("name", "title", "citation", "notes")
+_RECIPES = NamedFiles(
+    "recipes", "recipe", TrainingError, "Known are {known}; a recipe of your own is a path that ends in .toml"
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Recipe:
 
 def list_recipes() -> tuple[str, ...]:
     """Names of the recipes that come with zooactive, sorted."""
-    return tuple(sorted(path.stem for path in (catalogs_folder() / "recipes").glob("*.toml")))
+    return _RECIPES.names()
 
 
 def load_recipe(name: str | Path) -> Recipe:
@@ -63,16 +65,7 @@ def load_recipe(name: str | Path) -> Recipe:
     >>> load_recipe("zhu2019").network.backbone
     'resnet26'
     """
-    path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "recipes" / f"{name}.toml"
-    try:
-        values = from_toml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TrainingError(
-            f"there is no recipe '{name}'.{did_you_mean(str(name), list_recipes())} "
-            f"Known are {', '.join(list_recipes())}; a recipe of your own is a path that ends in .toml"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} is no readable TOML: {error}") from error
+    path, values = _RECIPES.read(name)
     known = [*_TEXTS, "model", "training"]
     for key in values:
         if key not in known:

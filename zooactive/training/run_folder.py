@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
-
-
-Progress: TypeAlias = Callable[[int, dict[str, float]], None]
-"""Called after each epoch with its number from 1 and its losses."""
 
 
 def run_fingerprint(model: GalaxyModel, learning: Catalogue, judging: Catalogue | None, config: TrainingConfig) -> str:

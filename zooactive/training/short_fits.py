@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.telling import StageProgress
 from zooactive.training.config import Optimisation
 from zooactive.training.head_features import head_features
 from zooactive.training.weights import label_weights, votes_of
@@ -19,10 +20,6 @@ from zooactive.tree import DecisionTree
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
     from zooactive.training.batches import Rows
-
-
-Progress: TypeAlias = Callable[[str, int, dict[str, float]], None]
-"""Called after each epoch with the stage ("head" or "encoder"), the number of the epoch from 1, and the losses."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Stage:
         trainer: Any,
         learning: tuple[Rows, NDArray[np.float32]],
         judging: tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]],
-        progress: Progress | None = None,
+        progress: StageProgress | None = None,
         *,
         weights: NDArray[np.float32] | None = None,
     ) -> list[dict[str, Any]]:
@@ -116,7 +113,9 @@ class Stage:
             trainer.set_weights(began)
         return history
 
-    def _note(self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], progress: Progress | None) -> None:
+    def _note(
+        self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], progress: StageProgress | None
+    ) -> None:
         losses = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"])}
         if not np.isfinite(losses["loss"]):
             raise TrainingError(f"the loss is {losses['loss']} in epoch {epoch + 1}; lower the learning rate")
@@ -133,7 +132,7 @@ def fit_head(
     *,
     copies: int = 8,
     balance: float = 0.0,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> list[dict[str, Any]]:
     """Fit a model's head on features that its encoder computes once, so that an epoch takes a moment.
 
@@ -169,7 +168,7 @@ def fit_head_to_features(
     stage: Stage,
     *,
     balance: float = 0.0,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> list[dict[str, Any]]:
     """Fit a model's head, in place, to features that were computed before.
 

@@ -11,12 +11,13 @@ import numpy as np
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.telling import EpochProgress
 from zooactive.foundation.writing import write_how
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.training.config import Optimisation, TrainingConfig
 from zooactive.training.keeper import make_keeper, tensorboard_callbacks
 from zooactive.training.network import training_network
-from zooactive.training.run_folder import Progress, TrainingRun, run_fingerprint
+from zooactive.training.run_folder import TrainingRun, run_fingerprint
 from zooactive.training.short_fits import Stage, fit_head
 from zooactive.training.weights import label_weights, votes_of
 
@@ -36,7 +37,7 @@ def train(
     validation: Catalogue | str | Path | None = None,
     run_dir: str | Path,
     config: TrainingConfig | None = None,
-    progress: Progress | None = None,
+    progress: EpochProgress | None = None,
 ) -> pd.DataFrame:
     """Fit a model to the votes of a catalogue's labelled galaxies.
 
@@ -99,7 +100,7 @@ def _fit(
     judging: Catalogue | None,
     config: TrainingConfig,
     run: TrainingRun,
-    progress: Progress | None,
+    progress: EpochProgress | None,
 ) -> None:
     from zooactive.models.backbones.fast_layers import gradients_forgotten
     from zooactive.training.batches import Cutouts, TrainingBatches

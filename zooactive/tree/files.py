@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from zooactive.foundation.catalogs import catalogs_folder
-from zooactive.foundation.errors import TreeError, did_you_mean
-from zooactive.foundation.parsing import from_toml
+from zooactive.foundation.catalogs import NamedFiles
+from zooactive.foundation.errors import TreeError
 from zooactive.tree.decision_tree import DecisionTree
+
+_TREES = NamedFiles(
+    "trees",
+    "decision tree",
+    TreeError,
+    "`zooactive trees` lists them; a tree of your own is a path that ends in .toml",
+    damaged="is no valid TOML",
+)
 
 
 def list_trees() -> tuple[str, ...]:
     """Names of the decision trees that come with zooactive, sorted."""
-    return tuple(sorted(path.stem for path in (catalogs_folder() / "trees").glob("*.toml")))
+    return _TREES.names()
 
 
 def load_tree(name: str | Path | DecisionTree) -> DecisionTree:
@@ -36,21 +43,7 @@ def load_tree(name: str | Path | DecisionTree) -> DecisionTree:
     """
     if isinstance(name, DecisionTree):
         return name
-    if str(name).endswith(".toml"):
-        path = Path(name)
-    else:
-        path = catalogs_folder() / "trees" / f"{name}.toml"
-        if str(name) not in list_trees():
-            raise TreeError(
-                f"there is no decision tree '{name}'.{did_you_mean(str(name), list_trees())} "
-                "`zooactive trees` lists them; a tree of your own is a path that ends in .toml"
-            )
-    try:
-        values = from_toml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TreeError(f"{path} cannot be read: {error.strerror}; give the path of a tree's .toml file") from error
-    except ValueError as error:
-        raise TreeError(f"{path} is no valid TOML: {error}") from error
+    path, values = _TREES.read(name)
     try:
         return DecisionTree.from_dict(values, where=str(path))
     except TreeError as error:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import AcquisitionError, PosteriorError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import labels_of, seen_by
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Acquire
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     import pandas as pd

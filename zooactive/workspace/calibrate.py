@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import ModelError
+from zooactive.foundation.telling import Bar, no_bar
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, no_bar
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,6 +15,7 @@ from zooactive.evaluation import Evaluation
 from zooactive.evaluation import evaluate as evaluate_posterior
 from zooactive.evaluation.calibration import coverage
 from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceError, did_you_mean
+from zooactive.foundation.telling import Bar, no_bar
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
 from zooactive.posterior import Posterior
 from zooactive.training.calibrate import scale_concentrations
@@ -22,7 +23,6 @@ from zooactive.tree import DecisionTree
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, no_bar
 
 if TYPE_CHECKING:
     import pandas as pd

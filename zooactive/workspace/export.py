@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.foundation.telling import Tell, silent
 from zooactive.workspace.options import Options
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Tell, silent
 
 if TYPE_CHECKING:
     from zooactive.labels.subjects import SubjectSet

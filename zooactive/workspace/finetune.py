@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.errors import TrainingError, WorkspaceError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder, write_how
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.tasks import Task, folder_name, load_task
 from zooactive.workspace.options import Options
 from zooactive.workspace.sections import FILE, TaskLabels
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     from zooactive.training.finetuning.finetuned_model import FinetunedModel

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.predict import predict_pool
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def as_task(
 
 def _clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
     """Delete what this command predicted with the task's model before it learnt from more labels."""
-    from zooactive.prediction.stored import read_journal
+    from zooactive.foundation.parts_folder import read_journal
 
     journal = read_journal(out)
     if journal is not None and journal.get("model") != network.fingerprint():

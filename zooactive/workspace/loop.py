@@ -12,6 +12,7 @@ from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.vocabulary import STRATEGIES, Strategy
 from zooactive.foundation.writing import aside
 from zooactive.loop import HeadLearner, Learner, Loop, LoopConfig, NetworkLearner
@@ -19,13 +20,12 @@ from zooactive.models.saved_form import BUNDLED
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Rounds
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.told import epoch_told
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.training.run_folder import Progress
+    from zooactive.foundation.telling import EpochProgress
 
 
 OPTIONS: Options = options_of("acquire", AcquisitionConfig) | options_of("loop", Rounds) | {"n": "acquire.n"}
@@ -158,7 +158,7 @@ def _opened(settings: Settings, tell: Tell) -> Loop:
     return open_loop(settings, progress=lambda epoch, losses: tell(epoch_told(epoch, losses)))
 
 
-def open_loop(settings: Settings, *, progress: Progress | None = None) -> Loop:
+def open_loop(settings: Settings, *, progress: EpochProgress | None = None) -> Loop:
     """Open the workspace's loop, or begin it.
 
     The galaxies are those of the survey, but for its test part, on which rounds are measured, and those of the pool's own
@@ -209,7 +209,7 @@ def survey_parts(settings: Settings) -> tuple[Catalogue, Catalogue]:
 
 
 def learner_of(
-    settings: Settings, folder: Path, galaxies: Catalogue, test: Catalogue, *, progress: Progress | None = None
+    settings: Settings, folder: Path, galaxies: Catalogue, test: Catalogue, *, progress: EpochProgress | None = None
 ) -> Learner:
     """What ``[loop]`` says is to learn; for a head the features of all galaxies are computed, or found in the folder."""
     tree = settings.survey_tree()

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError, WorkspaceError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.foundation.telling import Tell, silent
 from zooactive.workspace.options import Options
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Tell, silent
 
 if TYPE_CHECKING:
     import pandas as pd

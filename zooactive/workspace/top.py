@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.vocabulary import Most
 from zooactive.workspace.finetuned import seen_by
 from zooactive.workspace.lists import write_list
 from zooactive.workspace.options import Options
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     import pandas as pd

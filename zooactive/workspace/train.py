@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.told import epoch_told, plan_of
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.file import find_settings, load_settings
 from zooactive.workspace.options import Options, settings_for
 from zooactive.workspace.sections import FILE
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.telling import Bar, Tell, no_bar, silent
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zooactive.foundation.errors import ModelError, ZooactiveError
+from zooactive.foundation.errors import ModelError, explained
 from zooactive.foundation.parsing import from_json
 from zooactive.foundation.writing import aside
 from zooactive.models.head.activation import activate
@@ -142,25 +143,19 @@ def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
 
     Raises a ModelError when the file is missing, damaged or something else.
     """
-    try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            about: dict[str, Any] = from_json(str(file["about"]))
-            tree = DecisionTree.from_dict(about["tree"], where=str(path))
-            arrays = {name: file[name] for name in file.files if name != "about"}
-            if any(array.dtype.kind not in "fiu" for array in arrays.values()):
-                raise ValueError("arrays that are no numbers")
-            return arrays, about, tree
-    except FileNotFoundError as error:
-        raise ModelError(f"{path} is missing; give the head.npz of a saved model") from error
-    except ZooactiveError:
-        raise
-    except Exception as error:  # a damaged zip, array or JSON fails in many ways
-        raise damaged(path) from error
+    missing = explained(ModelError, f"{path} is missing; give the head.npz of a saved model", FileNotFoundError)
+    with damaged(path), missing, Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        about: dict[str, Any] = from_json(str(file["about"]))
+        tree = DecisionTree.from_dict(about["tree"], where=str(path))
+        arrays = {name: file[name] for name in file.files if name != "about"}
+        if any(array.dtype.kind not in "fiu" for array in arrays.values()):
+            raise ValueError("arrays that are no numbers")
+        return arrays, about, tree
 
 
-def damaged(path: str | Path) -> ModelError:
-    """Return the error of a file that holds no head."""
-    return ModelError(f"{path} is damaged, or no head of a model; save the model again")
+def damaged(path: str | Path) -> AbstractContextManager[None]:
+    """Turn whatever is raised over a file that holds no head into one sentence."""
+    return explained(ModelError, f"{path} is damaged, or no head of a model; save the model again")
 
 
 def check_draws(draws: int, seed: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.foundation.errors import ModelError, ZooactiveError
+from zooactive.foundation.errors import ModelError
 from zooactive.models.head.activation import check_concentrations
 from zooactive.models.head.draws import LinearDraws, check_draws, check_linear, damaged, noise, read_saved
 from zooactive.tree import DecisionTree
@@ -113,12 +113,8 @@ class LinearHead(LinearDraws):
         arrays, about, tree = read_saved(path)
         if about.get("kind", cls.kind) != cls.kind:
             raise ModelError(f"{path} holds draws of the kind '{about['kind']}'; give the head.npz of a saved model")
-        try:
+        with damaged(path):
             return cls.restored(arrays, about, tree)
-        except ZooactiveError:
-            raise
-        except Exception as error:  # of settings that are none, each fails in its own way
-            raise damaged(path) from error
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"kernel": self.kernel, "bias": self.bias}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.errors import ModelError, ZooactiveError
+from zooactive.foundation.errors import ModelError
 from zooactive.foundation.vocabulary import GONE
 from zooactive.models.head.draws import LinearDraws, damaged, read_saved
 from zooactive.models.head.dropout import LinearHead
@@ -30,12 +30,8 @@ def load_draws(path: str | Path) -> LinearDraws:
         When the file is missing, damaged or something else, or holds draws of a kind that is gone.
     """
     arrays, about, tree = read_saved(path)
-    try:
+    with damaged(path):
         return _restored(path, about.get("kind", LinearHead.kind), arrays, about, tree)
-    except ZooactiveError:
-        raise
-    except Exception as error:  # of settings that are none, each fails in its own way
-        raise damaged(path) from error
 
 
 def _restored(path: str | Path, kind: str, arrays: dict[str, Any], about: dict[str, Any], tree: DecisionTree) -> LinearDraws:

@@ -14,6 +14,7 @@ from zooactive.catalogue import Catalogue, Preprocessing
 from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.catalogue.images import SMALLEST_SIDE
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.telling import StageProgress
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations
@@ -24,7 +25,7 @@ from zooactive.training.finetuning.folds import label_counts, label_of, stratifi
 from zooactive.training.finetuning.tasks import Task, load_task
 from zooactive.training.finetuning.temperature import fit_temperature, prior_shift
 from zooactive.training.head_features import head_features
-from zooactive.training.short_fits import Progress, Stage
+from zooactive.training.short_fits import Stage
 from zooactive.training.weights import label_weights, votes_of
 from zooactive.tree import DecisionTree
 
@@ -48,7 +49,7 @@ def finetune(
     task: str | Path | Task,
     images: str | Path | None = None,
     config: FinetuneConfig | None = None,
-    progress: Progress | None = None,
+    progress: StageProgress | None = None,
 ) -> FinetunedModel:
     """Learn a new question from a few hundred labels.
 
@@ -120,11 +121,11 @@ class _Work:
     labelled: Catalogue
     views: NDArray[np.float32] | None
     config: FinetuneConfig
-    progress: Progress | None
+    progress: StageProgress | None
 
     @classmethod
     def begin(
-        cls, model: GalaxyModel, task: Task, labelled: Catalogue, config: FinetuneConfig, progress: Progress | None
+        cls, model: GalaxyModel, task: Task, labelled: Catalogue, config: FinetuneConfig, progress: StageProgress | None
     ) -> _Work:
         tree = task.load_tree()
         _refuse_strange_prevalence(tree, config)

@@ -10,7 +10,7 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.evaluation.tasks import purity, question_accuracies, task_merits
-from zooactive.foundation.errors import ModelError, ZooactiveError
+from zooactive.foundation.errors import ModelError, ZooactiveError, explained
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.writing import aside, write_json
 from zooactive.training.finetuning.tasks import Task
@@ -108,7 +108,8 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
     from zooactive.models import load_model
 
     folder = Path(folder)
-    try:
+    said = f"{folder} holds no fine-tuned model; make one with `zooactive finetune`"
+    with explained(ModelError, said, OSError, ValueError, TypeError, KeyError, OverflowError, ZooactiveError):
         about = read_object(folder / "finetuned.json")
         task = Task.from_dict(about["task"], where=str(folder / "finetuned.json"))
         prior = None if about.get("prior") is None else tuple(map(float, about["prior"]))
@@ -123,6 +124,4 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
         shares = (*(() if prior is None else prior), *(() if prevalence is None else (prevalence,)))
         if prior == () or not all(0 <= share <= 1 for share in shares):
             raise ValueError("prior and prevalence are no shares")
-    except (OSError, ValueError, TypeError, KeyError, OverflowError, ZooactiveError) as error:
-        raise ModelError(f"{folder} holds no fine-tuned model; make one with `zooactive finetune`") from error
     return FinetunedModel(load_model(folder / "model"), task, held_out, history, prior, prevalence)

@@ -17,9 +17,8 @@ import pandas as pd
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
 from zooactive.catalogue.tables import read_table
 from zooactive.catalogue.votes import MISSING, NO, YES, label_text
-from zooactive.foundation.catalogs import catalogs_folder
-from zooactive.foundation.errors import CatalogueError, TrainingError, ZooactiveError, did_you_mean
-from zooactive.foundation.parsing import from_toml
+from zooactive.foundation.catalogs import NamedFiles
+from zooactive.foundation.errors import CatalogueError, TrainingError, ZooactiveError, did_you_mean, explained
 from zooactive.tree import DecisionTree, Question, load_tree
 
 MOST_CLASSES = 20
@@ -131,18 +130,22 @@ class Task:
         if not {"name", "tree"} <= values.keys():
             raise TrainingError(f"{where}: a task needs the entries name and tree")
         tree = values["tree"]
-        try:
+        with explained(TrainingError, f"{where}: {{reason}}", ZooactiveError):
             if isinstance(tree, Mapping):
                 tree = DecisionTree.from_dict({"name": values["name"], **tree}, where=where)
             elif tree.endswith(".toml") and folder is not None:
                 tree = str(folder / tree)
             task = cls(**{**values, "tree": tree})
             task.preprocessing(Preprocessing())
-        except ZooactiveError as error:
-            raise TrainingError(f"{where}: {error}") from error
         return task
 
 
+_TASKS = NamedFiles(
+    "tasks",
+    "task",
+    TrainingError,
+    "Known are {known}; a task of your own is a path that ends in .toml, or a column of labels (--column)",
+)
 _NUMBER = (int, float)
 _KINDS: dict[str, tuple[type, ...]] = {
     "tree": (str, dict),
@@ -162,7 +165,7 @@ _IN_WORDS: dict[tuple[type, ...], str] = {
 
 def list_tasks() -> tuple[str, ...]:
     """Names of the tasks that come with zooactive, sorted."""
-    return tuple(sorted(path.stem for path in (catalogs_folder() / "tasks").glob("*.toml")))
+    return _TASKS.names()
 
 
 def load_task(name: str | Path | Task) -> Task:
@@ -175,16 +178,7 @@ def load_task(name: str | Path | Task) -> Task:
     """
     if isinstance(name, Task):
         return name
-    path = Path(name) if str(name).endswith(".toml") else catalogs_folder() / "tasks" / f"{name}.toml"
-    try:
-        values = from_toml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TrainingError(
-            f"there is no task '{name}'.{did_you_mean(str(name), list_tasks())} Known are {', '.join(list_tasks())}; a task "
-            "of your own is a path that ends in .toml, or a column of labels (--column)"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} is no readable TOML: {error}") from error
+    path, values = _TASKS.read(name)
     return Task.from_dict(values, where=str(path), folder=path.parent)
 
 

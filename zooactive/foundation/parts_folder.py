@@ -1,0 +1,144 @@
+"""A folder of Parquet parts, which the same call finishes wherever it was interrupted.
+
+Each part says in its metadata which run it belongs to and which of its images failed. A run may keep a journal beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.foundation.errors import ImageError, ZooactiveError
+from zooactive.foundation.metadata import with_about
+from zooactive.foundation.parsing import read_object
+from zooactive.foundation.telling import Progress
+from zooactive.foundation.writing import aside, remove_leftovers, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """Return the parts that lie in a folder, in the order of their rows."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def read_journal(folder: Path) -> dict[str, Any] | None:
+    """Return what a folder of parts says about its run; None where there is no journal."""
+    try:
+        return read_object(folder / "journal.json")
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class PartsFolder:
+    """Where the parts of one run lie, and which rows each holds. It can be pickled.
+
+    Parameters
+    ----------
+    folder : Path
+    rows : int
+        Of the whole run.
+    rows_per_part : int
+        What an interruption can cost.
+    about : callable
+        Reads what a part says about itself: its run's ``fingerprint`` and its ``failures``, each with id, path and reason.
+    """
+
+    folder: Path
+    rows: int
+    rows_per_part: int
+    about: Callable[[Path], Mapping[str, Any]]
+
+    @property
+    def parts(self) -> int:
+        """How many parts the run has."""
+        return -(-self.rows // self.rows_per_part)
+
+    def rows_of(self, part: int) -> range:
+        """Rows that a part holds, those that failed among them."""
+        return range(self.rows)[part * self.rows_per_part : (part + 1) * self.rows_per_part]
+
+    def path(self, part: int) -> Path:
+        """Where a part lies when it is finished."""
+        return self.folder / f"part-{part:05d}.parquet"
+
+    def enter(self, fingerprint: str, another_run: ZooactiveError) -> None:
+        """Raise `another_run` if the folder holds one; remove what killed runs left half-written."""
+        journal = read_journal(self.folder)
+        found = [self.about(part) for part in parts_in(self.folder)] if journal is None else [journal]
+        if any(about.get("fingerprint") != fingerprint for about in found):
+            raise another_run
+        remove_leftovers(self.folder)
+
+    def write(self, part: int, table: pa.Table, about: Mapping[str, Any], **layout: Any) -> None:
+        """Write a part aside and rename it; `layout` is that of `pyarrow.parquet.write_table`."""
+        import pyarrow.parquet as pq
+
+        with aside(self.path(part)) as temporary:
+            pq.write_table(with_about(table, about), temporary, **layout)
+
+    def write_journal(self, journal: Mapping[str, Any]) -> None:
+        """Write what is known of the run."""
+        write_json(self.folder / "journal.json", journal)
+
+    def write_failures(self) -> pd.DataFrame:
+        """Write the failures of all parts to ``failures.parquet``, and return them: id, path, reason."""
+        import pandas as pd
+
+        rows = [row for part in parts_in(self.folder) for row in self.about(part)["failures"]]
+        table = pd.DataFrame(rows, columns=["id", "path", "reason"]).astype("str")
+        with aside(self.folder / "failures.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+        return table
+
+
+class Tally:
+    """Counts the images that are done and those that failed, and stops a run that is hopeless.
+
+    Parameters
+    ----------
+    folder : PartsFolder
+    max_failures : int or None
+        Images that may fail; None: all.
+    progress : callable or None
+        Called with the number of images done.
+    hopeless : str
+        What the ImageError says when more have failed; ``{failed}``, ``{done}``, ``{allowed}`` and ``{first}``, the first
+        reason, are filled in.
+    """
+
+    def __init__(self, folder: PartsFolder, max_failures: int | None, progress: Progress | None, hopeless: str) -> None:
+        self._folder, self._allowed, self._progress, self._hopeless = folder, max_failures, progress, hopeless
+        self.done, self.failed, self.first = 0, 0, ""
+
+    def missing(self) -> list[int]:
+        """Parts that are not there yet; those that are, are counted."""
+        parts = []
+        for part in range(self._folder.parts):
+            if self._folder.path(part).exists():
+                self.find(part)
+            else:
+                parts.append(part)
+        return parts
+
+    def find(self, part: int) -> None:
+        """Count a part that is there, whoever wrote it."""
+        reasons = [failure["reason"] for failure in self._folder.about(self._folder.path(part))["failures"]]
+        self.count(len(self._folder.rows_of(part)), reasons)
+
+    def count(self, done: int, reasons: Sequence[str]) -> None:
+        """Count images, with the reasons of those that failed."""
+        self.done += done
+        self.failed += len(reasons)
+        self.first = self.first or next(iter(reasons), "")
+        if self._allowed is not None and self.failed > self._allowed:
+            raise ImageError(
+                self._hopeless.format(failed=self.failed, done=self.done, allowed=self._allowed, first=self.first)
+            )
+        if self._progress is not None:
+            self._progress(self.done)
