@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from zooactive.models import GalaxyModel, register_backbone
@@ -33,6 +34,6 @@ def tiny_network(stages: int = 1) -> str:
     return name
 
 
-def tiny_model(tree: DecisionTree | str, *, stages: int = 1, image_size: int = 16, **settings: Any) -> GalaxyModel:
+def tiny_model(tree: DecisionTree | str | Path, *, stages: int = 1, image_size: int = 16, **settings: Any) -> GalaxyModel:
     """Return a model of the network, with first weights."""
     return GalaxyModel(tree, backbone=tiny_network(stages), image_size=image_size, **settings)
