@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import sys
@@ -45,7 +46,7 @@ def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(keras.Model, "fit", short_fit)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tree() -> DecisionTree:
     """Four questions: a root with three answers, a child, a grandchild, and one asked after two answers."""
     return DecisionTree(
@@ -59,7 +60,7 @@ def tree() -> DecisionTree:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def draw_votes(tree: DecisionTree):
     """Return a function (galaxies, volunteers, seed) -> vote counts that a crowd could have given."""
 
@@ -76,18 +77,26 @@ def draw_votes(tree: DecisionTree):
     return draw
 
 
+@functools.cache
+def _jpeg(number: int, size: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture(number, size)).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def _write_jpegs(ids: list[str], folder: Path, size: int = 48) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, galaxy_id in enumerate(ids):
+        (folder / f"{galaxy_id}.jpg").write_bytes(_jpeg(i, size))
+    return folder
+
+
 @pytest.fixture
 def write_pictures(tmp_path: Path):
     """Return a function (ids, folder) that writes one JPEG an id and returns the folder."""
 
     def write(ids: list[str], folder: Path | None = None, size: int = 48) -> Path:
-        folder = folder or tmp_path / "images"
-        folder.mkdir(parents=True, exist_ok=True)
-        for i, galaxy_id in enumerate(ids):
-            buffer = io.BytesIO()
-            Image.fromarray(picture(i, size)).save(buffer, "JPEG", quality=92)
-            (folder / f"{galaxy_id}.jpg").write_bytes(buffer.getvalue())
-        return folder
+        return _write_jpegs(ids, folder or tmp_path / "images", size)
 
     return write
 
@@ -101,15 +110,21 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture
-def galaxies(tree: DecisionTree, draw_votes, write_pictures):
-    """Return a function (number) -> Catalogue of small pictures with votes of 40 volunteers and a magnitude each."""
+@pytest.fixture(scope="session")
+def galaxies_in(tree: DecisionTree, draw_votes):
+    """Return a function (number, folder) -> Catalogue of small pictures with votes of 40 volunteers and a magnitude each."""
 
-    def make(number: int, seed: int = 0) -> Catalogue:
+    def make(number: int, folder: Path, seed: int = 0) -> Catalogue:
         ids = [f"g{i:03d}" for i in range(number)]
-        folder = write_pictures(ids)
+        _write_jpegs(ids, folder)
         table = pd.DataFrame({"mag_r": np.linspace(14, 17, number)})
         images = tuple(folder / f"{galaxy_id}.jpg" for galaxy_id in ids)
         return Catalogue(np.array(ids, dtype=object), images, draw_votes(number, seed=seed), tree, table, "galaxies.csv")
 
     return make
+
+
+@pytest.fixture
+def galaxies(galaxies_in, tmp_path: Path):
+    """Return a function (number) -> Catalogue, as `galaxies_in`, in a folder of this test."""
+    return lambda number, seed=0: galaxies_in(number, tmp_path / "images", seed)

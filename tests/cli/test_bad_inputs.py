@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from small_survey import change, write_survey, zooactive
+from tiny_network import tiny_model
 
 SURVEY = ("--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images")
 MODEL = ("--model", "run")
@@ -70,9 +71,7 @@ def pack_at_another_size(folder: Path) -> None:
 
 
 def save_another_model(folder: Path) -> None:
-    from zooactive.models import GalaxyModel
-
-    GalaxyModel(folder / "tree.toml", backbone="small_cnn", image_size=32, seed=7).save(folder / "other" / "model")
+    tiny_model(folder / "tree.toml", image_size=32, seed=7).save(folder / "other" / "model")
 
 
 CYCLE = """\
@@ -114,7 +113,8 @@ MISTAKES = (
     # Images
     Mistake("a missing image folder", ("prepare", *SURVEY[:4], "--images", "pictures"),
             ("pictures", "does not exist", "give the folder")),
-    Mistake("no images at all", ("train", *SURVEY[:4]), ("'g000' has no image", "give an image column", "16 more")),
+    Mistake("no images at all", ("train", *SURVEY[:4], *TRAIN[7:]),
+            ("'g000' has no image", "give an image column", "16 more")),
     Mistake("a truncated image in training", TRAIN,
             ("g004.jpg", "galaxy 'g004'", "truncated", "`zooactive prepare`"), truncate_one_image),
     Mistake("every image truncated", PREPARE, ("none of the 24 images", "truncated"), truncate_every_image),
@@ -231,11 +231,9 @@ MISTAKES = (
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory) -> Path:
     """A folder in which nothing is wrong: a survey, labels, a model and its predictions."""
-    from zooactive.models import GalaxyModel
-
     folder = write_survey(tmp_path_factory.mktemp("sound"), 24)
     change(folder / "survey.csv", lambda table: table.head(4).to_csv(folder / "labelled.csv", index=False))
-    GalaxyModel(folder / "tree.toml", backbone="small_cnn", image_size=32).save(folder / "run" / "model")
+    tiny_model(folder / "tree.toml", image_size=32).save(folder / "run" / "model")
     zooactive(*PREDICT, folder=folder)
     return folder
 
@@ -261,7 +259,7 @@ def test_an_image_that_is_met_in_the_midst_of_a_large_training_is_explained_too(
     )  # as if the pixels were too many to be decoded beforehand
     folder = shutil.copytree(sound, tmp_path / "large")
     truncate_one_image(folder)
-    told = zooactive(*TRAIN, "--batch-size", 1, folder=folder, code=1).stderr.splitlines()[-1]
+    told = zooactive(*TRAIN, "--batch-size", 4, folder=folder, code=1).stderr.splitlines()[-1]
     assert "zooactive: the image images/g004.jpg of galaxy 'g004' is truncated" in told
     assert "`zooactive prepare`" in told
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from small_survey import write_survey, zooactive
+from tiny_network import tiny_network
 
 from zooactive.models import load_model
 
@@ -16,7 +17,8 @@ def test_factors_are_stored_with_the_model_and_predictions_of_before_are_stale(t
     small = ("--backbone", "small_cnn", "--image-size", 16, "--epochs", 1, "--rehearsal", 50)
     zooactive("init", home, *named, *small, folder=tmp_path)
     file = home / "zooactive.toml"
-    file.write_text(file.read_text().replace("split = [0.7, 0.2, 0.1]", "split = [0.3, 0.6, 0.1]"))
+    text = file.read_text().replace("split = [0.7, 0.2, 0.1]", "split = [0.3, 0.6, 0.1]")
+    file.write_text(text.replace("small_cnn", tiny_network()))
     zooactive("train", folder=home)
     zooactive("predict", folder=home)
     before = load_model(home / "runs" / "first")

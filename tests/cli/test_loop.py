@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from tiny_network import tiny_network
 from typer.testing import CliRunner, Result
 
 from zooactive.cli import app
@@ -18,7 +19,7 @@ WORKSPACE = """
 tree = "simulated"
 catalogue = "sky/galaxies.csv"
 [model]
-backbone = "small_cnn"
+backbone = "tiny1"
 image_size = 16
 [training]
 epochs = 1
@@ -40,6 +41,7 @@ def typed(folder: Path, *words: object, code: int = 0) -> Result:
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("sky")
+    assert tiny_network() in WORKSPACE
     typed(folder, "simulate", "sky", "sky", "--n", 90, "--size", 16, "--labelled", 50)
     return folder
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from small_survey import write_survey, zooactive
+from tiny_network import tiny_network
 
 from zooactive.catalogue import read_catalogue
 
@@ -43,7 +44,7 @@ def test_a_model_learns_the_classes_that_a_rule_makes_of_the_votes(folder):
 def test_classes_are_packed_and_a_workspace_says_the_rule_for_all_commands(folder):
     (folder / "zooactive.toml").write_text(
         '[survey]\ntree = "tree.toml"\nrule = "kinds.toml"\ncatalogue = "survey.csv"\nimages = "images"\n'
-        '[model]\nbackbone = "small_cnn"\nimage_size = 32\nfolder = "run"\n[training]\nepochs = 1\n'
+        f'[model]\nbackbone = "{tiny_network()}"\nimage_size = 32\nfolder = "run"\n[training]\nepochs = 1\n'
     )
     zooactive("prepare", folder=folder)
     packed = read_catalogue(folder / "shards")

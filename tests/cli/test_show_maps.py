@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from small_survey import write_survey, zooactive
+from tiny_network import tiny_model
 
 SHOW = ("--catalogue", "survey.csv", "--images", "images", "--model", "run")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    from zooactive.models import GalaxyModel
-
     survey = write_survey(tmp_path_factory.mktemp("survey"), 4)
-    GalaxyModel(survey / "tree.toml", backbone="small_cnn", image_size=32).save(survey / "run" / "model")
+    tiny_model(survey / "tree.toml", stages=2, image_size=32).save(survey / "run" / "model")
     return survey
 
 

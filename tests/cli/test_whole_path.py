@@ -34,18 +34,18 @@ def results(survey: Path, home: Path) -> dict[str, Any]:
     """What each command said, in a workspace of its own."""
     small = ("--backbone", "small_cnn", "--image-size", 32, "--epochs", 2, "--n", 6, "--rehearsal", LABELLED)
     named = ("--tree", survey / "tree.toml", "--catalogue", survey / "survey.csv", "--images", survey / "images")
+    begun = zooactive("init", home, *named, *small, "--rings", survey / "rings.csv", folder=home)
     typed: dict[str, tuple[object, ...]] = {
-        "init": (home, *named, *small, "--rings", survey / "rings.csv"),
         "prepare": (),
         "train": (),
         "predict": ("--draws", 8),
-        "acquire": (),
-        "evaluate": (),
+        "acquire": ("--json",),
+        "evaluate": ("--json",),
         "show": ("g003",),
         "finetune": (*HEAD, "--images", survey / "images"),
         "report": (),
     }
-    return {name: zooactive(name, *words, folder=home) for name, words in typed.items()}
+    return {"init": begun} | {name: zooactive(name, *words, folder=home) for name, words in typed.items()}
 
 
 @pytest.fixture
@@ -83,14 +83,15 @@ def test_commands_without_a_table_leave_stdout_empty(results, name):
 @pytest.mark.parametrize(
     ("name", "words", "rows", "columns"),
     [
-        ("acquire", (), 6, {"id", "score", "rank", "arm", "inclusion_probability"}),
-        ("evaluate", (), 3, {"question", "galaxies", "accuracy", "baseline", "mean_deviation"}),
+        ("acquire", None, 6, {"id", "score", "rank", "arm", "inclusion_probability"}),
+        ("evaluate", None, 3, {"question", "galaxies", "accuracy", "baseline", "mean_deviation"}),
         ("show", ("g003",), 8, {"question", "asked", "answer", "fraction", "low", "high"}),
         ("trees", (), 17, {"tree", "survey", "questions", "answers"}),
     ],
 )
 def test_json_on_stdout_is_the_whole_table_and_nothing_else(results, home, name, words, rows, columns):
-    table = json.loads(zooactive(name, *words, "--json", folder=home).stdout)
+    result = results[name] if words is None else zooactive(name, *words, "--json", folder=home)
+    table = json.loads(result.stdout)
     assert len(table) == rows
     assert columns <= set(table[0])
 

@@ -1,4 +1,4 @@
-"""Forty galaxies, twelve of them labelled at the start, and a small network whose head learns in a moment."""
+"""Forty galaxies, twelve of them labelled at the start, and the smallest network, whose head learns in a moment."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_network import tiny_model
 
 from zooactive.catalogue import Catalogue
 from zooactive.loop import HeadLearner, LoopConfig, vote_table
 from zooactive.models import GalaxyModel
-from zooactive.prediction import predict
+from zooactive.prediction import Predictions, predict
 
 
-@pytest.fixture
-def answers(galaxies) -> Catalogue:
+@pytest.fixture(scope="package")
+def answers(galaxies_in, tmp_path_factory) -> Catalogue:
     """What volunteers would say of every galaxy."""
-    return galaxies(50)
+    return galaxies_in(50, tmp_path_factory.mktemp("answers"))
+
+
+@pytest.fixture(scope="package")
+def embeddings(answers, tmp_path_factory) -> tuple[GalaxyModel, Predictions]:
+    """A model and its predictions, which no test changes."""
+    model = tiny_model(answers.tree)
+    return model, predict(model, answers.without_votes(), out=tmp_path_factory.mktemp("loop") / "embeddings", draws=1)
 
 
 @pytest.fixture
@@ -36,10 +44,9 @@ def held_out(answers) -> Catalogue:
 
 
 @pytest.fixture
-def learner(answers, tree, tmp_path) -> HeadLearner:
-    model = GalaxyModel(tree, backbone="small_cnn", image_size=16)
-    embeddings = predict(model, answers.without_votes(), out=tmp_path / "embeddings", draws=1)
-    return HeadLearner(model, tree, embeddings, draws=8)
+def learner(embeddings) -> HeadLearner:
+    model, stored = embeddings
+    return HeadLearner(model, model.tree, stored, draws=8)
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_network import tiny_network
 
 from zooactive.evaluation.calibration import realised_information
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, ModelError, TrainingError
 from zooactive.foundation.vocabulary import STRATEGIES
-from zooactive.loop import Loop, LoopConfig, NetworkLearner, stops_at
+from zooactive.loop import HeadLearner, Loop, LoopConfig, NetworkLearner, stops_at
 from zooactive.models import GalaxyModel
 from zooactive.models.config import Network
+from zooactive.prediction import open_predictions
 from zooactive.training.config import TrainingConfig
 
 
@@ -200,7 +202,7 @@ def test_a_network_learns_on_from_the_weights_it_is_given(tree, begun, tmp_path)
     learning, judging = begun.take(range(8)), begun.take(range(8, 12))
 
     def kernel(name: str, training: TrainingConfig, before) -> np.ndarray:
-        learner = NetworkLearner(tree, Network(backbone="small_cnn", image_size=16), training, draws=4)
+        learner = NetworkLearner(tree, Network(backbone=tiny_network(), image_size=16), training, draws=4)
         learner.fit(tmp_path / name, learning, judging, seed=0, before=before)
         return learner.model(tmp_path / name).encoder.get_weights()[0]
 
@@ -223,7 +225,7 @@ def test_the_model_of_the_last_round_says_what_the_round_measured(loop, learner,
 
 
 def test_a_whole_network_plays_rounds_too(tree, begun, held_out, said, tmp_path):
-    network = Network(backbone="small_cnn", image_size=16)
+    network = Network(backbone=tiny_network(), image_size=16)
     training = TrainingConfig(epochs=1, batch_size=8)
     loop = Loop(
         tmp_path / "loop",
@@ -240,7 +242,7 @@ def test_a_whole_network_plays_rounds_too(tree, begun, held_out, said, tmp_path)
 
 
 def test_draws_that_are_fitted_to_a_network_are_those_of_its_rounds(tree, begun, tmp_path):
-    network, training = Network(backbone="small_cnn", image_size=16), TrainingConfig(epochs=1, batch_size=8)
+    network, training = Network(backbone=tiny_network(), image_size=16), TrainingConfig(epochs=1, batch_size=8)
     heads = {}
     for kind in ("dropout", "laplace"):
         learner = NetworkLearner(tree, network, training, draws=8, draws_from=kind)
@@ -284,10 +286,13 @@ def test_a_folder_with_another_loop_is_refused(loop, learner, begun, tree, held_
         Loop(tmp_path / "b", learner, begun.without_votes(), config=config)
 
 
-def test_embeddings_that_lack_a_galaxy_are_named(loop, learner, begun):
-    part = learner.embeddings.parts[0]
-    shutil.move(part, part.with_suffix(".gone"))
-    del learner.embeddings.__dict__["parts"]
+def test_embeddings_that_lack_a_galaxy_are_named(embeddings, begun, config, tmp_path):
+    model, stored = embeddings
+    copied = open_predictions(shutil.copytree(stored.folder, tmp_path / "embeddings"))
+    copied.parts[0].unlink()
+    del copied.__dict__["parts"]
+    learner = HeadLearner(model, model.tree, copied, draws=8)
+    loop = Loop(tmp_path / "loop", learner, begun, config=config)
     with pytest.raises(TrainingError, match=r"galaxy 'g00\d' has no embedding in .* delete the folder"):
         loop.ask()
 

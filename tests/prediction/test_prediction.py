@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_network import tiny_model, tiny_network
 
 from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Preprocessing, read_catalogue
@@ -32,7 +33,7 @@ def models() -> dict[str, GalaxyModel]:
 def model(tree, models) -> GalaxyModel:
     """One model for the whole module: nothing here changes it."""
     if "small" not in models:
-        models["small"] = GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=3)
+        models["small"] = tiny_model(tree, seed=3)
     return models["small"]
 
 
@@ -260,7 +261,7 @@ def test_posteriors_come_batch_by_batch_for_a_loop_of_ones_own(model, galaxies):
 
 def test_scales_are_averaged_over_crops_of_their_widths(tree, galaxies):
     catalogue, crop, scales = galaxies(6), 0.6, (0.8, 1.25)
-    model = GalaxyModel(tree, backbone="small_cnn", preprocessing=Preprocessing(size=16, crop=crop, scales=scales))
+    model = GalaxyModel(tree, backbone=tiny_network(), preprocessing=Preprocessing(size=16, crop=crop, scales=scales))
     parts = []
     for scale in scales:
         one = model.with_tree(tree, preprocessing=Preprocessing(size=16, crop=crop * scale))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tiny_network import tiny_model
 
 from zooactive.foundation.errors import PosteriorError
-from zooactive.models import GalaxyModel
 from zooactive.prediction import PredictionConfig, find_similar, predict
 from zooactive.prediction.runs import write_predictions
 
@@ -15,7 +15,7 @@ PARTS = PredictionConfig(draws=2, batch_size=8, rows_per_part=7)
 
 @pytest.fixture
 def stored(tree, galaxies, tmp_path):
-    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=3)
+    model = tiny_model(tree, seed=3)
     return write_predictions(model, galaxies(30), tmp_path / "out", config=PARTS)
 
 
@@ -48,7 +48,7 @@ def test_likeness_to_several_is_the_mean_of_likeness_to_each(stored):
 def test_an_image_twice_is_its_own_nearest_neighbour(tree, galaxies, tmp_path):
     catalogue = galaxies(20)
     catalogue.images[11].write_bytes(catalogue.images[5].read_bytes())
-    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=3)
+    model = tiny_model(tree, seed=3)
     found = find_similar(predict(model, catalogue, out=tmp_path / "out", draws=2), "g005")
     assert found["id"][0] == "g011"
     assert found["similarity"][0] == pytest.approx(1, abs=2e-3)
@@ -60,9 +60,7 @@ def test_the_index_is_kept_and_made_anew_for_another_run(stored, tree, galaxies,
     before = index.stat().st_mtime_ns
     find_similar(stored, "g005")
     assert index.stat().st_mtime_ns == before
-    other = write_predictions(
-        GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=4), galaxies(30), tmp_path / "other", config=PARTS
-    )
+    other = write_predictions(tiny_model(tree, seed=4), galaxies(30), tmp_path / "other", config=PARTS)
     (other.folder / "similar.parquet").write_bytes(index.read_bytes())
     anew, kept = (find_similar(run, "g004", n=29)["similarity"].tolist() for run in (other, stored))
     assert anew != kept
@@ -73,7 +71,7 @@ def test_what_cannot_be_compared_is_told(stored, tree, galaxies, tmp_path):
         find_similar(stored, "x004")
     with pytest.raises(PosteriorError, match="no galaxy was named"):
         find_similar(stored, [])
-    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=3)
+    model = tiny_model(tree, seed=3)
     with pytest.raises(PosteriorError, match="at least 2 are needed"):
         find_similar(predict(model, galaxies(1), out=tmp_path / "one", draws=2), "g000")
     with pytest.raises(PosteriorError, match="--keep embeddings"):

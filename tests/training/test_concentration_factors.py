@@ -75,13 +75,13 @@ def test_single_labels_and_too_few_galaxies_leave_everything_as_it_is(tree):
 
 def test_true_fractions_lie_in_the_intervals_of_a_posterior_that_is_right(tree):
     rng = np.random.default_rng(5)
-    alpha = rng.gamma(1.5, 3, (6, 2000, len(tree.columns))) + 0.3
-    posterior = Posterior(alpha, [f"g{i}" for i in range(2000)], tree)
-    truth = np.zeros((2000, len(tree.columns)))
-    for g, t in enumerate(rng.integers(6, size=2000)):
+    alpha = rng.gamma(1.5, 3, (6, 1500, len(tree.columns))) + 0.3
+    posterior = Posterior(alpha, [f"g{i}" for i in range(1500)], tree)
+    truth = np.zeros((1500, len(tree.columns)))
+    for g, t in enumerate(rng.integers(6, size=1500)):
         for where in tree.slices:
             truth[g, where] = rng.dirichlet(alpha[t, g, where])
-    counted = rng.random((2000, 4)) < 0.5
+    counted = rng.random((1500, 4)) < 0.5
     counted[:, 2] = False
     table = fraction_coverage(posterior, truth, (0.5, 0.95), counted=counted)
     assert table["galaxies"].tolist() == counted.sum(0).tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tiny_network import tiny_model
 
 import zooactive as za
 from zooactive.foundation.errors import ModelError, PosteriorError, TrainingError
@@ -12,7 +13,7 @@ from zooactive.prediction import Predictions, open_ensemble
 
 @pytest.fixture
 def model(tree):
-    return za.GalaxyModel(tree, backbone="small_cnn", image_size=32)
+    return tiny_model(tree)
 
 
 @pytest.mark.parametrize("kind", ["dropout", "laplace"])
@@ -31,7 +32,7 @@ def test_every_kind_of_draws_is_predicted_with_in_memory_and_on_disk(model, gala
 def test_draws_of_another_tree_or_without_votes_are_refused(model, galaxies):
     catalogue = galaxies(8)
     bars = za.DecisionTree("bars", [za.Question("bar", ["yes", "no"])])
-    other = za.GalaxyModel(bars, backbone="small_cnn", image_size=32).linear_head()
+    other = tiny_model(bars).linear_head()
     with pytest.raises(ModelError, match="draws are of tree 'bars'"):
         za.predict(model, catalogue, draws_from=other)
     with pytest.raises(ModelError, match=r"no draws 'lapace'\. Did you mean 'laplace'"):
@@ -63,7 +64,7 @@ def test_the_stored_pool_screens_and_draws_as_memory_does(model, galaxies, tmp_p
 
 def test_stored_predictions_of_two_networks_are_one_pool(tree, galaxies, tmp_path):
     catalogue = galaxies(30)
-    models = [za.GalaxyModel(tree, backbone="small_cnn", image_size=32, seed=seed) for seed in (0, 1)]
+    models = [tiny_model(tree, seed=seed) for seed in (0, 1)]
     stored = [za.predict(model, catalogue, draws=3, out=tmp_path / f"p{i}") for i, model in enumerate(models)]
     both = open_ensemble([folder.folder for folder in stored])
     memory = za.combine_draws([za.predict(model, catalogue, draws=3) for model in models])

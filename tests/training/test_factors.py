@@ -23,10 +23,11 @@ def model(tree) -> GalaxyModel:
     return GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=3)
 
 
-@pytest.fixture
-def surely_voted(model, galaxies, tree):
-    """Two hundred galaxies, their votes drawn from a model ten times as sure as this one says it is."""
-    catalogue = galaxies(200)
+@pytest.fixture(scope="module")
+def surely_voted(galaxies_in, tree, tmp_path_factory):
+    """Two hundred galaxies, their votes drawn from a model ten times as sure as `model` says it is."""
+    catalogue = galaxies_in(200, tmp_path_factory.mktemp("surely_voted"))
+    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=3)
     alpha = 10 * predict(model, catalogue, draws=1).concentrations[0].astype(float)
     rng, votes = np.random.default_rng(0), np.zeros_like(catalogue.votes)
     for g, row in enumerate(votes):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from tiny_network import tiny_model
 
-from zooactive.models import GalaxyModel
 from zooactive.training.augmentation import Augmentation
 from zooactive.training.config import TrainingConfig
 from zooactive.training.network import training_network
@@ -44,7 +44,7 @@ def test_a_step_is_compiled_where_that_pays(tree, monkeypatch, backend, devices,
 
 @pytest.mark.parametrize(("precision", "scaled"), [("float32", False), ("mixed_bfloat16", False), ("mixed_float16", True)])
 def test_the_loss_is_scaled_in_float16_alone(tree, precision, scaled):
-    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, precision=precision)
+    model = tiny_model(tree, precision=precision)
     optimizer = for_precision(keras.optimizers.SGD(0.1), training_network(model))
     assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == scaled
 

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_network import tiny_model
 
+from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
 from zooactive.models import GalaxyModel, load_model
 from zooactive.models.backbones.register import nested_layers
@@ -23,14 +26,32 @@ from zooactive.tree import load_tree
 SHORT = TrainingConfig(epochs=3, batch_size=8, learning_rate=3e-3, warmup_epochs=1, patience=5)
 
 
-def small_model(tree) -> GalaxyModel:
-    return GalaxyModel(tree, backbone="small_cnn", image_size=16)
+@dataclass(frozen=True)
+class Finished:
+    """A run that came to its end, and what came out of it. Tests that go on in its folder take a copy."""
+
+    folder: Path
+    model: GalaxyModel
+    history: pd.DataFrame
+    parts: tuple[Catalogue, Catalogue]
+
+    def copy(self, folder: Path) -> Path:
+        return Path(shutil.copytree(self.folder, folder))
+
+
+@pytest.fixture(scope="module")
+def finished(tree, galaxies_in, tmp_path_factory) -> Finished:
+    folder = tmp_path_factory.mktemp("finished")
+    learning, judging = galaxies_in(16, folder / "images").split((0.6, 0.4))
+    model = tiny_model(tree)
+    history = train(model, learning, validation=judging, run_dir=folder / "run", config=SHORT)
+    return Finished(folder / "run", model, history, (learning, judging))
 
 
 @pytest.mark.graph
 def test_training_starts_at_the_best_constant_and_ends_below_it_on_what_it_learns_from(tree, galaxies, tmp_path):
     catalogue = galaxies(24)
-    model = small_model(tree)
+    model = tiny_model(tree)
     history = train(model, catalogue, run_dir=tmp_path / "run", config=replace(SHORT, epochs=30))
     constant = constant_concentrations(catalogue.votes, tree)
     baseline = constant_negative_log_likelihood(constant, catalogue.votes, tree).mean()
@@ -40,8 +61,8 @@ def test_training_starts_at_the_best_constant_and_ends_below_it_on_what_it_learn
 
 
 def test_the_learning_rate_warms_up_and_then_decays_to_nothing(tree, galaxies, tmp_path):
-    config = replace(SHORT, epochs=6, warmup_epochs=2)
-    rates = train(small_model(tree), galaxies(16), run_dir=tmp_path, config=config)["learning_rate"].to_numpy()
+    config = replace(SHORT, epochs=5, warmup_epochs=2)
+    rates = train(tiny_model(tree), galaxies(8), run_dir=tmp_path, config=config)["learning_rate"].to_numpy()
     assert np.argmax(rates) == 1
     assert rates[1] == pytest.approx(config.learning_rate)
     assert rates[0] == pytest.approx(config.learning_rate / 2)
@@ -54,19 +75,21 @@ def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, 
     parts = catalogue.split((0.6, 0.4))
 
     def killed(epoch: int, losses: dict[str, float]) -> None:
-        if epoch == 2:
+        if epoch == 1:
             raise KeyboardInterrupt
 
+    config = replace(SHORT, epochs=2)
+
     def run(folder: str, progress=None) -> pd.DataFrame:
-        model = GalaxyModel(tree, backbone="small_cnn", image_size=16, precision=precision)
-        history = train(model, parts[0], validation=parts[1], run_dir=tmp_path / folder, config=SHORT, progress=progress)
+        model = tiny_model(tree, precision=precision)
+        history = train(model, parts[0], validation=parts[1], run_dir=tmp_path / folder, config=config, progress=progress)
         return history.assign(fingerprint=model.fingerprint())
 
     whole = run("whole")
     with pytest.raises(KeyboardInterrupt):
         run("killed", killed)
     resumed = run("killed")
-    assert list(resumed["epoch"]) == [1, 2, 3]
+    assert list(resumed["epoch"]) == [1, 2]
     # The order, the orientations and the dropout are the same; the sums of many threads may differ in the last bits.
     assert np.allclose(resumed[["loss", "val_loss"]], whole[["loss", "val_loss"]], rtol=2e-3)
 
@@ -84,7 +107,7 @@ def test_where_epochs_are_shorter_than_writing_a_checkpoint_few_are_written_and_
             if epoch == until < 5:
                 raise KeyboardInterrupt
 
-        model = small_model(tree)
+        model = tiny_model(tree)
         history = train(model, parts[0], validation=parts[1], run_dir=tmp_path / folder, config=config, progress=seen)
         assert load_model(tmp_path / folder).fingerprint() == model.fingerprint()
         return history
@@ -105,24 +128,21 @@ def test_where_epochs_are_shorter_than_writing_a_checkpoint_few_are_written_and_
         np.testing.assert_allclose(kernel, best[0], atol=2e-3)
 
 
-def test_the_model_ends_with_the_weights_of_the_best_epoch_which_lie_in_the_run_directory(tree, galaxies, tmp_path):
-    parts = galaxies(24).split((0.6, 0.4))
-    model = small_model(tree)
-    train(model, parts[0], validation=parts[1], run_dir=tmp_path, config=SHORT)
-    assert load_model(tmp_path).fingerprint() == model.fingerprint()
-    assert (tmp_path / "how.json").exists()
+def test_the_model_ends_with_the_weights_of_the_best_epoch_which_lie_in_the_run_directory(finished):
+    assert load_model(finished.folder).fingerprint() == finished.model.fingerprint()
+    assert (finished.folder / "how.json").exists()
 
 
 def test_training_stops_when_the_validation_loss_has_not_fallen_for_long(tree, galaxies, tmp_path):
     parts = galaxies(24).split((0.6, 0.4))
     config = replace(SHORT, epochs=40, patience=2, learning_rate=0.05)
-    history = train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
+    history = train(tiny_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     assert len(history) == history["val_loss"].argmin() + 1 + 2 < 40
 
 
 def test_a_head_that_is_fitted_anew_is_kept_only_where_it_predicts_better(tree, galaxies, tmp_path):
     parts = galaxies(40).split((0.6, 0.4))
-    plain, refitted = small_model(tree), small_model(tree)
+    plain, refitted = tiny_model(tree), tiny_model(tree)
     history = train(plain, parts[0], validation=parts[1], run_dir=tmp_path / "plain", config=SHORT)
     config = replace(SHORT, head_epochs=20)
     train(refitted, parts[0], validation=parts[1], run_dir=tmp_path / "refitted", config=config)
@@ -144,7 +164,7 @@ def test_a_head_that_was_kept_before_the_run_was_killed_is_not_fitted_again(tree
     calls: list[int] = []
     monkeypatch.setattr(sys.modules["zooactive.training.train"], "fit_head", fit_head)
     parts, config = galaxies(24).split((0.6, 0.4)), replace(SHORT, epochs=1, head_epochs=2)
-    first, again = small_model(tree), small_model(tree)
+    first, again = tiny_model(tree), tiny_model(tree)
     train(first, parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     state = json.loads((tmp_path / "checkpoint" / "state.json").read_text())
     (tmp_path / "checkpoint" / "state.json").write_text(json.dumps({**state, "finished": False}))
@@ -171,53 +191,55 @@ def test_a_label_that_was_not_learnt_weighs_as_a_single_one_would():
     assert weights[1] / weights[0] == pytest.approx(8)
 
 
-def test_a_finished_run_is_not_trained_again(tree, galaxies, tmp_path):
-    first = train(small_model(tree), galaxies(16), run_dir=tmp_path, config=SHORT)
+def test_a_finished_run_is_not_trained_again(tree, finished, tmp_path):
+    learning, judging = finished.parts
     told: list[int] = []
     again = train(
-        small_model(tree), galaxies(16), run_dir=tmp_path, config=SHORT, progress=lambda epoch, losses: told.append(epoch)
+        tiny_model(tree),
+        learning,
+        validation=judging,
+        run_dir=finished.copy(tmp_path / "run"),
+        config=SHORT,
+        progress=lambda epoch, losses: told.append(epoch),
     )
     assert told == []
-    pd.testing.assert_frame_equal(first, again)
+    pd.testing.assert_frame_equal(finished.history, again)
 
 
-def test_a_run_directory_of_other_settings_or_galaxies_is_refused(tree, galaxies, tmp_path):
-    train(small_model(tree), galaxies(16), run_dir=tmp_path, config=SHORT)
+def test_a_run_directory_of_other_settings_or_galaxies_is_refused(tree, finished, tmp_path):
+    (learning, judging), run_dir = finished.parts, finished.copy(tmp_path / "run")
     with pytest.raises(TrainingError, match="another run directory"):
-        train(small_model(tree), galaxies(16), run_dir=tmp_path, config=replace(SHORT, seed=1))
+        train(tiny_model(tree), learning, validation=judging, run_dir=run_dir, config=replace(SHORT, seed=1))
     with pytest.raises(TrainingError, match="another run directory"):
-        train(small_model(tree), galaxies(15), run_dir=tmp_path, config=SHORT)
+        train(tiny_model(tree), learning.take(range(1, len(learning))), validation=judging, run_dir=run_dir, config=SHORT)
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_ids_of_the_batch(tree, galaxies, tmp_path):
     exploding = replace(SHORT, learning_rate=1e30, warmup_epochs=0, batch_size=4)
     with pytest.raises(TrainingError, match=r"the loss is nan in epoch \d.*of the one before: g00\d(, g00\d){3,7}$"):
-        train(small_model(tree), galaxies(8), run_dir=tmp_path, config=exploding)
+        train(tiny_model(tree), galaxies(8), run_dir=tmp_path, config=exploding)
 
 
 def test_a_validation_loss_that_is_not_finite_stops_too_and_is_no_epoch(tree, galaxies, tmp_path):
     exploding = replace(SHORT, learning_rate=1e30, warmup_epochs=0)  # one step an epoch: its own loss came before it
     parts = galaxies(16).split((0.5, 0.5))
     with pytest.raises(TrainingError, match=r"the validation loss is nan after epoch 1.*g0\d\d(, g0\d\d)+$"):
-        train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=replace(exploding, batch_size=64))
+        train(tiny_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=replace(exploding, batch_size=64))
     assert not (tmp_path / "checkpoint").exists()
 
 
-def test_a_run_directory_of_other_images_or_first_weights_is_refused(tree, galaxies, tmp_path):
-    catalogue, model = galaxies(16), small_model(tree)
-    train(model, catalogue, run_dir=tmp_path / "run", config=SHORT)
-    train(model, catalogue, run_dir=tmp_path / "run", config=SHORT)  # with what it became
+def test_a_run_directory_of_other_images_or_first_weights_is_refused(tree, finished, tmp_path):
+    (learning, judging), run_dir = finished.parts, finished.copy(tmp_path / "run")
+    train(finished.model, learning, validation=judging, run_dir=run_dir, config=SHORT)  # with what it became
+    shifted = tiny_model(tree)
+    shifted.head.bias.assign(shifted.head.bias + 1)
     with pytest.raises(TrainingError, match="other weights to start from"):
-        train(_shifted(tree), catalogue, run_dir=tmp_path / "run", config=SHORT)
-    Path(catalogue.images[3]).write_bytes(Path(catalogue.images[3]).read_bytes() + b" ")
+        train(shifted, learning, validation=judging, run_dir=run_dir, config=SHORT)
+    edited = Path(shutil.copy(learning.images[3], tmp_path))
+    edited.write_bytes(edited.read_bytes() + b" ")
+    images = (*learning.images[:3], edited, *learning.images[4:])
     with pytest.raises(TrainingError, match="other galaxies, images or settings"):
-        train(small_model(tree), catalogue, run_dir=tmp_path / "run", config=SHORT)
-
-
-def _shifted(tree) -> GalaxyModel:
-    model = small_model(tree)
-    model.head.bias.assign(model.head.bias + 1)
-    return model
+        train(tiny_model(tree), replace(learning, images=images), validation=judging, run_dir=run_dir, config=SHORT)
 
 
 def test_a_run_that_was_killed_when_patience_had_run_out_learns_no_further_epoch(tree, galaxies, tmp_path, monkeypatch):
@@ -230,9 +252,9 @@ def test_a_run_that_was_killed_when_patience_had_run_out_learns_no_further_epoch
     with monkeypatch.context() as patched:
         patched.setattr(sys.modules["zooactive.training.train"], "_refit_head", killed)
         with pytest.raises(KeyboardInterrupt):
-            train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
+            train(tiny_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     epochs = len(pd.read_csv(tmp_path / "history.csv"))
-    history = train(small_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
+    history = train(tiny_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     assert len(history) == epochs < 40
 
 
@@ -240,7 +262,7 @@ def test_two_half_batches_before_a_step_move_weights_as_one_whole_batch_does(tre
     catalogue, moved = galaxies(8), []
     still = Augmentation(flips=False, rotation="none")
     for size, parts in ((8, 1), (4, 2)):
-        model = GalaxyModel(tree, backbone="small_cnn", image_size=16, dropout=0.0)
+        model = tiny_model(tree, dropout=0.0)
         for layer in nested_layers(model.encoder):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False  # it would see each half by itself
@@ -256,11 +278,11 @@ def test_two_half_batches_before_a_step_move_weights_as_one_whole_batch_does(tre
 
 def test_more_batches_before_a_step_than_an_epoch_has_are_refused(tree, galaxies, tmp_path):
     with pytest.raises(TrainingError, match="accumulate = 4, but an epoch has 2 batches of 8"):
-        train(small_model(tree), galaxies(16), run_dir=tmp_path, config=replace(SHORT, accumulate=4))
+        train(tiny_model(tree), galaxies(16), run_dir=tmp_path, config=replace(SHORT, accumulate=4))
 
 
 def test_a_seed_may_be_a_date(tree, galaxies, tmp_path):
-    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, seed=20261126)
+    model = tiny_model(tree, seed=20261126)
     history = train(model, galaxies(16), run_dir=tmp_path, config=replace(SHORT, epochs=1, seed=20261126))
     assert np.isfinite(history["loss"]).all()
 
@@ -272,9 +294,9 @@ def test_a_batch_that_does_not_fit_is_answered_with_one_that_may(tree, galaxies,
 
     config = replace(SHORT, accumulate=2)
     with pytest.raises(TrainingError, match=r"8 galaxies does not fit.*--batch-size 4 --accumulate 4"):
-        train(small_model(tree), galaxies(16), run_dir=tmp_path, config=config, progress=full)
+        train(tiny_model(tree), galaxies(16), run_dir=tmp_path, config=config, progress=full)
     with pytest.raises(TrainingError, match="--image-size"):
-        train(small_model(tree), galaxies(8), run_dir=tmp_path / "b", config=replace(SHORT, batch_size=2), progress=full)
+        train(tiny_model(tree), galaxies(8), run_dir=tmp_path / "b", config=replace(SHORT, batch_size=2), progress=full)
 
 
 def test_other_errors_stay_what_they_are(tree, galaxies, tmp_path):
@@ -282,18 +304,18 @@ def test_other_errors_stay_what_they_are(tree, galaxies, tmp_path):
         raise RuntimeError("something else")
 
     with pytest.raises(RuntimeError, match="something else"):
-        train(small_model(tree), galaxies(8), run_dir=tmp_path, config=SHORT, progress=broken)
+        train(tiny_model(tree), galaxies(8), run_dir=tmp_path, config=SHORT, progress=broken)
 
 
 def test_galaxies_without_enough_votes_are_left_out_and_none_at_all_is_refused(tree, galaxies, tmp_path):
     catalogue = galaxies(8)
     catalogue.votes[:] = 0
     with pytest.raises(TrainingError, match="none of 8 galaxies has 30 votes"):
-        train(small_model(tree), catalogue, run_dir=tmp_path, config=SHORT)
+        train(tiny_model(tree), catalogue, run_dir=tmp_path, config=SHORT)
 
 
 def test_votes_of_another_tree_are_refused(galaxies, tmp_path):
-    model = GalaxyModel("rings", backbone="small_cnn", image_size=16)
+    model = tiny_model("rings")
     with pytest.raises(Exception, match="rings"):
         train(model, galaxies(8), run_dir=tmp_path, config=SHORT)
 
@@ -304,7 +326,6 @@ def test_impossible_settings_are_refused(wrong):
         TrainingConfig(**wrong)
 
 
-def test_tensorboard_finds_the_curves_of_a_run(tree, galaxies, tmp_path):
+def test_tensorboard_finds_the_curves_of_a_run(finished):
     pytest.importorskip("tensorboard")
-    train(small_model(tree), galaxies(8), run_dir=tmp_path, config=replace(SHORT, epochs=1))
-    assert list((tmp_path / "tensorboard").rglob("events.out.tfevents.*"))
+    assert list((finished.folder / "tensorboard").rglob("events.out.tfevents.*"))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tiny_network import tiny_model
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import CatalogueError, ModelError, TrainingError
@@ -16,7 +19,7 @@ from zooactive.training.batches import Cutouts
 from zooactive.training.config import Optimisation
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.finetune import finetune
-from zooactive.training.finetuning.finetuned_model import load_finetuned
+from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 from zooactive.training.network import training_network
 from zooactive.training.short_fits import Stage
@@ -28,30 +31,47 @@ QUICK = FinetuneConfig(policy="head", copies=2, batch_size=16, patience=30)
 
 @pytest.fixture(scope="module")
 def encoder() -> GalaxyModel:
+    return tiny_model("gz2", stages=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def finer() -> GalaxyModel:
+    """An encoder with features enough for labels that the pictures hardly show."""
     return GalaxyModel("gz2", backbone="small_cnn", image_size=16, seed=1)
 
 
-@pytest.fixture
-def labels(tmp_path):
+@pytest.fixture(scope="module")
+def bright(tmp_path_factory) -> Path:
     """80 pictures, every second one bright, and a table that calls the bright ones rings."""
+    folder = tmp_path_factory.mktemp("bright")
     rng = np.random.default_rng(0)
     rows = []
     for i in range(80):
         pixels = rng.normal(40 + 120 * (i % 2), 15, (24, 24, 3)).clip(0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"r{i:02d}.png")
+        Image.fromarray(pixels).save(folder / f"r{i:02d}.png")
         rows.append({"id": f"r{i:02d}", "file_loc": f"r{i:02d}.png", "ring": i % 2})
-    pd.DataFrame(rows).to_csv(tmp_path / "rings.csv", index=False)
-    return tmp_path / "rings.csv"
+    pd.DataFrame(rows).to_csv(folder / "rings.csv", index=False)
+    return folder
 
 
-@pytest.mark.graph
-def test_a_separable_question_is_learnt_and_measured_on_galaxies_held_out(encoder, labels):
-    tuned = finetune(encoder, labels, task="rings", config=QUICK)
-    metrics = tuned.evaluate()
+@pytest.fixture
+def labels(bright, tmp_path) -> Path:
+    """The table, beside its pictures, to be changed."""
+    return Path(shutil.copytree(bright, tmp_path / "labels")) / "rings.csv"
+
+
+@pytest.fixture(scope="module")
+def learnt(encoder, bright) -> FinetunedModel:
+    """A head that has learnt the rings; not to be changed."""
+    return finetune(encoder, bright / "rings.csv", task="rings", config=QUICK)
+
+
+def test_a_separable_question_is_learnt_and_measured_on_galaxies_held_out(learnt):
+    metrics = learnt.evaluate()
     assert metrics["accuracy"] > 0.9
     assert metrics["auc"] > 0.95
-    assert metrics["galaxies"] == len(tuned.held_out) < 40
-    assert set(tuned.truth()) == {0.0, 1.0}
+    assert metrics["galaxies"] == len(learnt.held_out) < 40
+    assert set(learnt.truth()) == {0.0, 1.0}
     assert metrics["accuracy_low"] < metrics["accuracy"] <= metrics["accuracy_high"]
     assert metrics["baseline"] == 0.5  # every label's share is the same in each part
 
@@ -64,10 +84,10 @@ def test_the_given_model_is_not_changed_and_a_frozen_encoder_is_bit_identical_af
         assert np.array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize(("policy", "learning"), [("head", 0), ("last", 1), ("last", 2), ("staged", 4), ("all", 4)])
+@pytest.mark.parametrize(("policy", "learning"), [("head", 0), ("last", 1), ("staged", 2), ("all", 2)])
 def test_frozen_means_frozen(encoder, labels, policy, learning):
     """Weights of frozen blocks, and scales, shifts and statistics of all batch norms, are bit-identical afterwards."""
-    config = FinetuneConfig(policy=policy, blocks=max(1, learning), unfreeze_epochs=2, copies=1, batch_size=8)
+    config = FinetuneConfig(policy=policy, blocks=1, unfreeze_epochs=1, copies=1, batch_size=16)
     tuned = finetune(encoder, labels, task="rings", config=config)
     changed = []
     blocks = encoder_blocks(tuned.model.encoder), encoder_blocks(encoder.encoder)
@@ -78,13 +98,13 @@ def test_frozen_means_frozen(encoder, labels, policy, learning):
             same[kind] &= all(map(np.array_equal, layer.get_weights(), before.get_weights()))
         assert same["bn"]
         changed.append(not same["conv"])
-    assert changed == [False] * (4 - learning) + [True] * learning
+    assert changed == [False] * (2 - learning) + [True] * learning
     assert all(layer.trainable for layers in blocks[0].values() for layer in layers)
 
 
 def test_stages_of_each_policy(encoder, labels):
     def stages(policy):
-        config = FinetuneConfig(policy=policy, unfreeze_epochs=1, copies=1, batch_size=8)
+        config = FinetuneConfig(policy=policy, unfreeze_epochs=1, copies=1, batch_size=40)
         return list(finetune(encoder, labels, task="rings", config=config).history["stage"])
 
     assert [stages(policy) for policy in ("head", "staged", "all")] == [["head"], ["head", "encoder"], ["encoder"]]
@@ -124,9 +144,9 @@ def test_a_label_that_is_too_rare_for_the_folds_is_counted(encoder, labels):
         finetune(encoder, labels, task="rings", config=replace(QUICK, folds=5))
 
 
-def test_a_prevalence_shifts_the_odds_and_nothing_else(encoder, labels):
-    plain = finetune(encoder, labels, task="rings", config=QUICK)
-    rare = finetune(encoder, labels, task="rings", config=FinetuneConfig(**{**vars(QUICK), "prevalence": 0.02}))
+def test_a_prevalence_shifts_the_odds_and_nothing_else(finer, labels):
+    plain = finetune(finer, labels, task="rings", config=QUICK)
+    rare = finetune(finer, labels, task="rings", config=FinetuneConfig(**{**vars(QUICK), "prevalence": 0.02}))
     assert plain.prior == rare.prior == pytest.approx((0.5, 0.5))
     bias = rare.model.linear_head().bias - plain.model.linear_head().bias
     assert bias[0] - bias[1] == pytest.approx(np.log(0.02 / 0.98), abs=1e-5)
@@ -135,7 +155,7 @@ def test_a_prevalence_shifts_the_odds_and_nothing_else(encoder, labels):
     assert 0 < rare.evaluate()["purity"] <= 1
     with pytest.raises(TrainingError, match="first of two labels"):
         finetune(
-            encoder,
+            finer,
             labels,
             task=Task("three", DecisionTree("three", [Question("ring", ["0", "1", "2"])], votes="class"), "ring"),
             config=FinetuneConfig(prevalence=0.1),
@@ -143,7 +163,7 @@ def test_a_prevalence_shifts_the_odds_and_nothing_else(encoder, labels):
 
 
 @pytest.mark.parametrize("balance", [0.0, 1.0])
-def test_where_labels_are_rare_in_the_table_the_probabilities_are_too(encoder, tmp_path, balance):
+def test_where_labels_are_rare_in_the_table_the_probabilities_are_too(finer, tmp_path, balance):
     """One in ten is a ring, and rings are but a little brighter: no image is sure of its label."""
     rng = np.random.default_rng(3)
     rows = []
@@ -153,7 +173,7 @@ def test_where_labels_are_rare_in_the_table_the_probabilities_are_too(encoder, t
         rows.append({"id": f"r{i:03d}", "file_loc": f"r{i:03d}.png", "ring": "y" if i % 10 == 0 else "n"})
     pd.DataFrame(rows).to_csv(tmp_path / "rings.csv", index=False)
     task = task_of_column(tmp_path / "rings.csv", "ring")
-    tuned = finetune(encoder, tmp_path / "rings.csv", task=task, config=replace(QUICK, folds=5, balance=balance))
+    tuned = finetune(finer, tmp_path / "rings.csv", task=task, config=replace(QUICK, folds=5, balance=balance))
     assert tuned.held_out["ring_yes"].mean() == pytest.approx(0.1, abs=0.03)
     assert tuned.prior == pytest.approx((0.1, 0.9), abs=0.01)
     assert tuned.evaluate()["auc"] > 0.6
@@ -180,9 +200,8 @@ def test_a_fraction_is_learnt_and_measured_by_correlation_and_mean_error(encoder
     assert tuned.prior is None
 
 
-def test_images_unlike_those_of_the_encoder_are_warned_of(encoder, labels, recwarn):
-    learnt = finetune(encoder, labels, task="rings", config=QUICK).model
-    recwarn.clear()
+def test_images_unlike_those_of_the_encoder_are_warned_of(learnt, labels, recwarn):
+    learnt = learnt.model
     finetune(learnt, labels, task="rings", config=QUICK)
     assert not [warning for warning in recwarn if "unlike" in str(warning.message)]
     for path in labels.parent.glob("*.png"):
@@ -206,7 +225,7 @@ def test_a_saved_result_predicts_the_same_after_loading(encoder, labels, tmp_pat
     loaded = load_finetuned(tmp_path / "saved")
     assert list(loaded.held_out["id"]) == list(tuned.held_out["id"])
     assert set(odd) & set(loaded.held_out["id"])
-    pool = [tmp_path / f"r{i:02d}.png" for i in range(3)]
+    pool = [labels.parent / f"r{i:02d}.png" for i in range(3)]
     catalogue = Catalogue(np.array(["a", "b", "c"], dtype=object), tuple(pool), None, None, pd.DataFrame(index=range(3)), "")
     assert np.array_equal(loaded.predict(catalogue).concentrations, tuned.predict(catalogue).concentrations)
     assert loaded.evaluate() == pytest.approx(tuned.evaluate())
