@@ -15,6 +15,7 @@ from zooactive.loop import LoopConfig
 from zooactive.models import list_backbones
 from zooactive.models.head.files import KINDS
 from zooactive.prediction import parts
+from zooactive.prediction.engines import ENGINES
 from zooactive.training.config import TrainingConfig
 from zooactive.training.finetuning.config import FinetuneConfig
 
@@ -45,6 +46,7 @@ def test_networks_draws_and_what_is_kept_are_there():
     assert set(vocabulary.BACKBONES) <= set(list_backbones())
     assert set(vocabulary.DRAWS) == set(KINDS)
     assert vocabulary.KEEPS == parts.KEEPS
+    assert set(vocabulary.ENGINES) == set(ENGINES)
 
 
 @pytest.mark.parametrize(

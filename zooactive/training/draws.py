@@ -12,8 +12,9 @@ from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError, TrainingError, did_you_mean
 from zooactive.foundation.telling import Progress
 from zooactive.foundation.vocabulary import DRAWS, GONE, DrawKind
-from zooactive.models import LinearDraws, fit_laplace
+from zooactive.models import LinearDraws
 from zooactive.models.features import embed
+from zooactive.models.head.files import KINDS
 from zooactive.models.holds import Holds, network_of
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ def fit_draws(
     network = network_of(model)
     check_kind(kind)
     head = network.linear_head()
-    if kind == "dropout":
+    fitted = KINDS[kind].fitted
+    if fitted is None:
         return head
     learning = _features(network, train, "train", batch_size, progress, 0)
     judging = _features(network, validation, "validation", batch_size, progress, len(learning[0]))
-    return fit_laplace(head, *learning, validation=judging)
+    return fitted(head, *learning, validation=judging)
 
 
 def check_kind(kind: str) -> None:

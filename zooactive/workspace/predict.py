@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zooactive.foundation.errors import PosteriorError, WorkspaceError
+from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.workspace.options import Options, options_of
@@ -78,11 +78,11 @@ def predict_pool(
     WorkspaceError
         When the engine has options of another one.
     """
-    from zooactive.prediction import RayEngine, predict
+    from zooactive.prediction import predict
+    from zooactive.prediction.engines import ENGINES
 
     pool = settings.pool
-    if pool.engine == "local" and (pool.workers, pool.address) != (None, None):
-        raise WorkspaceError("workers and an address are Ray's; give --engine ray with them, or leave them away")
+    engine = ENGINES[pool.engine](pool.workers, pool.address)
     with progress("predicting", len(galaxies)) as done:
         stored = predict(
             network,
@@ -94,7 +94,7 @@ def predict_pool(
             draws_from=draws_from,
             keep=pool.keep,
             max_failures=pool.max_failures,
-            engine=RayEngine(pool.workers, pool.address) if pool.engine == "ray" else None,
+            engine=engine,
             progress=done,
         )
     failures = len(stored.failures())

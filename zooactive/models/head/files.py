@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from zooactive.foundation.errors import ModelError
-from zooactive.foundation.vocabulary import GONE
+from zooactive.foundation.vocabulary import GONE, DrawKind
 from zooactive.models.head.draws import LinearDraws, damaged, read_saved
 from zooactive.models.head.dropout import LinearHead
-from zooactive.models.head.laplace import LaplaceHead
+from zooactive.models.head.laplace import LaplaceHead, fit_laplace
 from zooactive.models.head.scaled import ScaledDraws
 from zooactive.tree import DecisionTree
 
-KINDS: dict[str, Callable[..., LinearDraws]] = {
-    LinearHead.kind: LinearHead.restored,
-    LaplaceHead.kind: LaplaceHead.restored,
+
+class Kind(NamedTuple):
+    """A kind of draws."""
+
+    restored: Callable[..., LinearDraws]
+    """From (arrays, settings, tree) of a file."""
+
+    fitted: Callable[..., LinearDraws] | None
+    """From (head, features, votes, validation=) of galaxies; None where the trained head is all that it takes."""
+
+
+KINDS: dict[DrawKind, Kind] = {
+    "dropout": Kind(LinearHead.restored, None),
+    "laplace": Kind(LaplaceHead.restored, fit_laplace),
 }
-"""What makes draws from (arrays, settings, tree), by their kind."""
 
 
 def load_draws(path: str | Path) -> LinearDraws:
@@ -35,10 +45,9 @@ def load_draws(path: str | Path) -> LinearDraws:
 
 
 def _restored(path: str | Path, kind: str, arrays: dict[str, Any], about: dict[str, Any], tree: DecisionTree) -> LinearDraws:
-    inner = about["scaled"] if kind == ScaledDraws.kind else kind
+    inner = cast("DrawKind", about["scaled"] if kind == ScaledDraws.kind else kind)
     if inner in GONE:
         raise ModelError(f"{path}: {GONE[inner]}")
-    if kind != ScaledDraws.kind:
-        return KINDS[kind](arrays, about, tree)
-    factors = arrays.pop("factors")
-    return ScaledDraws(KINDS[inner](arrays, about, tree), factors)
+    factors = arrays.pop("factors") if kind == ScaledDraws.kind else None
+    draws = KINDS[inner].restored(arrays, about, tree)
+    return draws if factors is None else ScaledDraws(draws, factors)

@@ -1,0 +1,18 @@
+"""Who predicts: the engines by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zooactive.foundation.errors import EngineError
+from zooactive.foundation.vocabulary import Engine
+from zooactive.prediction.ray_engine import RayEngine
+
+
+def _local(workers: int | None, address: str | None) -> None:
+    if (workers, address) != (None, None):
+        raise EngineError("workers and an address are Ray's; give --engine ray with them, or leave them away")
+
+
+ENGINES: dict[Engine, Callable[[int | None, str | None], RayEngine | None]] = {"local": _local, "ray": RayEngine}
+"""From a number of workers and a cluster's address to what `zooactive.predict` takes; None: this process predicts."""
