@@ -1,8 +1,8 @@
 """Processes that start at once: forks of an interpreter that has imported what commands import, and has used none of it.
 
-Importing TensorFlow takes longer than what a test has a command do. The interpreter that is forked has one thread and has made
-no tensor, so that its forks are what new interpreters are after these imports. They share its seed of `hash`: where the order
-of sets may matter, compare with a new interpreter. On other systems than Linux, all are new.
+Importing TensorFlow takes longer than what a test has a command do. The interpreter that is forked has one thread and has
+made no tensor, so that its forks are what new interpreters are after these imports. They share its seed of `hash`: where the
+order of sets may matter, compare with a new interpreter. On other systems than Linux, all are new.
 """
 
 from __future__ import annotations
