@@ -134,7 +134,7 @@ def test_the_random_score_takes_the_smallest_hashes_with_equal_probability():
 )
 def test_selections_weighted_by_inclusion_probability_stand_for_the_pool(galaxies, n, share, score, beta):
     posterior = pool_of(galaxies)
-    seeds = 400
+    seeds = 200
     weights = pd.DataFrame(0.0, index=range(seeds), columns=posterior.ids)
     for seed in range(seeds):
         selection = acquire(posterior, n, votes=5, seed=seed, score=score, random_share=share, beta=beta)
@@ -147,7 +147,7 @@ def test_selections_weighted_by_inclusion_probability_stand_for_the_pool(galaxie
 
 def test_galaxies_of_the_random_arm_are_chosen_uniformly():
     posterior = pool_of(20)
-    seeds = 1000
+    seeds = 500
     counts = pd.Series(0, posterior.ids)
     for seed in range(seeds):
         selection = acquire(posterior, n=5, random_share=1, score="random", seed=seed)
