@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -279,23 +280,41 @@ def test_a_planted_circle_of_folders_is_found(house):
 # What importing loads ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("module", "unwanted"),
-    [
-        ("zooactive", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "pandas", "numba", "jax"}),
-        ("zooactive.cli", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "pandas", "numba", "jax"}),
-        # What every command with a workspace loads before it does anything.
-        ("zooactive.workspace", {"scipy", "sklearn", "numba", "astropy"}),
-        *(
-            (f"zooactive.{door}", {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"})
-            for door in DOORS[:-1]
-        ),
-    ],
-)
-def test_importing_is_light(module, unwanted):
-    code = f"import sys, {module}; print(*sorted({unwanted!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [], f"import {module} loads {done.stdout.strip()}"
+NETWORKS_AND_PLOTS = {"tensorflow", "tensorflow_probability", "keras", "matplotlib", "jax"}
+LIGHT = {
+    "zooactive": NETWORKS_AND_PLOTS | {"pandas", "numba"},
+    "zooactive.cli": NETWORKS_AND_PLOTS | {"pandas", "numba"},
+    # What every command with a workspace loads before it does anything.
+    "zooactive.workspace": NETWORKS_AND_PLOTS | {"scipy", "sklearn", "numba", "astropy"},
+    **{f"zooactive.{door}": NETWORKS_AND_PLOTS for door in DOORS if door not in ("workspace", "cli")},
+}
+"""Module -> packages that importing it must not load, in an order in which none may load what a later one must not."""
+
+IMPORT_EACH = """
+import importlib, json, sys
+for module in sys.argv[1:]:
+    before = set(sys.modules)
+    importlib.import_module(module)
+    print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+"""
+
+
+@pytest.fixture(scope="module")
+def loads() -> dict[str, set[str]]:
+    """Module -> packages that importing it loads after those before it, in one interpreter."""
+    done = subprocess.run([sys.executable, "-c", IMPORT_EACH, *LIGHT], capture_output=True, text=True, check=True)
+    return {module: set(json.loads(line)) for module, line in zip(LIGHT, done.stdout.splitlines(), strict=True)}
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_importing_is_light(module, loads):
+    heavy = sorted(LIGHT[module] & loads[module])
+    assert heavy == [], f"import {module} loads {', '.join(heavy)}"
+
+
+def test_each_light_import_is_looked_at(loads):
+    assert "zooactive" in loads["zooactive"]
+    assert any("pandas" in loaded for loaded in loads.values())
 
 
 def test_help_answers_without_a_network():

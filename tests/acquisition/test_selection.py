@@ -130,12 +130,11 @@ def test_the_random_score_takes_the_smallest_hashes_with_equal_probability():
 
 
 @pytest.mark.parametrize(
-    ("galaxies", "n", "share", "score", "beta"),
-    [(30, 8, 0.25, "entropy", 1.0), (30, 8, 0.25, "mutual_information", 2.0), (120, 4, 0.5, "entropy", 2.0)],
+    ("galaxies", "n", "share", "score", "beta", "seeds"),
+    [(30, 8, 0.25, "entropy", 1.0, 200), (30, 8, 0.25, "mutual_information", 2.0, 200), (120, 4, 0.5, "entropy", 2.0, 400)],
 )
-def test_selections_weighted_by_inclusion_probability_stand_for_the_pool(galaxies, n, share, score, beta):
+def test_selections_weighted_by_inclusion_probability_stand_for_the_pool(galaxies, n, share, score, beta, seeds):
     posterior = pool_of(galaxies)
-    seeds = 400
     weights = pd.DataFrame(0.0, index=range(seeds), columns=posterior.ids)
     for seed in range(seeds):
         selection = acquire(posterior, n, votes=5, seed=seed, score=score, random_share=share, beta=beta)
@@ -148,7 +147,7 @@ def test_selections_weighted_by_inclusion_probability_stand_for_the_pool(galaxie
 
 def test_galaxies_of_the_random_arm_are_chosen_uniformly():
     posterior = pool_of(20)
-    seeds = 1000
+    seeds = 500
     counts = pd.Series(0, posterior.ids)
     for seed in range(seeds):
         selection = acquire(posterior, n=5, random_share=1, score="random", seed=seed)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from small_survey import write_survey, zooactive
+import warm_interpreter
+from small_survey import read_json, write_survey, zooactive
+from warm_interpreter import AS_COMMAND
 
 COMMANDS = (
     "init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "finetune", "evaluate", "top", "similar",
@@ -20,6 +20,7 @@ COMMANDS = (
 
 
 def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Type a command as users do, in an interpreter that is new."""
     return subprocess.run(
         [sys.executable, "-m", "zooactive", *map(str, words)], cwd=folder, capture_output=True, text=True, timeout=120
     )
@@ -51,7 +52,7 @@ def test_every_command_is_listed_and_each_option_explained(tmp_path, monkeypatch
 
 
 def test_a_failure_is_one_line_on_stderr_and_a_traceback_only_with_debug(tmp_path):
-    plain, debug = run("trees", "gz3", folder=tmp_path), run("--debug", "trees", "gz3", folder=tmp_path)
+    plain, debug = (warm_interpreter.run(AS_COMMAND, *words, "trees", "gz3", folder=tmp_path) for words in ([], ["--debug"]))
     assert (plain.returncode, plain.stdout) == (1, "")
     assert len(plain.stderr.splitlines()) == 1
     assert plain.stderr.startswith("zooactive: there is no decision tree 'gz3'")
@@ -61,7 +62,7 @@ def test_a_failure_is_one_line_on_stderr_and_a_traceback_only_with_debug(tmp_pat
 
 
 def test_a_wrong_option_ends_with_two(tmp_path):
-    done = run("acquire", "--number", 3, folder=tmp_path)
+    done = warm_interpreter.run(AS_COMMAND, "acquire", "--number", 3, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "No such option" in done.stderr
 
@@ -116,55 +117,54 @@ def test_warnings_come_once_and_in_one_line(tmp_path):
     assert len(done.stderr.splitlines()) == 3
 
 
-def test_ctrl_c_ends_with_130_and_keeps_the_epochs_that_are_done(tmp_path):
-    folder = write_survey(tmp_path / "survey", 24)
-    words = ["train", "--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images", "--run-dir", "run"]
-    words += ["--backbone", "small_cnn", "--image-size", "32", "--epochs", "5000", "--learning-rate", "1e-6"]
-    (folder / "zooactive.toml").write_text("[training]\npatience = 5000\n")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zooactive", *words],
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # Tests that a shell runs in the background would hand down that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stderr is not None
-    told = ""
-    until = time.monotonic() + 90
-    while "epoch 2:" not in told and time.monotonic() < until and process.poll() is None:
-        told += process.stderr.readline()
-    os.kill(process.pid, signal.SIGINT)
-    told += process.communicate(timeout=60)[1]
-    assert process.returncode == 130, told
+PAUSED = """
+import sys, time
+import keras
+
+epoch, fit = int(sys.argv.pop(1)), keras.Model.fit
+
+class Pause(keras.callbacks.Callback):
+    def on_epoch_begin(self, begun, logs=None):
+        self.here = begun + 1 == epoch
+    def on_train_batch_end(self, batch, logs=None):
+        time.sleep(120 * self.here)
+
+def paused(self, *given, callbacks, **options):
+    return fit(self, *given, callbacks=[*callbacks, Pause()], **options)
+
+keras.Model.fit = paused
+"""
+"""A command whose training waits in the middle of an epoch, the first of its words, for what the test does to it."""
+
+
+def test_training_stopped_by_ctrl_c_and_then_killed_ends_as_a_deterministic_run_that_was_not(tmp_path):
+    folder = write_survey(tmp_path / "survey", 36)
+    words = ["train", "--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images", "--backbone", "small_cnn"]
+    words += ["--image-size", "32", "--epochs", "5", "--batch-size", "8", "--deterministic", "--run-dir"]
+    checkpoint = folder / "stopped" / "checkpoint" / "state.json"
+
+    def ended_by(sent: signal.Signals, *, in_epoch: int) -> tuple[int | None, str]:
+        process = warm_interpreter.start(PAUSED + AS_COMMAND, in_epoch, *words, "stopped", folder=folder)
+        told = ""
+        while f"epoch {in_epoch - 1}:" not in told and process.poll() is None:
+            told += process.stderr.readline()
+        process.send_signal(sent)
+        told += process.communicate(timeout=60)[1]
+        assert len(read_json(checkpoint)["epochs"]) == in_epoch - 1
+        return process.returncode, told
+
+    code, told = ended_by(signal.SIGINT, in_epoch=3)
+    assert code == 130, told
     assert "Traceback" not in told
     assert told.strip().splitlines()[-1].startswith("zooactive: stopped; what was finished is kept")
-    epochs = json.loads((folder / "run" / "checkpoint" / "state.json").read_text())["epochs"]
-    assert len(epochs) >= 2
-    assert (folder / "run" / "model" / "model.json").exists()
+    assert (folder / "stopped" / "model" / "model.json").exists()
 
+    assert ended_by(signal.SIGKILL, in_epoch=4)[0] == -signal.SIGKILL
 
-def test_a_deterministic_run_that_was_killed_in_an_epoch_ends_as_one_that_was_not(tmp_path):
-    folder = write_survey(tmp_path / "survey", 120)
-    words = ["train", "--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images", "--backbone", "small_cnn"]
-    words += ["--image-size", "32", "--epochs", "6", "--batch-size", "4", "--deterministic"]
-
-    def told_of(run_dir: str) -> tuple[str, str]:
-        assert run(*words, "--run-dir", run_dir, folder=folder).returncode == 0
-        about = json.loads((folder / run_dir / "model" / "model.json").read_text())
-        return (folder / run_dir / "history.csv").read_text(), about["fingerprint"]
-
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zooactive", *words, "--run-dir", "killed"], cwd=folder, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    told = ""
-    while "epoch 3:" not in told and process.poll() is None:
-        told += process.stderr.readline()
-    process.kill()
-    process.wait()
-    process.stderr.close()
-    done = len(json.loads((folder / "killed" / "checkpoint" / "state.json").read_text())["epochs"])
-    assert 3 <= done < 6
-    assert told_of("killed") == told_of("whole")
+    assert warm_interpreter.run(AS_COMMAND, *words, "stopped", folder=folder).returncode == 0
+    whole = run(*words, "whole", folder=folder)
+    assert whole.returncode == 0, whole.stderr
+    stopped, whole = ((folder / name / "history.csv").read_text() for name in ("stopped", "whole"))
+    assert stopped == whole
+    stopped, whole = (read_json(folder / name / "model" / "model.json")["fingerprint"] for name in ("stopped", "whole"))
+    assert stopped == whole

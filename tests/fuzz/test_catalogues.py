@@ -115,7 +115,7 @@ def test_what_is_damaged_here_is_sound(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", SOUND)
-@fuzzed(60)
+@fuzzed(30)
 @given(data=st.data())
 def test_a_damaged_table_is_read_or_refused(name: str, tmp_path: Path, data: st.DataObject):
     path = tmp_path / f"table.{name}"
@@ -126,7 +126,7 @@ def test_a_damaged_table_is_read_or_refused(name: str, tmp_path: Path, data: st.
 
 
 @pytest.mark.parametrize("name", ["csv", "vot"])
-@fuzzed(80)
+@fuzzed(40)
 @given(data=st.data())
 def test_a_table_with_odd_cells_is_read_or_refused(name: str, tmp_path: Path, data: st.DataObject):
     path = tmp_path / f"table.{name}"
@@ -189,7 +189,7 @@ def with_odd_columns(named: list[tuple[str, Any]], twice: bool) -> list[tuple[st
     return [*own.items(), *named] if twice else list((own | dict(named)).items())
 
 
-@fuzzed(150)
+@fuzzed(75)
 @given(
     odd=st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(ARROW).flatmap(arrow_array)), max_size=4),
     twice=st.integers(0, 9).map(lambda number: number == 9),
@@ -208,7 +208,7 @@ def test_parquet_of_any_columns_is_read_or_refused(
         read(path, options)
 
 
-@fuzzed(100)
+@fuzzed(50)
 @given(
     header=st.lists(st.sampled_from(NAMES), min_size=1, max_size=9),
     cells=st.lists(st.lists(st.sampled_from((*ODD_TEXTS, "1", "0", "round")), min_size=1, max_size=10), max_size=4),
@@ -224,7 +224,7 @@ def test_csv_of_any_cells_is_read_or_refused(
         read(path, options)
 
 
-@fuzzed(100)
+@fuzzed(50)
 @given(
     odd=st.lists(st.tuples(st.sampled_from(NAMES), st.one_of(NUMBERS, WHOLE, TEXTS)), max_size=4),
     twice=st.integers(0, 9).map(lambda number: number == 9),
@@ -264,7 +264,7 @@ def astropy_tables(draw: st.DrawFn, kinds: tuple[str, ...]) -> Table:
 
 
 @pytest.mark.parametrize("kind", ["fits", "votable"])
-@fuzzed(100)
+@fuzzed(50)
 @given(data=st.data(), options=OPTIONS)
 def test_fits_and_votables_of_any_columns_are_read_or_refused(
     kind: str, tmp_path: Path, data: st.DataObject, options: dict[str, Any]
@@ -278,7 +278,7 @@ def test_fits_and_votables_of_any_columns_are_read_or_refused(
         read(path, options)
 
 
-@fuzzed(60)
+@fuzzed(30)
 @given(cells=st.one_of(NUMBERS, TEXTS, WHOLE), volunteers=st.sampled_from((None, 40, "n")))
 def test_a_column_of_anything_is_a_task_or_refused(tmp_path: Path, cells: list[Any], volunteers: Any):
     path = tmp_path / "labels.csv"

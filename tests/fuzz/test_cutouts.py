@@ -76,7 +76,7 @@ def test_what_is_damaged_here_is_sound(name: str):
 
 
 @pytest.mark.parametrize("name", SOUND)
-@fuzzed(60)
+@fuzzed(30)
 @given(data=st.data(), preprocessing=st.sampled_from(SETTINGS))
 def test_a_damaged_image_is_decoded_or_refused(name: str, data: st.DataObject, preprocessing: Preprocessing):
     content = data.draw(damaged(SOUND[name]))
@@ -84,7 +84,7 @@ def test_a_damaged_image_is_decoded_or_refused(name: str, data: st.DataObject, p
         look(content, preprocessing)
 
 
-@fuzzed(60)
+@fuzzed(30)
 @given(
     content=st.binary(max_size=200)
     | st.builds(bytes.__add__, st.sampled_from([sound[:12] for sound in SOUND.values()]), st.binary(max_size=200)),
@@ -96,7 +96,7 @@ def test_bytes_that_are_no_image_are_refused(content: bytes, preprocessing: Prep
         pytest.fail("something was decoded")
 
 
-@fuzzed(60)
+@fuzzed(30)
 @given(
     kind=st.sampled_from(("f4", "f8", "i2", "i4", "i8", "u1")),
     shape=st.lists(st.integers(0, 12), max_size=4),
@@ -131,7 +131,7 @@ def fits_header(*axes: int) -> bytes:
 SIDES = st.sampled_from((0, 1, 7, 8, 100, 8192, 8193, 2**20, 2**31 - 1))
 
 
-@fuzzed(60)
+@fuzzed(30)
 @given(width=SIDES, height=SIDES, zipped=st.booleans())
 def test_a_header_that_promises_any_number_of_pixels_is_decoded_or_refused(width: int, height: int, zipped: bool):
     for content in (png_header(width, height), fits_header(width, height), fits_header(width, height, 3)):
@@ -147,7 +147,7 @@ def test_a_bomb_is_refused_by_its_header():
             look(content, SETTINGS[0])
 
 
-@fuzzed(20)
+@fuzzed(10)
 @given(name=st.text(max_size=300))
 def test_a_path_of_any_name_is_a_failure_of_its_galaxy(tmp_path: Path, name: str):
     with read_or_refused(decoders_speak=True):
@@ -161,3 +161,11 @@ def test_a_fits_header_of_a_negative_size_is_not_read_for_ever(bits: int):
     content = fits_header(-2880 * 8 // abs(bits)).replace(f"{-64:>20}".encode(), f"{bits:>20}".encode())
     with pytest.raises(ImageError):
         look(content, SETTINGS[0])
+
+
+def test_settings_of_images_that_make_no_sense_are_refused():
+    for scales in ((), (0.0,), ("1",), (1.5,)):
+        with pytest.raises(ImageError, match="give at least one above 0"):
+            Preprocessing(size=8, scales=scales)
+    with pytest.raises(ImageError, match="settings are a table such as"):
+        Preprocessing.from_dict([8])  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zooactive.catalogue import load_rule
 from zooactive.foundation.catalogs import catalogs_folder
-from zooactive.foundation.errors import TreeError
+from zooactive.foundation.errors import TreeError, WorkspaceError
 from zooactive.labels import load_wording
 from zooactive.training.finetuning.tasks import load_task
 from zooactive.training.recipes import load_recipe
@@ -95,7 +95,7 @@ def test_what_is_damaged_here_is_sound(name: str, tmp_path: Path):
 
 
 @every_reader
-@fuzzed(40)
+@fuzzed(20)
 @given(data=st.data())
 def test_damaged_toml_is_read_or_refused(name: str, tmp_path: Path, data: st.DataObject):
     read, sound = SOUND[name]
@@ -105,7 +105,7 @@ def test_damaged_toml_is_read_or_refused(name: str, tmp_path: Path, data: st.Dat
 
 
 @every_reader
-@fuzzed(40)
+@fuzzed(20)
 @given(data=st.data())
 def test_toml_with_odd_entries_is_read_or_refused(name: str, tmp_path: Path, data: st.DataObject):
     read, sound = SOUND[name]
@@ -127,7 +127,7 @@ QUESTIONS = st.fixed_dictionaries(
 )
 
 
-@fuzzed(100)
+@fuzzed(50)
 @given(questions=st.lists(QUESTIONS, max_size=6), suffix=WORDS)
 def test_questions_that_wait_for_each_other_or_share_names_are_refused_and_others_are_a_tree(
     tmp_path: Path, questions: list[dict[str, Any]], suffix: str
@@ -148,3 +148,8 @@ def test_a_number_with_more_digits_than_python_reads_is_refused(tmp_path: Path):
 def test_lists_that_are_nested_without_end_are_refused(tmp_path: Path):
     with pytest.raises(TreeError, match=r"deep\.toml is no valid TOML: .*nested"):
         load_tree(written(tmp_path, "deep", "name = " + "[" * 100_000))
+
+
+def test_a_recipe_that_is_no_text_is_refused(tmp_path: Path):
+    with pytest.raises(WorkspaceError, match=r"recipe = 5; give the name of a recipe"):
+        load_workspace(written(tmp_path, "zooactive", "recipe = 5\n"))

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zooactive.labels import Dropped, find_sources, kind_of
+from zooactive.labels.classifications import Unusable, galaxy_in
 
 WORDING = """\
 tree = "tree.toml"
@@ -104,7 +105,7 @@ def test_what_is_damaged_here_is_sound(kind: str, place: Path):
 
 
 @pytest.mark.parametrize("kind", SOUND)
-@fuzzed(80)
+@fuzzed(40)
 @given(data=st.data())
 def test_damaged_votes_are_counted_or_refused(kind: str, place: Path, data: st.DataObject):
     content = data.draw(damaged(SOUND[kind].encode()) | miswritten(SOUND[kind], ',":'))
@@ -113,7 +114,7 @@ def test_damaged_votes_are_counted_or_refused(kind: str, place: Path, data: st.D
         count(place, content, kind)
 
 
-@fuzzed(150)
+@fuzzed(75)
 @given(row=misfilled(ROW) | misfilled(COMBINED))
 def test_classifications_with_odd_entries_are_counted_or_dropped(place: Path, row: Any):
     forget(place)
@@ -122,7 +123,7 @@ def test_classifications_with_odd_entries_are_counted_or_dropped(place: Path, ro
         assert count(place, export(whole, ROW | {"classification_id": "99"}), "export") >= 1
 
 
-@fuzzed(60)
+@fuzzed(30)
 @given(data=st.data())
 def test_damaged_subject_exports_are_read_or_refused(place: Path, data: st.DataObject):
     sound = subjects(METADATA)
@@ -136,7 +137,7 @@ def test_damaged_subject_exports_are_read_or_refused(place: Path, data: st.DataO
         count(place, FLAT, "flat")
 
 
-@fuzzed(100)
+@fuzzed(50)
 @given(data=misfilled({"yes": 3, "no": 4, "user_ids_yes": [1, None]}), python=st.booleans())
 def test_reductions_of_odd_numbers_are_counted_or_dropped(place: Path, data: Any, python: bool):
     row = [90000, 77, "T0", "question_reducer", as_json(data) if not python or _too_long(data) else repr(data)]
@@ -160,7 +161,7 @@ def ledger(place: Path) -> tuple[Path, bytes]:
     return file, file.read_bytes()
 
 
-@fuzzed(60)
+@fuzzed(30)
 @given(data=st.data())
 def test_a_damaged_ledger_is_read_or_refused(place: Path, ledger: tuple[Path, bytes], data: st.DataObject):
     file, sound = ledger
@@ -169,10 +170,17 @@ def test_a_damaged_ledger_is_read_or_refused(place: Path, ledger: tuple[Path, by
         count(place, SOUND["export"], "export")
 
 
-@fuzzed(100)
+@fuzzed(50)
 @given(content=st.binary(max_size=300) | miswritten(SOUND["export"]).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_the_kind_of_any_file_is_told_or_refused(tmp_path: Path, content: bytes):
     path = tmp_path / "votes.csv"
     path.write_bytes(content)
     with read_or_refused():
         kind_of(path)
+
+
+def test_metadata_that_are_no_table_are_of_no_galaxy(place: Path):
+    strange = ROW | {"classification_id": "99", "subject_data": {"90000": [1]}}
+    assert count(place, export(ROW, strange), "export") == 1
+    with pytest.raises(Unusable, match="metadata of another shape"):
+        galaxy_in([1], ["iauname"])

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import warm_interpreter
 
 from zooactive.catalogue import Preprocessing
 from zooactive.foundation.errors import ModelError
@@ -49,10 +48,10 @@ def test_a_loaded_model_is_the_saved_one(model, saved):
     np.testing.assert_array_equal(numpy_of(back.network(pixels())), numpy_of(model.network(pixels())))
 
 
-def test_a_model_loads_in_a_new_process_with_the_same_fingerprint(model, saved):
+def test_a_model_loads_in_a_new_process_with_the_same_fingerprint(model, saved, tmp_path):
     code = f"from zooactive.models import load_model; print(load_model({str(saved)!r}).fingerprint())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-1] == model.fingerprint()
+    done = warm_interpreter.run(code, folder=tmp_path)
+    assert done.stdout.split() == [model.fingerprint()], done.stderr
 
 
 def test_a_run_directory_stands_for_the_model_inside(model, saved):

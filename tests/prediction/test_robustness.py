@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import warm_interpreter
 from PIL import Image
 
 from zooactive.catalogue import read_catalogue
@@ -56,11 +57,9 @@ def test_a_run_killed_at_random_moments_ends_with_the_bytes_of_an_undisturbed_on
     write_predictions(model, catalogue, tmp_path / "whole", config=CONFIG)
     moment, killed, out = random.Random(0), 0, tmp_path / "out"
     while killed < KILLS:
-        run = subprocess.Popen(
-            [sys.executable, "-c", RUN, tmp_path / "images"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        run = warm_interpreter.start(RUN, tmp_path / "images", folder=tmp_path)
         assert run.stdout is not None
-        assert run.stdout.readline() == b"ready\n"
+        assert run.stdout.readline() == "ready\n"
         before, wanted = len(parts(out)), moment.randrange(4)
         while run.poll() is None and len(parts(out)) < before + wanted:
             time.sleep(0.001)

@@ -78,8 +78,16 @@ def task() -> pd.DataFrame:
     return pd.DataFrame({"id": IDS, "ring_yes": probability, "truth": (probability > 0.4).astype(float)})
 
 
+@pytest.fixture(scope="module")
+def written() -> list[Page]:
+    """The page below, once a test has had it written."""
+    return []
+
+
 @pytest.fixture
-def whole_page(tmp_path, posterior, draw_votes, selection, task, pixels) -> Page:
+def whole_page(written, tmp_path, posterior, draw_votes, selection, task, pixels) -> Page:
+    if written:
+        return written[0]
     votes = draw_votes(len(IDS))
     questions = pd.DataFrame(
         {
@@ -106,7 +114,8 @@ def whole_page(tmp_path, posterior, draw_votes, selection, task, pixels) -> Page
         ],
         how={"seed": 0, "options": {"note": NASTY, "deeper": {"n": 60}}},
     )
-    return Page(path)
+    written.append(Page(path))
+    return written[0]
 
 
 def test_every_picture_is_inside_the_page_and_says_what_it_shows(whole_page):
