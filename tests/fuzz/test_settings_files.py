@@ -152,4 +152,4 @@ def test_lists_that_are_nested_without_end_are_refused(tmp_path: Path):
 
 def test_a_recipe_that_is_no_text_is_refused(tmp_path: Path):
     with pytest.raises(WorkspaceError, match=r"recipe = 5; give the name of a recipe"):
-        load_workspace(written(tmp_path, "zooactive", "recipe = 5\n"))
+        load_settings(written(tmp_path, "zooactive", "recipe = 5\n"))
