@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any
 
 AS_COMMAND = "import runpy; runpy.run_module('zooactive', run_name='__main__', alter_sys=True)"
-ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-"""Keeps PyArrow from starting a thread when it is imported, of which a fork would know nothing."""
+ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"} | dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+)
+"""Keeps PyArrow and OpenBLAS from starting threads when they are imported, of which a fork would know nothing."""
 
 
 def start(code: str, *words: object, folder: Path) -> Process | subprocess.Popen[str]:

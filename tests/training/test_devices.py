@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import warm_interpreter
 
 from zooactive.training.devices import on_every_device, shareable
 
+TESTS = str(Path(__file__).resolve().parents[1])
 CODE = """
+import sys
 import numpy as np
 import tensorflow as tf
 
@@ -18,6 +22,9 @@ from PIL import Image
 import zooactive as za
 from zooactive.training.devices import on_every_device
 
+sys.path.insert(0, sys.argv[1])
+from tiny_network import tiny_model
+
 rng = np.random.default_rng(0)
 for i in range(48):
     Image.fromarray(rng.normal(40 + 120 * (i % 2), 15, (16, 16, 3)).clip(0, 255).astype(np.uint8)).save(f"g{i}.png")
@@ -26,7 +33,7 @@ pd.DataFrame(rows).to_csv("rings.csv", index=False)
 catalogue = za.read_catalogue("rings.csv", tree="rings", label_column="ring")
 config = za.TrainingConfig(epochs=3, batch_size=17, learning_rate=1e-2, head_epochs=1)
 with on_every_device(["CPU:0", "CPU:1"]):
-    model = za.GalaxyModel("rings", backbone="small_cnn", image_size=16, concentrations="fraction")
+    model = tiny_model("rings", concentrations="fraction")
     history = za.train(model, catalogue.take(range(35)), validation=catalogue.take(range(35, 48)), run_dir="run",
                        config=config)
 replicas = len({replica.device for replica in getattr(model.head.kernel.value, "values", [model.head.kernel.value])})
@@ -36,7 +43,7 @@ print(replicas, history["loss"].iloc[0], history["loss"].iloc[-1], same)
 
 
 def test_a_batch_is_shared_out_among_two_devices_and_the_model_saved_as_any(tmp_path):
-    done = warm_interpreter.run(CODE, folder=tmp_path)
+    done = warm_interpreter.run(CODE, TESTS, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     replicas, first, last, same = done.stdout.split()
     assert replicas == "2"
