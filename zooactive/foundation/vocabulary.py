@@ -44,8 +44,8 @@ Keep: TypeAlias = Literal["means", "summaries", "embeddings", "draws"]
 KEEPS: tuple[Keep, ...] = get_args(Keep)
 """What predictions store, each with all before it."""
 
-Engine: TypeAlias = Literal["local", "ray"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
+EngineName: TypeAlias = Literal["local", "ray"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 """Who predicts."""
 
 Score: TypeAlias = Literal["mutual_information", "one_vote", "entropy", "variance", "epig", "random"]

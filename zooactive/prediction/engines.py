@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zooactive.foundation.errors import EngineError
-from zooactive.foundation.vocabulary import Engine
+from zooactive.foundation.vocabulary import EngineName
 from zooactive.prediction.ray_engine import RayEngine
+from zooactive.prediction.runs import Engine
 
 
 def _local(workers: int | None, address: str | None) -> None:
@@ -14,5 +15,5 @@ def _local(workers: int | None, address: str | None) -> None:
         raise EngineError("workers and an address are Ray's; give --engine ray with them, or leave them away")
 
 
-ENGINES: dict[Engine, Callable[[int | None, str | None], RayEngine | None]] = {"local": _local, "ray": RayEngine}
+ENGINES: dict[EngineName, Callable[[int | None, str | None], Engine | None]] = {"local": _local, "ray": RayEngine}
 """From a number of workers and a cluster's address to what `zooactive.predict` takes; None: this process predicts."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zooactive.acquisition.config import AcquisitionConfig
-from zooactive.foundation.vocabulary import DrawKind, Engine, Keep, LearnerKind, Strategy
+from zooactive.foundation.vocabulary import DrawKind, EngineName, Keep, LearnerKind, Strategy
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
@@ -46,7 +46,7 @@ class Pool:
     batch_size: int = 128
     keep: Keep = "embeddings"
     max_failures: int | None = None
-    engine: Engine = "local"
+    engine: EngineName = "local"
     workers: int | None = None
     address: str | None = None
 
