@@ -81,6 +81,14 @@ def test_a_folder_or_its_file_is_a_workspace_and_none_is_refused(tmp_path):
         za.load_workspace(tmp_path / "nowhere")
 
 
+def test_what_a_workspace_was_before_is_in_its_settings(tmp_path):
+    workspace = za.Workspace(Settings(tmp_path))
+    with pytest.warns(DeprecationWarning, match=r"workspace.settings.survey now"):
+        assert workspace.survey is workspace.settings.survey
+    with pytest.raises(AttributeError, match="no attribute 'surveys'"):
+        _ = workspace.surveys
+
+
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory) -> Path:
     """A workspace with a model and predictions."""

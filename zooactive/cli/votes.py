@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zooactive.cli.console import IdOption, JsonOption, TreeOption, be_brief, last_line, note, print_table
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from zooactive.catalogue.tables import GalaxyTable
-    from zooactive.tree import DecisionTree
 
 
 def command(
@@ -53,55 +47,21 @@ def command(
     be_brief()
     import pandas as pd
 
-    from zooactive.foundation.writing import file_hash, make_folder, write_how
-    from zooactive.labels import Dropped, find_sources
+    from zooactive.labels.votes import count_votes
 
-    sources = find_sources(files, wording=wording, tree=tree, subjects=subjects)
-    table = None if catalogue is None else _read_catalogue(catalogue, id_column, sources.tree, out)
-    make_folder(out.parent)
-    dropped = Dropped()
-    votes, said = sources.count(ledger, dropped, id_column=id_column)
-    strangers = _write(votes, table, sources.tree, out)
-    given = [*files, *(path for path in (wording, subjects, catalogue) if path is not None)]
-    if tree is not None and tree.endswith(".toml"):
-        given.append(Path(tree))
-    write_how(
-        out, command="votes", options={"dropped": dropped.rows()}, inputs={str(path): file_hash(path) for path in given}
+    counted = count_votes(
+        files,
+        out,
+        wording=wording,
+        tree=tree,
+        subjects=subjects,
+        ledger=ledger,
+        catalogue=catalogue,
+        id_column=id_column,
     )
-    if dropped.rows() or json:
-        print_table(pd.DataFrame(dropped.rows(), columns=["dropped", "reason", "number", "first"]), as_json=json)
-    note(said)
-    if strangers:
-        note(f"warning: {strangers} galaxies with votes are not in {catalogue}")
-    last_line(f"{len(votes)} galaxies with votes: {out}", "zooactive train, with this table as the catalogue")
-
-
-def _read_catalogue(catalogue: Path, id_column: str | None, tree: DecisionTree, out: Path) -> GalaxyTable:
-    """Read the table that votes are added to, if that can be done again and gives counts."""
-    from zooactive.catalogue.tables import read_table
-    from zooactive.foundation.errors import CatalogueError
-
-    if catalogue.resolve() == out.resolve():
-        raise CatalogueError(f"the votes would be added to {catalogue} again the next time; give another --out")
-    if tree.votes != "counts":
-        raise CatalogueError(
-            f"{catalogue} holds {tree.votes} by tree '{tree.name}', to which counts cannot be added; leave --catalogue away"
-        )
-    return read_table(catalogue, id_column=id_column)
-
-
-def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path) -> int:
-    """Write the votes, or a table with them; return how many galaxies with votes the table lacks."""
-    from zooactive.foundation.writing import aside
-    from zooactive.labels.ledger import add_votes
-
-    result, strangers = votes, 0
-    if table is not None:
-        frame = table.frame.assign(**{table.id_column: table.ids})
-        result, strangers = add_votes(frame, votes, tree, table.id_column)
-    with aside(out) as temporary:
-        if out.suffix.lower() == ".csv":
-            result.to_csv(temporary, index=False)
-        else:
-            result.to_parquet(temporary, index=False)
-    return strangers
+    if counted.dropped or json:
+        print_table(pd.DataFrame(counted.dropped, columns=["dropped", "reason", "number", "first"]), as_json=json)
+    note(counted.said)
+    if counted.strangers:
+        note(f"warning: {counted.strangers} galaxies with votes are not in {catalogue}")
+    last_line(f"{len(counted.votes)} galaxies with votes: {out}", "zooactive train, with this table as the catalogue")

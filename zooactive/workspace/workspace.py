@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,12 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.settings.folder)!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or (not hasattr(Settings, name) and name not in Settings.__dataclass_fields__):
+            raise AttributeError(f"a workspace has no attribute '{name}'")
+        warnings.warn(f"workspace.{name} is workspace.settings.{name} now", DeprecationWarning, stacklevel=2)
+        return getattr(self.settings, name)
 
     @property
     def folder(self) -> Path:

@@ -1,0 +1,115 @@
+"""Files of classifications or totals become a table of votes, or a table of galaxies gets their votes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.catalogue.tables import GalaxyTable, read_table
+from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.writing import aside, file_hash, make_folder, write_how
+from zooactive.labels.classifications import Dropped
+from zooactive.labels.ledger import add_votes
+from zooactive.labels.sources import find_sources
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class CountedVotes:
+    """What was counted.
+
+    Parameters
+    ----------
+    votes : DataFrame
+        Of `Ledger.votes`: one row a galaxy.
+    dropped : list of dict
+        What was left out, for which reason, how often.
+    said : str
+        How many classifications were new, or how many votes there are, in a line.
+    strangers : int
+        Galaxies with votes that the table of galaxies lacks.
+    """
+
+    votes: pd.DataFrame
+    dropped: list[dict[str, object]]
+    said: str
+    strangers: int
+
+
+def count_votes(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    wording: Path | None = None,
+    tree: str | None = None,
+    subjects: Path | None = None,
+    ledger: Path = Path("classifications"),
+    catalogue: Path | None = None,
+    id_column: str | None = None,
+) -> CountedVotes:
+    """Count votes in classification exports, each classification once however often it is exported, or in totals.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Classification exports, reductions, or tables of counts: see `find_sources`.
+    out : Path
+        Gets the votes, or the table of galaxies with them: ``.csv`` or ``.parquet``.
+    wording, tree, subjects
+        What the files are read with: see `find_sources`.
+    ledger : Path
+        Folder that keeps every classification once, for the next exports too.
+    catalogue : Path, optional
+        A table of galaxies that the votes are added to.
+    id_column : str, optional
+        Of that table, and of tables of counts.
+
+    Raises
+    ------
+    CatalogueError
+        When a file cannot be read, or the votes would be added to the table that they are written over.
+    """
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise CatalogueError(f"{out} is no table that can be written; end its name with .csv or .parquet")
+    sources = find_sources(files, wording=wording, tree=tree, subjects=subjects)
+    table = None if catalogue is None else _table_to_add_to(catalogue, id_column, sources.tree, out)
+    make_folder(out.parent)
+    dropped = Dropped()
+    votes, said = sources.count(ledger, dropped, id_column=id_column)
+    strangers = _write(votes, table, sources.tree, out)
+    given = [*files, *(path for path in (wording, subjects, catalogue) if path is not None)]
+    if tree is not None and tree.endswith(".toml"):
+        given.append(Path(tree))
+    inputs = {str(path): file_hash(path) for path in given}
+    write_how(out, command="votes", options={"dropped": dropped.rows()}, inputs=inputs)
+    return CountedVotes(votes, dropped.rows(), said, strangers)
+
+
+def _table_to_add_to(catalogue: Path, id_column: str | None, tree: DecisionTree, out: Path) -> GalaxyTable:
+    """Read the table that votes are added to, if that can be done again and gives counts."""
+    if catalogue.resolve() == out.resolve():
+        raise CatalogueError(f"the votes would be added to {catalogue} again the next time; give another --out")
+    if tree.votes != "counts":
+        raise CatalogueError(
+            f"{catalogue} holds {tree.votes} by tree '{tree.name}', to which counts cannot be added; leave --catalogue away"
+        )
+    return read_table(catalogue, id_column=id_column)
+
+
+def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path) -> int:
+    """Write the votes, or a table with them; return how many galaxies with votes the table lacks."""
+    result, strangers = votes, 0
+    if table is not None:
+        frame = table.frame.assign(**{table.id_column: table.ids})
+        result, strangers = add_votes(frame, votes, tree, table.id_column)
+    with aside(out) as temporary:
+        if out.suffix.lower() == ".csv":
+            result.to_csv(temporary, index=False)
+        else:
+            result.to_parquet(temporary, index=False)
+    return strangers
