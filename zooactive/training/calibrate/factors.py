@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import special
 
 from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.foundation.errors import ImageError, ModelError, PosteriorError
+from zooactive.foundation.errors import ImageError, ModelError
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.foundation.telling import Progress
 from zooactive.models.features import embed
 from zooactive.posterior import Posterior
+from zooactive.training.calibrate.search import least_loss
 from zooactive.tree.likelihood import checked_votes, log_rising
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SMALLEST, LARGEST = 0.02, 50.0
 """Bounds of a factor: a few galaxies that were all told right would else make it infinite."""
@@ -59,7 +57,7 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
     Returns
     -------
     ConcentrationFactors
-        For `scale_concentrations`.
+        For `zooactive.posterior.corrections.scale_concentrations`.
 
     Raises
     ------
@@ -95,38 +93,6 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
     return ConcentrationFactors(values, pd.DataFrame(rows))
 
 
-def scale_concentrations(posterior: Posterior, factors: ArrayLike) -> Posterior:
-    """Return the posterior with the concentrations of each question multiplied by a factor.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    factors : array_like, shape (question,)
-        Finite and positive.
-
-    Raises
-    ------
-    PosteriorError
-        When the shape does not fit, or a factor is not finite and positive.
-
-    Examples
-    --------
-    >>> from zooactive.tree import DecisionTree, Question
-    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
-    >>> scale_concentrations(Posterior([[[9, 1]]], ["g1"], tree), [2]).concentrations.tolist()
-    [[[18.0, 2.0]]]
-    """
-    scales = np.asarray(factors, dtype=np.float64)
-    tree = posterior.tree
-    if scales.shape != (len(tree.questions),) or not (np.isfinite(scales) & (scales > 0)).all():
-        raise PosteriorError(
-            f"the factors {scales.tolist()} do not fit tree '{tree.name}'; give {len(tree.questions)} numbers above 0, one "
-            "for each question"
-        )
-    concentrations = posterior.concentrations * scales[tree.question_index].astype(np.float32)
-    return Posterior(concentrations, posterior.ids, tree, weights=posterior.weights)
-
-
 class _Losses:
     """Negative log likelihood of one question's votes, galaxy by galaxy, as a function of the factor."""
 
@@ -144,13 +110,7 @@ class _Losses:
 
     def best(self) -> float:
         """The factor with the least mean loss."""
-        found = optimize.minimize_scalar(
-            lambda log_factor: float(self(np.exp(log_factor)).mean()),
-            bounds=(np.log(SMALLEST), np.log(LARGEST)),
-            method="bounded",
-            options={"xatol": 1e-3},
-        )
-        return float(np.exp(found.x))
+        return least_loss(lambda log: float(self(np.exp(log)).mean()), SMALLEST, LARGEST, tolerance=1e-3)
 
 
 def calibrate(
