@@ -7,7 +7,7 @@ import os
 import pytest
 
 from zooactive.foundation.errors import OutputError
-from zooactive.foundation.writing import aside, explained, file_hash, make_folder, write_how, write_json
+from zooactive.foundation.writing import aside, file_hash, make_folder, output_explained, write_how, write_json
 
 
 def test_a_file_appears_whole_and_nothing_is_left_beside_it(tmp_path):
@@ -58,7 +58,7 @@ def test_a_full_device_is_met_with_the_systems_own_error(tmp_path):
     full = "/dev/full"
     if not os.path.exists(full):  # noqa: PTH110
         pytest.skip("this system has no /dev/full")
-    with pytest.raises(OutputError, match="the disk is full"), explained(tmp_path / "out"), open(full, "w") as stream:  # noqa: PTH123
+    with pytest.raises(OutputError, match="the disk is full"), output_explained(tmp_path / "out"), open(full, "w") as stream:  # noqa: PTH123
         stream.write("x")
 
 

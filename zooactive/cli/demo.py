@@ -49,12 +49,12 @@ def command(
 def _make_workspace(folder: Path, epochs: int) -> None:
     from zooactive.foundation.catalogs import catalogs_folder
     from zooactive.foundation.errors import WorkspaceError
-    from zooactive.foundation.writing import aside, explained
+    from zooactive.foundation.writing import aside, output_explained
     from zooactive.workspace.template import write_workspace
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WorkspaceError(f"{folder} is there already; delete it, or name another folder (`zooactive demo FOLDER`)")
-    with explained(folder):
+    with output_explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for sample in SAMPLES:
         with aside(folder / sample) as temporary:

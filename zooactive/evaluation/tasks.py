@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.evaluation.classes import question_merits, really_asked
-from zooactive.foundation.errors import PosteriorError
+from zooactive.posterior.corrections import prior_shift
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def purity(probability: ArrayLike, truth: ArrayLike, *, prior: float, prevalence
     truth : array_like of bool, shape (galaxy,)
         Of galaxies held out.
     prior, prevalence : float
-        Between 0 and 1.
+        Between 0 and 1; the odds move by `prior_shift`.
 
     Returns
     -------
@@ -95,10 +95,8 @@ def purity(probability: ArrayLike, truth: ArrayLike, *, prior: float, prevalence
         When a share is not between 0 and 1.
     """
     p, yes = np.asarray(probability, dtype=float), np.asarray(truth, dtype=bool)
-    if not (0 < prior < 1 and 0 < prevalence < 1):
-        raise PosteriorError(f"a prior of {prior} and a prevalence of {prevalence} were given; give shares between 0 and 1")
-    odds = prevalence / (1 - prevalence) * (1 - prior) / prior
-    chosen = p * odds > 1 - p
+    for_yes, for_no = prior_shift((prior, 1 - prior), (prevalence, 1 - prevalence))
+    chosen = p * np.exp(for_yes - for_no) > 1 - p
     hit = float(chosen[yes].mean()) if yes.any() else float("nan")
     false = float(chosen[~yes].mean()) if (~yes).any() else float("nan")
     selected = prevalence * hit + (1 - prevalence) * false

@@ -18,6 +18,9 @@ EpochProgress: TypeAlias = Callable[[int, dict[str, float]], None]
 StageProgress: TypeAlias = Callable[[str, int, dict[str, float]], None]
 """Takes a stage of a fit ("head" or "encoder"), the number of its epoch that is done, from 1, and the losses."""
 
+RehearsalProgress: TypeAlias = Callable[[str, int, int], None]
+"""Takes a strategy of a rehearsal, a seed, and how many of their rounds are done."""
+
 Bar: TypeAlias = Callable[[str, int], AbstractContextManager[Progress]]
 """Takes what is done and how much of it there is; its context gives what takes the progress."""
 

@@ -40,7 +40,7 @@ def aside(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
-    with explained(path):
+    with output_explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -50,7 +50,7 @@ def aside(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def explained(path: str | Path) -> Iterator[None]:
+def output_explained(path: str | Path) -> Iterator[None]:
     """Turn a full disk or an unwritable folder into an `OutputError` that names `path`."""
     try:
         yield
@@ -98,7 +98,7 @@ def make_folder(folder: str | Path) -> None:
     OutputError
         When it cannot be made.
     """
-    with explained(folder):
+    with output_explained(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
 
 

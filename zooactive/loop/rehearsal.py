@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import AcquisitionError, CatalogueError
+from zooactive.foundation.telling import RehearsalProgress
 from zooactive.foundation.vocabulary import Strategy
 from zooactive.foundation.writing import aside
 from zooactive.loop.config import LoopConfig
@@ -20,9 +21,6 @@ from zooactive.loop.rounds import Loop
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called after each round with the strategy, the seed, and how many rounds of all are done."""
 
 
 def rehearse(
@@ -36,7 +34,7 @@ def rehearse(
     start: int = 200,
     rounds: int = 5,
     config: LoopConfig | None = None,
-    progress: Progress | None = None,
+    progress: RehearsalProgress | None = None,
 ) -> pd.DataFrame:
     """Play rounds of every strategy with every seed, the votes coming from the catalogue.
 

@@ -25,7 +25,7 @@ from zooactive.models.head.activation import bias_for
 from zooactive.models.head.draws import LinearDraws
 from zooactive.models.head.dropout import LinearHead
 from zooactive.models.head.layer import ConcentrationHead
-from zooactive.models.head.scaled import ScaledDraws, checked_factors
+from zooactive.models.head.scaled import ScaledDraws
 from zooactive.models.saved_form import (
     ABOUT,
     ENCODER,
@@ -40,6 +40,7 @@ from zooactive.models.saved_form import (
     read_arrays,
     widened,
 )
+from zooactive.posterior.corrections import checked_factors
 from zooactive.tree import DecisionTree, load_tree
 
 
@@ -320,7 +321,7 @@ class GalaxyModel:
             )
         # By the settings as they were written, so that one which came later does not make an older model a stranger.
         factors = about.get("factors")
-        scales = [] if factors is None else [checked_factors(factors, self.tree)]
+        scales = [] if factors is None else [checked_factors(factors, self.tree, ModelError)]
         if fingerprint_of(about["model"], [*arrays, head.kernel, head.bias, *scales]) != about["fingerprint"]:
             raise ModelError(f"the weights in {folder} are not those of its {ABOUT}: a save was interrupted; save again")
         self._set_arrays(arrays, head.kernel, head.bias)

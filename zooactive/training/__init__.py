@@ -1,1 +1,1 @@
-"""Votes into weights: train a network, fit its draws and its factors; `finetuning/` carries it to a new question."""
+"""Votes into weights; `calibrate/` sets what a model says right, `finetuning/` carries it to a new question."""

@@ -18,7 +18,7 @@ from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceErr
 from zooactive.foundation.telling import Bar, no_bar
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
 from zooactive.posterior import Posterior
-from zooactive.training.calibrate import scale_concentrations
+from zooactive.posterior.corrections import scale_concentrations
 from zooactive.tree import DecisionTree
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey

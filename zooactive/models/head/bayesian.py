@@ -16,7 +16,7 @@ from scipy import optimize
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models.head.activation import activate, bias_for, check_concentrations, slope_of_outputs
-from zooactive.models.head.laplace import LaplaceHead
+from zooactive.models.head.laplace import LaplaceHead, curvature_of
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.tree import DecisionTree
 from zooactive.tree.likelihood import checked_votes, log_likelihood_slope, log_rising
@@ -262,9 +262,7 @@ class _Problem:
         phi = np.column_stack([x, np.ones(len(x))])
         z = self._outputs(x, weights)
         slope = self._slope(z, votes, self._alpha(z)).astype(np.float64)
-        a, feature_axes = np.linalg.eigh(phi.T @ phi / len(phi))
-        g, answer_axes = np.linalg.eigh(slope.T @ slope / len(phi))
-        precisions = len(phi) * np.outer(np.maximum(a, 0), np.maximum(g, 0)) + precision
+        curvature, feature_axes, answer_axes = curvature_of(phi, slope)
         back = axes.back()
         whole = back @ weights
         return LaplaceHead(
@@ -272,7 +270,7 @@ class _Problem:
             whole[-1].astype(np.float32),
             (back @ feature_axes).astype(np.float32),
             answer_axes.astype(np.float32),
-            precisions.astype(np.float32),
+            (curvature + precision).astype(np.float32),
             self.concentrations,
             self.tree,
         )

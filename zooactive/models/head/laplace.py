@@ -149,15 +149,22 @@ def fit_laplace(
     z = (phi @ np.vstack([head.kernel, head.bias]).astype(np.float64)).astype(np.float32)
     alpha = activate(z, head.concentrations, head.tree).astype(np.float64)
     slope = slope_of_outputs(z, log_likelihood_slope(k, alpha, head.tree), head.concentrations, head.tree)
-    a, feature_axes = np.linalg.eigh(phi.T @ phi / len(phi))
-    g, answer_axes = np.linalg.eigh(slope.T @ slope / len(phi))
-    curvature = len(phi) * np.outer(np.maximum(a, 0), np.maximum(g, 0))
+    curvature, feature_axes, answer_axes = curvature_of(phi, slope)
 
     def with_prior(prior: float) -> LaplaceHead:
         precision = (curvature + prior).astype(np.float32)
         return LaplaceHead(head.kernel, head.bias, feature_axes, answer_axes, precision, head.concentrations, head.tree)
 
     return widest_of([with_prior(prior) for prior in priors], *validation, draws=draws)
+
+
+def curvature_of(
+    phi: NDArray[np.float64], slope: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any]]:
+    """N a g' of `LaplaceHead`, shape (feature + 1, answer), and its axes U and V, from phi and s of every galaxy."""
+    a, feature_axes = np.linalg.eigh(phi.T @ phi / len(phi))
+    g, answer_axes = np.linalg.eigh(slope.T @ slope / len(phi))
+    return len(phi) * np.outer(np.maximum(a, 0), np.maximum(g, 0)), feature_axes, answer_axes
 
 
 Draws = TypeVar("Draws", bound=LinearDraws)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models.head.draws import LinearDraws
-from zooactive.tree import DecisionTree
+from zooactive.posterior.corrections import checked_factors
 
 
 class ScaledDraws(LinearDraws):
@@ -33,7 +33,7 @@ class ScaledDraws(LinearDraws):
     def __init__(self, draws: LinearDraws, factors: ArrayLike) -> None:
         self.draws = draws
         self.kernel, self.concentrations, self.tree = draws.kernel, draws.concentrations, draws.tree
-        self.factors = checked_factors(factors, draws.tree)
+        self.factors = checked_factors(factors, draws.tree, ModelError)
 
     def draw_weights(self, first: int, last: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the weights of the draws that are scaled."""
@@ -50,18 +50,3 @@ class ScaledDraws(LinearDraws):
 
     def _settings(self) -> dict[str, Any]:
         return {**self.draws._settings(), "scaled": self.draws.kind}
-
-
-def checked_factors(factors: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    """Return factors as float64 (question,), or raise a ModelError."""
-    try:
-        values = np.asarray(factors, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        values = np.full(1, np.nan)
-    limits = np.finfo(np.float32)
-    if values.shape != (len(tree.questions),) or not ((values >= limits.tiny) & (values <= limits.max)).all():
-        raise ModelError(
-            f"the factors {values.tolist()} do not fit tree '{tree.name}'; give {len(tree.questions)} numbers above 0, one "
-            "for each question"
-        )
-    return values

@@ -18,12 +18,13 @@ from zooactive.foundation.telling import StageProgress
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations
+from zooactive.training.calibrate.shares import shares_of, with_shares
+from zooactive.training.calibrate.temperature import fit_temperature, with_temperature
 from zooactive.training.finetuning.config import FinetuneConfig as FinetuneConfig
 from zooactive.training.finetuning.finetuned_model import FinetunedModel as FinetunedModel
 from zooactive.training.finetuning.finetuned_model import load_finetuned as load_finetuned
 from zooactive.training.finetuning.folds import label_counts, label_of, stratified_folds, stratified_split
 from zooactive.training.finetuning.tasks import Task, load_task
-from zooactive.training.finetuning.temperature import fit_temperature, prior_shift
 from zooactive.training.head_features import head_features
 from zooactive.training.short_fits import Stage
 from zooactive.training.weights import label_weights, votes_of
@@ -32,7 +33,7 @@ from zooactive.tree import DecisionTree
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.models import GalaxyModel
+    from zooactive.models import GalaxyModel, LinearHead
 
 _FEW = 10
 """Labels of a kind below which next to nothing is learnt of it."""
@@ -105,7 +106,8 @@ def finetune(
     held_out = _joined(tables) if config.folds else work.held_out(tuned, test)
     prior = work.prior(learning) if work.tree.votes == "class" else None
     if config.prevalence is not None:
-        _shift(tuned, prior, config.prevalence)
+        assert prior is not None
+        _put(with_shares(tuned.linear_head(), prior, (config.prevalence, 1 - config.prevalence)), tuned)
     tuned.images = ImageStatistics.of(work.labelled, tuned.preprocessing)
     _warn_of_few(work.labelled, work.tree)
     return FinetunedModel(tuned, task, held_out, _table(history), prior, config.prevalence)
@@ -275,12 +277,9 @@ class _Work:
         head, votes = tuned.linear_head(), votes_of(self.labelled)
         logits = self._features(tuned, judging).astype(np.float32) @ head.kernel + head.bias
         weights = label_weights(votes[judging], votes[learning], self.tree, self.balance)
-        temperature = fit_temperature(logits, label_of(self.labelled)[judging], weights)
-        weighed, shares = self._shares(learning, self.balance), self._shares(learning, 0.0)
-        shift, known = np.zeros(len(shares), dtype=np.float32), shares > 0
-        shift[known] = prior_shift(weighed[known], shares[known])
-        tuned.head.kernel.assign(head.kernel / temperature)
-        tuned.head.bias.assign(head.bias / temperature + shift)
+        head = with_temperature(head, fit_temperature(logits, label_of(self.labelled)[judging], weights))
+        weighed = shares_of(votes[learning], self.tree, self.balance)
+        _put(with_shares(head, weighed, self.prior(learning)), tuned)
 
     def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
         """What a fitted model's head sees of some rows; of a frozen encoder it is known already."""
@@ -310,13 +309,7 @@ class _Work:
 
     def prior(self, learning: NDArray[np.int64]) -> tuple[float, ...]:
         """Shares of the labels among the galaxies learnt from, which the probabilities hold for."""
-        return tuple(map(float, self._shares(learning, 0.0)))
-
-    def _shares(self, learning: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
-        """Shares of the labels among the galaxies learnt from, each weighed so."""
-        votes = votes_of(self.labelled)[learning]
-        weighed = (label_weights(votes, votes, self.tree, balance)[:, None] * votes).sum(0, dtype=float)
-        return np.asarray(weighed / weighed.sum())
+        return tuple(map(float, shares_of(votes_of(self.labelled)[learning], self.tree)))
 
 
 def _readable(labelled: Catalogue) -> Catalogue:
@@ -374,11 +367,10 @@ def _refuse_strange_prevalence(tree: DecisionTree, config: FinetuneConfig) -> No
         )
 
 
-def _shift(tuned: GalaxyModel, prior: tuple[float, ...] | None, prevalence: float) -> None:
-    """Make the probabilities those of galaxies among which the first label is as rare as that."""
-    assert prior is not None
-    shift = prior_shift(prior, (prevalence, 1 - prevalence))
-    tuned.head.bias.assign(tuned.linear_head().bias + shift.astype(np.float32))
+def _put(head: LinearHead, tuned: GalaxyModel) -> None:
+    """Give a model the weights of a head."""
+    tuned.head.kernel.assign(head.kernel)
+    tuned.head.bias.assign(head.bias)
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -9,8 +9,9 @@ from worlds import BINARY, world
 from zooactive.evaluation.calibration import coverage, fraction_coverage
 from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
+from zooactive.posterior.corrections import scale_concentrations
 from zooactive.posterior.loss import negative_log_likelihood
-from zooactive.training.calibrate import fit_concentration_factors, scale_concentrations
+from zooactive.training.calibrate.factors import fit_concentration_factors
 
 
 def test_the_factor_that_a_posterior_was_wrong_by_is_found_for_each_question(tree):

@@ -1,3 +1,5 @@
+"""Temperatures and shares of labels, against probabilities that are known."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,7 +7,11 @@ import pytest
 from scipy import special
 
 from zooactive.foundation.errors import PosteriorError
-from zooactive.training.finetuning.temperature import COLDEST, HOTTEST, fit_temperature, prior_shift
+from zooactive.models import LinearHead
+from zooactive.posterior.corrections import prior_shift
+from zooactive.training.calibrate.shares import shares_of, with_shares
+from zooactive.training.calibrate.temperature import COLDEST, HOTTEST, fit_temperature, with_temperature
+from zooactive.tree import load_tree
 
 
 def test_the_temperature_that_was_put_in_is_found():
@@ -46,3 +52,20 @@ def test_a_shifted_prior_is_bayes_rule():
     assert shifted == pytest.approx(rare / rare.sum(1, keepdims=True))
     with pytest.raises(PosteriorError, match="no prior"):
         prior_shift([0.5, 0.5], [0.0, 1.0])
+
+
+def test_a_head_takes_the_temperature_and_the_shares():
+    kernel, bias = np.array([[2.0, -1.0], [0.5, 3.0]]), np.array([1.0, -1.0])
+    head = LinearHead(kernel, bias, 0.1, "fraction", load_tree("rings"))
+    softened = with_temperature(head, 2.0)
+    assert (softened.kernel.tolist(), softened.bias.tolist()) == ((kernel / 2).tolist(), (bias / 2).tolist())
+    moved = with_shares(head, [0.5, 0.5], [0.2, 0.8])
+    assert moved.bias == pytest.approx(bias + np.log([0.4, 1.6]))
+    assert np.array_equal(moved.kernel, head.kernel)
+    assert with_shares(head, [0.0, 1.0], [0.0, 1.0]).bias.tolist() == bias.tolist()  # nothing is known of the first label
+
+
+def test_shares_are_the_tables_or_even_where_labels_are_weighed():
+    votes = np.array([[1, 0]] * 3 + [[0, 1]] * 9, dtype=np.float32)
+    assert shares_of(votes, load_tree("rings")) == pytest.approx([0.25, 0.75])
+    assert shares_of(votes, load_tree("rings"), 1.0) == pytest.approx([0.5, 0.5])

@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import special
 
 from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.foundation.errors import ImageError, ModelError, PosteriorError
+from zooactive.foundation.errors import ImageError, ModelError
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.foundation.telling import Progress
 from zooactive.models.features import embed
 from zooactive.posterior import Posterior
+from zooactive.training.calibrate.search import least_loss
 from zooactive.tree.likelihood import checked_votes, log_rising
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SMALLEST, LARGEST = 0.02, 50.0
 """Bounds of a factor: a few galaxies that were all told right would else make it infinite."""
@@ -59,7 +57,7 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
     Returns
     -------
     ConcentrationFactors
-        For `scale_concentrations`.
+        For `zooactive.posterior.corrections.scale_concentrations`.
 
     Raises
     ------
@@ -78,15 +76,16 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
     first = uniform_from_ids(posterior.ids, purpose="folds", seed=seed) < 0.5
     values, rows = np.ones(len(tree.questions)), list[dict[str, object]]()
     for q, question in enumerate(tree.questions):
+        own, counts = posterior.question(question.name), k[:, tree.slices[q]]
         several = tree.question_sums(k)[:, q] > 1
         halves = [np.flatnonzero(several & first), np.flatnonzero(several & ~first)]
         factor, gain, error = 1.0, 0.0, float("nan")
         if min(map(len, halves)) > 1:
-            losses = [_Losses(posterior, k, q, half) for half in halves]
+            parts = [(own.take(half), counts[half]) for half in halves]
             gains = np.concatenate(
-                [judged(1.0) - judged(fitted.best()) for fitted, judged in (losses, losses[::-1])], dtype=float
+                [_losses(*judged, 1.0) - _losses(*judged, _best(*fitted)) for fitted, judged in (parts, parts[::-1])]
             )
-            factor = _Losses(posterior, k, q, np.flatnonzero(several)).best()
+            factor = _best(own.take(np.flatnonzero(several)), counts[several])
             gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
         kept = gain > error  # False where there is no error
         values[q] = factor if kept else 1.0
@@ -95,62 +94,17 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
     return ConcentrationFactors(values, pd.DataFrame(rows))
 
 
-def scale_concentrations(posterior: Posterior, factors: ArrayLike) -> Posterior:
-    """Return the posterior with the concentrations of each question multiplied by a factor.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    factors : array_like, shape (question,)
-        Finite and positive.
-
-    Raises
-    ------
-    PosteriorError
-        When the shape does not fit, or a factor is not finite and positive.
-
-    Examples
-    --------
-    >>> from zooactive.tree import DecisionTree, Question
-    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
-    >>> scale_concentrations(Posterior([[[9, 1]]], ["g1"], tree), [2]).concentrations.tolist()
-    [[[18.0, 2.0]]]
-    """
-    scales = np.asarray(factors, dtype=np.float64)
-    tree = posterior.tree
-    if scales.shape != (len(tree.questions),) or not (np.isfinite(scales) & (scales > 0)).all():
-        raise PosteriorError(
-            f"the factors {scales.tolist()} do not fit tree '{tree.name}'; give {len(tree.questions)} numbers above 0, one "
-            "for each question"
-        )
-    concentrations = posterior.concentrations * scales[tree.question_index].astype(np.float32)
-    return Posterior(concentrations, posterior.ids, tree, weights=posterior.weights)
+def _losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """Negative log likelihood of one question's votes, (galaxy,), but for the number of ways to give them."""
+    log_p = np.stack(
+        [log_rising(votes, factor * alpha.astype(np.float64), question.tree)[:, 0] for alpha in question.concentrations]
+    )
+    return np.asarray(-special.logsumexp(log_p, axis=0, b=question.weights))
 
 
-class _Losses:
-    """Negative log likelihood of one question's votes, galaxy by galaxy, as a function of the factor."""
-
-    def __init__(self, posterior: Posterior, votes: NDArray[np.float64], q: int, rows: NDArray[np.int64]) -> None:
-        question = posterior.question(posterior.tree.questions[q].name).take(rows)
-        self._alpha, self._weights, self._tree = question.concentrations, question.weights, question.tree
-        self._votes = votes[rows][:, posterior.tree.slices[q]]
-
-    def __call__(self, factor: float) -> NDArray[np.float64]:
-        """Losses (galaxy,), but for the number of ways to give the votes."""
-        log_p = np.stack(
-            [log_rising(self._votes, factor * alpha.astype(np.float64), self._tree)[:, 0] for alpha in self._alpha]
-        )
-        return np.asarray(-special.logsumexp(log_p, axis=0, b=self._weights))
-
-    def best(self) -> float:
-        """The factor with the least mean loss."""
-        found = optimize.minimize_scalar(
-            lambda log_factor: float(self(np.exp(log_factor)).mean()),
-            bounds=(np.log(SMALLEST), np.log(LARGEST)),
-            method="bounded",
-            options={"xatol": 1e-3},
-        )
-        return float(np.exp(found.x))
+def _best(question: Posterior, votes: NDArray[np.float64]) -> float:
+    """The factor with the least mean loss."""
+    return least_loss(lambda log: float(_losses(question, votes, np.exp(log)).mean()), SMALLEST, LARGEST, tolerance=1e-3)
 
 
 def calibrate(

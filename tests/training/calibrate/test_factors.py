@@ -12,7 +12,7 @@ from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel
 from zooactive.posterior.loss import negative_log_likelihood
 from zooactive.prediction import open_predictions, predict, predict_chunks
-from zooactive.training.calibrate import calibrate
+from zooactive.training.calibrate.factors import calibrate
 from zooactive.training.config import TrainingConfig
 from zooactive.training.train import train
 from zooactive.tree import DecisionTree

@@ -1,0 +1,90 @@
+"""Concentrations and probabilities set right by numbers that are known; `zooactive.training.calibrate` finds them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.foundation.errors import PosteriorError, ZooactiveError
+from zooactive.posterior.posterior import Posterior
+from zooactive.tree import DecisionTree
+
+
+def scale_concentrations(posterior: Posterior, factors: ArrayLike) -> Posterior:
+    """Return the posterior with the concentrations of each question multiplied by a factor.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    factors : array_like, shape (question,)
+        Finite and positive.
+
+    Raises
+    ------
+    PosteriorError
+        When the shape does not fit, or a factor is not finite and positive.
+
+    Examples
+    --------
+    >>> from zooactive.tree import DecisionTree, Question
+    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
+    >>> scale_concentrations(Posterior([[[9, 1]]], ["g1"], tree), [2]).concentrations.tolist()
+    [[[18.0, 2.0]]]
+    """
+    scales = checked_factors(factors, posterior.tree)[posterior.tree.question_index].astype(np.float32)
+    return Posterior(posterior.concentrations * scales, posterior.ids, posterior.tree, weights=posterior.weights)
+
+
+def checked_factors(
+    factors: ArrayLike, tree: DecisionTree, error: type[ZooactiveError] = PosteriorError
+) -> NDArray[np.float64]:
+    """Return factors as float64 (question,), or raise `error`."""
+    try:
+        values = np.asarray(factors, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = np.full(1, np.nan)
+    limits = np.finfo(np.float32)
+    if values.shape != (len(tree.questions),) or not ((values >= limits.tiny) & (values <= limits.max)).all():
+        raise error(
+            f"the factors {values.tolist()} do not fit tree '{tree.name}'; give {len(tree.questions)} numbers above 0, one "
+            "for each question"
+        )
+    return values
+
+
+def prior_shift(learnt: ArrayLike, wanted: ArrayLike) -> NDArray[np.float64]:
+    """Return what to add to the logarithms of probabilities where the labels have other shares.
+
+    Parameters
+    ----------
+    learnt : array_like, shape (answer,)
+        Shares of the labels among the galaxies learnt from, each as it was weighed.
+    wanted : array_like, shape (answer,)
+        Their shares on the sky.
+
+    Returns
+    -------
+    ndarray, shape (answer,)
+        ln(wanted / learnt). It holds where galaxies of one label look the same in both.
+
+    Raises
+    ------
+    PosteriorError
+        When a share is not above 0, or they do not sum to 1.
+
+    Notes
+    -----
+    Saerens, Latinne & Decaestecker 2002 (Neural Computation 14, 21), equation 2.4.
+
+    Examples
+    --------
+    >>> from scipy import special
+    >>> shift = prior_shift([0.5, 0.5], [0.1, 0.9])
+    >>> special.softmax(np.log([0.9, 0.1]) + shift).round(3).tolist()  # 0.9 x 0.1 to 0.1 x 0.9: even
+    [0.5, 0.5]
+    """
+    before, after = np.asarray(learnt, dtype=float), np.asarray(wanted, dtype=float)
+    for shares in (before, after):
+        if not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:
+            raise PosteriorError(f"the shares {shares.tolist()} are no prior; give numbers between 0 and 1 that sum to 1")
+    return np.asarray(np.log(after) - np.log(before))

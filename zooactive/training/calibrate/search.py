@@ -1,0 +1,15 @@
+"""The search that factors and temperatures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import optimize
+
+
+def least_loss(loss: Callable[[float], float], smallest: float, largest: float, *, tolerance: float) -> float:
+    """Find the number between two positive ones with the least loss; `loss` and `tolerance` are of its logarithm."""
+    bounds = (np.log(smallest), np.log(largest))
+    found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": tolerance})
+    return float(np.exp(found.x))
