@@ -46,6 +46,14 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
+def stored_fingerprint(path: Path) -> str | None:
+    """Return the fingerprint that a saved model says it has, without loading it; None where no whole model lies."""
+    try:
+        return str(read_about(model_folder(path))["fingerprint"])
+    except ModelError:
+        return None
+
+
 def read_arrays(path: Path) -> list[NDArray[Any]]:
     """Read an encoder's weights, float32, in order; a ModelError when they are missing or damaged."""
     damaged = explained(ModelError, f"{path} is damaged ({{reason}}); save the model again")

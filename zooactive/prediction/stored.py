@@ -234,6 +234,12 @@ class Predictions:
         return _frame(self.folder / "failures.parquet", ["id", "path", "reason"])
 
 
+def model_of(folder: Path) -> str | None:
+    """Return the fingerprint of the model that predictions are of, begun or whole; None where there are none."""
+    found = (read_journal(folder) or {}).get("model")
+    return None if found is None else str(found)
+
+
 def open_predictions(folder: str | Path) -> Predictions:
     """Open a folder that `predict` finished.
 

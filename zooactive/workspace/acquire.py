@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -96,16 +95,15 @@ def _for_labels(settings: Settings) -> tuple[Settings, list[str]]:
 
 def refuse_stale(settings: Settings) -> None:
     """Raise a PosteriorError when the workspace's model has been trained anew since its predictions were made."""
-    model, predictions = settings.model.folder / "model" / "model.json", settings.pool.predictions
-    try:
-        now = json.loads(model.read_text(encoding="utf-8"))["fingerprint"]
-        then = json.loads((predictions / "journal.json").read_text(encoding="utf-8"))["model"]
-    except (OSError, ValueError, KeyError):
-        return  # another folder's model may well have made them
-    if now != then:
+    from zooactive.models.saved_form import stored_fingerprint
+    from zooactive.prediction.stored import model_of
+
+    predictions = settings.pool.predictions
+    now, then = stored_fingerprint(settings.model.folder), model_of(predictions)
+    if None not in (now, then) and now != then:  # another folder's model may well have made them
         raise PosteriorError(
-            f"{predictions} holds predictions of another model than the one in {model.parent}; delete the folder and run "
-            f"`zooactive predict`, or choose from them all the same with --predictions {predictions}"
+            f"{predictions} holds predictions of another model than the one in {settings.model.folder}; delete the folder "
+            f"and run `zooactive predict`, or choose from them all the same with --predictions {predictions}"
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.writing import how_of
 from zooactive.workspace.predict import predict_pool
 
 if TYPE_CHECKING:
@@ -77,10 +77,9 @@ def as_task(
 
 def _clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
     """Delete what this command predicted with the task's model before it learnt from more labels."""
-    from zooactive.foundation.parts_folder import read_journal
+    from zooactive.prediction.stored import model_of
 
-    journal = read_journal(out)
-    if journal is not None and journal.get("model") != network.fingerprint():
+    if model_of(out) not in (None, network.fingerprint()):
         tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
         shutil.rmtree(out)
 
@@ -110,8 +109,8 @@ def labels_of(folder: Path) -> Catalogue:
     from zooactive.training.finetuning.tasks import Task
 
     try:
-        options = json.loads((folder / "how.json").read_text(encoding="utf-8"))["options"]
+        options = how_of(folder)["options"]
         task = Task.from_dict(options["task"], where=str(folder / "how.json"))
         return task.read(options["labels"], images=options["images"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error

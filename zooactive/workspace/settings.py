@@ -13,7 +13,7 @@ from zooactive.catalogue import Catalogue, Preprocessing, load_rule, read_catalo
 from zooactive.catalogue.tables import tree_of_shards
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.settings import replaced
-from zooactive.foundation.writing import file_hash
+from zooactive.foundation.writing import file_hash, how_of
 from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
 from zooactive.training.recipes import Recipe, load_recipe
@@ -160,9 +160,8 @@ class Settings:
 
     def _packed_survey(self) -> Catalogue | None:
         """The survey from its shards, unless they were never made or made of something else."""
-        try:
-            made = json.loads((self.survey.shards / "how.json").read_text(encoding="utf-8"))["options"]
-        except (OSError, ValueError, KeyError):
+        made = how_of(self.survey.shards).get("options")
+        if made is None:
             return None
         if made == json.loads(json.dumps(self.shards_record())):
             return read_catalogue(self.survey.shards)
