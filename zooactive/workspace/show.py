@@ -46,9 +46,10 @@ def show(
 
     network = load_model(settings.model.folder)
     posterior = predict(network, one, draws=settings.pool.draws, seed=settings.pool.seed)
-    voted = one.voted
-    known = voted is not None and voted.some[0] and voted.tree.columns == network.tree.columns
-    table = answer_table(posterior, voted.votes[0] if voted is not None and known else None)
+    voted, votes = one.voted, None
+    if voted is not None and voted.some[0] and voted.tree.columns == network.tree.columns:
+        votes = voted.votes[0]
+    table = answer_table(posterior, votes)
     if maps is not None:
         _draw_maps(network, one, Path(maps))
         tell(f"First filters and feature maps: {maps}")
