@@ -11,7 +11,7 @@ import pytest
 
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
 from zooactive.catalogue.stored_images import StoredImage
-from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.errors import CatalogueError, ModelError
 from zooactive.tree import DecisionTree, Question, load_tree
 
 LONG = ["587732578312454276", "587732578312454277", "000000000000000001"]
@@ -278,6 +278,8 @@ def test_parts_that_do_not_fit_together_are_refused(tree: DecisionTree) -> None:
         Catalogue(ids, (None,) * 2, np.zeros((2, 3)), tree, table, "memory")
     with pytest.raises(CatalogueError, match="the tree is missing"):
         Catalogue(ids, (None,) * 2, np.zeros((2, 3)), None, table, "memory")
+    with pytest.raises(CatalogueError, match="tree 'small' without votes along it; give both, or neither"):
+        Catalogue(ids, (None,) * 2, None, tree, table, "memory")
     with pytest.raises(CatalogueError, match="'a' occurs twice"):
         Catalogue(np.array(["a", "a"], dtype=object), (None,) * 2, None, None, table, "memory")
 
@@ -297,9 +299,22 @@ def test_rows_are_taken_by_number_by_mask_and_by_id(tree: DecisionTree, draw_vot
     assert len(catalogue.take([])) == 0
     pool = catalogue.without_votes()
     assert pool.votes is None
+    assert pool.tree is None
     assert not pool.labelled.any()
     with pytest.raises(CatalogueError, match=r"test has no galaxy 'J002'. Did you mean 'J001'"):
         plain(["J001"]).select(["J002"])
+
+
+def test_tree_and_votes_are_there_together_or_missed_in_a_sentence(tree: DecisionTree, draw_votes) -> None:
+    pool = plain(["a", "b"])
+    catalogue = replace(pool, votes=draw_votes(2), tree=tree)
+    assert catalogue.voted == (tree, catalogue.votes)
+    assert catalogue.require_votes(tree).some.tolist() == [True, True]
+    assert pool.voted is None
+    with pytest.raises(CatalogueError, match=r"^test has no votes to learn from; read it with a tree$"):
+        pool.require_votes(to="to learn from")
+    with pytest.raises(ModelError, match=r"^test has no votes of tree 'rings'; read it with that tree$"):
+        catalogue.require_votes(load_tree("rings"), error=ModelError)
 
 
 def test_where_compares_columns_ids_and_votes_and_missing_values_fail_it(tree: DecisionTree, draw_votes) -> None:
@@ -447,7 +462,7 @@ def test_a_rehearsal_hides_the_votes_of_all_but_a_hashed_few(tree: DecisionTree,
 
 
 def test_the_printed_form_is_one_line() -> None:
-    catalogue = replace(plain(["a"]), tree=load_tree("rings"))
+    catalogue = replace(plain(["a"]), tree=load_tree("rings"), votes=np.zeros((1, 2)))
     assert repr(catalogue) == "Catalogue(1 galaxies from test, tree 'rings', 0 labelled)"
 
 

@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
+from zooactive.evaluation.asked import really_asked
 from zooactive.evaluation.bootstrap import _runs, _weighted_area
-from zooactive.evaluation.classes import Estimate, question_merits, really_asked, tree_merits, wilson_interval
+from zooactive.evaluation.classes import Estimate, question_merits, tree_merits, wilson_interval
 from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question

@@ -14,7 +14,6 @@ from scipy import stats
 
 from zooactive.evaluation import evaluate, question_table
 from zooactive.evaluation.calibration import coverage
-from zooactive.evaluation.classes import really_asked
 from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood, negative_log_likelihood
@@ -151,17 +150,6 @@ def test_votes_and_concentrations_that_do_not_fit_are_refused(tree):
         negative_log_likelihood(posterior, [good, [1, 1, -1, *good[3:]], good])
     with pytest.raises(PosteriorError, match=r"votes have the shape \(2, 10\); the posterior needs \(3, 10\)"):
         question_table(posterior, [good, good])
-
-
-def test_a_question_is_really_asked_where_half_of_the_roots_volunteers_reached_it(tree, draw_votes):
-    votes = draw_votes(200, seed=3)
-    found = really_asked(votes, tree)
-    for row, answer in zip(votes, found, strict=True):
-        root, edge_on, bar, merging = row[:3].sum(), row[3:5].sum(), row[5:8].sum(), row[8:].sum()
-        assert answer.tolist() == [n > 0 and n >= root / 2 for n in (root, edge_on, bar, merging)]
-    assert found[:, 1].any()
-    assert not found[:, 1].all()
-    assert not really_asked(np.zeros((1, 10)), tree).any()
 
 
 def test_an_evaluation_sets_the_posterior_beside_the_best_constant_of_the_votes_learnt_from(tree, draw_votes):

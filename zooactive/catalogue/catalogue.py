@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,23 @@ from zooactive.catalogue.images import ImageSource, Preprocessing, decode_many, 
 from zooactive.catalogue.places import same_place
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import rows_where
-from zooactive.foundation.errors import CatalogueError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, ZooactiveError, did_you_mean
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.tree import DecisionTree
 
 RESERVED = ("id", "image")  # in shards, predictions and selections; a table's own column of this name is renamed
+
+
+class Voted(NamedTuple):
+    """What the volunteers of a catalogue were asked, and what they answered: votes of shape (galaxy, answer)."""
+
+    tree: DecisionTree
+    votes: NDArray[np.float64]
+
+    @property
+    def some(self) -> NDArray[np.bool_]:
+        """Whether a galaxy has any vote, shape (galaxy,)."""
+        return np.asarray(self.votes.sum(1) > 0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,7 +51,7 @@ class Catalogue:
     votes : ndarray of float64, shape (G, answer), or None
         Counts or pseudo-counts in the order of ``tree.columns``, 0 where a question was not asked.
     tree : DecisionTree or None
-        Needed where there are votes.
+        There where there are votes, and only there.
     table : DataFrame
         Every other column, row by row, with the index 0 to G - 1.
     source : str
@@ -77,6 +90,8 @@ class Catalogue:
                     f"tree '{self.tree.name}' has {len(self.tree.columns)} columns" if self.tree else "the tree is missing"
                 )
                 raise CatalogueError(f"{self.source}: votes of shape {self.votes.shape}, but {needed}; give both alike")
+        elif self.tree is not None:
+            raise CatalogueError(f"{self.source}: tree '{self.tree.name}' without votes along it; give both, or neither")
         if len(set(lengths.values())) > 1:
             raise CatalogueError(f"{self.source}: parts of different lengths {lengths}; give one row a galaxy")
         if len(set(self.ids)) < len(self.ids):
@@ -91,11 +106,37 @@ class Catalogue:
         return f"Catalogue({len(self)} galaxies from {self.source}{tree}, {int(self.labelled.sum())} labelled)"
 
     @property
+    def voted(self) -> Voted | None:
+        """The tree and the votes along it, or None where the catalogue has none."""
+        return None if self.tree is None or self.votes is None else Voted(self.tree, self.votes)
+
+    def require_votes(
+        self, tree: DecisionTree | None = None, *, to: str = "", error: type[ZooactiveError] = CatalogueError
+    ) -> Voted:
+        """Return the tree and the votes along it, or raise an error where the catalogue has none.
+
+        Parameters
+        ----------
+        tree : DecisionTree, optional
+            Whose columns the votes must have.
+        to : str
+            What the votes are needed for, as the error says it: ``"to learn from"``.
+        error : type of ZooactiveError
+            What is raised.
+        """
+        voted = self.voted
+        if voted is None or (tree is not None and voted.tree.columns != tree.columns):
+            which, mend = ("", "a tree") if tree is None else (f" of tree '{tree.name}'", "that tree")
+            raise error(f"{self.source} has no votes{which}{to and f' {to}'}; read it with {mend}")
+        return voted
+
+    @property
     def labelled(self) -> NDArray[np.bool_]:
         """Whether a galaxy has at least `min_votes` on some root question, shape (G,)."""
-        if self.votes is None or self.tree is None:
+        if self.voted is None:
             return np.zeros(len(self), dtype=bool)
-        roots = self.tree.question_sums(self.votes)[:, list(self.tree.roots)]
+        tree, votes = self.voted
+        roots = tree.question_sums(votes)[:, list(tree.roots)]
         # Fractions printed with few digits sum to a hair less than everybody.
         return np.asarray(roots.max(axis=1) >= self.min_votes - 1e-3)
 
@@ -138,8 +179,8 @@ class Catalogue:
             When the expression cannot be understood, names no column, or is no comparison.
         """
         columns = [pd.DataFrame({"id": self.ids}), self.table]
-        if self.votes is not None and self.tree is not None:
-            columns.append(pd.DataFrame(self.votes, columns=list(self.tree.columns)))
+        if self.voted is not None:
+            columns.append(pd.DataFrame(self.voted.votes, columns=list(self.voted.tree.columns)))
         return self.take(rows_where(pd.concat(columns, axis=1), expression, self.source))
 
     def only(self, questions: Iterable[str]) -> Catalogue:
@@ -150,10 +191,9 @@ class Catalogue:
         CatalogueError
             When the catalogue has no votes.
         """
-        if self.tree is None or self.votes is None:
-            raise CatalogueError(f"{self.source} has no votes; read it with a tree")
-        tree = self.tree.only(questions)
-        return replace(self, tree=tree, votes=self.votes[:, [self.tree.columns.index(name) for name in tree.columns]])
+        whole, votes = self.require_votes()
+        tree = whole.only(questions)
+        return replace(self, tree=tree, votes=votes[:, [whole.columns.index(name) for name in tree.columns]])
 
     def in_memory(self) -> Catalogue:
         """Return the same galaxies with the images of Parquet files held in memory, encoded, to be read in any order."""
@@ -164,8 +204,8 @@ class Catalogue:
         return replace(self, images=tuple(images))
 
     def without_votes(self) -> Catalogue:
-        """Return the same galaxies as a pool: their votes left out."""
-        return replace(self, votes=None)
+        """Return the same galaxies as a pool: their votes left out, and the tree with them."""
+        return replace(self, votes=None, tree=None)
 
     def rehearse(self, labelled: int, *, seed: int = 0) -> Catalogue:
         """Pretend that only so many of the labelled galaxies, chosen by hashed id, have votes yet; the others' are hidden.
@@ -176,13 +216,13 @@ class Catalogue:
             When there are not so many labelled galaxies.
         """
         rows = np.flatnonzero(self.labelled)
-        if self.votes is None or not 0 < labelled <= len(rows):
+        if self.voted is None or not 0 < labelled <= len(rows):
             raise CatalogueError(
                 f"{self.source}: a rehearsal with {labelled} labelled galaxies was asked for; there are {len(rows)}"
             )
         known = rows[np.argsort(uniform_from_ids(self.ids[rows], purpose="folds", seed=seed))[:labelled]]
-        votes = np.zeros_like(self.votes)
-        votes[known] = self.votes[known]
+        votes = np.zeros_like(self.voted.votes)
+        votes[known] = self.voted.votes[known]
         return replace(self, votes=votes)
 
     def decoding_for(self, preprocessing: Preprocessing) -> Preprocessing:

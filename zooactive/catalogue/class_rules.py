@@ -182,11 +182,9 @@ class ClassRule:
         TreeError
             When its votes are of another tree.
         """
-        tree, votes = catalogue.tree, catalogue.votes
-        if tree is not None and tree.questions == self.result.questions:
+        tree, votes = catalogue.require_votes(to=f"for rule '{self.name}' to read")
+        if tree.questions == self.result.questions:
             return catalogue
-        if tree is None or votes is None:
-            raise CatalogueError(f"{catalogue.source} has no votes for rule '{self.name}' to read; read it with its tree")
         label = np.where(catalogue.labelled, self.classify(votes, tree), -1)
         if not (label >= 0).any():
             raise CatalogueError(

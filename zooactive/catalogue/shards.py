@@ -128,10 +128,10 @@ def write_shards(
 def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: PartsFolder) -> _Plan:
     import pyarrow as pa
 
-    tree = catalogue.tree if catalogue.votes is not None else None
     columns: dict[str, Any] = {"id": pa.array(catalogue.ids, type=pa.string())}
-    if tree is not None and catalogue.votes is not None:
-        columns |= {name: pa.array(values) for name, values in zip(tree.columns, catalogue.votes.T, strict=True)}
+    if catalogue.voted is not None:
+        tree, votes = catalogue.voted
+        columns |= {name: pa.array(values) for name, values in zip(tree.columns, votes.T, strict=True)}
     # A class label read as votes may leave columns beside it that are called as the tree's.
     rest = catalogue.table.rename(columns={name: f"original_{name}" for name in columns})
     said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; mend or drop it"
@@ -140,7 +140,7 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: Par
     columns |= {name: passed.column(name) for name in passed.column_names}
     stored = preprocessing or catalogue.prepared
     metadata: dict[str, Any] = {
-        "tree": None if tree is None else tree.to_dict(),
+        "tree": None if catalogue.tree is None else catalogue.tree.to_dict(),
         "preprocessing": None if stored is None else stored.to_dict(),
         "min_votes": catalogue.min_votes,
         "rows_per_shard": folder.rows_per_part,
@@ -157,8 +157,8 @@ def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, A
     for galaxy_id, source in zip(catalogue.ids, catalogue.images, strict=True):
         digest.update(f"{galaxy_id}|".encode())
         digest.update(mark_of(source.read() if isinstance(source, StoredImage) else source))
-    if catalogue.votes is not None:
-        digest.update(np.ascontiguousarray(catalogue.votes, dtype="<f8").tobytes())
+    if catalogue.voted is not None:
+        digest.update(np.ascontiguousarray(catalogue.voted.votes, dtype="<f8").tobytes())
     if catalogue.field_crops is not None:
         digest.update(np.ascontiguousarray(catalogue.field_crops, dtype="<f8").tobytes())
     digest.update(rest.to_csv(index=False).encode())

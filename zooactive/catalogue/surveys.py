@@ -54,15 +54,14 @@ def combine_catalogues(
     fields = np.zeros(len(row_of))
     surveys: list[str] = [""] * len(row_of)
     for catalogue, crop in zip(catalogues, crops, strict=True):
-        assert catalogue.tree is not None
-        assert catalogue.votes is not None
+        survey, given = catalogue.require_votes()
         own = np.ones(len(catalogue)) if catalogue.field_crops is None else catalogue.field_crops
-        columns = np.array([tree.columns.index(column) for column in catalogue.tree.columns])
+        columns = np.array([tree.columns.index(column) for column in survey.columns])
         rows = np.array([row_of[galaxy_id] for galaxy_id in catalogue.ids], dtype=np.int64)
-        votes[np.ix_(rows[catalogue.labelled], columns)] = catalogue.votes[catalogue.labelled]
+        votes[np.ix_(rows[catalogue.labelled], columns)] = given[catalogue.labelled]
         for row, image, field in zip(rows, catalogue.images, own, strict=True):
             if not surveys[row]:
-                images[row], fields[row], surveys[row] = image, crop * field, catalogue.tree.name
+                images[row], fields[row], surveys[row] = image, crop * field, survey.name
     return Catalogue(
         np.array(list(row_of), dtype=object),
         tuple(images),  # type: ignore[arg-type]
@@ -93,23 +92,23 @@ def join_catalogues(*catalogues: Catalogue) -> Catalogue:
     CatalogueError
         When trees differ, or some images are packed and others are not.
     """
-    first = next((catalogue for catalogue in catalogues if catalogue.votes is not None), catalogues[0])
+    first = next((catalogue for catalogue in catalogues if catalogue.voted is not None), catalogues[0])
     parts, met = list[Catalogue](), set[str]()
     for catalogue in catalogues:
         if catalogue.prepared != first.prepared:
             raise CatalogueError(
                 f"{catalogue.source} and {first.source} hold images of different kinds; pack both alike, or none"
             )
-        if catalogue.votes is not None and (catalogue.tree is None or catalogue.tree != first.tree):
+        if catalogue.voted is not None and catalogue.tree != first.tree:
             raise CatalogueError(
                 f"{catalogue.source} has votes of another tree than {first.source}; combine_catalogues takes both"
             )
         parts.append(catalogue.take([row for row, galaxy_id in enumerate(catalogue.ids) if galaxy_id not in met]))
         met |= set(parts[-1].ids)
     votes, fields = None, None
-    if first.tree is not None and first.votes is not None:
-        empty = [np.zeros((len(part), len(first.tree.columns))) if part.votes is None else part.votes for part in parts]
-        votes = np.concatenate(empty)
+    if first.voted is not None:
+        answers = len(first.voted.tree.columns)
+        votes = np.concatenate([part.voted.votes if part.voted else np.zeros((len(part), answers)) for part in parts])
     if any(part.field_crops is not None for part in parts):
         fields = np.concatenate([np.ones(len(part)) if part.field_crops is None else part.field_crops for part in parts])
     return replace(
@@ -125,11 +124,10 @@ def join_catalogues(*catalogues: Catalogue) -> Catalogue:
 
 def _counted(catalogue: Catalogue) -> DecisionTree:
     """The catalogue's tree as one of counts, which its votes are once they have been read."""
-    if catalogue.tree is None or catalogue.votes is None:
-        raise CatalogueError(f"{catalogue.source} has no votes to learn from; read it with its tree")
+    tree, _ = catalogue.require_votes(to="to learn from")
     if catalogue.prepared is not None:
         raise CatalogueError(f"{catalogue.source} holds images prepared for one model; combine the original images")
-    questions = catalogue.tree.questions
-    if catalogue.tree.votes == "class":
+    questions = tree.questions
+    if tree.votes == "class":
         questions = tuple(Question(q.name, q.answers, q.asked_after, single_label=True) for q in questions)
-    return replace(catalogue.tree, questions=questions, votes="counts", volunteers=None, min_votes=catalogue.min_votes)
+    return replace(tree, questions=questions, votes="counts", volunteers=None, min_votes=catalogue.min_votes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zooactive.evaluation.classes import really_asked
+from zooactive.evaluation.asked import really_asked
 from zooactive.evaluation.evaluate import Evaluation, evaluate, question_table
 from zooactive.foundation.faces import names_on_demand
 from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood, negative_log_likelihood

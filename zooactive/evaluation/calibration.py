@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from zooactive.acquisition import mutual_information
+from zooactive.evaluation.asked import Asked, each_asked
 from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.tree.likelihood import checked_votes
@@ -58,10 +59,8 @@ def coverage(posterior: Posterior, votes: ArrayLike, levels: Sequence[float] = (
     if wrong:
         raise PosteriorError(f"a level of {wrong[0]} was asked for; give probabilities between 0 and 1")
     rows = []
-    for question, galaxies, below, above in _transforms(posterior, votes):
-        row: dict[str, object] = {"question": question, "galaxies": galaxies}
-        row |= {f"{level:g}": _share_inside(below, above, level) for level in levels}
-        rows.append(row)
+    for one, below, above in _transforms(posterior, votes):
+        rows.append(one.row() | {f"{level:g}": _share_inside(below, above, level) for level in levels})
     return pd.DataFrame(rows)
 
 
@@ -102,12 +101,12 @@ def pit_histogram(posterior: Posterior, votes: ArrayLike, *, bins: int = 10) -> 
         raise PosteriorError(f"{bins} bins were asked for; give 1 or more")
     edges = np.linspace(0, 1, bins + 1)
     rows = list[dict[str, object]]()
-    for question, galaxies, below, above in _transforms(posterior, votes, mirrored=False):
-        if galaxies == 0:
+    for one, below, above in _transforms(posterior, votes, mirrored=False):
+        if len(one) == 0:
             continue
         cumulative = [_share_below(below, above, edge) for edge in edges]
         for i, share in enumerate(np.diff(cumulative)):
-            rows.append({"question": question, "galaxies": galaxies, "from": edges[i], "to": edges[i + 1], "share": share})
+            rows.append(one.row() | {"from": edges[i], "to": edges[i + 1], "share": share})
     return pd.DataFrame(rows, columns=["question", "galaxies", "from", "to", "share"])
 
 
@@ -167,26 +166,22 @@ def fraction_coverage(
 
 def _transforms(
     posterior: Posterior, votes: ArrayLike, *, mirrored: bool = True
-) -> Iterator[tuple[str, int, NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield each question, its galaxies with votes, and P(count < k), P(count <= k) of their answers one after another."""
+) -> Iterator[tuple[Asked, NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield each question on its galaxies with votes, and P(count < k), P(count <= k) of its answers one after another."""
     tree = posterior.tree
-    counts = np.rint(checked_votes(votes, tree, len(posterior))).astype(np.int64)
-    asked = tree.question_sums(counts)
-    for q, where in enumerate(tree.slices):
-        voted = asked[:, q] > 0
-        last = where.stop if mirrored or where.stop - where.start != 2 else where.start + 1
-        part = posterior.take(voted)
-        parts = [_pit(part, counts[voted, a], asked[voted, q], a) for a in range(where.start, last)]
-        below, above = np.concatenate(parts, axis=1)
-        yield tree.questions[q].name, int(voted.sum()), below, above
+    for one in each_asked(np.rint(checked_votes(votes, tree, len(posterior))), tree, min_share=0):
+        counts, totals, part = one.votes.astype(np.int64), one.totals.astype(np.int64), posterior.take(one.rows)
+        columns = one.question.columns if mirrored or len(one.question.columns) != 2 else one.question.columns[:1]
+        below, above = np.concatenate([_pit(part, counts[:, i], totals, c) for i, c in enumerate(columns)], axis=1)
+        yield one, below, above
 
 
-def _pit(posterior: Posterior, counts: NDArray[np.int64], asked: NDArray[np.int64], answer: int) -> NDArray[np.float64]:
+def _pit(posterior: Posterior, counts: NDArray[np.int64], asked: NDArray[np.int64], column: str) -> NDArray[np.float64]:
     """P(count < k) and P(count <= k) of each galaxy's count k of one answer, shape (2, galaxy)."""
     found = np.empty((2, len(counts)))
     for n in np.unique(asked):
         rows = np.flatnonzero(asked == n)
-        cumulative = np.cumsum(posterior.take(rows).vote_probabilities(posterior.tree.columns[answer], int(n)), axis=1)
+        cumulative = np.cumsum(posterior.take(rows).vote_probabilities(column, int(n)), axis=1)
         found[1, rows] = cumulative[np.arange(len(rows)), counts[rows]]
         found[0, rows] = np.where(counts[rows] > 0, cumulative[np.arange(len(rows)), counts[rows] - 1], 0)
     return np.clip(found, 0, 1)

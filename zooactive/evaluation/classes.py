@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from zooactive.evaluation.asked import each_asked
+from zooactive.evaluation.asked import really_asked as really_asked  # programs know it from here
 from zooactive.evaluation.bootstrap import resampled_areas, resampled_f1
 from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
-from zooactive.tree import DecisionTree, Question
+from zooactive.tree import Question
 from zooactive.tree.likelihood import checked_votes
 
 if TYPE_CHECKING:
@@ -146,20 +148,6 @@ class QuestionMerits:
 # Measuring ----------------------------------------------------------------------------------------------------------
 
 
-def really_asked(votes: ArrayLike, tree: DecisionTree, *, min_share: float = 0.5) -> NDArray[np.bool_]:
-    """Whether enough of a galaxy's volunteers reached each question, (galaxy, answer) -> (galaxy, question).
-
-    The volunteers of a galaxy are those who answered the root above the question; at least `min_share` of them, and at
-    least one, must have been asked.
-    """
-    asked = tree.question_sums(np.asarray(votes, dtype=float))
-    volunteers = asked.copy()
-    for q in tree.order:
-        if tree.parents[q] >= 0:
-            volunteers[:, q] = volunteers[:, tree.parents[q]]
-    return np.asarray((asked > 0) & (asked >= min_share * volunteers))
-
-
 def tree_merits(
     posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, resamples: int = 1000, seed: int = 0
 ) -> tuple[QuestionMerits, ...]:
@@ -187,10 +175,10 @@ def tree_merits(
     """
     tree = posterior.tree
     k = checked_votes(votes, tree, len(posterior))
-    mean, asked = posterior.mean(), really_asked(k, tree, min_share=min_share)
+    mean = posterior.mean()
     return tuple(
-        question_merits(question, k[asked[:, q], where].argmax(1), mean[asked[:, q], where], resamples=resamples, seed=seed)
-        for q, (question, where) in enumerate(zip(tree.questions, tree.slices, strict=True))
+        question_merits(one.question, one.truth, one.of(mean), resamples=resamples, seed=seed)
+        for one in each_asked(k, tree, min_share=min_share)
     )
 
 

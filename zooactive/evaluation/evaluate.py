@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zooactive.evaluation.asked import Asked, each_asked
 from zooactive.evaluation.calibration import coverage, pit_histogram
-from zooactive.evaluation.classes import QuestionMerits, really_asked, tree_merits
+from zooactive.evaluation.classes import QuestionMerits, tree_merits
 from zooactive.evaluation.fractions import confident_table, merits_by_column, reliability, worth_in_volunteers
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood, negative_log_likelihood
@@ -49,16 +50,9 @@ def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float =
     """
     import pandas as pd
 
-    tree = posterior.tree
-    k = checked_votes(votes, posterior.tree, len(posterior))
-    mean = posterior.mean()
-    asked = really_asked(k, tree, min_share=min_share)
-    rows = []
-    for q, where in enumerate(tree.slices):
-        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": int(asked[:, q].sum())}
-        row |= _merits(mean[asked[:, q], where], k[asked[:, q], where])
-        rows.append(row)
-    return pd.DataFrame(rows)
+    tree, mean = posterior.tree, posterior.mean()
+    k = checked_votes(votes, tree, len(posterior))
+    return pd.DataFrame([one.row() | _merits(one, one.of(mean)) for one in each_asked(k, tree, min_share=min_share)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,14 +176,13 @@ def _records(table: pd.DataFrame) -> list[dict[str, object]]:
     ]
 
 
-def _merits(predicted: NDArray[np.float64], votes: NDArray[np.float64]) -> dict[str, float]:
-    """Merits of one question's predicted fractions, (galaxy, answer), against its votes."""
-    if len(votes) == 0:
+def _merits(asked: Asked, predicted: NDArray[np.float64]) -> dict[str, object]:
+    """Merits of one question's predicted fractions, (asked, answer), against its votes."""
+    if len(asked) == 0:
         return {"accuracy": float("nan"), "baseline": float("nan"), "mean_deviation": float("nan")}
-    truth = votes.argmax(1)
-    observed = votes / votes.sum(1, keepdims=True)
+    observed = asked.votes / asked.votes.sum(1, keepdims=True)
     return {
-        "accuracy": float((predicted.argmax(1) == truth).mean()),
-        "baseline": float(np.bincount(truth).max() / len(truth)),
+        "accuracy": float((predicted.argmax(1) == asked.truth).mean()),
+        "baseline": float(np.bincount(asked.truth).max() / len(asked)),
         "mean_deviation": float(np.abs(predicted - observed).mean()),
     }

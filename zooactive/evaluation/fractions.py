@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zooactive.evaluation.asked import each_asked
 from zooactive.evaluation.bootstrap import resampled_means
-from zooactive.evaluation.classes import LEVEL, really_asked
+from zooactive.evaluation.classes import LEVEL
 from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
@@ -44,21 +45,18 @@ def worth_in_volunteers(
     """
     import pandas as pd
 
-    tree = posterior.tree
+    tree, mean = posterior.tree, posterior.mean()
     k = checked_votes(votes, tree, len(posterior))
-    asked = really_asked(k, tree, min_share=min_share)
-    mean, totals = posterior.mean(), tree.question_sums(k)
     rng = np.random.default_rng(seed)
     rows = []
-    for q, where in enumerate(tree.slices):
-        chosen = asked[:, q] & (totals[:, q] > 1)
-        n = totals[chosen, q]
-        fractions = k[chosen, where] / n[:, None]
+    for asked in each_asked(k, tree, min_share=min_share):
+        one = asked.take(asked.totals > 1)
+        n, fractions = one.totals, one.fractions
         one_vote = (fractions * (1 - fractions)).sum(1) * n / (n - 1)
         noise = one_vote / n
-        squared = ((mean[chosen, where] - fractions) ** 2).sum(1) - noise
-        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": len(n)}
-        if len(n) == 0:
+        squared = ((one.of(mean) - fractions) ** 2).sum(1) - noise
+        row = one.row()
+        if len(one) == 0:
             nothing = dict.fromkeys(("error", "noise", "volunteers", "volunteers_low", "volunteers_high"), float("nan"))
             rows.append(row | nothing)
             continue
@@ -83,17 +81,13 @@ def confident_table(
     """
     import pandas as pd
 
-    tree = posterior.tree
+    tree, mean = posterior.tree, posterior.mean()
     k = checked_votes(votes, tree, len(posterior))
-    asked = really_asked(k, tree, min_share=min_share)
-    mean, fractions = posterior.mean(), vote_fractions(k, tree)
     rows = []
-    for q, where in enumerate(tree.slices):
-        chosen = asked[:, q]
-        right = mean[chosen, where].argmax(1) == k[chosen, where].argmax(1)
-        agreed = fractions[chosen, where].max(1) > agreement if chosen.any() else np.zeros(0, dtype=bool)
-        row: dict[str, object] = {"question": tree.questions[q].name, "galaxies": len(right), "accuracy": _share(right)}
-        rows.append(row | {"confident": int(agreed.sum()), "confident_accuracy": _share(right[agreed])})
+    for one in each_asked(k, tree, min_share=min_share):
+        right, agreed = one.of(mean).argmax(1) == one.truth, one.fractions.max(1) > agreement
+        row = one.row() | {"accuracy": _share(right), "confident": int(agreed.sum())}
+        rows.append(row | {"confident_accuracy": _share(right[agreed])})
     return pd.DataFrame(rows)
 
 
@@ -108,18 +102,16 @@ def reliability(posterior: Posterior, votes: ArrayLike, *, bins: int = 10, min_s
 
     if bins < 1:
         raise PosteriorError(f"{bins} bins were asked for; give 1 or more")
-    tree = posterior.tree
+    tree, mean = posterior.tree, posterior.mean()
     k = checked_votes(votes, tree, len(posterior))
-    asked, mean, fractions = really_asked(k, tree, min_share=min_share), posterior.mean(), vote_fractions(k, tree)
     rows = []
-    for q, (question, where) in enumerate(zip(tree.questions, tree.slices, strict=True)):
-        for answer, a in zip(question.answers, range(where.start, where.stop), strict=True):
-            expected, observed = mean[asked[:, q], a], fractions[asked[:, q], a]
+    for one in each_asked(k, tree, min_share=min_share):
+        for answer, expected, observed in zip(one.question.answers, one.of(mean).T, one.fractions.T, strict=True):
             places = np.minimum((expected * bins).astype(np.int64), bins - 1)
             for place in np.unique(places):
                 inside = places == place
                 off, count = observed[inside] - expected[inside], int(inside.sum())
-                row: dict[str, object] = {"question": question.name, "answer": answer, "galaxies": count}
+                row: dict[str, object] = {"question": one.question.name, "answer": answer, "galaxies": count}
                 row |= {"expected": float(expected[inside].mean()), "observed": float(observed[inside].mean())}
                 rows.append(row | {"error": float(off.std(ddof=1) / np.sqrt(count)) if count > 1 else float("nan")})
     return pd.DataFrame(rows, columns=["question", "answer", "galaxies", "expected", "observed", "error"])
@@ -139,9 +131,8 @@ def merits_by_column(
 
     if bins < 1:
         raise PosteriorError(f"{bins} bins were asked for; give 1 or more")
-    tree = posterior.tree
-    k = checked_votes(votes, tree, len(posterior))
-    asked, mean, fractions = really_asked(k, tree, min_share=min_share), posterior.mean(), vote_fractions(k, tree)
+    tree, mean = posterior.tree, posterior.mean()
+    questions = list(each_asked(checked_votes(votes, tree, len(posterior)), tree, min_share=min_share))
     rows = []
     for name, given in columns.items():
         values = np.asarray(given, dtype=np.float64)
@@ -156,14 +147,14 @@ def merits_by_column(
         edges = np.repeat(edges, 2) if len(edges) == 1 else edges  # one value for all
         places = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(edges) - 2)
         for place in range(len(edges) - 1):
-            for q, (question, where) in enumerate(zip(tree.questions, tree.slices, strict=True)):
-                chosen = known & (places == place) & asked[:, q]
-                truth = k[chosen, where].argmax(1)
+            inside = known & (places == place)
+            for asked in questions:
+                one = asked.take(inside[asked.rows])
+                expected, truth = one.of(mean), one.truth
                 row: dict[str, object] = {"column": name, "from": float(edges[place]), "to": float(edges[place + 1])}
-                row |= {"question": question.name, "galaxies": len(truth)}
-                row |= {"accuracy": _share(mean[chosen, where].argmax(1) == truth)}
+                row |= one.row() | {"accuracy": _share(expected.argmax(1) == truth)}
                 row |= {"baseline": float(np.bincount(truth).max() / len(truth)) if len(truth) else float("nan")}
-                off = np.abs(mean[chosen, where] - fractions[chosen, where])
+                off = np.abs(expected - one.fractions)
                 rows.append(row | {"deviation": float(off.mean()) if len(truth) else float("nan")})
     names = ["column", "from", "to", "question", "galaxies", "accuracy", "baseline", "deviation"]
     return pd.DataFrame(rows, columns=names)

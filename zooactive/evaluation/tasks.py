@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zooactive.evaluation.classes import question_merits, really_asked
+from zooactive.evaluation.asked import each_asked
+from zooactive.evaluation.classes import question_merits
 from zooactive.posterior.corrections import prior_shift
 from zooactive.tree import DecisionTree
 
@@ -38,12 +39,11 @@ def task_merits(means: ArrayLike, votes: ArrayLike, tree: DecisionTree, *, resam
         two answers ``correlation`` (Pearson's), ``mean_error`` (mean absolute error) and ``baseline_error``, that of the
         mean fraction. Measures are followed by their 95% intervals, ``_low`` and ``_high``.
     """
-    k, mean = np.asarray(votes, dtype=float)[:, tree.slices[0]], np.asarray(means, dtype=float)[:, tree.slices[0]]
-    asked = really_asked(votes, tree)[:, 0]
-    k, mean = k[asked], mean[asked]
+    first = next(each_asked(votes, tree))
+    k, mean = first.votes, first.of(np.asarray(means, dtype=float))
     if tree.votes == "fractions" and k.shape[1] == 2:
-        return _fraction_merits(mean[:, 0], k[:, 0] / k.sum(1), resamples)
-    found = question_merits(tree.questions[0], k.argmax(1), mean, resamples=resamples)
+        return _fraction_merits(mean[:, 0], first.fractions[:, 0], resamples)
+    found = question_merits(first.question, first.truth, mean, resamples=resamples)
     merits = {"galaxies": float(found.galaxies)}
     merits |= {"accuracy": found.accuracy.value, "accuracy_low": found.accuracy.low, "accuracy_high": found.accuracy.high}
     merits["baseline"] = float(k.sum(0).max() / k.sum()) if tree.votes == "class" and len(k) else _commonest(k)
@@ -53,7 +53,7 @@ def task_merits(means: ArrayLike, votes: ArrayLike, tree: DecisionTree, *, resam
         f1 = found.macro_f1
         merits |= {"macro_f1": f1.value, "macro_f1_low": f1.low, "macro_f1_high": f1.high}
     if tree.votes == "class" and len(k):
-        merits["log_loss"] = float(-np.log(np.maximum(mean[np.arange(len(k)), k.argmax(1)], 1e-12)).mean())
+        merits["log_loss"] = float(-np.log(np.maximum(mean[np.arange(len(k)), first.truth], 1e-12)).mean())
     return merits
 
 
@@ -61,13 +61,11 @@ def question_accuracies(means: ArrayLike, votes: ArrayLike, tree: DecisionTree) 
     """Tabulate for every question of a task's tree the galaxies that were asked it and the accuracy, with its interval."""
     import pandas as pd
 
-    k, mean, rows = np.asarray(votes, dtype=float), np.asarray(means, dtype=float), []
-    asked = really_asked(k, tree)
-    for q, where in enumerate(tree.slices):
-        own = k[asked[:, q], where]
-        found = question_merits(tree.questions[q], own.argmax(1), mean[asked[:, q], where], resamples=0)
+    mean, rows = np.asarray(means, dtype=float), []
+    for one in each_asked(votes, tree):
+        found = question_merits(one.question, one.truth, one.of(mean), resamples=0)
         accuracy = {"accuracy": found.accuracy.value, "low": found.accuracy.low, "high": found.accuracy.high}
-        rows.append({"question": tree.questions[q].name, "galaxies": len(own), **accuracy, "baseline": _commonest(own)})
+        rows.append(one.row() | accuracy | {"baseline": _commonest(one.votes)})
     return pd.DataFrame(rows)
 
 

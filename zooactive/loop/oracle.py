@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zooactive.catalogue import Catalogue
-from zooactive.foundation.errors import CatalogueError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,10 +23,9 @@ def vote_table(catalogue: Catalogue) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if catalogue.tree is None or catalogue.votes is None:
-        raise CatalogueError(f"{catalogue.source} has no votes to tell; read it with a tree")
-    some = catalogue.votes.sum(1) > 0
-    return pd.DataFrame(catalogue.votes[some], columns=list(catalogue.tree.columns)).assign(id=catalogue.ids[some])
+    voted = catalogue.require_votes(to="to tell")
+    some = voted.some
+    return pd.DataFrame(voted.votes[some], columns=list(voted.tree.columns)).assign(id=catalogue.ids[some])
 
 
 def draw_votes(catalogue: Catalogue, *, volunteers: int = 40, seed: int = 0) -> Catalogue:
@@ -54,14 +52,12 @@ def draw_votes(catalogue: Catalogue, *, volunteers: int = 40, seed: int = 0) -> 
     CatalogueError
         When the catalogue has no votes.
     """
-    tree = catalogue.tree
-    if tree is None or catalogue.votes is None:
-        raise CatalogueError(f"{catalogue.source} has no votes to draw from; read it with a tree")
+    tree, known = catalogue.require_votes(to="to draw from")
     if tree.votes == "class":
         return catalogue
     rng = np.random.default_rng(seed)
     order = np.argsort(catalogue.ids.astype(str))
-    recorded, drawn = catalogue.votes[order], np.zeros_like(catalogue.votes)
+    recorded, drawn = known[order], np.zeros_like(known)
     for q in tree.order:
         where = tree.slices[q]
         total = recorded[:, where].sum(1)

@@ -128,8 +128,7 @@ class Loop:
         self.folder, self.learner, self.config = Path(folder), learner, config or LoopConfig()
         self.tree = learner.tree
         for catalogue in (galaxies, *(() if test is None else (test,))):
-            if catalogue.votes is None or catalogue.tree is None or catalogue.tree.columns != self.tree.columns:
-                raise CatalogueError(f"{catalogue.source} has no votes of tree '{self.tree.name}'; read it with that tree")
+            catalogue.require_votes(self.tree)
         self.test = None if test is None else test.take(test.labelled)
         if self.test is not None:
             galaxies = galaxies.take(~np.isin(galaxies.ids.astype(str), self.test.ids.astype(str)))
@@ -209,8 +208,7 @@ class Loop:
             return known
         galaxies = self._with_votes(here.number)
         labelled, reserved = galaxies.labelled, np.isin(galaxies.ids.astype(str), sorted(self._reserved(here.number)))
-        assert galaxies.votes is not None
-        cost = {"labelled": int(labelled.sum()), "clicks": float(galaxies.votes.sum())}
+        cost = {"labelled": int(labelled.sum()), "clicks": float(galaxies.require_votes().votes.sum())}
         metrics: dict[str, Any] = {"round": here.number, **cost}
         if (labelled & ~reserved).any():
             judges = uniform_from_ids(galaxies.ids, purpose="judges", seed=self.config.seed) < self.config.judge_share
@@ -344,24 +342,22 @@ class Loop:
     def _with_votes(self, number: int) -> Catalogue:
         """The galaxies with the votes that were told before a round."""
         table = self._votes_before(number)
-        assert self.galaxies.votes is not None
-        votes = self.galaxies.votes.copy()
+        votes = self.galaxies.require_votes().votes.copy()
         rows = np.array([self._row_of[galaxy_id] for galaxy_id in table["id"]], dtype=np.int64)
         votes[rows] = table[list(self.tree.columns)].to_numpy(dtype=float)
         return replace(self.galaxies, votes=votes)
 
     def _own(self, ids: Collection[str], number: int) -> NDArray[np.float64]:
         """Votes that galaxies had before a round, (galaxy, answer)."""
-        votes = self._with_votes(number).votes
-        assert votes is not None
+        votes = self._with_votes(number).require_votes().votes
         return np.asarray(votes[[self._row_of[galaxy_id] for galaxy_id in ids]])
 
     def _pool(self, here: Round) -> VotedPool:
         """What the round's model says of the pool, given what few votes some galaxies of it have already."""
         galaxies = self._with_votes(here.number)
-        assert galaxies.votes is not None
-        some = ~galaxies.labelled & (galaxies.votes.sum(1) > 0)
-        given = dict(zip(galaxies.ids[some], galaxies.votes[some], strict=True))
+        voted = galaxies.require_votes()
+        some = ~galaxies.labelled & voted.some
+        given = dict(zip(galaxies.ids[some], voted.votes[some], strict=True))
         left = galaxies.take(~galaxies.labelled)
         return VotedPool(self.learner.predictions(here.model, left, "pool"), given)
 
@@ -377,9 +373,8 @@ class Loop:
             if galaxies is not None and len(galaxies):
                 predictions = self.learner.predictions(here.model, galaxies, name)
                 posterior: Posterior = gather(predictions, predictions.known(galaxies.ids.tolist()))
-                known = galaxies.select(posterior.ids)
-                assert known.votes is not None
-                found |= {f"{name}_{key}": value for key, value in merits_of(posterior, known.votes).items()}
+                votes = galaxies.select(posterior.ids).require_votes().votes
+                found |= {f"{name}_{key}": value for key, value in merits_of(posterior, votes).items()}
         return found
 
 

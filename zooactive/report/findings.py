@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.catalogue.images import encode_png
-from zooactive.evaluation.classes import really_asked
+from zooactive.evaluation.asked import really_asked
 from zooactive.evaluation.fractions import vote_fractions
 from zooactive.foundation.errors import CatalogueError
 from zooactive.report.page import Finding, Gallery, Tile, png

@@ -84,12 +84,9 @@ def _features(
 ) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
     """Features and votes of the labelled galaxies of a catalogue."""
     table = read_catalogue(catalogue, tree=network.tree) if isinstance(catalogue, str | Path) else catalogue
-    if table.tree is None or table.votes is None or table.tree.columns != network.tree.columns:
-        raise ModelError(
-            f"{table.source} has no votes on the tree '{network.tree.name}' of the model; read it with that tree"
-        )
+    votes = table.require_votes(network.tree, error=ModelError).votes[table.labelled]
     table = table.take(table.labelled)
-    if len(table) == 0 or table.votes is None:
+    if len(table) == 0:
         raise TrainingError(f"no galaxy of {name} ({table.source}) has votes; give galaxies that the model could learn from")
     shift = None if progress is None else (lambda so_far: progress(done + so_far))
     features, failures = embed(network, table, batch_size=batch_size, progress=shift)
@@ -98,4 +95,4 @@ def _features(
             f"{len(failures)} of {len(table)} images cannot be read, the first: {next(iter(failures.values()))} "
             "(`zooactive prepare` leaves such galaxies out)"
         )
-    return features, table.votes
+    return features, votes

@@ -26,8 +26,8 @@ def run_fingerprint(model: GalaxyModel, learning: Catalogue, judging: Catalogue 
     """Return a mark of everything that goes into a training but the first weights: 32 hexadecimal digits."""
     digest = blake2b(json.dumps([model.to_config(), asdict(config)], sort_keys=True).encode(), digest_size=16)
     for catalogue in (learning, judging):
-        if catalogue is not None and catalogue.votes is not None:
-            digest.update("\n".join(catalogue.ids).encode() + b"\n" + catalogue.votes.tobytes())
+        if catalogue is not None:
+            digest.update("\n".join(catalogue.ids).encode() + b"\n" + catalogue.require_votes().votes.tobytes())
             digest.update(b"\n".join(map(mark_of, catalogue.images)))
             if catalogue.field_crops is not None:
                 digest.update(catalogue.field_crops.tobytes())

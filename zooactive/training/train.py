@@ -83,8 +83,7 @@ def train(
 
 
 def _labelled(catalogue: Catalogue, model: GalaxyModel) -> Catalogue:
-    if catalogue.tree is None or catalogue.tree.columns != model.tree.columns:
-        raise TrainingError(f"{catalogue.source} has no votes of tree '{model.tree.name}'; read it with that tree")
+    catalogue.require_votes(model.tree, error=TrainingError)
     labelled = catalogue.take(np.flatnonzero(catalogue.labelled))
     if len(labelled) == 0:
         raise TrainingError(
@@ -109,7 +108,6 @@ def _fit(
 
     if config.deterministic:
         deterministic_operations()
-    assert learning.votes is not None
     model.images = ImageStatistics.of(learning, model.preprocessing)
     canvas = config.augmentation.canvas(model.preprocessing)
     votes = votes_of(learning)
@@ -133,9 +131,9 @@ def _fit(
         trainer.optimizer.build(trainer.trainable_variables)
         trainer.load_weights(run.weights)
     elif model.head.fresh:
-        model.start_at(constant_concentrations(learning.votes, model.tree))
+        model.start_at(constant_concentrations(learning.require_votes().votes, model.tree))
     held_out = None
-    if judging is not None and judging.votes is not None:
+    if judging is not None:
         pixels = Cutouts(judging, canvas).rows(np.arange(len(judging)))
         judges = votes_of(judging)
         held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))

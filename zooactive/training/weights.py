@@ -45,5 +45,4 @@ def label_weights(
 
 def votes_of(catalogue: Catalogue) -> NDArray[np.float32]:
     """Votes of a catalogue that has some, float32 (galaxy, answer)."""
-    assert catalogue.votes is not None
-    return catalogue.votes.astype(np.float32)
+    return catalogue.require_votes().votes.astype(np.float32)

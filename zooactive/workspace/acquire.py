@@ -88,7 +88,7 @@ def _for_labels(settings: Settings) -> tuple[Settings, list[str]]:
     """Return the settings of a task as its labels want them, and the ids that have labels already."""
     folder = settings.model.folder
     known = labels_of(folder)
-    single = known.tree is not None and known.tree.votes == "class"
+    single = known.require_votes().tree.votes == "class"
     asked = {"out": settings.folder / f"selection-{folder.name}.csv", "votes": 1 if single else None}
     return settings.with_options(acquire=asked), list(known.ids[known.labelled])
 
@@ -149,10 +149,10 @@ def _given_votes(settings: Settings, stored: Predictions | EnsemblePredictions, 
     from zooactive.catalogue import read_catalogue
 
     table = read_catalogue(given, tree=stored.tree, id_column=settings.survey.id_column)
-    assert table.votes is not None
-    some = table.votes.sum(1) > 0
+    voted = table.require_votes()
+    some = voted.some
     tell(f"votes in {given} are taken into account, for {len(stored.known(table.ids[some]))} of the pool's galaxies")
-    return VotedPool(stored, dict(zip(table.ids[some], table.votes[some], strict=True)))
+    return VotedPool(stored, dict(zip(table.ids[some], voted.votes[some], strict=True)))
 
 
 def _excluded(

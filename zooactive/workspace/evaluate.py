@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.catalogue import Voted
 from zooactive.evaluation import Evaluation
 from zooactive.evaluation import evaluate as evaluate_posterior
 from zooactive.evaluation.calibration import coverage
@@ -117,25 +118,23 @@ def measure(
     from zooactive.prediction import predict
 
     learning, test = _galaxies(settings)
-    assert test.tree is not None
-    assert test.votes is not None
-    assert learning.votes is not None
+    tree, votes = test.require_votes()
     columns = numbers_of(test, by)
     network = load_model(settings.model.folder)
-    if not set(test.tree.columns) <= set(network.tree.columns):
+    if not set(tree.columns) <= set(network.tree.columns):
         raise ModelError(
             f"the model in {settings.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
-            f"'{test.tree.name}'; give --model of that tree"
+            f"'{tree.name}'; give --model of that tree"
         )
     everything = predict(network, test, draws=settings.pool.draws, seed=settings.pool.seed, progress=progress)
-    posterior = for_questions(everything, test.tree)
+    posterior = for_questions(everything, tree)
     return WorkspaceMetrics(
-        metrics=evaluate_posterior(posterior, test.votes, seen=learning.votes, columns=columns),
+        metrics=evaluate_posterior(posterior, votes, seen=learning.require_votes().votes, columns=columns),
         posterior=posterior,
         test=test,
-        votes=test.votes,
+        votes=votes,
         learnt_from=len(learning),
-        uncalibrated=_uncalibrated(network, everything, test),
+        uncalibrated=_uncalibrated(network, everything, test.require_votes()),
         fingerprint=network.fingerprint(),
     )
 
@@ -206,9 +205,7 @@ def numbers_of(catalogue: Catalogue, by: Sequence[str] | None = None) -> dict[st
     return found
 
 
-def _uncalibrated(network: GalaxyModel, everything: Posterior, test: Catalogue) -> pd.DataFrame | None:
-    assert test.tree is not None
-    assert test.votes is not None
+def _uncalibrated(network: GalaxyModel, everything: Posterior, test: Voted) -> pd.DataFrame | None:
     if network.factors is None or test.tree.votes == "class":
         return None
     return coverage(for_questions(scale_concentrations(everything, 1 / network.factors), test.tree), test.votes)

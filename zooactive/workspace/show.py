@@ -46,8 +46,10 @@ def show(
 
     network = load_model(settings.model.folder)
     posterior = predict(network, one, draws=settings.pool.draws, seed=settings.pool.seed)
-    known = one.votes is not None and one.votes.any() and one.tree is not None and one.tree.columns == network.tree.columns
-    table = answer_table(posterior, one.votes[0] if known and one.votes is not None else None)
+    voted, votes = one.voted, None
+    if voted is not None and voted.some[0] and voted.tree.columns == network.tree.columns:
+        votes = voted.votes[0]
+    table = answer_table(posterior, votes)
     if maps is not None:
         _draw_maps(network, one, Path(maps))
         tell(f"First filters and feature maps: {maps}")

@@ -37,9 +37,8 @@ def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) ->
     from zooactive.training.devices import on_every_device
     from zooactive.training.train import train
 
-    assert train_part.tree is not None
     with on_every_device(), progress("training, epochs", config.epochs) as done:
-        model = network.build(train_part.tree, seed=config.seed)
+        model = network.build(train_part.require_votes().tree, seed=config.seed)
 
         def told(epoch: int, losses: dict[str, float]) -> None:
             tell(epoch_told(epoch, losses))

@@ -92,7 +92,7 @@ def probability_histogram(axes: Axes, probability: ArrayLike, truth: ArrayLike) 
     for i, (chosen, name, hatch) in enumerate(((~has, "without", ""), (has, "with", "////"))):
         axes.hist(
             p[chosen], bins=list(edges), histtype="stepfilled", facecolor=(COLOURS[i], 0.25), edgecolor=COLOURS[i],
-            linewidth=1.5, hatch=hatch, label=f"{name}, {counted(chosen)}",
+            linewidth=1.5, hatch=hatch, label=f"{name}, {counted(int(chosen.sum()))}",
         )  # fmt: skip
     dress(axes)
     axes.set_xlim(0, 1)

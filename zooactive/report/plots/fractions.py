@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zooactive.evaluation.classes import really_asked
-from zooactive.evaluation.fractions import vote_fractions
+from zooactive.evaluation.asked import each_asked
 from zooactive.foundation.errors import CatalogueError, PosteriorError
 from zooactive.report.plots.style import COLOURS, FAINT, INK, MARKERS, counted, fraction_axis, paper, short_name
 
@@ -88,31 +87,30 @@ def observed_against_predicted(posterior: Posterior, votes: ArrayLike, *, questi
         When none of the questions was really asked of any galaxy.
     """
     tree = posterior.tree
-    counts = _all_rows(votes, posterior)
-    relevant = really_asked(counts, tree)
-    wanted = [tree.questions.index(tree.question(name)) for name in questions] if questions is not None else []
-    wanted = [q for q in wanted or range(len(tree.questions)) if relevant[:, q].any()]
+    every = list(each_asked(_all_rows(votes, posterior), tree))
+    wanted = [every[tree.questions.index(tree.question(name))] for name in (() if questions is None else questions)] or every
+    wanted = [asked for asked in wanted if len(asked)]
     if not wanted:
         raise CatalogueError(
             "none of the questions was asked of at least half of the volunteers of any galaxy; "
             "give galaxies with votes, or other questions"
         )
-    mean, fractions = posterior.mean(), vote_fractions(counts, tree)
-    names = [_drawn_answers(tree.questions[q].answers) for q in wanted]
+    mean = posterior.mean()
+    names = [_drawn_answers(asked.question.answers) for asked in wanted]
     columns = min(3, len(wanted))
     side, pitch, head, foot = 2.5, 3.2, 0.35, 0.55 + 0.17 * math.ceil(max(map(len, names)) / 2)  # inches
     high = head + side + foot
     width, height = columns * pitch, math.ceil(len(wanted) / columns) * high
     figure = paper(width, height)
-    for panel, (q, answers) in enumerate(zip(wanted, names, strict=True)):
+    for panel, (asked, answers) in enumerate(zip(wanted, names, strict=True)):
         row, column = divmod(panel, columns)
         left, bottom = column * pitch + 0.55, height - row * high - head - side
         axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
-        chosen, first = relevant[:, q], tree.slices[q].start
+        expected, observed = asked.of(mean), asked.fractions
         for i, answer in enumerate(answers):
-            fractions_scatter(axes, mean[chosen, first + i], fractions[chosen, first + i], label=answer, answer=i)
-        name = short_name(tree, tree.questions[q].name)
-        axes.set_title(f"{name}  ·  {counted(chosen)}", fontsize=9, color=INK, loc="left", parse_math=False)
+            fractions_scatter(axes, expected[:, i], observed[:, i], label=answer, answer=i)
+        name = short_name(tree, asked.question.name)
+        axes.set_title(f"{name}  ·  {counted(len(asked))}", fontsize=9, color=INK, loc="left", parse_math=False)
         axes.set_xlabel("predicted fraction", fontsize=8, color=INK, labelpad=1)
         axes.set_ylabel("observed fraction", fontsize=8, color=INK, labelpad=1)
         _legend_beneath(axes, below=0.42 / side)

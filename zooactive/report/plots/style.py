@@ -45,9 +45,8 @@ def fraction_axis(axes: Axes) -> None:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
 
 
-def counted(rows: NDArray[np.bool_]) -> str:
-    """Return how many galaxies a mask chooses, in words."""
-    count = int(rows.sum())
+def counted(count: int) -> str:
+    """Return how many galaxies there are, in words."""
     return f"{count:,} galax{'y' if count == 1 else 'ies'}"
 
 

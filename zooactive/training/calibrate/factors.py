@@ -145,13 +145,12 @@ def calibrate(
         When an image cannot be read.
     """
     galaxies = read_catalogue(catalogue, tree=model.tree) if isinstance(catalogue, str | Path) else catalogue
-    if galaxies.tree is None or galaxies.votes is None or not set(galaxies.tree.columns) <= set(model.tree.columns):
+    if galaxies.voted is None or not set(galaxies.voted.tree.columns) <= set(model.tree.columns):
         raise ModelError(
             f"{galaxies.source} has no votes on the tree '{model.tree.name}' of the model; read it with that tree"
         )
-    columns = galaxies.tree.columns
     galaxies = galaxies.take(np.flatnonzero(galaxies.labelled))
-    if len(galaxies) == 0 or galaxies.votes is None:
+    if len(galaxies) == 0:
         raise ModelError(f"{galaxies.source} has no labelled galaxies to calibrate by; bring votes")
     features, failures = embed(model, galaxies, batch_size=batch_size, progress=progress)
     if failures:
@@ -159,9 +158,10 @@ def calibrate(
     head = model.linear_head()
     posterior = Posterior(head.posterior_concentrations(features, draws=draws, seed=seed), galaxies.ids, model.tree)
     votes = np.zeros((len(galaxies), len(model.tree.columns)))
-    votes[:, [model.tree.columns.index(column) for column in columns]] = galaxies.votes
+    tree, known = galaxies.require_votes()
+    votes[:, [model.tree.columns.index(column) for column in tree.columns]] = known
     fitted = fit_concentration_factors(posterior, votes)
-    asked = np.array([set(question.columns) <= set(columns) for question in model.tree.questions])
+    asked = np.array([set(question.columns) <= set(tree.columns) for question in model.tree.questions])
     before = 1.0 if model.factors is None else model.factors
     factors = np.where(asked, fitted.values, before)
     model.factors = None if (factors == 1).all() else factors

@@ -332,7 +332,7 @@ def _readable(labelled: Catalogue) -> Catalogue:
 
 def _refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneConfig) -> None:
     least = max(config.folds, 3)
-    if len(labelled) < least or labelled.votes is None:
+    if len(labelled) < least:
         raise TrainingError(
             f"{labelled.source}: {len(labelled)} galaxies are labelled, too few to learn from and to measure on; bring "
             f"more labels, {_FEW * len(tree.columns)} at the very least"

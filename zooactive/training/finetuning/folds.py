@@ -75,15 +75,13 @@ def stratified_split(catalogue: Catalogue, ratios: Sequence[float], *, seed: int
 
 def label_counts(catalogue: Catalogue) -> NDArray[np.int64]:
     """Count the galaxies of each label, of `label_of`; shape (answer,), where the tree has one question."""
-    assert catalogue.tree is not None
-    return np.bincount(label_of(catalogue), minlength=len(catalogue.tree.columns))
+    return np.bincount(label_of(catalogue), minlength=len(catalogue.require_votes().tree.columns))
 
 
 def label_of(catalogue: Catalogue) -> NDArray[np.int64]:
     """The number of the answer with most votes on the first question, shape (galaxy,)."""
-    assert catalogue.votes is not None
-    assert catalogue.tree is not None
-    return np.asarray(catalogue.votes[:, catalogue.tree.slices[0]].argmax(1), dtype=np.int64)
+    tree, votes = catalogue.require_votes()
+    return np.asarray(votes[:, tree.slices[0]].argmax(1), dtype=np.int64)
 
 
 def _dealt(catalogue: Catalogue, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -81,7 +81,7 @@ class Task:
         """
         tree = self.load_tree()
         if isinstance(labels, Catalogue):
-            if labels.tree is None or labels.tree.columns != tree.columns:
+            if labels.voted is None or labels.voted.tree.columns != tree.columns:
                 raise CatalogueError(
                     f"{labels.source} has no labels of task '{self.name}', which are {', '.join(tree.columns)}; give its "
                     "path, or read it with the task's `read`"
