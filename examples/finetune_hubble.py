@@ -22,11 +22,11 @@ def main(table: Path) -> None:
     if not table.exists():
         raise SystemExit(f"there is no {table}: give the path of a table with p_features")
     hubble = za.finetune(None, table, task="hubble", config=FinetuneConfig(policy="head", folds=5))
-    merits = hubble.evaluate()
+    metrics = hubble.evaluate()
     print(
-        f"{merits['galaxies']:.0f} galaxies, cross-validated: correlation {merits['correlation']:.2f} "
-        f"({merits['correlation_low']:.2f} to {merits['correlation_high']:.2f}), mean error {merits['mean_error']:.3f}; "
-        f"always predicting the mean: {merits['baseline_error']:.3f}"
+        f"{metrics['galaxies']:.0f} galaxies, cross-validated: correlation {metrics['correlation']:.2f} "
+        f"({metrics['correlation_low']:.2f} to {metrics['correlation_high']:.2f}), mean error {metrics['mean_error']:.3f}; "
+        f"always predicting the mean: {metrics['baseline_error']:.3f}"
     )
     found = hubble.held_out.sort_values("features_yes")[["id", "features_yes"]]
     found["p_features"] = hubble.truth()[found.index]

@@ -24,10 +24,10 @@ def main(folder: Path, trained: Path | None) -> None:
     for policy in ("head", "staged"):
         config = FinetuneConfig(policy=policy, unfreeze_epochs=8)
         rings = za.finetune(encoder, RINGS, task="rings", config=config)
-        merits = rings.evaluate()
+        metrics = rings.evaluate()
         print(
-            f"{policy}: {merits['galaxies']:.0f} galaxies held out, accuracy {merits['accuracy']:.2f} "
-            f"({merits['accuracy_low']:.2f} to {merits['accuracy_high']:.2f}), AUC {merits['auc']:.2f}"
+            f"{policy}: {metrics['galaxies']:.0f} galaxies held out, accuracy {metrics['accuracy']:.2f} "
+            f"({metrics['accuracy_low']:.2f} to {metrics['accuracy_high']:.2f}), AUC {metrics['auc']:.2f}"
         )
     rings.save(folder / "rings")
 

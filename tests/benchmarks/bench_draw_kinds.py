@@ -27,7 +27,7 @@ from zooactive.workspace.file import find_settings
 DRAWS = 64
 
 
-def merits(posterior: za.Posterior, votes: np.ndarray) -> dict[str, float]:
+def metrics(posterior: za.Posterior, votes: np.ndarray) -> dict[str, float]:
     """Everything that the test votes say of a posterior."""
     inside = coverage(posterior, votes)
     share = inside["galaxies"] / inside["galaxies"].sum()
@@ -62,10 +62,10 @@ def main() -> None:
         fitted = time.perf_counter()
         posterior = za.Posterior(draws.posterior_concentrations(features["t"], draws=DRAWS, seed=0), test.ids, model.tree)
         cost = {"fit s": fitted - began, "draw s": time.perf_counter() - fitted}
-        rows.append({"draws": name} | merits(posterior, test.votes) | cost)
+        rows.append({"draws": name} | metrics(posterior, test.votes) | cost)
     if len(runs) > 1:
         members = [za.predict(za.load_model(run), test, draws=DRAWS // 2) for run in runs]
-        rows.append({"draws": f"{len(runs)} models"} | merits(za.combine_draws(members), test.votes))
+        rows.append({"draws": f"{len(runs)} models"} | metrics(za.combine_draws(members), test.votes))
     print(f"{len(test)} test galaxies, {DRAWS} draws; runs: {', '.join(run.name for run in map(Path, runs))}")
     print(pd.DataFrame(rows).round(3).to_string(index=False))
 

@@ -33,22 +33,22 @@ def main() -> None:
     model = za.load_model(BUNDLED)
     votes = za.read_catalogue(DATA / "gz2_kaggle" / "galaxies.csv", tree="gz2_kaggle")
     classes = za.read_catalogue(DATA / "zhu5" / "galaxies.parquet", tree="zhu5", label_column="label")
-    merits = measure(model, votes)
-    table = merits.questions.drop(columns=["weighted_f1", "auc"])
-    table = table.merge(merits.confident[["question", "confident", "confident_accuracy"]], on="question")
-    table["volunteers"] = merits.worth["volunteers"]
+    metrics = measure(model, votes)
+    table = metrics.questions.drop(columns=["weighted_f1", "auc"])
+    table = table.merge(metrics.confident[["question", "confident", "confident_accuracy"]], on="question")
+    table["volunteers"] = metrics.worth["volunteers"]
     for i, name in enumerate(("published", "published_confident")):
         table[name] = table["question"].map({question: both[i] for question, both in PUBLISHED.items()})
     print(table.round(3).to_string(index=False))
     print(
-        f"{merits.galaxies} test galaxies: {merits.likelihood:.2f} nats a galaxy, best constant "
-        f"{merits.constant_likelihood:.2f}: {merits.gain:.1%} below (bound 20%)"
+        f"{metrics.galaxies} test galaxies: {metrics.likelihood:.2f} nats a galaxy, best constant "
+        f"{metrics.constant_likelihood:.2f}: {metrics.gain:.1%} below (bound 20%)"
     )
     # These images show more of the sky.
-    merits = measure(model, replace(classes, field_crops=np.full(len(classes), 240 / 256)))
-    print(merits.classification[0].to_table().round(3).to_string(index=False))
-    print(merits.questions.round(4).to_string(index=False))
-    print(merits.classification[0].confusion_table().to_string())
+    metrics = measure(model, replace(classes, field_crops=np.full(len(classes), 240 / 256)))
+    print(metrics.classification[0].to_table().round(3).to_string(index=False))
+    print(metrics.questions.round(4).to_string(index=False))
+    print(metrics.classification[0].confusion_table().to_string())
 
 
 def measure(model: za.GalaxyModel, catalogue: Catalogue):  # type: ignore[no-untyped-def]

@@ -35,10 +35,10 @@ def main() -> None:
     for command in ("prepare", "train", "evaluate"):
         zooactive(folder, command)
     run = folder / "runs" / "first"
-    merits = json.loads((run / "evaluation.json").read_text())
+    metrics = json.loads((run / "evaluation.json").read_text())
     first = pd.read_csv(run / "evaluation.csv").iloc[0]
-    print(f"test: {merits['likelihood']:.2f} nats a galaxy, best constant {merits['constant_likelihood']:.2f}")
-    print(f"ratio to the constant: {merits['likelihood'] / merits['constant_likelihood']:.3f} (bound 0.9)")
+    print(f"test: {metrics['likelihood']:.2f} nats a galaxy, best constant {metrics['constant_likelihood']:.2f}")
+    print(f"ratio to the constant: {metrics['likelihood'] / metrics['constant_likelihood']:.3f} (bound 0.9)")
     print(f"{first['question']}: accuracy {first['accuracy']:.3f}, always the commonest answer {first['baseline']:.3f}")
     print(f"epochs: {len(pd.read_csv(run / 'history.csv'))}")
 

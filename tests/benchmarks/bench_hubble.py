@@ -21,12 +21,13 @@ def main(policies: list[str]) -> None:
     """Cross-validate each policy."""
     for policy in policies:
         began = time.monotonic()
-        merits = za.finetune(None, DATA, task="hubble", config=FinetuneConfig(policy=policy, folds=5)).evaluate()
+        metrics = za.finetune(None, DATA, task="hubble", config=FinetuneConfig(policy=policy, folds=5)).evaluate()
         print(
-            f"{policy:7} correlation {merits['correlation']:.3f} ({merits['correlation_low']:.3f} to "
-            f"{merits['correlation_high']:.3f}), mean error {merits['mean_error']:.3f} ({merits['mean_error_low']:.3f} to "
-            f"{merits['mean_error_high']:.3f}), predicting the mean {merits['baseline_error']:.3f}; "
-            f"{merits['galaxies']:.0f} galaxies, {(time.monotonic() - began) / 60:.1f} min",
+            f"{policy:7} correlation {metrics['correlation']:.3f} ({metrics['correlation_low']:.3f} to "
+            f"{metrics['correlation_high']:.3f}), mean error {metrics['mean_error']:.3f} "
+            f"({metrics['mean_error_low']:.3f} to {metrics['mean_error_high']:.3f}), "
+            f"predicting the mean {metrics['baseline_error']:.3f}; "
+            f"{metrics['galaxies']:.0f} galaxies, {(time.monotonic() - began) / 60:.1f} min",
             flush=True,
         )
 

@@ -28,7 +28,7 @@ from zooactive.report.plots.style import paper
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SEEDS = range(10)
-MERITS = {"test_likelihood": False, "test_accuracy": True, "test_first_accuracy": True}
+METRICS = {"test_likelihood": False, "test_accuracy": True, "test_first_accuracy": True}
 EPOCHS = {"kaggle": 6, "zhu5": 14}
 ROUNDS = {  # how galaxies are chosen, how many are labelled at the start, rounds, strategies
     "kaggle": (LoopConfig(n=200, votes=40), 200, 5, STRATEGIES),
@@ -98,11 +98,11 @@ def report(name: str, table: pd.DataFrame) -> None:
     for cost in ("labelled", "clicks"):
         ratios = [
             label_efficiency(table, cost=cost, merit=merit, larger_is_better=larger).assign(merit=merit)
-            for merit, larger in MERITS.items()
+            for merit, larger in METRICS.items()
         ]
         print(f"\n{name}: {cost} that each strategy needs for what random reaches with all of them, as a share")
         print(pd.concat(ratios).to_string(index=False, float_format="{:.3f}".format))
-    for merit in MERITS:
+    for merit in METRICS:
         curves = learning_curves(table, merit=merit)
         print(f"\n{name}: {merit} against labelled galaxies, means over {table['seed'].nunique()} seeds")
         print(curves.pivot(index="labelled", columns="strategy", values=merit).to_string(float_format="{:.4f}".format))

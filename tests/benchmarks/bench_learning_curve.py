@@ -19,7 +19,7 @@ import numpy as np
 
 import zooactive as za
 from zooactive.catalogue import Catalogue
-from zooactive.evaluation.tasks import task_merits
+from zooactive.evaluation.tasks import task_metrics
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.folds import stratified_folds, stratified_split
 from zooactive.training.finetuning.tasks import load_task
@@ -50,9 +50,9 @@ def main(picture: Path) -> None:
                 assert rings.votes is not None
                 votes.append(rings.votes[fold == held])
             assert rings.tree is not None
-            merits = task_merits(np.concatenate(means), np.concatenate(votes), rings.tree)
-            points.append({"labels": number, "arm": arm, **merits})
-            print(f"{number:4} labels, {arm:7} accuracy {merits['accuracy']:.3f}, AUC {merits['auc']:.3f}", flush=True)
+            metrics = task_metrics(np.concatenate(means), np.concatenate(votes), rings.tree)
+            points.append({"labels": number, "arm": arm, **metrics})
+            print(f"{number:4} labels, {arm:7} accuracy {metrics['accuracy']:.3f}, AUC {metrics['auc']:.3f}", flush=True)
             picture.with_suffix(".json").write_text(json.dumps(points, indent=1) + "\n")
     draw(points, picture)
 

@@ -38,7 +38,7 @@ from sklearn.preprocessing import StandardScaler
 import zooactive as za
 from zooactive.catalogue import Catalogue
 from zooactive.evaluation.classes import wilson_interval
-from zooactive.evaluation.tasks import task_merits
+from zooactive.evaluation.tasks import task_metrics
 from zooactive.models.features import embed
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.folds import label_of, stratified_folds
@@ -48,7 +48,7 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "rings" / "ring
 KAGGLE = DATA.parents[1] / "gz2_kaggle" / "galaxies.csv"
 FOLDS = 5
 TASK = replace(load_task("rings"), crop=0.6)
-MERITS = ("accuracy", "auc")
+METRICS = ("accuracy", "auc")
 SCRATCH = za.TrainingConfig(
     epochs=60, batch_size=32, learning_rate=1e-3, patience=15, augmentation=FinetuneConfig().augmentation
 )
@@ -62,12 +62,12 @@ def main(arms: list[str]) -> None:
             LIMITS[arm](rings)
             continue
         began = time.monotonic()
-        merits = scratch(rings) if arm == "scratch" else tuned(rings, arm)
+        metrics = scratch(rings) if arm == "scratch" else tuned(rings, arm)
         minutes = (time.monotonic() - began) / 60
         shown = [
-            f"{name} {merits[name]:.3f} ({merits[name + '_low']:.3f} to {merits[name + '_high']:.3f})" for name in MERITS
+            f"{name} {metrics[name]:.3f} ({metrics[name + '_low']:.3f} to {metrics[name + '_high']:.3f})" for name in METRICS
         ]
-        print(f"{arm:8} {', '.join(shown)}, log loss {merits['log_loss']:.3f}, {minutes:.1f} min", flush=True)
+        print(f"{arm:8} {', '.join(shown)}, log loss {metrics['log_loss']:.3f}, {minutes:.1f} min", flush=True)
 
 
 def tuned(rings: Catalogue, policy: str) -> dict[str, float]:
@@ -129,7 +129,7 @@ def scratch(rings: Catalogue) -> dict[str, float]:
                 config=SCRATCH,
             )
         means[fold == number] = za.predict(model, rings.take(fold == number)).mean()
-    return task_merits(means, rings.votes, rings.tree)
+    return task_metrics(means, rings.votes, rings.tree)
 
 
 if __name__ == "__main__":

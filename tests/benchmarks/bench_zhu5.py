@@ -45,8 +45,8 @@ def main(folder: Path, epochs: str, recipe: str = "zhu5") -> None:
     )
     for command in ("train", "evaluate"):
         subprocess.run([sys.executable, "-m", "zooactive", command], cwd=folder, check=True)
-    merits = json.loads((folder / "runs" / "first" / "evaluation.json").read_text())["classification"][0]
-    print(json.dumps({name: merits[name] for name in ("accuracy", "weighted_f1", "macro_f1", "auc") if name in merits}))
+    metrics = json.loads((folder / "runs" / "first" / "evaluation.json").read_text())["classification"][0]
+    print(json.dumps({name: metrics[name] for name in ("accuracy", "weighted_f1", "macro_f1", "auc") if name in metrics}))
 
 
 def resnet26(folder: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_galaxy_fits_the_terminal_and_no_name_is_cut(results, home, monkeypatc
     assert "smooth-or-featured" in screen
 
 
-def test_the_merits_of_many_questions_fit_100_columns_and_lie_in_two_files(results, home, monkeypatch):
+def test_the_metrics_of_many_questions_fit_100_columns_and_lie_in_two_files(results, home, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     screen = zooactive("evaluate", folder=home).stdout
     assert max(map(len, screen.splitlines())) <= 100

@@ -1,4 +1,4 @@
-"""Merits of classes: published intervals, counts by hand, pairs by brute force, and scikit-learn as the other route."""
+"""Metrics of classes: published intervals, counts by hand, pairs by brute force, and scikit-learn as the other route."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn import metrics
+from sklearn import metrics as sklearn_metrics
 
 from zooactive.evaluation.asked import really_asked
 from zooactive.evaluation.bootstrap import _runs, _weighted_area
-from zooactive.evaluation.classes import Estimate, question_merits, tree_merits, wilson_interval
+from zooactive.evaluation.classes import Estimate, question_metrics, tree_metrics, wilson_interval
 from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
@@ -64,51 +64,51 @@ def test_half_of_a_hundred_lies_between_two_and_three_fifths():
 
 
 def test_counts_precision_recall_and_f1_are_those_counted_by_hand():
-    merits = question_merits(SHAPE, TRUTH, SCORES, resamples=50)
-    assert merits.confusion.tolist() == [[2, 1, 0], [1, 3, 0], [1, 0, 0]]  # rows volunteers, columns model
-    assert [answer.galaxies for answer in merits.answers] == [3, 4, 1]
-    assert [answer.predicted for answer in merits.answers] == [4, 4, 0]
-    assert [answer.precision for answer in merits.answers[:2]] == [0.5, 0.75]
-    assert np.isnan(merits.answers[2].precision)  # never predicted
-    assert [answer.recall.value for answer in merits.answers] == pytest.approx([2 / 3, 3 / 4, 0])
+    metrics = question_metrics(SHAPE, TRUTH, SCORES, resamples=50)
+    assert metrics.confusion.tolist() == [[2, 1, 0], [1, 3, 0], [1, 0, 0]]  # rows volunteers, columns model
+    assert [answer.galaxies for answer in metrics.answers] == [3, 4, 1]
+    assert [answer.predicted for answer in metrics.answers] == [4, 4, 0]
+    assert [answer.precision for answer in metrics.answers[:2]] == [0.5, 0.75]
+    assert np.isnan(metrics.answers[2].precision)  # never predicted
+    assert [answer.recall.value for answer in metrics.answers] == pytest.approx([2 / 3, 3 / 4, 0])
     f1 = [4 / 7, 6 / 8, 0]  # 2 found / (given + predicted)
-    assert [answer.f1.value for answer in merits.answers] == pytest.approx(f1)
-    assert merits.macro_f1.value == pytest.approx(sum(f1) / 3)
-    assert merits.weighted_f1.value == pytest.approx((3 * f1[0] + 4 * f1[1] + f1[2]) / 8)
-    assert merits.accuracy.value == 5 / 8
-    assert (merits.accuracy.low, merits.accuracy.high) == wilson_interval(5, 8)
-    assert (merits.answers[0].recall.low, merits.answers[0].recall.high) == wilson_interval(2, 3)
+    assert [answer.f1.value for answer in metrics.answers] == pytest.approx(f1)
+    assert metrics.macro_f1.value == pytest.approx(sum(f1) / 3)
+    assert metrics.weighted_f1.value == pytest.approx((3 * f1[0] + 4 * f1[1] + f1[2]) / 8)
+    assert metrics.accuracy.value == 5 / 8
+    assert (metrics.accuracy.low, metrics.accuracy.high) == wilson_interval(5, 8)
+    assert (metrics.answers[0].recall.low, metrics.answers[0].recall.high) == wilson_interval(2, 3)
 
 
 @pytest.mark.parametrize("answers", [2, 3, 5])
 def test_f1_and_auc_are_scikit_learns(answers):
     truth, scores = noisy(400, answers)
-    merits = question_merits(question(answers), truth, scores, resamples=0)
+    metrics = question_metrics(question(answers), truth, scores, resamples=0)
     found = scores.argmax(1)
-    assert merits.macro_f1.value == pytest.approx(metrics.f1_score(truth, found, average="macro"))
-    assert merits.weighted_f1.value == pytest.approx(metrics.f1_score(truth, found, average="weighted"))
+    assert metrics.macro_f1.value == pytest.approx(sklearn_metrics.f1_score(truth, found, average="macro"))
+    assert metrics.weighted_f1.value == pytest.approx(sklearn_metrics.f1_score(truth, found, average="weighted"))
     if answers > 2:
-        assert merits.auc.value == pytest.approx(metrics.roc_auc_score(truth, scores, multi_class="ovr"))
-        weighted = metrics.roc_auc_score(truth, scores, multi_class="ovr", average="weighted")
-        assert merits.weighted_auc.value == pytest.approx(weighted)
+        assert metrics.auc.value == pytest.approx(sklearn_metrics.roc_auc_score(truth, scores, multi_class="ovr"))
+        weighted = sklearn_metrics.roc_auc_score(truth, scores, multi_class="ovr", average="weighted")
+        assert metrics.weighted_auc.value == pytest.approx(weighted)
     else:
-        assert merits.auc.value == pytest.approx(metrics.roc_auc_score(truth, scores[:, 1]))
+        assert metrics.auc.value == pytest.approx(sklearn_metrics.roc_auc_score(truth, scores[:, 1]))
 
 
 def test_pairs_of_equal_scores_count_half():
     truth, scores = noisy(60, 3, step=0.25)
-    merits = question_merits(question(3), truth, scores, resamples=0)
-    for a, answer in enumerate(merits.answers):
+    metrics = question_metrics(question(3), truth, scores, resamples=0)
+    for a, answer in enumerate(metrics.answers):
         mine, others = scores[truth == a, a], scores[truth != a, a]
         assert (mine[:, None] == others).any()
         assert answer.auc.value == pytest.approx(pairs_in_order(mine, others), abs=1e-12)
-    blind = question_merits(question(3), truth, np.full((60, 3), 1 / 3), resamples=20)
+    blind = question_metrics(question(3), truth, np.full((60, 3), 1 / 3), resamples=20)
     assert [answer.auc for answer in blind.answers] == [Estimate(0.5, 0.5, 0.5)] * 3
 
 
 def test_a_roc_curve_rises_from_nobody_to_everybody_and_bounds_the_area():
     truth, scores = noisy(300, 3)
-    for answer in question_merits(question(3), truth, scores, resamples=0).answers:
+    for answer in question_metrics(question(3), truth, scores, resamples=0).answers:
         assert answer.roc is not None
         x, y = answer.roc
         assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
@@ -120,7 +120,7 @@ def test_a_roc_curve_rises_from_nobody_to_everybody_and_bounds_the_area():
 @pytest.mark.parametrize("step", [None, 0.25])
 def test_intervals_are_percentiles_over_resampled_galaxies(step):
     truth, scores = noisy(90, 3, seed=1, step=step)
-    merits = question_merits(question(3), truth, scores, resamples=4000)
+    metrics = question_metrics(question(3), truth, scores, resamples=4000)
     found, rng = scores.argmax(1), np.random.default_rng(99)
     f1, areas = [], []
     for _ in range(1000):
@@ -129,9 +129,9 @@ def test_intervals_are_percentiles_over_resampled_galaxies(step):
         f1.append([2 * ((t == a) & (p == a)).sum() / ((t == a).sum() + (p == a).sum()) for a in range(3)])
         areas.append([pairs_in_order(s[t == a, a], s[t != a, a]) for a in range(3)])
     both = np.column_stack([f1, areas, np.mean(f1, axis=1), np.mean(areas, axis=1)])
-    estimates = [answer.f1 for answer in merits.answers] + [answer.auc for answer in merits.answers]
+    estimates = [answer.f1 for answer in metrics.answers] + [answer.auc for answer in metrics.answers]
     for estimate, low, high in zip(
-        [*estimates, merits.macro_f1, merits.auc], *np.percentile(both, [2.5, 97.5], 0), strict=True
+        [*estimates, metrics.macro_f1, metrics.auc], *np.percentile(both, [2.5, 97.5], 0), strict=True
     ):
         # They differ by chance only: the standard error of such a percentile of 1000 draws is a fiftieth of the width.
         assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.1 * (high - low))
@@ -143,7 +143,7 @@ def test_the_area_of_galaxies_that_occur_several_times_is_scikit_learns(step):
     own, score = truth == 1, scores[:, 1]
     times = np.random.default_rng(6).integers(0, 4, (120, 9)).astype(np.float32)
     found, galaxies = _weighted_area(times, own, *_runs(own, score))
-    expected = [metrics.roc_auc_score(own, score, sample_weight=column) for column in times.T]
+    expected = [sklearn_metrics.roc_auc_score(own, score, sample_weight=column) for column in times.T]
     assert found == pytest.approx(expected, abs=1e-12)
     assert galaxies.tolist() == times[own].sum(0).tolist()
 
@@ -158,8 +158,8 @@ def test_intervals_hold_the_truth_in_95_of_100_surveys():
     for survey in range(surveys):
         truth = rng.integers(0, 2, galaxies)
         x = rng.normal(truth, 1)
-        merits = question_merits(question(2), 1 - truth, np.column_stack([x - 0.5, 0.5 - x]), resamples=300, seed=survey)
-        pairs = ((merits.auc, area), (merits.macro_f1, share), (merits.weighted_f1, share), (merits.accuracy, share))
+        metrics = question_metrics(question(2), 1 - truth, np.column_stack([x - 0.5, 0.5 - x]), resamples=300, seed=survey)
+        pairs = ((metrics.auc, area), (metrics.macro_f1, share), (metrics.weighted_f1, share), (metrics.accuracy, share))
         inside += [estimate.low <= true <= estimate.high for estimate, true in pairs]
     # 95% of 300 have a standard error of 1.3 points; percentile intervals are known to be a little short.
     assert np.all(inside / surveys > 0.91), inside / surveys
@@ -168,7 +168,7 @@ def test_intervals_hold_the_truth_in_95_of_100_surveys():
 
 def test_the_same_seed_gives_the_same_intervals_and_another_others():
     truth, scores = noisy(80, 3)
-    first, again, other = (question_merits(SHAPE, truth, scores, resamples=100, seed=seed).to_dict() for seed in (0, 0, 1))
+    first, again, other = (question_metrics(SHAPE, truth, scores, resamples=100, seed=seed).to_dict() for seed in (0, 0, 1))
     assert first == again
     assert first["macro_f1"] == other["macro_f1"]
     assert first["auc_low"] != other["auc_low"]
@@ -177,9 +177,9 @@ def test_the_same_seed_gives_the_same_intervals_and_another_others():
 
 def test_resamples_that_do_not_fit_into_memory_at_once_are_drawn_in_blocks(monkeypatch):
     truth, scores = noisy(50, 3)
-    whole = question_merits(SHAPE, truth, scores, resamples=3000)
+    whole = question_metrics(SHAPE, truth, scores, resamples=3000)
     monkeypatch.setattr("zooactive.evaluation.bootstrap._BLOCK", 50 * 7)
-    blocks = question_merits(SHAPE, truth, scores, resamples=3000)
+    blocks = question_metrics(SHAPE, truth, scores, resamples=3000)
     assert blocks.auc.value == whole.auc.value
     width = whole.auc.high - whole.auc.low
     assert (blocks.auc.low, blocks.auc.high) == pytest.approx((whole.auc.low, whole.auc.high), abs=0.1 * width)
@@ -188,8 +188,8 @@ def test_resamples_that_do_not_fit_into_memory_at_once_are_drawn_in_blocks(monke
 def test_an_answer_that_never_occurs_has_no_recall_and_no_curve_and_is_left_out_of_the_means():
     truth, scores = noisy(200, 2)
     three = np.column_stack([scores, np.zeros(200)])
-    with_ring = question_merits(SHAPE, truth, three, resamples=30)
-    without = question_merits(Question("shape", ["round", "disc"]), truth, scores, resamples=30)
+    with_ring = question_metrics(SHAPE, truth, three, resamples=30)
+    without = question_metrics(Question("shape", ["round", "disc"]), truth, scores, resamples=30)
     ring = with_ring.answers[2]
     assert (ring.galaxies, ring.predicted, ring.roc) == (0, 0, None)
     assert np.isnan([ring.precision, ring.recall.value, ring.recall.low, ring.f1.value, ring.f1.low, ring.auc.value]).all()
@@ -199,41 +199,41 @@ def test_an_answer_that_never_occurs_has_no_recall_and_no_curve_and_is_left_out_
 
 
 def test_galaxies_of_one_class_have_an_accuracy_but_no_area():
-    merits = question_merits(SHAPE, [1, 1, 1], [[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]], resamples=20)
-    assert merits.accuracy.value == pytest.approx(2 / 3)
-    assert np.isnan([merits.auc.value, merits.auc.low, merits.weighted_auc.value]).all()
-    assert [answer.roc for answer in merits.answers] == [None] * 3
+    metrics = question_metrics(SHAPE, [1, 1, 1], [[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]], resamples=20)
+    assert metrics.accuracy.value == pytest.approx(2 / 3)
+    assert np.isnan([metrics.auc.value, metrics.auc.low, metrics.weighted_auc.value]).all()
+    assert [answer.roc for answer in metrics.answers] == [None] * 3
 
 
 def test_without_galaxies_everything_is_undefined_and_nothing_fails():
-    merits = question_merits(SHAPE, [], np.zeros((0, 3)))
-    assert merits.galaxies == merits.confusion.sum() == 0
-    assert merits.confusion.shape == (3, 3)
-    out = merits.to_dict()
+    metrics = question_metrics(SHAPE, [], np.zeros((0, 3)))
+    assert metrics.galaxies == metrics.confusion.sum() == 0
+    assert metrics.confusion.shape == (3, 3)
+    out = metrics.to_dict()
     assert [out[name] for name in ("accuracy", "accuracy_low", "macro_f1", "weighted_f1", "auc", "weighted_auc")] == [
         None
     ] * 6
-    assert merits.to_table()["recall"].isna().all()
+    assert metrics.to_table()["recall"].isna().all()
 
 
 def test_without_resamples_only_wilsons_intervals_are_given():
-    merits = question_merits(SHAPE, TRUTH, SCORES, resamples=0)
-    assert np.isnan([merits.macro_f1.low, merits.auc.high, merits.answers[0].f1.low]).all()
-    assert merits.accuracy.low < merits.accuracy.value < merits.accuracy.high
+    metrics = question_metrics(SHAPE, TRUTH, SCORES, resamples=0)
+    assert np.isnan([metrics.macro_f1.low, metrics.auc.high, metrics.answers[0].f1.low]).all()
+    assert metrics.accuracy.low < metrics.accuracy.value < metrics.accuracy.high
 
 
 def test_the_dictionary_is_plain_json_and_the_table_has_a_row_an_answer():
-    merits = question_merits(SHAPE, TRUTH, SCORES, resamples=50)
-    read = json.loads(json.dumps(merits.to_dict(), allow_nan=False))
+    metrics = question_metrics(SHAPE, TRUTH, SCORES, resamples=50)
+    read = json.loads(json.dumps(metrics.to_dict(), allow_nan=False))
     assert read["confusion"] == [[2, 1, 0], [1, 3, 0], [1, 0, 0]]
     assert (read["confusion_rows"], read["confusion_columns"]) == ("volunteers", "model")
     assert read["answers"][2]["precision"] is None
     assert read["answers"][0]["recall_low"] == pytest.approx(wilson_interval(2, 3)[0])
-    table = merits.to_table()
+    table = metrics.to_table()
     assert table["answer"].tolist() == ["round", "disc", "ring"]
-    assert table["recall"].tolist() == [answer.recall.value for answer in merits.answers]
+    assert table["recall"].tolist() == [answer.recall.value for answer in metrics.answers]
     assert list(table)[:4] == ["answer", "galaxies", "predicted", "precision"]
-    named = merits.confusion_table()
+    named = metrics.confusion_table()
     assert named.loc["ring", "round"] == 1
     assert (named.index.name, named.columns.name) == ("volunteers", "model")
 
@@ -241,34 +241,34 @@ def test_the_dictionary_is_plain_json_and_the_table_has_a_row_an_answer():
 def test_a_tree_of_votes_is_measured_where_questions_were_really_asked(tree, draw_votes):
     votes, other = draw_votes(200, seed=1), draw_votes(200, seed=2)
     posterior = Posterior(other[None] + votes[None] / 2 + 1, [str(i) for i in range(200)], tree)
-    found = tree_merits(posterior, votes, resamples=20)
-    assert [merits.question for merits in found] == [question.name for question in tree.questions]
+    found = tree_metrics(posterior, votes, resamples=20)
+    assert [metrics.question for metrics in found] == [question.name for question in tree.questions]
     asked, mean = really_asked(votes, tree), posterior.mean()
-    for q, (merits, where) in enumerate(zip(found, tree.slices, strict=True)):
+    for q, (metrics, where) in enumerate(zip(found, tree.slices, strict=True)):
         rows = asked[:, q]
         by_hand = np.zeros((where.stop - where.start,) * 2, dtype=int)
         for k, m in zip(votes[rows, where], mean[rows, where], strict=True):
             by_hand[k.argmax(), m.argmax()] += 1
-        assert merits.galaxies == rows.sum() > 0
-        assert merits.confusion.tolist() == by_hand.tolist()
+        assert metrics.galaxies == rows.sum() > 0
+        assert metrics.confusion.tolist() == by_hand.tolist()
     assert found[1].galaxies < 200
-    assert tree_merits(posterior, votes, min_share=0, resamples=0)[1].galaxies > found[1].galaxies
+    assert tree_metrics(posterior, votes, min_share=0, resamples=0)[1].galaxies > found[1].galaxies
 
 
 def test_a_tree_of_classes_is_measured_by_its_labels():
     classes = DecisionTree("shapes", [Question("shape", SHAPE.answers, single_label=True)], votes="class")
     posterior = Posterior(SCORES[None], [str(i) for i in range(8)], classes)
-    (merits,) = tree_merits(posterior, np.eye(3)[TRUTH], resamples=0)
-    assert merits.galaxies == 8
-    assert merits.confusion.tolist() == [[2, 1, 0], [1, 3, 0], [1, 0, 0]]
+    (metrics,) = tree_metrics(posterior, np.eye(3)[TRUTH], resamples=0)
+    assert metrics.galaxies == 8
+    assert metrics.confusion.tolist() == [[2, 1, 0], [1, 3, 0], [1, 0, 0]]
 
 
 def test_truths_and_scores_that_do_not_fit_are_refused():
     with pytest.raises(PosteriorError, match=r"'shape': truths have the shape \(2,\) and scores \(1, 3\)"):
-        question_merits(SHAPE, [0, 1], [[1, 0, 0]])
+        question_metrics(SHAPE, [0, 1], [[1, 0, 0]])
     with pytest.raises(PosteriorError, match=r"the truth of row 1 is 3; give the answer's place, from 0 to 2"):
-        question_merits(SHAPE, [0, 3], np.ones((2, 3)))
+        question_metrics(SHAPE, [0, 3], np.ones((2, 3)))
     with pytest.raises(PosteriorError, match="the score of 'disc' in row 0 is nan"):
-        question_merits(SHAPE, [0], [[1, np.nan, 0]])
+        question_metrics(SHAPE, [0], [[1, np.nan, 0]])
     with pytest.raises(PosteriorError, match="-1 resamples"):
-        question_merits(SHAPE, TRUTH, SCORES, resamples=-1)
+        question_metrics(SHAPE, TRUTH, SCORES, resamples=-1)

@@ -155,28 +155,28 @@ def test_votes_and_concentrations_that_do_not_fit_are_refused(tree):
 def test_an_evaluation_sets_the_posterior_beside_the_best_constant_of_the_votes_learnt_from(tree, draw_votes):
     seen, votes = draw_votes(80, seed=1), draw_votes(30, seed=2)
     posterior = Posterior(votes[None] + 1.0, [str(i) for i in range(30)], tree)  # it knows the answers
-    merits = evaluate(posterior, votes, seen=seen)
-    assert merits.galaxies == 30
-    assert merits.likelihood == pytest.approx(negative_log_likelihood(posterior, votes).mean())
+    metrics = evaluate(posterior, votes, seen=seen)
+    assert metrics.galaxies == 30
+    assert metrics.likelihood == pytest.approx(negative_log_likelihood(posterior, votes).mean())
     constant = constant_concentrations(seen, tree)
-    assert merits.constant_likelihood == pytest.approx(constant_negative_log_likelihood(constant, votes, tree).mean())
-    assert 0 < merits.gain == pytest.approx(1 - merits.likelihood / merits.constant_likelihood)
-    assert (merits.questions["accuracy"] == 1).all()
+    assert metrics.constant_likelihood == pytest.approx(constant_negative_log_likelihood(constant, votes, tree).mean())
+    assert 0 < metrics.gain == pytest.approx(1 - metrics.likelihood / metrics.constant_likelihood)
+    assert (metrics.questions["accuracy"] == 1).all()
 
 
 def test_an_evaluation_carries_how_often_votes_lie_in_their_intervals(tree, draw_votes):
     votes = draw_votes(30)
     posterior = Posterior(np.ones((2, 30, len(tree.columns))), map(str, range(30)), tree)
-    merits = evaluate(posterior, votes, seen=votes, resamples=20)
-    pd.testing.assert_frame_equal(merits.coverage, coverage(posterior, votes))
-    assert merits.to_dict()["coverage"][0]["question"] == "smooth-or-featured"
+    metrics = evaluate(posterior, votes, seen=votes, resamples=20)
+    pd.testing.assert_frame_equal(metrics.coverage, coverage(posterior, votes))
+    assert metrics.to_dict()["coverage"][0]["question"] == "smooth-or-featured"
     labels = replace(tree, votes="class")
     alike = Posterior(posterior.concentrations, posterior.ids, labels)
     labelled = evaluate(alike, votes, seen=votes, resamples=20)
     assert len(labelled.coverage) == len(labelled.pit) == 0
 
 
-def test_an_evaluation_tells_its_merits_by_redshift_where_that_is_given(tree, draw_votes):
+def test_an_evaluation_tells_its_metrics_by_redshift_where_that_is_given(tree, draw_votes):
     votes = draw_votes(40)
     posterior = Posterior(np.ones((2, 40, len(tree.columns))), map(str, range(40)), tree)
     found = evaluate(posterior, votes, seen=votes, columns={"redshift": np.arange(40)}, resamples=20)
@@ -187,25 +187,25 @@ def test_an_evaluation_tells_its_merits_by_redshift_where_that_is_given(tree, dr
 def test_an_evaluation_carries_the_classification_of_every_question(tree, draw_votes):
     votes, other = draw_votes(40, seed=2), draw_votes(40, seed=3)
     posterior = Posterior(votes[None] / 2 + other[None] + 1.0, [str(i) for i in range(40)], tree)
-    merits = evaluate(posterior, votes, seen=votes, resamples=50)
-    assert list(merits.questions) == [
+    metrics = evaluate(posterior, votes, seen=votes, resamples=50)
+    assert list(metrics.questions) == [
         "question", "galaxies", "accuracy", "baseline", "mean_deviation",
         "macro_f1", "weighted_f1", "auc", "accuracy_low", "accuracy_high",
     ]  # fmt: skip
-    assert len(merits.classification) == len(merits.questions) == 4
-    for (_, row), measured in zip(merits.questions.iterrows(), merits.classification, strict=True):
+    assert len(metrics.classification) == len(metrics.questions) == 4
+    for (_, row), measured in zip(metrics.questions.iterrows(), metrics.classification, strict=True):
         assert (row["question"], row["galaxies"]) == (measured.question, measured.galaxies)
         assert row["accuracy"] == pytest.approx(measured.confusion.trace() / measured.confusion.sum())
         assert row["baseline"] == pytest.approx(measured.confusion.sum(1).max() / measured.confusion.sum())
         assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
         assert (row["macro_f1"], row["auc"]) == (measured.macro_f1.value, measured.auc.value)
     again = evaluate(posterior, votes, seen=votes, resamples=50)
-    assert again.to_dict() == merits.to_dict()
-    read = json.loads(json.dumps(merits.to_dict(), allow_nan=False))
+    assert again.to_dict() == metrics.to_dict()
+    read = json.loads(json.dumps(metrics.to_dict(), allow_nan=False))
     tables = {"coverage", "pit", "worth", "confident", "reliability", "by_column"}
     assert set(read) == {"galaxies", "likelihood", "constant_likelihood", "classification"} | tables
     assert read["by_column"] == []
     assert [row["volunteers"] for row in read["worth"]] == [
-        None if not np.isfinite(value) else value for value in merits.worth["volunteers"]
+        None if not np.isfinite(value) else value for value in metrics.worth["volunteers"]
     ]
-    assert [row["question"] for row in read["classification"]] == merits.questions["question"].tolist()
+    assert [row["question"] for row in read["classification"]] == metrics.questions["question"].tolist()

@@ -37,7 +37,7 @@ def page(folder) -> Path:
     tree = load_tree("gz2")
     posterior = Posterior(rng.uniform(1, 60, (4, 40, len(tree.columns))), IDS, tree)
     votes = np.rint(30 * posterior.joint_mean())
-    merits = evaluate(posterior, votes, seen=votes, columns={"redshift": np.linspace(0, 0.1, 40)}, resamples=20)
+    metrics = evaluate(posterior, votes, seen=votes, columns={"redshift": np.linspace(0, 0.1, 40)}, resamples=20)
     columns = {"id": IDS, "score": 1.0, "rank": range(1, 41), "arm": ["acquired"] * 36 + ["random"] * 4}
     selection = pd.DataFrame(columns | {"inclusion_probability": 0.01, "question": "bar", "question_share": 0.4})
     history = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "val_loss": [3.0, 2.5]})
@@ -46,7 +46,7 @@ def page(folder) -> Path:
         report.acquired_gallery(selection, pixels),
         report.galaxy_finding(posterior, IDS[0], pixels, votes[0]),
         report.tree_finding(posterior, IDS[0], votes[0]),
-        *report.evaluation_findings(merits, posterior, votes, uncalibrated=merits.coverage),
+        *report.evaluation_findings(metrics, posterior, votes, uncalibrated=metrics.coverage),
         report.training_finding(history),
         report.task_finding("rings", {"accuracy": 0.8, "galaxies": 40.0}, task, pixels, answer="ring_yes"),
         report.failures_finding(pd.DataFrame({"id": IDS[:3], "reason": "a-very-long-name-" * 9 + ".jpg is truncated"})),

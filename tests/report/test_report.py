@@ -16,7 +16,7 @@ from zooactive.evaluation import evaluate
 from zooactive.foundation.errors import CatalogueError, OutputError
 from zooactive.posterior import Posterior
 from zooactive.report import page
-from zooactive.report.merits import _people as people
+from zooactive.report.metrics import _people as people
 
 NASTY = "<b>&\"x'</b>"
 IDS = [NASTY, *(f"5877325783124542{i:02}" for i in range(40))]
@@ -290,9 +290,9 @@ def test_a_training_says_when_the_validation_loss_was_lowest():
 
 def test_an_evaluation_is_shown_whole_with_coverage_before_and_after(tmp_path, posterior, draw_votes):
     votes = draw_votes(len(IDS))
-    merits = evaluate(posterior, votes, seen=votes, columns={"mag_r": np.linspace(14, 17, len(IDS))}, resamples=20)
-    before = merits.coverage.assign(**{"0.5": 0.25})
-    findings = report.evaluation_findings(merits, posterior, votes, uncalibrated=before)
+    metrics = evaluate(posterior, votes, seen=votes, columns={"mag_r": np.linspace(14, 17, len(IDS))}, resamples=20)
+    before = metrics.coverage.assign(**{"0.5": 0.25})
+    findings = report.evaluation_findings(metrics, posterior, votes, uncalibrated=before)
     by_title = {finding.title: finding for finding in findings}
     assert list(by_title) == [
         "Accuracy of each question", "Which answer is taken for which", "Observed and predicted vote fractions",
@@ -300,9 +300,9 @@ def test_an_evaluation_is_shown_whole_with_coverage_before_and_after(tmp_path, p
     ]  # fmt: skip
     covered = by_title["Do the densities keep their word"].table
     assert covered["50% before"].tolist() == [0.25] * len(covered)
-    assert covered["50% intervals hold"].tolist() == merits.coverage["0.5"].tolist()
+    assert covered["50% intervals hold"].tolist() == metrics.coverage["0.5"].tolist()
     worth = by_title["As good as how many volunteers"].table
-    assert worth["accuracy there"].tolist() == pytest.approx(merits.confident["confident_accuracy"].tolist(), nan_ok=True)
+    assert worth["accuracy there"].tolist() == pytest.approx(metrics.confident["confident_accuracy"].tolist(), nan_ok=True)
     page = report.write_report(tmp_path / "e.html", title="e", lead="", facts=[], findings=findings, how={})
     assert "mag_r 14 to" in Page(page).source
 

@@ -31,7 +31,7 @@ def command(
         Path | None, typer.Option(help="The page (default: report.html in the workspace).", show_default=False)
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page: training, merits, acquired galaxies, tasks."""
+    """Write one self-contained HTML page: training, metrics, acquired galaxies, tasks."""
     page = open_workspace(workspace).report(
         tree=tree,
         catalogue=catalogue,

@@ -1,4 +1,4 @@
-"""How good a posterior is on galaxies that were not learnt from: merits of classes, of fractions, of densities."""
+"""How good a posterior is on galaxies that were not learnt from: metrics of classes, of fractions, of densities."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ __all__ = [
     "really_asked",
 ]
 
-_GONE = {"binary_metrics": "use zooactive.evaluation.classes.question_merits, or scikit-learn"}
+_GONE = {"binary_metrics": "use zooactive.evaluation.classes.question_metrics, or scikit-learn"}
 
 __getattr__ = names_on_demand(__name__, {}, _GONE)

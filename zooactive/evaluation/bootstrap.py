@@ -1,4 +1,4 @@
-"""The bootstrap of merits over galaxies: F1, areas under ROC curves and means of many resamples at once.
+"""The bootstrap of metrics over galaxies: F1, areas under ROC curves and means of many resamples at once.
 
 A resample draws as many galaxies as there are, with replacement.
 """

@@ -1,4 +1,4 @@
-"""Merits of answers as classes: accuracy, precision, recall, F1, confusion matrix, ROC curves, each with what it is worth.
+"""Metrics of answers as classes: accuracy, precision, recall, F1, confusion matrix, ROC curves, each with what it is worth.
 
 The truth of a galaxy is the answer with most votes, the prediction the answer with the largest expected vote fraction (of
 equal ones, the first in the tree), and the score of an answer its expected fraction. A label is a single vote, so that trees
@@ -19,6 +19,7 @@ from zooactive.evaluation.asked import each_asked
 from zooactive.evaluation.asked import really_asked as really_asked  # programs know it from here
 from zooactive.evaluation.bootstrap import resampled_areas, resampled_f1
 from zooactive.foundation.errors import PosteriorError
+from zooactive.foundation.faces import names_of_before
 from zooactive.posterior import Posterior
 from zooactive.tree import Question
 from zooactive.tree.likelihood import checked_votes
@@ -50,7 +51,7 @@ class RocCurve(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class AnswerMerits:
+class AnswerMetrics:
     """How well one answer is told from the others of its question.
 
     Parameters
@@ -92,7 +93,7 @@ class AnswerMerits:
 
 
 @dataclass(frozen=True, eq=False)
-class QuestionMerits:
+class QuestionMetrics:
     """How well a question's answers are told apart.
 
     Parameters
@@ -107,7 +108,7 @@ class QuestionMerits:
     auc, weighted_auc : Estimate
         Mean one-vs-rest area of the answers that have a ROC curve: each counts alike, or by its galaxies. Bootstrap
         intervals.
-    answers : tuple of AnswerMerits
+    answers : tuple of AnswerMetrics
         In the question's order.
     confusion : ndarray of int64, shape (answer, answer)
         Galaxies by the volunteers' answer (rows) and the model's (columns).
@@ -120,7 +121,7 @@ class QuestionMerits:
     weighted_f1: Estimate
     auc: Estimate
     weighted_auc: Estimate
-    answers: tuple[AnswerMerits, ...]
+    answers: tuple[AnswerMetrics, ...]
     confusion: NDArray[np.int64]
 
     def to_table(self) -> pd.DataFrame:
@@ -148,9 +149,9 @@ class QuestionMerits:
 # Measuring ----------------------------------------------------------------------------------------------------------
 
 
-def tree_merits(
+def tree_metrics(
     posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, resamples: int = 1000, seed: int = 0
-) -> tuple[QuestionMerits, ...]:
+) -> tuple[QuestionMetrics, ...]:
     """Measure each question of a tree on the galaxies of which it was really asked.
 
     Parameters
@@ -161,11 +162,11 @@ def tree_merits(
     min_share : float
         As `really_asked`.
     resamples, seed : int
-        As `question_merits`; each question's intervals are the same whatever other questions there are.
+        As `question_metrics`; each question's intervals are the same whatever other questions there are.
 
     Returns
     -------
-    tuple of QuestionMerits
+    tuple of QuestionMetrics
         In the tree's order.
 
     Raises
@@ -177,14 +178,14 @@ def tree_merits(
     k = checked_votes(votes, tree, len(posterior))
     mean = posterior.mean()
     return tuple(
-        question_merits(one.question, one.truth, one.of(mean), resamples=resamples, seed=seed)
+        question_metrics(one.question, one.truth, one.of(mean), resamples=resamples, seed=seed)
         for one in each_asked(k, tree, min_share=min_share)
     )
 
 
-def question_merits(
+def question_metrics(
     question: Question, truth: ArrayLike, scores: ArrayLike, *, resamples: int = 1000, seed: int = 0
-) -> QuestionMerits:
+) -> QuestionMetrics:
     """Measure how well the scores of a question's answers find the true one.
 
     Parameters
@@ -201,7 +202,7 @@ def question_merits(
 
     Returns
     -------
-    QuestionMerits
+    QuestionMetrics
 
     Raises
     ------
@@ -218,10 +219,10 @@ def question_merits(
     Examples
     --------
     >>> bar = Question("bar", ["strong", "weak", "no"])
-    >>> merits = question_merits(bar, [0, 1, 1, 2], [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.3, 0.6], [0, 0.2, 0.8]])
-    >>> merits.accuracy.value, round(merits.macro_f1.value, 3)
+    >>> metrics = question_metrics(bar, [0, 1, 1, 2], [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.3, 0.6], [0, 0.2, 0.8]])
+    >>> metrics.accuracy.value, round(metrics.macro_f1.value, 3)
     (0.75, 0.778)
-    >>> merits.confusion.tolist()
+    >>> metrics.confusion.tolist()
     [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
     """
     true, score = _checked(question, truth, scores, resamples)
@@ -240,7 +241,7 @@ def question_merits(
     f1_again, own_again = resampled_f1(confusion, resamples, rng)
     areas_again, had_again = resampled_areas(true, score, [curve is not None for curve in curves], resamples, rng)
     answers = tuple(
-        AnswerMerits(
+        AnswerMetrics(
             answer,
             galaxies=int(own[a]),
             predicted=int(confusion[:, a].sum()),
@@ -253,7 +254,7 @@ def question_merits(
         for a, answer in enumerate(question.answers)
     )
     right, alike = int(np.trace(confusion)), np.ones(len(labels))
-    return QuestionMerits(
+    return QuestionMetrics(
         question.name,
         galaxies=len(true),
         accuracy=_with_wilson(right / len(true), right, len(true)),
@@ -324,11 +325,11 @@ def _checked(
     return true.astype(np.int64), score
 
 
-def _of_no_galaxy(question: Question) -> QuestionMerits:
+def _of_no_galaxy(question: Question) -> QuestionMetrics:
     none = Estimate(math.nan, math.nan, math.nan)
-    answers = tuple(AnswerMerits(answer, 0, 0, math.nan, none, none, none, None) for answer in question.answers)
+    answers = tuple(AnswerMetrics(answer, 0, 0, math.nan, none, none, none, None) for answer in question.answers)
     confusion = np.zeros((len(answers), len(answers)), dtype=np.int64)
-    return QuestionMerits(question.name, 0, none, none, none, none, none, answers, confusion)
+    return QuestionMetrics(question.name, 0, none, none, none, none, none, answers, confusion)
 
 
 def _roc(own: NDArray[np.bool_], score: NDArray[np.float64]) -> RocCurve | None:
@@ -367,3 +368,14 @@ def _columns(name: str, estimate: Estimate) -> dict[str, str | int | float]:
 
 def _plain(value: str | int | float) -> str | int | float | None:
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+__getattr__ = names_of_before(
+    __name__,
+    {
+        "AnswerMerits": "AnswerMetrics",
+        "QuestionMerits": "QuestionMetrics",
+        "question_merits": "question_metrics",
+        "tree_merits": "tree_metrics",
+    },
+)

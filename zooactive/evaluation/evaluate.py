@@ -1,4 +1,4 @@
-"""How good a posterior is: likelihood of the votes, and merits on the galaxies of which a question was really asked."""
+"""How good a posterior is: likelihood of the votes, and metrics on the galaxies of which a question was really asked."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.evaluation.asked import Asked, each_asked
 from zooactive.evaluation.calibration import coverage, pit_histogram
-from zooactive.evaluation.classes import QuestionMerits, tree_merits
-from zooactive.evaluation.fractions import confident_table, merits_by_column, reliability, worth_in_volunteers
+from zooactive.evaluation.classes import QuestionMetrics, tree_metrics
+from zooactive.evaluation.fractions import confident_table, metrics_by_column, reliability, worth_in_volunteers
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood, negative_log_likelihood
 from zooactive.tree.likelihood import checked_votes
@@ -52,7 +52,7 @@ def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float =
 
     tree, mean = posterior.tree, posterior.mean()
     k = checked_votes(votes, tree, len(posterior))
-    return pd.DataFrame([one.row() | _merits(one, one.of(mean)) for one in each_asked(k, tree, min_share=min_share)])
+    return pd.DataFrame([one.row() | _metrics(one, one.of(mean)) for one in each_asked(k, tree, min_share=min_share)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +69,14 @@ class Evaluation:
         Mean negative log-likelihood, nats a galaxy.
     constant_likelihood : float
         The same of the best constant concentrations.
-    classification : tuple of QuestionMerits
+    classification : tuple of QuestionMetrics
         Row-aligned with `questions`: precision, recall, F1 and ROC curve of each answer, confusion matrices, intervals.
     coverage : DataFrame
         Of `zooactive.evaluation.calibration.coverage`; of single labels, which cover any interval alike, it has no rows.
     pit : DataFrame
         Of `zooactive.evaluation.calibration.pit_histogram`, which has no rows of single labels either.
     worth, confident, reliability, by_column : DataFrame
-        Of `worth_in_volunteers`, `confident_table`, `reliability` and `merits_by_column` in
+        Of `worth_in_volunteers`, `confident_table`, `reliability` and `metrics_by_column` in
         `zooactive.evaluation.fractions`; the last has no rows without columns.
     """
 
@@ -84,7 +84,7 @@ class Evaluation:
     galaxies: int
     likelihood: float
     constant_likelihood: float
-    classification: tuple[QuestionMerits, ...]
+    classification: tuple[QuestionMetrics, ...]
     coverage: pd.DataFrame
     pit: pd.DataFrame
     worth: pd.DataFrame
@@ -103,7 +103,7 @@ class Evaluation:
             "galaxies": self.galaxies,
             "likelihood": self.likelihood,
             "constant_likelihood": self.constant_likelihood,
-            "classification": [merits.to_dict() for merits in self.classification],
+            "classification": [metrics.to_dict() for metrics in self.classification],
             **{name: _records(getattr(self, name)) for name in _TABLES},
         }
 
@@ -128,9 +128,9 @@ def evaluate(
     seen : array_like, shape (other galaxy, answer)
         Votes that the model learnt from; the constant concentrations are fitted to them.
     columns : mapping of str to array_like, shape (galaxy,), optional
-        Redshifts, magnitudes and the like, in bins of which the merits are told too.
+        Redshifts, magnitudes and the like, in bins of which the metrics are told too.
     resamples, seed : int
-        Of the bootstrap behind the intervals of F1, AUC and what the fractions are worth, as `question_merits`.
+        Of the bootstrap behind the intervals of F1, AUC and what the fractions are worth, as `question_metrics`.
 
     Raises
     ------
@@ -138,16 +138,16 @@ def evaluate(
         When a shape does not fit, votes are negative or not finite, or `resamples` is negative.
     """
     constant = constant_concentrations(seen, posterior.tree)
-    classification = tree_merits(posterior, votes, resamples=resamples, seed=seed)
+    classification = tree_metrics(posterior, votes, resamples=resamples, seed=seed)
     several = posterior.tree.votes != "class"
     covered, transforms = coverage(posterior, votes), pit_histogram(posterior, votes)
     return Evaluation(
         questions=question_table(posterior, votes).assign(
-            macro_f1=[merits.macro_f1.value for merits in classification],
-            weighted_f1=[merits.weighted_f1.value for merits in classification],
-            auc=[merits.auc.value for merits in classification],
-            accuracy_low=[merits.accuracy.low for merits in classification],
-            accuracy_high=[merits.accuracy.high for merits in classification],
+            macro_f1=[metrics.macro_f1.value for metrics in classification],
+            weighted_f1=[metrics.weighted_f1.value for metrics in classification],
+            auc=[metrics.auc.value for metrics in classification],
+            accuracy_low=[metrics.accuracy.low for metrics in classification],
+            accuracy_high=[metrics.accuracy.high for metrics in classification],
         ),
         galaxies=len(posterior),
         likelihood=float(negative_log_likelihood(posterior, votes).mean()),
@@ -158,7 +158,7 @@ def evaluate(
         worth=worth_in_volunteers(posterior, votes, resamples=resamples, seed=seed),
         confident=confident_table(posterior, votes),
         reliability=reliability(posterior, votes),
-        by_column=merits_by_column(posterior, votes, columns or {}),
+        by_column=metrics_by_column(posterior, votes, columns or {}),
     )
 
 
@@ -176,8 +176,8 @@ def _records(table: pd.DataFrame) -> list[dict[str, object]]:
     ]
 
 
-def _merits(asked: Asked, predicted: NDArray[np.float64]) -> dict[str, object]:
-    """Merits of one question's predicted fractions, (asked, answer), against its votes."""
+def _metrics(asked: Asked, predicted: NDArray[np.float64]) -> dict[str, object]:
+    """Metrics of one question's predicted fractions, (asked, answer), against its votes."""
     if len(asked) == 0:
         return {"accuracy": float("nan"), "baseline": float("nan"), "mean_deviation": float("nan")}
     observed = asked.votes / asked.votes.sum(1, keepdims=True)

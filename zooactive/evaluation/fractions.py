@@ -1,4 +1,4 @@
-"""Merits of expected vote fractions: how many volunteers they are worth, whether they are reliable, and where they fail."""
+"""Metrics of expected vote fractions: how many volunteers they are worth, whether they are reliable, and where they fail."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from zooactive.evaluation.asked import each_asked
 from zooactive.evaluation.bootstrap import resampled_means
 from zooactive.evaluation.classes import LEVEL
 from zooactive.foundation.errors import PosteriorError
+from zooactive.foundation.faces import names_of_before
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 from zooactive.tree.likelihood import checked_votes
@@ -117,10 +118,10 @@ def reliability(posterior: Posterior, votes: ArrayLike, *, bins: int = 10, min_s
     return pd.DataFrame(rows, columns=["question", "answer", "galaxies", "expected", "observed", "error"])
 
 
-def merits_by_column(
+def metrics_by_column(
     posterior: Posterior, votes: ArrayLike, columns: Mapping[str, ArrayLike], *, bins: int = 4, min_share: float = 0.5
 ) -> pd.DataFrame:
-    """How merits change with redshift, magnitude or any other number known of the galaxies, each of shape (galaxy,).
+    """How metrics change with redshift, magnitude or any other number known of the galaxies, each of shape (galaxy,).
 
     The bins of a column hold about equally many galaxies, without those whose value is not finite. One row a column, bin and
     question: ``column``, ``from``, ``to`` (values at the bin's ends, the upper one included), ``question``, ``galaxies``
@@ -161,7 +162,7 @@ def merits_by_column(
 
 
 def bin_names(table: pd.DataFrame) -> list[str]:
-    """Name the bin of each row of `merits_by_column`, such as "mag_r 14 to 15.2"."""
+    """Name the bin of each row of `metrics_by_column`, such as "mag_r 14 to 15.2"."""
     ends = zip(table["column"], table["from"], table["to"], strict=True)
     return [f"{name} {low:.4g} to {high:.4g}" for name, low, high in ends]
 
@@ -184,3 +185,6 @@ def _ratio(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
 
 def _share(hits: NDArray[np.bool_]) -> float:
     return float(hits.mean()) if len(hits) else float("nan")
+
+
+__getattr__ = names_of_before(__name__, {"merits_by_column": "metrics_by_column"})

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.evaluation.asked import each_asked
-from zooactive.evaluation.classes import question_merits
+from zooactive.evaluation.classes import question_metrics
+from zooactive.foundation.faces import names_of_before
 from zooactive.posterior.corrections import prior_shift
 from zooactive.tree import DecisionTree
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _LEVEL = (0.025, 0.975)
 
 
-def task_merits(means: ArrayLike, votes: ArrayLike, tree: DecisionTree, *, resamples: int = 1000) -> dict[str, float]:
+def task_metrics(means: ArrayLike, votes: ArrayLike, tree: DecisionTree, *, resamples: int = 1000) -> dict[str, float]:
     """Measure the first question's answers by what its labels are.
 
     Parameters
@@ -42,19 +43,19 @@ def task_merits(means: ArrayLike, votes: ArrayLike, tree: DecisionTree, *, resam
     first = next(each_asked(votes, tree))
     k, mean = first.votes, first.of(np.asarray(means, dtype=float))
     if tree.votes == "fractions" and k.shape[1] == 2:
-        return _fraction_merits(mean[:, 0], first.fractions[:, 0], resamples)
-    found = question_merits(first.question, first.truth, mean, resamples=resamples)
-    merits = {"galaxies": float(found.galaxies)}
-    merits |= {"accuracy": found.accuracy.value, "accuracy_low": found.accuracy.low, "accuracy_high": found.accuracy.high}
-    merits["baseline"] = float(k.sum(0).max() / k.sum()) if tree.votes == "class" and len(k) else _commonest(k)
+        return _fraction_metrics(mean[:, 0], first.fractions[:, 0], resamples)
+    found = question_metrics(first.question, first.truth, mean, resamples=resamples)
+    metrics = {"galaxies": float(found.galaxies)}
+    metrics |= {"accuracy": found.accuracy.value, "accuracy_low": found.accuracy.low, "accuracy_high": found.accuracy.high}
+    metrics["baseline"] = float(k.sum(0).max() / k.sum()) if tree.votes == "class" and len(k) else _commonest(k)
     auc = found.answers[0].auc if k.shape[1] == 2 else found.auc
-    merits |= {"auc": auc.value, "auc_low": auc.low, "auc_high": auc.high}
+    metrics |= {"auc": auc.value, "auc_low": auc.low, "auc_high": auc.high}
     if k.shape[1] > 2:
         f1 = found.macro_f1
-        merits |= {"macro_f1": f1.value, "macro_f1_low": f1.low, "macro_f1_high": f1.high}
+        metrics |= {"macro_f1": f1.value, "macro_f1_low": f1.low, "macro_f1_high": f1.high}
     if tree.votes == "class" and len(k):
-        merits["log_loss"] = float(-np.log(np.maximum(mean[np.arange(len(k)), first.truth], 1e-12)).mean())
-    return merits
+        metrics["log_loss"] = float(-np.log(np.maximum(mean[np.arange(len(k)), first.truth], 1e-12)).mean())
+    return metrics
 
 
 def question_accuracies(means: ArrayLike, votes: ArrayLike, tree: DecisionTree) -> pd.DataFrame:
@@ -63,7 +64,7 @@ def question_accuracies(means: ArrayLike, votes: ArrayLike, tree: DecisionTree) 
 
     mean, rows = np.asarray(means, dtype=float), []
     for one in each_asked(votes, tree):
-        found = question_merits(one.question, one.truth, one.of(mean), resamples=0)
+        found = question_metrics(one.question, one.truth, one.of(mean), resamples=0)
         accuracy = {"accuracy": found.accuracy.value, "low": found.accuracy.low, "high": found.accuracy.high}
         rows.append(one.row() | accuracy | {"baseline": _commonest(one.votes)})
     return pd.DataFrame(rows)
@@ -105,19 +106,19 @@ def _commonest(k: NDArray[np.float64]) -> float:
     return float(np.bincount(k.argmax(1)).max() / len(k)) if len(k) else float("nan")
 
 
-def _fraction_merits(predicted: NDArray[np.float64], observed: NDArray[np.float64], resamples: int) -> dict[str, float]:
+def _fraction_metrics(predicted: NDArray[np.float64], observed: NDArray[np.float64], resamples: int) -> dict[str, float]:
     """Correlation and mean absolute error, with percentile intervals of the bootstrap over galaxies."""
     n = len(observed)
-    merits = {"galaxies": float(n)}
+    metrics = {"galaxies": float(n)}
     if n < 2:
-        return merits | {"correlation": float("nan"), "mean_error": float("nan"), "baseline_error": float("nan")}
+        return metrics | {"correlation": float("nan"), "mean_error": float("nan"), "baseline_error": float("nan")}
     rows = np.random.default_rng(0).integers(0, n, (resamples, n))
     for name, measure in (("correlation", _correlation), ("mean_error", _mean_error)):
         again = measure(predicted[rows], observed[rows])
         known = again[np.isfinite(again)]  # where all fractions are the same, nothing is correlated with them
         low, high = np.quantile(known, _LEVEL) if len(known) else (np.nan, np.nan)
-        merits |= {name: float(measure(predicted, observed)), f"{name}_low": float(low), f"{name}_high": float(high)}
-    return merits | {"baseline_error": float(np.abs(observed - observed.mean()).mean())}
+        metrics |= {name: float(measure(predicted, observed)), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return metrics | {"baseline_error": float(np.abs(observed - observed.mean()).mean())}
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -129,3 +130,6 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.f
 
 def _mean_error(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.abs(a - b).mean(-1))
+
+
+__getattr__ = names_of_before(__name__, {"task_merits": "task_metrics"})

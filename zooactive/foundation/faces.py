@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,5 +29,25 @@ def names_on_demand(face: str, homes: Mapping[str, str], gone: Mapping[str, str]
         found = getattr(importlib.import_module(f"{face}.{homes[name]}"), name)
         setattr(sys.modules[face], name, found)
         return found
+
+    return get
+
+
+def names_of_before(module: str, now: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module whose names have changed: the old ones are the new ones, with a warning.
+
+    Parameters
+    ----------
+    module : str
+        Its ``__name__``.
+    now : mapping of str to str
+        From the old name to the new one.
+    """
+
+    def get(name: str) -> Any:
+        if name not in now:
+            raise AttributeError(f"module '{module}' has no attribute '{name}'")
+        warnings.warn(f"{module}.{name} is called {now[name]} now", DeprecationWarning, stacklevel=2)
+        return getattr(sys.modules[module], now[name])
 
     return get

@@ -34,7 +34,9 @@ class Learner(Protocol):
     def tree(self) -> DecisionTree:
         """The questions that are learnt."""
 
-    def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
+    def fit(
+        self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
+    ) -> None:
         """Learn from some galaxies, while others choose the best epoch; `before` has what an earlier round learnt."""
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
@@ -79,7 +81,9 @@ class NetworkLearner:
     def __post_init__(self) -> None:
         check_kind(self.draws_from)  # before hours of training, not after
 
-    def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
+    def fit(
+        self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
+    ) -> None:
         """Train; a fit that was killed goes on where it was."""
         from zooactive.models import load_model
         from zooactive.training.draws import fit_draws
@@ -89,9 +93,11 @@ class NetworkLearner:
         if before is not None:
             model.start_from(load_model(before))
         config = replace(self.training, seed=seed)
-        train(model, learning, validation=judging, run_dir=folder, config=config, progress=self.progress)
+        train(model, train_part, validation=validation_part, run_dir=folder, config=config, progress=self.progress)
         if self.draws_from != "dropout" and not _draws_file(folder).exists():
-            draws = fit_draws(model, learning, validation=judging, kind=self.draws_from, batch_size=self.batch_size)
+            draws = fit_draws(
+                model, train_part, validation=validation_part, kind=self.draws_from, batch_size=self.batch_size
+            )
             draws.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
@@ -154,7 +160,9 @@ class HeadLearner:
         self._components = components
         self._model = start.with_tree(tree, concentrations="fraction" if tree.votes == "class" else None)
 
-    def fit(self, folder: Path, learning: Catalogue, judging: Catalogue, *, seed: int, before: Path | None) -> None:
+    def fit(
+        self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
+    ) -> None:
         """Fit; nothing about it is random."""
         from zooactive.models import fit_bayesian_head
         from zooactive.training.weights import votes_of
@@ -162,8 +170,8 @@ class HeadLearner:
         if _draws_file(folder).exists():
             return
         fitted = fit_bayesian_head(
-            (self._features(learning), votes_of(learning)),
-            (self._features(judging), votes_of(judging)),
+            (self._features(train_part), votes_of(train_part)),
+            (self._features(validation_part), votes_of(validation_part)),
             self.tree,
             self._axes,
             concentrations=self._model.head.concentrations,

@@ -193,7 +193,7 @@ def label_efficiency(
     if against not in strategies:
         raise CatalogueError(f"the rehearsal has no strategy '{against}' to compare with; it has {', '.join(strategies)}")
     costs = {name: _by_seed(wide, name, cost) for name in strategies}
-    merits = {name: _by_seed(wide, name, "merit") for name in strategies}
+    metrics = {name: _by_seed(wide, name, "merit") for name in strategies}
     number = len(costs[against])
     if any(values.shape != costs[against].shape for values in costs.values()):
         raise CatalogueError("the strategies were not played with the same seeds and rounds; run the rehearsal to its end")
@@ -205,7 +205,7 @@ def label_efficiency(
             continue
 
         def ratio(seeds: np.ndarray, name: str = name) -> float:
-            mine, other = ((costs[one][seeds].mean(0), merits[one][seeds].mean(0)) for one in (name, against))
+            mine, other = ((costs[one][seeds].mean(0), metrics[one][seeds].mean(0)) for one in (name, against))
             return _ratio(mine, other)
 
         found = [ratio(sample) for sample in samples]
@@ -221,7 +221,7 @@ def _by_seed(table: pd.DataFrame, strategy: str, column: str) -> np.ndarray:
 
 
 def _ratio(mine: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
-    """Cost of mine to reach the other's end, over the other's; both are costs and merits that grow, by round."""
+    """Cost of mine to reach the other's end, over the other's; both are costs and metrics that grow, by round."""
     from sklearn.isotonic import isotonic_regression
 
     curves = [(cost, isotonic_regression(merit)) for cost, merit in (mine, other)]

@@ -21,7 +21,7 @@ from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner, embeddings_of
-from zooactive.loop.merits import merits_of
+from zooactive.loop.metrics import metrics_of
 from zooactive.loop.strategies import choose, choose_blindly
 from zooactive.tree.likelihood import checked_votes
 
@@ -160,7 +160,7 @@ class Loop:
         return rounds_in(self.folder)
 
     def history(self) -> pd.DataFrame:
-        """One row a round: its metrics, and what its votes then told; see `zooactive.loop.merits` for the columns."""
+        """One row a round: its metrics, and what its votes then told; see `zooactive.loop.metrics` for the columns."""
         return history_of(self.folder)
 
     def votes(self) -> pd.DataFrame:
@@ -212,23 +212,23 @@ class Loop:
         metrics: dict[str, Any] = {"round": here.number, **cost}
         if (labelled & ~reserved).any():
             judges = uniform_from_ids(galaxies.ids, purpose="judges", seed=self.config.seed) < self.config.judge_share
-            learning, judging = labelled & ~reserved & ~judges, labelled & ~reserved & judges
-            if not learning.any() or not judging.any():
+            train, validation = labelled & ~reserved & ~judges, labelled & ~reserved & judges
+            if not train.any() or not validation.any():
                 raise TrainingError(
-                    f"{self.folder}: {int(learning.sum())} galaxies to learn from and {int(judging.sum())} to choose the "
+                    f"{self.folder}: {int(train.sum())} galaxies to learn from and {int(validation.sum())} to choose the "
                     "best epoch by; bring more votes"
                 )
             before = _round(self.folder, here.number - 1).model
             warm = self.config.warm and before.exists()
             self.learner.fit(
                 here.model,
-                galaxies.take(learning),
-                galaxies.take(judging),
+                galaxies.take(train),
+                galaxies.take(validation),
                 seed=self.config.seed,
                 before=before if warm else None,
             )
-            metrics |= {"learning": int(learning.sum()), "judging": int(judging.sum())}
-            metrics |= self._merits(here, galaxies.take(labelled & reserved))
+            metrics |= {"learning": int(train.sum()), "judging": int(validation.sum())}
+            metrics |= self._metrics(here, galaxies.take(labelled & reserved))
         write_json(here.metrics, metrics)
         return metrics
 
@@ -366,7 +366,7 @@ class Loop:
         selections = (read_selection(entry.selection) for entry in self.rounds[:number])
         return {name for selection in selections for name in selection.loc[selection["arm"] == "random", "id"]}
 
-    def _merits(self, here: Round, reserved: Catalogue) -> dict[str, float]:
+    def _metrics(self, here: Round, reserved: Catalogue) -> dict[str, float]:
         """How good the round's model is: on the test galaxies, and on those drawn at random."""
         found: dict[str, float] = {}
         for name, galaxies in (("test", self.test), ("random", reserved)):
@@ -374,7 +374,7 @@ class Loop:
                 predictions = self.learner.predictions(here.model, galaxies, name)
                 posterior: Posterior = gather(predictions, predictions.known(galaxies.ids.tolist()))
                 votes = galaxies.select(posterior.ids).require_votes().votes
-                found |= {f"{name}_{key}": value for key, value in merits_of(posterior, votes).items()}
+                found |= {f"{name}_{key}": value for key, value in metrics_of(posterior, votes).items()}
         return found
 
 

@@ -12,7 +12,7 @@ from zooactive.report.findings import (
     training_finding,
     tree_finding,
 )
-from zooactive.report.merits import evaluation_findings
+from zooactive.report.metrics import evaluation_findings
 from zooactive.report.page import Finding, Gallery, Tile, write_report
 
 __all__ = [

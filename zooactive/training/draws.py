@@ -66,9 +66,9 @@ def fit_draws(
     fitted = KINDS[kind].fitted
     if fitted is None:
         return head
-    learning = _features(network, train, "train", batch_size, progress, 0)
-    judging = _features(network, validation, "validation", batch_size, progress, len(learning[0]))
-    return fitted(head, *learning, validation=judging)
+    train_part = _features(network, train, "train", batch_size, progress, 0)
+    validation_part = _features(network, validation, "validation", batch_size, progress, len(train_part[0]))
+    return fitted(head, *train_part, validation=validation_part)
 
 
 def check_kind(kind: str) -> None:

@@ -30,7 +30,7 @@ than an epoch, so many seconds of training go by for each second of writing."""
 
 def make_keeper(
     model: GalaxyModel,
-    learning: Catalogue,
+    train: Catalogue,
     batches: TrainingBatches,
     config: TrainingConfig,
     run: TrainingRun,
@@ -63,13 +63,13 @@ def make_keeper(
             assert logs is not None
             if self.not_finite:
                 first = min(self.not_finite)
-                ids = ", ".join(learning.ids[np.concatenate(batches.rows(epoch)[max(0, first - 1) : first + 1])])
+                ids = ", ".join(train.ids[np.concatenate(batches.rows(epoch)[max(0, first - 1) : first + 1])])
                 raise TrainingError(
                     f"the loss is {logs['loss']} in epoch {epoch + 1}; lower the learning rate, or look at the "
                     f"galaxies of this batch and of the one before: {ids}"
                 )
             if not np.isfinite(logs.get("val_loss", 0.0)):
-                ids = ", ".join(learning.ids[batches.rows(epoch)[-1]])
+                ids = ", ".join(train.ids[batches.rows(epoch)[-1]])
                 raise TrainingError(
                     f"the validation loss is {logs['val_loss']} after epoch {epoch + 1}; lower the learning rate, or "
                     f"look at the galaxies of the last batch: {ids}"

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
 
 
-def run_fingerprint(model: GalaxyModel, learning: Catalogue, judging: Catalogue | None, config: TrainingConfig) -> str:
+def run_fingerprint(model: GalaxyModel, train: Catalogue, validation: Catalogue | None, config: TrainingConfig) -> str:
     """Return a mark of everything that goes into a training but the first weights: 32 hexadecimal digits."""
     digest = blake2b(json.dumps([model.to_config(), asdict(config)], sort_keys=True).encode(), digest_size=16)
-    for catalogue in (learning, judging):
+    for catalogue in (train, validation):
         if catalogue is not None:
             digest.update("\n".join(catalogue.ids).encode() + b"\n" + catalogue.require_votes().votes.tobytes())
             digest.update(b"\n".join(map(mark_of, catalogue.images)))

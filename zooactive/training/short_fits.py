@@ -45,8 +45,8 @@ class Stage:
     def fit(
         self,
         trainer: Any,
-        learning: tuple[Rows, NDArray[np.float32]],
-        judging: tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]],
+        train: tuple[Rows, NDArray[np.float32]],
+        validation: tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]],
         progress: StageProgress | None = None,
         *,
         weights: NDArray[np.float32] | None = None,
@@ -56,13 +56,13 @@ class Stage:
         Parameters
         ----------
         trainer : keras.Model
-            From what `learning` gives to concentrations.
-        learning : (Rows, ndarray of float32 (row, answer))
-        judging : (ndarray, ndarray of float32 (row, answer), ndarray of float32 (row,))
+            From what `train` gives to concentrations.
+        train : (Rows, ndarray of float32 (row, answer))
+        validation : (ndarray, ndarray of float32 (row, answer), ndarray of float32 (row,))
             Galaxies that choose the best epoch, and how much each counts.
         progress : callable, optional
         weights : ndarray of float32, shape (row,), optional
-            How much each row of `learning` counts.
+            How much each row of `train` counts.
 
         Returns
         -------
@@ -83,14 +83,14 @@ class Stage:
         from zooactive.training.optimiser import memory_explained, optimiser_of
 
         how = self.how
-        size = shareable(min(how.batch_size, len(learning[1])))
-        batches = TrainingBatches(*learning, size, seed=how.seed, weights=weights)
+        size = shareable(min(how.batch_size, len(train[1])))
+        batches = TrainingBatches(*train, size, seed=how.seed, weights=weights)
         optimizer = optimiser_of(how, trainer, batches.steps, rates=self.rates)
         compiled = keras.backend.backend() == "jax"  # which takes a step operation by operation else
         trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=compiled)
         history: list[dict[str, Any]] = []
         began = trainer.get_weights()
-        judged = shareable_rows(*judging)
+        judged = shareable_rows(*validation)
         with memory_explained(size), batches.explained(), gradients_forgotten():
             loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
             trainer.fit(
@@ -126,8 +126,8 @@ class Stage:
 
 def fit_head(
     model: GalaxyModel,
-    learning: Catalogue,
-    judging: Catalogue,
+    train: Catalogue,
+    validation: Catalogue,
     stage: Stage,
     *,
     copies: int = 8,
@@ -140,7 +140,7 @@ def fit_head(
     ----------
     model : GalaxyModel
         Its head is changed in place.
-    learning, judging : Catalogue
+    train, validation : Catalogue
         Galaxies with votes to learn from, and those that choose the best epoch.
     stage : Stage
     copies : int
@@ -154,17 +154,17 @@ def fit_head(
     list of dict
         Of `Stage.fit`.
     """
-    views = head_features(model, learning, copies)
-    judged = head_features(model, judging, 1)[0]
+    views = head_features(model, train, copies)
+    judged = head_features(model, validation, 1)[0]
     return fit_head_to_features(
-        model, (views, votes_of(learning)), (judged, votes_of(judging)), stage, balance=balance, progress=progress
+        model, (views, votes_of(train)), (judged, votes_of(validation)), stage, balance=balance, progress=progress
     )
 
 
 def fit_head_to_features(
     model: GalaxyModel,
-    learning: tuple[NDArray[np.float32], NDArray[np.float32]],
-    judging: tuple[NDArray[np.float32], NDArray[np.float32]],
+    train: tuple[NDArray[np.float32], NDArray[np.float32]],
+    validation: tuple[NDArray[np.float32], NDArray[np.float32]],
     stage: Stage,
     *,
     balance: float = 0.0,
@@ -175,9 +175,9 @@ def fit_head_to_features(
     Parameters
     ----------
     model : GalaxyModel
-    learning : (ndarray (copy, galaxy, feature), ndarray (galaxy, answer))
+    train : (ndarray (copy, galaxy, feature), ndarray (galaxy, answer))
         Features, as of `head_features`, and votes.
-    judging : (ndarray (galaxy, feature), ndarray (galaxy, answer))
+    validation : (ndarray (galaxy, feature), ndarray (galaxy, answer))
         Of the galaxies that choose the best epoch.
     stage, balance, progress
         As `fit_head`.
@@ -191,7 +191,7 @@ def fit_head_to_features(
 
     from zooactive.training.batches import ArrayRows
 
-    (views, votes), (judged, judges) = learning, judging
+    (views, votes), (judged, judges) = train, validation
     inputs = keras.Input((views.shape[-1],))
     return stage.fit(
         keras.Model(inputs, model.head(inputs)),

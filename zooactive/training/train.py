@@ -71,13 +71,13 @@ def train(
         When there is nothing to learn from, the loss is not finite, or the run directory holds another run.
     """
     config = config or TrainingConfig()
-    learning = _labelled(read_catalogue(catalogue, tree=model.tree), model)
-    judging = None if validation is None else _labelled(read_catalogue(validation, tree=model.tree), model)
-    run = TrainingRun(Path(run_dir), run_fingerprint(model, learning, judging, config))
+    train_part = _labelled(read_catalogue(catalogue, tree=model.tree), model)
+    validation_part = None if validation is None else _labelled(read_catalogue(validation, tree=model.tree), model)
+    run = TrainingRun(Path(run_dir), run_fingerprint(model, train_part, validation_part, config))
     run.open(model)
     if not run.finished:
         model.factors = None  # what another training was set right by
-        _fit(model, learning, judging, config, run, progress)
+        _fit(model, train_part, validation_part, config, run, progress)
     model.load_weights(run.folder / "model")
     return run.history()
 
@@ -95,8 +95,8 @@ def _labelled(catalogue: Catalogue, model: GalaxyModel) -> Catalogue:
 
 def _fit(
     model: GalaxyModel,
-    learning: Catalogue,
-    judging: Catalogue | None,
+    train_part: Catalogue,
+    validation_part: Catalogue | None,
     config: TrainingConfig,
     run: TrainingRun,
     progress: EpochProgress | None,
@@ -108,13 +108,13 @@ def _fit(
 
     if config.deterministic:
         deterministic_operations()
-    model.images = ImageStatistics.of(learning, model.preprocessing)
+    model.images = ImageStatistics.of(train_part, model.preprocessing)
     canvas = config.augmentation.canvas(model.preprocessing)
-    votes = votes_of(learning)
+    votes = votes_of(train_part)
     batches = TrainingBatches(
-        Cutouts(learning, canvas),
+        Cutouts(train_part, canvas),
         votes,
-        shareable(min(config.batch_size, len(learning))),
+        shareable(min(config.batch_size, len(train_part))),
         seed=config.seed,
         weights=label_weights(votes, votes, model.tree, config.balance) if config.balance else None,
     )
@@ -131,13 +131,13 @@ def _fit(
         trainer.optimizer.build(trainer.trainable_variables)
         trainer.load_weights(run.weights)
     elif model.head.fresh:
-        model.start_at(constant_concentrations(learning.require_votes().votes, model.tree))
+        model.start_at(constant_concentrations(train_part.require_votes().votes, model.tree))
     held_out = None
-    if judging is not None:
-        pixels = Cutouts(judging, canvas).rows(np.arange(len(judging)))
-        judges = votes_of(judging)
+    if validation_part is not None:
+        pixels = Cutouts(validation_part, canvas).rows(np.arange(len(validation_part)))
+        judges = votes_of(validation_part)
         held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
-    keeper = make_keeper(model, learning, batches, config, run, progress)
+    keeper = make_keeper(model, train_part, batches, config, run, progress)
     memory = memory_explained(batches.batch_size, accumulate=config.accumulate)
     with memory, batches.explained(), gradients_forgotten():
         trainer.fit(
@@ -151,8 +151,8 @@ def _fit(
             callbacks=[keeper, *tensorboard_callbacks(run.folder)],
             verbose=0,
         )
-    if config.head_epochs and judging is not None:
-        _refit_head(model, learning, judging, config, run)
+    if config.head_epochs and validation_part is not None:
+        _refit_head(model, train_part, validation_part, config, run)
     run.state["finished"] = True
     run.save_state()
     write_how(
@@ -164,7 +164,7 @@ def _fit(
 
 
 def _refit_head(
-    model: GalaxyModel, learning: Catalogue, judging: Catalogue, config: TrainingConfig, run: TrainingRun
+    model: GalaxyModel, train_part: Catalogue, validation_part: Catalogue, config: TrainingConfig, run: TrainingRun
 ) -> None:
     """Fit the best epoch's head anew on the features of the images as they are; it stays where that helps.
 
@@ -174,7 +174,7 @@ def _refit_head(
     if run.state.setdefault("before_head", model.fingerprint()) != model.fingerprint():
         return  # the run was killed after the head had been fitted and kept
     run.save_state()
-    copies = min(8, max(1, _VIEWS_OF_HEAD // len(learning)))
+    copies = min(8, max(1, _VIEWS_OF_HEAD // len(train_part)))
     how = Optimisation(
         epochs=config.head_epochs,
         batch_size=config.batch_size,
@@ -185,7 +185,7 @@ def _refit_head(
         seed=config.seed,
     )
     stage = Stage("head", model.tree, how)
-    history = fit_head(model, learning, judging, stage, copies=copies, balance=config.balance)
+    history = fit_head(model, train_part, validation_part, stage, copies=copies, balance=config.balance)
     best = min(epoch["val_loss"] for epoch in history)
     run.state["head_val_loss"] = best
     if best < run.epochs[run.best_epoch]["val_loss"]:

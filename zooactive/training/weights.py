@@ -10,14 +10,14 @@ from zooactive.tree import DecisionTree
 
 
 def label_weights(
-    votes: NDArray[np.float32], learning: NDArray[np.float32], tree: DecisionTree, balance: float
+    votes: NDArray[np.float32], train: NDArray[np.float32], tree: DecisionTree, balance: float
 ) -> NDArray[np.float32]:
     """Weigh each galaxy by how rare its label is among those learnt from; of several questions, the rarest counts.
 
     Parameters
     ----------
     votes : ndarray, shape (galaxy, answer)
-    learning : ndarray, shape (other galaxy, answer)
+    train : ndarray, shape (other galaxy, answer)
         Votes of the galaxies that are learnt from: they say how rare an answer is.
     tree : DecisionTree
     balance : float
@@ -32,7 +32,7 @@ def label_weights(
     def raw(of: NDArray[np.float32]) -> NDArray[np.float64]:
         weights = np.zeros(len(of))
         for where in tree.slices:
-            counts = learning[:, where].sum(0, dtype=float)
+            counts = train[:, where].sum(0, dtype=float)
             rarity = (counts.sum() / np.maximum(counts, 1)) ** balance  # one that was not learnt is as rare as a single one
             shares = of[:, where] / np.maximum(of[:, where].sum(1, keepdims=True), 1e-12)
             weights = np.maximum(weights, shares @ rarity)
@@ -40,7 +40,7 @@ def label_weights(
 
     if not balance:
         return np.ones(len(votes), dtype=np.float32)
-    return np.asarray(raw(votes) / raw(learning).mean(), dtype=np.float32)
+    return np.asarray(raw(votes) / raw(train).mean(), dtype=np.float32)
 
 
 def votes_of(catalogue: Catalogue) -> NDArray[np.float32]:

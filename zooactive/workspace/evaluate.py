@@ -117,7 +117,7 @@ def measure(
     from zooactive.models import load_model
     from zooactive.prediction import predict
 
-    learning, test = _galaxies(settings)
+    train, test = _galaxies(settings)
     tree, votes = test.require_votes()
     columns = numbers_of(test, by)
     network = load_model(settings.model.folder)
@@ -129,11 +129,11 @@ def measure(
     everything = predict(network, test, draws=settings.pool.draws, seed=settings.pool.seed, progress=progress)
     posterior = for_questions(everything, tree)
     return WorkspaceMetrics(
-        metrics=evaluate_posterior(posterior, votes, seen=learning.require_votes().votes, columns=columns),
+        metrics=evaluate_posterior(posterior, votes, seen=train.require_votes().votes, columns=columns),
         posterior=posterior,
         test=test,
         votes=votes,
-        learnt_from=len(learning),
+        learnt_from=len(train),
         uncalibrated=_uncalibrated(network, everything, test.require_votes()),
         fingerprint=network.fingerprint(),
     )
@@ -213,11 +213,11 @@ def _uncalibrated(network: GalaxyModel, everything: Posterior, test: Voted) -> p
 
 def _galaxies(settings: Settings) -> tuple[Catalogue, Catalogue]:
     """The labelled galaxies that the model learnt from, and those that it never saw."""
-    learning, _, test = settings.split_survey()
-    for part, purpose in ((learning, "training"), (test, "test")):
+    train, _, test = settings.split_survey()
+    for part, purpose in ((train, "training"), (test, "test")):
         if not part.labelled.any():
             raise WorkspaceError(
                 f"{part.source} has no labelled galaxy in its {purpose} part ({len(part)} galaxies, split "
                 f"{', '.join(f'{share:g}' for share in settings.survey.split)}); bring more votes, or change the split"
             )
-    return learning.take(learning.labelled), test.take(test.labelled)
+    return train.take(train.labelled), test.take(test.labelled)

@@ -204,8 +204,8 @@ def survey_parts(settings: Settings) -> tuple[Catalogue, Catalogue]:
     """
     if settings.loop.learner == "head":
         settings = replace(settings, survey=replace(settings.survey, shards=Path("no shards")))
-    learning, validation, test = settings.split_survey()
-    return join_catalogues(learning, validation), test
+    train, validation, test = settings.split_survey()
+    return join_catalogues(train, validation), test
 
 
 def learner_of(

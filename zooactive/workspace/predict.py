@@ -135,11 +135,11 @@ def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Bar = no
     kept = settings.model.folder / f"draws-{kind}-{network.fingerprint()[:8]}.npz"
     if kept.exists():
         return load_draws(kept)
-    learning, validation, _ = settings.split_survey()
-    with progress(f"fitting {kind}", int(learning.labelled.sum() + validation.labelled.sum())) as done:
+    train, validation, _ = settings.split_survey()
+    with progress(f"fitting {kind}", int(train.labelled.sum() + validation.labelled.sum())) as done:
         fitted = fit_draws(
             network,
-            learning,
+            train,
             validation=validation,
             kind=kind,
             batch_size=pool.batch_size,

@@ -103,8 +103,8 @@ def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: l
     saved = (settings.model.folder / "model").is_dir() or settings.model.folder == Path(BUNDLED)
     if not saved or settings.survey.catalogue is None:
         return
-    learning, _, test = (part.labelled.any() for part in settings.split_survey())
-    if not (learning and test):
+    train_part, _, test = (part.labelled.any() for part in settings.split_survey())
+    if not (train_part and test):
         return
     found = measure(settings)
     metrics = found.metrics

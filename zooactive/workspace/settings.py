@@ -190,5 +190,5 @@ class Settings:
         A rehearsal hides votes from the first two alone: galaxies of the test part are never learnt from.
         """
         everything, ratios, seed = self._everything(), self.survey.split, self.survey.split_seed
-        learning, validation, _ = self._rehearsed(everything).split(ratios, seed=seed)
-        return learning, validation, everything.split(ratios, seed=seed)[-1]
+        train, validation, _ = self._rehearsed(everything).split(ratios, seed=seed)
+        return train, validation, everything.split(ratios, seed=seed)[-1]

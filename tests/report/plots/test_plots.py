@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import stats
 
 from zooactive import plots
-from zooactive.evaluation.classes import QuestionMerits, question_merits
+from zooactive.evaluation.classes import QuestionMetrics, question_metrics
 from zooactive.foundation.errors import CatalogueError, PosteriorError, TreeError
 from zooactive.posterior import Posterior
 from zooactive.tree import Question
@@ -212,10 +212,10 @@ def test_realised_information_is_drawn_over_predicted_with_means_of_tenths():
     assert axes.get_xlabel() == "predicted information (nats)"
 
 
-def shapes(truth, predicted) -> QuestionMerits:
-    """Merits of a question whose first answer has a name that is no mathematics."""
+def shapes(truth, predicted) -> QuestionMetrics:
+    """Metrics of a question whose first answer has a name that is no mathematics."""
     answers = Question("shape", ["very_$round", "disc", "ring"])
-    return question_merits(answers, truth, np.eye(3)[predicted] * 0.4 + 0.2, resamples=20)
+    return question_metrics(answers, truth, np.eye(3)[predicted] * 0.4 + 0.2, resamples=20)
 
 
 def test_a_confusion_matrix_has_the_volunteers_in_its_rows_and_shades_each_row_by_its_shares():
@@ -230,23 +230,23 @@ def test_a_confusion_matrix_has_the_volunteers_in_its_rows_and_shades_each_row_b
 
 
 def test_roc_curves_are_told_apart_by_colour_dashes_and_name_with_area_and_interval():
-    merits = shapes([0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 0, 1, 1])
-    axes = plots.roc_curves(Figure().subplots(), merits)
+    metrics = shapes([0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 0, 1, 1])
+    axes = plots.roc_curves(Figure().subplots(), metrics)
     drawn(axes.figure)
     curves = [line for line in axes.lines if line.get_gid() != "diagonal"]
     assert len(curves) == 2  # there is no ring
     assert len({line.get_color() for line in curves}) == len({str(line._dash_pattern) for line in curves}) == 2
     # 3 of 4 rounds and 2 of 3 discs score high: (3 * 2 + (3 * 1 + 1 * 2) / 2) of 12 pairs are in order
-    area = merits.answers[0].auc
+    area = metrics.answers[0].auc
     named = [text.get_text() for text in axes.get_legend().get_texts()]
     assert named[0] == f"very_$round, AUC {8.5 / 12:.3f} ({area.low:.3f}–{area.high:.3f})"
     assert named[1].startswith("disc, AUC 0.708")
     np.testing.assert_allclose(curves[0].get_xydata(), [[0, 0], [1 / 3, 3 / 4], [1, 1]])
 
 
-def test_merits_that_cannot_be_drawn_are_explained():
+def test_metrics_that_cannot_be_drawn_are_explained():
     axes = Figure().subplots()
-    nothing = question_merits(Question("bar", ["yes", "no"]), [], np.zeros((0, 2)))
+    nothing = question_metrics(Question("bar", ["yes", "no"]), [], np.zeros((0, 2)))
     with pytest.raises(PosteriorError, match="'bar' was measured on no galaxy"):
         plots.confusion_matrix(axes, nothing)
     with pytest.raises(PosteriorError, match="all 2 galaxies have the same answer to question 'shape'"):

@@ -194,9 +194,9 @@ def test_a_fraction_is_learnt_and_measured_by_correlation_and_mean_error(encoder
     table.assign(p=0.1 + 0.7 * table["ring"]).to_csv(labels, index=False)
     config = FinetuneConfig(**{**vars(QUICK), "folds": 4})
     tuned = finetune(encoder, labels, task=task_of_column(labels, "p"), config=config)
-    merits = tuned.evaluate()
-    assert merits["correlation"] > 0.8
-    assert merits["mean_error"] < merits["baseline_error"] == pytest.approx(0.35)
+    metrics = tuned.evaluate()
+    assert metrics["correlation"] > 0.8
+    assert metrics["mean_error"] < metrics["baseline_error"] == pytest.approx(0.35)
     assert tuned.prior is None
 
 

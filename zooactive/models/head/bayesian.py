@@ -96,8 +96,8 @@ class BayesianFit(NamedTuple):
 
 
 def fit_bayesian_head(
-    learning: tuple[ArrayLike, ArrayLike],
-    judging: tuple[ArrayLike, ArrayLike],
+    train: tuple[ArrayLike, ArrayLike],
+    validation: tuple[ArrayLike, ArrayLike],
     tree: DecisionTree,
     axes: FeatureAxes,
     *,
@@ -108,7 +108,7 @@ def fit_bayesian_head(
 
     Parameters
     ----------
-    learning, judging : tuple of features (galaxy, feature) and votes (galaxy, answer)
+    train, validation : tuple of features (galaxy, feature) and votes (galaxy, answer)
         The judges choose the prior's precision; then all are learnt from.
     tree : DecisionTree
     axes : FeatureAxes
@@ -135,7 +135,7 @@ def fit_bayesian_head(
     check_concentrations(concentrations)
     if not precisions or min(precisions) <= 0:
         raise ModelError(f"prior precisions {list(precisions)} were given; give at least one number above 0")
-    parts = _rows(learning, judging, None, tree, axes)
+    parts = _rows(train, validation, None, tree, axes)
     problem = _Problem(tree, concentrations)
     weights, losses = problem.judged(*parts, precisions)
     best = min(losses, key=losses.__getitem__)
@@ -161,8 +161,8 @@ class ProbableWeights(NamedTuple):
 
 
 def most_probable_weights(
-    learning: tuple[ArrayLike, ArrayLike],
-    judging: tuple[ArrayLike, ArrayLike],
+    train: tuple[ArrayLike, ArrayLike],
+    validation: tuple[ArrayLike, ArrayLike],
     tree: DecisionTree,
     axes: FeatureAxes,
     *,
@@ -176,7 +176,7 @@ def most_probable_weights(
     what `fit_bayesian_head` does.
     """
     check_concentrations(concentrations)
-    parts, problem = _rows(learning, judging, weights, tree, axes), _Problem(tree, concentrations)
+    parts, problem = _rows(train, validation, weights, tree, axes), _Problem(tree, concentrations)
     found, losses = problem.judged(*parts, precisions)
     best = min(losses, key=losses.__getitem__)
     whole = axes.back() @ found[best]
@@ -184,15 +184,15 @@ def most_probable_weights(
 
 
 def _rows(
-    learning: tuple[ArrayLike, ArrayLike],
-    judging: tuple[ArrayLike, ArrayLike],
+    train: tuple[ArrayLike, ArrayLike],
+    validation: tuple[ArrayLike, ArrayLike],
     weights: tuple[ArrayLike, ArrayLike] | None,
     tree: DecisionTree,
     axes: FeatureAxes,
 ) -> tuple[_Rows, _Rows]:
     """What is learnt from and what judges, checked."""
     rows: list[_Rows] = []
-    for i, (features, votes) in enumerate((learning, judging)):
+    for i, (features, votes) in enumerate((train, validation)):
         x, counted = axes.of(features), checked_votes(votes, tree)
         if len(x) != len(counted) or not len(counted):
             purpose = ("training", "judging")[i]
@@ -214,15 +214,15 @@ class _Problem:
         return np.vstack([np.zeros((components, len(bias))), bias])
 
     def judged(
-        self, learning: _Rows, judging: _Rows, precisions: Sequence[float]
+        self, train: _Rows, validation: _Rows, precisions: Sequence[float]
     ) -> tuple[dict[float, NDArray[np.float64]], dict[float, float]]:
         """The most probable weights under each prior, each found from the one before, and the judges' mean losses."""
-        start = self.constant(learning[1], learning[0].shape[1])
+        start = self.constant(train[1], train[0].shape[1])
         losses: dict[float, float] = {}
         weights: dict[float, NDArray[np.float64]] = {}
         for precision in precisions:
-            start = weights[precision] = self.fit(learning, precision, start)
-            losses[precision] = self.loss(judging, start)
+            start = weights[precision] = self.fit(train, precision, start)
+            losses[precision] = self.loss(validation, start)
         return weights, losses
 
     def loss(self, rows: _Rows, weights: NDArray[np.float64]) -> float:

@@ -12,14 +12,14 @@ from zooactive.report.plots.style import COLOURS, FAINT, INK, dress
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from zooactive.evaluation.classes import Estimate, QuestionMerits
+    from zooactive.evaluation.classes import Estimate, QuestionMetrics
 
 _DARK = 0.85
 """Share from which white ink has more contrast with the shade than dark ink."""
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
-def confusion_matrix(axes: Axes, merits: QuestionMerits) -> Axes:
+def confusion_matrix(axes: Axes, metrics: QuestionMetrics) -> Axes:
     """Draw how often each of the volunteers' answers (rows) was taken for which of the model's (columns).
 
     A cell's shade and percentage are its share of its row, so that the diagonal shows the recalls; the number of galaxies
@@ -28,7 +28,7 @@ def confusion_matrix(axes: Axes, merits: QuestionMerits) -> Axes:
     Parameters
     ----------
     axes : Axes
-    merits : QuestionMerits
+    metrics : QuestionMetrics
 
     Returns
     -------
@@ -38,12 +38,12 @@ def confusion_matrix(axes: Axes, merits: QuestionMerits) -> Axes:
     Raises
     ------
     PosteriorError
-        When the merits are of no galaxy.
+        When the metrics are of no galaxy.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    _need_galaxies(merits)
-    counts = merits.confusion
+    _need_galaxies(metrics)
+    counts = metrics.confusion
     rows = counts.sum(1, keepdims=True)
     shares = counts / np.maximum(rows, 1)
     shades = LinearSegmentedColormap.from_list("share of the row", ["white", COLOURS[0]])
@@ -55,7 +55,7 @@ def confusion_matrix(axes: Axes, merits: QuestionMerits) -> Axes:
             column, row, f"{count:,}\n{share:.0%}" if count else "0", ha="center", va="center", fontsize=size,
             color="white" if share > _DARK else INK if count else FAINT,
         )  # fmt: skip
-    names = [answer.answer for answer in merits.answers]
+    names = [answer.answer for answer in metrics.answers]
     places = range(len(names))
     long = max(map(len, names)) > 6
     axes.set_xticks(
@@ -70,7 +70,7 @@ def confusion_matrix(axes: Axes, merits: QuestionMerits) -> Axes:
     return axes
 
 
-def roc_curves(axes: Axes, merits: QuestionMerits) -> Axes:
+def roc_curves(axes: Axes, metrics: QuestionMetrics) -> Axes:
     """Draw the ROC curve of each answer against the rest, with its area and 95% interval in the legend beneath.
 
     Of two answers both are drawn: their areas are equal, their curves each other's mirror image.
@@ -78,7 +78,7 @@ def roc_curves(axes: Axes, merits: QuestionMerits) -> Axes:
     Parameters
     ----------
     axes : Axes
-    merits : QuestionMerits
+    metrics : QuestionMetrics
         Answers that no galaxy has, or all have, have no curve.
 
     Returns
@@ -93,10 +93,10 @@ def roc_curves(axes: Axes, merits: QuestionMerits) -> Axes:
     """
     from matplotlib.transforms import ScaledTranslation
 
-    _need_galaxies(merits)
+    _need_galaxies(metrics)
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=0, gid="diagonal")
     drawn = 0
-    for i, answer in enumerate(merits.answers):
+    for i, answer in enumerate(metrics.answers):
         if answer.roc is None:
             continue
         axes.plot(
@@ -106,8 +106,8 @@ def roc_curves(axes: Axes, merits: QuestionMerits) -> Axes:
         drawn += 1
     if not drawn:
         raise PosteriorError(
-            f"all {merits.galaxies} galaxies have the same answer to question '{merits.question}', so that there is no ROC "
-            "curve; give galaxies with different answers"
+            f"all {metrics.galaxies} galaxies have the same answer to question '{metrics.question}', so that there is no "
+            "ROC curve; give galaxies with different answers"
         )
     dress(axes)
     axes.set_aspect("equal")
@@ -125,9 +125,9 @@ def roc_curves(axes: Axes, merits: QuestionMerits) -> Axes:
     return axes
 
 
-def _need_galaxies(merits: QuestionMerits) -> None:
-    if merits.galaxies == 0:
-        raise PosteriorError(f"question '{merits.question}' was measured on no galaxy; give galaxies of which it was asked")
+def _need_galaxies(metrics: QuestionMetrics) -> None:
+    if metrics.galaxies == 0:
+        raise PosteriorError(f"question '{metrics.question}' was measured on no galaxy; give galaxies of which it was asked")
 
 
 def _in_short(area: Estimate) -> str:

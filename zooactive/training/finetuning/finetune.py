@@ -99,12 +99,12 @@ def finetune(
             work.held_out(work.fit(*parts[:2])[0], parts[2]).assign(fold=number)
             for number, parts in enumerate(work.fold_parts())
         ]
-        learning, judging = work.last_parts()
+        train, validation = work.last_parts()
     else:
-        learning, judging, test = work.split_parts()
-    tuned, history = work.fit(learning, judging)
+        train, validation, test = work.split_parts()
+    tuned, history = work.fit(train, validation)
     held_out = _joined(tables) if config.folds else work.held_out(tuned, test)
-    prior = work.prior(learning) if work.tree.votes == "class" else None
+    prior = work.prior(train) if work.tree.votes == "class" else None
     if config.prevalence is not None:
         assert prior is not None
         _put(with_shares(tuned.linear_head(), prior, (config.prevalence, 1 - config.prevalence)), tuned)
@@ -171,9 +171,9 @@ class _Work:
         parts: list[tuple[NDArray[np.int64], ...]] = []
         for number in range(self.config.folds):
             following = (number + 1) % self.config.folds
-            learning = np.flatnonzero((fold != number) & (fold != following))
-            self._refuse_unlearnable(learning)
-            parts.append((learning, np.flatnonzero(fold == following), np.flatnonzero(fold == number)))
+            train = np.flatnonzero((fold != number) & (fold != following))
+            self._refuse_unlearnable(train)
+            parts.append((train, np.flatnonzero(fold == following), np.flatnonzero(fold == number)))
         return parts
 
     def last_parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -196,37 +196,37 @@ class _Work:
 
     # One fit ---------------------------------------------------------------------------------------------------------
 
-    def fit(self, learning: NDArray[np.int64], judging: NDArray[np.int64]) -> tuple[GalaxyModel, list[dict[str, Any]]]:
+    def fit(self, train: NDArray[np.int64], validation: NDArray[np.int64]) -> tuple[GalaxyModel, list[dict[str, Any]]]:
         """Fit a model to the labels of some rows; others choose its best epochs and set its probabilities right."""
         config = self.config
         tuned = self.start.with_tree(self.tree)
         votes = votes_of(self.labelled)
-        tuned.start_at(constant_concentrations(votes[learning], self.tree))
+        tuned.start_at(constant_concentrations(votes[train], self.tree))
         history: list[dict[str, Any]] = []
         if self.views is not None:
-            history.append(self._fit_head(tuned, self.views, learning, judging))
+            history.append(self._fit_head(tuned, self.views, train, validation))
         if config.free_blocks != 0:
-            history += self._fit_encoder(tuned, learning, judging)
+            history += self._fit_encoder(tuned, train, validation)
         if self.tree.votes == "class":
-            self._set_right(tuned, learning, judging)
+            self._set_right(tuned, train, validation)
         return tuned, history
 
     def _fit_head(
         self,
         tuned: GalaxyModel,
         views: NDArray[np.float32],
-        learning: NDArray[np.int64],
-        judging: NDArray[np.int64],
+        train: NDArray[np.int64],
+        validation: NDArray[np.int64],
     ) -> dict[str, Any]:
         """Give the head its most probable weights, of all orientations of the images, which count as one together."""
         from zooactive.models import find_axes
         from zooactive.models.head.bayesian import most_probable_weights
 
-        known, votes = views[:, learning], votes_of(self.labelled)
-        counts = [label_weights(votes[rows], votes[learning], self.tree, self.balance) for rows in (learning, judging)]
+        known, votes = views[:, train], votes_of(self.labelled)
+        counts = [label_weights(votes[rows], votes[train], self.tree, self.balance) for rows in (train, validation)]
         found = most_probable_weights(
-            (np.concatenate(known), np.tile(votes[learning], (len(known), 1))),
-            (views[0][judging], votes[judging]),
+            (np.concatenate(known), np.tile(votes[train], (len(known), 1))),
+            (views[0][validation], votes[validation]),
             self.tree,
             find_axes(known, components=_COMPONENTS),
             weights=(np.tile(counts[0], len(known)) / len(known), counts[1]),
@@ -241,7 +241,7 @@ class _Work:
         return {"stage": "head", "epoch": 1, **losses}
 
     def _fit_encoder(
-        self, tuned: GalaxyModel, learning: NDArray[np.int64], judging: NDArray[np.int64]
+        self, tuned: GalaxyModel, train: NDArray[np.int64], validation: NDArray[np.int64]
     ) -> list[dict[str, Any]]:
         from zooactive.models.freezing import free_everything, free_last_blocks, layer_rates
         from zooactive.training.batches import Cutouts
@@ -250,7 +250,7 @@ class _Work:
         config = self.config
         free_last_blocks(tuned.encoder, config.free_blocks)
         canvas = config.augmentation.canvas(tuned.preprocessing)
-        known, judged = self.labelled.take(learning), self.labelled.take(judging)
+        known, judged = self.labelled.take(train), self.labelled.take(validation)
         votes, judges = votes_of(known), votes_of(judged)
         rates = layer_rates(tuned.encoder, config.layer_decay)
         stage = Stage("encoder", self.tree, config.optimisation, rates)
@@ -268,18 +268,18 @@ class _Work:
         free_everything(tuned.encoder)
         return history
 
-    def _set_right(self, tuned: GalaxyModel, learning: NDArray[np.int64], judging: NDArray[np.int64]) -> None:
+    def _set_right(self, tuned: GalaxyModel, train: NDArray[np.int64], validation: NDArray[np.int64]) -> None:
         """Make the head's outputs probabilities of labels that are as common as in the table.
 
         They are divided by the temperature that suits the galaxies which chose the best epoch, weighed as the fit weighed
         labels, and then moved from those weights to the labels' shares.
         """
         head, votes = tuned.linear_head(), votes_of(self.labelled)
-        logits = self._features(tuned, judging).astype(np.float32) @ head.kernel + head.bias
-        weights = label_weights(votes[judging], votes[learning], self.tree, self.balance)
-        head = with_temperature(head, fit_temperature(logits, label_of(self.labelled)[judging], weights))
-        weighed = shares_of(votes[learning], self.tree, self.balance)
-        _put(with_shares(head, weighed, self.prior(learning)), tuned)
+        logits = self._features(tuned, validation).astype(np.float32) @ head.kernel + head.bias
+        weights = label_weights(votes[validation], votes[train], self.tree, self.balance)
+        head = with_temperature(head, fit_temperature(logits, label_of(self.labelled)[validation], weights))
+        weighed = shares_of(votes[train], self.tree, self.balance)
+        _put(with_shares(head, weighed, self.prior(train)), tuned)
 
     def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
         """What a fitted model's head sees of some rows; of a frozen encoder it is known already."""
@@ -307,9 +307,9 @@ class _Work:
             columns |= {column: mean[:, i], f"{column}_votes": votes[:, i]}
         return pd.DataFrame(columns)
 
-    def prior(self, learning: NDArray[np.int64]) -> tuple[float, ...]:
+    def prior(self, train: NDArray[np.int64]) -> tuple[float, ...]:
         """Shares of the labels among the galaxies learnt from, which the probabilities hold for."""
-        return tuple(map(float, shares_of(votes_of(self.labelled)[learning], self.tree)))
+        return tuple(map(float, shares_of(votes_of(self.labelled)[train], self.tree)))
 
 
 def _readable(labelled: Catalogue) -> Catalogue:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zooactive.catalogue import Catalogue
-from zooactive.evaluation.tasks import purity, question_accuracies, task_merits
+from zooactive.evaluation.tasks import purity, question_accuracies, task_metrics
 from zooactive.foundation.errors import ModelError, ZooactiveError, explained
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.writing import aside, write_json
@@ -59,15 +59,15 @@ class FinetunedModel:
         return predict(self.model, catalogue, **options)
 
     def evaluate(self) -> dict[str, float]:
-        """Measure on the galaxies held out, as `zooactive.evaluation.tasks.task_merits`.
+        """Measure on the galaxies held out, as `zooactive.evaluation.tasks.task_metrics`.
 
         With a prevalence also ``purity`` and ``completeness`` of the galaxies that the model then calls the first label's.
         """
         means, votes = self._means(), self._votes()
-        merits = task_merits(means, votes, self.model.tree)
+        metrics = task_metrics(means, votes, self.model.tree)
         if self.prevalence is not None and self.prior is not None:
-            merits |= purity(means[:, 0], votes[:, 0] > 0, prior=self.prior[0], prevalence=self.prevalence)
-        return merits
+            metrics |= purity(means[:, 0], votes[:, 0] > 0, prior=self.prior[0], prevalence=self.prevalence)
+        return metrics
 
     def questions(self) -> pd.DataFrame:
         """Tabulate the accuracy of every question of the task's tree on the galaxies held out."""

@@ -10,7 +10,7 @@ from zooactive.posterior import Posterior
 from zooactive.posterior.loss import negative_log_likelihood
 
 
-def merits_of(posterior: Posterior, votes: NDArray[np.float64]) -> dict[str, float]:
+def metrics_of(posterior: Posterior, votes: NDArray[np.float64]) -> dict[str, float]:
     """Measure a posterior on galaxies with votes.
 
     Parameters

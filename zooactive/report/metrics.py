@@ -29,13 +29,13 @@ _ACROSS = 3
 
 
 def evaluation_findings(
-    merits: Evaluation, posterior: Posterior, votes: ArrayLike, *, uncalibrated: pd.DataFrame | None = None
+    metrics: Evaluation, posterior: Posterior, votes: ArrayLike, *, uncalibrated: pd.DataFrame | None = None
 ) -> list[Finding]:
     """Show everything that an evaluation measured, in the order in which a reader asks.
 
     Parameters
     ----------
-    merits : Evaluation
+    metrics : Evaluation
     posterior : Posterior
         That was measured.
     votes : array_like, shape (galaxy, answer)
@@ -43,13 +43,18 @@ def evaluation_findings(
     uncalibrated : DataFrame, optional
         The coverage without the model's factors, where it has some.
     """
-    found = [questions_finding(merits.questions), _confusions(merits), fractions_finding(posterior, votes), _worth(merits)]
-    found += [_reliability(merits), _coverage(merits, uncalibrated), _by_column(merits)]
+    found = [
+        questions_finding(metrics.questions),
+        _confusions(metrics),
+        fractions_finding(posterior, votes),
+        _worth(metrics),
+    ]
+    found += [_reliability(metrics), _coverage(metrics, uncalibrated), _by_column(metrics)]
     return [finding for finding in found if finding is not None]
 
 
-def _confusions(merits: Evaluation) -> Finding | None:
-    measured = [question for question in merits.classification if question.galaxies]
+def _confusions(metrics: Evaluation) -> Finding | None:
+    measured = [question for question in metrics.classification if question.galaxies]
     if not measured:
         return None
 
@@ -67,8 +72,8 @@ def _confusions(merits: Evaluation) -> Finding | None:
     )
 
 
-def _worth(merits: Evaluation) -> Finding | None:
-    measured = merits.worth[merits.worth["galaxies"] > 0].merge(merits.confident.drop(columns="galaxies"), on="question")
+def _worth(metrics: Evaluation) -> Finding | None:
+    measured = metrics.worth[metrics.worth["galaxies"] > 0].merge(metrics.confident.drop(columns="galaxies"), on="question")
     if measured.empty:
         return None
     table = measured[["question", "galaxies", "error"]].copy()
@@ -90,21 +95,21 @@ def _worth(merits: Evaluation) -> Finding | None:
     )
 
 
-def _reliability(merits: Evaluation) -> Finding | None:
-    questions = list(dict.fromkeys(merits.reliability["question"]))
+def _reliability(metrics: Evaluation) -> Finding | None:
+    questions = list(dict.fromkeys(metrics.reliability["question"]))
     if not questions:
         return None
 
     def draw(axes: Axes, i: int) -> None:
-        reliability_lines(axes, merits.reliability, questions[i])
+        reliability_lines(axes, metrics.reliability, questions[i])
         axes.set_xlabel("expected fraction", fontsize=8, color=INK)
         axes.set_ylabel("observed fraction", fontsize=8, color=INK)
         legend = axes.legend(fontsize=7, frameon=False, loc="upper left", handlelength=1.2, labelspacing=0.2)
         for text in legend.get_texts():
             text.set_parse_math(False)
 
-    off = (merits.reliability["observed"] - merits.reliability["expected"]).abs()
-    mean = float((off * merits.reliability["galaxies"]).sum() / merits.reliability["galaxies"].sum())
+    off = (metrics.reliability["observed"] - metrics.reliability["expected"]).abs()
+    mean = float((off * metrics.reliability["galaxies"]).sum() / metrics.reliability["galaxies"].sum())
     return Finding(
         "Reliability",
         "Galaxies with about the same expected fraction are taken together: on the dashed line, volunteers gave the "
@@ -115,12 +120,12 @@ def _reliability(merits: Evaluation) -> Finding | None:
     )
 
 
-def _coverage(merits: Evaluation, uncalibrated: pd.DataFrame | None) -> Finding | None:
-    measured = merits.coverage[merits.coverage["galaxies"] > 0]
+def _coverage(metrics: Evaluation, uncalibrated: pd.DataFrame | None) -> Finding | None:
+    measured = metrics.coverage[metrics.coverage["galaxies"] > 0]
     if measured.empty:
         return None
     levels = [str(name) for name in measured.columns if name not in ("question", "galaxies")]
-    questions = list(dict.fromkeys(merits.pit["question"]))
+    questions = list(dict.fromkeys(metrics.pit["question"]))
     across = min(_ACROSS, len(questions))
     down = math.ceil(len(questions) / across)
     top = 0.9 + 0.3 * len(measured)
@@ -128,7 +133,7 @@ def _coverage(merits: Evaluation, uncalibrated: pd.DataFrame | None) -> Finding 
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(top, 1.75 * down))[:, 0]
     coverage_dots(above.subplots(), measured, uncalibrated)
     for axes, question in zip(below.subplots(down, across, squeeze=False).ravel(), questions, strict=False):
-        pit_bars(axes, merits.pit, question)
+        pit_bars(axes, metrics.pit, question)
         axes.set_title(question, fontsize=9, color=INK, loc="left", parse_math=False)
     for axes in below.axes[len(questions) :]:
         axes.set_axis_off()
@@ -156,8 +161,8 @@ def _coverage(merits: Evaluation, uncalibrated: pd.DataFrame | None) -> Finding 
     )
 
 
-def _by_column(merits: Evaluation) -> Finding | None:
-    measured = merits.by_column[merits.by_column["galaxies"] > 0]
+def _by_column(metrics: Evaluation) -> Finding | None:
+    measured = metrics.by_column[metrics.by_column["galaxies"] > 0]
     if measured.empty:
         return None
     columns = list(dict.fromkeys(measured["column"]))

@@ -1,4 +1,4 @@
-"""What expected fractions are worth, reliability, galaxies agreed on and merits in bins, beside what they must be."""
+"""What expected fractions are worth, reliability, galaxies agreed on and metrics in bins, beside what they must be."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from zooactive.evaluation.fractions import (
     bin_names,
     confident_table,
-    merits_by_column,
+    metrics_by_column,
     reliability,
     vote_fractions,
     worth_in_volunteers,
@@ -92,7 +92,7 @@ def test_bins_of_a_column_hold_every_galaxy_with_a_number_once():
     votes = drawn(400, 30)[1]
     redshift = np.linspace(0, 1, 400)
     redshift[::8] = np.nan
-    found = merits_by_column(constant(400), votes, {"redshift": redshift, "same": np.ones(400)}, bins=4)
+    found = metrics_by_column(constant(400), votes, {"redshift": redshift, "same": np.ones(400)}, bins=4)
     by = found.groupby("column")["galaxies"].sum()
     assert by.to_dict() == {"redshift": 350, "same": 400}
     four = found[found["column"] == "redshift"]
@@ -102,14 +102,14 @@ def test_bins_of_a_column_hold_every_galaxy_with_a_number_once():
     assert four["accuracy"].iloc[0] == pytest.approx((votes[chosen].argmax(1) == 2).mean())
     off = np.abs(ALPHA / 9 - votes[chosen] / 30).mean()
     assert four["deviation"].iloc[0] == pytest.approx(off)
-    assert merits_by_column(constant(400), votes, {}).empty
+    assert metrics_by_column(constant(400), votes, {}).empty
     assert bin_names(found)[-1] == "same 1 to 1"
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(PosteriorError, match="column 'z' has the shape"):
-        merits_by_column(constant(3), np.ones((3, 3)), {"z": [1, 2]})
-    for function in (reliability, lambda *given, bins: merits_by_column(*given, {}, bins=bins)):
+        metrics_by_column(constant(3), np.ones((3, 3)), {"z": [1, 2]})
+    for function in (reliability, lambda *given, bins: metrics_by_column(*given, {}, bins=bins)):
         with pytest.raises(PosteriorError, match="0 bins were asked for"):
             function(constant(3), np.ones((3, 3)), bins=0)
 

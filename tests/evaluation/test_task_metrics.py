@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zooactive.evaluation.tasks import purity, question_accuracies, task_merits
+from zooactive.evaluation.tasks import purity, question_accuracies, task_metrics
 from zooactive.foundation.errors import PosteriorError
 from zooactive.training.finetuning.tasks import load_task
 from zooactive.tree import load_tree
@@ -13,12 +13,12 @@ from zooactive.tree import load_tree
 def test_a_binary_task_by_hand():
     p = np.array([0.9, 0.8, 0.4, 0.3, 0.6, 0.1])
     truth = np.array([1, 1, 1, 0, 0, 0])
-    merits = task_merits(np.column_stack([p, 1 - p]), np.column_stack([truth, 1 - truth]), load_tree("rings"))
-    assert merits["accuracy"] == pytest.approx(4 / 6)
-    assert merits["auc"] == pytest.approx(8 / 9)  # of nine pairs only (0.4, 0.6) is the wrong way round
-    assert merits["baseline"] == 0.5
+    metrics = task_metrics(np.column_stack([p, 1 - p]), np.column_stack([truth, 1 - truth]), load_tree("rings"))
+    assert metrics["accuracy"] == pytest.approx(4 / 6)
+    assert metrics["auc"] == pytest.approx(8 / 9)  # of nine pairs only (0.4, 0.6) is the wrong way round
+    assert metrics["baseline"] == 0.5
     right = np.where(truth == 1, p, 1 - p)
-    assert merits["log_loss"] == pytest.approx(-np.log(right).mean())
+    assert metrics["log_loss"] == pytest.approx(-np.log(right).mean())
 
 
 def test_a_fraction_task_agrees_with_scipy():
@@ -26,13 +26,13 @@ def test_a_fraction_task_agrees_with_scipy():
     observed = rng.random(80)
     predicted = np.clip(observed + rng.normal(0, 0.2, 80), 0, 1)
     votes = 40 * np.column_stack([observed, 1 - observed])
-    merits = task_merits(np.column_stack([predicted, 1 - predicted]), votes, load_task("hubble").load_tree())
-    assert merits["correlation"] == pytest.approx(stats.pearsonr(predicted, observed).statistic)
-    assert merits["mean_error"] == pytest.approx(np.abs(predicted - observed).mean())
-    assert merits["baseline_error"] == pytest.approx(np.abs(observed - observed.mean()).mean())
+    metrics = task_metrics(np.column_stack([predicted, 1 - predicted]), votes, load_task("hubble").load_tree())
+    assert metrics["correlation"] == pytest.approx(stats.pearsonr(predicted, observed).statistic)
+    assert metrics["mean_error"] == pytest.approx(np.abs(predicted - observed).mean())
+    assert metrics["baseline_error"] == pytest.approx(np.abs(observed - observed.mean()).mean())
     fisher = stats.pearsonr(predicted, observed).confidence_interval()
-    assert merits["correlation_low"] == pytest.approx(fisher.low, abs=0.06)
-    assert merits["correlation_high"] == pytest.approx(fisher.high, abs=0.06)
+    assert metrics["correlation_low"] == pytest.approx(fisher.low, abs=0.06)
+    assert metrics["correlation_high"] == pytest.approx(fisher.high, abs=0.06)
 
 
 def test_a_tree_of_votes_is_measured_question_by_question():
@@ -46,7 +46,7 @@ def test_a_tree_of_votes_is_measured_question_by_question():
     assert table.loc["smooth-or-featured-candels", ["galaxies", "accuracy", "baseline"]].tolist() == [4, 1.0, 0.5]
     assert table.loc["how-rounded-candels", "galaxies"] == 2
     assert np.isnan(table.loc["bar-candels", "accuracy"])
-    assert task_merits(means, votes, tree)["galaxies"] == 4
+    assert task_metrics(means, votes, tree)["galaxies"] == 4
 
 
 def test_purity_falls_with_prevalence_as_bayes_says():
@@ -64,6 +64,6 @@ def test_purity_falls_with_prevalence_as_bayes_says():
 def test_fractions_that_are_all_the_same_have_no_correlation_and_no_warning():
     tree = load_task("hubble").load_tree()
     mean = np.column_stack([np.linspace(0.2, 0.4, 6), 1 - np.linspace(0.2, 0.4, 6)])
-    merits = task_merits(mean, np.tile([10.0, 30.0], (6, 1)), tree)
-    assert np.isnan([merits[name] for name in ("correlation", "correlation_low", "correlation_high")]).all()
-    assert merits["mean_error"] == pytest.approx(np.abs(mean[:, 0] - 0.25).mean())
+    metrics = task_metrics(mean, np.tile([10.0, 30.0], (6, 1)), tree)
+    assert np.isnan([metrics[name] for name in ("correlation", "correlation_low", "correlation_high")]).all()
+    assert metrics["mean_error"] == pytest.approx(np.abs(mean[:, 0] - 0.25).mean())
