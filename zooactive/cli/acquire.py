@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -22,10 +22,6 @@ from zooactive.cli.console import (
     print_table,
 )
 from zooactive.foundation.vocabulary import SCORES
-
-if TYPE_CHECKING:
-    pass
-
 
 AlsoOption = Annotated[
     list[Path] | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -26,10 +26,6 @@ from zooactive.cli.console import (
     print_table,
 )
 from zooactive.foundation.vocabulary import POLICIES
-
-if TYPE_CHECKING:
-    pass
-
 
 TaskOption = Annotated[
     str | None, typer.Option(help="The question: a task's name or its .toml file (default: rings).", show_default=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -21,9 +21,6 @@ from zooactive.cli.console import (
     open_workspace,
 )
 from zooactive.foundation.vocabulary import DRAWS, ENGINES, GONE, KEEPS
-
-if TYPE_CHECKING:
-    pass
 
 
 def _kind_of_draws(value: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,9 +27,6 @@ from zooactive.cli.console import (
     open_workspace,
 )
 from zooactive.foundation.vocabulary import PRECISIONS
-
-if TYPE_CHECKING:
-    pass
 
 
 def command(
