@@ -26,7 +26,7 @@ from zooactive.models.features import embed
 from zooactive.models.head.bayesian import most_probable_weights
 from zooactive.training.augmentation import Augmentation
 from zooactive.training.calibrate import fit_concentration_factors
-from zooactive.training.config import TrainingConfig
+from zooactive.training.config import Optimisation, TrainingConfig
 from zooactive.training.head_features import head_features
 from zooactive.training.short_fits import Stage, fit_head_to_features
 from zooactive.training.weights import votes_of
@@ -80,7 +80,8 @@ def fit_head(model: za.GalaxyModel, learning: Catalogue, validation: Catalogue) 
     views, judged = head_features(model, parts[0], 2), head_features(model, parts[1], 1)[0]
     axes = find_axes(views, components=64)
     take_over(model, "gz2_kaggle", (views[0], parts[0]), (judged, parts[1]), axes)
-    stage = Stage("head", model.tree, 20, 1e-4, 128, 6, 0)
+    how = Optimisation(epochs=20, batch_size=128, learning_rate=1e-4, weight_decay=1e-3, warmup_epochs=0, patience=6)
+    stage = Stage("head", model.tree, how)
     fit_head_to_features(model, (views, votes_of(parts[0])), (judged, votes_of(parts[1])), stage)
     parts = with_class(learning), with_class(validation)
     known, judged = (embed(model, part)[0].astype(np.float32) for part in parts)

@@ -72,9 +72,10 @@ def choose(folder: Path) -> None:
 
 def screen(folder: Path) -> None:
     """Do what grows with the pool: the screening, the random arm, the threshold of the shortlist."""
+    from zooactive.acquisition.config import AcquisitionConfig
     from zooactive.acquisition.eligible import screen
 
-    eligible = screen(Stored(folder), "mutual_information", frozenset(), None, 0)
+    eligible = screen(Stored(folder), frozenset(), AcquisitionConfig())
     np.partition(eligible.screened, -GALAXIES // 200)
     eligible.first_by_hash(51)
 
