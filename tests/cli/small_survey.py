@@ -17,6 +17,9 @@ from typer.testing import CliRunner
 from zooactive.cli import app
 from zooactive.tree import load_tree
 
+GALAXIES, LABELLED = 64, 40
+"""Of the survey and the workspace that several test modules look at."""
+
 TREE = """\
 name = "small"
 title = "A small survey"
