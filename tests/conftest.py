@@ -18,6 +18,7 @@ from pictures import picture
 from PIL import Image
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.images import encode_png
 from zooactive.tree import DecisionTree, Question
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -56,6 +57,13 @@ def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
     if keras.backend.backend() == "tensorflow":
         monkeypatch.setattr(keras.Model, "fit", short_fit)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out of reports what takes longest, the drawing; the page of cli/test_whole_path.py is drawn."""
+    for module in ("findings", "merits"):
+        monkeypatch.setattr(f"zooactive.report.{module}.png", lambda figure: encode_png(picture(0)))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 import typer
-from small_survey import zooactive
+from small_survey import Begun, begun_workspace, zooactive
 
 import zooactive as za
 from zooactive.cli import app
@@ -80,11 +80,16 @@ def test_a_folder_or_its_file_is_a_workspace_and_none_is_refused(tmp_path):
         za.load_workspace(tmp_path / "nowhere")
 
 
-def test_methods_and_commands_write_the_same_files(begun, survey, undrawn, tmp_path, monkeypatch):
-    images = str(survey / "images")
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
+
+
+def test_methods_and_commands_write_the_same_files(begun, undrawn, tmp_path, monkeypatch):
+    images = str(begun.survey / "images")
     typed, called = (shutil.copytree(begun.home, tmp_path / name / "survey") for name in ("typed", "called"))
     for folder in (typed, called):
-        shutil.copy(survey / "rings.csv", folder)
+        shutil.copy(begun.survey / "rings.csv", folder)
     lines = [
         ("prepare",), ("train",), ("predict", "--draws", 8), ("acquire", "--n", 5, "--votes", 20), ("evaluate",),
         ("top", "bar_strong", "--n", 6), ("similar", "g001", "--n", 3), ("export", "--credit", "us"),

@@ -10,13 +10,23 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from small_survey import GALAXIES, LABELLED, read_json, zooactive
+from small_survey import GALAXIES, LABELLED, Begun, begun_workspace, read_json, zooactive
 from tiny_network import tiny_network
 
 from zooactive.prediction import open_predictions
 from zooactive.workspace.file import find_settings
 
 HEAD = ("--policy", "head")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def survey(begun) -> Path:
+    return begun.survey
 
 
 @pytest.fixture(scope="module")
