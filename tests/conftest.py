@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import io
 import os
 import sys
@@ -17,6 +18,7 @@ from pictures import picture
 from PIL import Image
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.images import encode_png
 from zooactive.tree import DecisionTree, Question
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -26,6 +28,17 @@ os.environ.pop("COLUMNS", None)  # the width that pytest-xdist tells its process
 
 SHORT_FIT = 40
 """Steps up to which a fit takes less time as it is than it takes to trace."""
+
+
+def pytest_configure() -> None:
+    """Look for unreachable objects less often: TensorFlow makes so many that it took a twentieth of the tests' time."""
+    gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_collection_finish() -> None:
+    """Look only among what tests make, not among what is imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +57,13 @@ def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
     if keras.backend.backend() == "tensorflow":
         monkeypatch.setattr(keras.Model, "fit", short_fit)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out of reports what takes longest, the drawing; the page of cli/test_whole_path.py is drawn."""
+    for module in ("findings", "merits"):
+        monkeypatch.setattr(f"zooactive.report.{module}.png", lambda figure: encode_png(picture(0)))
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,14 @@ import numpy as np
 import pandas as pd
 from pictures import picture
 from PIL import Image
+from tiny_network import tiny_network
 from typer.testing import CliRunner
 
 from zooactive.cli import app
 from zooactive.tree import load_tree
+
+GALAXIES, LABELLED = 64, 40
+"""Of the survey and the workspace that several test modules look at."""
 
 TREE = """\
 name = "small"
@@ -75,6 +81,27 @@ def zooactive(*words: object, folder: Path, code: int = 0) -> Any:
     assert result.exit_code == code, f"zooactive {typed} ended with {result.exit_code}:\n{result.stderr}"
     assert "Traceback" not in result.stderr
     return result
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A workspace with packed images and a network, its survey, and what the commands said that began it; tests copy it."""
+
+    home: Path
+    survey: Path
+    said: dict[str, Any]
+
+
+@functools.cache
+def begun_workspace(folder: Path) -> Begun:
+    """Begin a workspace in pytest's folder, once in a process."""
+    survey, home = write_survey(folder / "begun-survey", GALAXIES), folder / "begun"
+    small = ("--backbone", "small_cnn", "--image-size", 32, "--epochs", 2, "--n", 6, "--rehearsal", LABELLED)
+    named = ("--tree", survey / "tree.toml", "--catalogue", survey / "survey.csv", "--images", survey / "images")
+    said = {"init": zooactive("init", home, *named, *small, "--rings", survey / "rings.csv", folder=folder)}
+    settings = home / "zooactive.toml"
+    settings.write_text(settings.read_text().replace("small_cnn", tiny_network()))
+    return Begun(home, survey, said | {name: zooactive(name, folder=home) for name in ("prepare", "train")})
 
 
 def read_json(path: Path) -> Any:

@@ -10,7 +10,7 @@ from tiny_network import tiny_network
 from zooactive.models import load_model
 
 
-def test_factors_are_stored_with_the_model_and_predictions_of_before_are_stale(tmp_path):
+def test_factors_are_stored_with_the_model_and_predictions_of_before_are_stale(tmp_path, undrawn):
     survey = write_survey(tmp_path / "survey", 64)
     home = tmp_path / "home"
     named = ("--tree", survey / "tree.toml", "--catalogue", survey / "survey.csv", "--images", survey / "images")

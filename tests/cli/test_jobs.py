@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import shutil
-from pathlib import Path
 
 import pytest
 import typer
-from small_survey import write_survey, zooactive
+from small_survey import Begun, begun_workspace, zooactive
 
 import zooactive as za
 from zooactive.cli import app
@@ -90,23 +89,19 @@ def test_what_a_workspace_was_before_is_in_its_settings(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory) -> Path:
-    """A workspace with a model and predictions."""
-    folder = write_survey(tmp_path_factory.mktemp("jobs") / "survey", 32)
-    named = ("--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images", "--backbone", "small_cnn")
-    numbers = ("--image-size", 32, "--epochs", 2, "--n", 4, "--rehearsal", 16)
-    zooactive("init", ".", *named, *numbers, folder=folder)
-    zooactive("prepare", folder=folder)
-    zooactive("train", folder=folder)
-    return folder
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
 
 
-def test_methods_and_commands_write_the_same_files(begun, tmp_path, monkeypatch):
-    typed, called = (shutil.copytree(begun, tmp_path / name / "survey") for name in ("typed", "called"))
+def test_methods_and_commands_write_the_same_files(begun, undrawn, tmp_path, monkeypatch):
+    images = str(begun.survey / "images")
+    typed, called = (shutil.copytree(begun.home, tmp_path / name / "survey") for name in ("typed", "called"))
+    for folder in (typed, called):
+        shutil.copy(begun.survey / "rings.csv", folder)
     lines = [
         ("prepare",), ("train",), ("predict", "--draws", 8), ("acquire", "--n", 5, "--votes", 20), ("evaluate",),
         ("top", "bar_strong", "--n", 6), ("similar", "g001", "--n", 3), ("export", "--credit", "us"),
-        ("finetune", "rings.csv", "--task", "rings", "--images", "images", "--policy", "head"),
+        ("finetune", "rings.csv", "--task", "rings", "--images", images, "--policy", "head"),
         ("report",),
     ]  # fmt: skip
     for words in lines:
@@ -122,10 +117,10 @@ def test_methods_and_commands_write_the_same_files(begun, tmp_path, monkeypatch)
     listed = workspace.top("bar_strong", n=6)
     alike = workspace.similar("g001", n=3)
     subjects = workspace.export(credit="us")
-    tuned = workspace.finetune("rings.csv", "rings", images="images", policy="head")
+    tuned = workspace.finetune("rings.csv", "rings", images=images, policy="head")
     page = workspace.report()
 
-    assert (len(history), len(predictions), len(selection), len(listed), len(alike)) == (2, 32, 5, 6, 3)
+    assert (len(history), len(predictions), len(selection), len(listed), len(alike)) == (2, 64, 5, 6, 3)
     assert (subjects.subjects, page) == (5, called / "report.html")
     assert metrics.galaxies > 0
     assert len(tuned.held_out) > 0

@@ -41,7 +41,7 @@ def test_a_model_learns_the_classes_that_a_rule_makes_of_the_votes(folder):
     assert model["columns"] == ["kind_smooth", "kind_featured"]
 
 
-def test_classes_are_packed_and_a_workspace_says_the_rule_for_all_commands(folder):
+def test_classes_are_packed_and_a_workspace_says_the_rule_for_all_commands(folder, undrawn):
     (folder / "zooactive.toml").write_text(
         '[survey]\ntree = "tree.toml"\nrule = "kinds.toml"\ncatalogue = "survey.csv"\nimages = "images"\n'
         f'[model]\nbackbone = "{tiny_network()}"\nimage_size = 32\nfolder = "run"\n[training]\nepochs = 1\n'

@@ -10,34 +10,34 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from small_survey import read_json, write_survey, zooactive
+from small_survey import GALAXIES, LABELLED, Begun, begun_workspace, read_json, zooactive
+from tiny_network import tiny_network
 
 from zooactive.prediction import open_predictions
 from zooactive.workspace.file import find_settings
 
-GALAXIES, LABELLED = 64, 40
 HEAD = ("--policy", "head")
 
 
 @pytest.fixture(scope="module")
-def survey(tmp_path_factory) -> Path:
-    return write_survey(tmp_path_factory.mktemp("survey"), GALAXIES)
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("home")
+def survey(begun) -> Path:
+    return begun.survey
 
 
 @pytest.fixture(scope="module")
-def results(survey: Path, home: Path) -> dict[str, Any]:
+def home(begun, tmp_path_factory) -> Path:
+    return shutil.copytree(begun.home, tmp_path_factory.mktemp("whole") / "home")
+
+
+@pytest.fixture(scope="module")
+def results(begun, survey: Path, home: Path) -> dict[str, Any]:
     """What each command said, in a workspace of its own."""
-    small = ("--backbone", "small_cnn", "--image-size", 32, "--epochs", 2, "--n", 6, "--rehearsal", LABELLED)
-    named = ("--tree", survey / "tree.toml", "--catalogue", survey / "survey.csv", "--images", survey / "images")
-    begun = zooactive("init", home, *named, *small, "--rings", survey / "rings.csv", folder=home)
     typed: dict[str, tuple[object, ...]] = {
-        "prepare": (),
-        "train": (),
         "predict": ("--draws", 8),
         "acquire": ("--json",),
         "evaluate": ("--json",),
@@ -45,11 +45,11 @@ def results(survey: Path, home: Path) -> dict[str, Any]:
         "finetune": (*HEAD, "--images", survey / "images"),
         "report": (),
     }
-    return {"init": begun} | {name: zooactive(name, *words, folder=home) for name, words in typed.items()}
+    return begun.said | {name: zooactive(name, *words, folder=home) for name, words in typed.items()}
 
 
 @pytest.fixture
-def copied(results: dict[str, Any], home: Path, tmp_path: Path) -> Path:
+def copied(results: dict[str, Any], home: Path, tmp_path: Path, undrawn: None) -> Path:
     """A workspace to spoil."""
     return shutil.copytree(home, tmp_path / "copied")
 
@@ -119,7 +119,7 @@ def test_a_galaxy_fits_the_terminal_and_no_name_is_cut(results, home, monkeypatc
     assert "smooth-or-featured" in screen
 
 
-def test_the_metrics_of_many_questions_fit_100_columns_and_lie_in_two_files(results, home, monkeypatch):
+def test_the_metrics_of_many_questions_fit_100_columns_and_lie_in_two_files(results, home, undrawn, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     screen = zooactive("evaluate", folder=home).stdout
     assert max(map(len, screen.splitlines())) <= 100
@@ -205,7 +205,7 @@ def test_predictions_are_never_mixed_with_those_of_another_model(copied):
     from zooactive.models import GalaxyModel, load_model
 
     tree = load_model(copied / "runs" / "first").tree
-    GalaxyModel(tree, backbone="small_cnn", image_size=32, seed=1).save(copied / "runs" / "other" / "model")
+    GalaxyModel(tree, backbone=tiny_network(), image_size=32, seed=1).save(copied / "runs" / "other" / "model")
     refused = zooactive("predict", "--draws", 8, "--model", copied / "runs" / "other", folder=copied, code=1)
     assert "another model" in refused.stderr
     assert "choose another folder or delete" in refused.stderr
@@ -218,7 +218,7 @@ def test_predictions_are_never_mixed_with_those_of_another_model(copied):
 
 def test_a_pool_without_unlabelled_galaxies_says_what_to_do(copied):
     text = (copied / "zooactive.toml").read_text()
-    (copied / "zooactive.toml").write_text(text.replace("rehearsal = 40", ""))
+    (copied / "zooactive.toml").write_text(text.replace(f"rehearsal = {LABELLED}", ""))
     shutil.rmtree(copied / "shards")
     told = zooactive("acquire", folder=copied, code=1).stderr
     assert "all 64 galaxies" in told
@@ -387,12 +387,12 @@ def test_a_second_workspace_is_not_written_over_the_first(results, home, survey)
     assert "is there already" in zooactive("init", home, *named, folder=home, code=1).stderr
 
 
-def test_the_whole_path_needs_no_workspace_file(survey, tmp_path):
+def test_the_whole_path_needs_no_workspace_file(survey, tmp_path, undrawn):
     tree, images = ("--tree", survey / "tree.toml"), ("--images", survey / "images")
     votes = (*tree, "--catalogue", survey / "survey.csv", *images)
     run, predictions = ("--model", "run"), ("--predictions", "stored")
-    zooactive("prepare", *votes, "--image-size", 32, "--out", "packed", folder=tmp_path)
-    small = ("--backbone", "small_cnn", "--image-size", 32, "--epochs", 1)
+    zooactive("prepare", *votes, "--image-size", 16, "--out", "packed", folder=tmp_path)
+    small = ("--backbone", "small_cnn", "--image-size", 16, "--epochs", 1)
     zooactive("train", *tree, "--catalogue", "packed", *small, "--run-dir", "run", folder=tmp_path)
     zooactive("evaluate", *votes, *run, folder=tmp_path)
     pool = ("--catalogue", survey / "survey.csv", *images)

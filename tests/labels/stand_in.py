@@ -109,7 +109,7 @@ def running():  # type: ignore[no-untyped-def]
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     world.address = f"http://127.0.0.1:{server.server_port}"
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield world
     finally:

@@ -93,6 +93,30 @@ def test_the_interval_comes_from_the_seeds():
     assert row["ratio"] == pytest.approx(300 / 400)  # their mean is at 10, 8, 7, 6
 
 
+def test_the_interval_is_that_of_every_resample_by_itself():
+    rng = np.random.default_rng(4)
+    costs = 100 + np.cumsum(rng.integers(20, 80, (4, 4)), axis=1)
+    played = {
+        name: [
+            rounds_of({name: [(12 - speed * np.arange(4) + rng.normal(size=4)).tolist()]}, costs[seed]) for seed in range(4)
+        ]
+        for name, speed in (("random", 1.0), ("fast", 1.6), ("slow", 0.7))
+    }
+
+    def ratios(sample) -> list[float]:
+        seeds = [seed.assign(seed=new) for one in played.values() for new, seed in enumerate(one[old] for old in sample)]
+        return label_efficiency(pd.concat(seeds), resamples=1)["ratio"].tolist()
+
+    found = label_efficiency(
+        pd.concat([table.assign(seed=seed) for one in played.values() for seed, table in enumerate(one)]),
+        resamples=24,
+        seed=9,
+    )
+    alone = [ratios(sample) for sample in np.random.default_rng(9).integers(0, 4, (24, 4))]
+    assert found["ratio"].tolist() == ratios(range(4))
+    np.testing.assert_allclose(found[["low", "high"]], np.percentile(alone, [2.5, 97.5], axis=0).T, rtol=1e-12)
+
+
 def test_an_unfinished_rehearsal_and_a_missing_strategy_are_told():
     table = rounds_of({"random": [[10, 9, 8, 7]] * 2, "fast": [[10, 7, 6, 5]] * 2})
     with pytest.raises(CatalogueError, match="not played with the same seeds and rounds"):

@@ -137,10 +137,10 @@ def test_an_adapted_normalisation_survives_saving(tree, tmp_path, monkeypatch):
 
 
 def test_a_few_steps_of_training_lower_the_loss(tree, draw_votes):
-    model = GalaxyModel(tree, backbone="small_cnn", image_size=24, dropout=0.2)
+    model = GalaxyModel(tree, backbone="small_cnn", image_size=16, dropout=0.2)
     votes = draw_votes(8).astype(np.float32)
     model.network.compile(keras.optimizers.Adam(3e-3), loss=DirichletMultinomialLoss(tree), jit_compile=False)
-    losses = model.network.fit(pixels(8), votes, batch_size=8, epochs=5, verbose=0).history["loss"]
+    losses = model.network.fit(pixels(8, 16), votes, batch_size=8, epochs=5, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
 
 

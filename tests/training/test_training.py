@@ -48,11 +48,11 @@ def finished(tree, galaxies_in, tmp_path_factory) -> Finished:
     return Finished(folder / "run", model, history, (learning, judging))
 
 
-@pytest.mark.graph
 def test_training_starts_at_the_best_constant_and_ends_below_it_on_what_it_learns_from(tree, galaxies, tmp_path):
     catalogue = galaxies(24)
     model = tiny_model(tree)
-    history = train(model, catalogue, run_dir=tmp_path / "run", config=replace(SHORT, epochs=30))
+    config = replace(SHORT, epochs=12, batch_size=24, learning_rate=0.02)
+    history = train(model, catalogue, run_dir=tmp_path / "run", config=config)
     constant = constant_concentrations(catalogue.votes, tree)
     baseline = constant_negative_log_likelihood(constant, catalogue.votes, tree).mean()
     assert history["loss"].iloc[0] < 1.3 * baseline
@@ -70,26 +70,20 @@ def test_the_learning_rate_warms_up_and_then_decays_to_nothing(tree, galaxies, t
 
 
 @pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.graph), "mixed_float16"])
-def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, galaxies, tmp_path, precision):
-    catalogue = galaxies(24)
-    parts = catalogue.split((0.6, 0.4))
-
+def test_a_run_that_is_killed_goes_on_to_the_losses_of_an_undisturbed_one(tree, finished, tmp_path, precision):
     def killed(epoch: int, losses: dict[str, float]) -> None:
         if epoch == 1:
             raise KeyboardInterrupt
 
-    config = replace(SHORT, epochs=2)
-
     def run(folder: str, progress=None) -> pd.DataFrame:
-        model = tiny_model(tree, precision=precision)
-        history = train(model, parts[0], validation=parts[1], run_dir=tmp_path / folder, config=config, progress=progress)
-        return history.assign(fingerprint=model.fingerprint())
+        model, (learning, judging) = tiny_model(tree, precision=precision), finished.parts
+        return train(model, learning, validation=judging, run_dir=tmp_path / folder, config=SHORT, progress=progress)
 
-    whole = run("whole")
+    whole = finished.history if precision == "float32" else run("whole")
     with pytest.raises(KeyboardInterrupt):
         run("killed", killed)
     resumed = run("killed")
-    assert list(resumed["epoch"]) == [1, 2]
+    assert list(resumed["epoch"]) == [1, 2, 3]
     # The order, the orientations and the dropout are the same; the sums of many threads may differ in the last bits.
     assert np.allclose(resumed[["loss", "val_loss"]], whole[["loss", "val_loss"]], rtol=2e-3)
 
@@ -98,7 +92,7 @@ def test_where_epochs_are_shorter_than_writing_a_checkpoint_few_are_written_and_
     tree, galaxies, tmp_path, monkeypatch
 ):
     parts = galaxies(24).split((0.6, 0.4))
-    config = replace(SHORT, epochs=5, learning_rate=0.02)
+    config = replace(SHORT, epochs=5, batch_size=16, learning_rate=0.02)
     files: list[list[str]] = []
 
     def run(folder: str, *, until: int = 5) -> pd.DataFrame:
@@ -135,17 +129,16 @@ def test_the_model_ends_with_the_weights_of_the_best_epoch_which_lie_in_the_run_
 
 def test_training_stops_when_the_validation_loss_has_not_fallen_for_long(tree, galaxies, tmp_path):
     parts = galaxies(24).split((0.6, 0.4))
-    config = replace(SHORT, epochs=40, patience=2, learning_rate=0.05)
+    config = replace(SHORT, epochs=18, patience=2, learning_rate=0.05)
     history = train(tiny_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
-    assert len(history) == history["val_loss"].argmin() + 1 + 2 < 40
+    assert len(history) == history["val_loss"].argmin() + 1 + 2 < 18
 
 
-def test_a_head_that_is_fitted_anew_is_kept_only_where_it_predicts_better(tree, galaxies, tmp_path):
-    parts = galaxies(40).split((0.6, 0.4))
-    plain, refitted = tiny_model(tree), tiny_model(tree)
-    history = train(plain, parts[0], validation=parts[1], run_dir=tmp_path / "plain", config=SHORT)
+def test_a_head_that_is_fitted_anew_is_kept_only_where_it_predicts_better(tree, finished, tmp_path):
+    plain, refitted, history = finished.model, tiny_model(tree), finished.history
+    learning, judging = finished.parts
     config = replace(SHORT, head_epochs=20)
-    train(refitted, parts[0], validation=parts[1], run_dir=tmp_path / "refitted", config=config)
+    train(refitted, learning, validation=judging, run_dir=tmp_path / "refitted", config=config)
     state = json.loads((tmp_path / "refitted" / "checkpoint" / "state.json").read_text())
     assert np.isfinite(state["head_val_loss"])
     better = state["head_val_loss"] < history["val_loss"].min() - 0.05  # threads move the last bits of both
@@ -244,7 +237,7 @@ def test_a_run_directory_of_other_images_or_first_weights_is_refused(tree, finis
 
 def test_a_run_that_was_killed_when_patience_had_run_out_learns_no_further_epoch(tree, galaxies, tmp_path, monkeypatch):
     parts = galaxies(24).split((0.6, 0.4))
-    config = replace(SHORT, epochs=40, patience=1, learning_rate=0.05, head_epochs=1)
+    config = replace(SHORT, epochs=18, patience=1, learning_rate=0.05, head_epochs=1)
 
     def killed(*given: object) -> None:
         raise KeyboardInterrupt
@@ -255,7 +248,7 @@ def test_a_run_that_was_killed_when_patience_had_run_out_learns_no_further_epoch
             train(tiny_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     epochs = len(pd.read_csv(tmp_path / "history.csv"))
     history = train(tiny_model(tree), parts[0], validation=parts[1], run_dir=tmp_path, config=config)
-    assert len(history) == epochs < 40
+    assert len(history) == epochs < 18
 
 
 def test_two_half_batches_before_a_step_move_weights_as_one_whole_batch_does(tree, galaxies, tmp_path):

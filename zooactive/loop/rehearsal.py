@@ -198,7 +198,8 @@ def label_efficiency(
     if any(values.shape != costs[against].shape for values in costs.values()):
         raise CatalogueError("the strategies were not played with the same seeds and rounds; run the rehearsal to its end")
     rng = np.random.default_rng(seed)
-    samples = rng.integers(0, number, (resamples, number))
+    # Few seeds give few different resamples, and the order of the seeds in one does not matter.
+    samples, times = np.unique(np.sort(rng.integers(0, number, (resamples, number))), axis=0, return_counts=True)
     rows = []
     for name in strategies:
         if name == against:
@@ -208,7 +209,7 @@ def label_efficiency(
             mine, other = ((costs[one][seeds].mean(0), metrics[one][seeds].mean(0)) for one in (name, against))
             return _ratio(mine, other)
 
-        found = [ratio(sample) for sample in samples]
+        found = np.repeat([ratio(sample) for sample in samples], times)
         low, high = (float(end) for end in np.percentile(found, [2.5, 97.5]))
         rows.append({"strategy": name, "ratio": ratio(np.arange(number)), "low": low, "high": high})
     return pd.DataFrame(rows)

@@ -111,7 +111,7 @@ def test_stages_of_each_policy(encoder, labels):
 
 
 def test_an_encoder_that_learns_nothing_useful_stays_as_it_was(encoder, labels):
-    config = FinetuneConfig(policy="staged", unfreeze_epochs=2, unfreeze_learning_rate=0.3, copies=1, batch_size=8)
+    config = FinetuneConfig(policy="staged", unfreeze_epochs=2, unfreeze_learning_rate=0.3, copies=1, batch_size=16)
     tuned = finetune(encoder, labels, task="rings", config=config)
     losses = tuned.history.groupby("stage")["val_loss"].min()
     assert losses["encoder"] > losses["head"]
@@ -162,18 +162,24 @@ def test_a_prevalence_shifts_the_odds_and_nothing_else(finer, labels):
         )
 
 
-@pytest.mark.parametrize("balance", [0.0, 1.0])
-def test_where_labels_are_rare_in_the_table_the_probabilities_are_too(finer, tmp_path, balance):
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory) -> Path:
     """One in ten is a ring, and rings are but a little brighter: no image is sure of its label."""
+    folder = tmp_path_factory.mktemp("rare")
     rng = np.random.default_rng(3)
     rows = []
     for i in range(300):
         pixels = rng.normal(80 + 12 * (i % 10 == 0) + rng.normal(0, 12), 15, (24, 24, 3)).clip(0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"r{i:03d}.png")
+        Image.fromarray(pixels).save(folder / f"r{i:03d}.png")
         rows.append({"id": f"r{i:03d}", "file_loc": f"r{i:03d}.png", "ring": "y" if i % 10 == 0 else "n"})
-    pd.DataFrame(rows).to_csv(tmp_path / "rings.csv", index=False)
-    task = task_of_column(tmp_path / "rings.csv", "ring")
-    tuned = finetune(finer, tmp_path / "rings.csv", task=task, config=replace(QUICK, folds=5, balance=balance))
+    pd.DataFrame(rows).to_csv(folder / "rings.csv", index=False)
+    return folder / "rings.csv"
+
+
+@pytest.mark.parametrize("balance", [0.0, 1.0])
+def test_where_labels_are_rare_in_the_table_the_probabilities_are_too(finer, rare, balance):
+    task = task_of_column(rare, "ring")
+    tuned = finetune(finer, rare, task=task, config=replace(QUICK, folds=5, balance=balance))
     assert tuned.held_out["ring_yes"].mean() == pytest.approx(0.1, abs=0.03)
     assert tuned.prior == pytest.approx((0.1, 0.9), abs=0.01)
     assert tuned.evaluate()["auc"] > 0.6
