@@ -62,7 +62,7 @@ def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out of reports what takes longest, the drawing; the page of cli/test_whole_path.py is drawn."""
-    for module in ("findings", "merits"):
+    for module in ("findings", "metrics"):
         monkeypatch.setattr(f"zooactive.report.{module}.png", lambda figure: encode_png(picture(0)))
 
 
