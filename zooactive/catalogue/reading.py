@@ -14,8 +14,9 @@ import pandas as pd
 from zooactive.catalogue.catalogue import RESERVED, Catalogue
 from zooactive.catalogue.find_images import IMAGE_SUFFIXES, find_images
 from zooactive.catalogue.images import Preprocessing
-from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table, rows_where
+from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table
 from zooactive.catalogue.votes import read_votes
+from zooactive.catalogue.where import rows_where
 from zooactive.foundation.addresses import address_of, local_copy
 from zooactive.foundation.errors import CatalogueError
 from zooactive.tree import DecisionTree, load_tree

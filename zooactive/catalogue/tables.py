@@ -143,21 +143,6 @@ def tree_of_shards(path: Path) -> dict[str, Any] | None:
     return None if metadata is None else metadata["tree"]
 
 
-def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.bool_]:
-    """Evaluate a comparison over the columns of a frame in the manner of `pandas.eval`, shape (G,)."""
-    try:
-        # Without the caller's variables: '@name' means nothing here.
-        answer = frame.eval(expression, engine="python", local_dict={}, global_dict={})
-    except Exception as error:  # the parser has many ways to say that it does not understand
-        names = [str(name) for name in frame.columns]
-        unknown = str(error).split("'")[1] if "is not defined" in str(error) else ""
-        hint = did_you_mean(unknown, names) or f" Columns: {', '.join(names[:12])}"
-        raise CatalogueError(f"where '{expression}' cannot be applied to {source}: {error}.{hint}") from error
-    if not isinstance(answer, pd.Series) or not pd.api.types.is_bool_dtype(answer.dtype):
-        raise CatalogueError(f"where '{expression}' is no comparison; write one such as \"mag_r < 17.7\"")
-    return answer.fillna(False).to_numpy(dtype=bool)
-
-
 def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:
     header = [str(name) for name in pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]]
     header[0] = header[0].removeprefix("\ufeff")
