@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import warnings
@@ -9,16 +10,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue.stored_images import stored_column
+from zooactive.catalogue.votables import checked_votable
+from zooactive.foundation.allowance import usable_memory
 from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import parts_in
+from zooactive.foundation.reading import Unpacked, check_regular, open_regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +41,8 @@ _FORMATS = {
     ".vot": "votable",
 }
 _BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "--"]
+_LARGEST_UNPACKED, _RATIO = 1 << 28, 64  # bytes of a gzipped table, or so many times its size
+_BYTES_A_VALUE = 8  # of a cell, about
 _NONE = "none"  # blank among numbers and images, but a word among words: no bar is a kind of bar
 # What a spreadsheet or a float column makes of an 18-digit id: its last digits are lost.
 _ROUNDED = re.compile(r"-?\d\.\d+[eE]\+?\d+|\d[eE]\+\d+|\d{16,}\.0*")
@@ -82,6 +88,9 @@ def read_table(
             f"{path}: tables of the kind '{path.suffix}' are unknown; save it as .csv, .parquet, .fits or .vot"
         )
     metadata = None
+    if not path.is_dir():
+        with explained(CatalogueError, f"{path} cannot be read: {{reason}}; give a table as a file", OSError):
+            check_regular(path)
     with (
         # Four readers, each with exceptions of its own for damaged bytes.
         explained(CatalogueError, f"{path} cannot be read as a table: {{reason}}; save it again"),
@@ -127,7 +136,11 @@ def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) ->
 def parquet_parts(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder in order: its ``part-*.parquet`` where there are such, else all but failures."""
     files = sorted(p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_")) and p.name != "failures.parquet")
-    return parts_in(folder) or files
+    with explained(CatalogueError, f"{folder} cannot be read: {{reason}}; remove it or give another folder", OSError):
+        files = parts_in(folder) or files
+        for file in files:
+            check_regular(file)
+    return files
 
 
 def tree_of_shards(path: Path) -> dict[str, Any] | None:
@@ -185,6 +198,9 @@ def _read_parquet(
     import pyarrow.parquet as pq
 
     files = parquet_parts(path) if path.is_dir() else [path]
+    claimed = sum(about.num_rows * about.num_columns for about in map(pq.read_metadata, files)) * _BYTES_A_VALUE
+    if claimed > usable_memory():
+        raise MemoryError(f"{claimed} bytes of cells")
     names = [pq.read_schema(file).names for file in files]
     for file, columns in zip(files, names, strict=True):
         _refuse_twins(columns, file)
@@ -235,19 +251,29 @@ def _read_fits(path: Path) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
-    from zooactive.foundation.fits import each_hdu
+    from zooactive.foundation.fits import FitsStream, each_hdu
 
-    with path.open("rb") as stream, _harmless_unless_truncated():
-        if not stream.read(6).startswith((b"SIMPLE", b"\x1f\x8b")):
+    with _unpacked(path) as stream, _harmless_unless_truncated():
+        if not stream.read(6).startswith(b"SIMPLE"):
             raise CatalogueError(f"{path} is no FITS file, whatever its name says; give it the ending of what it is")
         stream.seek(0)
-        with fits.open(stream, memmap=False) as hdus:
+        with fits.open(FitsStream(stream), memmap=False) as hdus:
             tables = [i for i, hdu in enumerate(each_hdu(hdus)) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
             if not tables:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
             table = Table.read(hdus, format="fits", hdu=tables[0])
             table.convert_bytestring_to_unicode()
             return _one_value_a_row(table)
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a table, gzipped or not; tables shrink to a twentieth, and what grows far more was made to fill the memory."""
+    with open_regular(path) as stored:
+        zipped = stored.read(2) == b"\x1f\x8b"
+        stored.seek(0)
+        most = max(_LARGEST_UNPACKED, _RATIO * path.stat().st_size)
+        yield io.BufferedReader(Unpacked(stored, most)) if zipped else stored
 
 
 @contextmanager
@@ -270,7 +296,9 @@ def _read_votable(path: Path) -> pd.DataFrame:
         warnings.filterwarnings("error", category=exceptions.W30)
         blank = "|".join(map(re.escape, [*_BLANK, _NONE]))
         warnings.filterwarnings("ignore", rf".*'\s*({blank})\s*'", exceptions.W30)
-        return _one_value_a_row(parse_single_table(str(path), verify="warn").to_table(use_names_over_ids=True))
+        with _unpacked(path) as stream:
+            checked_votable(stream)
+            return _one_value_a_row(parse_single_table(stream, verify="warn").to_table(use_names_over_ids=True))
 
 
 def _one_value_a_row(table: Any) -> pd.DataFrame:

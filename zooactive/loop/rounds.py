@@ -18,6 +18,7 @@ from zooactive.catalogue import Catalogue
 from zooactive.evaluation.calibration import realised_information
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError
 from zooactive.foundation.hashing import uniform_from_ids
+from zooactive.foundation.reading import read_text
 from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner, embeddings_of
@@ -385,7 +386,7 @@ class Loop:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(read_text(path))
     except FileNotFoundError:
         return None
     return found

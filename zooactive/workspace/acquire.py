@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import AcquisitionError, PosteriorError
+from zooactive.foundation.reading import read_text
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import labels_of, seen_by
@@ -98,8 +99,8 @@ def refuse_stale(settings: Settings) -> None:
     """Raise a PosteriorError when the workspace's model has been trained anew since its predictions were made."""
     model, predictions = settings.model.folder / "model" / "model.json", settings.pool.predictions
     try:
-        now = json.loads(model.read_text(encoding="utf-8"))["fingerprint"]
-        then = json.loads((predictions / "journal.json").read_text(encoding="utf-8"))["model"]
+        now = json.loads(read_text(model))["fingerprint"]
+        then = json.loads(read_text(predictions / "journal.json"))["model"]
     except (OSError, ValueError, KeyError):
         return  # another folder's model may well have made them
     if now != then:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.reading import read_text
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.predict import predict_pool
 
@@ -110,7 +111,7 @@ def labels_of(folder: Path) -> Catalogue:
     from zooactive.training.finetuning.tasks import Task
 
     try:
-        options = json.loads((folder / "how.json").read_text(encoding="utf-8"))["options"]
+        options = json.loads(read_text(folder / "how.json"))["options"]
         task = Task.from_dict(options["task"], where=str(folder / "how.json"))
         return task.read(options["labels"], images=options["images"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -12,6 +12,7 @@ from typing import Any
 from zooactive.catalogue import Catalogue, Preprocessing, load_rule, read_catalogue
 from zooactive.catalogue.tables import tree_of_shards
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.reading import read_text
 from zooactive.foundation.settings import replaced
 from zooactive.foundation.writing import file_hash
 from zooactive.models.config import Network
@@ -161,7 +162,7 @@ class Settings:
     def _packed_survey(self) -> Catalogue | None:
         """The survey from its shards, unless they were never made or made of something else."""
         try:
-            made = json.loads((self.survey.shards / "how.json").read_text(encoding="utf-8"))["options"]
+            made = json.loads(read_text(self.survey.shards / "how.json"))["options"]
         except (OSError, ValueError, KeyError):
             return None
         if made == json.loads(json.dumps(self.shards_record())):
