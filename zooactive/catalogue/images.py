@@ -233,7 +233,11 @@ def mark_of(source: ImageSource) -> bytes:
         return blake2b(source, digest_size=16).digest()
     if source is None:
         return b""
-    return f"{source.name}|{source.stat().st_size if source.is_file() else -1}\n".encode()
+    try:
+        size = source.stat().st_size if source.is_file() else -1
+    except OSError:  # a name that no file system takes
+        size = -1
+    return f"{source.name}|{size}\n".encode()
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

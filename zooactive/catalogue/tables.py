@@ -23,6 +23,7 @@ from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import parts_in
 from zooactive.foundation.reading import Unpacked, check_regular, open_regular
+from zooactive.foundation.spelling import control_in, texts_from_spreadsheet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -174,6 +175,7 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
             index_col=False,  # or a file with one more cell in each row than in its header would shift all columns
             low_memory=False,
         )
+    frame[id_column] = texts_from_spreadsheet(frame[id_column])
     for name in frame.columns.drop(id_column):
         if pd.api.types.is_string_dtype(frame[name].dtype) and (none := frame[name] == _NONE).any():
             rest = frame[name].mask(none)
@@ -320,6 +322,11 @@ def _ids(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
         if not galaxy_id:
             raise CatalogueError(
                 f"{path}, row {row + 1}: the id (column '{name}') is blank; give it an id or remove the row"
+            )
+        if (control := control_in(galaxy_id)) is not None:
+            raise CatalogueError(
+                f"{path}, row {row + 1}: the id {galaxy_id!r} (column '{name}') holds the control character {control}; "
+                "write it without"
             )
         if _ROUNDED.fullmatch(galaxy_id):
             raise CatalogueError(

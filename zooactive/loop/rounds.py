@@ -19,6 +19,7 @@ from zooactive.evaluation.calibration import realised_information
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.foundation.reading import read_text
+from zooactive.foundation.spelling import read_csv, write_csv
 from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner, embeddings_of
@@ -172,7 +173,7 @@ class Loop:
     def _votes_before(self, number: int) -> pd.DataFrame:
         import pandas as pd
 
-        tables = [_read_votes(entry.votes) for entry in self.rounds[:number] if entry.votes.exists()]
+        tables = [read_csv(entry.votes) for entry in self.rounds[:number] if entry.votes.exists()]
         if not tables:
             return pd.DataFrame({"id": pd.Series(dtype=object)} | {column: [] for column in self.tree.columns})
         return pd.concat(tables).drop_duplicates("id", keep="last").reset_index(drop=True)
@@ -302,7 +303,7 @@ class Loop:
         table = self._checked(votes)
         told = self._told(here, read_selection(here.selection), table) | {"strangers": len(votes) - len(table)}
         with aside(here.votes) as temporary:
-            table.to_csv(temporary, index=False)
+            write_csv(table, temporary, only="id")
         write_json(here.told, told)
         return told
 
@@ -390,9 +391,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return found
-
-
-def _read_votes(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_csv(path, dtype={"id": str})
