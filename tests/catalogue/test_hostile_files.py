@@ -78,8 +78,23 @@ def zeros_gzipped(start: bytes, size: int) -> bytes:
 
 
 def test_three_planes_count_together() -> None:
-    with bounded(8), pytest.raises(ImageError, match="8192 x 8192 pixels in 3 planes, far more than a cutout"):
+    with bounded(8), pytest.raises(ImageError, match="has values of 805306368 bytes, far more than a cutout"):
         decode(image_header(8192, 8192, 3) + bytes(2880), SMALL)
+
+
+def test_three_planes_of_an_extension_count_together() -> None:
+    first = header(SIMPLE=True, BITPIX=8, NAXIS=0)
+    sides = {"NAXIS1": 5000, "NAXIS2": 5000, "NAXIS3": 3}
+    second = header(XTENSION="IMAGE", BITPIX=8, NAXIS=3, **sides, PCOUNT=0, GCOUNT=1)
+    for content in (first + second + bytes(2880), gzip.compress(first + second + bytes(2880))):
+        with bounded(8), pytest.raises(ImageError, match="5000 x 5000 pixels in 3 planes, far more than a cutout"):
+            decode(content, SMALL)
+
+
+def test_a_gzipped_image_that_claims_too_much_is_not_unpacked() -> None:
+    bomb = zeros_gzipped(image_header(8192, 8192, 3), 1 << 28)
+    with bounded(8, seconds=1), pytest.raises(ImageError, match="has values of 805306368 bytes"):
+        decode(bomb, SMALL)
 
 
 @pytest.mark.parametrize("bitpix", [-64, 64])
@@ -95,7 +110,7 @@ def test_whole_numbers_that_become_floats_count_as_floats() -> None:
 
 def test_a_gzipped_image_unpacks_to_a_bound(monkeypatch) -> None:
     monkeypatch.setattr(images, "LARGEST_BYTES", 1 << 23)
-    bomb = zeros_gzipped(header(SIMPLE=True, BITPIX=8, NAXIS=1, NAXIS1=1 << 26), 1 << 26)
+    bomb = zeros_gzipped(header(SIMPLE=True, BITPIX=8, NAXIS=0), 1 << 26)
     assert len(bomb) < 1 << 17
     with bounded(32), pytest.raises(ImageError, match="unpacks to more than 12582912 bytes"):
         decode(bomb, SMALL)

@@ -7,6 +7,7 @@ model that looks for rings would learn.
 
 from __future__ import annotations
 
+import errno
 import io
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -292,6 +293,12 @@ def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
         raise ImageError(f"{what} is no JPEG, PNG or FITS image; replace it, or leave this galaxy out") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{what} is far larger than a cutout; cut out the galaxy first") from None
+    except OSError as error:
+        if error.errno not in (errno.EFBIG, errno.EINVAL):
+            raise ImageError(
+                f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out"
+            ) from error
+        raise ImageError(f"{what} cannot be used: {error.strerror}; replace it, or leave this galaxy out") from None
     except Exception as error:  # decoders meet damaged bytes with whatever exception lay nearest; each is a damaged image
         raise ImageError(f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out") from error
 
@@ -347,8 +354,10 @@ def _centre_resized(image: Image.Image, preprocessing: Preprocessing) -> Image.I
 def _open_fits(stream: BinaryIO, stretch: str, turn: ExitStack) -> Image.Image:
     from astropy.io import fits
 
-    from zooactive.foundation.fits import FitsStream, check_tiles, claimed_bytes, each_hdu
+    from zooactive.foundation.fits import FitsStream, check_tiles, claimed_bytes, each_hdu, first_claim
 
+    if first_claim(stream) > LARGEST_BYTES:
+        raise ImageError(f"has values of {first_claim(stream)} bytes, far more than a cutout; cut out the galaxy first")
     with fits.open(FitsStream(stream), memmap=False) as hdus:
         for hdu in each_hdu(hdus):
             shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -11,6 +12,9 @@ from typing import Any, BinaryIO
 _BLOCK = 2880
 _MOST_BLOCKS = 1000  # of a header: 36000 cards
 _PACKED_AT_MOST = 1 << 18  # bytes that gzip cannot make more than 2^28 of
+
+
+_SIZES = re.compile(rb"(BITPIX|NAXIS\d{0,3}) *= *(-?\d{1,18})\b")
 
 
 class FitsStream(io.BufferedReader):
@@ -26,6 +30,18 @@ class FitsStream(io.BufferedReader):
         if self._blocks > _MOST_BLOCKS:
             raise OSError(f"a header has more than {_MOST_BLOCKS * _BLOCK // 80} cards")
         return super().read(size)
+
+
+def first_claim(stream: BinaryIO | io.BufferedIOBase) -> int:
+    """Return how many bytes of values the first block of a FITS file claims; the stream stays where it was.
+
+    astropy unpacks a gzipped file to its end before it shows that header.
+    """
+    cards = stream.read(_BLOCK)
+    stream.seek(-len(cards), io.SEEK_CUR)
+    found = {name: int(number) for name, number in _SIZES.findall(cards)}
+    sides = [found.get(b"NAXIS%d" % (axis + 1), 0) for axis in range(min(found.get(b"NAXIS", 0), 999))]
+    return abs(found.get(b"BITPIX", 8)) // 8 * math.prod(sides) if sides else 0
 
 
 def each_hdu(hdus: Any) -> Iterator[Any]:
