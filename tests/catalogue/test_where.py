@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from decimal import Decimal
@@ -194,3 +195,22 @@ def test_letters_that_python_writes_in_another_way_name_their_own_column() -> No
 
 def test_of_columns_with_one_name_the_last_is_compared() -> None:
     assert rows_where(pd.DataFrame([[1, 5]], columns=["a", "a"]), "a > 3", "t.csv").tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["mag.__class__ == 1", "mag.to_csv('mark') == 1", "@mag > 1", "__import__('os').system('touch mark') == 0"],
+)
+@pytest.mark.parametrize("section", ["survey", "pool"])
+def test_a_workspace_whose_where_would_run_code_is_refused(where: str, section: str, tmp_path: Path, monkeypatch) -> None:
+    from zooactive.workspace.file import load_settings
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("id,mag\na,1\n")
+    wheres = {section: f"where = {json.dumps(where)}\n"}
+    survey = f'[survey]\ntree = "gz2"\ncatalogue = "t.csv"\n{wheres.get("survey", "")}'
+    (tmp_path / "zooactive.toml").write_text(f'{survey}[pool]\ncatalogue = "t.csv"\n{wheres.get("pool", "")}')
+    settings = load_settings(tmp_path / "zooactive.toml")
+    with pytest.raises(CatalogueError, match=r"where '.*cannot be applied to .*t\.csv: .*\(character \d+\)"):
+        settings.read_survey() if section == "survey" else settings.read_pool()
+    assert not (tmp_path / "mark").exists()
