@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.errors import AcquisitionError
+from zooactive.foundation.spelling import control_in, read_csv, write_csv
 from zooactive.foundation.writing import aside, write_how
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def write_selection(
     if path.suffix != ".csv":
         raise AcquisitionError(f"the selection cannot be written to {path}; give a name that ends in .csv")
     with aside(path) as temporary:
-        selection.to_csv(temporary, index=False)
+        write_csv(selection, temporary)
     with aside(path.with_suffix(".parquet")) as temporary:
         selection.to_parquet(temporary, index=False)
     write_how(
@@ -59,15 +59,14 @@ def read_selection(path: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
-            selection = pd.read_csv(path, converters={"id": str}, index_col=False)  # an id may well be called "NA"
+        selection = read_csv(Path(path))
         selection[["score", "rank", "inclusion_probability"]].apply(pd.to_numeric)
         ids, _ = selection["id"].str.strip(), selection["arm"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pd.errors.ParserWarning) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AcquisitionError(f"{path} holds no selection; make one with `zooactive acquire`") from error
-    doubtful = (ids == "") | ids.duplicated()
+    doubtful = (ids == "") | ids.duplicated() | ids.map(lambda name: control_in(name) is not None)
     if doubtful.any():
         row = int(doubtful.to_numpy().argmax())
-        raise AcquisitionError(f"{path}, row {row + 1}: the id '{ids.iloc[row]}' is blank or there twice; select again")
+        what = "is blank or there twice, or holds a control character"
+        raise AcquisitionError(f"{path}, row {row + 1}: the id '{ids.iloc[row]}' {what}; select again")
     return selection

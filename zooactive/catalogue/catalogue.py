@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from zooactive.catalogue.images import ImageSource, Preprocessing, decode_many, place_of
 from zooactive.catalogue.places import same_place
 from zooactive.catalogue.stored_images import StoredImage
-from zooactive.catalogue.tables import rows_where
+from zooactive.catalogue.where import rows_where
 from zooactive.foundation.errors import CatalogueError, ZooactiveError, did_you_mean
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.tree import DecisionTree
@@ -170,8 +170,8 @@ class Catalogue:
         Parameters
         ----------
         expression : str
-            In the manner of `pandas.eval`, over the table's columns, ``id`` and the tree's vote columns; names that are no
-            Python names stand in backticks. A missing value fulfils no comparison.
+            As `zooactive.catalogue.where.rows_where` reads it, over the table's columns, ``id`` and the tree's vote columns;
+            names that are no Python names stand in backticks. A missing value fulfils no comparison.
 
         Raises
         ------

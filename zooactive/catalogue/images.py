@@ -7,16 +7,16 @@ model that looks for rings would learn.
 
 from __future__ import annotations
 
-import gzip
+import errno
 import io
-import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,22 @@ from PIL import Image, UnidentifiedImageError
 
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
+from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.errors import ImageError, did_you_mean
+from zooactive.foundation.reading import Unpacked, open_regular
 
 ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | None
 
 SMALLEST_SIDE = 8
-LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192; more is a survey tile or a decompression bomb, and no cutout
+LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192, planes included; more is a survey tile or a bomb, and no cutout
+LARGEST_BYTES = 1 << 28  # of a file, of what it unpacks to, and of a FITS image's values
+_LARGEST_HEADERS = 1 << 22
+_MANY_PIXELS = 1 << 22  # from here on images are decoded one at a time, whatever the number of threads
+_VALUES_AT_ONCE = 1 << 20
 
 _ASKED_AT_ONCE = 32  # images at addresses: the wait for each is longer than the work on it
+
+_one_large_image = threading.Lock()
 
 _STRETCHES = ("asinh", "linear")
 _LOW, _HIGH = 1.0, 99.5  # percentiles of the finite pixels that become black and white
@@ -132,12 +140,14 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
     Raises
     ------
     ImageError
-        When the image is missing, empty, truncated, of no known format, below 8 or above 2^26 pixels.
+        When the image is missing, empty, truncated, of no known format, no regular file, below 8 pixels a side, or above
+        2^26 values (all planes together) or 2^28 bytes (also when unpacked).
 
     Notes
     -----
     16-bit grey PNG is divided by 257. FITS is read from the first extension with an image: two axes, or three planes
     (3, y, x) for red, green and blue, on one scale above each plane's own sky; NaN becomes black. Transparency is ignored.
+    Images of more than 2^22 values are decoded one at a time, whatever the number of threads.
     """
     with _opened(source, preprocessing.stretch, name) as image:
         image = _to_mode(image, "L" if preprocessing.channels == 1 else "RGB")
@@ -176,7 +186,7 @@ def decode_many(
     crops : sequence of float, length G, optional
         The centre fraction of each image that is taken for the whole of it.
     workers : int, optional
-        Threads; by default one a processor core, and 32 for images at addresses.
+        Threads; by default one for each CPU that this process may use, and 32 for images at addresses.
 
     Returns
     -------
@@ -204,7 +214,7 @@ def decode_many(
 
     order = sorted(range(len(sources)), key=lambda row: place_of(sources[row]))
     far = any(isinstance(source, RemoteImage) for source in sources)
-    with ThreadPoolExecutor(workers or (_ASKED_AT_ONCE if far else os.cpu_count())) as pool:
+    with ThreadPoolExecutor(workers or (_ASKED_AT_ONCE if far else usable_cpus())) as pool:
         reasons = dict(zip(order, pool.map(read, order), strict=True))
     return pixels, {row: reason for row, reason in sorted(reasons.items()) if reason is not None}
 
@@ -224,7 +234,11 @@ def mark_of(source: ImageSource) -> bytes:
         return blake2b(source, digest_size=16).digest()
     if source is None:
         return b""
-    return f"{source.name}|{source.stat().st_size if source.is_file() else -1}\n".encode()
+    try:
+        size = source.stat().st_size if source.is_file() else -1
+    except OSError:  # a name that no file system takes
+        size = -1
+    return f"{source.name}|{size}\n".encode()
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
@@ -248,13 +262,17 @@ def _opened(source: ImageSource, stretch: str, name: str) -> Iterator[Image.Imag
     with _explained(source, name):
         if isinstance(source, RemoteImage):
             source = source.read()
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stored:
+        with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as stored:
+            size = stored.seek(0, io.SEEK_END)
+            stored.seek(0)
+            if size > LARGEST_BYTES + _LARGEST_HEADERS:
+                raise ImageError(f"has {size} bytes, far more than a cutout; cut out the galaxy first")
             zipped = stored.read(2) == b"\x1f\x8b"
             stored.seek(0)
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=stored)) if zipped else stored
-            image = _open_fits(stream, stretch) if _is_fits(stream) else _open_picture(stream)
-        _check_shape(image.height, image.width)
-        yield image
+            stream = io.BufferedReader(Unpacked(stored, LARGEST_BYTES + _LARGEST_HEADERS)) if zipped else stored
+            with ExitStack() as turn:
+                image = _open_fits(stream, stretch, turn) if _is_fits(stream) else _open_picture(stream, turn)
+                yield image
 
 
 @contextmanager
@@ -275,6 +293,12 @@ def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
         raise ImageError(f"{what} is no JPEG, PNG or FITS image; replace it, or leave this galaxy out") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{what} is far larger than a cutout; cut out the galaxy first") from None
+    except OSError as error:
+        if error.errno not in (errno.EFBIG, errno.EINVAL):
+            raise ImageError(
+                f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out"
+            ) from error
+        raise ImageError(f"{what} cannot be used: {error.strerror}; replace it, or leave this galaxy out") from None
     except Exception as error:  # decoders meet damaged bytes with whatever exception lay nearest; each is a damaged image
         raise ImageError(f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out") from error
 
@@ -287,18 +311,22 @@ def _is_fits(stream: BinaryIO) -> bool:
     return head.startswith(b"SIMPLE  =")
 
 
-def _check_shape(height: int, width: int) -> None:
+def _check_shape(height: int, width: int, turn: ExitStack, planes: int = 1) -> None:
+    """Refuse what is too small or too large by its header, and let a large image wait for others."""
     if min(height, width) < SMALLEST_SIDE:
         raise ImageError(
             f"is {width} x {height} pixels; at least {SMALLEST_SIDE} a side are needed: replace it by a larger cutout"
         )
-    if height * width > LARGEST_PIXELS:
-        raise ImageError(f"is {width} x {height} pixels, far more than a cutout; cut out the galaxy first")
+    if height * width * planes > LARGEST_PIXELS:
+        of_planes = f" in {planes} planes" if planes > 1 else ""
+        raise ImageError(f"is {width} x {height} pixels{of_planes}, far more than a cutout; cut out the galaxy first")
+    if height * width * planes > _MANY_PIXELS:
+        turn.enter_context(_one_large_image)
 
 
-def _open_picture(stream: BinaryIO) -> Image.Image:
+def _open_picture(stream: BinaryIO, turn: ExitStack) -> Image.Image:
     with Image.open(stream, formats=("JPEG", "PNG")) as image:
-        _check_shape(image.height, image.width)  # from the header, before memory is taken
+        _check_shape(image.height, image.width, turn)  # from the header, before memory is taken
         image.load()
         return image
 
@@ -323,33 +351,45 @@ def _centre_resized(image: Image.Image, preprocessing: Preprocessing) -> Image.I
     return image.resize((preprocessing.size, preprocessing.size), Image.Resampling.BICUBIC, box=box)
 
 
-def _open_fits(stream: BinaryIO, stretch: str) -> Image.Image:
+def _open_fits(stream: BinaryIO, stretch: str, turn: ExitStack) -> Image.Image:
     from astropy.io import fits
 
-    from zooactive.foundation.fits import each_hdu
+    from zooactive.foundation.fits import FitsStream, check_tiles, claimed_bytes, each_hdu, first_claim
 
-    with fits.open(stream, memmap=False) as hdus:
+    if first_claim(stream) > LARGEST_BYTES:
+        raise ImageError(f"has values of {first_claim(stream)} bytes, far more than a cutout; cut out the galaxy first")
+    with fits.open(FitsStream(stream), memmap=False) as hdus:
         for hdu in each_hdu(hdus):
             shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
             if len(shape) == 2 or (len(shape) == 3 and shape[0] == 3):
-                _check_shape(shape[-2], shape[-1])  # from the header, before memory is taken
+                # From the header, before memory is taken.
+                _check_shape(shape[-2], shape[-1], turn, planes=3 if len(shape) == 3 else 1)
+                if claimed_bytes(hdu) > LARGEST_BYTES:
+                    raise ImageError(f"has values of {claimed_bytes(hdu)} bytes, far more than a cutout; cut out the galaxy")
+                check_tiles(hdu, LARGEST_BYTES)
                 with np.errstate(over="ignore"):
-                    values = np.asarray(hdu.data, dtype=np.float32)
+                    values = np.array(hdu.data, dtype=np.float32)
+                del hdu.data
                 return Image.fromarray(_stretched(values, stretch))
     raise ImageError("holds no FITS image of two axes or three planes (3, y, x); store the cutout so")
 
 
 def _stretched(values: NDArray[np.float32], stretch: str) -> NDArray[np.uint8]:
-    """Grey levels of (y, x) or (3, y, x) values: shape (y, x) or (y, x, 3), the top row first."""
-    planes = np.where(np.isfinite(values), values, np.float32(np.nan))
-    planes = planes.reshape((-1, *values.shape[-2:]))
+    """Grey levels of (y, x) or (3, y, x) values, which are changed: shape (y, x) or (y, x, 3), the top row first."""
+    values[~np.isfinite(values)] = np.nan
+    planes = values.reshape((-1, *values.shape[-2:]))
     if np.isnan(planes).all(axis=(1, 2)).any():
         raise ImageError("holds a plane without any finite pixel; fetch it again, or leave this galaxy out")
-    lows = np.nanpercentile(planes, _LOW, axis=(1, 2), keepdims=True)
-    planes = planes - lows
+    planes -= np.nanpercentile(planes, _LOW, axis=(1, 2), keepdims=True)
     high = float(np.nanpercentile(planes, _HIGH))
-    scaled = np.clip(np.nan_to_num(planes, nan=0.0) / (high if high > 0 else 1.0), 0, 1)
-    if stretch == "asinh":
-        scaled = np.arcsinh(scaled / _SOFTENING) / np.arcsinh(1 / _SOFTENING)
-    levels = np.ascontiguousarray(np.round(255 * scaled[:, ::-1]).astype(np.uint8))
-    return levels[0] if len(levels) == 1 else np.ascontiguousarray(np.moveaxis(levels, 0, -1))
+    height, width = planes.shape[1:]
+    levels = np.empty((height, width, len(planes)), dtype=np.uint8)
+    step = max(1, _VALUES_AT_ONCE // (len(planes) * width))
+    for start in range(0, height, step):  # a large image's intermediate values would take many times its size
+        rows = planes[:, start : start + step]
+        scaled = np.clip(np.nan_to_num(rows, nan=0.0) / (high if high > 0 else 1.0), 0, 1)
+        if stretch == "asinh":
+            scaled = np.arcsinh(scaled / _SOFTENING) / np.arcsinh(1 / _SOFTENING)
+        turned = np.round(255 * scaled[:, ::-1]).astype(np.uint8)
+        levels[height - start - rows.shape[1] : height - start] = np.moveaxis(turned, 0, -1)
+    return levels[..., 0] if levels.shape[2] == 1 else levels

@@ -14,10 +14,12 @@ import pandas as pd
 from zooactive.catalogue.catalogue import RESERVED, Catalogue
 from zooactive.catalogue.find_images import IMAGE_SUFFIXES, find_images
 from zooactive.catalogue.images import Preprocessing
-from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table, rows_where
+from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table
 from zooactive.catalogue.votes import read_votes
+from zooactive.catalogue.where import rows_where
 from zooactive.foundation.addresses import address_of, local_copy
 from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.spelling import control_in
 from zooactive.tree import DecisionTree, load_tree
 
 
@@ -159,6 +161,9 @@ def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
         raise CatalogueError(
             f"{path} holds neither Parquet files nor images ({', '.join(IMAGE_SUFFIXES)}); give another folder"
         )
+    for file in files:
+        if (control := control_in(file.stem)) is not None:
+            raise CatalogueError(f"{path}: the name of {file.name} holds the control character {control}; rename the file")
     ids = np.array([file.stem for file in files], dtype=object)
     table = pd.DataFrame(index=pd.RangeIndex(len(files)))
     return Catalogue(ids, tuple(files), None, None, table, str(path), 30 if min_votes is None else float(min_votes))

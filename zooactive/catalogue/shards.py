@@ -21,6 +21,7 @@ from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.images import ImageSource, Preprocessing, decode, encode_png, mark_of
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
+from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.errors import CatalogueError, ImageError, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import PartsFolder, Tally
@@ -186,7 +187,7 @@ def _write_part(plan: _Plan, part: int) -> list[str]:
             return str(error)
 
     rows = plan.folder.rows_of(part)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         packed = list(pool.map(pack, rows))
     good = [row for row, content in zip(rows, packed, strict=True) if isinstance(content, bytes)]
     failures = [

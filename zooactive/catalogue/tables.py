@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import warnings
@@ -9,16 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue.stored_images import stored_column
+from zooactive.catalogue.votables import checked_votable
+from zooactive.foundation.allowance import usable_memory
 from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import parts_in
+from zooactive.foundation.reading import Unpacked, check_regular, open_regular
+from zooactive.foundation.spelling import control_in, texts_from_spreadsheet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +42,8 @@ _FORMATS = {
     ".vot": "votable",
 }
 _BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "--"]
+_LARGEST_UNPACKED, _RATIO = 1 << 28, 64  # bytes of a gzipped table, or so many times its size
+_BYTES_A_VALUE = 8  # of a cell, about
 _NONE = "none"  # blank among numbers and images, but a word among words: no bar is a kind of bar
 # What a spreadsheet or a float column makes of an 18-digit id: its last digits are lost.
 _ROUNDED = re.compile(r"-?\d\.\d+[eE]\+?\d+|\d[eE]\+\d+|\d{16,}\.0*")
@@ -82,6 +89,9 @@ def read_table(
             f"{path}: tables of the kind '{path.suffix}' are unknown; save it as .csv, .parquet, .fits or .vot"
         )
     metadata = None
+    if not path.is_dir():
+        with explained(CatalogueError, f"{path} cannot be read: {{reason}}; give a table as a file", OSError):
+            check_regular(path)
     with (
         # Four readers, each with exceptions of its own for damaged bytes.
         explained(CatalogueError, f"{path} cannot be read as a table: {{reason}}; save it again"),
@@ -127,7 +137,11 @@ def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) ->
 def parquet_parts(folder: Path) -> list[Path]:
     """Return the Parquet files of a folder in order: its ``part-*.parquet`` where there are such, else all but failures."""
     files = sorted(p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_")) and p.name != "failures.parquet")
-    return parts_in(folder) or files
+    with explained(CatalogueError, f"{folder} cannot be read: {{reason}}; remove it or give another folder", OSError):
+        files = parts_in(folder) or files
+        for file in files:
+            check_regular(file)
+    return files
 
 
 def tree_of_shards(path: Path) -> dict[str, Any] | None:
@@ -141,21 +155,6 @@ def tree_of_shards(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, pa.ArrowInvalid):
         return None  # what is wrong with it is said where it is read
     return None if metadata is None else metadata["tree"]
-
-
-def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.bool_]:
-    """Evaluate a comparison over the columns of a frame in the manner of `pandas.eval`, shape (G,)."""
-    try:
-        # Without the caller's variables: '@name' means nothing here.
-        answer = frame.eval(expression, engine="python", local_dict={}, global_dict={})
-    except Exception as error:  # the parser has many ways to say that it does not understand
-        names = [str(name) for name in frame.columns]
-        unknown = str(error).split("'")[1] if "is not defined" in str(error) else ""
-        hint = did_you_mean(unknown, names) or f" Columns: {', '.join(names[:12])}"
-        raise CatalogueError(f"where '{expression}' cannot be applied to {source}: {error}.{hint}") from error
-    if not isinstance(answer, pd.Series) or not pd.api.types.is_bool_dtype(answer.dtype):
-        raise CatalogueError(f"where '{expression}' is no comparison; write one such as \"mag_r < 17.7\"")
-    return answer.fillna(False).to_numpy(dtype=bool)
 
 
 def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:
@@ -176,6 +175,7 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
             index_col=False,  # or a file with one more cell in each row than in its header would shift all columns
             low_memory=False,
         )
+    frame[id_column] = texts_from_spreadsheet(frame[id_column])
     for name in frame.columns.drop(id_column):
         if pd.api.types.is_string_dtype(frame[name].dtype) and (none := frame[name] == _NONE).any():
             rest = frame[name].mask(none)
@@ -200,6 +200,9 @@ def _read_parquet(
     import pyarrow.parquet as pq
 
     files = parquet_parts(path) if path.is_dir() else [path]
+    claimed = sum(about.num_rows * about.num_columns for about in map(pq.read_metadata, files)) * _BYTES_A_VALUE
+    if claimed > usable_memory():
+        raise MemoryError(f"{claimed} bytes of cells")
     names = [pq.read_schema(file).names for file in files]
     for file, columns in zip(files, names, strict=True):
         _refuse_twins(columns, file)
@@ -250,19 +253,29 @@ def _read_fits(path: Path) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
-    from zooactive.foundation.fits import each_hdu
+    from zooactive.foundation.fits import FitsStream, each_hdu
 
-    with path.open("rb") as stream, _harmless_unless_truncated():
-        if not stream.read(6).startswith((b"SIMPLE", b"\x1f\x8b")):
+    with _unpacked(path) as stream, _harmless_unless_truncated():
+        if not stream.read(6).startswith(b"SIMPLE"):
             raise CatalogueError(f"{path} is no FITS file, whatever its name says; give it the ending of what it is")
         stream.seek(0)
-        with fits.open(stream, memmap=False) as hdus:
+        with fits.open(FitsStream(stream), memmap=False) as hdus:
             tables = [i for i, hdu in enumerate(each_hdu(hdus)) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
             if not tables:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
             table = Table.read(hdus, format="fits", hdu=tables[0])
             table.convert_bytestring_to_unicode()
             return _one_value_a_row(table)
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a table, gzipped or not; tables shrink to a twentieth, and what grows far more was made to fill the memory."""
+    with open_regular(path) as stored:
+        zipped = stored.read(2) == b"\x1f\x8b"
+        stored.seek(0)
+        most = max(_LARGEST_UNPACKED, _RATIO * path.stat().st_size)
+        yield io.BufferedReader(Unpacked(stored, most)) if zipped else stored
 
 
 @contextmanager
@@ -285,7 +298,9 @@ def _read_votable(path: Path) -> pd.DataFrame:
         warnings.filterwarnings("error", category=exceptions.W30)
         blank = "|".join(map(re.escape, [*_BLANK, _NONE]))
         warnings.filterwarnings("ignore", rf".*'\s*({blank})\s*'", exceptions.W30)
-        return _one_value_a_row(parse_single_table(str(path), verify="warn").to_table(use_names_over_ids=True))
+        with _unpacked(path) as stream:
+            checked_votable(stream)
+            return _one_value_a_row(parse_single_table(stream, verify="warn").to_table(use_names_over_ids=True))
 
 
 def _one_value_a_row(table: Any) -> pd.DataFrame:
@@ -307,6 +322,11 @@ def _ids(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
         if not galaxy_id:
             raise CatalogueError(
                 f"{path}, row {row + 1}: the id (column '{name}') is blank; give it an id or remove the row"
+            )
+        if (control := control_in(galaxy_id)) is not None:
+            raise CatalogueError(
+                f"{path}, row {row + 1}: the id {galaxy_id!r} (column '{name}') holds the control character {control}; "
+                "write it without"
             )
         if _ROUNDED.fullmatch(galaxy_id):
             raise CatalogueError(

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from zooactive.foundation.errors import ZooactiveError
+from zooactive.foundation.spelling import for_terminal
 
 
 class Commands(TyperGroup):
@@ -38,7 +39,7 @@ def _sentence(error: Exception) -> str:
         return "the memory is used up; take a smaller --batch-size or fewer --draws"
     # A decoder's or pandas' own words, quoted in an error, may run over lines.
     text = " ".join(str(error).split())
-    return text if isinstance(error, ZooactiveError) else f"{text}; `zooactive --debug COMMAND` shows where"
+    return for_terminal(text if isinstance(error, ZooactiveError) else f"{text}; `zooactive --debug COMMAND` shows where")
 
 
 app = typer.Typer(

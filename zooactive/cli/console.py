@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zooactive.foundation.errors import did_you_mean
+from zooactive.foundation.spelling import for_terminal
 from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+    from rich.text import Text
 
     from zooactive.workspace import Workspace
 
@@ -109,8 +111,8 @@ def _brief_warning(message: Warning | str, category: type[Warning], *place: Any,
 
 
 def note(text: str) -> None:
-    """Print a line for people, on stderr."""
-    typer.echo(text, err=True)
+    """Print a line for people, on stderr; ids and reasons in it may hold what a terminal would obey."""
+    typer.echo(for_terminal(text), err=True)
 
 
 def command_line(name: str, **options: object) -> str:
@@ -135,13 +137,13 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
     console = Console(stderr=True)
     columns: tuple[ProgressColumn, ...] = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(for_terminal(label), total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
@@ -155,9 +157,9 @@ def print_table(table: pd.DataFrame, *, as_json: bool, digits: int = 3) -> None:
 
     out = Table(box=box.SIMPLE_HEAD)
     for name in table.columns:
-        out.add_column(str(name), justify="right" if table[name].dtype.kind in "fiu" else "left", overflow="fold")
+        out.add_column(words(name), justify="right" if table[name].dtype.kind in "fiu" else "left", overflow="fold")
     for row in table.itertuples(index=False):
-        out.add_row(*(_cell(value, digits) for value in row))
+        out.add_row(*(words(_cell(value, digits)) for value in row))
     screen().print(out)
 
 
@@ -166,6 +168,13 @@ def _cell(value: object, digits: int) -> str:
         small = 0 < abs(value) < 10.0**-digits
         return "-" if value != value else f"{value:.1e}" if small else f"{value:.{digits}f}"
     return str(value)
+
+
+def words(value: object) -> Text:
+    """Return a cell as rich prints it: brackets in it are no markup, and control characters are told."""
+    from rich.text import Text
+
+    return Text(for_terminal(str(value)))
 
 
 def screen() -> Console:

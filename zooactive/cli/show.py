@@ -16,6 +16,7 @@ from zooactive.cli.console import (
     last_line,
     open_workspace,
     screen,
+    words,
 )
 from zooactive.cli.gallery import a_picture
 
@@ -61,7 +62,7 @@ def _print(table: pd.DataFrame, title: str) -> None:
     from rich.table import Table
 
     terminal = screen()
-    out = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    out = Table(box=box.SIMPLE_HEAD, title=words(title), title_justify="left", title_style="bold")
     names = ["question", "P(asked)", "answer", "fraction", "90% interval"] + ["votes"] * ("votes" in table)
     for name in names:
         out.add_column(name, justify="right" if name in ("P(asked)", "fraction", "votes") else "left", no_wrap=True)
@@ -81,7 +82,7 @@ def _print(table: pd.DataFrame, title: str) -> None:
             f"{row['low']:.2f} to {row['high']:.2f}",
         ]
         cells += [f"{row['votes']:.4g}"] if "votes" in row else []
-        out.add_row(*cells, "█" * round(bar * row["fraction"]), style="dim" if row["asked"] < 0.5 else None)
+        out.add_row(*map(words, cells), "█" * round(bar * row["fraction"]), style="dim" if row["asked"] < 0.5 else None)
     terminal.print(out)
 
 

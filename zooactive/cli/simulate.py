@@ -62,12 +62,14 @@ def crowd(
     import pandas as pd
 
     from zooactive.foundation.errors import CatalogueError
+    from zooactive.foundation.reading import check_regular
     from zooactive.foundation.writing import file_hash, write_how
     from zooactive.labels import load_wording
     from zooactive.labels.simulate import Crowd, write_export
 
     def read(path: Path, **options: object) -> pd.DataFrame:
         try:
+            check_regular(path)
             return pd.read_csv(path, **options)  # type: ignore[call-overload, no-any-return]
         except (OSError, ValueError) as error:
             raise CatalogueError(f"{path} cannot be read as a table: {error}; give a .csv file") from error

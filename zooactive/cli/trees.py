@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import JsonOption, last_line, print_table, screen
+from zooactive.cli.console import JsonOption, last_line, print_table, screen, words
+from zooactive.foundation.spelling import for_terminal
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -54,19 +55,20 @@ def _list(*, as_json: bool) -> None:
 
 def _drawing(tree: DecisionTree) -> Tree:
     """Questions hang from the answers that lead to them; one that several answers lead to names them all."""
-    from rich.markup import escape
+    from rich.text import Text
     from rich.tree import Tree
 
-    drawing = Tree(f"[bold]{escape(tree.title or tree.name)}[/bold]")
+    drawing = Tree(Text(for_terminal(tree.title or tree.name), "bold"))
     places: dict[str, Tree] = {}
     for index in tree.order:
         question = tree.questions[index]
         leading = question.asked_after
         place = places[leading[-1]] if leading else drawing
-        others = f" [dim](after {escape(' or '.join(_answer(tree, c) for c in leading))})[/dim]" if len(leading) > 1 else ""
-        branch = place.add(f"[bold cyan]{escape(question.name.removesuffix(tree.suffix))}[/bold cyan]{others}")
+        named = Text(for_terminal(question.name.removesuffix(tree.suffix)), "bold cyan")
+        others = f" (after {' or '.join(_answer(tree, c) for c in leading)})" if len(leading) > 1 else ""
+        branch = place.add(Text.assemble(named, (for_terminal(others), "dim")))
         for answer, column in zip(question.answers, question.columns, strict=True):
-            places[column] = branch.add(escape(answer))
+            places[column] = branch.add(words(answer))
     return drawing
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.errors import CatalogueError, explained
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import aside
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}([^/].*)")  # a name of two letters at least: C:/ is a disk
@@ -34,6 +35,7 @@ class RemoteImage:
     def read(self) -> bytes:
         """Return the image's bytes; what the file system raises is handed on."""
         files, path = _file_system(self.address)
+        _check_local(files, path)
         content: bytes = files.cat_file(path)
         return content
 
@@ -111,10 +113,18 @@ def _copy(files: Any, name: str, target: Path) -> None:
     origin = json.dumps(files.info(name), default=str, sort_keys=True)
     if target.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == origin:
         return
+    _check_local(files, name)
     with aside(target) as temporary:
         files.get_file(name, str(temporary))
     with aside(stamp) as temporary:
         temporary.write_text(origin, encoding="utf-8")
+
+
+def _check_local(files: Any, path: str) -> None:
+    """Refuse a pipe or device of this machine, which may never end."""
+    protocols = (files.protocol,) if isinstance(files.protocol, str) else files.protocol
+    if {"file", "local"} & set(protocols):
+        check_regular(Path(path))
 
 
 def _file_system(address: str) -> tuple[Any, str]:

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from zooactive.foundation.spelling import for_terminal
+
 _LONGEST, _LINES = 1500, 4
 """Characters and lines of an error: what was received may be a megabyte, and the file and the mend stand at the two ends."""
 _REASON = 200
@@ -16,7 +18,7 @@ class ZooactiveError(Exception):
     """A failure that zooactive can explain in one or two lines."""
 
     def __str__(self) -> str:
-        said = super().__str__()
+        said = for_terminal(super().__str__())  # tracebacks print it as it is
         if said.count("\n") >= _LINES:
             said = " ".join(said.split())
         return said if len(said) <= _LONGEST else f"{said[: _LONGEST // 2]} ... {said[-_LONGEST // 2 :]}"

@@ -2,8 +2,46 @@
 
 from __future__ import annotations
 
+import io
+import math
+import re
+import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
+
+_BLOCK = 2880
+_MOST_BLOCKS = 1000  # of a header: 36000 cards
+_PACKED_AT_MOST = 1 << 18  # bytes that gzip cannot make more than 2^28 of
+
+
+_SIZES = re.compile(rb"(BITPIX|NAXIS\d{0,3}) *= *(-?\d{1,18})\b")
+
+
+class FitsStream(io.BufferedReader):
+    """A FITS file as astropy reads it, which stops when a header has no end."""
+
+    def __init__(self, stream: BinaryIO | io.RawIOBase) -> None:
+        super().__init__(stream, _BLOCK)  # type: ignore[arg-type]
+        self._blocks = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read bytes; block after block of the size of a header's is a header."""
+        self._blocks = self._blocks + 1 if size == _BLOCK else 0
+        if self._blocks > _MOST_BLOCKS:
+            raise OSError(f"a header has more than {_MOST_BLOCKS * _BLOCK // 80} cards")
+        return super().read(size)
+
+
+def first_claim(stream: BinaryIO | io.BufferedIOBase) -> int:
+    """Return how many bytes of values the first block of a FITS file claims; the stream stays where it was.
+
+    astropy unpacks a gzipped file to its end before it shows that header.
+    """
+    cards = stream.read(_BLOCK)
+    stream.seek(-len(cards), io.SEEK_CUR)
+    found = {name: int(number) for name, number in _SIZES.findall(cards)}
+    sides = [found.get(b"NAXIS%d" % (axis + 1), 0) for axis in range(min(found.get(b"NAXIS", 0), 999))]
+    return abs(found.get(b"BITPIX", 8)) // 8 * math.prod(sides) if sides else 0
 
 
 def each_hdu(hdus: Any) -> Iterator[Any]:
@@ -27,3 +65,28 @@ def each_hdu(hdus: Any) -> Iterator[Any]:
             raise OSError("a header claims a negative size")
         last = place
         yield hdu
+
+
+def claimed_bytes(hdu: Any) -> int:
+    """Return how many bytes an image's values take in memory, or one tile of it, by its header alone."""
+    bits = abs(int(hdu.header.get("BITPIX", 8)))
+    scaled = (hdu.header.get("BSCALE", 1), hdu.header.get("BZERO", 0)) != (1, 0) or "BLANK" in hdu.header
+    each = max(bits // 8, (4 if bits <= 16 else 8) if scaled else 1)
+    tile = getattr(hdu, "tile_shape", None) or ()
+    return int(max(math.prod(hdu.shape), math.prod(tile))) * each
+
+
+def check_tiles(hdu: Any, most: int) -> None:
+    """Refuse a compressed image whose gzipped tiles unpack to more than `most` bytes each, with an OSError."""
+    packed: Any = getattr(hdu, "_bintable", None)
+    if packed is None:
+        return
+    for name in ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"):
+        gzipped = name.startswith("GZIP") or str(hdu.compression_type).startswith("GZIP")
+        if not gzipped or name not in packed.columns.names:
+            continue
+        for size, offset in packed.data[name]:
+            if size > _PACKED_AT_MOST:
+                tile = packed._get_raw_data(int(size), "u1", packed._data_offset + packed._theap + int(offset))
+                if len(zlib.decompressobj(31).decompress(tile.tobytes(), most + 1)) > most:
+                    raise OSError(f"a tile unpacks to more than {most} bytes")

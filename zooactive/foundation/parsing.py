@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.errors import ZooactiveError, explained
+from zooactive.foundation.reading import read_text
 
 
 def from_toml(text: str) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def read_toml(path: Path, error: type[ZooactiveError], *, give: str, damaged: st
     """Read a TOML file; raise `error` where it cannot be read, with the mend to `give` another, or where it is no TOML."""
     no_file = explained(error, f"{path} cannot be read: {{reason}}; give {give}", OSError)
     with no_file, explained(error, f"{path} {damaged}: {{reason}}", ValueError):
-        return from_toml(path.read_text(encoding="utf-8"))
+        return from_toml(read_text(path))
 
 
 def from_json(text: str | bytes) -> Any:
@@ -55,7 +56,7 @@ def read_object(path: Path) -> dict[str, Any]:
     ValueError
         When it holds something else.
     """
-    values = from_json(path.read_text(encoding="utf-8"))
+    values = from_json(read_text(path))
     if not isinstance(values, dict):
         raise ValueError(f"a {type(values).__name__} stands there in place of an object")
     return values

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.errors import OutputError
+from zooactive.foundation.reading import open_regular, read_text
 
 _PACKAGES = ("zooactive", "keras", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pillow")
 
@@ -150,7 +151,7 @@ def file_hash(path: str | Path) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
         digest.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
@@ -160,7 +161,7 @@ def how_of(result: Path) -> dict[str, Any]:
     """Read how a result was made, from beside it or from inside a folder; empty where that is not known."""
     path = result / "how.json" if result.is_dir() else result.with_name(result.name + ".how.json")
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(read_text(path))
     except (OSError, ValueError):
         return {}
     return values

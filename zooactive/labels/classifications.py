@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.parsing import from_json
+from zooactive.foundation.spelling import from_spreadsheet
 from zooactive.labels.rows import places_of, rows_of
 from zooactive.labels.wording import Wording, WorkflowWording, plain, version_of
 
@@ -191,7 +192,7 @@ def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
         raise Unusable("a subject whose metadata has no id of a galaxy")
     if isinstance(found, float):
         raise Unusable("an id of a galaxy that was rounded; upload ids as text")
-    text = str(found).strip()
+    text = from_spreadsheet(str(found).strip())  # as the manifest was uploaded
     if not isinstance(found, str | int) or not text.isprintable():  # half of a sign that JSON wrote as two can be no text
         raise Unusable("an id of a galaxy that is no text")
     return text

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.errors import CatalogueError, UploadError, explained
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.telling import Progress
 
 _JOINED_AT_ONCE = 10
@@ -103,6 +104,9 @@ def _manifest_rows(folder: Path) -> list[dict[str, str]]:
     manifests = sorted(folder.glob("manifest*.csv"), key=lambda path: (len(path.name), path.name))
     if not manifests:
         raise CatalogueError(f"{folder} holds no manifest.csv; write one with `zooactive export`")
+    for path in manifests:
+        with explained(CatalogueError, f"{path} cannot be read: {{reason}}; write it with `zooactive export`", OSError):
+            check_regular(path)
     table = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in manifests]).fillna("")
     if not {"image", "#id"} <= set(table.columns):
         raise CatalogueError(f"{manifests[0]} has no columns image and #id; write it with `zooactive export`")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from zooactive.foundation.errors import CatalogueError, explained
+from zooactive.foundation.reading import open_regular
 
 
 def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Generator[tuple[int, list[str]], None, None]:
@@ -19,7 +21,7 @@ def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Ge
     path = Path(path)
     csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))  # metadata may be longer than the 131072 characters of the default
     with explained(CatalogueError, f"{path} cannot be read: {{reason}}; give {what}", OSError):
-        stream = path.open(newline="", encoding="utf-8-sig", errors="replace")
+        stream = io.TextIOWrapper(open_regular(path), newline="", encoding="utf-8-sig", errors="replace")
     with stream:
         reader = csv.reader(stream)
         header = next(reader, [])

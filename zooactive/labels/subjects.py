@@ -6,10 +6,8 @@ find their galaxy again (`zooactive.labels.wording`), and why nobody is told wha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +17,7 @@ from zooactive.catalogue.images import ImageSource, decode, encode_png
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
+from zooactive.foundation.spelling import file_name, write_csv
 from zooactive.foundation.writing import aside, make_folder
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def write_subjects(
         except ImageError as error:
             failures[str(galaxy_id)] = str(error)
             continue
-        name = _file_name(str(galaxy_id), names) + suffix
+        name = file_name(str(galaxy_id), names) + suffix
         with aside(out / "images" / name) as temporary:
             temporary.write_bytes(content)
         shares = {"credit": credit, "licence": licence}
@@ -111,7 +110,7 @@ def _write_manifests(rows: list[dict[str, object]], out: Path) -> tuple[Path, ..
     for part, start in enumerate(range(0, len(rows), SUBJECTS_AT_ONCE)):
         manifests.append(out / ("manifest.csv" if part == 0 else f"manifest-{part + 1}.csv"))
         with aside(manifests[-1]) as temporary:
-            pd.DataFrame(rows[start : start + SUBJECTS_AT_ONCE]).to_csv(temporary, index=False)
+            write_csv(pd.DataFrame(rows[start : start + SUBJECTS_AT_ONCE]), temporary)
     for older in set(out.glob("manifest*.csv")) - set(manifests):
         older.unlink()
     return tuple(manifests)
@@ -144,12 +143,3 @@ def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[byte
     raise ImageError(
         f"the image of galaxy '{name}' takes more than {LARGEST} bytes at {side or SIDE} pixels; give a smaller --size"
     )
-
-
-def _file_name(galaxy_id: str, taken: set[str]) -> str:
-    """A name that every file system takes, another one for each id."""
-    name = re.sub(r"[^A-Za-z0-9._+-]", "_", galaxy_id)
-    if name.casefold() in taken:
-        name = f"{name}-{blake2b(galaxy_id.encode(), digest_size=4).hexdigest()}"
-    taken.add(name.casefold())
-    return name

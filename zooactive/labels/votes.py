@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.catalogue.tables import GalaxyTable, read_table
 from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.spelling import write_csv
 from zooactive.foundation.writing import aside, file_hash, make_folder, write_how
 from zooactive.labels.classifications import Dropped
 from zooactive.labels.ledger import add_votes
@@ -109,7 +110,7 @@ def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, o
         result, strangers = add_votes(frame, votes, tree, table.id_column)
     with aside(out) as temporary:
         if out.suffix.lower() == ".csv":
-            result.to_csv(temporary, index=False)
+            write_csv(result, temporary, only="id" if table is None else table.id_column)
         else:
             result.to_parquet(temporary, index=False)
     return strangers

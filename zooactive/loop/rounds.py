@@ -18,6 +18,8 @@ from zooactive.catalogue import Catalogue
 from zooactive.evaluation.calibration import realised_information
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError
 from zooactive.foundation.hashing import uniform_from_ids
+from zooactive.foundation.reading import read_text
+from zooactive.foundation.spelling import read_csv, write_csv
 from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner, embeddings_of
@@ -170,7 +172,7 @@ class Loop:
     def _votes_before(self, number: int) -> pd.DataFrame:
         import pandas as pd
 
-        tables = [_read_votes(entry.votes) for entry in self.rounds[:number] if entry.votes.exists()]
+        tables = [read_csv(entry.votes) for entry in self.rounds[:number] if entry.votes.exists()]
         if not tables:
             return pd.DataFrame({"id": pd.Series(dtype=object)} | {column: [] for column in self.tree.columns})
         return pd.concat(tables).drop_duplicates("id", keep="last").reset_index(drop=True)
@@ -299,7 +301,7 @@ class Loop:
         table = self._checked(votes)
         told = self._told(here, read_selection(here.selection), table) | {"strangers": len(votes) - len(table)}
         with aside(here.votes) as temporary:
-            table.to_csv(temporary, index=False)
+            write_csv(table, temporary, only="id")
         write_json(here.told, told)
         return told
 
@@ -380,13 +382,7 @@ class Loop:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(read_text(path))
     except FileNotFoundError:
         return None
     return found
-
-
-def _read_votes(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_csv(path, dtype={"id": str})

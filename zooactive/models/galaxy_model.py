@@ -305,14 +305,16 @@ class GalaxyModel:
         self._assign(folder, about)
 
     def _assign(self, folder: Path, about: dict[str, Any]) -> None:
-        arrays = read_arrays(folder / ENCODER)
         weights = self.encoder.weights
-        shapes = [tuple(weight.shape) for weight in weights]
-        if [array.shape for array in arrays] != shapes:
-            raise ModelError(
-                f"{folder / ENCODER} does not fit the backbone '{self.backbone}' ({len(arrays)} arrays for {len(weights)} "
-                "weights, or other shapes); was another builder registered under this name?"
-            )
+
+        def check(shapes: list[tuple[int, ...]]) -> None:
+            if shapes != [tuple(weight.shape) for weight in weights]:
+                raise ModelError(
+                    f"{folder / ENCODER} does not fit the backbone '{self.backbone}' ({len(shapes)} arrays for "
+                    f"{len(weights)} weights, or other shapes); was another builder registered under this name?"
+                )
+
+        arrays = read_arrays(folder / ENCODER, check)
         head = LinearHead.load(folder / HEAD)
         if head.kernel.shape != tuple(self.head.kernel.shape):
             raise ModelError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import ModelError, explained
+from zooactive.foundation.npz import read_npz
 from zooactive.foundation.parsing import read_object
 
 FORMAT = 1
@@ -54,12 +55,16 @@ def stored_fingerprint(path: Path) -> str | None:
         return None
 
 
-def read_arrays(path: Path) -> list[NDArray[Any]]:
-    """Read an encoder's weights, float32, in order; a ModelError when they are missing or damaged."""
+def read_arrays(path: Path, check: Callable[[list[tuple[int, ...]]], None]) -> list[NDArray[Any]]:
+    """Read an encoder's weights, float32, in order; a ModelError when they are missing or damaged.
+
+    `check` sees their shapes before anything is read.
+    """
     damaged = explained(ModelError, f"{path} is damaged ({{reason}}); save the model again")
     missing = explained(ModelError, f"{path} is missing; the model is incomplete: save it again", FileNotFoundError)
-    with damaged, missing, path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        return [widened(file[name]) for name in sorted(file.files)]
+    with damaged, missing:
+        arrays = read_npz(path, lambda held: check([held[name].shape for name in sorted(held)]))
+        return [widened(arrays[name]) for name in sorted(arrays)]
 
 
 def arrays_of(encoder: Any) -> list[NDArray[Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.images import mark_of
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.reading import read_text
 from zooactive.foundation.writing import aside, write_json
 from zooactive.training.config import TrainingConfig
 
@@ -47,7 +48,7 @@ class TrainingRun:
         self.state: dict[str, Any] = {**begun, "finished": False, "epochs": [], "writes": 0}
         if not self._state_file.exists():
             return
-        self.state = json.loads(self._state_file.read_text())
+        self.state = json.loads(read_text(self._state_file))
         other = ""
         if self.state["fingerprint"] != begun["fingerprint"]:
             other = "galaxies, images or settings"

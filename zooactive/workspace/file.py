@@ -10,6 +10,7 @@ from typing import Any
 from zooactive.foundation.addresses import own_path
 from zooactive.foundation.errors import WorkspaceError, did_you_mean
 from zooactive.foundation.parsing import from_toml
+from zooactive.foundation.reading import read_text
 from zooactive.foundation.settings import read_section
 from zooactive.models.config import Network
 from zooactive.models.saved_form import BUNDLED, IMAGENET
@@ -46,7 +47,7 @@ def load_settings(path: str | Path) -> Settings:
     """
     path = Path(path).resolve()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{path} cannot be read: {error}; `zooactive init` writes another") from error
     return parse_settings(text, path)

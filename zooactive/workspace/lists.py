@@ -28,13 +28,14 @@ def write_list(
     The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture.
     """
     from zooactive.catalogue import Preprocessing
+    from zooactive.foundation.spelling import write_csv
     from zooactive.foundation.writing import aside, make_folder
     from zooactive.report.plots import gallery
 
     picture = picture or target.with_suffix(".png")
     make_folder(target.parent)
     with aside(target) as temporary:
-        table.to_csv(temporary, index=False)
+        write_csv(table, temporary)
     galaxies = settings.read_pool().select([*first, *table["id"]])
     captions = [*first, *captions]
     stored = galaxies.prepared

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.foundation.spelling import file_name
 from zooactive.workspace.lists import write_list
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
@@ -30,7 +31,7 @@ def similar(
 
     names = [ids] if isinstance(ids, str) else list(ids)
     table = find_similar(open_predictions(settings.pool.predictions), names, n=n)
-    target = settings.folder / f"similar-{names[0]}.csv" if out is None else Path(out)
+    target = settings.folder / f"similar-{file_name(names[0])}.csv" if out is None else Path(out)
     captions = [f"{row.id}\n{row.similarity:.2f}" for row in table.itertuples(index=False)]
     write_list(table, captions, settings, target, None if gallery is None else Path(gallery), first=names)
     return table

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from os import cpu_count
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.compiled import compiled
 from zooactive.foundation.hashing import Purpose, hash_ids
 
@@ -60,8 +60,8 @@ def hash_arrow_ids(ids: pa.Array, *, purpose: Purpose, seed: int) -> NDArray[np.
         return hash_ids(ids.to_pylist(), purpose=purpose, seed=seed)
     letters = np.frombuffer(text, dtype=np.uint8) if text is not None else np.empty(0, dtype=np.uint8)
     out = np.empty(len(ids), dtype=np.uint64)
-    cuts = np.linspace(0, len(ids), (cpu_count() or 1) + 1).astype(int)
-    with ThreadPoolExecutor() as pool:
+    cuts = np.linspace(0, len(ids), usable_cpus() + 1).astype(int)
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         work = (
             pool.submit(_hash, letters, bounds[i : j + 1], np.frombuffer(prefix, dtype=np.uint8), out[i:j])
             for i, j in pairwise(cuts)

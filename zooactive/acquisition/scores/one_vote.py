@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.foundation.allowance import usable_cpus
 from zooactive.posterior import Posterior
 
 _BLOCK = 1 << 16
@@ -35,7 +35,7 @@ def one_vote(posterior: Posterior) -> OneVote:
     galaxies, questions = len(posterior), len(posterior.tree.questions)
     found = OneVote(*(np.empty((galaxies, questions)) for _ in OneVote._fields))
     step = max(1, _BLOCK // (posterior.draws * len(posterior.tree.columns)))
-    threads = max(1, min(os.cpu_count() or 1, galaxies // step))
+    threads = max(1, min(usable_cpus(), galaxies // step))
     shares = [range(i * step, galaxies, threads * step) for i in range(threads)]
     with ThreadPoolExecutor(threads) as pool:  # neither compiled functions nor NumPy's logarithm hold the interpreter lock
         list(pool.map(lambda starts: _fill(posterior, found, starts, step), shares))

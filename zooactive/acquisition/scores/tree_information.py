@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.errors import AcquisitionError
 from zooactive.foundation.hashing import hash_ids
 from zooactive.posterior import Posterior
@@ -122,7 +123,7 @@ def _score(
         alpha = posterior.concentrations[:, here].copy()  # writable, or the function would be compiled once more
         return score_galaxies(alpha, weights[:, here].copy(), volunteers[here], seeds[here], per_galaxy, layout, by_question)
 
-    with ThreadPoolExecutor() as pool:  # the compiled function holds no interpreter lock
+    with ThreadPoolExecutor(usable_cpus()) as pool:  # the compiled function holds no interpreter lock
         found = list(pool.map(score, range(0, max(len(posterior), 1), _SLICE)))
     return np.concatenate(found)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.hashing import hash_ids
+from zooactive.foundation.spelling import from_spreadsheet
 from zooactive.foundation.writing import aside
 from zooactive.labels.simulate.crowd import Answers, Crowd
 from zooactive.labels.simulate.forms import HEADER, Said, answers_given, export_row
@@ -146,7 +147,7 @@ def _said(workflow: WorkflowWording, tree: DecisionTree) -> dict[int, tuple[str,
 
 def _galaxies(rows: list[dict[str, str]], workflow: WorkflowWording) -> list[str]:
     """The id of each subject's galaxy, by the entries that the wording names."""
-    ids = [next((row[name] for name in workflow.galaxy if name in row), "") for row in rows]
+    ids = [from_spreadsheet(next((row[name] for name in workflow.galaxy if name in row), "")) for row in rows]
     if not ids or "" in ids:
         where = f"row {ids.index('') + 1} of the manifest has" if ids else "the manifest has no rows, and so"
         raise CatalogueError(f"{where} no id of a galaxy; the wording looks for it in {', '.join(workflow.galaxy)}")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.foundation.errors import ModelError, explained
+from zooactive.foundation.npz import read_npz
 from zooactive.foundation.parsing import from_json
 from zooactive.foundation.writing import aside
 from zooactive.models.head.activation import activate
@@ -144,10 +145,11 @@ def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
     Raises a ModelError when the file is missing, damaged or something else.
     """
     missing = explained(ModelError, f"{path} is missing; give the head.npz of a saved model", FileNotFoundError)
-    with damaged(path), missing, Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        about: dict[str, Any] = from_json(str(file["about"]))
+    unreadable = explained(ModelError, f"{path} cannot be read: {{reason}}; give the head.npz of a saved model", OSError)
+    with damaged(path), unreadable, missing:
+        arrays = read_npz(Path(path))
+        about: dict[str, Any] = from_json(str(arrays.pop("about")))
         tree = DecisionTree.from_dict(about["tree"], where=str(path))
-        arrays = {name: file[name] for name in file.files if name != "about"}
         if any(array.dtype.kind not in "fiu" for array in arrays.values()):
             raise ValueError("arrays that are no numbers")
         return arrays, about, tree

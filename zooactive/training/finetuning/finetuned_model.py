@@ -12,6 +12,8 @@ from zooactive.catalogue import Catalogue
 from zooactive.evaluation.tasks import purity, question_accuracies, task_metrics
 from zooactive.foundation.errors import ModelError, ZooactiveError, explained
 from zooactive.foundation.parsing import read_object
+from zooactive.foundation.reading import check_regular
+from zooactive.foundation.spelling import texts_from_spreadsheet, write_csv
 from zooactive.foundation.writing import aside, write_json
 from zooactive.training.finetuning.tasks import Task
 
@@ -90,7 +92,7 @@ class FinetunedModel:
         self.model.save(folder / "model")
         for name, table in (("held_out", self.held_out), ("history", self.history)):
             with aside(folder / f"{name}.csv") as temporary:
-                table.to_csv(temporary, index=False)
+                write_csv(table, temporary)
         about = {"task": self.task.to_dict(), "prior": self.prior, "prevalence": self.prevalence}
         write_json(folder / "finetuned.json", about)
 
@@ -114,10 +116,13 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
         task = Task.from_dict(about["task"], where=str(folder / "finetuned.json"))
         prior = None if about.get("prior") is None else tuple(map(float, about["prior"]))
         prevalence = None if about.get("prevalence") is None else float(about["prevalence"])
+        for name in ("held_out", "history"):
+            check_regular(folder / f"{name}.csv")
         held_out, history = (
             pd.read_csv(folder / f"{name}.csv", dtype={"id": str}, keep_default_na=False)  # "NA" is an id, too
             for name in ("held_out", "history")
         )
+        held_out["id"] = texts_from_spreadsheet(held_out["id"])
         measured = [name for column in task.load_tree().columns for name in (column, f"{column}_votes")]
         if not np.isfinite(held_out[measured].to_numpy(dtype=float)).all() or (held_out["id"] == "").any():
             raise ValueError("the held-out table has blank cells")

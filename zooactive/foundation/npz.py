@@ -1,0 +1,67 @@
+"""Arrays in a ``.npz`` file: what it claims to hold is checked by its headers, before any array takes memory."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.foundation.reading import open_regular
+
+_LARGEST_PACKED = 1 << 27
+_RATIO = 4  # weights do not shrink by packing; ours are stored as they are
+_LARGEST_HEADER = 10_000
+
+
+class Held(NamedTuple):
+    """What a header says of an array."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def read_npz(path: Path, check: Callable[[dict[str, Held]], None] | None = None) -> dict[str, NDArray[Any]]:
+    """Read all arrays, once `check` has seen what the headers say of them, by name.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read, or is no regular file.
+    ValueError
+        When it is no such file, holds Python objects, or an array is not as large as its header says; when all together are
+        far larger than the file.
+    """
+    with open_regular(path) as stream:
+        size = path.stat().st_size
+        with zipfile.ZipFile(stream) as packed:
+            entries = packed.infolist()
+            if len({entry.filename for entry in entries}) < len(entries):
+                raise ValueError("two of its arrays have the same name")
+            total = sum(entry.file_size for entry in entries)
+            if total > max(_LARGEST_PACKED, _RATIO * size):
+                raise ValueError(f"{size} bytes that unpack to {total}")
+            held = {entry.filename.removesuffix(".npy"): _held(packed, entry) for entry in entries}
+        if check is not None:
+            check(held)
+        stream.seek(0)
+        with np.load(stream, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+
+def _held(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Held:
+    with packed.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in readers:
+            raise ValueError(f"an array of format {version}")
+        shape, _, dtype = readers[version](stream, max_header_size=_LARGEST_HEADER)
+        if dtype.hasobject:
+            raise ValueError("Python objects in place of numbers")
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != entry.file_size - stream.tell():
+            raise ValueError(f"'{entry.filename}' is not as large as its header says")
+    return Held(shape, dtype)
