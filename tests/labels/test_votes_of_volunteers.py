@@ -139,7 +139,7 @@ def test_every_malformed_row_is_counted_and_named_and_the_others_are_kept(tree, 
         "subject_data is no JSON": "3",
         "several subjects, or none, at once": "4",
         "a subject whose metadata has no id of a galaxy": "5",
-        "an id of a galaxy that was rounded; upload ids as text": "6",
+        "an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text": "6",
         "subject_data of another shape": "7",
         "workflow 78, which the wording does not name": "8",
         "a version of the workflow outside those of the wording": "9",
@@ -202,3 +202,26 @@ def test_a_wording_that_is_wrong_is_told(tree, tmp_path, change, said):
 def test_what_does_not_count_in_a_wording():
     assert plain(" ![x.png](https://a/b.png)  **Star or\nartifact** ") == "star or artifact"
     assert plain("[Disk](https://help)-shaped") == "disk shaped"
+
+
+@pytest.mark.parametrize(
+    "rounded", ["5.87733E+17", "587.733E+15", "5,87733E+17", 5.87733e17, 587732578312454300, "587732578312454276.0"]
+)
+def test_an_id_that_has_lost_digits_on_the_way_is_no_galaxy(tree, words, tmp_path, rounded):
+    rows = [
+        row(0, "g0", "a", annotations(tree, [0]), subject_data=json.dumps({"1": {"#id": rounded}})),
+        row(1, "g0", "b", annotations(tree, [0]), subject_data=json.dumps({"2": {"#id": 587732578312454276}})),
+    ]
+    votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes["id"].tolist() == ["587732578312454276"]
+    reason = "an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text"
+    assert dropped.rows() == [{"dropped": "classification", "reason": reason, "number": 1, "first": "0"}]
+
+
+def test_an_id_that_a_spreadsheet_was_told_to_leave_alone_is_the_galaxy_inside(tree, words, tmp_path):
+    data = [
+        json.dumps({"1": {"#id": text}}) for text in ('="587732578312454276"', "587732578312454276", "'587732578312454276")
+    ]
+    rows = [row(i, "g0", f"v{i}", annotations(tree, [0]), subject_data=text) for i, text in enumerate(data)]
+    votes, _, _ = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes[["id", tree.columns[0]]].to_numpy().tolist() == [["587732578312454276", 3]]

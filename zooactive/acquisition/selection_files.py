@@ -58,10 +58,14 @@ def read_selection(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from zooactive.foundation.whole_numbers import keep_whole_numbers
+
+    path = Path(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
             selection = pd.read_csv(path, converters={"id": str}, index_col=False)  # an id may well be called "NA"
+        keep_whole_numbers(selection, path, but="id")
         selection[["score", "rank", "inclusion_probability"]].apply(pd.to_numeric)
         ids, _ = selection["id"].str.strip(), selection["arm"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pd.errors.ParserWarning) as error:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue.stored_images import stored_column
 from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
+from zooactive.foundation.ids import id_text, is_rounded
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import parts_in
+from zooactive.foundation.whole_numbers import as_frame, keep_whole_numbers, whole_numbers, without_loss
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,8 +40,6 @@ _FORMATS = {
 }
 _BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "--"]
 _NONE = "none"  # blank among numbers and images, but a word among words: no bar is a kind of bar
-# What a spreadsheet or a float column makes of an 18-digit id: its last digits are lost.
-_ROUNDED = re.compile(r"-?\d\.\d+[eE]\+?\d+|\d[eE]\+\d+|\d{16,}\.0*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +181,12 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
             rest = frame[name].mask(none)
             numbers = pd.to_numeric(rest, errors="coerce")
             if numbers.notna().equals(rest.notna()):
-                frame[name] = numbers
+                whole = whole_numbers(rest)
+                frame[name] = numbers if whole is None else whole
             elif name in (*IMAGE_COLUMNS, image_column):
                 frame[name] = rest
+    blank = {name: [*words, _NONE] for name, words in blank.items()}
+    keep_whole_numbers(frame, path, but=id_column, blank=blank)
     return frame, id_column
 
 
@@ -211,7 +214,7 @@ def _read_parquet(
         for columns, column in zip(names, stored, strict=True)
     ]
     tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
-    table = pa.concat_tables(tables, promote_options="permissive")
+    table = pa.concat_tables(without_loss(tables), promote_options="permissive")
     table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
     metadata = _about_shards(table.schema)
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
@@ -223,7 +226,7 @@ def _read_parquet(
     position = table.column_names.index(id_column)
     if not pa.types.is_floating(table.schema.types[position]):  # whole numbers with gaps would become floats in pandas
         table = table.set_column(position, id_column, table.column(position).cast(pa.string()))
-    frame = table.replace_schema_metadata(None).to_pandas()
+    frame = as_frame(table.replace_schema_metadata(None))
     if any(stored):
         cells = (
             frame[image_column].to_numpy(dtype=object) if image_column in frame else np.full(len(frame), None, dtype=object)
@@ -302,13 +305,13 @@ def _ids(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
             f"{path}: the id column '{name}' holds floats, which lose digits of long ids; save it as text or whole numbers"
         )
     blank = column.isna().to_numpy(dtype=bool)
-    ids = np.array(["" if gap else str(value).strip() for gap, value in zip(blank, column, strict=True)], dtype=object)
+    ids = np.array(["" if gap else id_text(str(value)) for gap, value in zip(blank, column, strict=True)], dtype=object)
     for row, galaxy_id in enumerate(ids):
         if not galaxy_id:
             raise CatalogueError(
                 f"{path}, row {row + 1}: the id (column '{name}') is blank; give it an id or remove the row"
             )
-        if _ROUNDED.fullmatch(galaxy_id):
+        if is_rounded(galaxy_id):
             raise CatalogueError(
                 f"{path}, row {row + 1}: the id '{galaxy_id}' (column '{name}') was rounded by a spreadsheet or "
                 "a float column; save the ids as text"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from zooactive.foundation.ids import id_text, is_rounded
 from zooactive.foundation.parsing import from_json
 from zooactive.labels.rows import places_of, rows_of
 from zooactive.labels.wording import Wording, WorkflowWording, plain, version_of
@@ -189,9 +190,10 @@ def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
     found = next((entry for entry in entries if entry is not None and str(entry).strip()), None)
     if found is None:
         raise Unusable("a subject whose metadata has no id of a galaxy")
-    if isinstance(found, float):
-        raise Unusable("an id of a galaxy that was rounded; upload ids as text")
-    text = str(found).strip()
+    text = id_text(str(found))
+    lost = is_rounded(found) if isinstance(found, int) else is_rounded(text)
+    if isinstance(found, float) or lost:
+        raise Unusable("an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text")
     if not isinstance(found, str | int) or not text.isprintable():  # half of a sign that JSON wrote as two can be no text
         raise Unusable("an id of a galaxy that is no text")
     return text

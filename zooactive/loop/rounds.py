@@ -394,4 +394,4 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _read_votes(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.read_csv(path, dtype={"id": str})
+    return pd.read_csv(path, converters={"id": str})  # an id may well be called "NA"
