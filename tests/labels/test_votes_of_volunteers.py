@@ -14,6 +14,7 @@ from zooactive.foundation.errors import CatalogueError
 from zooactive.labels import Dropped, Ledger, load_wording, read_export
 from zooactive.labels.ledger import add_votes
 from zooactive.labels.wording import plain
+from zooactive.tree import load_tree
 
 
 @pytest.fixture
@@ -225,3 +226,39 @@ def test_an_id_that_a_spreadsheet_was_told_to_leave_alone_is_the_galaxy_inside(t
     rows = [row(i, "g0", f"v{i}", annotations(tree, [0]), subject_data=text) for i, text in enumerate(data)]
     votes, _, _ = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert votes[["id", tree.columns[0]]].to_numpy().tolist() == [["587732578312454276", 3]]
+
+
+@pytest.mark.parametrize("way", ["as they are", "other names", "no suffix"])
+def test_votes_are_added_to_those_under_every_name_that_a_survey_gives_its_columns(tmp_path, way):
+    tree = load_tree("gz2")
+    names = {column: column for column in tree.columns}
+    for header, column in tree.headers.items():
+        if way == "other names" and header in tree.aliases.get(column, ()):
+            names[column] = header
+        if way == "no suffix" and header == column.replace("-gz2", ""):
+            names[column] = header
+    first = tree.columns[0]
+    old = pd.DataFrame(
+        {"id": ["g0", "g1", "g2"]} | {name: [20 if column == first else 0] * 3 for column, name in names.items()}
+    )
+    new = pd.DataFrame({"id": ["g0"]} | {column: [3 if column == first else 0] for column in tree.columns})
+    joined, _ = add_votes(old, new, tree, "id")
+    assert list(joined.columns) == list(old.columns)
+    joined.to_csv(tmp_path / "joined.csv", index=False)
+    assert read_catalogue(tmp_path / "joined.csv", tree="gz2").votes[:, 0].tolist() == [23, 20, 20]
+
+
+def test_votes_are_added_to_what_a_survey_marks_as_missing_as_to_nothing(tree, tmp_path):
+    old = pd.DataFrame({"id": ["g0", "g1"]} | {column: ["-999", "-999"] for column in tree.columns})
+    new = pd.DataFrame({"id": ["g0"]} | {column: [3 if column == tree.columns[0] else 0] for column in tree.columns})
+    joined, _ = add_votes(old, new, tree, "id")
+    assert joined[tree.columns[0]].fillna(0).tolist() == [3, 0]
+
+
+def test_votes_are_not_added_beside_a_column_whose_name_is_misspelt_nor_to_words(tree):
+    new = pd.DataFrame({"id": ["g0"]} | {column: [1] for column in tree.columns})
+    old = pd.DataFrame({"id": ["g0"]} | {column: [1] for column in tree.columns})
+    with pytest.raises(CatalogueError, match=r"column 'bar_strong' is missing from survey.csv.* 'bar_stong'"):
+        add_votes(old.rename(columns={"bar_strong": "bar_stong"}), new, tree, "id", source="survey.csv")
+    with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is no number"):
+        add_votes(old.assign(bar_weak="many"), new, tree, "id", source="survey.csv")

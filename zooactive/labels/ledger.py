@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zooactive.catalogue.tables import GalaxyTable
+from zooactive.catalogue.votes import MISSING, match_columns, numbers_of, refuse_misspelt
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.writing import aside, make_folder
 from zooactive.labels.classifications import Classification, Dropped
@@ -174,24 +176,43 @@ def _hashed(name: str, key: bytes) -> int:
     return int.from_bytes(blake2b(name.encode(), key=key, digest_size=8).digest(), "little") or 1
 
 
-def add_votes(table: pd.DataFrame, votes: pd.DataFrame, tree: DecisionTree, id_column: str) -> tuple[pd.DataFrame, int]:
+def add_votes(
+    table: pd.DataFrame, votes: pd.DataFrame, tree: DecisionTree, id_column: str, *, source: str = "the table"
+) -> tuple[pd.DataFrame, int]:
     """Add votes to those of a table of galaxies, and return it with the number of galaxies with votes that it lacks.
 
     Parameters
     ----------
     table : DataFrame
-        With ids as text; vote columns that it lacks are added, blank cells count as 0 where votes came in.
+        With ids as text; its vote columns are found by all their names, as where a catalogue is read. Those that it lacks
+        are added. Blank cells, and -999, count as 0 where votes came in.
     votes : DataFrame
         Of `Ledger.votes`.
     tree : DecisionTree
     id_column : str
+    source : str
+        The table's file, for errors.
+
+    Raises
+    ------
+    CatalogueError
+        For cells that are no votes, and for a column whose name is nearly one of the tree's beside others that are.
     """
+    present = [str(name) for name in table.columns]
+    columns = match_columns(tree, present, source)
+    refuse_misspelt(columns, tree, present, source)
+    galaxies = GalaxyTable(table, table[id_column].astype(str).to_numpy(dtype=object), id_column)
     row_of = {galaxy_id: row for row, galaxy_id in enumerate(table[id_column].astype(str))}
     rows: NDArray[np.int64] = np.array([row_of.get(galaxy_id, -1) for galaxy_id in votes["id"]], dtype=np.int64)
     known = rows >= 0
     out = table.copy()
-    for column in tree.columns:
-        counts = pd.to_numeric(out[column]).to_numpy(dtype=float, copy=True) if column in out else np.full(len(out), np.nan)
+    for column, name in columns.items():
+        counts = np.full(len(out), np.nan)
+        if name is not None:
+            counts = numbers_of(galaxies, name, source)
+            said = pd.to_numeric(out[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+            counts[np.isnan(said) | (said == MISSING)] = np.nan
         counts[rows[known]] = np.nan_to_num(counts[rows[known]]) + votes[column].to_numpy()[known]
-        out[column] = pd.array(counts, dtype="Int64") if np.all(counts[~np.isnan(counts)] % 1 == 0) else counts
+        whole = np.all(counts[~np.isnan(counts)] % 1 == 0)
+        out[name or column] = pd.array(counts, dtype="Int64") if whole else counts
     return out, int((~known).sum())

@@ -81,7 +81,7 @@ def count_votes(
     make_folder(out.parent)
     dropped = Dropped()
     votes, said = sources.count(ledger, dropped, id_column=id_column)
-    strangers = _write(votes, table, sources.tree, out)
+    strangers = _write(votes, table, sources.tree, out, source=str(catalogue))
     given = [*files, *(path for path in (wording, subjects, catalogue) if path is not None)]
     if tree is not None and tree.endswith(".toml"):
         given.append(Path(tree))
@@ -101,12 +101,12 @@ def _table_to_add_to(catalogue: Path, id_column: str | None, tree: DecisionTree,
     return read_table(catalogue, id_column=id_column)
 
 
-def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path) -> int:
+def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path, *, source: str) -> int:
     """Write the votes, or a table with them; return how many galaxies with votes the table lacks."""
     result, strangers = votes, 0
     if table is not None:
         frame = table.frame.assign(**{table.id_column: table.ids})
-        result, strangers = add_votes(frame, votes, tree, table.id_column)
+        result, strangers = add_votes(frame, votes, tree, table.id_column, source=source)
     with aside(out) as temporary:
         if out.suffix.lower() == ".csv":
             result.to_csv(temporary, index=False)
