@@ -12,6 +12,7 @@ import pytest
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.errors import CatalogueError
+from zooactive.training.finetuning.tasks import task_of_column
 from zooactive.tree import DecisionTree, Question, load_tree
 
 LONG = ["587732578312454276", "587732578312454277", "000000000000000001"]
@@ -487,3 +488,25 @@ def test_a_column_of_complex_numbers_is_left_out(tmp_path: Path, kind: str) -> N
     path = tmp_path / f"table.{'fits' if kind == 'fits' else 'vot'}"
     Table({"id": ["a", "b"], "ra": [1.0, 2.0], "dec": np.array([0j, 1j])}).write(path, format=kind)
     assert list(read_catalogue(path).table.columns) == ["ra"]
+
+
+def test_undefined_logicals_of_fits_are_blank(tmp_path: Path) -> None:
+    from astropy.io import fits
+
+    columns = [
+        fits.Column(name="id", format="2A", array=np.array(["a", "b", "c"])),
+        fits.Column(name="merger", format="L", array=np.array([True, False, False])),
+        fits.Column(name="ring", format="1L", array=np.array([True, False, True])),
+    ]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "t.fits")
+    with fits.open(tmp_path / "t.fits") as hdus:
+        place = hdus[1].fileinfo()["datLoc"]
+    content = bytearray((tmp_path / "t.fits").read_bytes())
+    content[place + 2 * 4 + 2] = 0  # the third galaxy's merger: nobody has looked
+    (tmp_path / "t.fits").write_bytes(bytes(content))
+    table = read_catalogue(tmp_path / "t.fits").table
+    assert table["merger"].isna().tolist() == [False, False, True]
+    assert table["merger"].tolist()[:2] == [True, False]
+    assert table["ring"].tolist() == [True, False, True]
+    task = task_of_column(tmp_path / "t.fits", "merger")
+    assert task.read(tmp_path / "t.fits").votes.tolist() == [[1, 0], [0, 1], [0, 0]]

@@ -253,7 +253,7 @@ def _read_fits(path: Path) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
-    from zooactive.foundation.fits import each_hdu
+    from zooactive.foundation.fits import each_hdu, undefined_logicals
 
     with path.open("rb") as stream, _harmless_unless_truncated():
         if not stream.read(6).startswith((b"SIMPLE", b"\x1f\x8b")):
@@ -265,7 +265,11 @@ def _read_fits(path: Path) -> pd.DataFrame:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
             table = Table.read(hdus, format="fits", hdu=tables[0])
             table.convert_bytestring_to_unicode()
-            return _one_value_a_row(table)
+            frame = _one_value_a_row(table)
+            for name, undefined in undefined_logicals(hdus[tables[0]]).items():
+                if name in frame.columns:
+                    frame[name] = frame[name].astype("boolean").mask(undefined)
+            return frame
 
 
 @contextmanager

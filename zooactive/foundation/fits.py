@@ -1,9 +1,12 @@
-"""FITS files whose headers lie."""
+"""FITS files whose headers lie, and what astropy does not tell of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def each_hdu(hdus: Any) -> Iterator[Any]:
@@ -27,3 +30,22 @@ def each_hdu(hdus: Any) -> Iterator[Any]:
             raise OSError("a header claims a negative size")
         last = place
         yield hdu
+
+
+def undefined_logicals(hdu: Any) -> dict[str, NDArray[np.bool_]]:
+    """Return for each logical column of a table with undefined cells which rows they are in, shape (row,).
+
+    The standard has T, F and a zero byte for what nobody knows; astropy makes it False.
+
+    Parameters
+    ----------
+    hdu : astropy.io.fits.BinTableHDU or TableHDU
+    """
+    out: dict[str, NDArray[np.bool_]] = {}
+    cells = None if hdu.data is None else hdu.data.view(np.ndarray)
+    for column in hdu.columns if cells is not None else ():
+        if str(column.format).removeprefix("1") == "L":
+            undefined = ~np.isin(cells[column.name], (ord("T"), ord("F")))
+            if undefined.any():
+                out[column.name] = undefined
+    return out
