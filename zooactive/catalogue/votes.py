@@ -13,6 +13,8 @@ Fractions need a number of volunteers and become pseudo-counts, which stay fract
 
 from __future__ import annotations
 
+import re
+import unicodedata
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from zooactive.tree import DecisionTree
 MISSING = -999.0  # how catalogues of Galaxy Zoo write that a value is missing
 _MOST = 1e9  # votes on an answer; more are no people, and sums of them may be no numbers
 _NOISE = 1e-3  # votes; an excess below this is the last printed digit of a fraction
+_WHOLE = re.compile(r"(?P<sign>-?)0*(?P<digits>\d+)(?:\.0*)?")
 YES, NO = ("yes", "true", "y", "t", "1"), ("no", "false", "n", "f", "0")
 
 
@@ -309,6 +312,7 @@ def _read_fraction(
 
 def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
     answers = tree.questions[0].answers
+    _refuse_same(answers, tree)
     said = f"{source}: the cells of the label column '{column}' hold several values each; give one label a row"
     with explained(CatalogueError, said, TypeError):
         codes, labels = pd.factorize(table.frame[column])
@@ -331,11 +335,36 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: st
     return VoteReading(votes, (column,), single_label=True)
 
 
+def _refuse_same(answers: tuple[str, ...], tree: DecisionTree) -> None:
+    """Refuse classes that no label can tell apart."""
+    first: dict[str, str] = {}
+    for answer in answers:
+        other = first.setdefault(label_key(answer), answer)
+        if other != answer:
+            raise CatalogueError(
+                f"tree '{tree.name}': the answers '{other}' and '{answer}' are one class to labels, whose case and white "
+                "space do not count; keep one of them"
+            )
+
+
 def label_text(label: Any) -> str:
     """Return a cell with a label as text; a whole number as if it had been written without a point."""
     if isinstance(label, float | np.floating) and float(label).is_integer():
         return str(int(label))
     return str(label).strip()
+
+
+def label_key(label: Any) -> str:
+    """Return what a label means whoever typed it: case, white space around and inside it, and a number's zeros do not count.
+
+    Examples
+    --------
+    >>> label_key(" No  Ring"), label_key("ring"), label_key("02.0"), label_key(2)
+    ('no ring', 'ring', '2', '2')
+    """
+    text = " ".join(unicodedata.normalize("NFKC", label_text(label)).casefold().split())
+    match = _WHOLE.fullmatch(text)
+    return text if match is None else match["sign"] + match["digits"]
 
 
 def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
@@ -344,15 +373,14 @@ def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
     An answer's own name comes first; then yes and no for two answers; then, for more, the position (unless the names are
     numbers themselves, where positions would be mistaken for them).
     """
-    text = label_text(label).lower()
-    names = [answer.lower() for answer in answers]
-    if text in ("", str(int(MISSING))):
+    text = label_key(label)
+    names = [label_key(answer) for answer in answers]
+    if text in ("", label_key(MISSING)):
         return -1
     if text in names:
         return names.index(text)
     if text == "none":
         return -1
-    text = text.removesuffix(".0")
     if len(answers) == 2:
         yes = next((i for i, name in enumerate(names) if name in YES), None)
         no = next((i for i, name in enumerate(names) if name in NO), None)

@@ -42,8 +42,10 @@ def undefined_logicals(hdu: Any) -> dict[str, NDArray[np.bool_]]:
     hdu : astropy.io.fits.BinTableHDU or TableHDU
     """
     out: dict[str, NDArray[np.bool_]] = {}
-    cells = None if hdu.data is None else hdu.data.view(np.ndarray)
-    for column in hdu.columns if cells is not None else ():
+    if hdu.data is None:
+        return out
+    cells = hdu.data.view(np.ndarray)
+    for column in hdu.columns:
         if str(column.format).removeprefix("1") == "L":
             undefined = ~np.isin(cells[column.name], (ord("T"), ord("F")))
             if undefined.any():
