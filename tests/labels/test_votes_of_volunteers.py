@@ -14,7 +14,7 @@ from zooactive.foundation.errors import CatalogueError
 from zooactive.labels import Dropped, Ledger, load_wording, read_export
 from zooactive.labels.ledger import add_votes
 from zooactive.labels.wording import plain
-from zooactive.tree import load_tree
+from zooactive.tree import DecisionTree, Question, load_tree
 
 
 @pytest.fixture
@@ -185,6 +185,9 @@ def test_a_ledger_of_another_tree_is_refused(tree, words, tmp_path):
         (('["Yes", "No"]', '["Yes", "yes"]'), "'yes' words two answers"),
         (("id = 77", 'id = "77"'), "write id = NUMBER"),
         (('versions = ["2.0", "3.99"]', "versions = 2"), "give the first and the last"),
+        (('versions = ["2.0", "3.99"]', "versions = [2.20, 2.30]"), "numbers, of which 12.30 is 12.3.* in quotation marks"),
+        (('versions = ["2.0", "3.99"]', 'versions = ["2.0", 3]'), "numbers"),
+        (('versions = ["2.0", "3.99"]', 'versions = ["3.99", "2.0"]'), "the first is the later one"),
         (('galaxy = ["#id"]', 'galaxie = ["#id"]'), "'galaxie' is unknown.*Did you mean 'galaxy'"),
         (("[[workflow]]", "[[workflows]]"), "'workflows' is unknown"),
         (('tree = "tree.toml"', "tree = 1"), 'write tree = "NAME"'),
@@ -262,3 +265,66 @@ def test_votes_are_not_added_beside_a_column_whose_name_is_misspelt_nor_to_words
         add_votes(old.rename(columns={"bar_strong": "bar_stong"}), new, tree, "id", source="survey.csv")
     with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is no number"):
         add_votes(old.assign(bar_weak="many"), new, tree, "id", source="survey.csv")
+
+
+TWO_ROOTS = DecisionTree(
+    "two",
+    [Question("ring", ["yes", "no"]), Question("bar", ["yes", "no"]), Question("strong", ["yes", "no"], ["bar_yes"])],
+)
+
+
+@pytest.fixture
+def two_workflows(tmp_path):
+    """A wording of one workflow a root question, the second with a question after it."""
+    (tmp_path / "tree.toml").write_text(tree_toml(TWO_ROOTS))
+    one = '[[workflow]]\nid = 77\ngalaxy = ["#id"]\n[workflow.questions.ring]\ntask = "T0"\n'
+    other = one.replace("77", "78").replace("ring", "bar") + '[workflow.questions.strong]\ntask = "T1"\n'
+    (tmp_path / "two.toml").write_text(f'tree = "tree.toml"\n{one}{other}')
+    return load_wording(tmp_path / "two.toml")
+
+
+def said_to(*answers):
+    return [{"task": task, "value": value} for task, value in answers]
+
+
+def test_one_person_counts_once_a_galaxy_and_root_question(two_workflows, tmp_path):
+    rows = [row(i, "g0", f"v{i}", said_to(("T0", "yes")), workflow_id=77) for i in range(4)]
+    rows += [row(10 + i, "g0", f"v{i}", said_to(("T0", "yes"), ("T1", "no")), workflow_id=78) for i in range(4)]
+    rows += [
+        row(20, "g0", "v0", said_to(("T0", "no")), workflow_id=77),
+        row(21, "g0", "v1", said_to(("T0", "no")), workflow_id=78),
+    ]
+    votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), two_workflows, tmp_path / "ledger")
+    assert votes.drop(columns="id").to_numpy().tolist() == [[4, 0, 4, 0, 0, 4, 4]]
+    assert [(entry["reason"], entry["number"]) for entry in dropped.rows()] == [("the same volunteer and galaxy again", 2)]
+
+
+def test_of_a_classification_that_repeats_one_question_the_others_count(tmp_path):
+    (tmp_path / "tree.toml").write_text(tree_toml(TWO_ROOTS))
+    (tmp_path / "one.toml").write_text(
+        'tree = "tree.toml"\n[[workflow]]\nid = 77\ngalaxy = ["#id"]\n'
+        + "".join(f'[workflow.questions.{name}]\ntask = "T{i}"\n' for i, name in enumerate(("ring", "bar", "strong")))
+    )
+    rows = [
+        row(0, "g0", "v", said_to(("T0", "yes")), workflow_id=77),
+        row(1, "g0", "v", said_to(("T0", "no"), ("T1", "yes"), ("T2", "yes")), workflow_id=77),
+        row(2, "g0", "v", said_to(("T1", "no")), workflow_id=77),
+    ]
+    ledger, dropped = Ledger(tmp_path / "ledger", TWO_ROOTS), Dropped()
+    ledger.merge(read_export(write(tmp_path / "export.csv", rows), load_wording(tmp_path / "one.toml"), dropped))
+    votes, counted = ledger.count(dropped)
+    assert votes.drop(columns="id").to_numpy().tolist() == [[1, 0, 1, 0, 1, 0, 1]]
+    assert counted == 2
+    assert dropped.rows() == [
+        {"dropped": "classification", "reason": "the same volunteer and galaxy again", "number": 1, "first": "2"},
+        {"dropped": "answer", "reason": "the same volunteer, galaxy and question again", "number": 1, "first": "1"},
+    ]
+
+
+def test_an_export_of_before_2016_without_subject_ids_is_read(tree, words, tmp_path):
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [0])) for i in range(3)])
+    pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="subject_ids", errors="ignore").to_csv(
+        path, index=False
+    )
+    votes, _, _ = votes_of(path, words, tmp_path / "ledger")
+    assert votes[tree.columns[0]].tolist() == [3]

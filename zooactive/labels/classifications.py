@@ -19,9 +19,9 @@ from zooactive.labels.wording import Wording, WorkflowWording, plain, version_of
 
 COLUMNS = (
     "classification_id", "user_name", "user_ip", "workflow_id", "workflow_version", "created_at", "annotations",
-    "subject_data", "subject_ids",
+    "subject_data",
 )  # fmt: skip
-"""What is read of an export; it has more."""
+"""What is read of an export; it has more, and those of before 2016 less."""
 EXPORT = "a classification export of the Zooniverse (Data exports)"
 
 
@@ -68,9 +68,9 @@ class Dropped:
         self.classifications[reason] += number
         self.first.setdefault(reason, str(where))
 
-    def answer(self, reason: str, where: object) -> None:
-        """Count one answer of a classification that is used otherwise."""
-        self.answers[reason] += 1
+    def answer(self, reason: str, where: object, number: int = 1) -> None:
+        """Count an answer, or a number of them, of classifications that are used otherwise."""
+        self.answers[reason] += number
         self.first.setdefault(reason, str(where))
 
     def vote(self, reason: str, where: object, number: float) -> None:

@@ -93,34 +93,43 @@ class Ledger:
         return Merged(len(table) - before, met - (len(table) - before))
 
     def votes(self, dropped: Dropped | None = None) -> pd.DataFrame:
-        """Count the votes; of several classifications of one galaxy by one volunteer the first counts.
+        """Count the votes; of several answers by one volunteer about one galaxy the first counts.
+
+        Answers are told apart by the question at the root of the tree that they follow from: workflows may ask one each.
 
         Returns
         -------
         DataFrame
-            ``id``, one column an answer of the tree, and ``volunteers``: classifications that were counted. In the order of
-            ids.
+            ``id``, one column an answer of the tree, and ``volunteers``: people who were counted. In the order of ids.
         """
+        return self.count(dropped)[0]
+
+    def count(self, dropped: Dropped | None = None) -> tuple[pd.DataFrame, int]:
+        """Return what `votes` does, and how many classifications count."""
         table = self._table()
-        names, rows = np.unique(table["galaxy"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+        names, galaxy = np.unique(table["galaxy"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
         volunteer = table["volunteer"].to_numpy()
-        order = np.lexsort((table["classification"].to_numpy(), table["at"].to_numpy(), volunteer, rows))
-        galaxy, who = rows[order], volunteer[order]
-        again = (galaxy[1:] == galaxy[:-1]) & (who[1:] == who[:-1]) & (who[1:] != 0)
-        counted = np.ones(len(rows), dtype=bool)
-        counted[order[1:][again]] = False
-        repeats = np.flatnonzero(~counted)
-        if dropped is not None and len(repeats):
-            first = table["classification"][int(repeats[0])]
-            dropped.classification("the same volunteer and galaxy again", first, len(repeats))
-        counts = np.zeros((len(names), len(self.tree.columns)), dtype=np.int64)
+        order = np.lexsort((table["classification"].to_numpy(), table["at"].to_numpy(), volunteer, galaxy))
         answers = table["answers"].combine_chunks()
-        of_row = np.repeat(np.arange(len(rows)), np.diff(answers.offsets.to_numpy()))
-        kept = counted[of_row]
-        np.add.at(counts, (rows[of_row[kept]], answers.flatten().to_numpy()[kept]), 1)
+        of_row, columns = (
+            np.repeat(np.arange(len(galaxy)), np.diff(answers.offsets.to_numpy())),
+            answers.flatten().to_numpy(),
+        )
+        root = _roots(self.tree)[columns]
+        kept = np.ones(len(columns), dtype=bool)
+        for question in self.tree.roots:
+            here = root == question
+            kept[here] = ~_repeats(order, galaxy, volunteer, among=of_row[here])[of_row[here]]
+        counted = np.zeros(len(galaxy), dtype=bool)
+        counted[of_row[kept]] = True
+        if dropped is not None:
+            _tell_repeats(dropped, table["classification"], counted, of_row[~kept])
+        counts = np.zeros((len(names), len(self.tree.columns)), dtype=np.int64)
+        np.add.at(counts, (galaxy[of_row[kept]], columns[kept]), 1)
         votes = pd.DataFrame(counts, columns=list(self.tree.columns))
         votes.insert(0, "id", names)
-        return votes.assign(volunteers=np.bincount(rows[counted], minlength=len(names)))
+        people = galaxy[~_repeats(order, galaxy, volunteer, among=np.arange(len(galaxy)))]
+        return votes.assign(volunteers=np.bincount(people, minlength=len(names))), int(counted.sum())
 
     def _key(self) -> bytes:
         if not self._key_file.exists():
@@ -152,6 +161,40 @@ class Ledger:
     def _explained(self) -> AbstractContextManager[None]:
         """Turn whatever Parquet raises over damaged bytes into one sentence."""
         return explained(CatalogueError, f"{self._file} is damaged ({{reason}}); restore it from a copy, or {_MERGE_AGAIN}")
+
+
+def _roots(tree: DecisionTree) -> NDArray[np.int64]:
+    """For each column of a tree the number of the question at the root that it follows from."""
+    roots = np.array(tree.parents)
+    for question in tree.order:  # parents first
+        roots[question] = question if tree.parents[question] < 0 else roots[tree.parents[question]]
+    return np.asarray(roots[tree.question_index], dtype=np.int64)
+
+
+def _repeats(
+    order: NDArray[np.int64], galaxy: NDArray[np.int64], volunteer: NDArray[np.uint64], *, among: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which of some rows follow, in an order by galaxy, volunteer and time, on another of the same two; shape (row,)."""
+    chosen = np.zeros(len(galaxy), dtype=bool)
+    chosen[among] = True
+    rows = order[chosen[order]]
+    who = volunteer[rows]
+    again = (galaxy[rows[1:]] == galaxy[rows[:-1]]) & (who[1:] == who[:-1]) & (who[1:] != 0)
+    out = np.zeros(len(galaxy), dtype=bool)
+    out[rows[1:][again]] = True
+    return out
+
+
+def _tell_repeats(
+    dropped: Dropped, identities: pa.ChunkedArray, counted: NDArray[np.bool_], repeated: NDArray[np.int64]
+) -> None:
+    """Tell of classifications that do not count, and of answers (their rows) that do not in others that do."""
+    whole = np.flatnonzero(~counted)
+    if len(whole):
+        dropped.classification("the same volunteer and galaxy again", identities[int(whole[0])], len(whole))
+    single = repeated[counted[repeated]]
+    if len(single):
+        dropped.answer("the same volunteer, galaxy and question again", identities[int(single[0])], len(single))
 
 
 def _as_table(batch: list[Classification], key: bytes) -> pa.Table:
