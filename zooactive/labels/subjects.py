@@ -80,6 +80,11 @@ def write_subjects(
             known = [str(column) for column in galaxies.table.columns]
             mend = did_you_mean(name, known) or f" It has {', '.join(known)}"
             raise CatalogueError(f"{catalogue.source} has no column '{name}'.{mend}")
+        if name in selection.columns:
+            raise CatalogueError(
+                f"the selection has a column '{name}' of its own, which would be overwritten by that of {catalogue.source}; "
+                "leave it away, or rename it there"
+            )
     make_folder(out / "images")
     rows, failures, names = list[dict[str, object]](), dict[str, str](), set[str]()
     extra = {f"#{name}": galaxies.table[name].tolist() for name in columns}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Catalogue
-from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, PosteriorError, did_you_mean, explained
 from zooactive.foundation.parts_folder import PartsFolder
 from zooactive.foundation.vocabulary import KEEPS
 from zooactive.models import LinearDraws
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
+    from zooactive.tree import DecisionTree
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class PartWriter:
     config : PredictionConfig
     about : dict
         What every part's metadata says.
+    passed : pyarrow.Schema
+        Kinds of the catalogue's columns that go along: the same in every part, whatever rows it has.
     stored : Predictions, optional
         Whose embeddings of the same galaxies are taken instead of the images; the catalogue is then that of
         `Predictions.catalogue`.
@@ -90,6 +93,7 @@ class PartWriter:
     folder: PartsFolder
     config: PredictionConfig
     about: dict[str, Any]
+    passed: Any
     stored: Predictions | None = None
 
     def write(self, parts: Sequence[int], *, seen: Callable[[Batch], None] | None = None) -> Iterator[int]:
@@ -134,8 +138,11 @@ class PartWriter:
         galaxies = self.catalogue.take(good)
         concentrations = self.head.posterior_concentrations(features, draws=config.draws, seed=config.seed)
         table = pa.Table.from_pandas(
-            self._summary(Posterior(concentrations, galaxies.ids, self.head.tree), galaxies), preserve_index=False
+            self._summary(Posterior(concentrations, galaxies.ids, self.head.tree)), preserve_index=False
         )
+        passed = pa.Table.from_pandas(galaxies.table, schema=self.passed, preserve_index=False)
+        for name, column in zip(passed.column_names, passed.columns, strict=True):
+            table = table.append_column(name, column)
         worded = table.column_names
         if config.keeps("embeddings"):
             table = table.append_column("embedding", _lists(features))
@@ -146,24 +153,53 @@ class PartWriter:
             {"id": str(self.catalogue.ids[row]), "path": _path_of(self.catalogue.images[row]), "reason": reason}
             for row, reason in sorted(failures.items())
         ]
-        passed = [name for name in table.column_names if name in self.catalogue.table]
-        about = {"tree": self.head.tree.to_dict(), "passed": passed, "failures": failed, **self.about}
+        about = {"tree": self.head.tree.to_dict(), "passed": passed.column_names, "failures": failed, **self.about}
         # A dictionary of an array's numbers would make it four times as slow to read.
         self.folder.write(part, table, about, compression="zstd", use_dictionary=worded)
         return part
 
-    def _summary(self, posterior: Posterior, galaxies: Catalogue) -> pd.DataFrame:
-        """One row a galaxy: what the posterior says, the screening score, and the catalogue's other columns."""
-        import pandas as pd
-
+    def _summary(self, posterior: Posterior) -> pd.DataFrame:
+        """One row a galaxy: what the posterior says, and the screening score."""
         probability = self.config.probability if self.config.keeps("summaries") else None
         table = posterior.to_table(probability=probability)
         numbers = table.columns[1:]
         table[numbers] = table[numbers].astype(np.float32)
         scores: NDArray[np.float64] = one_vote_information(posterior)
-        others = galaxies.table.reset_index(drop=True)
-        others = others[[name for name in others.columns if name not in {*table.columns, SCREEN}]]
-        return pd.concat([table, pd.DataFrame({SCREEN: scores}), others], axis=1)
+        return table.assign(**{SCREEN: scores})
+
+
+def own_columns(tree: DecisionTree) -> frozenset[str]:
+    """Return the names of all columns that predictions may have of their own, whatever is kept."""
+    asked = (f"asked_{question.name}" for question in tree.questions)
+    ends = (f"{column}_{end}" for column in tree.columns for end in ("low", "high"))
+    return frozenset({"id", *tree.columns, *ends, *asked, SCREEN, "embedding", "concentrations"})
+
+
+def with_names_apart(catalogue: Catalogue, tree: DecisionTree) -> Catalogue:
+    """Return a catalogue whose table has no column that is called as one of the predictions: such a one is `original_NAME`.
+
+    Raises
+    ------
+    CatalogueError
+        When a column has that name already.
+    """
+    names = {name: f"original_{name}" for name in catalogue.table.columns if name in own_columns(tree)}
+    for name, other in names.items():
+        if other in catalogue.table.columns or other in own_columns(tree):
+            raise CatalogueError(
+                f"{catalogue.source}: predictions have a column '{name}' of their own, and the table has both '{name}' and "
+                f"'{other}'; rename one of them"
+            )
+    return replace(catalogue, table=catalogue.table.rename(columns=names)) if names else catalogue
+
+
+def kinds_of(catalogue: Catalogue) -> Any:
+    """Return the kinds of a table's columns as a `pyarrow.Schema`; a CatalogueError where Parquet cannot hold one."""
+    import pyarrow as pa
+
+    said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; mend or drop it"
+    with explained(CatalogueError, said, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return pa.Table.from_pandas(catalogue.table, preserve_index=False).schema
 
 
 def _lists(values: NDArray[Any]) -> Any:
