@@ -510,3 +510,11 @@ def test_undefined_logicals_of_fits_are_blank(tmp_path: Path) -> None:
     assert table["ring"].tolist() == [True, False, True]
     task = task_of_column(tmp_path / "t.fits", "merger")
     assert task.read(tmp_path / "t.fits").votes.tolist() == [[1, 0], [0, 1], [0, 0]]
+
+
+def test_a_column_whose_other_name_is_taken_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id_str,id,mag\na,7,1\n")
+    assert read_catalogue(tmp_path / "t.csv", id_column="id_str").table["original_id"].tolist() == [7]
+    (tmp_path / "t.csv").write_text("id_str,id,original_id\na,7,8\n")
+    with pytest.raises(CatalogueError, match="both 'id' and 'original_id'; rename"):
+        read_catalogue(tmp_path / "t.csv", id_column="id_str")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,24 +173,6 @@ def own_columns(tree: DecisionTree) -> frozenset[str]:
     asked = (f"asked_{question.name}" for question in tree.questions)
     ends = (f"{column}_{end}" for column in tree.columns for end in ("low", "high"))
     return frozenset({"id", *tree.columns, *ends, *asked, SCREEN, "embedding", "concentrations"})
-
-
-def with_names_apart(catalogue: Catalogue, tree: DecisionTree) -> Catalogue:
-    """Return a catalogue whose table has no column that is called as one of the predictions: such a one is `original_NAME`.
-
-    Raises
-    ------
-    CatalogueError
-        When a column has that name already.
-    """
-    names = {name: f"original_{name}" for name in catalogue.table.columns if name in own_columns(tree)}
-    for name, other in names.items():
-        if other in catalogue.table.columns or other in own_columns(tree):
-            raise CatalogueError(
-                f"{catalogue.source}: predictions have a column '{name}' of their own, and the table has both '{name}' and "
-                f"'{other}'; rename one of them"
-            )
-    return replace(catalogue, table=catalogue.table.rename(columns=names)) if names else catalogue
 
 
 def kinds_of(catalogue: Catalogue) -> Any:

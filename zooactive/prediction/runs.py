@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.column_names import names_apart
 from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.parts_folder import PartsFolder, Tally, read_journal
 from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import make_folder, write_how
 from zooactive.models import LinearDraws
 from zooactive.prediction.part_files import about_part
-from zooactive.prediction.parts import PartWriter, PredictionConfig, kinds_of, with_names_apart
+from zooactive.prediction.parts import PartWriter, PredictionConfig, kinds_of, own_columns
 from zooactive.prediction.stored import Predictions, open_predictions
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def write_predictions(
     """
     out = Path(out)
     head = model.scaled(model.linear_head()) if head is None else head
-    catalogue = with_names_apart(catalogue, head.tree)
+    catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
     passed = kinds_of(catalogue)
     journal = _journal(model, head, catalogue, config)
     folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
