@@ -208,7 +208,9 @@ def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str)
     if preprocessing is not None:
         return encode_png(pixels)
     source = source.read() if isinstance(source, StoredImage | RemoteImage) else source
-    return source.read_bytes() if isinstance(source, Path) else source or b""
+    if isinstance(source, Path):
+        return source.read_bytes()
+    return source if isinstance(source, bytes) else b""
 
 
 def _path(source: ImageSource) -> str:

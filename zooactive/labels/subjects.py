@@ -132,7 +132,7 @@ def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[byte
         if isinstance(source, StoredImage | RemoteImage):
             source = source.read()
         content = source.read_bytes() if isinstance(source, Path) else source
-        assert content is not None
+        assert isinstance(content, bytes)
         suffix = next((suffix for head, suffix in _SUFFIXES.items() if content.startswith(head)), None)
         if suffix is not None and len(content) <= LARGEST:
             return content, suffix
