@@ -160,12 +160,14 @@ class PartWriter:
 
     def _summary(self, posterior: Posterior) -> pd.DataFrame:
         """One row a galaxy: what the posterior says, and the screening score."""
+        import pandas as pd
+
         probability = self.config.probability if self.config.keeps("summaries") else None
         table = posterior.to_table(probability=probability)
         numbers = table.columns[1:]
         table[numbers] = table[numbers].astype(np.float32)
         scores: NDArray[np.float64] = one_vote_information(posterior)
-        return table.assign(**{SCREEN: scores})
+        return pd.concat([table, pd.DataFrame({SCREEN: scores})], axis=1)
 
 
 def own_columns(tree: DecisionTree) -> frozenset[str]:
