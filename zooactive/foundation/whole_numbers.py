@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 _EXACT = 1 << 53  # up to here a float holds every whole number
 _NULLABLE = {f"{sign}nt{bits}": getattr(pd, f"{sign}nt{bits}Dtype") for sign in ("I", "UI") for bits in (8, 16, 32, 64)}
-_WHOLE = r"[+-]?\d+"
+_WHOLE, _LONG, _PADDED = r"^[+-]?[0-9]+$", r"^[+-]?[0-9]{16,}$", r"^[+-]?0[0-9]"
 _PADDED_CELL = re.compile(rb'[,"\n]\s*[+-]?0\d+\s*(?:[,"\r\n]|\Z)')
-_PADDED = re.compile(r"[+-]?0\d+")
 
 
 def whole_numbers(cells: pd.Series[str]) -> pd.Series[int] | pd.Series[str] | None:
@@ -41,17 +40,21 @@ def whole_numbers(cells: pd.Series[str]) -> pd.Series[int] | pd.Series[str] | No
     >>> whole_numbers(pd.Series(["0266", None, "0267"])).tolist()
     ['0266', nan, '0267']
     """
-    texts = cells.str.strip()
-    given = texts.dropna()
-    whole = given[given.str.fullmatch(_WHOLE)]
-    numbers = list(map(int, whole))
-    if len(whole) < len(given):
-        return texts if any(abs(number) > _EXACT for number in numbers) else None
-    if any(map(_PADDED.fullmatch, whole)) or any(not -(1 << 63) <= number < 1 << 63 for number in numbers):
-        return texts
-    out = pd.Series(pd.NA, index=cells.index, dtype="Int64")
-    out[given.index] = pd.array(numbers, dtype="Int64")
-    return out
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = pc.utf8_trim_whitespace(pa.array(cells, pa.string(), from_pandas=True))
+    if not pc.all(pc.match_substring_regex(texts, _WHOLE)).as_py():
+        long = texts.filter(pc.match_substring_regex(texts, _LONG)).to_pylist()
+        return cells.str.strip() if any(abs(int(number)) > _EXACT for number in long) else None
+    if pc.any(pc.match_substring_regex(texts, _PADDED)).as_py():
+        return cells.str.strip()
+    try:
+        numbers = pc.replace_substring(texts, "+", "").cast(pa.int64())
+    except pa.ArrowInvalid:  # more than 64 bits
+        return cells.str.strip()
+    out: pd.Series[int] = numbers.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return out.set_axis(cells.index)
 
 
 def keep_whole_numbers(
