@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _EXACT = 1 << 53  # up to here a float holds every whole number
 _NULLABLE = {f"{sign}nt{bits}": getattr(pd, f"{sign}nt{bits}Dtype") for sign in ("I", "UI") for bits in (8, 16, 32, 64)}
 _WHOLE, _LONG, _PADDED = r"^[+-]?[0-9]+$", r"^[+-]?[0-9]{16,}$", r"^[+-]?0[0-9]"
-_PADDED_CELL = re.compile(rb'[,"\n]\s*[+-]?0\d+\s*(?:[,"\r\n]|\Z)')
+# It begins with its one sure sign, which makes it fast.
+_PADDED_CELL = re.compile(rb'0(?:(?<=[,"\s]0)|(?<=[,"\s][+-]0))[0-9]+\s*(?:[,"\r\n]|\Z)')
 
 
 def whole_numbers(cells: pd.Series[str]) -> pd.Series[int] | pd.Series[str] | None:
