@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.find_images import find_images
 from zooactive.catalogue.stored_images import StoredImage
+from zooactive.catalogue.tables import GalaxyTable
 from zooactive.foundation.errors import CatalogueError, ModelError
+from zooactive.training.finetuning.tasks import task_of_column
 from zooactive.tree import DecisionTree, Question, load_tree
 
 LONG = ["587732578312454276", "587732578312454277", "000000000000000001"]
@@ -502,3 +505,79 @@ def test_a_column_of_complex_numbers_is_left_out(tmp_path: Path, kind: str) -> N
     path = tmp_path / f"table.{'fits' if kind == 'fits' else 'vot'}"
     Table({"id": ["a", "b"], "ra": [1.0, 2.0], "dec": np.array([0j, 1j])}).write(path, format=kind)
     assert list(read_catalogue(path).table.columns) == ["ra"]
+
+
+def test_undefined_logicals_of_fits_are_blank(tmp_path: Path) -> None:
+    from astropy.io import fits
+
+    columns = [
+        fits.Column(name="id", format="2A", array=np.array(["a", "b", "c"])),
+        fits.Column(name="merger", format="L", array=np.array([True, False, False])),
+        fits.Column(name="ring", format="1L", array=np.array([True, False, True])),
+    ]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "t.fits")
+    with fits.open(tmp_path / "t.fits") as hdus:
+        place = hdus[1].fileinfo()["datLoc"]
+    content = bytearray((tmp_path / "t.fits").read_bytes())
+    content[place + 2 * 4 + 2] = 0  # the third galaxy's merger: nobody has looked
+    (tmp_path / "t.fits").write_bytes(bytes(content))
+    table = read_catalogue(tmp_path / "t.fits").table
+    assert table["merger"].isna().tolist() == [False, False, True]
+    assert table["merger"].tolist()[:2] == [True, False]
+    assert table["ring"].tolist() == [True, False, True]
+    task = task_of_column(tmp_path / "t.fits", "merger")
+    assert task.read(tmp_path / "t.fits").votes.tolist() == [[1, 0], [0, 1], [0, 0]]
+
+
+def test_a_column_whose_other_name_is_taken_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id_str,id,mag\na,7,1\n")
+    assert read_catalogue(tmp_path / "t.csv", id_column="id_str").table["original_id"].tolist() == [7]
+    (tmp_path / "t.csv").write_text("id_str,id,original_id\na,7,8\n")
+    with pytest.raises(CatalogueError, match="both 'id' and 'original_id'; rename"):
+        read_catalogue(tmp_path / "t.csv", id_column="id_str")
+
+
+@pytest.mark.parametrize(
+    ("cells", "held"),
+    [
+        ([101, 102], "the number 101"),
+        ([[[1, 2]], [[3, 4]]], "a list"),
+        ([{"array": [1], "band": "g"}, {"array": [2], "band": "r"}], "a struct of array, band"),
+        ([[b"png"], [b"png"]], "a list"),
+        ([True, False], "the number True"),
+    ],
+)
+def test_an_image_column_that_holds_something_else_says_what(tmp_path: Path, cells: list[object], held: str) -> None:
+    pd.DataFrame({"id": ["a", "b"], "image": cells}).to_parquet(tmp_path / "t.parquet")
+    catalogue = read_catalogue(tmp_path / "t.parquet")  # it may be read for its other columns
+    _, failures = catalogue.decode(Preprocessing(size=8))
+    assert failures[0] == (
+        f"galaxy 'a' has no image: column 'image' holds {held}, and no path, address or bytes of an image; images are "
+        "looked for in file_loc, image, png_loc, or in the column that image_column names"
+    )
+    with pytest.raises(CatalogueError, match=f"t.parquet: column 'image' holds {held}, and no path"):
+        read_catalogue(tmp_path / "t.parquet", image_column="image")
+
+
+@pytest.mark.parametrize("cells", ["101,102", ","])
+def test_images_are_found_by_the_ids_where_a_column_of_that_name_holds_something_else(
+    tmp_path: Path, write_pictures, cells: str
+) -> None:
+    folder, (a, b) = write_pictures(["a", "b"]), cells.split(",")
+    (tmp_path / "t.csv").write_text(f"id,image,mag\na,{a},1\nb,{b},2\n")
+    catalogue = read_catalogue(tmp_path / "t.csv", images=folder)
+    assert catalogue.images == (folder / "a.jpg", folder / "b.jpg")
+    assert "original_image" in catalogue.table
+    (tmp_path / "two.csv").write_text(f"id,file_loc,image\na,{a},a.jpg\nb,{b},b.jpg\n")
+    assert read_catalogue(tmp_path / "two.csv", images=folder).images == catalogue.images
+
+
+def test_one_cell_that_is_no_image_is_told_of_its_galaxy_alone(tmp_path: Path, write_pictures) -> None:
+    folder = write_pictures(["a"])
+    images = [(folder / "a.jpg").read_bytes(), 7.5, None]
+    table = pd.DataFrame({"id": ["a", "b", "c"], "file_loc": images})
+    sources, _ = find_images(GalaxyTable(table, table["id"].to_numpy(), "id"), tmp_path / "t.csv", None, None)
+    _, failures = replace(plain(["a", "b", "c"]), images=sources).decode(Preprocessing(size=8))
+    assert list(failures) == [1, 2]
+    assert "holds the number 7.5" in failures[1]
+    assert "give an image column (file_loc, image, png_loc)" in failures[2]

@@ -229,12 +229,18 @@ def test_a_fine_tuned_model_predicts_and_its_labelled_galaxies_are_left_out(copi
     zooactive("predict", "--model", "tasks/rings", "--out", "predictions-rings", "--draws", 4, folder=copied)
     words = ("acquire", "--predictions", "predictions-rings", "--n", 2, "--out", "rings-selection.csv")
     assert "labelled already" in zooactive(*words, folder=copied, code=1).stderr
-    labels = copied / "half.csv"
-    rings = pd.read_csv(tomllib.loads((copied / "zooactive.toml").read_text())["tasks"]["rings"]["labels"], dtype=str)
-    rings.head(32).to_csv(labels, index=False)
-    zooactive(*words, "--exclude", labels, folder=copied)
+    text = (copied / "zooactive.toml").read_text()
+    labels = tomllib.loads(text)["tasks"]["rings"]["labels"]
+    rings = pd.read_csv(labels, dtype=str)
+    rings.head(32).to_csv(copied / "half.csv", index=False)
+    (copied / "zooactive.toml").write_text(text.replace(labels, str(copied / "half.csv")))
+    rings[["id"]].iloc[32:-2].to_csv(copied / "bad.csv", index=False)
+    zooactive(*words, "--exclude", "bad.csv", folder=copied)
     chosen = pd.read_csv(copied / "rings-selection.csv", dtype={"id": str})
-    assert not set(chosen["id"]) & set(rings["id"].head(32))
+    assert set(chosen["id"]) == set(rings["id"].tail(2))
+    pd.DataFrame({"id": ["stranger"]}).to_csv(copied / "bad.csv", index=False)
+    told = zooactive(*words, "--exclude", "bad.csv", folder=copied).stderr
+    assert "none of the 1 galaxies in bad.csv is in" in " ".join(told.split())
 
 
 def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest_are_drawn(copied, survey):

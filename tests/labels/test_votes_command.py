@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from crowd import annotations, row, tree_toml, wording, write
 from typer.testing import CliRunner, Result
 
-from zooactive.catalogue import read_catalogue
+from zooactive.catalogue import Preprocessing, read_catalogue
+from zooactive.catalogue.shards import write_shards
 from zooactive.cli import app
 
 
@@ -92,3 +95,48 @@ def test_what_is_wrong_is_one_sentence(place, words, code, said):
     result = votes(place, *words, code=code)
     assert said in result.stderr.replace("\n│ ", "").replace("│", "")
     assert "Traceback" not in result.output
+
+
+@pytest.fixture
+def packed(place, write_pictures):
+    """Return a function (kind) -> the three galaxies as Parquet that holds their images."""
+    frame = pd.read_csv(place / "survey.csv", dtype={"objid": str})
+    folder = write_pictures(list(frame["objid"]))
+    images = [(folder / f"{name}.jpg").read_bytes() for name in frame["objid"]]
+
+    def pack(kind: str) -> Path:
+        if kind == "shards":
+            frame.assign(file_loc=[f"images/{name}.jpg" for name in frame["objid"]]).to_csv(place / "paths.csv", index=False)
+            catalogue = read_catalogue(place / "paths.csv", tree=place / "tree.toml", id_column="objid")
+            write_shards(catalogue, place / "shards", Preprocessing(size=16, crop=0.5))
+            return place / "shards"
+        cells = images if kind == "bytes" else [{"bytes": content, "path": None} for content in images]
+        table = pa.Table.from_pandas(frame, preserve_index=False).add_column(1, "image", pa.array(cells))
+        pq.write_table(table.rename_columns(["id", *table.column_names[1:]]), place / "packed.parquet", row_group_size=2)
+        return place / "packed.parquet"
+
+    return pack
+
+
+@pytest.mark.parametrize("kind", ["bytes", "structs", "shards"])
+def test_votes_are_added_to_a_table_that_holds_its_images_and_the_images_stay(tree, place, packed, kind):
+    path = packed(kind)
+    votes(place, "export.csv", "--wording", "wording.toml", "--catalogue", path.name, "--out", "out.parquet")
+    before, after = (read_catalogue(file, tree=place / "tree.toml") for file in (path, place / "out.parquet"))
+    shown = Preprocessing(size=16, crop=0.5)
+    (pixels, none), (again, failed) = before.decode(shown), after.decode(shown)
+    assert (none, failed) == ({}, {})
+    assert np.array_equal(pixels, again)
+    assert after.prepared == before.prepared
+    assert after.votes[:, 0].tolist() == [33, 33, 30]
+
+
+@pytest.mark.parametrize("kind", ["bytes", "structs", "shards"])
+def test_images_are_not_written_as_csv(place, packed, kind):
+    path = packed(kind)
+    words = ("--wording", "wording.toml", "--catalogue", path.name, "--out", "out.csv")
+    done = votes(place, "export.csv", *words, code=1)
+    said = " ".join(done.output.split())
+    assert f"column 'image' of {path.name} holds images or lists" in said
+    assert "end --out with .parquet" in said
+    assert not (place / "out.csv").exists()

@@ -14,6 +14,7 @@ from zooactive.foundation.errors import CatalogueError
 from zooactive.labels import Dropped, Ledger, load_wording, read_export
 from zooactive.labels.ledger import add_votes
 from zooactive.labels.wording import plain
+from zooactive.tree import DecisionTree, Question, load_tree
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_every_malformed_row_is_counted_and_named_and_the_others_are_kept(tree, 
         "subject_data is no JSON": "3",
         "several subjects, or none, at once": "4",
         "a subject whose metadata has no id of a galaxy": "5",
-        "an id of a galaxy that was rounded; upload ids as text": "6",
+        "an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text": "6",
         "subject_data of another shape": "7",
         "workflow 78, which the wording does not name": "8",
         "a version of the workflow outside those of the wording": "9",
@@ -184,6 +185,9 @@ def test_a_ledger_of_another_tree_is_refused(tree, words, tmp_path):
         (('["Yes", "No"]', '["Yes", "yes"]'), "'yes' words two answers"),
         (("id = 77", 'id = "77"'), "write id = NUMBER"),
         (('versions = ["2.0", "3.99"]', "versions = 2"), "give the first and the last"),
+        (('versions = ["2.0", "3.99"]', "versions = [2.20, 2.30]"), "numbers, of which 12.30 is 12.3.* in quotation marks"),
+        (('versions = ["2.0", "3.99"]', 'versions = ["2.0", 3]'), "numbers"),
+        (('versions = ["2.0", "3.99"]', 'versions = ["3.99", "2.0"]'), "the first is the later one"),
         (('galaxy = ["#id"]', 'galaxie = ["#id"]'), "'galaxie' is unknown.*Did you mean 'galaxy'"),
         (("[[workflow]]", "[[workflows]]"), "'workflows' is unknown"),
         (('tree = "tree.toml"', "tree = 1"), 'write tree = "NAME"'),
@@ -202,3 +206,125 @@ def test_a_wording_that_is_wrong_is_told(tree, tmp_path, change, said):
 def test_what_does_not_count_in_a_wording():
     assert plain(" ![x.png](https://a/b.png)  **Star or\nartifact** ") == "star or artifact"
     assert plain("[Disk](https://help)-shaped") == "disk shaped"
+
+
+@pytest.mark.parametrize(
+    "rounded", ["5.87733E+17", "587.733E+15", "5,87733E+17", 5.87733e17, 587732578312454300, "587732578312454276.0"]
+)
+def test_an_id_that_has_lost_digits_on_the_way_is_no_galaxy(tree, words, tmp_path, rounded):
+    rows = [
+        row(0, "g0", "a", annotations(tree, [0]), subject_data=json.dumps({"1": {"#id": rounded}})),
+        row(1, "g0", "b", annotations(tree, [0]), subject_data=json.dumps({"2": {"#id": 587732578312454276}})),
+    ]
+    votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes["id"].tolist() == ["587732578312454276"]
+    reason = "an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text"
+    assert dropped.rows() == [{"dropped": "classification", "reason": reason, "number": 1, "first": "0"}]
+
+
+def test_an_id_that_a_spreadsheet_was_told_to_leave_alone_is_the_galaxy_inside(tree, words, tmp_path):
+    data = [
+        json.dumps({"1": {"#id": text}}) for text in ('="587732578312454276"', "587732578312454276", "'587732578312454276")
+    ]
+    rows = [row(i, "g0", f"v{i}", annotations(tree, [0]), subject_data=text) for i, text in enumerate(data)]
+    votes, _, _ = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes[["id", tree.columns[0]]].to_numpy().tolist() == [["587732578312454276", 3]]
+
+
+@pytest.mark.parametrize("way", ["as they are", "other names", "no suffix"])
+def test_votes_are_added_to_those_under_every_name_that_a_survey_gives_its_columns(tmp_path, way):
+    tree = load_tree("gz2")
+    names = {column: column for column in tree.columns}
+    for header, column in tree.headers.items():
+        if way == "other names" and header in tree.aliases.get(column, ()):
+            names[column] = header
+        if way == "no suffix" and header == column.replace("-gz2", ""):
+            names[column] = header
+    first = tree.columns[0]
+    old = pd.DataFrame(
+        {"id": ["g0", "g1", "g2"]} | {name: [20 if column == first else 0] * 3 for column, name in names.items()}
+    )
+    new = pd.DataFrame({"id": ["g0"]} | {column: [3 if column == first else 0] for column in tree.columns})
+    joined, _ = add_votes(old, new, tree, "id")
+    assert list(joined.columns) == list(old.columns)
+    joined.to_csv(tmp_path / "joined.csv", index=False)
+    assert read_catalogue(tmp_path / "joined.csv", tree="gz2").votes[:, 0].tolist() == [23, 20, 20]
+
+
+def test_votes_are_added_to_what_a_survey_marks_as_missing_as_to_nothing(tree, tmp_path):
+    old = pd.DataFrame({"id": ["g0", "g1"]} | {column: ["-999", "-999"] for column in tree.columns})
+    new = pd.DataFrame({"id": ["g0"]} | {column: [3 if column == tree.columns[0] else 0] for column in tree.columns})
+    joined, _ = add_votes(old, new, tree, "id")
+    assert joined[tree.columns[0]].fillna(0).tolist() == [3, 0]
+
+
+def test_votes_are_not_added_beside_a_column_whose_name_is_misspelt_nor_to_words(tree):
+    new = pd.DataFrame({"id": ["g0"]} | {column: [1] for column in tree.columns})
+    old = pd.DataFrame({"id": ["g0"]} | {column: [1] for column in tree.columns})
+    with pytest.raises(CatalogueError, match=r"column 'bar_strong' is missing from survey.csv.* 'bar_stong'"):
+        add_votes(old.rename(columns={"bar_strong": "bar_stong"}), new, tree, "id", source="survey.csv")
+    with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is no number"):
+        add_votes(old.assign(bar_weak="many"), new, tree, "id", source="survey.csv")
+
+
+TWO_ROOTS = DecisionTree(
+    "two",
+    [Question("ring", ["yes", "no"]), Question("bar", ["yes", "no"]), Question("strong", ["yes", "no"], ["bar_yes"])],
+)
+
+
+@pytest.fixture
+def two_workflows(tmp_path):
+    """A wording of one workflow a root question, the second with a question after it."""
+    (tmp_path / "tree.toml").write_text(tree_toml(TWO_ROOTS))
+    one = '[[workflow]]\nid = 77\ngalaxy = ["#id"]\n[workflow.questions.ring]\ntask = "T0"\n'
+    other = one.replace("77", "78").replace("ring", "bar") + '[workflow.questions.strong]\ntask = "T1"\n'
+    (tmp_path / "two.toml").write_text(f'tree = "tree.toml"\n{one}{other}')
+    return load_wording(tmp_path / "two.toml")
+
+
+def said_to(*answers):
+    return [{"task": task, "value": value} for task, value in answers]
+
+
+def test_one_person_counts_once_a_galaxy_and_root_question(two_workflows, tmp_path):
+    rows = [row(i, "g0", f"v{i}", said_to(("T0", "yes")), workflow_id=77) for i in range(4)]
+    rows += [row(10 + i, "g0", f"v{i}", said_to(("T0", "yes"), ("T1", "no")), workflow_id=78) for i in range(4)]
+    rows += [
+        row(20, "g0", "v0", said_to(("T0", "no")), workflow_id=77),
+        row(21, "g0", "v1", said_to(("T0", "no")), workflow_id=78),
+    ]
+    votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), two_workflows, tmp_path / "ledger")
+    assert votes.drop(columns="id").to_numpy().tolist() == [[4, 0, 4, 0, 0, 4, 4]]
+    assert [(entry["reason"], entry["number"]) for entry in dropped.rows()] == [("the same volunteer and galaxy again", 2)]
+
+
+def test_of_a_classification_that_repeats_one_question_the_others_count(tmp_path):
+    (tmp_path / "tree.toml").write_text(tree_toml(TWO_ROOTS))
+    (tmp_path / "one.toml").write_text(
+        'tree = "tree.toml"\n[[workflow]]\nid = 77\ngalaxy = ["#id"]\n'
+        + "".join(f'[workflow.questions.{name}]\ntask = "T{i}"\n' for i, name in enumerate(("ring", "bar", "strong")))
+    )
+    rows = [
+        row(0, "g0", "v", said_to(("T0", "yes")), workflow_id=77),
+        row(1, "g0", "v", said_to(("T0", "no"), ("T1", "yes"), ("T2", "yes")), workflow_id=77),
+        row(2, "g0", "v", said_to(("T1", "no")), workflow_id=77),
+    ]
+    ledger, dropped = Ledger(tmp_path / "ledger", TWO_ROOTS), Dropped()
+    ledger.merge(read_export(write(tmp_path / "export.csv", rows), load_wording(tmp_path / "one.toml"), dropped))
+    votes, counted = ledger.count(dropped)
+    assert votes.drop(columns="id").to_numpy().tolist() == [[1, 0, 1, 0, 1, 0, 1]]
+    assert counted == 2
+    assert dropped.rows() == [
+        {"dropped": "classification", "reason": "the same volunteer and galaxy again", "number": 1, "first": "2"},
+        {"dropped": "answer", "reason": "the same volunteer, galaxy and question again", "number": 1, "first": "1"},
+    ]
+
+
+def test_an_export_of_before_2016_without_subject_ids_is_read(tree, words, tmp_path):
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [0])) for i in range(3)])
+    pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="subject_ids", errors="ignore").to_csv(
+        path, index=False
+    )
+    votes, _, _ = votes_of(path, words, tmp_path / "ledger")
+    assert votes[tree.columns[0]].tolist() == [3]

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from tiny_network import tiny_model, tiny_network
 
@@ -19,6 +22,8 @@ from zooactive.foundation.errors import CatalogueError, ImageError, PosteriorErr
 from zooactive.models import GalaxyModel
 from zooactive.models.features import embed
 from zooactive.prediction import PredictionConfig, open_predictions, predict, predict_chunks
+from zooactive.prediction.part_files import columns_of
+from zooactive.prediction.parts import own_columns
 from zooactive.prediction.runs import write_predictions
 
 PARTS = PredictionConfig(draws=4, batch_size=4, rows_per_part=5)
@@ -268,3 +273,60 @@ def test_scales_are_averaged_over_crops_of_their_widths(tree, galaxies):
         parts.append(embed(one, catalogue)[0].astype(np.float64))
     assert np.abs(parts[0] - parts[1]).max() > 0.01
     np.testing.assert_allclose(embed(model, catalogue)[0], np.mean(parts, axis=0), atol=2e-3)
+
+
+@pytest.mark.parametrize("keep", ["means", "summaries", "embeddings", "draws"])
+def test_the_columns_that_predictions_have_of_their_own_are_known(model, galaxies, tmp_path, keep):
+    catalogue = galaxies(3)
+    stored = write_predictions(model, catalogue, tmp_path, config=replace(PARTS, keep=keep))
+    columns = set(columns_of(stored.parts[0])) - {*catalogue.table.columns}
+    assert columns <= own_columns(model.tree)
+    assert keep != "draws" or columns == own_columns(model.tree)
+
+
+@pytest.mark.parametrize("keep", ["means", "embeddings", "draws"])
+@pytest.mark.parametrize(
+    "name", ["embedding", "concentrations", "one_vote_information", "bar_weak", "asked_bar", "bar_no_low"]
+)
+def test_a_column_that_is_called_as_one_of_the_predictions_keeps_its_cells_under_another_name(
+    model, galaxies, tmp_path, name, keep
+):
+    catalogue = galaxies(7)
+    plain = write_predictions(model, catalogue, tmp_path / "plain", config=replace(PARTS, keep=keep))
+    table = catalogue.table.assign(**{name: np.arange(7)})
+    stored = write_predictions(model, replace(catalogue, table=table), tmp_path / "own", config=replace(PARTS, keep=keep))
+    assert stored.table().drop(columns=f"original_{name}").equals(plain.table())
+    assert stored.table()[f"original_{name}"].tolist() == list(range(7))
+    assert stored.catalogue().table[f"original_{name}"].tolist() == list(range(7))
+    if keep != "means":
+        assert np.array_equal(stored.posterior().concentrations, plain.posterior().concentrations)
+    twice = replace(catalogue, table=table.assign(**{f"original_{name}": 1}))
+    with pytest.raises(CatalogueError, match=f"has both '{name}' and 'original_{name}'; rename"):
+        write_predictions(model, twice, tmp_path / "twice", config=PARTS)
+    assert not (tmp_path / "twice").exists()
+
+
+def test_columns_that_go_along_are_of_one_kind_in_all_parts_and_what_parquet_cannot_hold_is_refused_at_once(
+    model, galaxies, tmp_path
+):
+    catalogue = galaxies(11)
+    gaps = np.arange(11) < 5  # the first part has nothing in them, the others everything
+    table = catalogue.table.assign(
+        flag=pd.array([pd.NA if gap else True for gap in gaps], dtype="boolean"),
+        number=pd.array([pd.NA if gap else 1 << 60 for gap in gaps], dtype="Int64"),
+        word=[None if gap else "x" for gap in gaps],
+        day=[None if gap else datetime.date(2024, 5, 1) for gap in gaps],
+        price=[None if gap else Decimal("1.50") for gap in gaps],
+        pair=[None if gap else {"a": 1} for gap in gaps],
+    )
+    stored = write_predictions(model, replace(catalogue, table=table), tmp_path / "out", config=PARTS)
+    schemas = [pq.read_schema(part).remove_metadata() for part in stored.parts]
+    assert schemas[1:] == schemas[:1] * (len(schemas) - 1)
+    found = stored.table()
+    for name in ("flag", "number", "word", "day", "price", "pair"):
+        assert found[name].isna().tolist() == gaps.tolist()
+        assert found[name][10] == table[name][10]
+    mixed = replace(catalogue, table=catalogue.table.assign(mixed=[1, "a", *range(9)]))
+    with pytest.raises(CatalogueError, match=r"Parquet cannot hold a column of the table.*mixed"):
+        write_predictions(model, mixed, tmp_path / "mixed", config=PARTS)
+    assert not (tmp_path / "mixed").exists()

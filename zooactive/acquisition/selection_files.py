@@ -58,8 +58,12 @@ def read_selection(path: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from zooactive.foundation.whole_numbers import keep_whole_numbers
+
+    path = Path(path)
     try:
-        selection = read_csv(Path(path))
+        selection = read_csv(path)
+        keep_whole_numbers(selection, path, but="id")
         selection[["score", "rank", "inclusion_probability"]].apply(pd.to_numeric)
         ids, _ = selection["id"].str.strip(), selection["arm"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

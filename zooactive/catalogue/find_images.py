@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from zooactive.catalogue.images import ImageSource
+from zooactive.catalogue.images import ImageSource, NoImage
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS, GalaxyTable
 from zooactive.foundation.addresses import RemoteImage, address_of, is_here, remote_images
@@ -49,39 +50,72 @@ def find_images(
         raise CatalogueError(
             f"the image column '{image_column}' is missing from {path}.{did_you_mean(image_column, columns)}"
         )
-    column = image_column or next((known for known in IMAGE_COLUMNS if known in columns), None)
-    if column is not None:
-        return _from_column(table.frame[column], folder or (path if path.is_dir() else path.parent)), (column,)
+    start = folder or (path if path.is_dir() else path.parent)
+    blank: tuple[tuple[ImageSource, ...], tuple[str, ...]] | None = None
+    for column in (image_column,) if image_column is not None else [known for known in IMAGE_COLUMNS if known in columns]:
+        cells = _from_column(table.frame[column], start, column)
+        if any(cells):
+            return cells, (column,)
+        odd = next((cell for cell in cells if isinstance(cell, NoImage)), None)
+        if image_column is not None and odd is not None:
+            raise CatalogueError(f"{path}: {odd.reason}")
+        blank = blank or (cells, (column,))
+    if blank is not None and (image_column is not None or not isinstance(folder, Path)):
+        return blank
     if folder is None:
         return (None,) * len(table.ids), ()
+    named = _by_id(table, folder)  # also where a column of that name holds something else, such as an exposure's number
+    if any(named):
+        return named, ()
+    if blank is not None:
+        return blank
+    raise CatalogueError(
+        f"{folder} has no image of any galaxy in {path}; files are called by the id, e.g. '{table.ids[0]}.jpg', "
+        "or an image column gives their paths"
+    )
+
+
+def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
+    """Images of a folder whose files are called by the ids."""
     found: dict[str, Path] | dict[str, RemoteImage]
     found = remote_images(folder) if isinstance(folder, str) else {file.name: file for file in folder.iterdir()}
-    named: tuple[ImageSource, ...] = tuple(
+    return tuple(
         next((found[name] for suffix in IMAGE_SUFFIXES if (name := f"{galaxy_id}{suffix}") in found), None)
         for galaxy_id in table.ids
     )
-    if not any(named):
-        raise CatalogueError(
-            f"{folder} has no image of any galaxy in {path}; files are called by the id, e.g. '{table.ids[0]}.jpg', "
-            "or an image column gives their paths"
-        )
-    return named, ()
 
 
-def _from_column(cells: pd.Series[Any], start: Path | str) -> tuple[ImageSource, ...]:
-    """Paths from `start`, addresses, bytes, or {bytes, path}; blank cells are no image."""
-    contents = [cell.get("bytes") or cell.get("path") if isinstance(cell, dict) else cell for cell in cells]
+def _from_column(cells: pd.Series[Any], start: Path | str, column: str) -> tuple[ImageSource, ...]:
+    """Paths from `start`, addresses, bytes, or {bytes, path}; blank cells are no image, and others say what they hold."""
+    contents = [_content(cell) for cell in cells]
     paths = (cell.strip() for cell in contents if isinstance(cell, str) and cell.strip())
     first = Path(next((path for path in paths if address_of(path) is None), ""))
     # Tables often name images by the path of the machine they were made on, or by a folder that is the start already.
     names_only = isinstance(start, Path) and not is_here(start / first) and is_here(start / first.name)
-    return tuple(_source(cell, start, names_only) for cell in contents)
+    return tuple(_source(cell, start, names_only, column) for cell in contents)
 
 
-def _source(cell: object, start: Path | str, names_only: bool) -> ImageSource:
+def _content(cell: object) -> object:
+    """What a struct says of its image, or the cell itself."""
+    if isinstance(cell, dict) and cell.keys() & {"bytes", "path"}:
+        return cell.get("bytes") or cell.get("path")
+    return cell
+
+
+def _source(cell: object, start: Path | str, names_only: bool, column: str) -> ImageSource:
     if isinstance(cell, bytes | StoredImage):
         return cell
-    if not isinstance(cell, str) or not cell.strip():
+    if not isinstance(cell, str):
+        what = _in_words(cell)
+        return (
+            None
+            if what is None
+            else NoImage(
+                f"column '{column}' holds {what}, and no path, address or bytes of an image; images are looked for in "
+                f"{', '.join(IMAGE_COLUMNS)}, or in the column that image_column names"
+            )
+        )
+    if not cell.strip():
         return None
     address = address_of(cell.strip())
     if address is None and isinstance(start, str):
@@ -91,3 +125,14 @@ def _source(cell: object, start: Path | str, names_only: bool) -> ImageSource:
     assert isinstance(start, Path)
     path = Path(cell.strip())
     return start / (path.name if names_only else path)
+
+
+def _in_words(cell: object) -> str | None:
+    """Say what a cell holds; None for a blank one."""
+    if isinstance(cell, dict):
+        return f"a struct of {', '.join(map(str, cell))}"
+    if isinstance(cell, list | tuple | np.ndarray):
+        return "a list"
+    if cell is None or pd.isna(cell):  # type: ignore[call-overload]
+        return None
+    return f"the number {cell}" if isinstance(cell, int | float | np.number) else f"'{str(cell)[:40]}'"

@@ -23,12 +23,27 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zooactive.catalogue.stored_images import StoredImage
+from zooactive.catalogue.tables import IMAGE_COLUMNS
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.errors import ImageError, did_you_mean
 from zooactive.foundation.reading import Unpacked, open_regular
 
-ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | None
+
+@dataclass(frozen=True, slots=True)
+class NoImage:
+    """A cell of an image column that is not blank and no image; says what it holds."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return ""
+
+
+ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | NoImage | None
 
 SMALLEST_SIDE = 8
 LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192, planes included; more is a survey tile or a bomb, and no cutout
@@ -199,7 +214,7 @@ def decode_many(
     --------
     >>> pixels, failures = decode_many([None], Preprocessing(size=8), names=["J0"])
     >>> failures
-    {0: "galaxy 'J0' has no image; give an image column, or the folder of images"}
+    {0: "galaxy 'J0' has no image; give an image column (file_loc, image, png_loc), or the folder of images"}
     """
     size, channels = preprocessing.size, preprocessing.channels
     pixels = np.zeros((len(sources), size, size, channels), dtype=np.uint8)
@@ -232,7 +247,7 @@ def mark_of(source: ImageSource) -> bytes:
         return f"{source.column.file.name}|{source.column.file.stat().st_size}|{source.group}|{source.index}\n".encode()
     if isinstance(source, bytes):
         return blake2b(source, digest_size=16).digest()
-    if source is None:
+    if source is None or isinstance(source, NoImage):
         return b""
     try:
         size = source.stat().st_size if source.is_file() else -1
@@ -258,7 +273,10 @@ def _opened(source: ImageSource, stretch: str, name: str) -> Iterator[Image.Imag
     if isinstance(source, StoredImage):
         source = source.read()
     if source is None:
-        raise ImageError(f"galaxy '{name}' has no image; give an image column, or the folder of images")
+        known = ", ".join(IMAGE_COLUMNS)
+        raise ImageError(f"galaxy '{name}' has no image; give an image column ({known}), or the folder of images")
+    if isinstance(source, NoImage):
+        raise ImageError(f"galaxy '{name}' has no image: {source.reason}")
     with _explained(source, name):
         if isinstance(source, RemoteImage):
             source = source.read()

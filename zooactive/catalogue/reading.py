@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from zooactive.catalogue.catalogue import RESERVED, Catalogue
+from zooactive.catalogue.column_names import names_apart
 from zooactive.catalogue.find_images import IMAGE_SUFFIXES, find_images
 from zooactive.catalogue.images import Preprocessing
 from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table
@@ -112,7 +113,7 @@ def read_catalogue(
         votes, single = reading.votes, reading.single_label
         used = (*used, *reading.columns)
     rest = table.frame.drop(columns=list({table.id_column, *used})).reset_index(drop=True)
-    rest = rest.rename(columns={name: f"original_{name}" for name in RESERVED})
+    rest = names_apart(rest, RESERVED, str(path))
     if min_votes is None:
         min_votes = 1 if single else tree.min_votes if tree is not None else 30
     return Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from zooactive.catalogue.catalogue import Catalogue
+from zooactive.catalogue.column_names import names_apart
 from zooactive.catalogue.images import ImageSource, Preprocessing, decode, encode_png, mark_of
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
@@ -134,7 +135,7 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: Par
         tree, votes = catalogue.voted
         columns |= {name: pa.array(values) for name, values in zip(tree.columns, votes.T, strict=True)}
     # A class label read as votes may leave columns beside it that are called as the tree's.
-    rest = catalogue.table.rename(columns={name: f"original_{name}" for name in columns})
+    rest = names_apart(catalogue.table, {"image", *columns}, catalogue.source)
     said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; mend or drop it"
     with explained(CatalogueError, said, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         passed = pa.Table.from_pandas(rest, preserve_index=False)
@@ -208,7 +209,9 @@ def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str)
     if preprocessing is not None:
         return encode_png(pixels)
     source = source.read() if isinstance(source, StoredImage | RemoteImage) else source
-    return source.read_bytes() if isinstance(source, Path) else source or b""
+    if isinstance(source, Path):
+        return source.read_bytes()
+    return source if isinstance(source, bytes) else b""
 
 
 def _path(source: ImageSource) -> str:

@@ -6,16 +6,21 @@ A survey's shards are larger than memory, so a catalogue read from them holds wh
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.addresses import is_here
 from zooactive.foundation.errors import CatalogueError, ImageError, explained
+from zooactive.foundation.metadata import with_about
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _GROUPS = 4  # row groups kept: catalogues are read in order, by one reader and one that works ahead of it
+_ROWS_AT_ONCE = 512
 _reading = threading.Lock()  # decoding threads ask for the same group at once, and it is to be read once
 
 
@@ -64,12 +69,7 @@ class StoredImage:
         ImageError
             When the row cannot be read.
         """
-        with _reading:
-            cells = _row_group(self.column, self.group)
-        try:
-            cell = cells[self.index].as_py()
-        except (UnicodeDecodeError, IndexError) as error:
-            raise ImageError(f"{self.column.file} is damaged at an image or its path; fetch it again") from error
+        cell = self.cell()
         if isinstance(cell, dict):
             cell = cell["bytes"] if cell["bytes"] is not None else cell.get("path")
         if not isinstance(cell, str):
@@ -77,6 +77,63 @@ class StoredImage:
         path = self.column.start / cell.strip()
         named = self.column.start / path.name  # tables often keep the path of the machine they were made on
         return named if not is_here(path) and is_here(named) else path
+
+    def cell(self) -> Any:
+        """Return what the file holds here: bytes, or {bytes, path}; raises as `read` does."""
+        with _reading:
+            cells = _row_group(self.column, self.group)
+        try:
+            return cells[self.index].as_py()
+        except (UnicodeDecodeError, IndexError) as error:
+            raise ImageError(f"{self.column.file} is damaged at an image or its path; fetch it again") from error
+
+
+def write_parquet(frame: pd.DataFrame, path: Path, about: Mapping[str, Any] | None = None) -> None:
+    """Write a table as Parquet, with the images that its cells stand for; few of them are in memory at once.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Cells that are `StoredImage` become {bytes, path}.
+    path : Path
+    about : mapping, optional
+        What the file says about itself, as shards do.
+
+    Raises
+    ------
+    CatalogueError
+        When Parquet cannot hold a column, or a file with images was changed meanwhile.
+    ImageError
+        When a row of such a file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    held = [name for name in frame.columns if any(isinstance(cell, StoredImage) for cell in frame[name])]
+    said = "Parquet cannot hold a column of the table: {reason}; mend or drop it"
+    with explained(CatalogueError, said, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        rest = pa.Table.from_pandas(frame.drop(columns=held), preserve_index=False)
+    if about is not None:
+        rest = with_about(rest, about)
+    kind, schema = pa.struct([("bytes", pa.binary()), ("path", pa.string())]), rest.schema
+    for name in held:
+        schema = schema.insert(list(frame.columns).index(name), pa.field(name, kind))
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, len(frame), _ROWS_AT_ONCE):
+            rows = rest.slice(start, _ROWS_AT_ONCE)
+            for name in held:
+                cells = [_as_struct(cell) for cell in frame[name].iloc[start : start + _ROWS_AT_ONCE]]
+                rows = rows.add_column(list(frame.columns).index(name), name, pa.array(cells, kind))
+            writer.write_table(rows)
+
+
+def _as_struct(cell: object) -> dict[str, Any] | None:
+    content = cell.cell() if isinstance(cell, StoredImage) else cell
+    if isinstance(content, dict):
+        return {"bytes": content["bytes"], "path": content.get("path")}
+    if isinstance(content, str):
+        return {"bytes": None, "path": content}
+    return None if content is None else {"bytes": content, "path": None}
 
 
 def stored_column(file: Path, name: str, start: Path) -> StoredColumn | None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.whole_numbers import under_each_other
 from zooactive.tree import DecisionTree, Question, combine_trees
 
 
@@ -116,7 +117,7 @@ def join_catalogues(*catalogues: Catalogue) -> Catalogue:
         ids=np.concatenate([part.ids for part in parts]),
         images=tuple(image for part in parts for image in part.images),
         votes=votes,
-        table=pd.concat([part.table for part in parts], ignore_index=True),
+        table=under_each_other([part.table for part in parts]),
         source=" + ".join(dict.fromkeys(part.source for part in parts)),
         field_crops=fields,
     )

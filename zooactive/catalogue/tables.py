@@ -20,10 +20,12 @@ from zooactive.catalogue.stored_images import stored_column
 from zooactive.catalogue.votables import checked_votable
 from zooactive.foundation.allowance import usable_memory
 from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
+from zooactive.foundation.ids import id_text, is_rounded
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import parts_in
 from zooactive.foundation.reading import Unpacked, check_regular, open_regular
 from zooactive.foundation.spelling import control_in, texts_from_spreadsheet
+from zooactive.foundation.whole_numbers import as_frame, keep_whole_numbers, whole_numbers, without_loss
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,8 +47,6 @@ _BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "
 _LARGEST_UNPACKED, _RATIO = 1 << 28, 64  # bytes of a gzipped table, or so many times its size
 _BYTES_A_VALUE = 8  # of a cell, about
 _NONE = "none"  # blank among numbers and images, but a word among words: no bar is a kind of bar
-# What a spreadsheet or a float column makes of an 18-digit id: its last digits are lost.
-_ROUNDED = re.compile(r"-?\d\.\d+[eE]\+?\d+|\d[eE]\+\d+|\d{16,}\.0*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +181,12 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
             rest = frame[name].mask(none)
             numbers = pd.to_numeric(rest, errors="coerce")
             if numbers.notna().equals(rest.notna()):
-                frame[name] = numbers
+                whole = whole_numbers(rest)
+                frame[name] = numbers if whole is None else whole
             elif name in (*IMAGE_COLUMNS, image_column):
                 frame[name] = rest
+    blank = {name: [*words, _NONE] for name, words in blank.items()}
+    keep_whole_numbers(frame, path, but=id_column, blank=blank)
     return frame, id_column
 
 
@@ -214,7 +217,7 @@ def _read_parquet(
         for columns, column in zip(names, stored, strict=True)
     ]
     tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
-    table = pa.concat_tables(tables, promote_options="permissive")
+    table = pa.concat_tables(without_loss(tables), promote_options="permissive")
     table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
     metadata = _about_shards(table.schema)
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
@@ -226,7 +229,7 @@ def _read_parquet(
     position = table.column_names.index(id_column)
     if not pa.types.is_floating(table.schema.types[position]):  # whole numbers with gaps would become floats in pandas
         table = table.set_column(position, id_column, table.column(position).cast(pa.string()))
-    frame = table.replace_schema_metadata(None).to_pandas()
+    frame = as_frame(table.replace_schema_metadata(None))
     if any(stored):
         cells = (
             frame[image_column].to_numpy(dtype=object) if image_column in frame else np.full(len(frame), None, dtype=object)
@@ -253,7 +256,7 @@ def _read_fits(path: Path) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
-    from zooactive.foundation.fits import FitsStream, each_hdu
+    from zooactive.foundation.fits import FitsStream, each_hdu, undefined_logicals
 
     with _unpacked(path) as stream, _harmless_unless_truncated():
         if not stream.read(6).startswith(b"SIMPLE"):
@@ -265,7 +268,11 @@ def _read_fits(path: Path) -> pd.DataFrame:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
             table = Table.read(hdus, format="fits", hdu=tables[0])
             table.convert_bytestring_to_unicode()
-            return _one_value_a_row(table)
+            frame = _one_value_a_row(table)
+            for name, undefined in undefined_logicals(hdus[tables[0]]).items():
+                if name in frame.columns:
+                    frame[name] = frame[name].astype("boolean").mask(undefined)
+            return frame
 
 
 @contextmanager
@@ -317,7 +324,7 @@ def _ids(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
             f"{path}: the id column '{name}' holds floats, which lose digits of long ids; save it as text or whole numbers"
         )
     blank = column.isna().to_numpy(dtype=bool)
-    ids = np.array(["" if gap else str(value).strip() for gap, value in zip(blank, column, strict=True)], dtype=object)
+    ids = np.array(["" if gap else id_text(str(value)) for gap, value in zip(blank, column, strict=True)], dtype=object)
     for row, galaxy_id in enumerate(ids):
         if not galaxy_id:
             raise CatalogueError(
@@ -328,7 +335,7 @@ def _ids(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
                 f"{path}, row {row + 1}: the id {galaxy_id!r} (column '{name}') holds the control character {control}; "
                 "write it without"
             )
-        if _ROUNDED.fullmatch(galaxy_id):
+        if is_rounded(galaxy_id):
             raise CatalogueError(
                 f"{path}, row {row + 1}: the id '{galaxy_id}' (column '{name}') was rounded by a spreadsheet or "
                 "a float column; save the ids as text"

@@ -13,8 +13,10 @@ Fractions need a number of volunteers and become pseudo-counts, which stay fract
 
 from __future__ import annotations
 
+import re
+import unicodedata
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,7 @@ from zooactive.tree import DecisionTree
 MISSING = -999.0  # how catalogues of Galaxy Zoo write that a value is missing
 _MOST = 1e9  # votes on an answer; more are no people, and sums of them may be no numbers
 _NOISE = 1e-3  # votes; an excess below this is the last printed digit of a fraction
+_WHOLE = re.compile(r"(?P<sign>-?)0*(?P<digits>\d+)(?:\.0*)?")
 YES, NO = ("yes", "true", "y", "t", "1"), ("no", "false", "n", "f", "0")
 
 
@@ -73,7 +76,7 @@ def read_votes(
     CatalogueError
         For a missing column, or votes that no volunteers could have given; names row, id, column and the mend.
     """
-    columns = _match(tree, list(table.frame.columns), source)
+    columns = match_columns(tree, list(table.frame.columns), source)
     if label_column is None and tree.votes == "class" and None in columns.values():
         label_column = _class_column(tree, table, source)
     if label_column is None:
@@ -89,7 +92,7 @@ def read_votes(
 def _read_columns(
     table: GalaxyTable, tree: DecisionTree, columns: tuple[str, ...], source: str, volunteers: float | str | None
 ) -> VoteReading:
-    values = np.column_stack([_numbers(table, name, source) for name in columns])
+    values = np.column_stack([numbers_of(table, name, source) for name in columns])
     crowd: NDArray[np.float64] | None = None
     if tree.votes in ("fractions", "cumulative"):
         _refuse_above_one(values, table, columns, source)
@@ -108,8 +111,11 @@ def _read_columns(
 # Which column is which ------------------------------------------------------------------------------------------------
 
 
-def _match(tree: DecisionTree, present: list[str], source: str) -> dict[str, str | None]:
-    """For each of the tree's columns the table's column, or None; the exact name wins over its other names."""
+def match_columns(tree: DecisionTree, present: Sequence[str], source: str) -> dict[str, str | None]:
+    """Return for each of the tree's columns the table's column, or None; the exact name wins over its other names.
+
+    Raises a CatalogueError when two other names mean the same column.
+    """
     columns: dict[str, str | None] = dict.fromkeys(tree.columns)
     for name in present:
         column = tree.headers.get(name)
@@ -128,15 +134,35 @@ def _needed(columns: dict[str, str | None], tree: DecisionTree, table: GalaxyTab
     if len(found) == len(columns):
         return found
     missing = next(column for column, name in columns.items() if name is None)
-    unused = [name for name in table.frame.columns if name not in found]
-    names = [missing, *(header for header, column in tree.headers.items() if column == missing and header != missing)]
-    mend = next((hint for name in names if (hint := did_you_mean(name, unused))), "")
+    names = _names_of(missing, tree)
+    mend = _meant(missing, columns, tree, list(table.frame.columns))
     if not mend:
         mend = " It may be written " + " or ".join(f"'{name}'" for name in names) + "; is this the survey's tree?"
     raise CatalogueError(
         f"column '{missing}' is missing from {source}; tree '{tree.name}' needs {len(columns)} vote columns, "
         f"{len(found)} were found.{mend}"
     )
+
+
+def refuse_misspelt(columns: dict[str, str | None], tree: DecisionTree, present: Sequence[str], source: str) -> None:
+    """Refuse a table that has some of a tree's columns, and another one under a name that is nearly right."""
+    missing = [column for column, name in columns.items() if name is None]
+    if len(missing) < len(columns):
+        for column in missing:
+            if mend := _meant(column, columns, tree, present):
+                raise CatalogueError(
+                    f"column '{column}' is missing from {source}, which has others of tree '{tree.name}'.{mend}"
+                )
+
+
+def _names_of(column: str, tree: DecisionTree) -> list[str]:
+    return [column, *(header for header, meant in tree.headers.items() if meant == column and header != column)]
+
+
+def _meant(missing: str, columns: dict[str, str | None], tree: DecisionTree, present: Sequence[str]) -> str:
+    """Ask whether a column that nothing else is read from is the missing one."""
+    unused = [name for name in present if name not in columns.values()]
+    return next((hint for name in _names_of(missing, tree) if (hint := did_you_mean(name, unused))), "")
 
 
 def _class_column(tree: DecisionTree, table: GalaxyTable, source: str) -> str:
@@ -158,8 +184,8 @@ def _where(table: GalaxyTable, row: int, column: Hashable, source: str) -> str:
     return f"{source}, row {table.frame.index[row] + 1} (id '{table.ids[row]}'), column '{column}'"
 
 
-def _numbers(table: GalaxyTable, name: str, source: str) -> NDArray[np.float64]:
-    """Read a column of votes: blank and -999 become 0; what no count or fraction can be is refused."""
+def numbers_of(table: GalaxyTable, name: str, source: str) -> NDArray[np.float64]:
+    """Return a column of votes, shape (G,): blank and -999 become 0; what no count or fraction can be is refused."""
     cells = table.frame[name]
     if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_complex_dtype(cells.dtype):
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -186,7 +212,7 @@ def _volunteers(table: GalaxyTable, tree: DecisionTree, volunteers: float | str 
         if volunteers not in table.frame.columns:
             hint = did_you_mean(volunteers, list(table.frame.columns))
             raise CatalogueError(f"column '{volunteers}', the number of volunteers, is missing from {source}.{hint}")
-        return _numbers(table, volunteers, source)
+        return numbers_of(table, volunteers, source)
     number = tree.volunteers if volunteers is None else volunteers
     if number is None:
         raise CatalogueError(
@@ -275,7 +301,7 @@ def _read_fraction(
             "tree of two answers, or a column for each"
         )
     cells = table.frame[column]
-    values = _numbers(table, column, source)[:, None]
+    values = numbers_of(table, column, source)[:, None]
     _refuse_above_one(values, table, (column,), source)
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     crowd = np.where(np.isnan(numbers) | (numbers == MISSING), 0.0, _volunteers(table, tree, volunteers, source))
@@ -286,6 +312,7 @@ def _read_fraction(
 
 def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
     answers = tree.questions[0].answers
+    _refuse_same(answers, tree)
     said = f"{source}: the cells of the label column '{column}' hold several values each; give one label a row"
     with explained(CatalogueError, said, TypeError):
         codes, labels = pd.factorize(table.frame[column])
@@ -308,11 +335,36 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: st
     return VoteReading(votes, (column,), single_label=True)
 
 
+def _refuse_same(answers: tuple[str, ...], tree: DecisionTree) -> None:
+    """Refuse classes that no label can tell apart."""
+    first: dict[str, str] = {}
+    for answer in answers:
+        other = first.setdefault(label_key(answer), answer)
+        if other != answer:
+            raise CatalogueError(
+                f"tree '{tree.name}': the answers '{other}' and '{answer}' are one class to labels, whose case and white "
+                "space do not count; keep one of them"
+            )
+
+
 def label_text(label: Any) -> str:
     """Return a cell with a label as text; a whole number as if it had been written without a point."""
     if isinstance(label, float | np.floating) and float(label).is_integer():
         return str(int(label))
     return str(label).strip()
+
+
+def label_key(label: Any) -> str:
+    """Return what a label means whoever typed it: case, white space around and inside it, and a number's zeros do not count.
+
+    Examples
+    --------
+    >>> label_key(" No  Ring"), label_key("ring"), label_key("02.0"), label_key(2)
+    ('no ring', 'ring', '2', '2')
+    """
+    text = " ".join(unicodedata.normalize("NFKC", label_text(label)).casefold().split())
+    match = _WHOLE.fullmatch(text)
+    return text if match is None else match["sign"] + match["digits"]
 
 
 def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
@@ -321,15 +373,14 @@ def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
     An answer's own name comes first; then yes and no for two answers; then, for more, the position (unless the names are
     numbers themselves, where positions would be mistaken for them).
     """
-    text = label_text(label).lower()
-    names = [answer.lower() for answer in answers]
-    if text in ("", str(int(MISSING))):
+    text = label_key(label)
+    names = [label_key(answer) for answer in answers]
+    if text in ("", label_key(MISSING)):
         return -1
     if text in names:
         return names.index(text)
     if text == "none":
         return -1
-    text = text.removesuffix(".0")
     if len(answers) == 2:
         yes = next((i for i, name in enumerate(names) if name in YES), None)
         no = next((i for i, name in enumerate(names) if name in NO), None)

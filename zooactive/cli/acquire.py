@@ -36,7 +36,7 @@ VotedOption = Annotated[
     Path | None, typer.Option(help="Table whose labelled galaxies are never chosen.", show_default=False)
 ]
 ExcludeOption = Annotated[
-    Path | None, typer.Option(help="Table of ids never to choose (default: the labelled galaxies).", show_default=False)
+    Path | None, typer.Option(help="Table of ids never to choose, beside the labelled galaxies.", show_default=False)
 ]
 ShareOption = Annotated[
     float | None, typer.Option(min=0, max=1, help="Share drawn at random and reserved.", show_default=False)

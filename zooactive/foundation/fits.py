@@ -1,4 +1,4 @@
-"""FITS files whose headers lie."""
+"""FITS files whose headers lie, and what astropy does not tell of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import re
 import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 _BLOCK = 2880
 _MOST_BLOCKS = 1000  # of a header: 36000 cards
@@ -90,3 +93,24 @@ def check_tiles(hdu: Any, most: int) -> None:
                 tile = packed._get_raw_data(int(size), "u1", packed._data_offset + packed._theap + int(offset))
                 if len(zlib.decompressobj(31).decompress(tile.tobytes(), most + 1)) > most:
                     raise OSError(f"a tile unpacks to more than {most} bytes")
+
+
+def undefined_logicals(hdu: Any) -> dict[str, NDArray[np.bool_]]:
+    """Return for each logical column of a table with undefined cells which rows they are in, shape (row,).
+
+    The standard has T, F and a zero byte for what nobody knows; astropy makes it False.
+
+    Parameters
+    ----------
+    hdu : astropy.io.fits.BinTableHDU or TableHDU
+    """
+    out: dict[str, NDArray[np.bool_]] = {}
+    if hdu.data is None:
+        return out
+    cells = hdu.data.view(np.ndarray)
+    for column in hdu.columns:
+        if str(column.format).removeprefix("1") == "L":
+            undefined = ~np.isin(cells[column.name], (ord("T"), ord("F")))
+            if undefined.any():
+                out[column.name] = undefined
+    return out

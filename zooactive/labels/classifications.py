@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from zooactive.foundation.ids import id_text, is_rounded
 from zooactive.foundation.parsing import from_json
 from zooactive.foundation.spelling import from_spreadsheet
 from zooactive.labels.rows import places_of, rows_of
@@ -19,9 +20,9 @@ from zooactive.labels.wording import Wording, WorkflowWording, plain, version_of
 
 COLUMNS = (
     "classification_id", "user_name", "user_ip", "workflow_id", "workflow_version", "created_at", "annotations",
-    "subject_data", "subject_ids",
+    "subject_data",
 )  # fmt: skip
-"""What is read of an export; it has more."""
+"""What is read of an export; it has more, and those of before 2016 less."""
 EXPORT = "a classification export of the Zooniverse (Data exports)"
 
 
@@ -68,9 +69,9 @@ class Dropped:
         self.classifications[reason] += number
         self.first.setdefault(reason, str(where))
 
-    def answer(self, reason: str, where: object) -> None:
-        """Count one answer of a classification that is used otherwise."""
-        self.answers[reason] += 1
+    def answer(self, reason: str, where: object, number: int = 1) -> None:
+        """Count an answer, or a number of them, of classifications that are used otherwise."""
+        self.answers[reason] += number
         self.first.setdefault(reason, str(where))
 
     def vote(self, reason: str, where: object, number: float) -> None:
@@ -190,9 +191,10 @@ def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
     found = next((entry for entry in entries if entry is not None and str(entry).strip()), None)
     if found is None:
         raise Unusable("a subject whose metadata has no id of a galaxy")
-    if isinstance(found, float):
-        raise Unusable("an id of a galaxy that was rounded; upload ids as text")
-    text = from_spreadsheet(str(found).strip())  # as the manifest was uploaded
+    text = id_text(from_spreadsheet(str(found).strip()))  # as the manifest was uploaded
+    lost = is_rounded(found) if isinstance(found, int) else is_rounded(text)
+    if isinstance(found, float) or lost:
+        raise Unusable("an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text")
     if not isinstance(found, str | int) or not text.isprintable():  # half of a sign that JSON wrote as two can be no text
         raise Unusable("an id of a galaxy that is no text")
     return text

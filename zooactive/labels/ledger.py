@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zooactive.catalogue.tables import GalaxyTable
+from zooactive.catalogue.votes import MISSING, match_columns, numbers_of, refuse_misspelt
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.writing import aside, make_folder
 from zooactive.labels.classifications import Classification, Dropped
@@ -91,34 +93,43 @@ class Ledger:
         return Merged(len(table) - before, met - (len(table) - before))
 
     def votes(self, dropped: Dropped | None = None) -> pd.DataFrame:
-        """Count the votes; of several classifications of one galaxy by one volunteer the first counts.
+        """Count the votes; of several answers by one volunteer about one galaxy the first counts.
+
+        Answers are told apart by the question at the root of the tree that they follow from: workflows may ask one each.
 
         Returns
         -------
         DataFrame
-            ``id``, one column an answer of the tree, and ``volunteers``: classifications that were counted. In the order of
-            ids.
+            ``id``, one column an answer of the tree, and ``volunteers``: people who were counted. In the order of ids.
         """
+        return self.count(dropped)[0]
+
+    def count(self, dropped: Dropped | None = None) -> tuple[pd.DataFrame, int]:
+        """Return what `votes` does, and how many classifications count."""
         table = self._table()
-        names, rows = np.unique(table["galaxy"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+        names, galaxy = np.unique(table["galaxy"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
         volunteer = table["volunteer"].to_numpy()
-        order = np.lexsort((table["classification"].to_numpy(), table["at"].to_numpy(), volunteer, rows))
-        galaxy, who = rows[order], volunteer[order]
-        again = (galaxy[1:] == galaxy[:-1]) & (who[1:] == who[:-1]) & (who[1:] != 0)
-        counted = np.ones(len(rows), dtype=bool)
-        counted[order[1:][again]] = False
-        repeats = np.flatnonzero(~counted)
-        if dropped is not None and len(repeats):
-            first = table["classification"][int(repeats[0])]
-            dropped.classification("the same volunteer and galaxy again", first, len(repeats))
-        counts = np.zeros((len(names), len(self.tree.columns)), dtype=np.int64)
+        order = np.lexsort((table["classification"].to_numpy(), table["at"].to_numpy(), volunteer, galaxy))
         answers = table["answers"].combine_chunks()
-        of_row = np.repeat(np.arange(len(rows)), np.diff(answers.offsets.to_numpy()))
-        kept = counted[of_row]
-        np.add.at(counts, (rows[of_row[kept]], answers.flatten().to_numpy()[kept]), 1)
+        of_row, columns = (
+            np.repeat(np.arange(len(galaxy)), np.diff(answers.offsets.to_numpy())),
+            answers.flatten().to_numpy(),
+        )
+        root = _roots(self.tree)[columns]
+        kept = np.ones(len(columns), dtype=bool)
+        for question in self.tree.roots:
+            here = root == question
+            kept[here] = ~_repeats(order, galaxy, volunteer, among=of_row[here])[of_row[here]]
+        counted = np.zeros(len(galaxy), dtype=bool)
+        counted[of_row[kept]] = True
+        if dropped is not None:
+            _tell_repeats(dropped, table["classification"], counted, of_row[~kept])
+        counts = np.zeros((len(names), len(self.tree.columns)), dtype=np.int64)
+        np.add.at(counts, (galaxy[of_row[kept]], columns[kept]), 1)
         votes = pd.DataFrame(counts, columns=list(self.tree.columns))
         votes.insert(0, "id", names)
-        return votes.assign(volunteers=np.bincount(rows[counted], minlength=len(names)))
+        people = galaxy[~_repeats(order, galaxy, volunteer, among=np.arange(len(galaxy)))]
+        return votes.assign(volunteers=np.bincount(people, minlength=len(names))), int(counted.sum())
 
     def _key(self) -> bytes:
         if not self._key_file.exists():
@@ -152,6 +163,40 @@ class Ledger:
         return explained(CatalogueError, f"{self._file} is damaged ({{reason}}); restore it from a copy, or {_MERGE_AGAIN}")
 
 
+def _roots(tree: DecisionTree) -> NDArray[np.int64]:
+    """For each column of a tree the number of the question at the root that it follows from."""
+    roots = np.array(tree.parents)
+    for question in tree.order:  # parents first
+        roots[question] = question if tree.parents[question] < 0 else roots[tree.parents[question]]
+    return np.asarray(roots[tree.question_index], dtype=np.int64)
+
+
+def _repeats(
+    order: NDArray[np.int64], galaxy: NDArray[np.int64], volunteer: NDArray[np.uint64], *, among: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which of some rows follow, in an order by galaxy, volunteer and time, on another of the same two; shape (row,)."""
+    chosen = np.zeros(len(galaxy), dtype=bool)
+    chosen[among] = True
+    rows = order[chosen[order]]
+    who = volunteer[rows]
+    again = (galaxy[rows[1:]] == galaxy[rows[:-1]]) & (who[1:] == who[:-1]) & (who[1:] != 0)
+    out = np.zeros(len(galaxy), dtype=bool)
+    out[rows[1:][again]] = True
+    return out
+
+
+def _tell_repeats(
+    dropped: Dropped, identities: pa.ChunkedArray, counted: NDArray[np.bool_], repeated: NDArray[np.int64]
+) -> None:
+    """Tell of classifications that do not count, and of answers (their rows) that do not in others that do."""
+    whole = np.flatnonzero(~counted)
+    if len(whole):
+        dropped.classification("the same volunteer and galaxy again", identities[int(whole[0])], len(whole))
+    single = repeated[counted[repeated]]
+    if len(single):
+        dropped.answer("the same volunteer, galaxy and question again", identities[int(single[0])], len(single))
+
+
 def _as_table(batch: list[Classification], key: bytes) -> pa.Table:
     import pyarrow as pa
 
@@ -174,24 +219,43 @@ def _hashed(name: str, key: bytes) -> int:
     return int.from_bytes(blake2b(name.encode(), key=key, digest_size=8).digest(), "little") or 1
 
 
-def add_votes(table: pd.DataFrame, votes: pd.DataFrame, tree: DecisionTree, id_column: str) -> tuple[pd.DataFrame, int]:
+def add_votes(
+    table: pd.DataFrame, votes: pd.DataFrame, tree: DecisionTree, id_column: str, *, source: str = "the table"
+) -> tuple[pd.DataFrame, int]:
     """Add votes to those of a table of galaxies, and return it with the number of galaxies with votes that it lacks.
 
     Parameters
     ----------
     table : DataFrame
-        With ids as text; vote columns that it lacks are added, blank cells count as 0 where votes came in.
+        With ids as text; its vote columns are found by all their names, as where a catalogue is read. Those that it lacks
+        are added. Blank cells, and -999, count as 0 where votes came in.
     votes : DataFrame
         Of `Ledger.votes`.
     tree : DecisionTree
     id_column : str
+    source : str
+        The table's file, for errors.
+
+    Raises
+    ------
+    CatalogueError
+        For cells that are no votes, and for a column whose name is nearly one of the tree's beside others that are.
     """
+    present = [str(name) for name in table.columns]
+    columns = match_columns(tree, present, source)
+    refuse_misspelt(columns, tree, present, source)
+    galaxies = GalaxyTable(table, table[id_column].astype(str).to_numpy(dtype=object), id_column)
     row_of = {galaxy_id: row for row, galaxy_id in enumerate(table[id_column].astype(str))}
     rows: NDArray[np.int64] = np.array([row_of.get(galaxy_id, -1) for galaxy_id in votes["id"]], dtype=np.int64)
     known = rows >= 0
     out = table.copy()
-    for column in tree.columns:
-        counts = pd.to_numeric(out[column]).to_numpy(dtype=float, copy=True) if column in out else np.full(len(out), np.nan)
+    for column, name in columns.items():
+        counts = np.full(len(out), np.nan)
+        if name is not None:
+            counts = numbers_of(galaxies, name, source)
+            said = pd.to_numeric(out[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+            counts[np.isnan(said) | (said == MISSING)] = np.nan
         counts[rows[known]] = np.nan_to_num(counts[rows[known]]) + votes[column].to_numpy()[known]
-        out[column] = pd.array(counts, dtype="Int64") if np.all(counts[~np.isnan(counts)] % 1 == 0) else counts
+        whole = np.all(counts[~np.isnan(counts)] % 1 == 0)
+        out[name or column] = pd.array(counts, dtype="Int64") if whole else counts
     return out, int((~known).sum())

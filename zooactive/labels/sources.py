@@ -96,8 +96,8 @@ class VoteSources:
         for file in self.files:
             merged = kept.merge(read_export(file, self.wording, dropped))
             new, known = new + merged.new, known + merged.known
-        votes = kept.votes(dropped)
-        return votes, f"{new} new classifications, {known} known before; {int(votes['volunteers'].sum())} in all count"
+        votes, counted = kept.count(dropped)
+        return votes, f"{new} new classifications, {known} known before; {counted} in all count"
 
 
 def find_sources(

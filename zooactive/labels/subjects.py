@@ -79,6 +79,11 @@ def write_subjects(
             known = [str(column) for column in galaxies.table.columns]
             mend = did_you_mean(name, known) or f" It has {', '.join(known)}"
             raise CatalogueError(f"{catalogue.source} has no column '{name}'.{mend}")
+        if name in selection.columns:
+            raise CatalogueError(
+                f"the selection has a column '{name}' of its own, which would be overwritten by that of {catalogue.source}; "
+                "leave it away, or rename it there"
+            )
     make_folder(out / "images")
     rows, failures, names = list[dict[str, object]](), dict[str, str](), set[str]()
     extra = {f"#{name}": galaxies.table[name].tolist() for name in columns}
@@ -126,7 +131,7 @@ def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[byte
         if isinstance(source, StoredImage | RemoteImage):
             source = source.read()
         content = source.read_bytes() if isinstance(source, Path) else source
-        assert content is not None
+        assert isinstance(content, bytes)
         suffix = next((suffix for head, suffix in _SUFFIXES.items() if content.startswith(head)), None)
         if suffix is not None and len(content) <= LARGEST:
             return content, suffix

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from zooactive.catalogue.stored_images import StoredImage, write_parquet
 from zooactive.catalogue.tables import GalaxyTable, read_table
 from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.spelling import write_csv
@@ -82,7 +85,7 @@ def count_votes(
     make_folder(out.parent)
     dropped = Dropped()
     votes, said = sources.count(ledger, dropped, id_column=id_column)
-    strangers = _write(votes, table, sources.tree, out)
+    strangers = _write(votes, table, sources.tree, out, source=str(catalogue))
     given = [*files, *(path for path in (wording, subjects, catalogue) if path is not None)]
     if tree is not None and tree.endswith(".toml"):
         given.append(Path(tree))
@@ -99,18 +102,33 @@ def _table_to_add_to(catalogue: Path, id_column: str | None, tree: DecisionTree,
         raise CatalogueError(
             f"{catalogue} holds {tree.votes} by tree '{tree.name}', to which counts cannot be added; leave --catalogue away"
         )
-    return read_table(catalogue, id_column=id_column)
+    table = read_table(catalogue, id_column=id_column)
+    held = next((str(name) for name in table.frame.columns if _is_no_text(table.frame[name])), None)
+    if held is not None and out.suffix.lower() == ".csv":
+        raise CatalogueError(
+            f"column '{held}' of {catalogue} holds images or lists, which CSV cannot hold; end --out with .parquet"
+        )
+    return table
 
 
-def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path) -> int:
+def _is_no_text(column: pd.Series[Any]) -> bool:
+    """Whether the cells of a column are more than a line of text or a number."""
+    return column.dtype == object and any(
+        isinstance(cell, StoredImage | bytes | dict | list | np.ndarray) for cell in column
+    )
+
+
+def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path, *, source: str) -> int:
     """Write the votes, or a table with them; return how many galaxies with votes the table lacks."""
-    result, strangers = votes, 0
+    result, strangers, about = votes, 0, None
     if table is not None:
         frame = table.frame.assign(**{table.id_column: table.ids})
-        result, strangers = add_votes(frame, votes, tree, table.id_column)
+        result, strangers = add_votes(frame, votes, tree, table.id_column, source=source)
+        if table.metadata is not None:  # of shards: without it their images would be cropped again
+            about = {key: table.metadata[key] for key in ("tree", "preprocessing", "min_votes")} | {"parts": 1}
     with aside(out) as temporary:
         if out.suffix.lower() == ".csv":
             write_csv(result, temporary, only="id" if table is None else table.id_column)
         else:
-            result.to_parquet(temporary, index=False)
+            write_parquet(result, temporary, about)
     return strangers

@@ -156,6 +156,12 @@ def _versions(value: Any, where: str) -> tuple[Version, Version] | None:
     if value is None:
         return None
     mend = 'give the first and the last, such as ["12.0", "14.99"]'
+    if isinstance(value, list) and not all(isinstance(version, str) for version in value):
+        raise CatalogueError(
+            f"{where}: versions = {value!r} are numbers, of which 12.30 is 12.3; {mend}, in quotation marks"
+        )
     with explained(CatalogueError, f"{where}: versions = {value!r}; {mend}", TypeError, ValueError):
-        first, last = (version_of(str(version)) for version in value)
+        first, last = map(version_of, value)
+    if first > last:
+        raise CatalogueError(f"{where}: versions = {value!r}, of which the first is the later one; {mend}")
     return first, last

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zooactive.acquisition.pool import VotedPool, gather
 from zooactive.acquisition.selection_files import read_selection, write_selection
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.votes import match_columns
 from zooactive.evaluation.calibration import realised_information
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError
 from zooactive.foundation.hashing import uniform_from_ids
@@ -306,6 +307,8 @@ class Loop:
         return told
 
     def _checked(self, votes: pd.DataFrame) -> pd.DataFrame:
+        named = match_columns(self.tree, [str(name) for name in votes.columns], "the table of votes")
+        votes = votes.rename(columns={name: column for column, name in named.items() if name is not None})
         missing = [column for column in ("id", *self.tree.columns) if column not in votes]
         if missing:
             raise CatalogueError(f"the votes have no column '{missing[0]}'; give id and the columns of '{self.tree.name}'")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Catalogue
-from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, PosteriorError, did_you_mean, explained
 from zooactive.foundation.parts_folder import PartsFolder
 from zooactive.foundation.vocabulary import KEEPS
 from zooactive.models import LinearDraws
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
+    from zooactive.tree import DecisionTree
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class PartWriter:
     config : PredictionConfig
     about : dict
         What every part's metadata says.
+    passed : pyarrow.Schema
+        Kinds of the catalogue's columns that go along: the same in every part, whatever rows it has.
     stored : Predictions, optional
         Whose embeddings of the same galaxies are taken instead of the images; the catalogue is then that of
         `Predictions.catalogue`.
@@ -90,6 +93,7 @@ class PartWriter:
     folder: PartsFolder
     config: PredictionConfig
     about: dict[str, Any]
+    passed: Any
     stored: Predictions | None = None
 
     def write(self, parts: Sequence[int], *, seen: Callable[[Batch], None] | None = None) -> Iterator[int]:
@@ -134,8 +138,11 @@ class PartWriter:
         galaxies = self.catalogue.take(good)
         concentrations = self.head.posterior_concentrations(features, draws=config.draws, seed=config.seed)
         table = pa.Table.from_pandas(
-            self._summary(Posterior(concentrations, galaxies.ids, self.head.tree), galaxies), preserve_index=False
+            self._summary(Posterior(concentrations, galaxies.ids, self.head.tree)), preserve_index=False
         )
+        passed = pa.Table.from_pandas(galaxies.table, schema=self.passed, preserve_index=False)
+        for name, column in zip(passed.column_names, passed.columns, strict=True):
+            table = table.append_column(name, column)
         worded = table.column_names
         if config.keeps("embeddings"):
             table = table.append_column("embedding", _lists(features))
@@ -146,14 +153,13 @@ class PartWriter:
             {"id": str(self.catalogue.ids[row]), "path": _path_of(self.catalogue.images[row]), "reason": reason}
             for row, reason in sorted(failures.items())
         ]
-        passed = [name for name in table.column_names if name in self.catalogue.table]
-        about = {"tree": self.head.tree.to_dict(), "passed": passed, "failures": failed, **self.about}
+        about = {"tree": self.head.tree.to_dict(), "passed": passed.column_names, "failures": failed, **self.about}
         # A dictionary of an array's numbers would make it four times as slow to read.
         self.folder.write(part, table, about, compression="zstd", use_dictionary=worded)
         return part
 
-    def _summary(self, posterior: Posterior, galaxies: Catalogue) -> pd.DataFrame:
-        """One row a galaxy: what the posterior says, the screening score, and the catalogue's other columns."""
+    def _summary(self, posterior: Posterior) -> pd.DataFrame:
+        """One row a galaxy: what the posterior says, and the screening score."""
         import pandas as pd
 
         probability = self.config.probability if self.config.keeps("summaries") else None
@@ -161,9 +167,23 @@ class PartWriter:
         numbers = table.columns[1:]
         table[numbers] = table[numbers].astype(np.float32)
         scores: NDArray[np.float64] = one_vote_information(posterior)
-        others = galaxies.table.reset_index(drop=True)
-        others = others[[name for name in others.columns if name not in {*table.columns, SCREEN}]]
-        return pd.concat([table, pd.DataFrame({SCREEN: scores}), others], axis=1)
+        return pd.concat([table, pd.DataFrame({SCREEN: scores})], axis=1)
+
+
+def own_columns(tree: DecisionTree) -> frozenset[str]:
+    """Return the names of all columns that predictions may have of their own, whatever is kept."""
+    asked = (f"asked_{question.name}" for question in tree.questions)
+    ends = (f"{column}_{end}" for column in tree.columns for end in ("low", "high"))
+    return frozenset({"id", *tree.columns, *ends, *asked, SCREEN, "embedding", "concentrations"})
+
+
+def kinds_of(catalogue: Catalogue) -> Any:
+    """Return the kinds of a table's columns as a `pyarrow.Schema`; a CatalogueError where Parquet cannot hold one."""
+    import pyarrow as pa
+
+    said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; mend or drop it"
+    with explained(CatalogueError, said, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return pa.Table.from_pandas(catalogue.table, preserve_index=False).schema
 
 
 def _lists(values: NDArray[Any]) -> Any:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.column_names import names_apart
 from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.parts_folder import PartsFolder, Tally, read_journal
 from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import make_folder, write_how
 from zooactive.models import LinearDraws
 from zooactive.prediction.part_files import about_part
-from zooactive.prediction.parts import PartWriter, PredictionConfig
+from zooactive.prediction.parts import PartWriter, PredictionConfig, kinds_of, own_columns
 from zooactive.prediction.stored import Predictions, open_predictions
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ def write_predictions(
 
     With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to
     ``failures.parquet`` with id, path and reason, and the run goes on. Parts that are
-    there are kept: the same call finishes what an interrupted one left.
+    there are kept: the same call finishes what an interrupted one left. The table's other columns go along; one that is
+    called as a column of the predictions becomes ``original_NAME``.
 
     Raises
     ------
+    CatalogueError
+        When a column of the table cannot go along.
     PosteriorError
         When the folder holds other predictions.
     ImageError
@@ -61,6 +65,8 @@ def write_predictions(
     """
     out = Path(out)
     head = model.scaled(model.linear_head()) if head is None else head
+    catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
+    passed = kinds_of(catalogue)
     journal = _journal(model, head, catalogue, config)
     folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
     folder.enter(
@@ -74,7 +80,7 @@ def write_predictions(
         make_folder(out)
         head.save(out / "head.npz")
         folder.write_journal(journal)
-    writer = PartWriter(model, head, catalogue, folder, config, journal, stored)
+    writer = PartWriter(model, head, catalogue, folder, config, journal, passed, stored)
     tally = Tally(folder, max_failures, progress, _HOPELESS)
     missing = tally.missing()
     if engine is None:

@@ -18,6 +18,7 @@ from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.parts_folder import parts_in, read_journal
 from zooactive.foundation.vocabulary import Score
+from zooactive.foundation.whole_numbers import as_frame, under_each_other, with_gaps
 from zooactive.models import LinearDraws, load_draws
 from zooactive.models.features import Batch
 from zooactive.models.holds import Holds, network_of
@@ -136,8 +137,6 @@ class Predictions:
 
         They have no images; an image that failed is named by its path.
         """
-        import pandas as pd
-
         ids: list[str] = []
         images: list[Path | None] = []
         tables = []
@@ -147,8 +146,9 @@ class Predictions:
             failed = about["failures"]
             ids += [*rows["id"], *(failure["id"] for failure in failed)]
             images += [*([None] * len(rows)), *(Path(failure["path"]) for failure in failed)]
-            tables.append(rows[about["passed"]].reindex(range(len(rows) + len(failed))))
-        table = pd.concat(tables, ignore_index=True)
+            passed = rows[about["passed"]]
+            tables.append(with_gaps(passed).reindex(range(len(rows) + len(failed))) if failed else passed)
+        table = under_each_other(tables)
         return Catalogue(np.array(ids, dtype=object), tuple(images), None, None, table, str(self.folder))
 
     def stream_features(self, batches: Iterable[range]) -> Iterator[Batch]:
@@ -223,11 +223,8 @@ class Predictions:
 
     def table(self) -> pd.DataFrame:
         """Return every stored column but the embeddings and the draws, one row a galaxy."""
-        import pandas as pd
-
         names = [name for name in columns_of(self.parts[0]) if name not in ("embedding", "concentrations")]
-        table: pd.DataFrame = pd.concat([_frame(part, names) for part in self.parts], ignore_index=True)
-        return table
+        return under_each_other([_frame(part, names) for part in self.parts])
 
     def failures(self) -> pd.DataFrame:
         """Return the galaxies that could not be predicted: id, path, reason."""
@@ -267,5 +264,4 @@ def open_predictions(folder: str | Path) -> Predictions:
 def _frame(part: Path, columns: list[str]) -> pd.DataFrame:
     rows = read_rows(part, columns)
     with explained_part(part):
-        frame: pd.DataFrame = rows.to_pandas()
-        return frame
+        return as_frame(rows)

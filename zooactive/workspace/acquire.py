@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zooactive.foundation.errors import AcquisitionError, PosteriorError
+from zooactive.foundation.errors import AcquisitionError, CatalogueError, PosteriorError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import labels_of, seen_by
@@ -54,7 +54,7 @@ def acquire(
     also : sequence of Path
         Predictions of the same galaxies by other networks, for an ensemble.
     exclude : Path, optional
-        A table of ids never to choose; by default the labelled galaxies.
+        A table of ids never to choose, beside the labelled galaxies.
     given : Path, optional
         A table of votes that came in since the training: taken into account.
     votes, out : int, Path, optional
@@ -162,21 +162,35 @@ def _excluded(
     labelled: list[str] | None,
     tell: Tell,
 ) -> list[str]:
-    """Ids of the pool never to choose: those of the file, else those with labels for the questions that were predicted."""
-    from zooactive.catalogue import read_catalogue
-
+    """Ids of the pool never to choose: those with labels for the questions that were predicted, and those of the file."""
+    told = tell if exclude is None else silent  # who gives a list may have no labels
+    never = set(_labelled(settings, stored.tree, told) if labelled is None else labelled)
     if exclude is not None:
-        never = set(read_catalogue(exclude).ids)
-    else:
-        never = set(_labelled(settings, stored.tree, tell) if labelled is None else labelled)
+        never |= _listed(settings, exclude, stored, tell)
     excluded = stored.known(never)
     if len(excluded) == len(stored) > 0:
-        reason = f"are in {exclude}" if exclude is not None else "are labelled already"
+        reason = "are labelled already" if exclude is None else f"are labelled already or in {exclude}"
         raise AcquisitionError(
             f"all {len(excluded)} galaxies in {stored.folder} {reason}, none is left to choose; predict galaxies without "
             "votes (`zooactive predict --catalogue POOL`), or set rehearsal under [survey] to pretend"
         )
     return excluded
+
+
+def _listed(settings: Settings, exclude: Path, stored: Predictions | EnsemblePredictions, tell: Tell) -> set[str]:
+    """Read the ids of a table of galaxies never to choose, whose id column may be called as the survey's."""
+    from zooactive.catalogue.tables import read_table
+
+    own = settings.survey.id_column
+    try:
+        table = read_table(exclude, id_column=own)
+    except CatalogueError:
+        if own is None:
+            raise
+        table = read_table(exclude)
+    if not stored.known(table.ids):
+        tell(f"warning: none of the {len(table.ids)} galaxies in {exclude} is in {stored.folder}; check its ids")
+    return set(table.ids)
 
 
 def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[str]:

@@ -6,6 +6,7 @@ import pytest
 from zooactive.catalogue import Preprocessing, read_catalogue
 from zooactive.foundation.errors import CatalogueError, TrainingError
 from zooactive.training.finetuning.tasks import Task, list_tasks, load_task, task_of_column
+from zooactive.tree import DecisionTree, Question
 
 
 @pytest.fixture
@@ -132,3 +133,34 @@ def test_a_column_that_is_no_label_is_refused_in_a_sentence(table, cells, said):
 def test_an_unknown_column_is_named_with_the_nearest(table):
     with pytest.raises(CatalogueError, match=r"'mergre' is missing.*Did you mean 'merger'"):
         task_of_column(table(merger=[1, 0]), "mergre")
+
+
+@pytest.mark.parametrize(
+    ("cells", "classes", "votes"),
+    [
+        (["Merger", "merger", "Merger", "Spiral"], ("Merger", "Spiral"), [3, 1]),
+        ([" merger", "MERGER ", "merger", "spiral"], ("merger", "spiral"), [3, 1]),
+        (["No ring", "no  ring", "Ring", "Ring"], ("No ring", "Ring"), [2, 2]),
+        (["Straße", "STRASSE", "E", "E"], ("E", "STRASSE"), [2, 2]),
+        (["no\u00a0ring", "no ring", "ring", "ring"], ("no ring", "ring"), [2, 2]),
+        (["2", "2.0", "02", "x"], ("02", "x"), [3, 1]),
+    ],
+)
+def test_labels_that_differ_in_case_or_white_space_are_one_class(tmp_path, cells, classes, votes):
+    path = tmp_path / "labels.csv"
+    pd.DataFrame({"id": list("abcd"), "kind": cells}).to_csv(path, index=False)
+    task = task_of_column(path, "kind")
+    assert task.load_tree().questions[0].answers == classes
+    assert task.read(path).votes.sum(0).tolist() == votes
+
+
+def test_a_task_whose_answers_no_label_can_tell_apart_is_refused(table):
+    path = table(kind=["merger", "Merger"])
+    tree = DecisionTree("kinds", (Question("kind", ("Merger", "merger")),), votes="class", min_votes=1)
+    with pytest.raises(CatalogueError, match="'Merger' and 'merger' are one class"):
+        Task("kinds", tree, "kind").read(path)
+
+
+def test_a_column_of_one_class_in_two_spellings_has_nothing_to_tell_apart(table):
+    with pytest.raises(CatalogueError, match="nothing to tell apart"):
+        task_of_column(table(kind=["Merger", "merger"]), "kind")

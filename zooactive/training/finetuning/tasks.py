@@ -16,7 +16,7 @@ import pandas as pd
 
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
 from zooactive.catalogue.tables import read_table
-from zooactive.catalogue.votes import MISSING, NO, YES, label_text
+from zooactive.catalogue.votes import MISSING, NO, YES, label_key, label_text
 from zooactive.foundation.catalogs import NamedFiles
 from zooactive.foundation.errors import CatalogueError, TrainingError, ZooactiveError, did_you_mean, explained
 from zooactive.tree import DecisionTree, Question, load_tree
@@ -224,8 +224,10 @@ def task_of_column(
         hint = did_you_mean(column, [str(name) for name in frame.columns])
         raise CatalogueError(f"column '{column}' is missing from {labels}.{hint or ' It has ' + ', '.join(frame.columns)}")
     texts = frame[column].dropna().map(label_text).astype(object)
-    texts = texts[(texts != "") & (texts != label_text(MISSING))]
-    known = {text.lower().removesuffix(".0") for text in texts}
+    keys = texts.map(label_key)
+    said = (keys != "") & (keys != label_key(MISSING))
+    texts, keys = texts[said], keys[said]
+    known = set(keys)
     if not known - {"none"}:
         raise CatalogueError(f"{labels}, column '{column}' is blank in every row; give some galaxies a label")
     place: dict[str, Any] = {"label_column": column, "id_column": id_column, "image_column": image_column}
@@ -234,7 +236,8 @@ def task_of_column(
     if _fractions(texts):
         crowd = VOLUNTEERS if volunteers is None else volunteers
         return Task(column, _tree(column, ("yes", "no"), "fractions"), volunteers=crowd, **place)
-    classes = tuple(sorted(texts.unique(), key=_numbers_first))
+    spellings = texts.groupby(keys).agg(lambda same: same.mode().iloc[0])  # a class is called as most of its galaxies are
+    classes = tuple(sorted(spellings, key=_numbers_first))
     if len(classes) == 1:
         raise CatalogueError(
             f"{labels}, column '{column}': all {len(texts)} labels are '{classes[0]}', so there is nothing to tell apart"
