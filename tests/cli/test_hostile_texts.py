@@ -147,11 +147,11 @@ def test_an_id_of_300_characters_does_not_stop_an_export(sent) -> None:
 def test_votes_are_written_so_too_and_others_cells_stay(tmp_path: Path) -> None:
     tree = DecisionTree("t", [Question("q", ["a", "b"])])
     votes = pd.DataFrame({"id": list(FORMULAS), "q_a": 1, "q_b": 2, "volunteers": 3})
-    _write(votes, None, tree, tmp_path / "votes.csv")
+    _write(votes, None, tree, tmp_path / "votes.csv", source="")
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells_of(tmp_path / "votes.csv"))
     assert read_table(tmp_path / "votes.csv").ids.tolist() == list(FORMULAS)
     stream = io.StringIO("objid,note\n'=1+1,+5\n")
     (tmp_path / "g.csv").write_text(stream.getvalue())
-    _write(votes, read_table(tmp_path / "g.csv", id_column="objid"), tree, tmp_path / "with.csv")
+    _write(votes, read_table(tmp_path / "g.csv", id_column="objid"), tree, tmp_path / "with.csv", source="g.csv")
     assert (tmp_path / "with.csv").read_text().splitlines()[1].startswith("'=1+1,")
     assert read_table(tmp_path / "with.csv", id_column="objid").frame["q_a"].tolist() == [1]
