@@ -173,6 +173,27 @@ def test_a_head_that_was_kept_before_the_run_was_killed_is_not_fitted_again(tree
     assert again.fingerprint() == first.fingerprint()
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", r"state\.json is damaged"),
+        ("{", r"state\.json is damaged"),
+        ("[]", r"state\.json is damaged"),
+        ("{}", "fingerprint is missing"),
+        ('{"fingerprint": "a", "start": "b", "finished": false, "writes": 1, "epochs": [{}]}', "an epoch has no val_loss"),
+        ('{"fingerprint": "a", "start": "b", "finished": true, "writes": 1, "epochs": []}', "finished without an epoch"),
+        ('{"format": 99}', "format 99, and this version"),
+    ],
+)
+def test_a_damaged_state_is_refused_in_a_sentence_and_left_as_it_is(tree, finished, tmp_path, content, told):
+    state = tmp_path / "checkpoint" / "state.json"
+    state.parent.mkdir()
+    state.write_text(content)
+    with pytest.raises(TrainingError, match=told):
+        train(tiny_model(tree), finished.parts[0], validation=finished.parts[1], run_dir=tmp_path, config=SHORT)
+    assert state.read_text() == content
+
+
 def test_rare_labels_weigh_more_by_a_power_of_their_frequency():
     tree = load_tree("zhu5")
     votes = np.eye(5, dtype=np.float32)[[0] * 90 + [2] * 10]

@@ -147,7 +147,7 @@ class PartWriter:
             for row, reason in sorted(failures.items())
         ]
         passed = [name for name in table.column_names if name in self.catalogue.table]
-        about = {"tree": self.head.tree.to_dict(), "passed": passed, "failures": failed, **self.about}
+        about = {"tree": self.head.tree.to_dict(), "passed": passed, "failures": failed, **self.about, "part": part}
         # A dictionary of an array's numbers would make it four times as slow to read.
         self.folder.write(part, table, about, compression="zstd", use_dictionary=worded)
         return part

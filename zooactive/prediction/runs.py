@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import ImageError, PosteriorError
-from zooactive.foundation.parts_folder import PartsFolder, Tally, read_journal
+from zooactive.foundation.parts_folder import JOURNAL_FORMAT, PartsFolder, Tally, read_journal
 from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import make_folder, write_how
 from zooactive.models import LinearDraws
@@ -61,8 +61,8 @@ def write_predictions(
     """
     out = Path(out)
     head = model.scaled(model.linear_head()) if head is None else head
-    journal = _journal(model, head, catalogue, config)
     folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
+    journal = _journal(model, head, catalogue, config) | {"format": JOURNAL_FORMAT, "parts": folder.parts}
     folder.enter(
         journal["fingerprint"],
         PosteriorError(

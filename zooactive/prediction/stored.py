@@ -16,7 +16,7 @@ from zooactive.acquisition.scores.one_vote import one_vote_information
 from zooactive.acquisition.scorings import SCORINGS
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.parts_folder import parts_in, read_journal
+from zooactive.foundation.parts_folder import numbered_parts, parts_in, read_journal, refuse_strays
 from zooactive.foundation.vocabulary import Score
 from zooactive.models import LinearDraws, load_draws
 from zooactive.models.features import Batch
@@ -104,7 +104,21 @@ class Predictions:
 
     @cached_property
     def parts(self) -> tuple[Path, ...]:
-        """The Parquet files, in the order of the catalogue."""
+        """The Parquet files, in the order of the catalogue.
+
+        Raises
+        ------
+        PosteriorError
+            When a file is none of the run's, or one of them is missing.
+        """
+        journal = read_journal(self.folder) or {}
+        numbers = [number for number, _ in numbered_parts(self.folder)]
+        count = journal.get("parts", len(numbers))  # which folders without a format do not say
+        refuse_strays(self.folder, count, str(journal.get("fingerprint")), about_part, PosteriorError)
+        if missing := set(range(count)).difference(numbers):
+            raise PosteriorError(
+                f"{self.folder} lacks part-{min(missing):05d}.parquet; run the same predict command again to make it"
+            )
         return tuple(parts_in(self.folder))
 
     def __iter__(self) -> Iterator[Posterior]:
@@ -255,8 +269,8 @@ def open_predictions(folder: str | Path) -> Predictions:
         if journal is None:
             state = "no predictions; run `zooactive predict`, or give the folder that it wrote"
         raise PosteriorError(f"{folder} holds {state}")
-    for entry, least in (("draws", 1), ("seed", 0), ("rows_per_part", 1)):
-        value = journal.get(entry)
+    for entry, least in (("draws", 1), ("seed", 0), ("rows_per_part", 1), ("parts", 0)):
+        value = journal.get(entry, 0 if entry == "parts" else None)
         if type(value) is not int or value < least:
             raise PosteriorError(
                 f"{folder / 'journal.json'}: {entry} = {value!r}; the file is damaged: delete the folder and predict again"
