@@ -14,6 +14,7 @@ import pytest
 from zooactive.foundation.errors import CatalogueError, ImageError, PosteriorError
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import PartsFolder, Tally, parts_in, read_journal
+from zooactive.foundation.writing import this_host
 
 ANOTHER = CatalogueError("another run")
 HOPELESS = "{failed} of {done}, {allowed} allowed: {first}"
@@ -77,7 +78,7 @@ def test_another_run_is_refused_by_the_journal_or_by_the_parts(folder, journal):
 
 def test_what_this_process_writes_aside_is_left_to_it(folder):
     write(folder, 0)
-    alive = folder.folder / f".part-{os.getpid()}-part-00001.parquet"
+    alive = folder.folder / f".part-{this_host()}-{os.getpid()}-01234567-part-00001.parquet"
     alive.write_bytes(b"PAR1")
     folder.enter("mine", ANOTHER)
     assert alive.exists()

@@ -16,6 +16,7 @@ from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Preprocessing, read_catalogue
 from zooactive.catalogue.shards import write_shards
 from zooactive.foundation.errors import CatalogueError, ImageError, PosteriorError
+from zooactive.foundation.writing import this_host
 from zooactive.models import GalaxyModel
 from zooactive.models.features import embed
 from zooactive.prediction import PredictionConfig, open_predictions, predict, predict_chunks
@@ -185,8 +186,8 @@ def test_what_a_killed_run_left_half_written_is_cleared_and_what_a_living_one_wr
     ended = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
     )
-    dead = tmp_path / f".part-{ended.stdout.strip()}-part-00001.parquet"
-    alive = tmp_path / f".part-{os.getppid()}-part-00001.parquet"
+    dead = tmp_path / f".part-{this_host()}-{ended.stdout.strip()}-01234567-part-00001.parquet"
+    alive = tmp_path / f".part-{this_host()}-{os.getppid()}-01234567-part-00001.parquet"
     for file in (dead, alive):
         file.write_bytes(b"PAR1")
     write_predictions(model, galaxies(6), tmp_path, config=PARTS)

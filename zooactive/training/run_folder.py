@@ -15,7 +15,7 @@ from zooactive.catalogue.images import mark_of
 from zooactive.foundation.errors import TrainingError, explained
 from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.parsing import read_object
-from zooactive.foundation.writing import aside, write_json
+from zooactive.foundation.writing import aside, remove_leftovers, write_json
 from zooactive.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class TrainingRun:
 
     def open(self, model: GalaxyModel) -> None:
         """Read how far the run is; a TrainingError when the folder holds another one."""
+        remove_leftovers(self.folder, self.folder / "checkpoint", self.folder / "model")
         begun = {"fingerprint": self.fingerprint, "start": model.fingerprint()}
         self.state: dict[str, Any] = {"format": _FORMAT, **begun, "finished": False, "epochs": [], "writes": 0}
         if not self._state_file.exists():
