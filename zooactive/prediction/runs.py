@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import ImageError, PosteriorError
+from zooactive.foundation.locking import held
 from zooactive.foundation.parts_folder import JOURNAL_FORMAT, PartsFolder, Tally, read_journal
 from zooactive.foundation.telling import Progress
-from zooactive.foundation.writing import make_folder, write_how
+from zooactive.foundation.writing import write_how
 from zooactive.models import LinearDraws
 from zooactive.prediction.part_files import about_part
 from zooactive.prediction.parts import PartWriter, PredictionConfig
@@ -57,9 +58,35 @@ def write_predictions(
     ImageError
         When more than `max_failures` images, or all of them, cannot be read; what was finished is kept.
     OutputError
-        When the disk is full or the folder cannot be written; what was finished is kept.
+        When the disk is full, the folder cannot be written or another process is at work in it; what was finished is kept.
     """
-    out = Path(out)
+    with held(out):
+        return _write(
+            model,
+            catalogue,
+            Path(out),
+            config=config,
+            head=head,
+            stored=stored,
+            max_failures=max_failures,
+            engine=engine,
+            progress=progress,
+        )
+
+
+def _write(
+    model: GalaxyModel,
+    catalogue: Catalogue,
+    out: Path,
+    *,
+    config: PredictionConfig,
+    head: LinearDraws | None,
+    stored: Predictions | None,
+    max_failures: int | None,
+    engine: Engine | None,
+    progress: Progress | None,
+) -> Predictions:
+    """Write the predictions into a folder that nobody else is at work in."""
     head = model.scaled(model.linear_head()) if head is None else head
     folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
     journal = _journal(model, head, catalogue, config) | {"format": JOURNAL_FORMAT, "parts": folder.parts}
@@ -71,7 +98,6 @@ def write_predictions(
         ),
     )
     if read_journal(out) is None:
-        make_folder(out)
         head.save(out / "head.npz")
         folder.write_journal(journal)
     writer = PartWriter(model, head, catalogue, folder, config, journal, stored)

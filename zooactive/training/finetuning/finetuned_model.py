@@ -12,6 +12,7 @@ from zooactive.catalogue import Catalogue
 from zooactive.evaluation.tasks import purity, question_accuracies, task_metrics
 from zooactive.foundation.errors import ModelError, ZooactiveError, explained
 from zooactive.foundation.formats import refuse_future
+from zooactive.foundation.locking import held
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.writing import aside, output_explained, write_json
 from zooactive.training.finetuning.tasks import Task
@@ -96,15 +97,15 @@ class FinetunedModel:
         one, half of it old.
         """
         folder = Path(folder)
-        with output_explained(folder):
+        with held(folder), output_explained(folder):
             for older in (folder / _ABOUT, folder / "how.json", *(folder / "model").glob("draws-*.npz")):
                 older.unlink(missing_ok=True)
-        self.model.save(folder / "model")
-        for name, table in (("held_out", self.held_out), ("history", self.history)):
-            with aside(folder / f"{name}.csv") as temporary:
-                table.to_csv(temporary, index=False)
-        about = {"format": _FORMAT, "task": self.task.to_dict(), "prior": self.prior, "prevalence": self.prevalence}
-        write_json(folder / _ABOUT, about)
+            self.model.save(folder / "model")
+            for name, table in (("held_out", self.held_out), ("history", self.history)):
+                with aside(folder / f"{name}.csv") as temporary:
+                    table.to_csv(temporary, index=False)
+            about = {"format": _FORMAT, "task": self.task.to_dict(), "prior": self.prior, "prevalence": self.prevalence}
+            write_json(folder / _ABOUT, about)
 
 
 def load_finetuned(folder: str | Path) -> FinetunedModel:
