@@ -5,7 +5,7 @@ Each part says in its metadata which run it belongs to and which of its images f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,11 +162,11 @@ class Tally:
         self._folder, self._allowed, self._progress, self._hopeless = folder, max_failures, progress, hopeless
         self.done, self.failed, self.first = 0, 0, ""
 
-    def missing(self) -> list[int]:
-        """Parts that are not there yet; those that are, are counted."""
+    def missing(self, again: Collection[int] = ()) -> list[int]:
+        """Parts that are not there yet, or are to be made `again`; the others are counted."""
         parts = []
         for part in range(self._folder.parts):
-            if self._folder.path(part).exists():
+            if part not in again and self._folder.path(part).exists():
                 self.find(part)
             else:
                 parts.append(part)

@@ -18,12 +18,14 @@ from zooactive.foundation.vocabulary import KEEPS
 from zooactive.models import LinearDraws
 from zooactive.models.features import Batch, batches_of, stream_features
 from zooactive.posterior import Posterior
+from zooactive.prediction.marks import image_mark
 from zooactive.prediction.stored import SCREEN, Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
+    from zooactive.tree import DecisionTree
 
 
 @dataclass(frozen=True)
@@ -147,10 +149,23 @@ class PartWriter:
             for row, reason in sorted(failures.items())
         ]
         passed = [name for name in table.column_names if name in self.catalogue.table]
-        about = {"tree": self.head.tree.to_dict(), "passed": passed, "failures": failed, **self.about, "part": part}
+        about = {
+            "tree": self.head.tree.to_dict(),
+            "passed": passed,
+            "failures": failed,
+            **self.about,
+            "part": part,
+            "images": self.marks_of(good.tolist()),
+        }
         # A dictionary of an array's numbers would make it four times as slow to read.
         self.folder.write(part, table, about, compression="zstd", use_dictionary=worded)
         return part
+
+    def marks_of(self, rows: Sequence[int]) -> str:
+        """Say in few letters what the images of some rows are, or what the stored embeddings of them were made from."""
+        if self.stored is not None:
+            return "".join(self.stored.image_marks[row] for row in rows)
+        return "".join(image_mark(self.catalogue.images[row]) for row in rows)
 
     def _summary(self, posterior: Posterior, galaxies: Catalogue) -> pd.DataFrame:
         """One row a galaxy: what the posterior says, the screening score, and the catalogue's other columns."""
@@ -161,9 +176,15 @@ class PartWriter:
         numbers = table.columns[1:]
         table[numbers] = table[numbers].astype(np.float32)
         scores: NDArray[np.float64] = one_vote_information(posterior)
-        others = galaxies.table.reset_index(drop=True)
-        others = others[[name for name in others.columns if name not in {*table.columns, SCREEN}]]
+        others = galaxies.table.reset_index(drop=True)[passed_on(galaxies, self.head.tree, self.config)]
         return pd.concat([table, pd.DataFrame({SCREEN: scores}), others], axis=1)
+
+
+def passed_on(catalogue: Catalogue, tree: DecisionTree, config: PredictionConfig) -> list[str]:
+    """Names of the catalogue's columns that predictions hold too: all that have no name of their own columns."""
+    one = Posterior(np.ones((1, 1, len(tree.columns))), ["any"], tree)
+    own = one.to_table(probability=config.probability if config.keeps("summaries") else None).columns
+    return [name for name in catalogue.table.columns if name not in {*own, SCREEN}]
 
 
 def _lists(values: NDArray[Any]) -> Any:

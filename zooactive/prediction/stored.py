@@ -22,6 +22,7 @@ from zooactive.models import LinearDraws, load_draws
 from zooactive.models.features import Batch
 from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
+from zooactive.prediction.marks import LENGTH, short_mark
 from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained_part, read_rows, rows_in
 
 if TYPE_CHECKING:
@@ -120,6 +121,17 @@ class Predictions:
                 f"{self.folder} lacks part-{min(missing):05d}.parquet; run the same predict command again to make it"
             )
         return tuple(parts_in(self.folder))
+
+    @cached_property
+    def image_marks(self) -> tuple[str, ...]:
+        """A mark of the image of each galaxy of `catalogue`; where a part has none, a mark of that part."""
+        marks: list[str] = []
+        for part in self.parts:
+            about, rows, file = about_part(part), rows_in(part), part.stat()
+            said = about.get("images", short_mark(f"{part.name}|{file.st_size}|{file.st_mtime_ns}") * rows)
+            marks += [said[row * LENGTH : (row + 1) * LENGTH] for row in range(rows)]
+            marks += [""] * len(about["failures"])
+        return tuple(marks)
 
     def __iter__(self) -> Iterator[Posterior]:
         for ids, features in self.embeddings():
