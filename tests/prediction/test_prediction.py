@@ -107,7 +107,7 @@ def test_unreadable_images_are_listed_and_the_others_predicted(model, galaxies, 
 
 def test_a_folder_with_predictions_of_something_else_is_refused(model, galaxies, tmp_path):
     write_predictions(model, galaxies(6), tmp_path, config=PARTS)
-    with pytest.raises(PosteriorError, match=r"with other seed \(0 then, 1 now\)"):
+    with pytest.raises(PosteriorError, match=r"with another seed \(0 then, 1 now\)"):
         write_predictions(model, galaxies(6), tmp_path, config=replace(PARTS, seed=1))
 
 

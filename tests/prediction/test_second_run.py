@@ -169,13 +169,13 @@ def test_other_galaxies_models_and_fields_are_named(run, galaxies, tree):
     catalogue = galaxies(6)
     run(catalogue)
     for other, told in (
-        (catalogue.take(range(4)), "other galaxies, or in another order; "),
-        (catalogue.take(range(6)[::-1]), "other galaxies, or in another order; "),
+        (catalogue.take(range(4)), "made with other galaxies or another order of them; "),
+        (catalogue.take(range(6)[::-1]), "made with other galaxies or another order of them; "),
         (replace(catalogue, field_crops=np.full(6, 0.5)), "other fields of the images"),
     ):
         with pytest.raises(PosteriorError, match=told):
             run(other)
-    with pytest.raises(PosteriorError, match="other model;"):
+    with pytest.raises(PosteriorError, match="made with another model;"):
         run(catalogue, model=tiny_model(tree, seed=4))
 
 
@@ -291,5 +291,5 @@ def test_a_folder_of_before_marks_is_kept_and_it_is_said_that_nobody_can_tell(ru
         stored = run(catalogue)
     assert len(stored) == 12
     assert kept.items() <= files_of(tmp_path / "out").items()
-    with pytest.raises(PosteriorError, match=r"other galaxies, or in another order|other galaxies or draws"):
+    with pytest.raises(PosteriorError, match=r"other galaxies or another order|other galaxies or draws"):
         run(catalogue.take(range(6)))

@@ -71,21 +71,22 @@ def _hash(content: bytes) -> str:
 
 def what_is_other(then: Mapping[str, Any], now: Mapping[str, Any], settings: Sequence[str]) -> list[str]:
     """Name what differs between two journals, for a sentence; marks are compared where both have them."""
-    other = [] if then.get("model") == now["model"] else ["model"]
-    other += [f"{name} ({then.get(name)} then, {now[name]} now)" for name in settings if then.get(name) != now[name]]
+    other = [] if then.get("model") == now["model"] else ["another model"]
+    other += [f"another {name} ({then.get(name)} then, {now[name]} now)" for name in settings if then.get(name) != now[name]]
     if not other and then.get("head", now["head"]) != now["head"]:
-        other.append("draws, those of another fit")
+        other.append("draws of another fit")
     marks: Mapping[str, Any] = then.get("marks") or now["marks"]
-    if marks["galaxies"] != now["marks"]["galaxies"]:
-        other.append("galaxies, or in another order")
-    if marks["fields"] != now["marks"]["fields"]:
-        other.append("fields of the images")
+    same_rows = marks["galaxies"] == now["marks"]["galaxies"]
+    if not same_rows:
+        other.append("other galaxies or another order of them")
+    if same_rows and marks["fields"] != now["marks"]["fields"]:
+        other.append("other fields of the images")
     columns, before = now["marks"]["columns"], marks["columns"]
     for name in dict.fromkeys([*columns, *before]):
         if name not in before:
-            other.append(f"columns ('{name}' is new)")
+            other.append(f"other columns ('{name}' is new)")
         elif name not in columns:
-            other.append(f"columns ('{name}' is gone)")
-        elif before[name] != columns[name]:
-            other.append(f"values of column '{name}'")
+            other.append(f"other columns ('{name}' is gone)")
+        elif same_rows and before[name] != columns[name]:
+            other.append(f"other values of column '{name}'")
     return other

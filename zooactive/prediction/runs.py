@@ -165,9 +165,9 @@ def _same_run(out: Path, found: dict[str, Any], wanted: dict[str, Any], before: 
         try:
             other = what_is_other(found, wanted, settings)
         except (KeyError, TypeError, AttributeError):
-            other = ["marks: the journal is damaged"]
+            other = ["marks that are damaged"]
         raise PosteriorError(
-            f"{out} holds predictions with other {'; other '.join(other) or 'galaxies or draws'}; choose another folder or "
+            f"{out} holds predictions made with {', '.join(other) or 'other galaxies or draws'}; choose another folder or "
             "delete this one"
         )
     if marked:
