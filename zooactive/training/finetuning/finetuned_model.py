@@ -97,9 +97,10 @@ class FinetunedModel:
         one, half of it old.
         """
         folder = Path(folder)
-        with held(folder), output_explained(folder):
-            for older in (folder / _ABOUT, folder / "how.json", *(folder / "model").glob("draws-*.npz")):
-                older.unlink(missing_ok=True)
+        with held(folder):
+            with output_explained(folder):
+                for older in (folder / _ABOUT, folder / "how.json", *(folder / "model").glob("draws-*.npz")):
+                    older.unlink(missing_ok=True)
             self.model.save(folder / "model")
             for name, table in (("held_out", self.held_out), ("history", self.history)):
                 with aside(folder / f"{name}.csv") as temporary:
