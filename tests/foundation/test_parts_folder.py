@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.foundation.errors import CatalogueError, ImageError, PosteriorError
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import PartsFolder, Tally, parts_in, read_journal
+from zooactive.foundation.writing import this_host
 
 ANOTHER = CatalogueError("another run")
 HOPELESS = "{failed} of {done}, {allowed} allowed: {first}"
@@ -75,7 +78,40 @@ def test_another_run_is_refused_by_the_journal_or_by_the_parts(folder, journal):
 
 def test_what_this_process_writes_aside_is_left_to_it(folder):
     write(folder, 0)
-    alive = folder.folder / f".part-{os.getpid()}-part-00001.parquet"
+    alive = folder.folder / f".part-{this_host()}-{os.getpid()}-01234567-part-00001.parquet"
     alive.write_bytes(b"PAR1")
     folder.enter("mine", ANOTHER)
     assert alive.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"null", b"\xff", b'{"fingerprint": null}'])
+def test_a_damaged_journal_is_refused_and_left_as_it_is(folder, content):
+    write(folder, 0)
+    journal = folder.folder / "journal.json"
+    journal.write_bytes(content)
+    with pytest.raises(PosteriorError, match=r"journal\.json is damaged .*restore it from a copy, or delete the folder"):
+        folder.enter("mine", ANOTHER)
+    assert journal.read_bytes() == content
+
+
+def test_a_folder_that_a_newer_version_wrote_is_refused_as_such(folder):
+    folder.write_journal({"fingerprint": "mine", "format": 99})
+    with pytest.raises(PosteriorError, match="format 99, and this version of zooactive knows up to"):
+        folder.enter("mine", ANOTHER)
+
+
+@pytest.mark.parametrize("name", ["part-00003.parquet", "part-0000.parquet", "part-00000-copy.parquet"])
+def test_a_part_that_the_run_has_not_is_refused_by_its_name(folder, name):
+    write(folder, 0)
+    folder.write_journal({"fingerprint": "mine"})
+    shutil.copy(folder.path(0), folder.folder / name)
+    with pytest.raises(CatalogueError, match=f"{name} is no part of the run"):
+        folder.enter("mine", ANOTHER)
+
+
+def test_a_part_of_another_run_is_refused_though_the_journal_is_of_this_one(folder):
+    write(folder, 0)
+    folder.write_journal({"fingerprint": "other"})
+    with pytest.raises(CatalogueError, match=r"part-00000\.parquet is no part of the run"):
+        folder.enter("other", ANOTHER)
+    assert json.loads((folder.folder / "journal.json").read_text()) == {"fingerprint": "other"}

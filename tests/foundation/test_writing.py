@@ -3,11 +3,25 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from zooactive.foundation.errors import OutputError
-from zooactive.foundation.writing import aside, file_hash, make_folder, output_explained, write_how, write_json
+from zooactive.foundation.writing import (
+    aside,
+    file_hash,
+    make_folder,
+    output_explained,
+    remove_leftovers,
+    this_host,
+    write_how,
+    write_json,
+)
 
 
 def test_a_file_appears_whole_and_nothing_is_left_beside_it(tmp_path):
@@ -116,3 +130,111 @@ def test_a_hash_changes_with_a_byte_a_name_and_not_with_the_place(tmp_path):
     assert len(hashes) == 3
     assert all(len(digest) == 32 for digest in hashes)
     assert file_hash(tmp_path / "a" / "deep" / "x") == file_hash(tmp_path / "c" / "deep" / "y")
+
+
+# What power cuts, kills and other machines do -------------------------------------------------------------------------
+
+
+def test_file_and_folder_are_synced_the_file_before_it_is_renamed(tmp_path, monkeypatch):
+    synced = []
+
+    def fsync(descriptor: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(("folder" if folder else os.fstat(descriptor).st_size, (tmp_path / "out.txt").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with aside(tmp_path / "out.txt") as temporary:
+        temporary.write_text("whole")
+    assert synced == [(5, False), ("folder", True)]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_without_sync_is_written_to_all_the_same(tmp_path, monkeypatch, number):
+    def fsync(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_json(tmp_path / "out.json", {"a": 1})
+    assert json.loads((tmp_path / "out.json").read_text()) == {"a": 1}
+
+
+def test_a_disk_that_is_full_when_it_is_synced_leaves_what_was_there(tmp_path, monkeypatch):
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "out.json").write_text("before")
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OutputError, match="the disk is full"):
+        write_json(tmp_path / "out.json", {"a": 1})
+    assert (tmp_path / "out.json").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_threads_write_one_file_of_one_folder_at_once_and_it_is_whole(tmp_path):
+    def write(number: int) -> None:
+        with aside(tmp_path / "out.txt") as temporary:
+            temporary.write_text(f"{number}," * 5000)
+            time.sleep(0.001)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(64)))
+    said = (tmp_path / "out.txt").read_text().rstrip(",").split(",")
+    assert len(said) == 5000
+    assert len(set(said)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_two_containers_with_the_same_process_number_write_into_two_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    with aside(tmp_path / "out.txt") as one, aside(tmp_path / "out.txt") as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert (tmp_path / "out.txt").read_text() == "one"
+
+
+def test_only_what_dead_processes_of_this_machine_left_and_what_is_a_day_old_is_swept(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    dead, elsewhere, here = ended.stdout.strip(), "0" * 8, this_host()
+    names = {
+        f".part-{here}-{dead}-01234567-a.csv": False,
+        f".part-{here}-{os.getpid()}-01234567-a.csv": True,
+        f".part-{here}-{os.getpid()}-01234568-old.csv": True,
+        f".part-{elsewhere}-{dead}-01234567-a.csv": True,
+        f".part-{elsewhere}-1-01234567-old.csv": False,
+        f".part-{dead}-a.csv": True,  # as older versions wrote it: of which machine, nobody knows
+        f".part-{dead}-old.csv": False,
+        ".part-of-mine-old.csv": True,
+        "part-old.csv": True,
+    }
+    for name in names:
+        (tmp_path / name).write_text("")
+        if name.endswith("old.csv"):
+            os.utime(tmp_path / name, (time.time() - 90_000,) * 2)
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {name for name, stays in names.items() if stays}
+
+
+def test_what_a_killed_process_left_goes_when_the_next_one_writes_there(tmp_path):
+    code = "import os, sys; from zooactive.foundation.writing import aside\nwith aside(sys.argv[1]) as t: os._exit(1)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "out.txt")], check=False)
+    assert len(list(tmp_path.glob(".part-*"))) == 1
+    with aside(tmp_path / "another.txt") as temporary:
+        temporary.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["another.txt"]
+
+
+def test_a_name_as_long_as_file_systems_take_is_written(tmp_path):
+    name = "n" * 251 + ".csv"
+    with aside(tmp_path / name) as temporary:
+        assert temporary.suffix == ".csv"
+        temporary.write_text("whole")
+    assert (tmp_path / name).read_text() == "whole"
+
+
+def test_what_is_written_is_open_to_those_that_the_umask_lets_in(tmp_path):
+    write_json(tmp_path / "a.json", {})
+    (tmp_path / "b.json").write_text("")
+    assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "b.json").stat().st_mode

@@ -289,8 +289,7 @@ def test_a_folder_with_another_loop_is_refused(loop, learner, begun, tree, held_
 def test_embeddings_that_lack_a_galaxy_are_named(embeddings, begun, config, tmp_path):
     model, stored = embeddings
     copied = open_predictions(shutil.copytree(stored.folder, tmp_path / "embeddings"))
-    copied.parts[0].unlink()
-    del copied.__dict__["parts"]
+    copied.__dict__["parts"] = copied.parts[1:]
     learner = HeadLearner(model, model.tree, copied, draws=8)
     loop = Loop(tmp_path / "loop", learner, begun, config=config)
     with pytest.raises(TrainingError, match=r"galaxy 'g00\d' has no embedding in .* delete the folder"):

@@ -19,6 +19,7 @@ from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Preprocessing, read_catalogue
 from zooactive.catalogue.shards import write_shards
 from zooactive.foundation.errors import CatalogueError, ImageError, PosteriorError
+from zooactive.foundation.writing import this_host
 from zooactive.models import GalaxyModel
 from zooactive.models.features import embed
 from zooactive.prediction import PredictionConfig, open_predictions, predict, predict_chunks
@@ -111,7 +112,7 @@ def test_unreadable_images_are_listed_and_the_others_predicted(model, galaxies, 
 
 def test_a_folder_with_predictions_of_something_else_is_refused(model, galaxies, tmp_path):
     write_predictions(model, galaxies(6), tmp_path, config=PARTS)
-    with pytest.raises(PosteriorError, match="another model, catalogue, seed or kind of draws"):
+    with pytest.raises(PosteriorError, match=r"with another seed \(0 then, 1 now\)"):
         write_predictions(model, galaxies(6), tmp_path, config=replace(PARTS, seed=1))
 
 
@@ -190,8 +191,8 @@ def test_what_a_killed_run_left_half_written_is_cleared_and_what_a_living_one_wr
     ended = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
     )
-    dead = tmp_path / f".part-{ended.stdout.strip()}-part-00001.parquet"
-    alive = tmp_path / f".part-{os.getppid()}-part-00001.parquet"
+    dead = tmp_path / f".part-{this_host()}-{ended.stdout.strip()}-01234567-part-00001.parquet"
+    alive = tmp_path / f".part-{this_host()}-{os.getppid()}-01234567-part-00001.parquet"
     for file in (dead, alive):
         file.write_bytes(b"PAR1")
     write_predictions(model, galaxies(6), tmp_path, config=PARTS)

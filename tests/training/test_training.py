@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from tiny_network import tiny_model
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.writing import this_host
 from zooactive.models import GalaxyModel, load_model
 from zooactive.models.backbones.register import nested_layers
 from zooactive.posterior.loss import constant_concentrations, constant_negative_log_likelihood
@@ -164,6 +166,43 @@ def test_a_head_that_was_kept_before_the_run_was_killed_is_not_fitted_again(tree
     train(again, parts[0], validation=parts[1], run_dir=tmp_path, config=config)
     assert len(calls) == 1
     assert again.fingerprint() == first.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", r"state\.json is damaged"),
+        ("{", r"state\.json is damaged"),
+        ("[]", r"state\.json is damaged"),
+        ("{}", "fingerprint is missing"),
+        ('{"fingerprint": "a", "start": "b", "finished": false, "writes": 1, "epochs": [{}]}', "an epoch has no val_loss"),
+        ('{"fingerprint": "a", "start": "b", "finished": true, "writes": 1, "epochs": []}', "finished without an epoch"),
+        ('{"format": 99}', "format 99, and this version"),
+    ],
+)
+def test_a_damaged_state_is_refused_in_a_sentence_and_left_as_it_is(tree, finished, tmp_path, content, told):
+    state = tmp_path / "checkpoint" / "state.json"
+    state.parent.mkdir()
+    state.write_text(content)
+    with pytest.raises(TrainingError, match=told):
+        train(tiny_model(tree), finished.parts[0], validation=finished.parts[1], run_dir=tmp_path, config=SHORT)
+    assert state.read_text() == content
+
+
+def test_what_killed_trainings_left_half_written_goes_at_the_next_run(tree, finished, tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    left = [
+        tmp_path / place / f".part-{this_host()}-{ended.stdout.strip()}-01234567-0.weights.h5"
+        for place in (".", "checkpoint", "model")
+    ]
+    for file in left:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"half")
+    config = replace(SHORT, epochs=1)
+    train(tiny_model(tree), finished.parts[0], validation=finished.parts[1], run_dir=tmp_path, config=config)
+    assert not any(file.exists() for file in left)
 
 
 def test_rare_labels_weigh_more_by_a_power_of_their_frequency():

@@ -24,9 +24,14 @@ from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.errors import CatalogueError, ImageError, explained
+from zooactive.foundation.formats import refuse_future
+from zooactive.foundation.locking import held
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import PartsFolder, Tally
 from zooactive.foundation.telling import Progress
+
+_FORMAT = 1
+"""Of shards; before it no number was written."""
 
 _CHECK = Preprocessing(size=8)  # original bytes are only decoded to see that they can be
 
@@ -97,7 +102,7 @@ def write_shards(
     ImageError
         When no image, or more than `max_failures` images, cannot be read.
     OutputError
-        When the disk is full or the folder cannot be written.
+        When the disk is full, the folder cannot be written, or another process is at work in it.
     """
     out = Path(out)
     if rows_per_shard < 1:
@@ -110,6 +115,13 @@ def write_shards(
         )
     folder = PartsFolder(out, len(catalogue), rows_per_shard, _about_part)
     plan = _plan(catalogue, preprocessing, folder)
+    with held(out):
+        return _write(plan, max_failures, progress)
+
+
+def _write(plan: _Plan, max_failures: int | None, progress: Progress | None) -> ShardsResult:
+    """Write the parts that are missing into a folder that nobody else is at work in."""
+    catalogue, folder, out = plan.catalogue, plan.folder, plan.folder.folder
     folder.enter(
         plan.metadata["fingerprint"],
         CatalogueError(
@@ -149,6 +161,7 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: Par
         "parts": folder.parts,
     }
     metadata["fingerprint"] = _fingerprint(catalogue, rest, metadata)
+    metadata["format"] = _FORMAT  # after the fingerprint: shards of before are still finished
     remaining = None if preprocessing is None else catalogue.decoding_for(preprocessing)
     return _Plan(catalogue, remaining, pa.table(columns), metadata, folder)
 
@@ -174,7 +187,10 @@ def _about_part(part: Path) -> Mapping[str, Any]:
     said = f"{part} is no Parquet file that can be read ({{reason}}); remove it and run again"
     with explained(CatalogueError, said, OSError, ValueError):  # an ArrowInvalid is a ValueError
         about = about_of(pq.read_schema(part))
-    return about if isinstance(about, dict) else {}
+    if not isinstance(about, dict):
+        return {}
+    refuse_future(part, about.get("format", 0), _FORMAT, CatalogueError)
+    return about
 
 
 def _write_part(plan: _Plan, part: int) -> list[str]:

@@ -5,12 +5,13 @@ Each part says in its metadata which run it belongs to and which of its images f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zooactive.foundation.errors import ImageError, ZooactiveError
+from zooactive.foundation.errors import ImageError, PosteriorError, ZooactiveError, explained
+from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.metadata import with_about
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.telling import Progress
@@ -26,12 +27,48 @@ def parts_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
+JOURNAL_FORMAT = 3
+"""Of the folders with a journal: 3 has marks of the images and of the table, before it no number was written."""
+
+
 def read_journal(folder: Path) -> dict[str, Any] | None:
-    """Return what a folder of parts says about its run; None where there is no journal."""
-    try:
-        return read_object(folder / "journal.json")
-    except (OSError, ValueError):
-        return None
+    """Return what a folder of parts says about its run; None where there is no journal.
+
+    Raises
+    ------
+    PosteriorError
+        When a journal is there that is damaged, or that a newer zooactive wrote.
+    """
+    path = folder / "journal.json"
+    said = (
+        f"{path} is damaged ({{reason}}), so nobody can tell what the parts beside it are of; restore it from a copy, or "
+        "delete the folder and run the same command again"
+    )
+    with explained(PosteriorError, said, OSError, ValueError):
+        try:
+            journal = read_object(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not isinstance(journal.get("fingerprint"), str):
+            raise ValueError("it names no run")
+    refuse_future(path, journal.get("format", 0), JOURNAL_FORMAT, PosteriorError)
+    return journal
+
+
+def refuse_strays(
+    folder: Path, parts: int, fingerprint: str, about: Callable[[Path], Mapping[str, Any]], error: type[ZooactiveError]
+) -> None:
+    """Raise `error` where a part of a folder belongs to another run, or is none of the run's parts."""
+    for number, part in numbered_parts(folder):
+        said = about(part)
+        if number is None or number >= parts or said.get("part", number) != number or said.get("fingerprint") != fingerprint:
+            raise error(f"{part} is no part of the run in this folder; move it away and run the same command again")
+
+
+def numbered_parts(folder: Path) -> list[tuple[int | None, Path]]:
+    """Return the parts of a folder with the number that each one's name says; None for a name that says none."""
+    names = ((part, part.stem.removeprefix("part-")) for part in parts_in(folder))
+    return [(int(name) if name.isdecimal() and name == f"{int(name):05d}" else None, part) for part, name in names]
 
 
 @dataclass(frozen=True)
@@ -68,11 +105,19 @@ class PartsFolder:
         return self.folder / f"part-{part:05d}.parquet"
 
     def enter(self, fingerprint: str, another_run: ZooactiveError) -> None:
-        """Raise `another_run` if the folder holds one; remove what killed runs left half-written."""
+        """Raise `another_run` if the folder holds one; remove what killed runs left half-written.
+
+        Raises
+        ------
+        ZooactiveError
+            Of the kind of `another_run` when a part is of another run than the others; a PosteriorError when the journal is
+            damaged.
+        """
         journal = read_journal(self.folder)
         found = [self.about(part) for part in parts_in(self.folder)] if journal is None else [journal]
         if any(about.get("fingerprint") != fingerprint for about in found):
             raise another_run
+        refuse_strays(self.folder, self.parts, fingerprint, self.about, type(another_run))
         remove_leftovers(self.folder)
 
     def write(self, part: int, table: pa.Table, about: Mapping[str, Any], **layout: Any) -> None:
@@ -90,7 +135,8 @@ class PartsFolder:
         """Write the failures of all parts to ``failures.parquet``, and return them: id, path, reason."""
         import pandas as pd
 
-        rows = [row for part in parts_in(self.folder) for row in self.about(part)["failures"]]
+        there = [self.path(part) for part in range(self.parts) if self.path(part).exists()]
+        rows = [row for part in there for row in self.about(part)["failures"]]
         table = pd.DataFrame(rows, columns=["id", "path", "reason"]).astype("str")
         with aside(self.folder / "failures.parquet") as temporary:
             table.to_parquet(temporary, index=False)
@@ -116,11 +162,11 @@ class Tally:
         self._folder, self._allowed, self._progress, self._hopeless = folder, max_failures, progress, hopeless
         self.done, self.failed, self.first = 0, 0, ""
 
-    def missing(self) -> list[int]:
-        """Parts that are not there yet; those that are, are counted."""
+    def missing(self, again: Collection[int] = ()) -> list[int]:
+        """Parts that are not there yet, or are to be made `again`; the others are counted."""
         parts = []
         for part in range(self._folder.parts):
-            if self._folder.path(part).exists():
+            if part not in again and self._folder.path(part).exists():
                 self.find(part)
             else:
                 parts.append(part)

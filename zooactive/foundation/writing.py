@@ -8,9 +8,13 @@ import json
 import math
 import os
 import platform
+import re
+import secrets
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,12 +22,22 @@ from typing import Any
 from zooactive.foundation.errors import OutputError
 from zooactive.foundation.reading import open_regular, read_text
 
+_DAY = 24 * 3600  # seconds
+_LONGEST_NAME = 120  # characters of a name that stay in that of the file beside it: file systems take 255 bytes
+_ASIDE = re.compile(r"\.part-(?:(?P<host>[0-9a-f]{8})-)?(?P<process>\d+)-")
+"""A name aside; older versions wrote the process alone."""
+
+_PASSING = (".part-", ".lock")
+"""How the names of files begin that are no results."""
+
 _PACKAGES = ("zooactive", "keras", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pillow")
 
 
 @contextmanager
 def aside(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
+    """Yield a temporary file beside `path`, renamed to it when the block ends well and removed when it does not.
+
+    File and folder are on the disk when this returns: a power cut leaves what was there before, or the whole new file.
 
     Raises
     ------
@@ -40,14 +54,45 @@ def aside(path: str | Path) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
     with output_explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        _sweep_once(path.parent)
+        temporary = _create_aside(path)
         try:
             yield temporary
+            _sync(temporary)
             temporary.replace(path)
+            _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _create_aside(path: Path) -> Path:
+    """Create an empty file that nobody else writes into: another process, thread or machine gets one of another name."""
+    while True:
+        mine = f".part-{this_host()}-{os.getpid()}-{secrets.token_hex(4)}-"
+        temporary = path.with_name(mine + path.name[-_LONGEST_NAME:])  # the ending stays: some writers go by it
+        try:
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            continue
+        return temporary
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk."""
+    if path.is_dir() and os.name != "posix":  # elsewhere folders cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems have no sync
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -71,15 +116,55 @@ def output_explained(path: str | Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written: {reasons[error.errno]}") from error
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half-written aside; a process that lives may be writing there."""
-    for leftover in folder.glob(".part-*"):
-        process = leftover.name.split("-")[1]
-        if process.isdigit() and not _lives(int(process)):
-            leftover.unlink(missing_ok=True)
+@cache
+def this_host() -> str:
+    """Tell where process numbers mean what they mean here: eight digits of the machine, its last start and the container."""
+    said = [platform.node()]
+    for told in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        try:
+            said.append(str(Path(told).readlink()) if told.endswith("pid") else Path(told).read_text(encoding="ascii"))
+        except OSError:  # another system than Linux
+            continue
+    return hashlib.blake2b("|".join(said).encode(), digest_size=4).hexdigest()
 
 
-def _lives(process: int) -> bool:
+def remove_leftovers(*folders: Path) -> None:
+    """Remove what killed processes left half-written aside.
+
+    A process that lives may be writing there, and whether one of another machine or container lives nobody here can tell:
+    its files go a day after they were last written to.
+    """
+    for folder in folders:
+        for leftover in folder.glob(".part-*"):
+            if _is_left(leftover):
+                leftover.unlink(missing_ok=True)
+
+
+def _is_left(file: Path) -> bool:
+    named = _ASIDE.match(file.name)
+    if named is None:
+        return False
+    if named["host"] == this_host():
+        return not process_lives(int(named["process"]))
+    try:
+        return time.time() - file.stat().st_mtime > _DAY
+    except FileNotFoundError:
+        return False
+
+
+_swept: set[Path] = set()
+
+
+def _sweep_once(folder: Path) -> None:
+    """Remove leftovers from a folder when this process first writes there."""
+    place = folder.resolve()
+    if place not in _swept:
+        _swept.add(place)
+        remove_leftovers(folder)
+
+
+def process_lives(process: int) -> bool:
+    """Whether a process of this machine is there; where that cannot be asked, yes."""
     if os.name != "posix":  # elsewhere asking ends the process
         return True
     try:
@@ -149,7 +234,9 @@ def file_hash(path: str | Path) -> str:
     """BLAKE2b of a file's bytes, or of every file's name and bytes in a folder, as 32 hexadecimal digits."""
     path = Path(path)
     digest = hashlib.blake2b(digest_size=16)
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+    for file in (
+        sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(_PASSING)) if path.is_dir() else [path]
+    ):
         digest.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
         with open_regular(file) as stream:
             while block := stream.read(1 << 20):

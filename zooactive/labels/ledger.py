@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 from zooactive.catalogue.tables import GalaxyTable
 from zooactive.catalogue.votes import MISSING, match_columns, numbers_of, refuse_misspelt
 from zooactive.foundation.errors import CatalogueError, explained
-from zooactive.foundation.writing import aside, make_folder
+from zooactive.foundation.formats import refuse_future
+from zooactive.foundation.locking import held
+from zooactive.foundation.writing import aside
 from zooactive.labels.classifications import Classification, Dropped
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_FORMAT = 1
+"""Of the file of classifications; before it no number was written."""
 
 _AT_ONCE = 50_000
 _KEY_LENGTH = 16  # bytes
@@ -61,18 +66,30 @@ class Ledger:
             import pyarrow.parquet as pq
 
             with self._explained():
-                columns = pq.read_schema(self._file).metadata[b"columns"].decode().split("\n")
+                metadata = pq.read_schema(self._file).metadata
+                columns = metadata[b"columns"].decode().split("\n")
+                form = int(metadata.get(b"format", 0))
+            refuse_future(self._file, form, _FORMAT, CatalogueError)
             if columns != list(tree.columns):
                 raise CatalogueError(
                     f"{self.folder} holds classifications of another tree than '{tree.name}'; give another folder"
                 )
 
     def merge(self, classifications: Iterable[Classification]) -> Merged:
-        """Add what is not there yet; the same export again changes nothing."""
+        """Add what is not there yet; the same export again changes nothing.
+
+        Raises
+        ------
+        OutputError
+            When another process is merging into the folder.
+        """
+        with held(self.folder):
+            return self._merge(classifications)
+
+    def _merge(self, classifications: Iterable[Classification]) -> Merged:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        make_folder(self.folder)
         key = self._key()
         parts, batch = [self._table()], list[Classification]()
         for classification in classifications:
@@ -88,7 +105,7 @@ class Ledger:
         if len(table) == before and self._file.exists():
             return Merged(0, met)
         with aside(self._file) as temporary:
-            stored = table.replace_schema_metadata({"columns": "\n".join(self.tree.columns)})
+            stored = table.replace_schema_metadata({"columns": "\n".join(self.tree.columns), "format": str(_FORMAT)})
             pq.write_table(stored, temporary, compression="zstd")
         return Merged(len(table) - before, met - (len(table) - before))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ import numpy as np
 from zooactive.catalogue.stored_images import StoredImage, write_parquet
 from zooactive.catalogue.tables import GalaxyTable, read_table
 from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.locking import held
 from zooactive.foundation.spelling import write_csv
 from zooactive.foundation.writing import aside, file_hash, make_folder, write_how
 from zooactive.labels.classifications import Dropped
 from zooactive.labels.ledger import add_votes
-from zooactive.labels.sources import find_sources
+from zooactive.labels.sources import Kind, find_sources
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ def count_votes(
     ------
     CatalogueError
         When a file cannot be read, or the votes would be added to the table that they are written over.
+    OutputError
+        When another process counts votes with the same ledger.
     """
     if out.suffix.lower() not in (".csv", ".parquet"):
         raise CatalogueError(f"{out} is no table that can be written; end its name with .csv or .parquet")
@@ -84,8 +88,10 @@ def count_votes(
     table = None if catalogue is None else _table_to_add_to(catalogue, id_column, sources.tree, out)
     make_folder(out.parent)
     dropped = Dropped()
-    votes, said = sources.count(ledger, dropped, id_column=id_column)
-    strangers = _write(votes, table, sources.tree, out, source=str(catalogue))
+    # Another process that merges before the votes are written would find them written over by fewer.
+    with held(ledger) if sources.kind is Kind.EXPORT else nullcontext():
+        votes, said = sources.count(ledger, dropped, id_column=id_column)
+        strangers = _write(votes, table, sources.tree, out, source=str(catalogue))
     given = [*files, *(path for path in (wording, subjects, catalogue) if path is not None)]
     if tree is not None and tree.endswith(".toml"):
         given.append(Path(tree))

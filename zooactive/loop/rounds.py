@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -17,9 +16,11 @@ from zooactive.acquisition.selection_files import read_selection, write_selectio
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.votes import match_columns
 from zooactive.evaluation.calibration import realised_information
-from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError
+from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError, explained
+from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.hashing import uniform_from_ids
-from zooactive.foundation.reading import read_text
+from zooactive.foundation.locking import held
+from zooactive.foundation.parsing import read_object
 from zooactive.foundation.spelling import read_csv, write_csv
 from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.config import LoopConfig
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
     from zooactive.posterior import Posterior
 
+
+_FORMAT = 1
+"""Of a loop's folder; before it no number was written."""
 
 _FIXED = ("seed", "judge_share")
 """What has to stay as it was when a loop began: by it galaxies are learnt from or choose the best epoch. All else, the
@@ -141,11 +145,20 @@ class Loop:
         self._open()
 
     def _open(self) -> None:
+        with held(self.folder):
+            self._open_or_begin()
+
+    def _open_or_begin(self) -> None:
         record = {"tree": list(self.tree.columns), **{name: getattr(self.config, name) for name in _FIXED}}
         known = _read(self.folder / "loop.json")
         if known is None:
-            write_json(self.folder / "loop.json", record)
+            write_json(self.folder / "loop.json", {"format": _FORMAT, **record})
             return
+        refuse_future(self.folder / "loop.json", known.get("format", 0), _FORMAT, TrainingError)
+        if missing := [name for name in record if name not in known]:
+            raise TrainingError(
+                f"{self.folder / 'loop.json'} is damaged ('{missing[0]}' is missing); restore it from a copy"
+            )
         if known["tree"] != record["tree"]:
             raise TrainingError(f"{self.folder} holds a loop with another tree; choose another folder or delete it")
         for name in _FIXED:
@@ -206,6 +219,10 @@ class Loop:
         TrainingError
             When there is nothing to learn from, or the loss is not finite.
         """
+        with held(self.folder):
+            return self._learn()
+
+    def _learn(self) -> dict[str, Any]:
         here = self.rounds[-1]
         if (known := _read(here.metrics)) is not None:
             return known
@@ -245,8 +262,12 @@ class Loop:
         TrainingError
             As `learn`.
         """
+        with held(self.folder):
+            return self._ask()
+
+    def _ask(self) -> pd.DataFrame:
         here = self.rounds[-1]
-        self.learn()
+        self._learn()
         if here.selection.exists():
             return read_selection(here.selection)
         galaxies = self._with_votes(here.number)
@@ -296,6 +317,10 @@ class Loop:
         CatalogueError
             When a column is missing, an id occurs twice, votes are negative or not finite, or no galaxy is known here.
         """
+        with held(self.folder):
+            return self._tell(votes)
+
+    def _tell(self, votes: pd.DataFrame) -> dict[str, Any]:
         here = self.rounds[-1]
         if not here.selection.exists():
             raise AcquisitionError(f"{self.folder}: nothing was asked in round {here.number}; ask first")
@@ -384,8 +409,9 @@ class Loop:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads(read_text(path))
-    except FileNotFoundError:
-        return None
-    return found
+    said = f"{path} is damaged ({{reason}}); restore it from a copy, or delete it and run the same command again"
+    with explained(TrainingError, said, OSError, ValueError):
+        try:
+            return read_object(path)
+        except FileNotFoundError:
+            return None

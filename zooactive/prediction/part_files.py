@@ -72,6 +72,8 @@ def about_part(part: Path) -> dict[str, Any]:
         texts = [text for failure in failures for text in failure.values()]
         if any(failure.keys() != _FAILURE for failure in failures) or not all(isinstance(text, str) for text in texts):
             raise ValueError("its failures are no ids, paths and reasons")
+        if not isinstance(about.get("images", ""), str):
+            raise ValueError("its marks of images are none")
         return about
 
 

@@ -18,6 +18,7 @@ from zooactive.foundation.vocabulary import KEEPS
 from zooactive.models import LinearDraws
 from zooactive.models.features import Batch, batches_of, stream_features
 from zooactive.posterior import Posterior
+from zooactive.prediction.marks import image_mark
 from zooactive.prediction.stored import SCREEN, Predictions
 
 if TYPE_CHECKING:
@@ -153,10 +154,23 @@ class PartWriter:
             {"id": str(self.catalogue.ids[row]), "path": _path_of(self.catalogue.images[row]), "reason": reason}
             for row, reason in sorted(failures.items())
         ]
-        about = {"tree": self.head.tree.to_dict(), "passed": passed.column_names, "failures": failed, **self.about}
+        about = {
+            "tree": self.head.tree.to_dict(),
+            "passed": passed.column_names,
+            "failures": failed,
+            **self.about,
+            "part": part,
+            "images": self.marks_of(good.tolist()),
+        }
         # A dictionary of an array's numbers would make it four times as slow to read.
         self.folder.write(part, table, about, compression="zstd", use_dictionary=worded)
         return part
+
+    def marks_of(self, rows: Sequence[int]) -> str:
+        """Say in few letters what the images of some rows are, or what the stored embeddings of them were made from."""
+        if self.stored is not None:
+            return "".join(self.stored.image_marks[row] for row in rows)
+        return "".join(image_mark(self.catalogue.images[row]) for row in rows)
 
     def _summary(self, posterior: Posterior) -> pd.DataFrame:
         """One row a galaxy: what the posterior says, and the screening score."""

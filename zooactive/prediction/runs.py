@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.column_names import names_apart
 from zooactive.foundation.errors import ImageError, PosteriorError
-from zooactive.foundation.parts_folder import PartsFolder, Tally, read_journal
+from zooactive.foundation.locking import held
+from zooactive.foundation.parts_folder import JOURNAL_FORMAT, PartsFolder, Tally, read_journal
 from zooactive.foundation.telling import Progress
-from zooactive.foundation.writing import make_folder, write_how
+from zooactive.foundation.writing import write_how
 from zooactive.models import LinearDraws
+from zooactive.prediction.marks import LENGTH, marks_of, what_is_other
 from zooactive.prediction.part_files import about_part
 from zooactive.prediction.parts import PartWriter, PredictionConfig, kinds_of, own_columns
 from zooactive.prediction.stored import Predictions, open_predictions
@@ -23,7 +28,6 @@ from zooactive.prediction.stored import Predictions, open_predictions
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
 
-_FORMAT = 2
 _HOPELESS = (
     "{failed} of the first {done} images cannot be read, more than the {allowed} allowed, such as: {first}; "
     "mend them or allow more, and run the same command again"
@@ -49,40 +53,74 @@ def write_predictions(
 
     With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to
     ``failures.parquet`` with id, path and reason, and the run goes on. Parts that are
-    there are kept: the same call finishes what an interrupted one left. The table's other columns go along; one that is
-    called as a column of the predictions becomes ``original_NAME``.
+    there are kept: the same call finishes what an interrupted one left, and tries images again that could not be read. The
+    table's other columns go along; one that is called as a column of the predictions becomes ``original_NAME``.
 
     Raises
     ------
     CatalogueError
         When a column of the table cannot go along.
     PosteriorError
-        When the folder holds other predictions.
+        When the folder holds other predictions; the sentence names what is other: model, settings, galaxies, columns or
+        images.
     ImageError
         When more than `max_failures` images, or all of them, cannot be read; what was finished is kept.
     OutputError
-        When the disk is full or the folder cannot be written; what was finished is kept.
+        When the disk is full, the folder cannot be written or another process is at work in it; what was finished is kept.
+
+    Warns
+    -----
+    UserWarning
+        When the folder was begun before predictions kept marks of images and columns, so that nobody can compare them.
     """
-    out = Path(out)
+    with held(out):
+        return _write(
+            model,
+            catalogue,
+            Path(out),
+            config=config,
+            head=head,
+            stored=stored,
+            max_failures=max_failures,
+            engine=engine,
+            progress=progress,
+        )
+
+
+def _write(
+    model: GalaxyModel,
+    catalogue: Catalogue,
+    out: Path,
+    *,
+    config: PredictionConfig,
+    head: LinearDraws | None,
+    stored: Predictions | None,
+    max_failures: int | None,
+    engine: Engine | None,
+    progress: Progress | None,
+) -> Predictions:
+    """Write the predictions into a folder that nobody else is at work in."""
     head = model.scaled(model.linear_head()) if head is None else head
     catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
     passed = kinds_of(catalogue)
-    journal = _journal(model, head, catalogue, config)
     folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
+    wanted = _journal(model, head, catalogue, config) | {"format": JOURNAL_FORMAT, "parts": folder.parts}
+    found = read_journal(out)
+    journal = wanted if found is None else _same_run(out, found, wanted, _fingerprint_before(model, head, catalogue, config))
     folder.enter(
         journal["fingerprint"],
-        PosteriorError(
-            f"{out} holds predictions of another model, catalogue, seed or kind of draws, or with other settings; choose "
-            "another folder or delete this one"
-        ),
+        PosteriorError(f"{out} holds other predictions, without a journal; choose another folder or delete this one"),
     )
-    if read_journal(out) is None:
-        make_folder(out)
+    if found is None:
         head.save(out / "head.npz")
         folder.write_journal(journal)
-    writer = PartWriter(model, head, catalogue, folder, config, journal, passed, stored)
+    about = {key: value for key, value in journal.items() if key not in ("marks", "finished")}
+    writer = PartWriter(model, head, catalogue, folder, config, about, passed, stored)
+    readable = _compare_images(writer)
     tally = Tally(folder, max_failures, progress, _HOPELESS)
-    missing = tally.missing()
+    missing = tally.missing(readable)
+    if missing and journal.pop("finished", False):
+        folder.write_journal(journal)
     if engine is None:
         for _ in writer.write(missing, seen=lambda batch: tally.count(len(batch.rows), list(batch.failures.values()))):
             pass
@@ -104,8 +142,80 @@ def write_predictions(
 
 
 def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:
+    """What is known of a run before it begins: marks of all that goes into it but images, which each part has of its own."""
+    made = {
+        "model": model.fingerprint(),
+        "encoder": model.encoder_fingerprint(),
+        "head": head.fingerprint(),
+        "draws_from": head.kind,
+        "marks": marks_of(catalogue, list(catalogue.table.columns)),
+        **asdict(config),
+    }
+    identity = blake2b(json.dumps([made, JOURNAL_FORMAT], sort_keys=True).encode(), digest_size=16)
+    return {"fingerprint": identity.hexdigest(), **made}
+
+
+def _fingerprint_before(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> str:
+    """What told one run from another before there were marks."""
     identity = blake2b(digest_size=16)
-    identity.update(json.dumps([model.fingerprint(), head.fingerprint(), asdict(config), _FORMAT], sort_keys=True).encode())
+    identity.update(json.dumps([model.fingerprint(), head.fingerprint(), asdict(config), 2], sort_keys=True).encode())
     identity.update("\n".join(catalogue.ids).encode())
-    made = {"model": model.fingerprint(), "encoder": model.encoder_fingerprint(), "draws_from": head.kind}
-    return {"fingerprint": identity.hexdigest(), **made, **asdict(config)}
+    return identity.hexdigest()
+
+
+def _same_run(out: Path, found: dict[str, Any], wanted: dict[str, Any], before: str) -> dict[str, Any]:
+    """Return the journal to go on with; a PosteriorError that names what is other where the folder holds another run."""
+    marked = "marks" in found
+    if found["fingerprint"] != (wanted["fingerprint"] if marked else before):
+        settings = ("draws_from", *(field.name for field in fields(PredictionConfig)))
+        try:
+            other = what_is_other(found, wanted, settings)
+        except (KeyError, TypeError, AttributeError):
+            other = ["marks that are damaged"]
+        raise PosteriorError(
+            f"{out} holds predictions made with {', '.join(other) or 'other galaxies or draws'}; choose another folder or "
+            "delete this one"
+        )
+    if marked:
+        return wanted | ({"finished": True} if found.get("finished") else {})
+    warnings.warn(
+        f"{out} was begun before predictions kept marks of images and of the table's columns: nobody can tell whether they "
+        "are the same, and what is there is kept; choose another folder where they may be others",
+        stacklevel=6,
+    )
+    return found
+
+
+def _compare_images(writer: PartWriter) -> set[int]:
+    """Return the parts in which images can be read now that could not be before.
+
+    Raises
+    ------
+    PosteriorError
+        When an image is another one than that which a part was made of.
+    """
+    folder, ids, again, other = writer.folder, writer.catalogue.ids, set[int](), list[str]()
+    for part in range(folder.parts):
+        about = about_part(folder.path(part)) if folder.path(part).exists() else {}
+        then = about.get("images")
+        if then is None:  # made before there were marks
+            continue
+        named = {failure["id"] for failure in about["failures"]}
+        failed = [row for row in folder.rows_of(part) if ids[row] in named]
+        good = [row for row in folder.rows_of(part) if ids[row] not in named]
+        if len(then) != LENGTH * len(good):
+            raise PosteriorError(f"{folder.path(part)} is damaged; delete it and run the same predict command again")
+        now = writer.marks_of(good)
+        if now != then:
+            places = range(0, len(then), LENGTH)
+            other += [ids[row] for row, i in zip(good, places, strict=True) if now[i : i + LENGTH] != then[i : i + LENGTH]]
+        elif failed and writer.stored is None:
+            _, failures = writer.catalogue.decode(writer.model.preprocessing, np.array(failed))
+            if len(failures) < len(failed):
+                again.add(part)
+    if other:
+        raise PosteriorError(
+            f"{folder.folder} holds predictions of other images: {len(other)} of {len(ids)}, such as that of galaxy "
+            f"'{other[0]}', have another size or time of change, or are gone; choose another folder or delete this one"
+        )
+    return again

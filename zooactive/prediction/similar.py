@@ -75,7 +75,8 @@ def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 
 def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
     """Ids and unit vectors (galaxy, component) of all galaxies, from the folder where they are there already."""
     file = predictions.folder / _FILE
-    run = str((read_journal(predictions.folder) or {}).get("fingerprint"))
+    # Images that could not be read may have been since: the run is the same, and has more galaxies.
+    run = f"{(read_journal(predictions.folder) or {}).get('fingerprint')}|{len(predictions)}"
     found = _read_index(file, run)
     if found is None:
         _write_index(predictions, file, run)

@@ -16,13 +16,14 @@ from zooactive.acquisition.scores.one_vote import one_vote_information
 from zooactive.acquisition.scorings import SCORINGS
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.parts_folder import parts_in, read_journal
+from zooactive.foundation.parts_folder import numbered_parts, parts_in, read_journal, refuse_strays
 from zooactive.foundation.vocabulary import Score
 from zooactive.foundation.whole_numbers import as_frame, under_each_other, with_gaps
 from zooactive.models import LinearDraws, load_draws
 from zooactive.models.features import Batch
 from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
+from zooactive.prediction.marks import LENGTH, short_mark
 from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained_part, read_rows, rows_in
 
 if TYPE_CHECKING:
@@ -105,8 +106,33 @@ class Predictions:
 
     @cached_property
     def parts(self) -> tuple[Path, ...]:
-        """The Parquet files, in the order of the catalogue."""
+        """The Parquet files, in the order of the catalogue.
+
+        Raises
+        ------
+        PosteriorError
+            When a file is none of the run's, or one of them is missing.
+        """
+        journal = read_journal(self.folder) or {}
+        numbers = [number for number, _ in numbered_parts(self.folder)]
+        count = journal.get("parts", len(numbers))  # which folders without a format do not say
+        refuse_strays(self.folder, count, str(journal.get("fingerprint")), about_part, PosteriorError)
+        if missing := set(range(count)).difference(numbers):
+            raise PosteriorError(
+                f"{self.folder} lacks part-{min(missing):05d}.parquet; run the same predict command again to make it"
+            )
         return tuple(parts_in(self.folder))
+
+    @cached_property
+    def image_marks(self) -> tuple[str, ...]:
+        """A mark of the image of each galaxy of `catalogue`; where a part has none, a mark of that part."""
+        marks: list[str] = []
+        for part in self.parts:
+            about, rows, file = about_part(part), rows_in(part), part.stat()
+            said = about.get("images", short_mark(f"{part.name}|{file.st_size}|{file.st_mtime_ns}") * rows)
+            marks += [said[row * LENGTH : (row + 1) * LENGTH] for row in range(rows)]
+            marks += [""] * len(about["failures"])
+        return tuple(marks)
 
     def __iter__(self) -> Iterator[Posterior]:
         for ids, features in self.embeddings():
@@ -252,8 +278,8 @@ def open_predictions(folder: str | Path) -> Predictions:
         if journal is None:
             state = "no predictions; run `zooactive predict`, or give the folder that it wrote"
         raise PosteriorError(f"{folder} holds {state}")
-    for entry, least in (("draws", 1), ("seed", 0), ("rows_per_part", 1)):
-        value = journal.get(entry)
+    for entry, least in (("draws", 1), ("seed", 0), ("rows_per_part", 1), ("parts", 0)):
+        value = journal.get(entry, 0 if entry == "parts" else None)
         if type(value) is not int or value < least:
             raise PosteriorError(
                 f"{folder / 'journal.json'}: {entry} = {value!r}; the file is damaged: delete the folder and predict again"

@@ -12,15 +12,19 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.images import mark_of
-from zooactive.foundation.errors import TrainingError
-from zooactive.foundation.reading import read_text
-from zooactive.foundation.writing import aside, write_json
+from zooactive.foundation.errors import TrainingError, explained
+from zooactive.foundation.formats import refuse_future
+from zooactive.foundation.parsing import read_object
+from zooactive.foundation.writing import aside, remove_leftovers, write_json
 from zooactive.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
+
+_FORMAT = 1
+"""Of the state of a run; before it no number was written."""
 
 
 def run_fingerprint(model: GalaxyModel, train: Catalogue, validation: Catalogue | None, config: TrainingConfig) -> str:
@@ -44,11 +48,12 @@ class TrainingRun:
 
     def open(self, model: GalaxyModel) -> None:
         """Read how far the run is; a TrainingError when the folder holds another one."""
+        remove_leftovers(self.folder, self.folder / "checkpoint", self.folder / "model")
         begun = {"fingerprint": self.fingerprint, "start": model.fingerprint()}
-        self.state: dict[str, Any] = {**begun, "finished": False, "epochs": [], "writes": 0}
+        self.state: dict[str, Any] = {"format": _FORMAT, **begun, "finished": False, "epochs": [], "writes": 0}
         if not self._state_file.exists():
             return
-        self.state = json.loads(read_text(self._state_file))
+        self.state = self._read_state()
         other = ""
         if self.state["fingerprint"] != begun["fingerprint"]:
             other = "galaxies, images or settings"
@@ -56,6 +61,26 @@ class TrainingRun:
             other = "weights to start from"
         if other:
             raise TrainingError(f"{self.folder} holds a run with other {other}; choose another run directory or delete it")
+
+    def _read_state(self) -> dict[str, Any]:
+        """Read what is known of the epochs; a TrainingError where that is damaged."""
+        said = (
+            f"{self._state_file} is damaged ({{reason}}), so nobody can tell how far the run is; restore it from a copy, or "
+            f"delete {self.folder} and train again"
+        )
+        with explained(TrainingError, said, OSError, ValueError):
+            state = read_object(self._state_file)
+            refuse_future(self._state_file, state.get("format", 0), _FORMAT, TrainingError)
+            kinds = {"fingerprint": str, "start": str, "finished": bool, "epochs": list, "writes": int}
+            for name, kind in kinds.items():
+                if type(state.get(name)) is not kind:
+                    raise ValueError(f"{name} is missing or no {kind.__name__}")
+            for epoch in state["epochs"]:
+                if not isinstance(epoch, dict) or not isinstance(epoch.get("val_loss"), int | float):
+                    raise ValueError("an epoch has no val_loss")
+            if state["finished"] and not state["epochs"]:
+                raise ValueError("it is finished without an epoch")
+        return state
 
     def _ended_with(self, fingerprint: str) -> bool:
         """Whether a model is the one that the run made: the caller asks a second time with what it got."""

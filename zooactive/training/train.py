@@ -11,6 +11,7 @@ import numpy as np
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.locking import held
 from zooactive.foundation.telling import EpochProgress
 from zooactive.foundation.writing import write_how
 from zooactive.posterior.loss import constant_concentrations
@@ -69,6 +70,8 @@ def train(
     ------
     TrainingError
         When there is nothing to learn from, the loss is not finite, or the run directory holds another run.
+    OutputError
+        When the run directory cannot be written, or another process is at work in it.
     """
     config = config or TrainingConfig()
     train_part = _labelled(read_catalogue(catalogue, tree=model.tree), model)
@@ -76,8 +79,11 @@ def train(
     run = TrainingRun(Path(run_dir), run_fingerprint(model, train_part, validation_part, config))
     run.open(model)
     if not run.finished:
-        model.factors = None  # what another training was set right by
-        _fit(model, train_part, validation_part, config, run, progress)
+        with held(run.folder):
+            run.open(model)  # another process may have gone on since
+            if not run.finished:
+                model.factors = None  # what another training was set right by
+                _fit(model, train_part, validation_part, config, run, progress)
     model.load_weights(run.folder / "model")
     return run.history()
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.errors import TrainingError, WorkspaceError
+from zooactive.foundation.locking import held
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
-from zooactive.foundation.writing import file_hash, make_folder, write_how
+from zooactive.foundation.writing import file_hash, write_how
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.tasks import Task, folder_name, load_task
 from zooactive.workspace.options import Options
@@ -68,9 +69,9 @@ def finetune(
     question = replace(found.load(name), **{key: asked.pop(key) for key in OF_TASK if key in asked})
     config = _config(found, asked)
     folder = out or settings.folder / "tasks" / folder_name(name)
-    make_folder(folder)
-    start_networks()
-    return _learn(_start_of(settings, model, tell), found, question, config, folder, progress)
+    with held(folder):
+        start_networks()
+        return _learn(_start_of(settings, model, tell), found, question, config, folder, progress)
 
 
 def _labels(settings: Settings, name: str, labels: str | Path | None, columns: dict[str, Any]) -> TaskLabels:

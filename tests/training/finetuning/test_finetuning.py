@@ -334,3 +334,35 @@ def test_the_held_out_table_says_what_predicting_says(encoder, labels):
         tuned = finetune(encoder, labels, task="rings", config=config)
         table = tuned.predict(labels).to_table().set_index("id").loc[tuned.held_out["id"]]
         assert tuned.held_out["ring_yes"].to_numpy() == pytest.approx(table["ring_yes"].to_numpy(), abs=1e-4)
+
+
+def test_a_save_into_an_older_tasks_folder_leaves_nothing_old_even_when_it_is_interrupted(learnt, tmp_path, monkeypatch):
+    learnt.save(tmp_path)
+    (tmp_path / "how.json").write_text("{}")
+    (tmp_path / "model" / "draws-laplace-0123abcd.npz").write_bytes(b"old")
+
+    def full(model: GalaxyModel, folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GalaxyModel, "save", full)
+        with pytest.raises(OSError, match="No space"):
+            learnt.save(tmp_path)
+    with pytest.raises(ModelError, match="holds no fine-tuned model"):
+        load_finetuned(tmp_path)
+    learnt.save(tmp_path)
+    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == {
+        "finetuned.json",
+        "held_out.csv",
+        "history.csv",
+        *(f"model/{n}" for n in ("model.json", "encoder.npz", "head.npz")),
+    }
+
+
+def test_a_task_of_a_newer_version_is_refused_as_such(learnt, tmp_path):
+    learnt.save(tmp_path)
+    about = tmp_path / "finetuned.json"
+    about.write_text(about.read_text().replace('"format": 1', '"format": 99'))
+    with pytest.raises(ModelError, match="format 99, and this version"):
+        load_finetuned(tmp_path)

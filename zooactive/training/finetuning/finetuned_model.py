@@ -11,16 +11,22 @@ import numpy as np
 from zooactive.catalogue import Catalogue
 from zooactive.evaluation.tasks import purity, question_accuracies, task_metrics
 from zooactive.foundation.errors import ModelError, ZooactiveError, explained
+from zooactive.foundation.formats import refuse_future
+from zooactive.foundation.locking import held
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.spelling import texts_from_spreadsheet, write_csv
-from zooactive.foundation.writing import aside, write_json
+from zooactive.foundation.writing import aside, output_explained, write_json
 from zooactive.training.finetuning.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
+
+_ABOUT = "finetuned.json"
+_FORMAT = 1
+"""Of saved tasks; before it no number was written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +93,22 @@ class FinetunedModel:
         return self.held_out[[f"{column}_votes" for column in self.model.tree.columns]].to_numpy(dtype=float)
 
     def save(self, folder: str | Path) -> None:
-        """Write the model, the task, the held-out table and the history."""
+        """Write the model, the task, the held-out table and the history.
+
+        What another task or an older save left there goes first, so that a save that is interrupted is never read as a whole
+        one, half of it old.
+        """
         folder = Path(folder)
-        self.model.save(folder / "model")
-        for name, table in (("held_out", self.held_out), ("history", self.history)):
-            with aside(folder / f"{name}.csv") as temporary:
-                write_csv(table, temporary)
-        about = {"task": self.task.to_dict(), "prior": self.prior, "prevalence": self.prevalence}
-        write_json(folder / "finetuned.json", about)
+        with held(folder):
+            with output_explained(folder):
+                for older in (folder / _ABOUT, folder / "how.json", *(folder / "model").glob("draws-*.npz")):
+                    older.unlink(missing_ok=True)
+            self.model.save(folder / "model")
+            for name, table in (("held_out", self.held_out), ("history", self.history)):
+                with aside(folder / f"{name}.csv") as temporary:
+                    write_csv(table, temporary)
+            about = {"format": _FORMAT, "task": self.task.to_dict(), "prior": self.prior, "prevalence": self.prevalence}
+            write_json(folder / _ABOUT, about)
 
 
 def load_finetuned(folder: str | Path) -> FinetunedModel:
@@ -112,8 +126,10 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
     folder = Path(folder)
     said = f"{folder} holds no fine-tuned model; make one with `zooactive finetune`"
     with explained(ModelError, said, OSError, ValueError, TypeError, KeyError, OverflowError, ZooactiveError):
-        about = read_object(folder / "finetuned.json")
-        task = Task.from_dict(about["task"], where=str(folder / "finetuned.json"))
+        about = read_object(folder / _ABOUT)
+    refuse_future(folder / _ABOUT, about.get("format", 0), _FORMAT, ModelError)
+    with explained(ModelError, said, OSError, ValueError, TypeError, KeyError, OverflowError, ZooactiveError):
+        task = Task.from_dict(about["task"], where=str(folder / _ABOUT))
         prior = None if about.get("prior") is None else tuple(map(float, about["prior"]))
         prevalence = None if about.get("prevalence") is None else float(about["prevalence"])
         for name in ("held_out", "history"):

@@ -1,0 +1,112 @@
+"""A folder is one process's at a time, and the system lets go of it when that one dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import platform
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from zooactive.foundation.errors import OutputError
+from zooactive.foundation.locking import held
+from zooactive.foundation.writing import this_host
+
+HOLDER = """
+import sys
+from zooactive.foundation.locking import held
+with held(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def another(folder: Path) -> subprocess.Popen[str]:
+    """Start a process that holds a folder until its input ends or it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A file system without locks, as some are that lie on other machines."""
+
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+def test_the_second_comer_is_refused_with_machine_and_process_until_the_first_has_ended(tmp_path):
+    first = another(tmp_path)
+    who = rf"in use by process {first.pid} on {re.escape(platform.node())}; wait until it has ended"
+    with pytest.raises(OutputError, match=who), held(tmp_path):
+        pass
+    first.communicate()
+    with held(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_system_lets_go_when_a_process_is_killed(tmp_path):
+    first = another(tmp_path)
+    first.kill()
+    first.communicate()
+    assert (tmp_path / ".lock").exists()
+    with held(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_thread_calls_may_hold_its_folder_again_and_other_threads_may_not(tmp_path):
+    refused: list[str] = []
+
+    def try_it() -> None:
+        try:
+            with held(tmp_path):
+                pass
+        except OutputError as error:
+            refused.append(str(error))
+
+    with held(tmp_path / "." / "a"), held(tmp_path), held(str(tmp_path)):
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join()
+        with held(tmp_path):
+            pass
+    assert len(refused) == 1
+    assert f"process {os.getpid()} on" in refused[0]
+    with held(tmp_path):
+        pass
+
+
+def test_where_there_are_no_locks_a_file_stands_for_one(tmp_path, no_locks):
+    with held(tmp_path):
+        assert (tmp_path / ".lock-held").exists()
+    assert not (tmp_path / ".lock-held").exists()
+    for process, host, told in ((os.getppid(), this_host(), "wait until"), (1, "0" * 8, "delete")):
+        (tmp_path / ".lock-held").write_text(f"node\n{process}\n{host}")
+        with pytest.raises(OutputError, match=f"in use by process {process} on node; .*{told}"), held(tmp_path):
+            pass
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    (tmp_path / ".lock-held").write_text(f"node\n{ended.stdout.strip()}\n{this_host()}")
+    with held(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_explained(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="a file stands where a folder is needed"), held(tmp_path / "file"):
+        pass

@@ -1,0 +1,140 @@
+"""One process at a time in a folder that is read, changed and written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zooactive.foundation.errors import OutputError
+from zooactive.foundation.writing import output_explained, process_lives, this_host
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+"""What file systems without locks say, such as some that lie on other machines."""
+
+_held: dict[Path, int] = {}
+"""Folder -> the thread of this process that holds it: what that thread calls may hold it again."""
+
+
+@contextmanager
+def held(folder: str | Path) -> Iterator[None]:
+    """Hold a folder for this thread until the block ends; a folder that is not there is made.
+
+    The system lets go of it when the process dies, however it dies. Where the file system knows no locks, a file
+    ``.lock-held`` stands for one, and that of a process of another machine stays until somebody deletes it.
+
+    Raises
+    ------
+    OutputError
+        When another process, or another thread of this one, holds it; the sentence names machine and process.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, held(folder):
+    ...     (Path(folder) / ".lock").exists()
+    True
+    """
+    folder = Path(folder)
+    with output_explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    place, thread = folder.resolve(), threading.get_ident()
+    if _held.get(place) == thread:
+        yield
+        return
+    descriptor = _locked(folder / ".lock")
+    instead = None if descriptor is not None else _created(folder / ".lock-held")
+    _held[place] = thread
+    try:
+        yield
+    finally:
+        del _held[place]
+        if descriptor is not None:
+            (folder / ".lock").unlink(missing_ok=True)  # before it is let go of: nobody else has locked it yet
+            os.close(descriptor)
+        if instead is not None:
+            instead.unlink(missing_ok=True)
+
+
+def _locked(file: Path) -> int | None:
+    """Open and lock a file; None where the system or the file system has no locks."""
+    try:
+        import fcntl
+    except ImportError:  # another system
+        return None
+    while True:
+        with output_explained(file.parent):
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(file, descriptor):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, _who().encode(), 0)
+                return descriptor
+        except BlockingIOError:
+            said = os.pread(descriptor, 200, 0).decode(errors="replace")
+            os.close(descriptor)
+            raise OutputError(_sentence(file.parent, said)) from None
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno not in _NO_LOCKS:
+                raise
+            return None
+        os.close(descriptor)  # whoever held it has deleted it since it was opened
+
+
+def _is_still(file: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(file.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _created(file: Path) -> Path:
+    """Create a file that stands for a lock; one that a dead process of this machine left is taken over."""
+    while True:
+        try:
+            with output_explained(file.parent), _created_alone(file) as descriptor:
+                os.write(descriptor, _who().encode())
+            return file
+        except _ThereAlready:
+            try:
+                said = file.read_text(encoding="utf-8", errors="replace")
+            except FileNotFoundError:
+                continue
+            _, process, where = (*said.split("\n"), "", "", "")[:3]
+            if where == this_host() and process.isdecimal() and not process_lives(int(process)):
+                file.unlink(missing_ok=True)
+                continue
+            mend = f"; if no such process is there, delete {file}"
+            raise OutputError(_sentence(file.parent, said) + mend) from None
+
+
+class _ThereAlready(Exception):
+    pass
+
+
+@contextmanager
+def _created_alone(file: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    except FileExistsError:
+        raise _ThereAlready from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _who() -> str:
+    return f"{platform.node()}\n{os.getpid()}\n{this_host()}"
+
+
+def _sentence(folder: Path, said: str) -> str:
+    machine, process = (*said.split("\n"), "", "")[:2]
+    who = f"process {process} on {machine}" if process and machine else "another process"
+    return f"{folder} is in use by {who}; wait until it has ended, and run the same command again"
