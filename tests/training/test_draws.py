@@ -25,7 +25,7 @@ def test_every_kind_of_draws_is_predicted_with_in_memory_and_on_disk(model, gala
     assert stored.posterior().concentrations.tobytes() == posterior.concentrations.tobytes()
     assert za.acquire(stored, n=4, votes=5).id.is_unique
     if kind != "dropout":
-        with pytest.raises(PosteriorError, match="kind of draws"):
+        with pytest.raises(PosteriorError, match="another draws_from"):
             za.predict(model, catalogue, draws=6, out=tmp_path / "predictions")
 
 

@@ -73,6 +73,9 @@ def write_predictions(
     UserWarning
         When the folder was begun before predictions kept marks of images and columns, so that nobody can compare them.
     """
+    head = model.scaled(model.linear_head()) if head is None else head
+    catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
+    passed = kinds_of(catalogue)
     with held(out):
         return _write(
             model,
@@ -80,6 +83,7 @@ def write_predictions(
             Path(out),
             config=config,
             head=head,
+            passed=passed,
             stored=stored,
             max_failures=max_failures,
             engine=engine,
@@ -93,16 +97,14 @@ def _write(
     out: Path,
     *,
     config: PredictionConfig,
-    head: LinearDraws | None,
+    head: LinearDraws,
+    passed: Any,
     stored: Predictions | None,
     max_failures: int | None,
     engine: Engine | None,
     progress: Progress | None,
 ) -> Predictions:
     """Write the predictions into a folder that nobody else is at work in."""
-    head = model.scaled(model.linear_head()) if head is None else head
-    catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
-    passed = kinds_of(catalogue)
     folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
     wanted = _journal(model, head, catalogue, config) | {"format": JOURNAL_FORMAT, "parts": folder.parts}
     found = read_journal(out)
@@ -143,12 +145,14 @@ def _write(
 
 def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:
     """What is known of a run before it begins: marks of all that goes into it but images, which each part has of its own."""
+    own = own_columns(head.tree)  # votes on them may come in while a survey is predicted
+    columns = [name for name in catalogue.table.columns if name.removeprefix("original_") not in own]
     made = {
         "model": model.fingerprint(),
         "encoder": model.encoder_fingerprint(),
         "head": head.fingerprint(),
         "draws_from": head.kind,
-        "marks": marks_of(catalogue, list(catalogue.table.columns)),
+        "marks": marks_of(catalogue, columns),
         **asdict(config),
     }
     identity = blake2b(json.dumps([made, JOURNAL_FORMAT], sort_keys=True).encode(), digest_size=16)
