@@ -6,12 +6,14 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import warm_interpreter
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import OutputError, PosteriorError
@@ -39,7 +41,7 @@ def merge(number: int, folder: Path, barrier: Barrier) -> None:
     (folder / f"refused-{number}-{os.getpid()}").write_text("\n".join(said))
 
 
-def predict_the_same(number: int, folder: Path, barrier: Barrier) -> None:
+def predict_the_same(number: int, folder: Path, barrier: Meeting) -> None:
     from tiny_network import tiny_model
 
     from zooactive.prediction import PredictionConfig
@@ -54,6 +56,41 @@ def predict_the_same(number: int, folder: Path, barrier: Barrier) -> None:
         except (OutputError, PosteriorError) as error:
             said.append(f"{round_number} {type(error).__name__} {error}")
     (folder / f"refused-{number}-{os.getpid()}").write_text("\n".join(said))
+
+
+class Meeting:
+    """Where two forks wait for each other, with files."""
+
+    def __init__(self, number: int, folder: Path) -> None:
+        self.number, self.folder, self.times = number, folder, 0
+
+    def wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        self.times += 1
+        mine, theirs = (self.folder / f"meeting-{self.times}-{number}" for number in (self.number, 1 - self.number))
+        mine.touch()
+        while not theirs.exists():
+            assert time.monotonic() < until, "the other process does not come"
+
+
+IN_A_FORK = """
+import sys
+from pathlib import Path
+sys.path[:0] = [sys.argv[1]]
+import test_two_at_once as test
+number, folder = int(sys.argv[2]), Path(sys.argv[3])
+test.predict_the_same(number, folder, test.Meeting(number, folder))
+"""
+
+
+def both_in_forks(folder: Path) -> dict[int, list[str]]:
+    """Predict in two forks side by side, and return what each was refused with."""
+    words = str(Path(__file__).parent), folder
+    forks = [warm_interpreter.start(IN_A_FORK, words[0], number, words[1], folder=folder) for number in range(2)]
+    for fork in forks:
+        stderr = fork.communicate(timeout=200)[1]
+        assert fork.returncode == 0, stderr
+    return refusals(folder)
 
 
 def galaxies(folder: Path) -> Catalogue:
@@ -71,6 +108,10 @@ def both(work, folder: Path) -> dict[int, list[str]]:
     for process in processes:
         process.join(200)
     assert [process.exitcode for process in processes] == [0, 0]
+    return refusals(folder)
+
+
+def refusals(folder: Path) -> dict[int, list[str]]:
     return {
         int(path.name.split("-")[2]): [line for line in path.read_text().splitlines() if line]
         for path in sorted(folder.glob("refused-*"))
@@ -94,7 +135,7 @@ def test_no_classification_is_lost_when_two_processes_merge_at_once(tmp_path):
 @pytest.mark.graph
 def test_two_models_predicted_into_one_folder_at_once_leave_one_of_them_whole(tmp_path, pictures_in):
     pictures_in(tmp_path, [f"g{i}" for i in range(16)])
-    refused = both(predict_the_same, tmp_path)
+    refused = both_in_forks(tmp_path)
     lines = [line for said in refused.values() for line in said]
     assert sorted(int(line.split()[0]) for line in lines) == list(range(ROUNDS))  # in each round one of the two
     assert any("is in use by process" in line for line in lines)

@@ -286,25 +286,24 @@ def test_the_columns_that_predictions_have_of_their_own_are_known(model, galaxie
 
 
 @pytest.mark.parametrize("keep", ["means", "embeddings", "draws"])
-@pytest.mark.parametrize(
-    "name", ["embedding", "concentrations", "one_vote_information", "bar_weak", "asked_bar", "bar_no_low"]
-)
 def test_a_column_that_is_called_as_one_of_the_predictions_keeps_its_cells_under_another_name(
-    model, galaxies, tmp_path, name, keep
+    model, galaxies, tmp_path, keep
 ):
+    names = ["embedding", "concentrations", "one_vote_information", "bar_weak", "asked_bar", "bar_no_low"]
     catalogue = galaxies(7)
     plain = write_predictions(model, catalogue, tmp_path / "plain", config=replace(PARTS, keep=keep))
-    table = catalogue.table.assign(**{name: np.arange(7)})
+    table = catalogue.table.assign(**{name: np.arange(7) + i for i, name in enumerate(names)})
     stored = write_predictions(model, replace(catalogue, table=table), tmp_path / "own", config=replace(PARTS, keep=keep))
-    assert stored.table().drop(columns=f"original_{name}").equals(plain.table())
-    assert stored.table()[f"original_{name}"].tolist() == list(range(7))
-    assert stored.catalogue().table[f"original_{name}"].tolist() == list(range(7))
+    assert stored.table().drop(columns=[f"original_{name}" for name in names]).equals(plain.table())
+    for i, name in enumerate(names):
+        assert stored.table()[f"original_{name}"].tolist() == list(range(i, i + 7))
+        assert stored.catalogue().table[f"original_{name}"].tolist() == list(range(i, i + 7))
+        twice = replace(catalogue, table=catalogue.table.assign(**{name: 0, f"original_{name}": 1}))
+        with pytest.raises(CatalogueError, match=f"has both '{name}' and 'original_{name}'; rename"):
+            write_predictions(model, twice, tmp_path / "twice", config=PARTS)
+    assert not (tmp_path / "twice").exists()
     if keep != "means":
         assert np.array_equal(stored.posterior().concentrations, plain.posterior().concentrations)
-    twice = replace(catalogue, table=table.assign(**{f"original_{name}": 1}))
-    with pytest.raises(CatalogueError, match=f"has both '{name}' and 'original_{name}'; rename"):
-        write_predictions(model, twice, tmp_path / "twice", config=PARTS)
-    assert not (tmp_path / "twice").exists()
 
 
 def test_columns_that_go_along_are_of_one_kind_in_all_parts_and_what_parquet_cannot_hold_is_refused_at_once(
