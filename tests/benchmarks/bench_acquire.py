@@ -27,6 +27,7 @@ def write_predictions(folder: Path) -> None:
     """Write embeddings, screening scores and a head."""
     import zooactive as za
     from zooactive.acquisition import one_vote_information
+    from zooactive.foundation.metadata import with_about
     from zooactive.models import LinearHead
 
     tree, rng = za.load_tree("decals_dr5"), np.random.default_rng(0)
@@ -40,7 +41,9 @@ def write_predictions(folder: Path) -> None:
         posterior = za.Posterior(head.posterior_concentrations(embedding, draws=64, seed=0), ids, tree)
         lists = pa.FixedSizeListArray.from_arrays(pa.array(embedding.ravel()), FEATURES)
         columns = {"id": ids, "one_vote_information": one_vote_information(posterior), "embedding": lists}
-        pq.write_table(pa.table(columns), folder / f"part-{number:05d}.parquet", compression="zstd", use_dictionary=["id"])
+        about = {"fingerprint": "made up", "tree": tree.to_dict(), "passed": [], "failures": [], "part": number}
+        part = with_about(pa.table(columns), about)
+        pq.write_table(part, folder / f"part-{number:05d}.parquet", compression="zstd", use_dictionary=["id"])
     journal = {"fingerprint": "made up", "model": "made up", "draws": 64, "seed": 0, "rows_per_part": PART, "finished": True}
     (folder / "journal.json").write_text(json.dumps(journal))
 
