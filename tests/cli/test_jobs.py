@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import shutil
+from pathlib import Path
 
 import pytest
 import typer
@@ -119,6 +121,15 @@ def test_methods_and_commands_write_the_same_files(begun, undrawn, tmp_path, mon
     subjects = workspace.export(credit="us")
     tuned = workspace.finetune("rings.csv", "rings", images=images, policy="head")
     page = workspace.report()
+
+    # Paths as text, as a notebook gives them.
+    for folder in (typed, called):
+        selection[["id"]].to_csv(folder / "never.csv", index=False)
+    votes = str(workspace.settings.survey.catalogue)
+    pool = {"predictions": "predictions", "also": ["predictions"], "exclude": "never.csv", "given": votes}
+    assert not set(selection["id"]) & set(workspace.acquire(n=3, out="other.csv", **pool)["id"])
+    with contextlib.chdir(typed):
+        za.load_workspace(typed).acquire(n=3, out=Path("other.csv"), **pool)
 
     assert (len(history), len(predictions), len(selection), len(listed), len(alike)) == (2, 64, 5, 6, 3)
     assert (subjects.subjects, page) == (5, called / "report.html")

@@ -6,7 +6,6 @@ import io
 import math
 from dataclasses import dataclass, field
 from typing import BinaryIO
-from xml.parsers import expat
 
 from zooactive.foundation.allowance import usable_memory
 
@@ -53,6 +52,8 @@ def checked_votable(stream: BinaryIO | io.BufferedIOBase) -> None:
     MemoryError
         When its table takes more memory than there is.
     """
+    from xml.parsers import expat
+
     claims, size = _Claims(), 0
     parser = expat.ParserCreate(namespace_separator=":")
     parser.StartElementHandler = claims.tag

@@ -11,7 +11,7 @@ from zooactive.foundation.errors import AcquisitionError, CatalogueError, Poster
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import labels_of, seen_by
-from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.sections import Acquire
 from zooactive.workspace.settings import Settings
 
@@ -33,12 +33,12 @@ def acquire(
     settings: Settings,
     *,
     task: str | None = None,
-    predictions: Path | None = None,
-    also: Sequence[Path] = (),
-    exclude: Path | None = None,
-    given: Path | None = None,
+    predictions: str | Path | None = None,
+    also: Sequence[str | Path] = (),
+    exclude: str | Path | None = None,
+    given: str | Path | None = None,
     votes: int | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> pd.DataFrame:
@@ -76,12 +76,13 @@ def acquire(
     """
     if task is None and predictions is None:
         refuse_stale(settings)
-    seen = seen_by(settings, task, predictions=predictions, progress=progress, tell=tell)
+    seen = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     never = None
     if task is not None:
         seen, never = _for_labels(seen)
     seen = seen.with_options(acquire={"votes": votes, "out": out})
-    return _choose(seen, also=also, exclude=exclude, never=never, given=given, tell=tell)
+    folders = [Path(folder) for folder in also]
+    return _choose(seen, also=folders, exclude=as_path(exclude), never=never, given=as_path(given), tell=tell)
 
 
 def _for_labels(settings: Settings) -> tuple[Settings, list[str]]:

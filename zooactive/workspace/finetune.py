@@ -30,8 +30,8 @@ def finetune(
     labels: str | Path | None = None,
     task: str | None = None,
     *,
-    model: Path | None = None,
-    out: Path | None = None,
+    model: str | Path | None = None,
+    out: str | Path | None = None,
     progress: Bar = no_bar,
     tell: Tell = silent,
     **options: Any,
@@ -68,7 +68,7 @@ def finetune(
     found = _labels(settings, name, labels, {key: asked.pop(key) for key in OF_LABELS if key in asked})
     question = replace(found.load(name), **{key: asked.pop(key) for key in OF_TASK if key in asked})
     config = _config(found, asked)
-    folder = out or settings.folder / "tasks" / folder_name(name)
+    folder = settings.folder / "tasks" / folder_name(name) if out is None else Path(out)
     with held(folder):
         start_networks()
         return _learn(_start_of(settings, model, tell), found, question, config, folder, progress)
@@ -106,7 +106,7 @@ def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
     return config
 
 
-def _start_of(settings: Settings, model: Path | None, tell: Tell) -> Path:
+def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
     """What to start from: a model that is named or that the workspace has trained, else what comes with zooactive."""
     from zooactive.models.saved_form import BUNDLED
 

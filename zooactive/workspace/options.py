@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from zooactive.workspace.settings import Settings
 
 Options: TypeAlias = Mapping[str, str]
 """From an option to ``table.entry``."""
+
+
+def as_path(path: str | Path | None) -> Path | None:
+    """A path that was given as text, as the command line never does."""
+    return None if path is None else Path(path)
 
 
 def options_of(table: str, section: type) -> dict[str, str]:

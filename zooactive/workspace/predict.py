@@ -25,7 +25,9 @@ OPTIONS: Options = options_of("pool", Pool) | {
 }
 
 
-def predict(settings: Settings, *, stored: Path | None = None, progress: Bar = no_bar, tell: Tell = silent) -> Predictions:
+def predict(
+    settings: Settings, *, stored: str | Path | None = None, progress: Bar = no_bar, tell: Tell = silent
+) -> Predictions:
     """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
 
     Parameters
@@ -42,7 +44,7 @@ def predict(settings: Settings, *, stored: Path | None = None, progress: Bar = n
     """
     from zooactive.models.start import start_networks
 
-    galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, stored)
+    galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
     start_networks()
     from zooactive.models import load_model

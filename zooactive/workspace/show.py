@@ -23,8 +23,8 @@ def show(
     settings: Settings,
     galaxy: str,
     *,
-    catalogue: Path | None = None,
-    images: Path | None = None,
+    catalogue: str | Path | None = None,
+    images: str | Path | None = None,
     maps: str | Path | None = None,
     tell: Tell = silent,
 ) -> pd.DataFrame:

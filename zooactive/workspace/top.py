@@ -10,7 +10,7 @@ from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.vocabulary import Most
 from zooactive.workspace.finetuned import seen_by
 from zooactive.workspace.lists import write_list
-from zooactive.workspace.options import Options
+from zooactive.workspace.options import Options, as_path
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def top(
     answer: str | None = None,
     *,
     task: str | None = None,
-    predictions: Path | None = None,
+    predictions: str | Path | None = None,
     n: int = 48,
     most: Most = "certain",
     lowest: bool = False,
@@ -42,7 +42,7 @@ def top(
 
     if lowest and most != "certain":
         raise WorkspaceError(f"lowest and most = '{most}' do not go together; give one")
-    settings = seen_by(settings, task, predictions=predictions, progress=progress, tell=tell)
+    settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
     column = stored.tree.columns[0] if answer is None else stored.tree.resolve(answer)
     table = best(stored, column, n, lowest=lowest, most=most)
