@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from zooactive.catalogue import Preprocessing, read_catalogue, stored_images
+from zooactive.catalogue import Preprocessing, images, read_catalogue, stored_images
 from zooactive.catalogue.images import encode_png
 from zooactive.foundation.errors import CatalogueError
 
@@ -45,6 +46,31 @@ def test_any_order_gives_every_galaxy_its_own_image_and_reads_each_group_once(su
     np.testing.assert_array_equal(pixels, PIXELS[order])
     assert reads == [0, 1, 2, 0, 1, 2]
     assert catalogue.take(order).in_memory().images == tuple(encode_png(PIXELS[row]) for row in order)
+
+
+def test_a_slow_thread_has_no_group_read_again(survey: Path, monkeypatch) -> None:
+    catalogue, reads = read_catalogue(survey), []
+    whole, decode = pq.ParquetFile.read_row_group, images.decode
+    monkeypatch.setattr(
+        pq.ParquetFile, "read_row_group", lambda file, group, **kw: reads.append(group) or whole(file, group, **kw)
+    )
+
+    def slow(source: images.ImageSource, *args, name: str, **kwargs) -> np.ndarray:
+        time.sleep(0.2 if name == "J0" else 0)  # in the group that is the first to make room
+        return decode(source, *args, name=name, **kwargs)
+
+    monkeypatch.setattr(images, "decode", slow)
+    pixels, failures = images.decode_many(catalogue.images, EXACT, names=list(catalogue.ids), workers=3)
+    assert not failures
+    np.testing.assert_array_equal(pixels, PIXELS)
+    assert reads == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_group_that_cannot_be_read_stops_all_threads(survey: Path) -> None:
+    catalogue = read_catalogue(survey)
+    os.utime(survey / "b.parquet", ns=(1, 1))
+    with pytest.raises(CatalogueError, match=r"b\.parquet was changed"):
+        images.decode_many(catalogue.images, EXACT, names=list(catalogue.ids), workers=3)
 
 
 def test_a_catalogue_travels_to_another_process(survey: Path) -> None:

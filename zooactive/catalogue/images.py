@@ -11,7 +11,7 @@ import errno
 import io
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import blake2b
@@ -219,19 +219,34 @@ def decode_many(
     size, channels = preprocessing.size, preprocessing.channels
     pixels = np.zeros((len(sources), size, size, channels), dtype=np.uint8)
 
-    def read(row: int) -> str | None:
-        wanted = preprocessing if crops is None else replace(preprocessing, crop=preprocessing.crop * crops[row])
-        try:
-            pixels[row] = decode(sources[row], wanted, name=names[row])
-        except ImageError as error:
-            return str(error)
-        return None
+    reasons: dict[int, str] = {}
+    order = iter(sorted(range(len(sources)), key=lambda row: place_of(sources[row])))
+    taking = threading.Lock()  # row groups are opened in their order, so that a slow thread does not have one read again
 
-    order = sorted(range(len(sources)), key=lambda row: place_of(sources[row]))
+    def read_on() -> None:
+        while True:
+            with taking:
+                if (row := next(order, None)) is None:
+                    return
+                source = sources[row]
+                if isinstance(source, StoredImage):
+                    source = source.with_group()
+            wanted = preprocessing if crops is None else replace(preprocessing, crop=preprocessing.crop * crops[row])
+            try:
+                pixels[row] = decode(source, wanted, name=names[row])
+            except ImageError as error:
+                reasons[row] = str(error)
+
     far = any(isinstance(source, RemoteImage) for source in sources)
-    with ThreadPoolExecutor(workers or (_ASKED_AT_ONCE if far else usable_cpus())) as pool:
-        reasons = dict(zip(order, pool.map(read, order), strict=True))
-    return pixels, {row: reason for row, reason in sorted(reasons.items()) if reason is not None}
+    threads = min(len(sources), workers or (_ASKED_AT_ONCE if far else usable_cpus()))
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        try:
+            for reading in as_completed([pool.submit(read_on) for _ in range(threads)]):
+                reading.result()
+        except BaseException:
+            order = iter(())  # the others end with the image that they hold
+            raise
+    return pixels, dict(sorted(reasons.items()))
 
 
 def place_of(source: ImageSource) -> tuple[str, int, int]:

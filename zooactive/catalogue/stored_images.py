@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,12 @@ class StoredImage:
     column: StoredColumn
     group: int
     index: int
+    group_cells: Any = field(default=None, compare=False, repr=False)
+
+    def with_group(self) -> StoredImage:
+        """Return the image holding its row group's cells, which then stay whatever else is read; raises as `read` does."""
+        with _reading:
+            return replace(self, group_cells=_row_group(self.column, self.group))
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -80,10 +86,9 @@ class StoredImage:
 
     def cell(self) -> Any:
         """Return what the file holds here: bytes, or {bytes, path}; raises as `read` does."""
-        with _reading:
-            cells = _row_group(self.column, self.group)
+        held = self if self.group_cells is not None else self.with_group()
         try:
-            return cells[self.index].as_py()
+            return held.group_cells[self.index].as_py()
         except (UnicodeDecodeError, IndexError) as error:
             raise ImageError(f"{self.column.file} is damaged at an image or its path; fetch it again") from error
 
