@@ -277,7 +277,7 @@ def _read_fits(path: Path) -> pd.DataFrame:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[BinaryIO]:
-    """Open a table, gzipped or not; one that unpacks to more than twenty times its size was made to fill the memory."""
+    """Open a table, gzipped or not; one that unpacks to more than `_RATIO` times its size was made to fill the memory."""
     with open_regular(path) as stored:
         zipped = stored.read(2) == b"\x1f\x8b"
         stored.seek(0)

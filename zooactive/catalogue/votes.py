@@ -160,7 +160,7 @@ def _names_of(column: str, tree: DecisionTree) -> list[str]:
 
 
 def _meant(missing: str, columns: dict[str, str | None], tree: DecisionTree, present: Sequence[str]) -> str:
-    """Return a question whether a column that nothing else is read from is the missing one."""
+    """Return a question whether an unused column is the missing one; empty where none is like it."""
     unused = [name for name in present if name not in columns.values()]
     return next((hint for name in _names_of(missing, tree) if (hint := did_you_mean(name, unused))), "")
 
@@ -336,7 +336,7 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: st
 
 
 def _refuse_same(answers: tuple[str, ...], tree: DecisionTree) -> None:
-    """Raise an error for classes that no label can tell apart."""
+    """Raise a CatalogueError for classes that no label can tell apart."""
     first: dict[str, str] = {}
     for answer in answers:
         other = first.setdefault(label_key(answer), answer)

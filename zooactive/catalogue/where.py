@@ -96,7 +96,7 @@ def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.
 
 @dataclass(frozen=True)
 class _Written:
-    """An expression as it was given, and in Python's grammar: a name in back-ticks became an underscore, & became and."""
+    """An expression as it was given, and in Python's grammar: a name in back-ticks is an underscore there, & is and."""
 
     given: str
     source: str
@@ -249,7 +249,7 @@ class _Reading:
         return self.tried(node, _COMPARISONS[type(sign)], left, right)
 
     def member(self, node: ast.Compare, absent: bool, left: Any, right: Any) -> Any:
-        """As `pandas.eval`: a text is a list of one, and a list on the left is looked up in the column on the right."""
+        """Find the rows whose cell is in a list, as `pandas.eval` does: a text is a list of one; sides may be swapped."""
         column, among = (left, right) if isinstance(left, pd.Series) else (right, left)
         among = [among] if isinstance(among, str) else among
         if not isinstance(column, pd.Series) or not isinstance(among, list | pd.Series):
