@@ -12,7 +12,7 @@ from zooactive.foundation.vocabulary import SCORES, Score
 
 @dataclass(frozen=True)
 class AcquisitionConfig:
-    """How galaxies are chosen.
+    """How galaxies are chosen from a pool.
 
     Parameters
     ----------

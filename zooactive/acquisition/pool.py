@@ -55,7 +55,7 @@ class PosteriorPool:
     chunks: Iterable[Posterior]
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
-        """Screen chunk by chunk."""
+        """Screen the pool chunk by chunk."""
         import pyarrow as pa
 
         first: Posterior | None = None
@@ -93,7 +93,7 @@ class VotedPool:
     votes: Mapping[str, NDArray[np.float64]]
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
-        """Screen as before, the galaxies with votes anew."""
+        """Screen the pool as before, and galaxies with votes anew."""
         import pyarrow as pa
         import pyarrow.compute as pc
 

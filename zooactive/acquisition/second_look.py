@@ -39,14 +39,9 @@ def look_closer(
     wanted: NDArray[np.bool_],
     config: AcquisitionConfig,
 ) -> tuple[NDArray[np.float64], Pool]:
-    """Score the wanted galaxies.
+    """Score the wanted galaxies, and return also a pool in which their posteriors are at hand.
 
-    Returns
-    -------
-    scores : ndarray of float64, shape (eligible galaxy,)
-        NaN for those that are not wanted.
-    near : Pool
-        Where the posteriors of the wanted galaxies are at hand.
+    The scores are of shape (eligible galaxy,), NaN for galaxies that are not wanted.
     """
     scoring = scoring_of(config)
     look = scoring.closely

@@ -16,17 +16,8 @@ from zooactive.tree import DecisionTree, Question
 class Asked:
     """A question with the galaxies of which it was really asked, and what was answered there.
 
-    Parameters
-    ----------
-    question : Question
-    answers : slice
-        Where its answers lie among the tree's columns.
-    rows : ndarray of int64, shape (asked,)
-        The galaxies' rows, rising.
-    votes : ndarray of float64, shape (asked, answer)
-        On this question alone.
-    totals : ndarray of float64, shape (asked,)
-        Their sums, all above 0.
+    `answers` says where its answers lie among the tree's columns, and `rows` which galaxies these are, rising. `votes`,
+    shape (asked, answer), are on this question alone; `totals`, shape (asked,), are their sums, all above 0.
     """
 
     question: Question

@@ -28,7 +28,7 @@ Sanchez et al. 2018)."""
 def worth_in_volunteers(
     posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, resamples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """As good as how many volunteers? The error of expected fractions beside the error of fractions that n people gave.
+    """Find how many volunteers' fractions have the same error as the expected fractions, question by question.
 
     Galaxies count for a question as in `zooactive.evaluation.really_asked`, when at least two votes were given on it. One
     row a question: ``question``; ``galaxies``; ``error``, the root mean square distance of expected fractions from those
@@ -37,8 +37,6 @@ def worth_in_volunteers(
     bootstrap over galaxies. Infinite where the votes cannot tell the expected fractions from perfect ones; NaN without
     galaxies.
 
-    Notes
-    -----
     Of n votes with fractions f, f (1 - f) n / (n - 1) is an unbiased estimate of the variance p (1 - p) of one vote, and
     this divided by n is the share of (mean - f)^2 that is the chance of who voted. What is left is the model's own squared
     error, the mean over galaxies of sum_a (mean_a - p_a)^2, and the worth is sum_a p_a (1 - p_a) divided by it, both

@@ -78,7 +78,7 @@ def halved(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def widened(array: NDArray[Any]) -> NDArray[Any]:
-    """What was halved, in float32 again."""
+    """Return what was halved, in float32 again."""
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 

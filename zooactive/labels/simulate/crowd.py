@@ -27,7 +27,7 @@ _AT_ONCE = 1 << 22  # probabilities that are held in memory together
 
 @dataclass(frozen=True)
 class Crowd:
-    """Who the volunteers are.
+    """A simulated crowd: who its volunteers are.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class Crowd:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Who saw some galaxies and what they answered.
+    """The answers of a crowd: who saw some galaxies and what they answered.
 
     Parameters
     ----------

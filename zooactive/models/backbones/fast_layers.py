@@ -142,11 +142,7 @@ class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
 def with_fast_layers(network: Any, *, momentum: float | None = None) -> Any:
     """Return a copy of a functional model, with fresh weights, that has these layers where they can stand.
 
-    Parameters
-    ----------
-    network : keras.Model
-    momentum : float, optional
-        Of the batch norms' statistics; by default as it was.
+    Batch norms' statistics keep their momentum unless `momentum` is given.
     """
 
     def quicken(layer: Any) -> Any:

@@ -17,7 +17,7 @@ from zooactive.models.backbones.fast_layers import FastDepthwiseConv2D, Pointwis
 
 
 class _FoldedNorm(keras.layers.Layer):  # type: ignore[misc]
-    """In a batch norm's place, called as one."""
+    """A layer in a batch norm's place, called as one."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return the inputs."""
