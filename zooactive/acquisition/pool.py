@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Screening:
-    """What is known of some galaxies after the first look.
+    """What is known of some galaxies after a pool's first look.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def gather(pool: Pool, ids: Sequence[str]) -> Posterior:
 
 
 def artifact_share(posterior: Posterior) -> NDArray[np.float64]:
-    """Expected share of volunteers who would say that this is no galaxy, shape (galaxy,)."""
+    """Return the expected share of volunteers who would say that this is no galaxy, shape (galaxy,)."""
     columns = [posterior.tree.columns.index(column) for column in artifact_columns(posterior.tree)]
     return np.asarray(posterior.mean()[:, columns].sum(1))
 

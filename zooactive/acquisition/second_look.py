@@ -26,7 +26,7 @@ _KEPT = 1 << 28
 
 
 class Reason(NamedTuple):
-    """Why a galaxy, and what it costs: the question whose votes would tell most, its share, and the expected clicks."""
+    """Why a galaxy is chosen: the question whose votes would tell most, its share, and the expected clicks."""
 
     question: str
     share: float
@@ -84,7 +84,7 @@ def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> di
 
 
 def _target_sample(pool: Pool, eligible: Eligible, config: AcquisitionConfig) -> Posterior:
-    """Posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
+    """Return the posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
     from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
     hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=config.seed)

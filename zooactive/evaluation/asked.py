@@ -31,12 +31,12 @@ class Asked:
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """Place of the answer with most votes (of equal ones, the first), shape (asked,)."""
+        """The place of the answer with most votes (of equal ones, the first), shape (asked,)."""
         return np.asarray(self.votes.argmax(1), dtype=np.int64)
 
     @property
     def fractions(self) -> NDArray[np.float64]:
-        """Observed fractions of the votes, shape (asked, answer)."""
+        """The observed fractions of the votes, shape (asked, answer)."""
         return np.asarray(self.votes / self.totals[:, None])
 
     def of(self, values: NDArray[Any]) -> NDArray[Any]:

@@ -241,7 +241,7 @@ def _take_timm(encoder: Any, arrays: dict[str, NDArray[np.float32]], path: Path)
 
 
 def _axes(layer: Any, weight: Any) -> tuple[int, ...]:
-    """Which axes of PyTorch's array are those of Keras' weight, one by one."""
+    """Return which axes of PyTorch's array are those of Keras' weight, one by one."""
     if len(weight.shape) == 1:
         return (0,)
     # (filter, channel, y, x) to (y, x, channel, filter); depthwise (channel, 1, y, x) to (y, x, channel, 1)

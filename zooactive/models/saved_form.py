@@ -88,7 +88,7 @@ def array_of(weight: Any) -> NDArray[Any]:
 
 
 def fingerprint_of(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
-    """BLAKE2b over settings and arrays, 32 hexadecimal digits."""
+    """Return BLAKE2b over settings and arrays, 32 hexadecimal digits."""
     digest = blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=16)
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())

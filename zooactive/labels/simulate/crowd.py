@@ -219,7 +219,7 @@ def perfect_crowd(volunteers: int) -> Crowd:
 
 
 def _sampled(shares: NDArray[np.float64], volunteers: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Different volunteers, each with a probability of exactly `volunteers` times their share: systematic sampling."""
+    """Sample different volunteers, each with a probability of `volunteers` times their share (systematic sampling)."""
     order = rng.permutation(len(shares))
     ends = np.cumsum(shares[order])
     places = (rng.random() + np.arange(volunteers)) / volunteers * ends[-1]

@@ -33,7 +33,7 @@ _gradients: set[str] = set()
 
 
 def _kept_gradients() -> dict[str, Any]:
-    """TensorFlow's registry of gradients; there is no public way to it, and without it nothing is let go."""
+    """Return TensorFlow's registry of gradients; there is no public way to it, and without it nothing is let go."""
     operations = importlib.import_module("tensorflow.python.framework.ops")
     registry: dict[str, Any] = getattr(getattr(operations, "gradient_registry", None), "_registry", {})
     return registry

@@ -63,7 +63,7 @@ def folded(encoder: Any) -> Any:
 
 
 def _pairs(encoder: Any) -> list[tuple[Any, Any]]:
-    """Convolutions and the batch norms that alone see what they give."""
+    """Return convolutions with the batch norms that alone see what they give."""
     pairs = []
     for layer in encoder.layers:
         plain = isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | PointwiseConv2D)
