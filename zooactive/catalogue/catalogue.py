@@ -184,7 +184,7 @@ class Catalogue:
         return self.take(rows_where(pd.concat(columns, axis=1), expression, self.source))
 
     def only(self, questions: Iterable[str]) -> Catalogue:
-        """Return the same galaxies with the votes of some questions alone, along `DecisionTree.only`.
+        """Return the same galaxies with the votes of some questions alone, by `DecisionTree.only`.
 
         Raises
         ------
@@ -226,7 +226,7 @@ class Catalogue:
         return replace(self, votes=votes)
 
     def decoding_for(self, preprocessing: Preprocessing) -> Preprocessing:
-        """What is left to do to these images so that they become what a model takes.
+        """Return what is left to do to these images so that they become what a model takes.
 
         Raises
         ------
@@ -318,7 +318,7 @@ class Catalogue:
         return tuple(self.take(side == part) for part in range(len(shares)))
 
     def _one_side(self, u: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give all galaxies of one place the hash of the smallest id there, and say so."""
+        """Give all galaxies of one place the hash of the smallest id there, and warn of it."""
         order = np.lexsort((self.ids.astype(str), groups))
         _, first = np.unique(groups[order], return_index=True)
         leaders = order[first]  # groups are numbered 0, 1, ..., so leaders[group] is its smallest id's row

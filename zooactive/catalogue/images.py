@@ -171,13 +171,7 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
 
 
 def shorter_side(source: ImageSource) -> int:
-    """Pixels along the shorter side of an image.
-
-    Raises
-    ------
-    ImageError
-        As `decode`.
-    """
+    """Return the pixels along the shorter side of an image, with the errors of `decode`."""
     with _opened(source, "linear", "") as image:
         return min(image.size)
 
@@ -250,7 +244,7 @@ def decode_many(
 
 
 def place_of(source: ImageSource) -> tuple[str, int, int]:
-    """By what images are read: those of one row group one after the other, all others as they come."""
+    """Return the order to read images in: those of one row group one after the other, all others as they come."""
     return source.place if isinstance(source, StoredImage) else ("", 0, 0)
 
 
@@ -345,7 +339,7 @@ def _is_fits(stream: BinaryIO) -> bool:
 
 
 def _check_shape(height: int, width: int, turn: ExitStack, planes: int = 1) -> None:
-    """Refuse what is too small or too large by its header, and let a large image wait for others."""
+    """Raise an ImageError for what its header says is too small or too large, and let a large image wait for others."""
     if min(height, width) < SMALLEST_SIDE:
         raise ImageError(
             f"is {width} x {height} pixels; at least {SMALLEST_SIDE} a side are needed: replace it by a larger cutout"
@@ -365,7 +359,7 @@ def _open_picture(stream: BinaryIO, turn: ExitStack) -> Image.Image:
 
 
 def _to_mode(image: Image.Image, mode: str) -> Image.Image:
-    """Convert once, before resizing."""
+    """Convert an image to a colour mode once, before it is resized."""
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion cuts off at 255
         image = Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
     if image.mode == "P":  # a palette with transparency goes to RGB without a complaint only by way of RGBA
@@ -408,7 +402,7 @@ def _open_fits(stream: BinaryIO, stretch: str, turn: ExitStack) -> Image.Image:
 
 
 def _stretched(values: NDArray[np.float32], stretch: str) -> NDArray[np.uint8]:
-    """Grey levels of (y, x) or (3, y, x) values, which are changed: shape (y, x) or (y, x, 3), the top row first."""
+    """Return grey levels (y, x) or (y, x, 3), the top row first, of values (y, x) or (3, y, x), which are changed."""
     values[~np.isfinite(values)] = np.nan
     planes = values.reshape((-1, *values.shape[-2:]))
     if np.isnan(planes).all(axis=(1, 2)).any():

@@ -167,7 +167,7 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: Par
 
 
 def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, Any]) -> str:
-    """BLAKE2b over ids, votes, the rest of the table, settings, and each image's name and size (or bytes, or address)."""
+    """Hash the ids, votes, the rest of the table, settings, and each image's name and size (or bytes, or address)."""
     digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
     for galaxy_id, source in zip(catalogue.ids, catalogue.images, strict=True):
         digest.update(f"{galaxy_id}|".encode())

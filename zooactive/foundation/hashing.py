@@ -62,5 +62,5 @@ def uniform_from_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDAr
 
 
 def gumbel_from_ids(ids: Iterable[str], *, seed: int) -> NDArray[np.float64]:
-    """Standard Gumbel noise of each id, shape (G,), purpose "noise" (Kirsch et al. 2023)."""
+    """Return standard Gumbel noise of each id, shape (G,), purpose "noise" (Kirsch et al. 2023)."""
     return -np.log(-np.log(uniform_from_ids(ids, purpose="noise", seed=seed)))

@@ -73,7 +73,7 @@ def numbered_parts(folder: Path) -> list[tuple[int | None, Path]]:
 
 @dataclass(frozen=True)
 class PartsFolder:
-    """Where the parts of one run lie, and which rows each holds. It can be pickled.
+    """The folder where the parts of one run lie, and which rows each part holds; it can be pickled.
 
     Parameters
     ----------
@@ -93,15 +93,15 @@ class PartsFolder:
 
     @property
     def parts(self) -> int:
-        """How many parts the run has."""
+        """The number of parts in the run."""
         return -(-self.rows // self.rows_per_part)
 
     def rows_of(self, part: int) -> range:
-        """Rows that a part holds, those that failed among them."""
+        """Return the rows that a part holds, with those that failed."""
         return range(self.rows)[part * self.rows_per_part : (part + 1) * self.rows_per_part]
 
     def path(self, part: int) -> Path:
-        """Where a part lies when it is finished."""
+        """Return where a part lies when it is finished."""
         return self.folder / f"part-{part:05d}.parquet"
 
     def enter(self, fingerprint: str, another_run: ZooactiveError) -> None:
@@ -128,7 +128,7 @@ class PartsFolder:
             pq.write_table(with_about(table, about), temporary, **layout)
 
     def write_journal(self, journal: Mapping[str, Any]) -> None:
-        """Write what is known of the run."""
+        """Write what is known of the run into its folder."""
         write_json(self.folder / "journal.json", journal)
 
     def write_failures(self) -> pd.DataFrame:
@@ -163,7 +163,7 @@ class Tally:
         self.done, self.failed, self.first = 0, 0, ""
 
     def missing(self, again: Collection[int] = ()) -> list[int]:
-        """Parts that are not there yet, or are to be made `again`; the others are counted."""
+        """Return the parts that are not there yet, or are to be made `again`, and count the others."""
         parts = []
         for part in range(self._folder.parts):
             if part not in again and self._folder.path(part).exists():
@@ -178,7 +178,7 @@ class Tally:
         self.count(len(self._folder.rows_of(part)), reasons)
 
     def count(self, done: int, reasons: Sequence[str]) -> None:
-        """Count images, with the reasons of those that failed."""
+        """Count images that are done, with the reasons of those that failed."""
         self.done += done
         self.failed += len(reasons)
         self.first = self.first or next(iter(reasons), "")

@@ -106,7 +106,7 @@ def prediction_network(encoder: Any) -> Any:
 
 
 def computation(network: Any) -> Callable[[NDArray[np.uint8]], Any]:
-    """What begins to compute a batch; under JAX it returns before the result is there, and the next can be sent."""
+    """Return what begins to compute a batch; under JAX it returns before the result is there, and the next can be sent."""
     import keras
 
     if keras.backend.backend() != "jax":
@@ -125,7 +125,7 @@ def forward(network: Any, pixels: NDArray[np.uint8], batch_size: int) -> NDArray
 
 
 def _padded(pixels: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint8]:
-    """Fill up with black cutouts: one shape, one compilation, and no galaxy's features depend on the batch it is in."""
+    """Fill up a batch with black cutouts: one shape, one compilation, and no galaxy's features depend on its batch."""
     if len(pixels) == batch_size:
         return pixels
     padded = np.zeros((batch_size, *pixels.shape[1:]), dtype=np.uint8)

@@ -20,13 +20,7 @@ _FAILURE = {"id", "path", "reason"}
 
 
 def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read some columns of a part, or all.
-
-    Raises
-    ------
-    PosteriorError
-        When the file is damaged or lacks a column.
-    """
+    """Read some columns of a part, or all; a PosteriorError when the file is damaged or lacks a column."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -38,7 +32,7 @@ def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def columns_of(part: Path) -> list[str]:
-    """Names of a part's columns; a PosteriorError when the file is damaged."""
+    """Return the names of a part's columns; a PosteriorError when the file is damaged."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -47,7 +41,7 @@ def columns_of(part: Path) -> list[str]:
 
 
 def rows_in(part: Path) -> int:
-    """How many galaxies a part holds; a PosteriorError when the file is damaged."""
+    """Return how many galaxies a part holds; a PosteriorError when the file is damaged."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -57,10 +51,7 @@ def rows_in(part: Path) -> int:
 def about_part(part: Path) -> dict[str, Any]:
     """Return what a part says about itself: the run, the columns that were passed through, and which galaxies failed.
 
-    Raises
-    ------
-    PosteriorError
-        When it does not say so.
+    A part that does not say so is a PosteriorError.
     """
     import pyarrow.parquet as pq
 
@@ -80,10 +71,7 @@ def about_part(part: Path) -> dict[str, Any]:
 def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
     """Return the embeddings of rows that were read of a part, (galaxy, feature).
 
-    Raises
-    ------
-    PosteriorError
-        When the column holds something else.
+    A column that holds something else is a PosteriorError.
     """
     with explained_part(part):
         column = rows["embedding"]
@@ -94,6 +82,6 @@ def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
 
 
 def explained_part(part: Path) -> AbstractContextManager[None]:
-    """Turn whatever is raised over a damaged part into one sentence."""
+    """Turn whatever is raised over a damaged part into one sentence of a PosteriorError."""
     mend = "delete it and run the same predict command again, which makes it anew"
     return explained(PosteriorError, f"{part} is damaged ({{reason}}); {mend}")

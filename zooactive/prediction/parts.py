@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictionConfig:
-    """What is drawn and how it is laid out on disk.
+    """What is drawn for each galaxy, and how it is laid out on disk.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class PredictionConfig:
             )
 
     def keeps(self, what: str) -> bool:
-        """Whether this is stored."""
+        """Return whether something is stored."""
         return KEEPS.index(self.keep) >= KEEPS.index(what)
 
 
@@ -70,22 +70,10 @@ class PredictionConfig:
 class PartWriter:
     """Predicts and writes parts of one run, in this process or in an engine's workers: it can be pickled.
 
-    Parameters
-    ----------
-    model : GalaxyModel
-    head : LinearDraws
-    catalogue : Catalogue
-        Of all galaxies of the run.
-    folder : PartsFolder
-        Where the run's parts lie.
-    config : PredictionConfig
-    about : dict
-        What every part's metadata says.
-    passed : pyarrow.Schema
-        Kinds of the catalogue's columns that go along: the same in every part, whatever rows it has.
-    stored : Predictions, optional
-        Whose embeddings of the same galaxies are taken instead of the images; the catalogue is then that of
-        `Predictions.catalogue`.
+    `catalogue` has all galaxies of the run, and `folder` its parts. `about` is what every part's metadata says. `passed` has
+    the kinds of the catalogue's columns that go along: the same in every part, whatever rows it has. With `stored`
+    predictions, their embeddings of the same galaxies stand for the images; the catalogue is then that of
+    `Predictions.catalogue`.
     """
 
     model: GalaxyModel
@@ -100,13 +88,8 @@ class PartWriter:
     def write(self, parts: Sequence[int], *, seen: Callable[[Batch], None] | None = None) -> Iterator[int]:
         """Predict parts and yield the number of each one that is written.
 
-        The network is at work on a part while the draws of the one before are summed up and written.
-
-        Parameters
-        ----------
-        parts : sequence of int
-        seen : callable, optional
-            Called with every batch that the network has seen; what it raises ends the run, with the parts before finished.
+        The network is at work on a part while the draws of the one before are summed up and written. `seen` is called with
+        every batch that the network has seen; what it raises ends the run, with the parts before finished.
         """
         size = self.config.batch_size
         batches = [rows for part in parts for rows in batches_of(self.folder.rows_of(part), size)]
@@ -129,7 +112,7 @@ class PartWriter:
                 yield before.result()
 
     def _finish(self, part: int, found: Sequence[Batch]) -> int:
-        """Write a part of features that are known."""
+        """Write a part whose features are known."""
         import pyarrow as pa
 
         config, rows = self.config, self.folder.rows_of(part)
@@ -167,13 +150,13 @@ class PartWriter:
         return part
 
     def marks_of(self, rows: Sequence[int]) -> str:
-        """Say in few letters what the images of some rows are, or what the stored embeddings of them were made from."""
+        """Return marks of the images of some rows, or of what their stored embeddings were made from."""
         if self.stored is not None:
             return "".join(self.stored.image_marks[row] for row in rows)
         return "".join(image_mark(self.catalogue.images[row]) for row in rows)
 
     def _summary(self, posterior: Posterior) -> pd.DataFrame:
-        """One row a galaxy: what the posterior says, and the screening score."""
+        """Return one row a galaxy: what the posterior says, and the screening score."""
         import pandas as pd
 
         probability = self.config.probability if self.config.keeps("summaries") else None

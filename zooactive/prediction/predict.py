@@ -210,12 +210,9 @@ def predict_chunks(
 
 
 def head_of(network: GalaxyModel, draws_from: LinearDraws | None) -> LinearDraws:
-    """Where draws come from: the model's own head, or what was fitted to it, scaled where the model is calibrated.
+    """Return where draws come from: the model's own head, or what was fitted to it, scaled where the model is calibrated.
 
-    Raises
-    ------
-    ModelError
-        When that is of another tree.
+    A fitted head of another tree is a ModelError.
     """
     head: LinearDraws = network.linear_head() if draws_from is None else draws_from
     if head.tree.columns != network.tree.columns:

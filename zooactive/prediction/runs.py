@@ -51,27 +51,16 @@ def write_predictions(
 ) -> Predictions:
     """Stream the predictions of a catalogue into a folder of Parquet files.
 
-    With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to
-    ``failures.parquet`` with id, path and reason, and the run goes on. Parts that are
-    there are kept: the same call finishes what an interrupted one left, and tries images again that could not be read. The
-    table's other columns go along; one that is called as a column of the predictions becomes ``original_NAME``.
+    With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to ``failures.parquet``
+    with id, path and reason, and the run goes on. Parts that are there are kept: the same call finishes what an interrupted
+    one left, and tries images again that could not be read. The table's other columns go along; one that is called as a
+    column of the predictions becomes ``original_NAME``.
 
-    Raises
-    ------
-    CatalogueError
-        When a column of the table cannot go along.
-    PosteriorError
-        When the folder holds other predictions; the sentence names what is other: model, settings, galaxies, columns or
-        images.
-    ImageError
-        When more than `max_failures` images, or all of them, cannot be read; what was finished is kept.
-    OutputError
-        When the disk is full, the folder cannot be written or another process is at work in it; what was finished is kept.
-
-    Warns
-    -----
-    UserWarning
-        When the folder was begun before predictions kept marks of images and columns, so that nobody can compare them.
+    Raises a CatalogueError when a column of the table cannot go along, and a PosteriorError when the folder holds other
+    predictions; its sentence names what is other: model, settings, galaxies, columns or images. Raises an ImageError when
+    more than `max_failures` images, or all of them, cannot be read, and an OutputError when the disk is full, the folder
+    cannot be written or another process is at work in it; what was finished is kept. Warns where the folder was begun before
+    predictions kept marks of images and columns, so that nobody can compare them.
     """
     head = model.scaled(model.linear_head()) if head is None else head
     catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
@@ -144,7 +133,7 @@ def _write(
 
 
 def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:
-    """What is known of a run before it begins: marks of all that goes into it but images, which each part has of its own."""
+    """Return what is known of a run before it begins: marks of all that goes into it, except images, which parts mark."""
     own = own_columns(head.tree)  # votes on them may come in while a survey is predicted
     columns = [name for name in catalogue.table.columns if name.removeprefix("original_") not in own]
     made = {
@@ -160,7 +149,7 @@ def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config
 
 
 def _fingerprint_before(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> str:
-    """What told one run from another before there were marks."""
+    """Return what told one run from another before there were marks."""
     identity = blake2b(digest_size=16)
     identity.update(json.dumps([model.fingerprint(), head.fingerprint(), asdict(config), 2], sort_keys=True).encode())
     identity.update("\n".join(catalogue.ids).encode())
@@ -193,10 +182,7 @@ def _same_run(out: Path, found: dict[str, Any], wanted: dict[str, Any], before: 
 def _compare_images(writer: PartWriter) -> set[int]:
     """Return the parts in which images can be read now that could not be before.
 
-    Raises
-    ------
-    PosteriorError
-        When an image is another one than that which a part was made of.
+    An image other than the one that a part was made of is a PosteriorError.
     """
     folder, ids, again, other = writer.folder, writer.catalogue.ids, set[int](), list[str]()
     for part in range(folder.parts):

@@ -60,7 +60,7 @@ class Predictions:
     def redraw(
         self, head: LinearDraws | GalaxyModel | Holds, *, draws: int | None = None, seed: int | None = None
     ) -> Predictions:
-        """Return what another head says of the same embeddings: other draws or a new task, without any pixel.
+        """Return what another head says of the same embeddings, with other draws or a new task, without reading a pixel.
 
         Parameters
         ----------
@@ -91,17 +91,17 @@ class Predictions:
 
     @cached_property
     def encoder(self) -> str:
-        """Fingerprint of the encoder and the preprocessing that the embeddings are of."""
+        """The fingerprint of the encoder and the preprocessing that the embeddings come from."""
         return str((read_journal(self.folder) or {}).get("encoder"))
 
     @cached_property
     def rows_per_part(self) -> int:
-        """Galaxies a part, those whose image failed among them; the last part may have fewer."""
+        """The number of galaxies in a part, with those whose image failed; the last part may have fewer."""
         return int((read_journal(self.folder) or {})["rows_per_part"])
 
     @property
     def tree(self) -> DecisionTree:
-        """Whose questions are predicted."""
+        """The tree whose questions are predicted."""
         return self.head.tree
 
     @cached_property
@@ -125,7 +125,7 @@ class Predictions:
 
     @cached_property
     def image_marks(self) -> tuple[str, ...]:
-        """A mark of the image of each galaxy of `catalogue`; where a part has none, a mark of that part."""
+        """A mark of each galaxy's image, in the order of `catalogue`; where a part has none, a mark of that part."""
         marks: list[str] = []
         for part in self.parts:
             about, rows, file = about_part(part), rows_in(part), part.stat()
@@ -197,7 +197,7 @@ class Predictions:
         return sum(rows_in(part) for part in self.parts)
 
     def known(self, ids: Collection[str]) -> list[str]:
-        """Return those of the ids that are here, in the order of the catalogue; no draw is made for them."""
+        """Return which of the ids are in these predictions, in the order of the catalogue; no draw is made for them."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -234,7 +234,7 @@ class Predictions:
         return Posterior(concentrations, ids, self.tree)
 
     def posterior(self) -> Posterior:
-        """All galaxies in memory.
+        """Return the posterior of all galaxies, in memory.
 
         Raises
         ------
@@ -258,7 +258,7 @@ class Predictions:
 
 
 def model_of(folder: Path) -> str | None:
-    """Return the fingerprint of the model that predictions are of, begun or whole; None where there are none."""
+    """Return the fingerprint of the model of some predictions, begun or whole; None where there are none."""
     found = (read_journal(folder) or {}).get("model")
     return None if found is None else str(found)
 

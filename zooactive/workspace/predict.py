@@ -30,17 +30,8 @@ def predict(
 ) -> Predictions:
     """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
 
-    Parameters
-    ----------
-    settings : Settings
-    stored : Path, optional
-        Predictions by a model with the same encoder, whose embeddings stand for the images.
-    progress, tell : callable, optional
-
-    Raises
-    ------
-    ZooactiveError
-        When galaxies, model or predictions cannot be read.
+    `stored` has predictions by a model with the same encoder, whose embeddings stand for the images. Raises a ZooactiveError
+    when galaxies, model or predictions cannot be read.
     """
     from zooactive.models.start import start_networks
 
@@ -65,20 +56,8 @@ def predict_pool(
 ) -> Predictions:
     """Predict galaxies into the pool's folder as the workspace says, or finish that.
 
-    Parameters
-    ----------
-    settings : Settings
-    galaxies : Catalogue or Predictions
-        Of stored predictions the embeddings are taken.
-    network : GalaxyModel
-    draws_from : LinearDraws, optional
-        By default the dropout of the model's head.
-    progress, tell : callable, optional
-
-    Raises
-    ------
-    WorkspaceError
-        When the engine has options of another one.
+    Where the galaxies are stored predictions, their embeddings are taken. Draws come from the dropout of the model's head
+    unless `draws_from` is given. An engine with options of another one is a WorkspaceError.
     """
     from zooactive.prediction import predict
     from zooactive.prediction.engines import ENGINES
@@ -108,10 +87,7 @@ def predict_pool(
 def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
     """Open predictions whose embeddings stand for the pool's images.
 
-    Raises
-    ------
-    PosteriorError
-        When they are those that will be written, or there are none.
+    Raises a PosteriorError when they are those that will be written, or there are none.
     """
     from zooactive.prediction import open_predictions
 
@@ -123,10 +99,7 @@ def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
 def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
     """Fit the draws to the survey's galaxies, or take those that were fitted to this model before; None for dropout.
 
-    Raises
-    ------
-    WorkspaceError
-        When there are no such draws.
+    Raises a WorkspaceError when there are no such draws.
     """
     from zooactive.models import load_draws
     from zooactive.training.draws import fit_draws

@@ -63,13 +63,9 @@ class Acquire(AcquisitionConfig):
 class Rounds:
     """How rounds with volunteers are played: table ``[loop]``; what each asks for is said in ``[acquire]``.
 
-    Parameters
-    ----------
-    learner : {"network", "head"}
-        What is trained in every round: the whole network, or the head alone on the features that the weights of ``start``
-        under ``[model]`` (default: the bundled encoder) give, which are computed once.
-    strategy : str, optional
-        In place of the score under ``[acquire]``.
+    The `learner` "network" trains the whole network in every round. "head" trains the head alone, on features that are
+    computed once by the weights of ``start`` under ``[model]`` (default: the bundled encoder). `strategy` takes the place of
+    the score under ``[acquire]``.
     """
 
     folder: Path = Path("loop")

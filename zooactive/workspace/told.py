@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def epoch_told(epoch: int, losses: Mapping[str, float]) -> str:
-    """Say in a line how an epoch was."""
+    """Return a line that says how an epoch went."""
     return f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats a galaxy"
 
 
 def plan_of(network: Network, training: TrainingConfig, *, galaxies: int, recipe: Recipe | None = None) -> list[str]:
-    """Say in a few lines what a training will do."""
+    """Return a few lines that say what a training will do."""
     by = [] if recipe is None else [f"recipe {recipe.name}: {recipe.title}"]
     return [*by, _network(network), _images(training.augmentation), _fit(network, training, galaxies), _end(training)]
 

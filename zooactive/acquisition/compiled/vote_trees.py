@@ -16,7 +16,7 @@ _SHIFT_11, _SHIFT_27, _SHIFT_30, _SHIFT_31 = np.uint64(11), np.uint64(27), np.ui
 
 @compiled
 def uniform(state: NDArray[np.uint64]) -> float:
-    """Next number in [0, 1) of the generator SplitMix64 (Steele, Lea & Flood 2014, OOPSLA 49, 453); `state` moves on."""
+    """Return the next number in [0, 1) of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA 49, 453); `state` moves on."""
     state[0] += _GAMMA
     z = state[0]
     z = (z ^ (z >> _SHIFT_30)) * _MIX_1
@@ -174,7 +174,7 @@ def _normalise(chance: NDArray[np.float64]) -> None:
 
 @compiled
 def entropy(logits: NDArray[np.float64]) -> float:
-    """Entropy of softmax(logits) over draws (draw,)."""
+    """Return the entropy of softmax(logits) over draws (draw,)."""
     highest = logits.max()
     norm, weighted = 0.0, 0.0
     for t in range(len(logits)):
@@ -194,7 +194,7 @@ def _lower_entropies(
     logits: NDArray[np.float64],
     entropies: NDArray[np.float64],
 ) -> float:
-    """Bring the entropy of the draws' weights up to date for trees that have `told` anew; by how much it fell on average."""
+    """Update the entropy of the draws' weights for trees that have `told` anew, and return its mean fall."""
     fallen = 0.0
     for m in range(len(entropies)):
         if not told[m]:
