@@ -26,7 +26,12 @@ OPTIONS: Options = options_of("pool", Pool) | {
 
 
 def predict(
-    settings: Settings, *, stored: str | Path | None = None, progress: Bar = no_bar, tell: Tell = silent
+    settings: Settings,
+    *,
+    stored: str | Path | None = None,
+    retry_failures: bool = False,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
 ) -> Predictions:
     """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
 
@@ -35,6 +40,8 @@ def predict(
     settings : Settings
     stored : Path, optional
         Predictions by a model with the same encoder, whose embeddings stand for the images.
+    retry_failures : bool
+        Read all images again that failed before, as `zooactive.predict` does.
     progress, tell : callable, optional
 
     Raises
@@ -51,7 +58,16 @@ def predict(
 
     network = load_model(settings.model.folder)
     draws_from = fitted_draws(settings, network, progress=progress)
-    return predict_pool(settings, galaxies, network, draws_from, progress=progress, tell=tell)
+    return predict_pool(
+        settings,
+        galaxies,
+        network,
+        draws_from,
+        retry_failures=retry_failures,
+        again="run the same command with --retry-failures",
+        progress=progress,
+        tell=tell,
+    )
 
 
 def predict_pool(
@@ -60,6 +76,8 @@ def predict_pool(
     network: GalaxyModel,
     draws_from: LinearDraws | None = None,
     *,
+    retry_failures: bool = False,
+    again: str = "run the same command again",
     progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> Predictions:
@@ -73,6 +91,10 @@ def predict_pool(
     network : GalaxyModel
     draws_from : LinearDraws, optional
         By default the dropout of the model's head.
+    retry_failures : bool
+        Read all images again that failed before, as `zooactive.predict` does.
+    again : str
+        What people can do about images that failed.
     progress, tell : callable, optional
 
     Raises
@@ -96,12 +118,13 @@ def predict_pool(
             draws_from=draws_from,
             keep=pool.keep,
             max_failures=pool.max_failures,
+            retry_failures=retry_failures,
             engine=engine,
             progress=done,
         )
-    failures = len(stored.failures())
-    if failures:
-        tell(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
+    failed = stored.failed()
+    if failed.number:
+        tell(failed.told(pool.max_failed, again))
     return stored
 
 
