@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from zooactive.catalogue.patience import Reason, UnreachableImage, is_away, may_pass, read_patiently
+from zooactive.catalogue.patience import Reason, UnreachableImage, is_away, may_pass, read_patiently, status_of
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS
 from zooactive.foundation.addresses import RemoteImage
@@ -373,6 +373,8 @@ def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(source, RemoteImage) and may_pass(error):
             raise _unreachable(what, error) from error
+        if isinstance(source, RemoteImage) and status_of(error) is not None:
+            raise ImageError(f"{what} cannot be fetched ({error}); check the address and your right to read it") from error
         # Decoders meet damaged bytes with whatever exception lay nearest; each is a damaged image.
         raise ImageError(f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out") from error
 

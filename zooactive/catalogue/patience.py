@@ -75,7 +75,7 @@ def kind_of(reason: str) -> str:
 def may_pass(error: BaseException) -> bool:
     """Whether an error of a file system or of a server says nothing about the image, so that reading it again may work."""
     while True:
-        if (status := _status(error)) is not None:
+        if (status := status_of(error)) is not None:
             return status in _PASSING_STATUS or status >= 500
         if isinstance(error, TimeoutError | ConnectionError):
             return True
@@ -89,8 +89,8 @@ def may_pass(error: BaseException) -> bool:
         error = error.__cause__
 
 
-def _status(error: BaseException) -> int | None:
-    """The status of HTTP that an error carries, as aiohttp, requests, gcsfs or botocore do."""
+def status_of(error: BaseException) -> int | None:
+    """Return the status of HTTP that an error of aiohttp, requests, gcsfs or botocore carries; None without one."""
     response: Any = getattr(error, "response", None)
     found = [getattr(error, name, None) for name in ("status", "status_code", "code")]
     found.append(getattr(response, "status_code", None))

@@ -115,7 +115,8 @@ class Failed:
     def told(self, most: float, again: str) -> str:
         """Say how many failed, whether these are too many, and what `again` would read them once more."""
         if not self.too_many(most):
-            return f"{self.number} images could not be read; {self.listed} names each with the reason"
+            listed = f"{self.listed} names each with the reason"
+            return f"{self.number} images could not be read; {listed}; to try them once more, {again}"
         return f"{self}; more than the {100 * most:.3g}% that may fail, so this survey is not whole: mend that, and {again}"
 
     def __str__(self) -> str:
