@@ -259,6 +259,7 @@ def test_a_server_that_stays_busy_is_transient_and_asked_again_without_a_flag(ru
         (FileNotFoundError("https://survey/g005.jpg"), "does not exist"),
         (refused(404), "cannot be fetched (the server said 404); check the address"),
         (refused(403), "cannot be fetched (the server said 403); check the address"),
+        (CatalogueError("to read it install fsspec"), "cannot be fetched: to read it install fsspec"),
         (b"<!DOCTYPE html><html><body>Please log in</body></html>", "is a page of HTML or XML and no image"),
         (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "is a page of HTML or XML and no image"),
         (b"", "is empty (0 bytes)"),

@@ -28,7 +28,7 @@ from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus
-from zooactive.foundation.errors import ImageError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
 from zooactive.foundation.reading import Unpacked, open_regular
 
 
@@ -345,6 +345,8 @@ def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
         yield
     except ImageError as error:
         raise ImageError(f"{what} {error}") from None
+    except CatalogueError as error:  # the address, or the package that reads it
+        raise ImageError(f"{what} cannot be fetched: {error}") from None
     except FileNotFoundError:
         if isinstance(source, Path) and is_away(source):
             raise UnreachableImage(
