@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,83 @@ def test_one_person_counts_once_a_galaxy_and_the_first_word_stays(tree, words, t
     kept = b"".join(file.read_bytes() for file in (tmp_path / "ledger").iterdir())
     assert b"Ann" not in kept
     assert b"not-logged-in" not in kept
+
+
+def said_by(tree, export, people):
+    """Classifications of two answers in turn about one galaxy, by people of whom each export makes another name."""
+    return [
+        row(number, "g0", name if name[:1].isupper() else f"not-logged-in-{export}{name}", annotations(tree, [number % 2]))
+        for number, name in people
+    ]
+
+
+NEWEST = [(0, "a"), (1, "b"), (2, "Ann"), (3, "a"), (4, "c"), (5, "b"), (6, "Ann"), (7, "a")]
+"""Four people, of whom three were not logged in: their numbers 0, 1, 2 and 4 count."""
+
+
+@pytest.mark.parametrize(
+    "exports",
+    [
+        [("x", NEWEST)],
+        [("x", NEWEST[:2]), ("y", NEWEST)],
+        [("x", NEWEST[:4]), ("y", NEWEST[:6]), ("z", NEWEST)],
+        [("z", NEWEST), ("x", NEWEST[:4]), ("z", NEWEST)],
+        [("x", NEWEST[4:]), ("y", NEWEST[:4]), ("z", NEWEST)],
+        [("x", NEWEST[:3]), ("y", NEWEST[3:5]), ("y", NEWEST), ("x", NEWEST[:3])],
+    ],
+    ids=lambda exports: " ".join(f"{name}{len(people)}" for name, people in exports),
+)
+def test_a_person_without_a_login_counts_once_though_every_export_names_them_anew(tree, words, tmp_path, exports):
+    for number, (name, people) in enumerate(exports):
+        path = write(tmp_path / f"{number}.csv", said_by(tree, name, people))
+        votes, _, dropped = votes_of(path, words, tmp_path / "ledger")
+    assert votes[[*tree.columns[:2], "volunteers"]].to_numpy().tolist() == [[3, 1, 4]]
+    assert [(entry["reason"], entry["number"], entry["first"]) for entry in dropped.rows()] == [
+        ("the same volunteer and galaxy again", 4, "3")
+    ]
+    before = (tmp_path / "ledger" / "classifications.parquet").read_bytes()
+    at_once = Ledger(tmp_path / "other", words.tree)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "key").write_bytes((tmp_path / "ledger" / "key").read_bytes())
+    at_once.merge(read_export(write(tmp_path / "newest.csv", said_by(tree, "w", NEWEST)), words, Dropped()))
+    assert (tmp_path / "other" / "classifications.parquet").read_bytes() == before
+
+
+def test_different_people_without_a_login_are_never_one(tree, words, tmp_path):
+    """Names that two exports made by chance alike, of people whom no export names together."""
+    for number, people in enumerate([[(0, "a"), (1, "b")], [(2, "a"), (3, "b")], [(4, "a")]]):
+        path = write(tmp_path / f"{number}.csv", said_by(tree, "x", people))
+        votes, _, dropped = votes_of(path, words, tmp_path / "ledger")
+    assert votes["volunteers"].tolist() == [5]
+    assert dropped.rows() == []
+
+
+def test_people_without_a_login_are_told_apart_by_their_hashed_addresses_and_else_nobody_is(tree, words, tmp_path):
+    def said(export, *people):
+        return [row(i, "g0", "", annotations(tree, [0]), user_ip=ip and f"{export}{ip}") for i, ip in enumerate(people)]
+
+    votes_of(write(tmp_path / "1.csv", said("x", "1f", "", "2e", "")), words, tmp_path / "ledger")
+    newer = said("y", "1f", "", "2e", "", "1f", "", "2e")
+    votes, _, _ = votes_of(write(tmp_path / "2.csv", newer), words, tmp_path / "ledger")
+    assert votes["volunteers"].tolist() == [5]  # two addresses, and three times nobody knows who
+
+
+def test_a_ledger_that_names_of_one_export_were_kept_in_is_mended_by_the_next_whole_one(tree, words, tmp_path):
+    """As version 0.1 wrote it before: an export's names as if they were everybody's for ever."""
+    import pyarrow.parquet as pq
+
+    from zooactive.labels.ledger import _as_table
+
+    ledger = Ledger(tmp_path / "ledger", words.tree)
+    ledger.merge([])
+    key, stored = (tmp_path / "ledger" / "key").read_bytes(), tmp_path / "ledger" / "classifications.parquet"
+    old = read_export(write(tmp_path / "1.csv", said_by(tree, "x", NEWEST[:4])), words, Dropped())
+    table = _as_table([replace(entry, anonymous=False) for entry in old], key)
+    pq.write_table(table.replace_schema_metadata({"columns": "\n".join(tree.columns)}), stored)
+    assert ledger.votes()["volunteers"].tolist() == [3]
+    votes, merged, _ = votes_of(write(tmp_path / "2.csv", said_by(tree, "y", NEWEST)), words, tmp_path / "ledger")
+    assert (merged.new, merged.known) == (4, 4)
+    assert votes["volunteers"].tolist() == [4]
 
 
 def test_skipped_and_changed_answers_and_those_that_nobody_asked_for(tree, words, tmp_path):

@@ -23,6 +23,8 @@ COLUMNS = (
     "subject_data",
 )  # fmt: skip
 """What is read of an export; it has more, and those of before 2016 less."""
+NOT_LOGGED_IN = "not-logged-in-"
+"""How the names begin that the Zooniverse makes of where people came from, and of a word that it draws for each export."""
 EXPORT = "a classification export of the Zooniverse (Data exports)"
 
 
@@ -41,6 +43,8 @@ class Classification:
         Seconds since 1970.
     columns : tuple of int
         Answers, as columns of the tree, parents first.
+    anonymous : bool
+        Whether the volunteer was not logged in: the name is that of this export alone, and another export has another.
     """
 
     id: int
@@ -48,6 +52,7 @@ class Classification:
     volunteer: str
     at: int
     columns: tuple[int, ...]
+    anonymous: bool = False
 
 
 @dataclass
@@ -164,7 +169,8 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
         raise Unusable("annotations of another shape") from error
     if not columns:
         raise Unusable("no answer to a question of the tree")
-    return Classification(identity, galaxy, row["user_name"] or row["user_ip"], at, columns)
+    name = row["user_name"]
+    return Classification(identity, galaxy, name or row["user_ip"], at, columns, not name or name.startswith(NOT_LOGGED_IN))
 
 
 def _galaxy(subject_data: str, workflow: WorkflowWording) -> str:

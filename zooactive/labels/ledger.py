@@ -46,7 +46,8 @@ class Ledger:
     """Classifications of one tree in a folder, without names.
 
     Volunteers are kept as keyed hashes, with a key that is drawn when the folder is made and stays in it: they tell whether
-    two classifications are of one person, and nothing else.
+    two classifications are of one person, and nothing else. People who were not logged in have another name in each export:
+    who has one name in any export is one person, and names of different exports are never compared.
 
     Parameters
     ----------
@@ -91,18 +92,24 @@ class Ledger:
         import pyarrow.parquet as pq
 
         key = self._key()
+        this = secrets.token_bytes(_KEY_LENGTH)  # names of this export are those of no other
         parts, batch = [self._table()], list[Classification]()
+        anonymous = [np.zeros(len(parts[0]), dtype=bool)]
         for classification in classifications:
             batch.append(classification)
             if len(batch) == _AT_ONCE:
-                parts.append(_as_table(batch, key))
+                parts.append(_as_table(batch, key, this))
+                anonymous.append(_anonymous(batch))
                 batch = []
-        parts.append(_as_table(batch, key))
+        parts.append(_as_table(batch, key, this))
+        anonymous.append(_anonymous(batch))
         before, met = len(parts[0]), sum(map(len, parts[1:]))
         table = pa.concat_tables(parts)
-        _, first = np.unique(table["classification"].to_numpy(), return_index=True)
-        table = table.take(pa.array(first))
-        if len(table) == before and self._file.exists():
+        identities, said = table["classification"].to_numpy(), table["volunteer"].to_numpy()
+        _, first = np.unique(identities, return_index=True)
+        volunteers = _one_person_each(identities, said, np.concatenate(anonymous), first, key)[first]
+        table = table.take(pa.array(first)).set_column(2, "volunteer", pa.array(volunteers, pa.uint64()))
+        if len(table) == before and self._file.exists() and np.array_equal(volunteers, said[first]):
             return Merged(0, met)
         with aside(self._file) as temporary:
             stored = table.replace_schema_metadata({"columns": "\n".join(self.tree.columns), "format": str(_FORMAT)})
@@ -214,26 +221,81 @@ def _tell_repeats(
         dropped.answer("the same volunteer, galaxy and question again", identities[int(single[0])], len(single))
 
 
-def _as_table(batch: list[Classification], key: bytes) -> pa.Table:
+def _one_person_each(
+    identities: NDArray[np.int64],
+    volunteers: NDArray[np.uint64],
+    anonymous: NDArray[np.bool_],
+    first: NDArray[np.int64],
+    key: bytes,
+) -> NDArray[np.uint64]:
+    """Give the classifications of each person who was not logged in one number, whatever the order of the exports.
+
+    Two are of one person if any export gives them one name. Where an export names a classification that is there already,
+    its name and the one that is there are two of one person.
+
+    Parameters
+    ----------
+    identities, volunteers : ndarray, shape (row,)
+        Classifications that were stored, and then those of an export; names as numbers, 0 for nobody that is known.
+    anonymous : ndarray of bool, shape (row,)
+        Which rows of the export are of people who were not logged in.
+    first : ndarray of int64
+        The first row of each classification, in the order of their numbers.
+    key : bytes
+
+    Returns
+    -------
+    ndarray of uint64, shape (row,)
+    """
+    rows = np.flatnonzero(anonymous & (volunteers != 0))
+    if not len(rows):
+        return volunteers
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    out = volunteers.copy()
+    there = first[np.searchsorted(identities[first], identities[rows])]
+    out[there] = np.where(out[there] == 0, volunteers[rows], out[there])
+    names = np.unique(np.concatenate([volunteers[rows], out[there]]))
+    links = np.searchsorted(names, volunteers[rows]), np.searchsorted(names, out[there])
+    pairs = coo_array((np.ones(len(rows), dtype=bool), links), shape=(len(names), len(names)))
+    people, person = connected_components(pairs, directed=False)
+    place = np.minimum(np.searchsorted(names, out), len(names) - 1)
+    theirs = np.flatnonzero(names[place] == out)
+    smallest = np.full(people, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, person[place[theirs]], identities[theirs])
+    numbers = np.array([_number(str(identity).encode(), key, b"not logged in") for identity in smallest], dtype=np.uint64)
+    out[theirs] = numbers[person[place[theirs]]]
+    return out
+
+
+def _anonymous(batch: list[Classification]) -> NDArray[np.bool_]:
+    return np.array([entry.anonymous for entry in batch], dtype=bool)
+
+
+def _as_table(batch: list[Classification], key: bytes, export: bytes = b"") -> pa.Table:
     import pyarrow as pa
 
-    hashes = {name: _hashed(name, key) for name in {entry.volunteer for entry in batch}}
+    names = {(entry.volunteer, entry.anonymous) for entry in batch}
+    hashes = {name: _hashed(name[0], key, export if name[1] else b"") for name in names}
     return pa.table(
         {
             "classification": pa.array([entry.id for entry in batch], pa.int64()),
             "galaxy": pa.array([entry.galaxy for entry in batch], pa.string()),
-            "volunteer": pa.array([hashes[entry.volunteer] for entry in batch], pa.uint64()),
+            "volunteer": pa.array([hashes[entry.volunteer, entry.anonymous] for entry in batch], pa.uint64()),
             "at": pa.array([entry.at for entry in batch], pa.int64()),
             "answers": pa.array([list(entry.columns) for entry in batch], pa.list_(pa.int16())),
         }
     )
 
 
-def _hashed(name: str, key: bytes) -> int:
-    """A number above 0 for a name, and 0 for nobody that is known."""
-    if not name:
-        return 0
-    return int.from_bytes(blake2b(name.encode(), key=key, digest_size=8).digest(), "little") or 1
+def _hashed(name: str, key: bytes, export: bytes = b"") -> int:
+    """A number above 0 for a name, of an export alone if that is given, and 0 for nobody that is known."""
+    return _number(name.encode(), key, export) if name else 0
+
+
+def _number(text: bytes, key: bytes, person: bytes) -> int:
+    return int.from_bytes(blake2b(text, key=key, digest_size=8, person=person).digest(), "little") or 1
 
 
 def add_votes(
