@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -19,12 +20,16 @@ from zooactive.catalogue.votes import MISSING, match_columns, numbers_of, refuse
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
+from zooactive.foundation.parquet import check_parquet
+from zooactive.foundation.parsing import from_json
 from zooactive.foundation.writing import aside
 from zooactive.labels.classifications import Classification, Dropped
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from zooactive.labels.wording import Wording
 
 _FORMAT = 1
 """Of the file of classifications; before it no number was written."""
@@ -63,6 +68,7 @@ class Ledger:
     def __init__(self, folder: str | Path, tree: DecisionTree) -> None:
         self.folder, self.tree = Path(folder), tree
         self._file, self._key_file = self.folder / "classifications.parquet", self.folder / "key"
+        self._worded: dict[str, str] = {}
         if self._file.exists():
             import pyarrow.parquet as pq
 
@@ -70,24 +76,51 @@ class Ledger:
                 metadata = pq.read_schema(self._file).metadata
                 columns = metadata[b"columns"].decode().split("\n")
                 form = int(metadata.get(b"format", 0))
+                worded = from_json(metadata.get(b"worded", b"{}"))
+                if not isinstance(worded, dict):
+                    raise ValueError("its marks of wordings are none")
             refuse_future(self._file, form, _FORMAT, CatalogueError)
+            self._worded = worded
             if columns != list(tree.columns):
                 raise CatalogueError(
                     f"{self.folder} holds classifications of another tree than '{tree.name}'; give another folder"
                 )
 
-    def merge(self, classifications: Iterable[Classification]) -> Merged:
+    def merge(self, classifications: Iterable[Classification], wording: Wording | None = None) -> Merged:
         """Add what is not there yet; the same export again changes nothing.
+
+        Parameters
+        ----------
+        classifications : iterable of Classification
+            Of one export.
+        wording : Wording, optional
+            What they were read with: by it another reading of the same workflow is refused.
 
         Raises
         ------
+        CatalogueError
+            When classifications of a workflow were merged that another wording had been given for.
         OutputError
             When another process is merging into the folder.
         """
         with held(self.folder):
-            return self._merge(classifications)
+            worded = self._worded | self._marks(wording)
+            merged = self._merge(classifications, worded)
+            self._worded = worded
+            return merged
 
-    def _merge(self, classifications: Iterable[Classification]) -> Merged:
+    def _marks(self, wording: Wording | None) -> dict[str, str]:
+        """Marks of a wording's workflows, none of which may have been worded otherwise before."""
+        marks = {} if wording is None else {str(number): words.mark() for number, words in wording.workflows.items()}
+        other = [number for number, mark in marks.items() if self._worded.get(number, mark) != mark]
+        if other:
+            raise CatalogueError(
+                f"{self.folder} holds classifications of workflow {', '.join(other)} that were read with another wording; "
+                f"{_MERGE_AGAIN}, or give another folder"
+            )
+        return marks
+
+    def _merge(self, classifications: Iterable[Classification], worded: dict[str, str]) -> Merged:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -109,10 +142,12 @@ class Ledger:
         _, first = np.unique(identities, return_index=True)
         volunteers = _one_person_each(identities, said, np.concatenate(anonymous), first, key)[first]
         table = table.take(pa.array(first)).set_column(2, "volunteer", pa.array(volunteers, pa.uint64()))
-        if len(table) == before and self._file.exists() and np.array_equal(volunteers, said[first]):
+        nothing_new = len(table) == before and worded == self._worded and np.array_equal(volunteers, said[first])
+        if nothing_new and self._file.exists():
             return Merged(0, met)
         with aside(self._file) as temporary:
-            stored = table.replace_schema_metadata({"columns": "\n".join(self.tree.columns), "format": str(_FORMAT)})
+            about = {"columns": "\n".join(self.tree.columns), "format": str(_FORMAT), "worded": json.dumps(worded)}
+            stored = table.replace_schema_metadata(about)
             pq.write_table(stored, temporary, compression="zstd")
         return Merged(len(table) - before, met - (len(table) - before))
 
@@ -173,6 +208,7 @@ class Ledger:
         if not self._file.exists():
             return empty
         with self._explained():
+            check_parquet(self._file)
             table = pq.read_table(self._file).replace_schema_metadata(None).cast(empty.schema)
             table.validate(full=True)
             answers = pc.list_flatten(table["answers"])
@@ -298,6 +334,21 @@ def _number(text: bytes, key: bytes, person: bytes) -> int:
     return int.from_bytes(blake2b(text, key=key, digest_size=8, person=person).digest(), "little") or 1
 
 
+def _refuse_beside(tree: DecisionTree, present: list[str], source: str) -> None:
+    """Refuse a table whose vote columns are all called nearly as the tree's: others beside them would be begun anew."""
+    meant = {_letters(header): header for header in tree.headers}
+    for name in present:
+        if _letters(name) in meant:
+            raise CatalogueError(
+                f"{source} has none of the vote columns of tree '{tree.name}', but '{name}', which may be "
+                f"'{meant[_letters(name)]}'; rename it"
+            )
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
 def add_votes(
     table: pd.DataFrame, votes: pd.DataFrame, tree: DecisionTree, id_column: str, *, source: str = "the table"
 ) -> tuple[pd.DataFrame, int]:
@@ -323,6 +374,8 @@ def add_votes(
     present = [str(name) for name in table.columns]
     columns = match_columns(tree, present, source)
     refuse_misspelt(columns, tree, present, source)
+    if not any(columns.values()):
+        _refuse_beside(tree, present, source)
     galaxies = GalaxyTable(table, table[id_column].astype(str).to_numpy(dtype=object), id_column)
     row_of = {galaxy_id: row for row, galaxy_id in enumerate(table[id_column].astype(str))}
     rows: NDArray[np.int64] = np.array([row_of.get(galaxy_id, -1) for galaxy_id in votes["id"]], dtype=np.int64)
