@@ -238,6 +238,9 @@ def _read_parquet(
             f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
             "run it again and it will finish the rest"
         )
+    if metadata is not None and path.is_dir():
+        for file, part in zip(files, tables, strict=True):
+            _refuse_other_rows(file, part)
     id_column = find_id_column(table.column_names, id_column, path)
     position = table.column_names.index(id_column)
     if not pa.types.is_floating(table.schema.types[position]):  # whole numbers with gaps would become floats in pandas
@@ -253,6 +256,20 @@ def _read_parquet(
                 cells[end - len(part) : end] = list(column.images())
         frame[image_column] = cells
     return frame, id_column, metadata
+
+
+def _refuse_other_rows(file: Path, part: pa.Table) -> None:
+    """Refuse a shard that lacks rows, as a file that was cut off and mended by hand does."""
+    about = _about_shards(part.schema) or {}
+    number, whole, failed = (about.get(key) for key in ("part", "rows_per_shard", "failures"))
+    if not isinstance(number, int) or not isinstance(whole, int) or not isinstance(failed, list):
+        return  # shards of before say less
+    rows = len(part) + len(failed)
+    if rows > whole or (rows < whole and number < about["parts"] - 1) or not rows:
+        raise CatalogueError(
+            f"{file} is damaged: it has {len(part)} galaxies of {whole - len(failed)}; delete it and run the command that "
+            "wrote it again"
+        )
 
 
 def _about_shards(schema: pa.Schema) -> dict[str, Any] | None:
