@@ -192,3 +192,9 @@ def test_votes_are_written_so_too_and_others_cells_stay(tmp_path: Path) -> None:
     _write(votes, read_table(tmp_path / "g.csv", id_column="objid"), tree, tmp_path / "with.csv", source="g.csv")
     assert (tmp_path / "with.csv").read_text().splitlines()[1].startswith("'=1+1,")
     assert read_table(tmp_path / "with.csv", id_column="objid").frame["q_a"].tolist() == [1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_selection_of_no_galaxies_is_one_without_a_word_of_the_packages_below(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("id,score,rank,arm,inclusion_probability\n")
+    assert read_selection(tmp_path / "s.csv").empty
