@@ -110,3 +110,18 @@ def test_a_folder_that_cannot_be_written_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="a file stands where a folder is needed"), held(tmp_path / "file"):
         pass
+
+
+def test_a_link_in_the_place_of_the_lock_has_nothing_written_over(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / ".lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(OutputError, match="is a link, which zooactive never makes; delete it"), held(tmp_path / "folder"):
+        pass
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_a_pipe_in_the_place_of_the_lock_stops_nobody(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with held(tmp_path):
+        pass

@@ -68,7 +68,7 @@ def read_selection(path: str | Path) -> pd.DataFrame:
         ids, _ = selection["id"].str.strip(), selection["arm"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AcquisitionError(f"{path} holds no selection; make one with `zooactive acquire`") from error
-    doubtful = (ids == "") | ids.duplicated() | ids.map(lambda name: control_in(name) is not None)
+    doubtful = (ids == "") | ids.duplicated() | ids.map(lambda name: control_in(name) is not None).astype(bool)
     if doubtful.any():
         row = int(doubtful.to_numpy().argmax())
         what = "is blank or there twice, or holds a control character"

@@ -68,7 +68,9 @@ def _locked(file: Path) -> int | None:
         return None
     while True:
         with output_explained(file.parent):
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+            if file.is_symlink():  # the file that it leads to would be written over
+                raise OutputError(f"{file} is a link, which zooactive never makes; delete it")
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(file, descriptor):

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
-from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.errors import TrainingError, explained
+from zooactive.foundation.parsing import read_object
 from zooactive.foundation.vocabulary import DrawKind
 from zooactive.foundation.writing import write_json
 from zooactive.models import FeatureAxes, LaplaceHead, find_axes, load_draws
@@ -104,14 +105,15 @@ class NetworkLearner:
         """Predict into a folder beside the model, or find there what was predicted."""
         from zooactive.prediction import predict
 
-        fitted = _draws_file(folder)
+        fitted = _draws_file(folder)  # also of a round that began with other draws
+        kept = self.draws_from != "dropout" and fitted.exists()
         return predict(
             self.model(folder),
             galaxies,
             out=folder / f"predictions-{name}",
             draws=self.draws,
             batch_size=self.batch_size,
-            draws_from=load_draws(fitted) if fitted.exists() else None,
+            draws_from=load_draws(fitted) if kept else None,
         )
 
     def model(self, folder: Path) -> GalaxyModel:
@@ -168,6 +170,7 @@ class HeadLearner:
         from zooactive.training.weights import votes_of
 
         if _draws_file(folder).exists():
+            self._refuse_another_encoder(folder)
             return
         fitted = fit_bayesian_head(
             (self._features(train_part), votes_of(train_part)),
@@ -176,21 +179,34 @@ class HeadLearner:
             self._axes,
             concentrations=self._model.head.concentrations,
         )
-        write_json(folder / "prior.json", {"precision": fitted.precision, "losses": fitted.losses})
+        about = {"precision": fitted.precision, "losses": fitted.losses, "encoder": self.embeddings.encoder}
+        write_json(folder / _PRIOR, about)
         fitted.head.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
         """Draw from the embeddings by the head that was fitted, for all galaxies that have some."""
+        self._refuse_another_encoder(folder)
         return self.embeddings.redraw(load_draws(_draws_file(folder)), draws=self.draws)
 
     def model(self, folder: Path) -> GalaxyModel:
         """Return the encoder with the head that was fitted, whose own draws are then those of dropout."""
+        self._refuse_another_encoder(folder)
         head = load_draws(_draws_file(folder))
         assert isinstance(head, LaplaceHead)
         model = self._model.with_tree(self.tree)
         model.head.kernel.assign(head.kernel)
         model.head.bias.assign(head.bias)
         return model
+
+    def _refuse_another_encoder(self, folder: Path) -> None:
+        """Refuse a head that was fitted to another encoder's embeddings, which may be as wide as these."""
+        with explained(TrainingError, f"{folder / _PRIOR} is damaged ({{reason}}); delete {folder}", OSError, ValueError):
+            fitted = read_object(folder / _PRIOR).get("encoder", self.embeddings.encoder)  # before there were marks: any
+        if fitted != self.embeddings.encoder:
+            raise TrainingError(
+                f"{folder} holds a head for the embeddings of another encoder; take that encoder again, or choose another "
+                "folder for the loop"
+            )
 
     @cached_property
     def _axes(self) -> FeatureAxes:
@@ -206,6 +222,9 @@ class HeadLearner:
                 "its image could not be read (failures.parquet there), or it came later: delete the folder"
             )
         return features[[row_of[galaxy_id] for galaxy_id in galaxies.ids]]
+
+
+_PRIOR = "prior.json"
 
 
 def _draws_file(folder: Path) -> Path:

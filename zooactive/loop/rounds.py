@@ -167,6 +167,19 @@ class Loop:
                     f"{self.folder} holds a loop with {name} = {known[name]} and not {record[name]}; set it so, choose "
                     "another folder or delete it"
                 )
+        self._refuse_other_galaxies()
+
+    def _refuse_other_galaxies(self) -> None:
+        """Refuse a loop that asked for, or was told of, galaxies that are not here."""
+        met = [*self.votes()["id"]]
+        for entry in self.rounds:
+            met += read_selection(entry.selection)["id"].tolist() if entry.selection.exists() else []
+        if missing := [galaxy_id for galaxy_id in dict.fromkeys(met) if galaxy_id not in self._row_of]:
+            raise TrainingError(
+                f"{self.folder} holds a loop with other galaxies: {len(missing)} of {len(set(met))} that it asked for, such "
+                f"as '{missing[0]}', are not in {self.galaxies.source}; give the catalogue that it began with, or choose "
+                "another folder"
+            )
 
     # Where it stands -------------------------------------------------------------------------------------------------
 

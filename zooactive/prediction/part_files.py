@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from zooactive.foundation.errors import PosteriorError, explained
 from zooactive.foundation.metadata import about_of
+from zooactive.foundation.parquet import check_parquet
+from zooactive.prediction.marks import LENGTH
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +26,7 @@ def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_parquet(part, columns)
         rows = pq.read_table(part, columns=None if columns is None else list(columns))
         rows.validate(full=True)
         if "id" in rows.column_names and rows["id"].null_count:
@@ -67,6 +70,14 @@ def about_part(part: Path) -> dict[str, Any]:
         if not isinstance(about.get("images", ""), str):
             raise ValueError("its marks of images are none")
         return about
+
+
+def check_rows(part: Path) -> None:
+    """Raise a PosteriorError when a part holds more or fewer galaxies than it says that it was made of."""
+    marks = about_part(part).get("images")  # parts of before have none
+    if marks is not None and len(marks) != LENGTH * rows_in(part):
+        with explained_part(part):
+            raise ValueError(f"it has {rows_in(part)} galaxies of {len(marks) // LENGTH}")
 
 
 def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:

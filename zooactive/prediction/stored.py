@@ -32,7 +32,15 @@ from zooactive.models.features import Batch
 from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
 from zooactive.prediction.marks import LENGTH, short_mark
-from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained_part, read_rows, rows_in
+from zooactive.prediction.part_files import (
+    about_part,
+    check_rows,
+    columns_of,
+    embeddings_in,
+    explained_part,
+    read_rows,
+    rows_in,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +137,10 @@ class Predictions:
             raise PosteriorError(
                 f"{self.folder} lacks part-{min(missing):05d}.parquet; run the same predict command again to make it"
             )
-        return tuple(parts_in(self.folder))
+        found = tuple(parts_in(self.folder))
+        for part in found:
+            check_rows(part)
+        return found
 
     @cached_property
     def image_marks(self) -> tuple[str, ...]:
