@@ -24,9 +24,8 @@ def group(name: str) -> tuple[str, ...]:
 def tests(session: nox.Session) -> None:
     """The tests and the docstrings' examples; arguments go to pytest instead."""
     session.install("-e", ".", *group("test"))
-    # Two processes, a file's tests in one of them, as tests/conftest.py groups them; with a thread each they do not wait
-    # for each other's.
-    everything = ("-n", "2", "--dist", "loadgroup", "--doctest-modules", "zooactive", "tests")
+    # Two processes, a file's tests in one of them; with a thread each they do not wait for each other's.
+    everything = ("-n", "2", "--dist", "loadfile", "--doctest-modules", "zooactive", "tests")
     session.run("pytest", *(session.posargs or everything), env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
 
 

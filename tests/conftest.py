@@ -27,9 +27,6 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.pop("COLUMNS", None)  # the width that pytest-xdist tells its processes; tests say it where it matters
 
 
-TAKES_LONG_TO_MAKE = {"begun_workspace", "warm_interpreter"}
-"""What test modules import that is made once in a process."""
-
 SHORT_FIT = 40
 """Steps up to which a fit takes less time as it is than it takes to trace."""
 
@@ -41,14 +38,6 @@ def pytest_configure() -> None:
     """
     gc.set_threshold(50_000, 20, 50)
     typer.testing._get_command = functools.cache(typer.testing._get_command)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`, keep a file's tests in one process, and those of all files that share what takes long."""
-    if config.pluginmanager.has_plugin("xdist"):
-        for item in items:
-            shared = TAKES_LONG_TO_MAKE.intersection(dir(getattr(item, "module", None)))
-            item.add_marker(pytest.mark.xdist_group(min(shared, default=item.nodeid.partition("::")[0])))
 
 
 def pytest_collection_finish() -> None:
