@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import inspect
 import shutil
@@ -33,6 +34,7 @@ JOBS = {
 }
 
 
+@functools.cache
 def commands() -> dict[str, set[str]]:
     """Command -> its options and arguments by name."""
     group = typer.main.get_command(app)
