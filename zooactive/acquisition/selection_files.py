@@ -15,18 +15,25 @@ if TYPE_CHECKING:
 
 
 def write_selection(
-    selection: pd.DataFrame, path: str | Path, *, options: Mapping[str, Any], inputs: Mapping[str, str]
+    selection: pd.DataFrame,
+    path: str | Path,
+    *,
+    options: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    command: str = "acquire",
 ) -> None:
     """Write a selection as CSV, as Parquet beside it, and how it was made.
 
     Parameters
     ----------
     selection : DataFrame
-        Of `zooactive.acquire`.
+        Of `zooactive.acquire`, or the plan of `zooactive.allocate`.
     path : path
         Of the CSV; the Parquet file has the same name with ``.parquet``.
     options, inputs : mapping
         What it was made with, and the hashes of what it was made from; the selection's ``attrs`` are written too.
+    command : str
+        What made it.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def write_selection(
         selection.to_parquet(temporary, index=False)
     write_how(
         path,
-        command="acquire",
+        command=command,
         options=dict(options) | {str(key): value for key, value in selection.attrs.items()},
         inputs=inputs,
     )
