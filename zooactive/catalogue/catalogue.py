@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.catalogue.images import ImageSource, Preprocessing, decode_many, place_of
+from zooactive.catalogue.patience import Reason
 from zooactive.catalogue.places import same_place
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.where import rows_where
@@ -248,7 +249,7 @@ class Catalogue:
 
     def decode(
         self, preprocessing: Preprocessing, rows: NDArray[np.int64] | range | None = None, *, scale: float = 1.0
-    ) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    ) -> tuple[NDArray[np.uint8], dict[int, Reason]]:
         """Read the images of some rows, or of all, as a model takes them.
 
         Parameters
@@ -262,8 +263,8 @@ class Catalogue:
         -------
         pixels : ndarray of uint8, shape (row, size, size, channels)
             Zeros where an image could not be read.
-        failures : dict of int to str
-            Number among these rows -> the reason.
+        failures : dict of int to Reason
+            Number among these rows -> the reason, a text with its kind.
 
         Raises
         ------

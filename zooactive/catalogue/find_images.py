@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zooactive.catalogue.image_places import places_of
 from zooactive.catalogue.images import ImageSource, NoImage
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS, GalaxyTable
-from zooactive.foundation.addresses import RemoteImage, address_of, is_here, remote_images
+from zooactive.foundation.addresses import RemoteImage, address_of, remote_images
 from zooactive.foundation.errors import CatalogueError, did_you_mean
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits")
@@ -71,11 +72,13 @@ def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
 def _from_column(cells: pd.Series[Any], start: Path | str, column: str) -> tuple[ImageSource, ...]:
     """Return an image for each cell: a path from `start`, an address, bytes, None, or what else the cell holds."""
     contents = [_content(cell) for cell in cells]
-    paths = (cell.strip() for cell in contents if isinstance(cell, str) and cell.strip())
-    first = Path(next((path for path in paths if address_of(path) is None), ""))
-    # Tables often name images by the path of the machine they were made on, or by a folder that is the start already.
-    names_only = isinstance(start, Path) and not is_here(start / first) and is_here(start / first.name)
-    return tuple(_source(cell, start, names_only, column) for cell in contents)
+    if isinstance(start, str):
+        return tuple(_source(cell, start, column) for cell in contents)
+    paths = {cell for cell in contents if isinstance(cell, str) and cell.strip() and address_of(cell.strip()) is None}
+    places = places_of(paths, start)
+    return tuple(
+        places[cell] if isinstance(cell, str) and cell in paths else _source(cell, start, column) for cell in contents
+    )
 
 
 def _content(cell: object) -> object:
@@ -85,7 +88,7 @@ def _content(cell: object) -> object:
     return cell
 
 
-def _source(cell: object, start: Path | str, names_only: bool, column: str) -> ImageSource:
+def _source(cell: object, start: Path | str, column: str) -> ImageSource:
     if isinstance(cell, bytes | StoredImage):
         return cell
     if not isinstance(cell, str):
@@ -100,14 +103,7 @@ def _source(cell: object, start: Path | str, names_only: bool, column: str) -> I
         )
     if not cell.strip():
         return None
-    address = address_of(cell.strip())
-    if address is None and isinstance(start, str):
-        address = f"{start.rstrip('/')}/{cell.strip().lstrip('/')}"
-    if address is not None:
-        return RemoteImage(address)
-    assert isinstance(start, Path)
-    path = Path(cell.strip())
-    return start / (path.name if names_only else path)
+    return RemoteImage(address_of(cell.strip()) or f"{str(start).rstrip('/')}/{cell.strip().lstrip('/')}")
 
 
 def _in_words(cell: object) -> str | None:

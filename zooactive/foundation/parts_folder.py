@@ -27,6 +27,9 @@ def parts_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
+MOST_FAILED = 0.05
+"""Share of a run's galaxies that may fail before the run says that it is not whole."""
+
 JOURNAL_FORMAT = 3
 """Of the folders with a journal: 3 has marks of the images and of the table, before it no number was written."""
 
@@ -72,6 +75,57 @@ def numbered_parts(folder: Path) -> list[tuple[int | None, Path]]:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """How many galaxies of a run have no result, and what a person needs to know of them.
+
+    Parameters
+    ----------
+    number, galaxies : int
+        That failed, of all.
+    passing : int
+        Of those that failed: for reasons that may pass, such as a server that does not answer.
+    path, reason : str
+        Of one of them; empty where none failed.
+    listed : Path
+        The file that has all.
+
+    Examples
+    --------
+    >>> failed = Failed(63, 64, 0, "images/g1.jpg", "the image images/g1.jpg does not exist", Path("failures.parquet"))
+    >>> failed.too_many(), failed.too_many(0.99)
+    (True, False)
+    """
+
+    number: int
+    galaxies: int
+    passing: int
+    path: str
+    reason: str
+    listed: Path
+
+    @property
+    def share(self) -> float:
+        """Share of the galaxies that failed."""
+        return self.number / self.galaxies if self.galaxies else 0.0
+
+    def too_many(self, most: float = MOST_FAILED) -> bool:
+        """Whether a larger share than this failed."""
+        return self.share > most
+
+    def told(self, most: float, again: str) -> str:
+        """Say how many failed, whether these are too many, and what `again` would read them once more."""
+        if not self.too_many(most):
+            listed = f"{self.listed} names each with the reason"
+            return f"{self.number} images could not be read; {listed}; to try them once more, {again}"
+        return f"{self}; more than the {100 * most:.3g}% that may fail, so this survey is not whole: mend that, and {again}"
+
+    def __str__(self) -> str:
+        such = f"{self.path}: {self.reason}" if self.path and self.path not in self.reason else self.reason
+        number = f"{self.number} of {self.galaxies} galaxies ({100 * self.share:.3g}%)"
+        return f"{number} failed, such as {such}; {self.listed} names each with the reason"
+
+
+@dataclass(frozen=True)
 class PartsFolder:
     """The folder where the parts of one run lie, and which rows each part holds; it can be pickled.
 
@@ -83,7 +137,8 @@ class PartsFolder:
     rows_per_part : int
         What an interruption can cost.
     about : callable
-        Reads what a part says about itself: its run's ``fingerprint`` and its ``failures``, each with id, path and reason.
+        Reads what a part says about itself: its run's ``fingerprint`` and its ``failures``, each with id, path, reason and
+        kind, "transient" or "permanent".
     """
 
     folder: Path
@@ -132,15 +187,25 @@ class PartsFolder:
         write_json(self.folder / "journal.json", journal)
 
     def write_failures(self) -> pd.DataFrame:
-        """Write the failures of all parts to ``failures.parquet``, and return them: id, path, reason."""
+        """Write the failures of all parts to ``failures.parquet``, and return them: id, path, reason, kind."""
         import pandas as pd
 
         there = [self.path(part) for part in range(self.parts) if self.path(part).exists()]
-        rows = [row for part in there for row in self.about(part)["failures"]]
-        table = pd.DataFrame(rows, columns=["id", "path", "reason"]).astype("str")
+        rows = [{"kind": "", **row} for part in there for row in self.about(part)["failures"]]  # once no kind was written
+        table = pd.DataFrame(rows, columns=["id", "path", "reason", "kind"]).astype("str")
         with aside(self.folder / "failures.parquet") as temporary:
             table.to_parquet(temporary, index=False)
         return table
+
+
+def failed_of(failures: pd.DataFrame, galaxies: int, folder: Path) -> Failed:
+    """Sum up the table of `PartsFolder.write_failures`, of a run of so many galaxies."""
+    listed = folder / "failures.parquet"
+    if not len(failures):
+        return Failed(0, galaxies, 0, "", "", listed)
+    first = failures.iloc[0]
+    passing = int((failures["kind"] == "transient").sum()) if "kind" in failures else 0
+    return Failed(len(failures), galaxies, passing, str(first["path"]), str(first["reason"]), listed)
 
 
 class Tally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -19,7 +19,7 @@ from zooactive.foundation.telling import Progress
 if TYPE_CHECKING:
     from zooactive.models.galaxy_model import GalaxyModel
 
-_Decoded: TypeAlias = tuple[range, list[NDArray[np.uint8]], dict[int, str]]
+_Decoded: TypeAlias = tuple[range, list[NDArray[np.uint8]], Mapping[int, str]]
 """Rows, their cutouts at each scale, and the reasons of those that failed."""
 
 _AHEAD = 2  # batches that are decoded or being decoded while the network is at work
@@ -31,7 +31,7 @@ class Batch:
 
     rows: range
     features: NDArray[np.float16]
-    failures: dict[int, str]
+    failures: Mapping[int, str]
 
 
 def embed(
@@ -85,7 +85,7 @@ def stream_features(
             while coming:
                 yield coming.popleft().result()
 
-    begun: deque[tuple[range, list[Any], dict[int, str]]] = deque()
+    begun: deque[tuple[range, list[Any], Mapping[int, str]]] = deque()
     for rows, views, failures in decoded():
         begun.append((rows, [compute(view) for view in views], failures))
         if len(begun) > 1:
@@ -133,7 +133,7 @@ def _padded(pixels: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint8]:
     return padded
 
 
-def _batch(catalogue: Catalogue, rows: range, views: list[Any], failures: dict[int, str]) -> Batch:
+def _batch(catalogue: Catalogue, rows: range, views: list[Any], failures: Mapping[int, str]) -> Batch:
     values = np.mean([np.asarray(view)[: len(rows)] for view in views], axis=0)
     if not np.isfinite(values).all():
         bad = catalogue.ids[rows[int(np.argwhere(~np.isfinite(values))[0, 0])]]

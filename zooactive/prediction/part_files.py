@@ -16,7 +16,7 @@ from zooactive.foundation.metadata import about_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_FAILURE = {"id", "path", "reason"}
+_FAILURE = {"id", "path", "reason"}  # and its kind, since there are kinds
 
 
 def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -61,7 +61,8 @@ def about_part(part: Path) -> dict[str, Any]:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of its columns are none")
         texts = [text for failure in failures for text in failure.values()]
-        if any(failure.keys() != _FAILURE for failure in failures) or not all(isinstance(text, str) for text in texts):
+        known = all(failure.keys() - {"kind"} == _FAILURE for failure in failures)
+        if not known or not all(isinstance(text, str) for text in texts):
             raise ValueError("its failures are no ids, paths and reasons")
         if not isinstance(about.get("images", ""), str):
             raise ValueError("its marks of images are none")

@@ -26,10 +26,11 @@ class _Worker:
 
     def __call__(self, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
         """Write some parts, without those that a worker which was killed since has finished."""
-        missing = [int(part) for part in batch["part"] if not self._writer.folder.path(int(part)).exists()]
+        writer, parts = self._writer, map(int, batch["part"])
+        missing = [part for part in parts if part in writer.again or not writer.folder.path(part).exists()]
         met = ""
         try:
-            for _ in self._writer.write(missing):
+            for _ in writer.write(missing):
                 pass
         except ZooactiveError as error:  # as data: Ray hands on an exception's text and not its kind
             met = f"{type(error).__name__} {error}"

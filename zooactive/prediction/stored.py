@@ -15,8 +15,16 @@ from zooactive.acquisition.pool import PosteriorPool, Screening, artifact_column
 from zooactive.acquisition.scores.one_vote import one_vote_information
 from zooactive.acquisition.scorings import SCORINGS
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.patience import PERMANENT, Reason
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.parts_folder import numbered_parts, parts_in, read_journal, refuse_strays
+from zooactive.foundation.parts_folder import (
+    Failed,
+    failed_of,
+    numbered_parts,
+    parts_in,
+    read_journal,
+    refuse_strays,
+)
 from zooactive.foundation.vocabulary import Score
 from zooactive.foundation.whole_numbers import as_frame, under_each_other, with_gaps
 from zooactive.models import LinearDraws, load_draws
@@ -188,7 +196,7 @@ class Predictions:
             rows = _frame(part, ["id", *about["passed"]])
             failed = about["failures"]
             ids += [*rows["id"], *(failure["id"] for failure in failed)]
-            images += [*([None] * len(rows)), *(Path(failure["path"]) for failure in failed)]
+            images += [*([None] * len(rows)), *(Path(failure["path"]) if failure["path"] else None for failure in failed)]
             passed = rows[about["passed"]]
             tables.append(with_gaps(passed).reindex(range(len(rows) + len(failed))) if failed else passed)
         table = under_each_other(tables)
@@ -204,7 +212,8 @@ class Predictions:
                 self._refuse_without_embeddings()
                 open_part, begin = part, int(ends[part - 1]) if part else 0
                 known = embeddings_in(self.parts[part], read_rows(self.parts[part], ["embedding"]))
-                reasons = [failure["reason"] for failure in about_part(self.parts[part])["failures"]]
+                said = about_part(self.parts[part])["failures"]
+                reasons = [Reason(failure["reason"], failure.get("kind", PERMANENT)) for failure in said]
                 features = np.concatenate([known, np.zeros((len(reasons), known.shape[1]), dtype=np.float16)])
                 failures = {begin + len(known) + row: reason for row, reason in enumerate(reasons)}
             here = {row: reason for row, reason in failures.items() if row in rows}
@@ -270,8 +279,19 @@ class Predictions:
         return under_each_other([_frame(part, names) for part in self.parts])
 
     def failures(self) -> pd.DataFrame:
-        """Return the galaxies that could not be predicted: id, path, reason."""
-        return _frame(self.folder / "failures.parquet", ["id", "path", "reason"])
+        """Return the galaxies that could not be predicted: id, path, reason and kind.
+
+        A ``transient`` failure may pass, as that of a server which does not answer; a ``permanent`` one is the image's own.
+        Folders of before have no kinds.
+        """
+        listed = self.folder / "failures.parquet"
+        columns = ["id", "path", "reason", "kind"]
+        return _frame(listed, [name for name in columns if name != "kind" or name in columns_of(listed)])
+
+    def failed(self) -> Failed:
+        """Sum up how many galaxies could not be predicted, and why."""
+        failures = self.failures()
+        return failed_of(failures, len(self) + len(failures), self.folder)
 
 
 def model_of(folder: Path) -> str | None:

@@ -26,12 +26,18 @@ OPTIONS: Options = options_of("pool", Pool) | {
 
 
 def predict(
-    settings: Settings, *, stored: str | Path | None = None, progress: Bar = no_bar, tell: Tell = silent
+    settings: Settings,
+    *,
+    stored: str | Path | None = None,
+    retry_failures: bool = False,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
 ) -> Predictions:
     """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
 
-    `stored` has predictions by a model with the same encoder, whose embeddings stand for the images. Raises a ZooactiveError
-    when galaxies, model or predictions cannot be read.
+    `stored` has predictions by a model with the same encoder, whose embeddings stand for the images. `retry_failures` reads
+    all images again that failed before, as `zooactive.predict` does. Raises a ZooactiveError when galaxies, model or
+    predictions cannot be read.
     """
     from zooactive.models.start import start_networks
 
@@ -42,7 +48,16 @@ def predict(
 
     network = load_model(settings.model.folder)
     draws_from = fitted_draws(settings, network, progress=progress)
-    return predict_pool(settings, galaxies, network, draws_from, progress=progress, tell=tell)
+    return predict_pool(
+        settings,
+        galaxies,
+        network,
+        draws_from,
+        retry_failures=retry_failures,
+        again="run the same command with --retry-failures",
+        progress=progress,
+        tell=tell,
+    )
 
 
 def predict_pool(
@@ -51,13 +66,16 @@ def predict_pool(
     network: GalaxyModel,
     draws_from: LinearDraws | None = None,
     *,
+    retry_failures: bool = False,
+    again: str = "run the same command again",
     progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> Predictions:
     """Predict galaxies into the pool's folder as the workspace says, or finish that.
 
     Where the galaxies are stored predictions, their embeddings are taken. Draws come from the dropout of the model's head
-    unless `draws_from` is given. An engine with options of another one is a WorkspaceError.
+    unless `draws_from` is given. `again` says what people can do about images that failed. An engine with options of
+    another one is a WorkspaceError.
     """
     from zooactive.prediction import predict
     from zooactive.prediction.engines import ENGINES
@@ -75,12 +93,13 @@ def predict_pool(
             draws_from=draws_from,
             keep=pool.keep,
             max_failures=pool.max_failures,
+            retry_failures=retry_failures,
             engine=engine,
             progress=done,
         )
-    failures = len(stored.failures())
-    if failures:
-        tell(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
+    failed = stored.failed()
+    if failed.number:
+        tell(failed.told(pool.max_failed, again))
     return stored
 
 

@@ -17,11 +17,17 @@ OPTIONS: Options = options_of("survey", Survey) | {"out": "survey.shards", "imag
 
 
 def prepare(
-    settings: Settings, *, max_failures: int | None = None, progress: Bar = no_bar, tell: Tell = silent
+    settings: Settings,
+    *,
+    max_failures: int | None = None,
+    retry_failures: bool = False,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
 ) -> ShardsResult:
     """Check every row and image of the survey and pack them into Parquet shards.
 
-    `max_failures` stops it when more images than this cannot be read.
+    `max_failures` stops it when more images than this cannot be read; `retry_failures` has all images read again that failed
+    before.
     """
     from zooactive.catalogue.shards import write_shards
     from zooactive.foundation.writing import file_hash, make_folder, write_how
@@ -29,10 +35,18 @@ def prepare(
     survey, shards = settings.read_originals(), settings.survey.shards
     make_folder(shards)
     with progress("packing", len(survey)) as done:
-        result = write_shards(survey, shards, settings.packed_pixels(), max_failures=max_failures, progress=done)
+        result = write_shards(
+            survey,
+            shards,
+            settings.packed_pixels(),
+            max_failures=max_failures,
+            retry_failures=retry_failures,
+            progress=done,
+        )
     source = Path(str(settings.survey.catalogue))
     inputs = {str(source): file_hash(source)} if source.is_file() else {}
     write_how(shards, command="prepare", options=settings.shards_record(), inputs=inputs)
-    if len(result.failures):
-        tell(f"{len(result.failures)} images could not be read; {shards / 'failures.parquet'} names each with the reason")
+    failed = result.failed()
+    if failed.number:
+        tell(failed.told(settings.survey.max_failed, "run the same command with --retry-failures"))
     return result

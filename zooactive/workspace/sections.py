@@ -7,10 +7,17 @@ from pathlib import Path
 
 from zooactive.acquisition.allocation.config import AllocationConfig
 from zooactive.acquisition.config import AcquisitionConfig
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.parts_folder import MOST_FAILED
 from zooactive.foundation.vocabulary import DrawKind, EngineName, Keep, LearnerKind, Strategy
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
+
+
+def _check_share(table: str, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise WorkspaceError(f"[{table}] max_failed = {share}; give the share of images that may fail, 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,10 @@ class Survey:
     split_seed: int = 0
     rehearsal: int | None = None
     rule: str | None = None
+    max_failed: float = MOST_FAILED
+
+    def __post_init__(self) -> None:
+        _check_share("survey", self.max_failed)
 
 
 @dataclass(frozen=True)
@@ -47,9 +58,13 @@ class Pool:
     batch_size: int = 128
     keep: Keep = "embeddings"
     max_failures: int | None = None
+    max_failed: float = MOST_FAILED
     engine: EngineName = "local"
     workers: int | None = None
     address: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_share("pool", self.max_failed)
 
 
 @dataclass(frozen=True)
