@@ -223,6 +223,18 @@ def test_retirement_files_have_panoptes_words_and_caesars_rule(home, tmp_path):
     assert json.loads(rules["metadata"]["subject_rule"]["condition_string"])[0] == "and"
 
 
+def test_a_plan_is_exported_with_the_number_that_caesar_compares_with(home):
+    workspace = za.load_workspace(home)
+    plan = workspace.allocate(100, ceiling=8)
+    written = workspace.export(plan=home / "allocation.csv", credit="us")
+    manifest = pd.read_csv(home / "subjects" / "manifest.csv", dtype={"#id": str})
+    more = plan[plan.more > 0]
+    assert written.subjects == len(more) > 0
+    assert dict(zip(manifest["#id"], manifest["#stop_at"], strict=True)) == dict(zip(more.id, more.stop_at, strict=True))
+    (home / "allocation.csv").write_text("id,more\ng1,2\n")
+    assert "holds no plan" in zooactive("export", "--plan", "allocation.csv", folder=home, code=1).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said", "code"),
     [

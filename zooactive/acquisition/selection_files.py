@@ -81,3 +81,27 @@ def read_selection(path: str | Path) -> pd.DataFrame:
         what = "is blank or there twice, or holds a control character"
         raise AcquisitionError(f"{path}, row {row + 1}: the id '{ids.iloc[row]}' {what}; select again")
     return selection
+
+
+def read_plan(path: str | Path) -> pd.DataFrame:
+    """Read the plan of `zooactive.allocate` that `write_selection` wrote; ids are text.
+
+    Raises
+    ------
+    AcquisitionError
+        When there is no plan at the path, or a number of volunteers in it is none.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    try:
+        plan = read_csv(path)
+        numbers = plan[["received", "more", "stop_at"]].apply(pd.to_numeric)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AcquisitionError(f"{path} holds no plan; make one with `zooactive allocate`") from error
+    wrong = ((numbers < 0) | (numbers % 1 != 0) | numbers.isna()).any(axis=1)
+    if wrong.any():
+        raise AcquisitionError(
+            f"{path}, row {int(wrong.to_numpy().argmax()) + 1}: a number of volunteers is none; allocate again"
+        )
+    return plan.assign(**numbers.astype("int64"))
