@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -213,7 +212,7 @@ class HeadLearner:
         return find_axes((features for _, features in self.embeddings.embeddings()), components=self._components)
 
     def _features(self, galaxies: Catalogue) -> NDArray[np.float16]:
-        ids, features = embeddings_of(self.embeddings, galaxies.ids)
+        ids, features = self.embeddings.embeddings_of(galaxies.ids)
         row_of = {galaxy_id: row for row, galaxy_id in enumerate(ids)}
         missing = [galaxy_id for galaxy_id in galaxies.ids if galaxy_id not in row_of]
         if missing:
@@ -230,13 +229,3 @@ _PRIOR = "prior.json"
 def _draws_file(folder: Path) -> Path:
     """Return the file of draws that are not those of the model's own dropout."""
     return folder / "draws.npz"
-
-
-def embeddings_of(predictions: Predictions, ids: Collection[str]) -> tuple[list[str], NDArray[np.float16]]:
-    """Return ids and embeddings (galaxy, feature) of those of the ids that are there, in the order of the catalogue."""
-    wanted, names, found = frozenset(ids), list[str](), list[NDArray[np.float16]]()
-    for here, features in predictions.embeddings():
-        rows = [row for row, galaxy_id in enumerate(here) if galaxy_id in wanted]
-        names += [here[row] for row in rows]
-        found.append(features[rows])
-    return names, np.concatenate(found) if found else np.empty((0, 0), dtype=np.float16)

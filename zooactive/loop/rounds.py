@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from zooactive.foundation.parsing import read_object
 from zooactive.foundation.spelling import read_csv, write_csv
 from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.config import LoopConfig
-from zooactive.loop.learners import Learner, embeddings_of
+from zooactive.loop.learners import Learner
 from zooactive.loop.metrics import metrics_of
 from zooactive.loop.strategies import choose, choose_blindly
 from zooactive.tree.likelihood import checked_votes
@@ -297,7 +296,7 @@ class Loop:
                 replace(self.config, n=min(self.config.n, len(eligible))),
                 eligible=len(eligible),
                 exclude=set(predictions.catalogue().ids).difference(eligible),
-                embeddings=partial(embeddings_of, predictions),
+                embeddings=predictions.embeddings_of,
                 number=here.number,
             )
         else:
