@@ -55,7 +55,8 @@ def ratios(curves: list[ClickCurves], rng: np.random.Generator) -> pd.DataFrame:
             again = [np.mean([ratio(curves[seed], way, raw, some) for seed in seeds]) for some, seeds in drawn]
             found[way] = np.array([centre, *again])
             rows.append({"raw": raw, "way": way, **interval(found[way])})
-        rows.append({"raw": raw, "way": "allocated / uniform", **interval(found[ALLOCATED] / found[UNIFORM])})
+        for other, name in ((UNIFORM, "allocated / uniform"), (SHRUNK, "allocated / shrunk")):
+            rows.append({"raw": raw, "way": name, **interval(found[ALLOCATED] / found[other])})
     return pd.DataFrame(rows)
 
 
@@ -67,8 +68,11 @@ def ratio(curve: ClickCurves, way: str, raw: int, rows: np.ndarray) -> float:
 
 def interval(values: np.ndarray) -> dict[str, float]:
     """The measured value, and the middle 95% of the resamples; those that never get there are told."""
-    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
-    return {"ratio": values[0], "low": low, "high": high, "never": float(np.isnan(values[1:]).mean())}
+    never = ~np.isfinite(values[1:])
+    if never.all():
+        return {"ratio": values[0], "low": np.nan, "high": np.nan, "never": 1.0}
+    low, high = np.percentile(values[1:][~never], [2.5, 97.5])
+    return {"ratio": values[0], "low": low, "high": high, "never": float(never.mean())}
 
 
 def main() -> None:
@@ -85,7 +89,8 @@ def main() -> None:
     print(factors.table.round(3).to_string(index=False), flush=True)
     plain = posterior_of(model, test, tree)
     posterior = scale_concentrations(plain, factors.values)
-    truth = np.nan_to_num(tree.fractions(test.votes))
+    with np.errstate(invalid="ignore"):  # nobody was asked
+        truth = np.nan_to_num(tree.fractions(test.votes))
     queues = [queue_volunteers(truth, tree, test.ids, volunteers=VOLUNTEERS, seed=seed) for seed in range(seeds)]
     print(f"{len(test)} galaxies, {seeds} seeds, {time.perf_counter() - began:.0f} s so far", flush=True)
     rng = np.random.default_rng(0)

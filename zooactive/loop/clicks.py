@@ -187,7 +187,9 @@ def rehearse_clicks(
     for number in (n for n in _SHOWN if n <= volunteers):
         votes = lines[:, number].astype(float)
         everywhere = np.full(len(model), number)
-        raw = np.where(tree.question_sums(votes)[:, tree.question_index] > 0, tree.fractions(votes), whole.mean())
+        with np.errstate(invalid="ignore"):
+            fractions = tree.fractions(votes)
+        raw = np.where(np.isfinite(fractions), fractions, whole.mean())
         note(RAW, votes, everywhere, raw)
         note(SHRUNK, votes, everywhere, whole.given_votes(votes).mean())
         note(UNIFORM, votes, everywhere, model.given_votes(votes).mean())
