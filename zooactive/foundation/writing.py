@@ -12,7 +12,8 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -29,6 +30,10 @@ _ASIDE = re.compile(r"\.part-(?:(?P<host>[0-9a-f]{8})-)?(?P<process>\d+)-")
 
 _PASSING = (".part-", ".lock")
 """How the names of files begin that are no results."""
+
+_FILES_AT_ONCE = 256
+_SYNCED_AT_ONCE = 32
+"""Files that wait for the disk side by side: it takes many in about the time of one."""
 
 _PACKAGES = ("zooactive", "keras", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pillow")
 
@@ -67,6 +72,61 @@ def aside(path: str | Path) -> Iterator[Path]:
             _sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def many_aside() -> Iterator[Callable[[Path, bytes], None]]:
+    """Yield a function (path, content) that writes small files as `aside` does, but waits for the disk for many at once.
+
+    All are whole, under their names and on the disk when the block ends. What names them, a table or a manifest, is written
+    afterwards. When the block ends badly, the last of them are not there.
+
+    Raises
+    ------
+    OutputError
+        As `aside`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with many_aside() as write:
+    ...         write(Path(folder) / "a.txt", b"one")
+    ...         write(Path(folder) / "b.txt", b"two")
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['a.txt', 'b.txt']
+    """
+    waiting: dict[Path, Path] = {}  # path -> the file aside
+
+    def write(path: Path, content: bytes) -> None:
+        with output_explained(path):
+            if path not in waiting:
+                _sweep_once(path.parent)
+                waiting[path] = _create_aside(path)
+            waiting[path].write_bytes(content)
+        if len(waiting) >= _FILES_AT_ONCE:
+            _rename_all(waiting)
+
+    try:
+        yield write
+        _rename_all(waiting)
+    finally:
+        for temporary in waiting.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _rename_all(waiting: dict[Path, Path]) -> None:
+    """Give files their names when all of them are on the disk."""
+    if not waiting:
+        return
+    with output_explained(next(iter(waiting))):
+        with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
+            list(pool.map(_sync, waiting.values()))
+        for path, temporary in waiting.items():
+            temporary.replace(path)
+        for folder in {path.parent for path in waiting}:
+            _sync(folder)
+    waiting.clear()
 
 
 def _create_aside(path: Path) -> Path:
