@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from zooactive.foundation.writing import (
     make_folder,
     many_aside,
     output_explained,
+    refuse_without_room,
     remove_leftovers,
     this_host,
     write_how,
@@ -185,6 +187,20 @@ def test_many_files_that_cannot_be_finished_leave_what_was_there(tmp_path, monke
         write_two()
     assert (tmp_path / "a").read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_writer_is_told_beforehand_that_the_disk_has_no_room(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with aside(tmp_path / "out") as temporary:
+        refuse_without_room(temporary, 10_000)
+        assert temporary.stat().st_size == 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match="larger than files may be here"), aside(tmp_path / "out") as temporary:
+            refuse_without_room(temporary, 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])

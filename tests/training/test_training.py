@@ -276,6 +276,14 @@ def test_a_run_directory_of_other_images_or_first_weights_is_refused(tree, finis
         train(tiny_model(tree), replace(learning, images=images), validation=judging, run_dir=run_dir, config=SHORT)
 
 
+def test_room_for_a_checkpoint_is_asked_for_before_it_is_written(tree, galaxies, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("zooactive.training.keeper.refuse_without_room", lambda _, size: asked.append(size))
+    train(tiny_model(tree), galaxies(8), run_dir=tmp_path, config=replace(SHORT, epochs=1))
+    written = (tmp_path / "checkpoint" / "1.weights.h5").stat().st_size
+    assert written <= asked[0] < written + 4096 * 60
+
+
 def unfinished(run: Path) -> Path:
     """Leave of a run what a kill before its end leaves."""
     state = run / "checkpoint" / "state.json"

@@ -129,6 +129,19 @@ def _rename_all(waiting: dict[Path, Path]) -> None:
     waiting.clear()
 
 
+def refuse_without_room(temporary: Path, size: int) -> None:
+    """Raise what the disk says where it has no room for so many bytes, for writers that report it badly themselves."""
+    if not hasattr(os, "posix_fallocate"):  # on other systems than Linux
+        return
+    with temporary.open("r+b") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        stream.truncate(0)
+
+
 def _create_aside(path: Path) -> Path:
     """Create an empty file that nobody else writes into: another process, thread or machine gets one of another name."""
     while True:
@@ -164,6 +177,7 @@ def output_explained(path: str | Path) -> Iterator[None]:
         reasons = {
             errno.ENOSPC: "the disk is full; free some space and run the same command again",
             errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+            errno.EFBIG: "it is larger than files may be here; raise the limit (`ulimit -f`) and run the same command again",
             errno.EROFS: "the file system is read-only; choose another place",
             errno.EACCES: "permission denied; choose another place",
             errno.EPERM: "permission denied; choose another place",
