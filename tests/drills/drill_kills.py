@@ -63,7 +63,7 @@ image_size = 16
 folder = "runs/first"
 start = "runs/first"
 [training]
-epochs = 8
+epochs = 2
 batch_size = 8
 [pool]
 draws = 8
@@ -71,29 +71,17 @@ batch_size = 8
 [acquire]
 n = 4
 """
-TRAINING = ("--deterministic", "--epochs", 8)
-REHEARSED = (
-    "--learner",
-    "head",
-    "--seeds",
-    1,
-    "--start",
-    16,
-    "--rounds",
-    2,
-    "--strategy",
-    "entropy",
-    "--strategy",
-    "random",
-)
+TRAINING = ("--deterministic", "--epochs", 5)
+REHEARSED = ("--learner", "head", "--seeds", 1, "--start", 16, "--rounds", 2)
+COMPARED = ("--strategy", "entropy", "--strategy", "random")
 JOBS = {
     "prepare": ("prepare",),
     "train": ("train", "--run-dir", "runs/second", *TRAINING),
     "predict": ("predict",),
     "finetune": ("finetune", "../survey/rings.csv", "--column", "ring", "--images", "../survey/images"),
     "votes": ("votes", "../survey/second.csv", "--wording", "../survey/wording.toml", "--out", "votes.csv"),
+    "loop rehearse": ("loop", "rehearse", *REHEARSED, *COMPARED),
     "loop ask": ("loop", "ask"),
-    "loop rehearse": ("loop", "rehearse", *REHEARSED),
 }
 LONGEST = 300  # seconds
 
@@ -313,9 +301,7 @@ class Drill:
             equal += self._compare(f"kill {trial}, at {shares[-1]:.2f} of the span{f', before step {step}' if step else ''}")
         moments = " ".join(f"{share:.2f}" for share in sorted(shares))
         print(f"  kills at these shares of {self.span:.2f} s and {self.steps} steps: {moments}")
-        print(
-            f"  half-written files lay there after {left}, a lock after {locked}; ended before the kill and tried anew: {missed}"
-        )
+        print(f"  half-written files lay there after {left}, a lock after {locked}; {missed} had ended and were killed anew")
         return f"{inside} | {min(shares, default=0):.2f}-{max(shares, default=0):.2f} | {equal} of {number}"
 
     def pairs(self, number: int) -> str:
@@ -324,7 +310,7 @@ class Drill:
         for trial in range(number):
             self.place.fresh()
             one = self.place.start(*self.words)
-            time.sleep(self.dice.random() * (self.first + self.span))
+            time.sleep(self.dice.random() * self.span)  # and as long again as the first took to its first write
             two = self.place.start(*self.words)
             codes = []
             for process in (one, two):
@@ -461,9 +447,7 @@ def _read_whole(name: str, content: bytes) -> None:
         ".json": json.load,
         ".parquet": pq.read_table,
         ".npz": lambda stream: dict(np.load(stream)),
-        ".h5": lambda stream: h5py.File(stream, "r").visititems(
-            lambda _, entry: getattr(entry, "shape", None) and entry[()]
-        ),
+        ".h5": lambda stream: h5py.File(stream, "r").visititems(_read_entry),
         ".png": lambda stream: Image.open(stream).load(),
     }
     if not content:
@@ -503,10 +487,8 @@ def main() -> int:
             for line in drill.odd:
                 print(f"  ODD: {line}")
             print(lines[-1], flush=True)
-    print(
-        "\n| command | killed inside | at these shares | equal bytes | two at a time | equal bytes | full disk said | equal bytes |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    heads = ("command", "killed inside", "at shares", "equal", "two at a time", "equal", "full disk: in a sentence", "equal")
+    print(f"\n| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
     print("\n".join(lines))
     print(f"\n{len(odd)} things were not as they should be" + "".join(f"\n* {line}" for line in odd))
     return 1 if odd else 0

@@ -276,6 +276,22 @@ def test_a_run_directory_of_other_images_or_first_weights_is_refused(tree, finis
         train(tiny_model(tree), replace(learning, images=images), validation=judging, run_dir=run_dir, config=SHORT)
 
 
+def test_a_run_that_is_killed_before_it_says_how_it_was_made_says_so_when_it_goes_on(tree, finished, tmp_path, monkeypatch):
+    (learning, judging), run_dir = finished.parts, unfinished(finished.copy(tmp_path / "run"))
+    (run_dir / "how.json").unlink()
+
+    def killed(*given: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["zooactive.training.train"], "write_how", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_model(tree), learning, validation=judging, run_dir=run_dir, config=SHORT)
+    train(tiny_model(tree), learning, validation=judging, run_dir=run_dir, config=SHORT)
+    for name in ("how.json", "checkpoint/state.json", "history.csv"):
+        assert (run_dir / name).read_bytes() == (finished.folder / name).read_bytes(), name
+
+
 def test_room_for_a_checkpoint_is_asked_for_before_it_is_written(tree, galaxies, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr("zooactive.training.keeper.refuse_without_room", lambda _, size: asked.append(size))

@@ -161,14 +161,14 @@ def _fit(
         )
     if config.head_epochs and validation_part is not None:
         _refit_head(model, train_part, validation_part, config, run)
-    run.state["finished"] = True
-    run.save_state()
     write_how(
         run.folder,
         command="train",
         options={"training": asdict(config), "model": model.to_config(), "best_epoch": run.best_epoch + 1},
         inputs={"galaxies and votes": run.fingerprint, "weights to start from": run.state["start"]},
     )
+    run.state["finished"] = True  # last: a finished run is not looked at again
+    run.save_state()
 
 
 def _refit_head(
