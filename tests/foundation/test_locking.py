@@ -125,3 +125,26 @@ def test_a_pipe_in_the_place_of_the_lock_stops_nobody(tmp_path):
     os.mkfifo(tmp_path / ".lock")
     with held(tmp_path):
         pass
+
+
+def test_a_folder_of_a_full_disk_is_held_though_nobody_can_read_by_whom(tmp_path, monkeypatch):
+    def pwrite(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with held(tmp_path):
+        refused = subprocess.run([sys.executable, "-c", HOLDER, str(tmp_path)], capture_output=True, text=True)
+        assert f"{tmp_path} is in use by another process" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_stands_for_a_lock_goes_where_a_full_disk_takes_no_name(tmp_path, no_locks, monkeypatch):
+    def write(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", write)
+        with pytest.raises(OutputError, match="the disk is full"), held(tmp_path):
+            pass
+    with held(tmp_path):
+        pass

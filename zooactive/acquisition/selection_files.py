@@ -43,8 +43,6 @@ def write_selection(
     path = Path(path)
     if path.suffix != ".csv":
         raise AcquisitionError(f"the selection cannot be written to {path}; give a name that ends in .csv")
-    with aside(path) as temporary:
-        write_csv(selection, temporary)
     with aside(path.with_suffix(".parquet")) as temporary:
         selection.to_parquet(temporary, index=False)
     write_how(
@@ -53,6 +51,8 @@ def write_selection(
         options=dict(options) | {str(key): value for key, value in selection.attrs.items()},
         inputs=inputs,
     )
+    with aside(path) as temporary:  # last: a loop takes what it finds there for a selection that is written
+        write_csv(selection, temporary)
 
 
 def read_selection(path: str | Path) -> pd.DataFrame:
