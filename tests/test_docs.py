@@ -107,7 +107,7 @@ def test_the_commands_of_every_page_exist_with_their_options():
 
 
 @pytest.mark.parametrize(
-    "section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "loop", "tasks.NAME"]
+    "section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "allocate", "loop", "tasks.NAME"]
 )
 def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(section: str):
     from zooactive.training.augmentation import Augmentation
@@ -120,6 +120,7 @@ def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(sect
         "training.augmentation": Augmentation,
         "pool": workspace.Pool,
         "acquire": workspace.Acquire,
+        "allocate": workspace.Allocate,
         "loop": workspace.Rounds,
         "tasks.NAME": workspace.TaskLabels,
     }
