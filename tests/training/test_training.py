@@ -240,6 +240,16 @@ def test_a_finished_run_is_not_trained_again(tree, finished, tmp_path):
     pd.testing.assert_frame_equal(finished.history, again)
 
 
+def test_a_finished_run_goes_on_when_more_epochs_are_asked_for(tree, finished, tmp_path):
+    learning, judging, run_dir = *finished.parts, finished.copy(tmp_path / "run")
+    longer = replace(SHORT, epochs=SHORT.epochs + 1)
+    history = train(tiny_model(tree), learning, validation=judging, run_dir=run_dir, config=longer)
+    assert len(history) == longer.epochs
+    assert history["loss"][: SHORT.epochs].tolist() == finished.history["loss"].tolist()
+    with pytest.raises(TrainingError, match="other galaxies, images or settings"):
+        train(tiny_model(tree), learning, validation=judging, run_dir=run_dir, config=SHORT)
+
+
 def test_a_run_directory_of_other_settings_or_galaxies_is_refused(tree, finished, tmp_path):
     (learning, judging), run_dir = finished.parts, finished.copy(tmp_path / "run")
     with pytest.raises(TrainingError, match="another run directory"):

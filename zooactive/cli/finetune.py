@@ -38,7 +38,8 @@ PolicyOption = Annotated[
     str | None,
     typer.Option(
         callback=one_of(POLICIES, "policy"),
-        help="What learns: the new head alone, then the last blocks too, then all (staged, the default), or all at once.",
+        help="What learns: the new head alone, then the last blocks too, then all (staged), or all at once; by default "
+        "head, or staged of shares of votes (auto).",
         show_default=False,
     ),
 ]
@@ -110,9 +111,9 @@ def command(
     import pandas as pd
 
     from zooactive.foundation.writing import how_of
-    from zooactive.training.finetuning.tasks import folder_name
+    from zooactive.training.finetuning.tasks import folder_of
 
-    folder = out or here.folder / "tasks" / folder_name(task or column or "rings")
+    folder = out or folder_of(here.folder / "tasks", task or column or "rings")
     config = how_of(folder)["options"]["config"]
     metrics = tuned.evaluate()
     galaxies = int(metrics.pop("galaxies"))

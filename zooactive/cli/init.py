@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import IdOption, ImagesOption, be_brief, last_line, note, one_of
+from zooactive.cli.console import IdOption, ImageSizeOption, ImagesOption, be_brief, last_line, note, one_of
 from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
@@ -25,9 +25,14 @@ def command(
     id_column: IdOption = None,
     pool: Annotated[Path | None, typer.Option(help="Table of galaxies to choose from.", show_default=False)] = None,
     backbone: Annotated[
-        str, typer.Option(callback=one_of(BACKBONES, "backbone"), help=f"Network: {', '.join(BACKBONES)}.")
-    ] = BACKBONES[0],
-    image_size: Annotated[int, typer.Option(min=8, max=4096, help="Side of the network's input in pixels.")] = 224,
+        str | None,
+        typer.Option(
+            callback=one_of(BACKBONES, "backbone"),
+            help=f"Network: {', '.join(BACKBONES)} (default: the encoder that comes along).",
+            show_default=False,
+        ),
+    ] = None,
+    image_size: ImageSizeOption = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training at most.")] = 30,
     n: Annotated[int, typer.Option("--n", min=1, help="Galaxies to choose each time.")] = 500,
     rehearsal: Annotated[
@@ -38,6 +43,7 @@ def command(
     ] = None,
 ) -> None:
     """Write a commented zooactive.toml, after a look at the catalogue it names."""
+    from zooactive.models.saved_form import BUNDLED, config_of
     from zooactive.workspace.sections import Pool, Survey
     from zooactive.workspace.settings import Settings
     from zooactive.workspace.template import write_workspace
@@ -53,8 +59,9 @@ def command(
         images=images and _from(folder, images),
         id_column=id_column,
         pool=pool and _from(folder, pool),
-        backbone=backbone,
-        image_size=image_size,
+        backbone=backbone or "efficientnet_lite0",
+        start=BUNDLED if backbone is None else None,
+        image_size=image_size or (config_of(BUNDLED)["preprocessing"]["size"] if backbone is None else None),
         epochs=epochs,
         n=n,
         rehearsal=rehearsal,

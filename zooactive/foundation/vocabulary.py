@@ -28,7 +28,7 @@ OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 Loss: TypeAlias = Literal["dirichlet_multinomial", "binomial"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 
-Policy: TypeAlias = Literal["head", "last", "staged", "all"]
+Policy: TypeAlias = Literal["auto", "head", "last", "staged", "all"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 """What of a model learns in fine-tuning."""
 

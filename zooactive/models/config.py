@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.catalogue import Preprocessing
+from zooactive.models.backbones.names import refuse_unregistered
+from zooactive.models.saved_form import config_of, is_published, refuse_other_network
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -51,6 +53,19 @@ class Network:
             scales=self.scales,
         )
 
+    def check(self) -> None:
+        """Raise a ModelError for an unknown network, or for weights to start from that are not there or of another network.
+
+        All of that is known without Keras.
+        """
+        refuse_unregistered(self.backbone)
+        if self.start is None or is_published(self.start):
+            return
+        theirs = config_of(self.start)
+        refuse_other_network(
+            (self.backbone, self.channels), (theirs["backbone"], Preprocessing.from_dict(theirs["preprocessing"]).channels)
+        )
+
     def build(self, tree: DecisionTree, *, seed: int = 0) -> GalaxyModel:
         """Build the model for a tree of questions, with fresh weights or those to start from.
 
@@ -67,7 +82,7 @@ class Network:
             When settings contradict each other, or there is nothing to start from.
         """
         from zooactive.models.galaxy_model import GalaxyModel, load_model
-        from zooactive.models.published_weights import is_published, start_from_published
+        from zooactive.models.published_weights import start_from_published
 
         model = GalaxyModel(
             tree.only(self.questions) if self.questions else tree,

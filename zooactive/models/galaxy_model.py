@@ -38,6 +38,7 @@ from zooactive.models.saved_form import (
     model_folder,
     read_about,
     read_arrays,
+    refuse_other_network,
     widened,
 )
 from zooactive.posterior.corrections import checked_factors
@@ -188,11 +189,7 @@ class GalaxyModel:
             When the backbone or the channels differ.
         """
         mine, theirs = (self.backbone, self.preprocessing.channels), (other.backbone, other.preprocessing.channels)
-        if mine != theirs:
-            raise ModelError(
-                f"a model of {mine[0]} with {mine[1]} channels cannot start from {theirs[0]} with {theirs[1]}; set "
-                f"backbone = '{theirs[0]}' and channels = {theirs[1]}"
-            )
+        refuse_other_network(mine, theirs)
         self.encoder.set_weights(other.encoder.get_weights())
         if self.tree.columns == other.tree.columns and self.head.concentrations == other.head.concentrations:
             self.head.kernel.assign(other.head.kernel)

@@ -33,7 +33,7 @@ from zooactive.foundation.parsing import read_object
 from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
 from zooactive.models.backbones.register import nested_layers
 from zooactive.models.galaxy_model import GalaxyModel
-from zooactive.models.saved_form import IMAGENET
+from zooactive.models.saved_form import IMAGENET, is_published
 from zooactive.tree import DecisionTree
 
 _READABLE = ("efficientnet_b0", "tf_efficientnet_lite0")
@@ -53,11 +53,6 @@ _WEIGHTS = {
     **{"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"},
     **{"moving_mean": "running_mean", "moving_variance": "running_var"},
 }
-
-
-def is_published(start: str | Path) -> bool:
-    """Return whether weights to start from are others': "imagenet", or a path that ends in .safetensors."""
-    return str(start) == IMAGENET or Path(start).suffix == ".safetensors"
 
 
 def load_published(

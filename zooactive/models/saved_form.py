@@ -47,6 +47,15 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
+def config_of(path: str | Path) -> dict[str, Any]:
+    """Return what a saved model is besides its weights, without loading Keras; a ModelError where no whole model lies."""
+    folder = model_folder(Path(path))
+    config = read_about(folder)["model"]
+    if not isinstance(config, dict):
+        raise ModelError(f"{folder / ABOUT} is damaged (model is no object); save the model again")
+    return config
+
+
 def stored_fingerprint(path: Path) -> str | None:
     """Return the fingerprint that a saved model says it has, without loading it; None where no whole model lies."""
     try:
@@ -102,3 +111,17 @@ BUNDLED = "bundled"
 
 IMAGENET = "imagenet"
 """The name of Keras' weights of ImageNet's photographs, in the same place."""
+
+
+def is_published(start: str | Path) -> bool:
+    """Return whether weights to start from are others': "imagenet", or a path that ends in .safetensors."""
+    return str(start) == IMAGENET or Path(start).suffix == ".safetensors"
+
+
+def refuse_other_network(mine: tuple[str, int], theirs: tuple[str, int]) -> None:
+    """Raise a ModelError where backbone and channels are not those of the model to start from."""
+    if mine != theirs:
+        raise ModelError(
+            f"a model of {mine[0]} with {mine[1]} channels cannot start from {theirs[0]} with {theirs[1]}; set "
+            f"backbone = '{theirs[0]}' and channels = {theirs[1]}, or leave start away"
+        )

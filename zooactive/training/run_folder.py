@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -51,16 +52,21 @@ class TrainingRun:
     folder: Path
     fingerprint: str
     images: ImageMarks
+    planned: int
+    with_epochs: Callable[[int], str]
+    """What the fingerprint is with another number of epochs."""
 
     def open(self, model: GalaxyModel) -> None:
         """Read how far the run is; a TrainingError when the folder holds another one."""
         remove_leftovers(self.folder, self.folder / "checkpoint", self.folder / "model")
         begun = {"fingerprint": self.fingerprint, "start": model.fingerprint()}
         self.state: dict[str, Any] = {"format": _FORMAT, **begun, "finished": False, "epochs": [], "writes": 0}
+        self.state["planned"] = self.planned
         if not self._state_file.exists():
             self.state["images"] = self.images.to_dict()
             return
         self.state = self._read_state()
+        self._raise_epochs()
         other = ""
         if self.state["fingerprint"] != begun["fingerprint"]:
             other = "galaxies, images or settings"
@@ -69,6 +75,14 @@ class TrainingRun:
         if other:
             raise TrainingError(f"{self.folder} holds a run with other {other}; choose another run directory or delete it")
         self._refuse_changed_images()
+
+    def _raise_epochs(self) -> None:
+        """Go on with a finished run if more epochs are all that is asked for beside what it did."""
+        before = self.state.get("planned", len(self.epochs))
+        more = self.finished and type(before) is int and before < self.planned
+        if more and self.state["fingerprint"] == self.with_epochs(before):
+            self.state |= {"fingerprint": self.fingerprint, "planned": self.planned, "finished": False}
+            self.state.pop("before_head", None)
 
     def _refuse_changed_images(self) -> None:
         if "images" not in self.state:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,8 +44,8 @@ def train(
     """Fit a model to the votes of a catalogue's labelled galaxies.
 
     After every epoch, or after some where writing takes long, the run directory gets a checkpoint: the same call after a
-    crash goes on from it, and a call after the end returns at once. When the call returns, the model has the weights of the
-    best epoch.
+    crash goes on from it, a call after the end returns at once, and one after the end with more epochs goes on. When the
+    call returns, the model has the weights of the best epoch.
 
     Parameters
     ----------
@@ -78,7 +78,11 @@ def train(
     train_part = _labelled(read_catalogue(catalogue, tree=model.tree), model)
     validation_part = None if validation is None else _labelled(read_catalogue(validation, tree=model.tree), model)
     fingerprint = run_fingerprint(model, train_part, validation_part, config)
-    run = TrainingRun(Path(run_dir), fingerprint, ImageMarks.of(train_part, validation_part))
+
+    def with_epochs(epochs: int) -> str:
+        return run_fingerprint(model, train_part, validation_part, replace(config, epochs=epochs))
+
+    run = TrainingRun(Path(run_dir), fingerprint, ImageMarks.of(train_part, validation_part), config.epochs, with_epochs)
     run.open(model)
     if not run.finished:
         with held(run.folder):

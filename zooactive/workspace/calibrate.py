@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import ModelError
 from zooactive.foundation.telling import Bar, no_bar
+from zooactive.models.saved_form import BUNDLED, config_of, model_folder
+from zooactive.models.start import start_networks
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
@@ -19,16 +21,14 @@ OPTIONS: Options = options_of("survey", Survey) | {"model": "model.folder"}
 
 def calibrate(settings: Settings, *, progress: Bar = no_bar) -> pd.DataFrame:
     """Fit a factor for each question to the validation galaxies' votes, store those that help, and return all."""
-    from zooactive.models.start import start_networks
-
+    if settings.model.folder.name == BUNDLED and not settings.model.folder.exists():
+        raise ModelError("the bundled encoder stays as it is; train or fine-tune a model of your own")
+    config_of(settings.model.folder)
     validation, pool = settings.split_survey()[1], settings.pool
     start_networks()
     from zooactive.models import load_model
-    from zooactive.models.saved_form import BUNDLED, model_folder
     from zooactive.training.calibrate import calibrate
 
-    if settings.model.folder.name == BUNDLED and not settings.model.folder.exists():
-        raise ModelError("the bundled encoder stays as it is; train or fine-tune a model of your own")
     network, folder = load_model(settings.model.folder), model_folder(Path(settings.model.folder))
     with progress("predicting the validation galaxies", int(validation.labelled.sum())) as done:
         table = calibrate(network, validation, draws=pool.draws, seed=pool.seed, batch_size=pool.batch_size, progress=done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from zooactive.evaluation.calibration import coverage
 from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceError, did_you_mean
 from zooactive.foundation.telling import Bar, no_bar
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
+from zooactive.models.saved_form import config_of
+from zooactive.models.start import start_networks
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
 from zooactive.tree import DecisionTree
@@ -81,20 +83,14 @@ def evaluate(
 
     It goes into the folder `out`, by default the model's, as ``evaluation.csv``, ``.json`` and ``.html``.
     """
-    from zooactive.models.start import start_networks
-
     own = settings.model.folder if settings.model.folder.exists() else settings.folder / "evaluation"
-    start_networks()
-    with progress("predicting the test galaxies", len(settings.split_survey()[2])) as done:
-        found = measure(settings, by=by, progress=done)
+    found = measure(settings, by=by, progress=progress)
     folder = own if out is None else Path(out)
     write_metrics(found, settings, folder)
     return replace(found, file=folder / "evaluation.csv")
 
 
-def measure(
-    settings: Settings, *, by: Sequence[str] | None = None, progress: Callable[[int], None] | None = None
-) -> WorkspaceMetrics:
+def measure(settings: Settings, *, by: Sequence[str] | None = None, progress: Bar = no_bar) -> WorkspaceMetrics:
     """Predict the test galaxies and measure the posterior.
 
     The metrics are also told in bins of the columns `by`, by default those of `USUAL` that are there. Raises a
@@ -102,19 +98,22 @@ def measure(
     model does not answer all the questions of the votes, and a CatalogueError when a column of `by` is missing or holds no
     numbers.
     """
-    from zooactive.models import load_model
-    from zooactive.prediction import predict
-
     train, test = _galaxies(settings)
     tree, votes = test.require_votes()
     columns = numbers_of(test, by)
-    network = load_model(settings.model.folder)
-    if not set(tree.columns) <= set(network.tree.columns):
+    answered = DecisionTree.from_dict(config_of(settings.model.folder)["tree"], where=str(settings.model.folder))
+    if not set(tree.columns) <= set(answered.columns):
         raise ModelError(
-            f"the model in {settings.model.folder} answers tree '{network.tree.name}', the votes in {test.source} are of "
+            f"the model in {settings.model.folder} answers tree '{answered.name}', the votes in {test.source} are of "
             f"'{tree.name}'; give --model of that tree"
         )
-    everything = predict(network, test, draws=settings.pool.draws, seed=settings.pool.seed, progress=progress)
+    start_networks()
+    from zooactive.models import load_model
+    from zooactive.prediction import predict
+
+    network = load_model(settings.model.folder)
+    with progress("predicting the test galaxies", len(test)) as done:
+        everything = predict(network, test, draws=settings.pool.draws, seed=settings.pool.seed, progress=done)
     posterior = for_questions(everything, tree)
     return WorkspaceMetrics(
         metrics=evaluate_posterior(posterior, votes, seen=train.require_votes().votes, columns=columns),

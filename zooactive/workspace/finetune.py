@@ -11,13 +11,23 @@ from zooactive.foundation.errors import TrainingError, WorkspaceError
 from zooactive.foundation.locking import held
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, write_how
+from zooactive.models.saved_form import BUNDLED, config_of
+from zooactive.models.start import start_networks
+from zooactive.training.finetuning.checks import (
+    Parts,
+    decided,
+    refuse_no_images,
+    refuse_strange_prevalence,
+    refuse_too_few,
+)
 from zooactive.training.finetuning.config import FinetuneConfig
-from zooactive.training.finetuning.tasks import Task, folder_name, load_task
+from zooactive.training.finetuning.tasks import Task, folder_of, load_task
 from zooactive.workspace.options import Options
 from zooactive.workspace.sections import FILE, TaskLabels
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
+    from zooactive.catalogue import Catalogue
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
 
 OPTIONS: Options = {}
@@ -47,17 +57,19 @@ def finetune(
     Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
     learn from.
     """
-    from zooactive.models.start import start_networks
-
     asked = {name: value for name, value in options.items() if value is not None}
     name = task or asked.get("column") or "rings"
     found = _labels(settings, name, labels, {key: asked.pop(key) for key in OF_LABELS if key in asked})
     question = replace(found.load(name), **{key: asked.pop(key) for key in OF_TASK if key in asked})
     config = _config(found, asked)
-    folder = settings.folder / "tasks" / folder_name(name) if out is None else Path(out)
+    folder = folder_of(settings.folder / "tasks", name) if out is None else Path(out)
+    galaxies = _galaxies(found, question, config)
+    start = _start_of(settings, model, tell)
+    config, why = decided(config, question.load_tree(), len(galaxies))
+    tell(why)
     with held(folder):
         start_networks()
-        return _learn(_start_of(settings, model, tell), found, question, config, folder, progress)
+        return _learn(start, found, question, galaxies, config, folder, progress)
 
 
 def _labels(settings: Settings, name: str, labels: str | Path | None, columns: dict[str, Any]) -> TaskLabels:
@@ -87,6 +99,8 @@ def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
     names = [entry.name for entry in fields(FinetuneConfig)]
     said = {name: getattr(labels, name) for name in names if getattr(labels, name, None) is not None}
     config = FinetuneConfig(**said | asked)
+    if config.policy == "auto" and asked.get("unfreeze_epochs"):
+        config = replace(config, policy="staged")
     if "blocks" in asked and config.policy != "last":
         raise TrainingError(f"--blocks is for the policy 'last', and '{config.policy}' is in use; add --policy last")
     return config
@@ -94,9 +108,8 @@ def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
 
 def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
     """Return what to start from: a model that is named or that the workspace has trained, or what comes with zooactive."""
-    from zooactive.models.saved_form import BUNDLED
-
     if model is not None:
+        config_of(model)
         return Path(model)
     if settings.model.folder.exists():
         return settings.model.folder
@@ -104,8 +117,27 @@ def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
     return Path(BUNDLED)
 
 
+def _galaxies(labels: TaskLabels, task: Task, config: FinetuneConfig) -> Catalogue:
+    """Read the galaxies with labels; what is wrong with them is said here, before networks are loaded, which takes long."""
+    assert labels.labels is not None
+    catalogue = task.read(labels.labels, images=labels.images)
+    labelled, tree = catalogue.take(catalogue.labelled), task.load_tree()
+    refuse_strange_prevalence(tree, config)
+    refuse_too_few(labelled, tree, config)
+    parts = Parts(labelled, tree, config)
+    _ = parts.folds() if config.folds else parts.split()
+    refuse_no_images(labelled)
+    return labelled
+
+
 def _learn(
-    start: Path, labels: TaskLabels, task: Task, config: FinetuneConfig, folder: Path, progress: Bar
+    start: Path,
+    labels: TaskLabels,
+    task: Task,
+    galaxies: Catalogue,
+    config: FinetuneConfig,
+    folder: Path,
+    progress: Bar,
 ) -> FinetunedModel:
     """Fine-tune, and write the result into a folder."""
     from zooactive.models import load_model
@@ -123,7 +155,7 @@ def _learn(
         def told(stage: str, epoch: int, losses: dict[str, float]) -> None:
             done(next(epochs))
 
-        tuned = finetune(encoder, table, task=task, images=images, config=config, progress=told)
+        tuned = finetune(encoder, galaxies, task=task, config=config, progress=told)
     tuned.save(folder)
     options = {"task": task.to_dict(), "labels": table, "images": images, "config": asdict(config)}
     inputs = {"model": encoder.fingerprint(), str(table): file_hash(table)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import how_of
+from zooactive.models.start import start_networks
 from zooactive.workspace.predict import predict_pool
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 def task_folder(settings: Settings, task: str) -> Path:
     """Return where a task's fine-tuned model lies; a WorkspaceError when it has not been learnt yet."""
-    from zooactive.training.finetuning.tasks import folder_name
+    from zooactive.training.finetuning.tasks import folder_of
 
-    folder = settings.folder / "tasks" / folder_name(task)
+    folder = folder_of(settings.folder / "tasks", task)
     if not (folder / "finetuned.json").is_file():
         raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune --task {task}` first")
     return folder
@@ -52,10 +53,8 @@ def as_task(
     before = settings.pool.predictions
     settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
     if predictions is None:
-        from zooactive.models.start import start_networks
-
-        start_networks()
         galaxies = settings.read_pool()
+        start_networks()
         from zooactive.models import load_model
 
         network = load_model(folder)

@@ -17,6 +17,7 @@ from zooactive.foundation.vocabulary import STRATEGIES, Strategy
 from zooactive.foundation.writing import aside
 from zooactive.loop import HeadLearner, Learner, Loop, LoopConfig, NetworkLearner
 from zooactive.models.saved_form import BUNDLED
+from zooactive.models.start import start_networks
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Rounds
 from zooactive.workspace.settings import Settings
@@ -92,11 +93,11 @@ def rehearse(
     """
     from zooactive.loop import draw_votes
     from zooactive.loop import rehearse as play
-    from zooactive.models.start import start_networks
 
-    start_networks()
     settings = replace(settings, survey=replace(settings.survey, rehearsal=None))
     galaxies, test = survey_parts(settings)
+    settings.model.check()
+    start_networks()
     learns = learner_of(settings, Path(out), galaxies, test)
     if drawn is not None:
         galaxies, test = draw_votes(galaxies, volunteers=drawn), draw_votes(test, volunteers=drawn, seed=1)
@@ -152,9 +153,6 @@ def _draw(table: pd.DataFrame, path: Path) -> None:
 
 
 def _opened(settings: Settings, tell: Tell) -> Loop:
-    from zooactive.models.start import start_networks
-
-    start_networks()
     return open_loop(settings, progress=lambda epoch, losses: tell(epoch_told(epoch, losses)))
 
 
@@ -168,6 +166,8 @@ def open_loop(settings: Settings, *, progress: EpochProgress | None = None) -> L
     galaxies, test = survey_parts(settings)
     if settings.pool.catalogue is not None:
         galaxies = join_catalogues(galaxies, settings.read_pool())
+    settings.model.check()
+    start_networks()
     return Loop(
         settings.loop.folder,
         learner_of(settings, settings.loop.folder, galaxies, test, progress=progress),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
+from zooactive.models.saved_form import config_of
+from zooactive.models.start import start_networks
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
@@ -39,9 +41,8 @@ def predict(
     all images again that failed before, as `zooactive.predict` does. Raises a ZooactiveError when galaxies, model or
     predictions cannot be read.
     """
-    from zooactive.models.start import start_networks
-
     galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, Path(stored))
+    config_of(settings.model.folder)
     make_folder(settings.pool.predictions)
     start_networks()
     from zooactive.models import load_model

@@ -14,6 +14,7 @@ from zooactive.catalogue.images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.foundation.writing import how_of, make_folder
 from zooactive.models.saved_form import BUNDLED
+from zooactive.models.start import start_networks
 from zooactive.report import (
     Finding,
     acquired_gallery,
@@ -44,11 +45,8 @@ def report(settings: Settings, *, out: str | Path | None = None) -> Path:
 
     By default it is ``report.html`` in the workspace's folder. A workspace that holds nothing yet is a WorkspaceError.
     """
-    from zooactive.models.start import start_networks
-
     target = settings.folder / "report.html" if out is None else Path(out)
     make_folder(target.parent)
-    start_networks()
     facts: list[tuple[str, str]] = []
     findings: list[Finding] = []
     how: dict[str, Any] = {}
@@ -128,9 +126,10 @@ def _training(settings: Settings, facts: list[tuple[str, str]], findings: list[F
 
 
 def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
-    from zooactive.training.finetuning.finetuned_model import load_finetuned
-
     for file in sorted((settings.folder / "tasks").glob("*/finetuned.json")):
+        start_networks()
+        from zooactive.training.finetuning.finetuned_model import load_finetuned
+
         tuned = load_finetuned(file.parent)
         made = how_of(file.parent)
         table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
@@ -148,7 +147,7 @@ def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[F
     rows = [table for table in found if len(table)]
     if rows:
         findings.append(failures_finding(pd.concat(rows).drop_duplicates("id")))
-        facts.append(("images that cannot be read", f"{len(findings[-1].table or ()):,}"))
+        facts.append(("images that cannot be read", f"{len(pd.concat(rows).drop_duplicates('id')):,}"))
 
 
 def _task_pixels(options: dict[str, Any], ids: list[str]) -> dict[str, NDArray[np.uint8]]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.telling import Tell, silent
+from zooactive.models.saved_form import config_of
+from zooactive.models.start import start_networks
 from zooactive.workspace.options import Options
 from zooactive.workspace.settings import Settings
 
@@ -33,13 +35,12 @@ def show(
     `catalogue` is a table that has the id, in place of the workspace's; its images, or else the survey's, lie in `images`.
     `maps` is a picture to draw the first filters and the galaxy's feature maps into.
     """
-    from zooactive.models.start import start_networks
-
     if catalogue is None:
         settings = settings.with_options(survey={"images": images})
     else:
         settings = settings.with_options(pool={"catalogue": catalogue, "images": images})
     one = _find(galaxy, settings)
+    config_of(settings.model.folder)
     start_networks()
     from zooactive.models import load_model
     from zooactive.prediction import predict

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.config import Network
+from zooactive.models.start import start_networks
 from zooactive.training.config import TrainingConfig
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
@@ -17,7 +20,7 @@ from zooactive.workspace.told import epoch_told, plan_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.catalogue import Catalogue
+    from zooactive.catalogue import Catalogue, Preprocessing
 
 OPTIONS: Options = (options_of("survey", Survey) | options_of("model", Network) | options_of("training", TrainingConfig)) | {
     "run_dir": "model.folder"
@@ -26,12 +29,12 @@ OPTIONS: Options = (options_of("survey", Survey) | options_of("model", Network) 
 
 def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) -> pd.DataFrame:
     """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
-    from zooactive.models.start import start_networks
-
     train_part, validation = _galaxies(settings, tell)
     network, config = settings.model, settings.training
     for line in plan_of(network, config, galaxies=int(train_part.labelled.sum()), recipe=settings.recipe):
         tell(line)
+    network.check()
+    _refuse_no_images(train_part, config.augmentation.canvas(network.preprocessing()))
     make_folder(network.folder)
     start_networks()
     from zooactive.training.devices import on_every_device
@@ -45,6 +48,15 @@ def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) ->
             done(epoch)
 
         return train(model, train_part, validation=validation, run_dir=network.folder, config=config, progress=told)
+
+
+def _refuse_no_images(galaxies: Catalogue, canvas: Preprocessing) -> None:
+    """Raise an ImageError where the first labelled galaxies have no readable images, before networks are loaded."""
+    from zooactive.training.batches import Cutouts
+
+    labelled = galaxies.take(np.flatnonzero(galaxies.labelled))
+    if labelled.take(range(min(3, len(labelled)))).decode(canvas)[1]:
+        Cutouts(labelled, canvas)
 
 
 def _galaxies(settings: Settings, tell: Tell) -> tuple[Catalogue, Catalogue | None]:

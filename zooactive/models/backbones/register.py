@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from zooactive.foundation.errors import ModelError, did_you_mean
+from zooactive.foundation.errors import ModelError
 from zooactive.models.backbones.efficientnet_b0 import efficientnet_b0, efficientnet_b0_imagenet, efficientnet_b0_timm
 from zooactive.models.backbones.efficientnet_lite0 import efficientnet_lite0
+from zooactive.models.backbones.names import REGISTERED, refuse_unregistered
 from zooactive.models.backbones.resnet26 import resnet26
 from zooactive.models.backbones.small_cnn import small_cnn
 
@@ -60,6 +61,7 @@ def register_backbone(name: str, builder: Builder) -> None:
     if _BUILDERS.get(name, builder) is not builder:
         raise ModelError(f"the backbone '{name}' is registered already; choose another name")
     _BUILDERS[name] = builder
+    REGISTERED.add(name)
 
 
 def build_encoder(name: str, image_size: int, channels: int = 3) -> Any:
@@ -85,11 +87,7 @@ def build_encoder(name: str, image_size: int, channels: int = 3) -> Any:
     """
     import keras
 
-    if name not in _BUILDERS:
-        raise ModelError(
-            f"there is no backbone '{name}'.{did_you_mean(name, _BUILDERS)} Registered are {', '.join(list_backbones())}; "
-            "one of your own needs register_backbone first"
-        )
+    refuse_unregistered(name, _BUILDERS)
     if channels not in (1, 3):
         raise ModelError(f"backbone '{name}': {channels} channels were asked for; use 3 for colour or 1 for grey")
     if keras.config.image_data_format() != "channels_last":

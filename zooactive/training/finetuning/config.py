@@ -16,9 +16,10 @@ class FinetuneConfig:
 
     Parameters
     ----------
-    policy : {"staged", "head", "last", "all"}
-        What learns. ``head``: a new head alone, on frozen features. ``last``: then the encoder's last `blocks`
-        too. ``staged``: then all of the encoder. ``all``: everything from the first step. Batch norms never do.
+    policy : {"auto", "head", "last", "staged", "all"}
+        What learns. ``auto``: ``head`` or ``staged``, as `zooactive.training.finetuning.checks.decided` says. ``head``: a
+        new head alone, on frozen features. ``last``: then the encoder's last `blocks` too. ``staged``: then all of the
+        encoder. ``all``: everything from the first step. Batch norms never do.
     blocks : int
         For ``last``: how many.
     unfreeze_epochs : int
@@ -46,7 +47,7 @@ class FinetuneConfig:
         Of the images, in the encoder's stage.
     """
 
-    policy: Policy = "staged"
+    policy: Policy = "auto"
     blocks: int = 2
     unfreeze_epochs: int = 30
     copies: int = 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,20 +9,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.catalogue import Catalogue
 from zooactive.catalogue.image_statistics import ImageStatistics
-from zooactive.catalogue.images import SMALLEST_SIDE
-from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.telling import StageProgress
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.training.calibrate.shares import shares_of, with_shares
 from zooactive.training.calibrate.temperature import fit_temperature, with_temperature
+from zooactive.training.finetuning.checks import (
+    Parts,
+    decided,
+    readable,
+    refuse_strange_prevalence,
+    refuse_too_few,
+    warn_of_few,
+)
 from zooactive.training.finetuning.config import FinetuneConfig as FinetuneConfig
 from zooactive.training.finetuning.finetuned_model import FinetunedModel as FinetunedModel
 from zooactive.training.finetuning.finetuned_model import load_finetuned as load_finetuned
-from zooactive.training.finetuning.folds import label_counts, label_of, stratified_folds, stratified_split
+from zooactive.training.finetuning.folds import label_of
 from zooactive.training.finetuning.tasks import Task, load_task
 from zooactive.training.head_features import head_features
 from zooactive.training.short_fits import Stage
@@ -35,8 +40,6 @@ if TYPE_CHECKING:
 
     from zooactive.models import GalaxyModel, LinearHead
 
-_FEW = 10
-"""Labels of a kind below which next to nothing is learnt of it."""
 _COMPONENTS = 256
 """Principal axes of the features that a new head looks at, at most."""
 _PRECISIONS = (30_000.0, 10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
@@ -94,14 +97,15 @@ def finetune(
     task = load_task(task)
     catalogue = task.read(labels, images=images)
     work = _Work.begin(model, task, catalogue.take(np.flatnonzero(catalogue.labelled)), config, progress)
+    parts_of = Parts(work.labelled, work.tree, config)
     if config.folds:
         tables = [
             work.held_out(work.fit(*parts[:2])[0], parts[2]).assign(fold=number)
-            for number, parts in enumerate(work.fold_parts())
+            for number, parts in enumerate(parts_of.folds())
         ]
-        train, validation = work.last_parts()
+        train, validation = parts_of.last()
     else:
-        train, validation, test = work.split_parts()
+        train, validation, test = parts_of.split()
     tuned, history = work.fit(train, validation)
     held_out = _joined(tables) if config.folds else work.held_out(tuned, test)
     prior = work.prior(train) if work.tree.votes == "class" else None
@@ -109,7 +113,7 @@ def finetune(
         assert prior is not None
         _put(with_shares(tuned.linear_head(), prior, (config.prevalence, 1 - config.prevalence)), tuned)
     tuned.images = ImageStatistics.of(work.labelled, tuned.preprocessing)
-    _warn_of_few(work.labelled, work.tree)
+    warn_of_few(work.labelled, work.tree)
     return FinetunedModel(tuned, task, held_out, _table(history), prior, config.prevalence)
 
 
@@ -130,9 +134,10 @@ class _Work:
         cls, model: GalaxyModel, task: Task, labelled: Catalogue, config: FinetuneConfig, progress: StageProgress | None
     ) -> _Work:
         tree = task.load_tree()
-        _refuse_strange_prevalence(tree, config)
-        labelled = _readable(labelled)
-        _refuse_too_few(labelled, tree, config)
+        refuse_strange_prevalence(tree, config)
+        labelled = readable(labelled)
+        refuse_too_few(labelled, tree, config)
+        config, _ = decided(config, tree, len(labelled))
         start = model.with_tree(
             tree,
             concentrations="fraction" if tree.votes == "class" else None,
@@ -147,52 +152,6 @@ class _Work:
     def balance(self) -> float:
         """How labels are weighed; shares of votes are not weighed, for what they mean is their number."""
         return self.config.balance if self.tree.votes == "class" else 0.0
-
-    # Parts, as row numbers -------------------------------------------------------------------------------------------
-
-    def split_parts(self) -> tuple[NDArray[np.int64], ...]:
-        """Return the rows to learn from, those that choose the best epoch, and those held out."""
-        row_of = {galaxy_id: row for row, galaxy_id in enumerate(self.labelled.ids)}
-        parts = stratified_split(self.labelled, self.config.ratios, seed=self.config.seed)
-        rows = tuple(np.array([row_of[galaxy_id] for galaxy_id in part.ids], dtype=np.int64) for part in parts)
-        self._refuse_unlearnable(rows[0])
-        purposes = ("training", "choosing the best epoch", "the held-out metrics")
-        for part, purpose, share in zip(rows, purposes, self.config.ratios, strict=True):
-            if len(part) == 0 and share > 0:
-                raise TrainingError(
-                    f"{self.labelled.source}: of {len(self.labelled)} labelled galaxies none is left for {purpose}; bring "
-                    "more labels"
-                )
-        return rows
-
-    def fold_parts(self) -> list[tuple[NDArray[np.int64], ...]]:
-        """Return the parts for each fold, which is held out in its turn while the next fold chooses the best epoch."""
-        fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
-        parts: list[tuple[NDArray[np.int64], ...]] = []
-        for number in range(self.config.folds):
-            following = (number + 1) % self.config.folds
-            train = np.flatnonzero((fold != number) & (fold != following))
-            self._refuse_unlearnable(train)
-            parts.append((train, np.flatnonzero(fold == following), np.flatnonzero(fold == number)))
-        return parts
-
-    def last_parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of the last fit, once all folds have been measured: it learns from all but the first fold."""
-        fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
-        return np.flatnonzero(fold > 0), np.flatnonzero(fold == 0)
-
-    def _refuse_unlearnable(self, rows: NDArray[np.int64]) -> None:
-        if self.tree.votes != "class":
-            return
-        counts, left = label_counts(self.labelled), label_counts(self.labelled.take(rows))
-        if (left > 0).sum() < 2:
-            number = int(np.flatnonzero((left == 0) & (counts > 0))[0])
-            few = "1 galaxy is" if counts[number] == 1 else f"{counts[number]} galaxies are"
-            mend = "bring more such labels" + (", or measure without folds" if self.config.folds else "")
-            raise TrainingError(
-                f"{self.labelled.source}: {few} labelled '{self.tree.columns[number]}', and the parts that galaxies are cut "
-                f"into leave none of them to learn from; {mend}"
-            )
 
     # One fit ---------------------------------------------------------------------------------------------------------
 
@@ -310,61 +269,6 @@ class _Work:
     def prior(self, train: NDArray[np.int64]) -> tuple[float, ...]:
         """Return the shares of the labels among the galaxies learnt from, for which the probabilities hold."""
         return tuple(map(float, shares_of(votes_of(self.labelled)[train], self.tree)))
-
-
-def _readable(labelled: Catalogue) -> Catalogue:
-    """Return the galaxies whose images can be read; a warning names the others."""
-    _, failures = labelled.decode(labelled.prepared or Preprocessing(size=SMALLEST_SIDE))
-    if not failures:
-        return labelled
-    first = next(iter(failures.values()))
-    if len(failures) == len(labelled):
-        raise TrainingError(
-            f"{labelled.source}: no image of {len(labelled)} labelled galaxies is readable; the first: {first}"
-        )
-    warnings.warn(
-        f"{labelled.source}: {len(failures)} of {len(labelled)} labelled galaxies are left out, their images are not "
-        f"readable; the first: {first}",
-        stacklevel=4,
-    )
-    return labelled.take([row for row in range(len(labelled)) if row not in failures])
-
-
-def _refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneConfig) -> None:
-    least = max(config.folds, 3)
-    if len(labelled) < least:
-        raise TrainingError(
-            f"{labelled.source}: {len(labelled)} galaxies are labelled, too few to learn from and to measure on; bring "
-            f"more labels, {_FEW * len(tree.columns)} at the very least"
-        )
-    if tree.votes == "class":
-        counts = label_counts(labelled)
-        if (counts > 0).sum() < 2:
-            missing = tree.columns[int(np.argmin(counts))]
-            raise TrainingError(
-                f"{labelled.source}: no galaxy is labelled '{missing}', so there is nothing to tell apart; bring "
-                f"labels of {'both kinds' if len(counts) == 2 else 'at least two kinds'}"
-            )
-
-
-def _warn_of_few(labelled: Catalogue, tree: DecisionTree) -> None:
-    if tree.votes != "class":
-        return
-    few = [f"{n} {name}" for name, n in zip(tree.columns, label_counts(labelled), strict=True) if n < _FEW]
-    if few:
-        warnings.warn(
-            f"{labelled.source}: some labels have fewer than {_FEW} galaxies ({', '.join(few)}); hardly anything is learnt "
-            "of these, or known of how well",
-            stacklevel=3,
-        )
-
-
-def _refuse_strange_prevalence(tree: DecisionTree, config: FinetuneConfig) -> None:
-    if config.prevalence is not None and (tree.votes != "class" or len(tree.columns) != 2):
-        raise TrainingError(
-            f"prevalence = {config.prevalence}: it is the share of the first of two labels, and task '{tree.name}' has "
-            f"{len(tree.columns)} answers of the kind '{tree.votes}'; leave it away"
-        )
 
 
 def _put(head: LinearHead, tuned: GalaxyModel) -> None:

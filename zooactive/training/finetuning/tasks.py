@@ -6,6 +6,7 @@ task of any column of labels.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -185,12 +186,25 @@ def load_task(name: str | Path | Task) -> Task:
 def folder_name(task: str) -> str:
     """Return the name of a task's folder: the task's name, or its file's without the ending.
 
+    A name with anything but letters, digits, dots, hyphens and underscores is written small, with hyphens in their place.
+
     Examples
     --------
-    >>> folder_name("catalogs/mergers.toml"), folder_name("p.merger"), folder_name("edge-on/bulge")
-    ('mergers', 'p.merger', 'edge-on_bulge')
+    >>> folder_name("catalogs/mergers.toml"), folder_name("p.merger"), folder_name("Is Ring?"), folder_name("edge-on/bulge")
+    ('mergers', 'p.merger', 'is-ring', 'edge-on-bulge')
     """
-    return Path(task).stem if task.endswith(".toml") else task.replace("/", "_")
+    name = Path(task).stem if task.endswith(".toml") else task
+    if re.fullmatch(r"\w[\w.-]*", name):
+        return name
+    return re.sub(r"[^\w.-]+", "-", name.lower()).strip("-.") or "task"
+
+
+def folder_of(tasks: Path, task: str) -> Path:
+    """Return a task's folder among others; one that an earlier version named otherwise is found as it is called."""
+    folder = tasks / folder_name(task)
+    earlier = tasks / (Path(task).stem if task.endswith(".toml") else task.replace("/", "_"))
+    there = not (folder / "finetuned.json").is_file() and (earlier / "finetuned.json").is_file()
+    return earlier if there else folder
 
 
 def task_of_column(
