@@ -27,7 +27,7 @@ split = {split}  # training, validation, test: by hashed id
 {rehearsal}
 
 [model]
-backbone = {backbone}      # or "efficientnet_lite0", "efficientnet_b0", "resnet26", "small_cnn"
+backbone = {backbone}      # one of "efficientnet_lite0", "efficientnet_b0", "resnet26", "small_cnn"
 image_size = {image_size}
 {start}# concentrations = "softplus"  # or "sigmoid", the published choice, whose alpha > 1 cannot say "all or nothing"
 folder = "runs/first"

@@ -29,12 +29,12 @@ OPTIONS: Options = (options_of("survey", Survey) | options_of("model", Network) 
 
 def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) -> pd.DataFrame:
     """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
-    train_part, validation = _galaxies(settings, tell)
     network, config = settings.model, settings.training
+    network.check()
+    train_part, validation = _galaxies(settings, tell)
+    _refuse_no_images(train_part, config.augmentation.canvas(network.preprocessing()))
     for line in plan_of(network, config, galaxies=int(train_part.labelled.sum()), recipe=settings.recipe):
         tell(line)
-    network.check()
-    _refuse_no_images(train_part, config.augmentation.canvas(network.preprocessing()))
     make_folder(network.folder)
     start_networks()
     from zooactive.training.devices import on_every_device
