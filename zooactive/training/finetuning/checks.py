@@ -29,8 +29,8 @@ MANY = 1000
 def decided(config: FinetuneConfig, tree: DecisionTree, labelled: int) -> tuple[FinetuneConfig, str]:
     """Return the settings with a policy in place of "auto", and a sentence that says why it is this one.
 
-    On labels of one word the encoder's stage brought nothing that five folds could show (rings), at many times the
-    minutes. On fractions it lowered the error by a tenth (Hubble), with 203 galaxies: each tells more there.
+    On labels of one word the encoder's stage brought nothing that five folds could show (rings, clean classes), at many
+    times the minutes. On fractions it lowered the error by a tenth (Hubble), with 203 galaxies: each tells more there.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def decided(config: FinetuneConfig, tree: DecisionTree, labelled: int) -> tuple[
         return config, f"policy {config.policy}, as asked for"
     judges = labelled // config.folds if config.folds else round(labelled * config.ratios[1])
     if tree.votes == "class":
-        why = "single labels, of which the encoder's stage brought nothing measurable on rings"
+        why = "single labels, of which the encoder's stage brought nothing measurable on rings or clean classes"
     elif judges < JUDGES:
         why = f"{judges} galaxies choose the best epoch, too few to tell what the encoder's stage brings ({JUDGES} can)"
     elif labelled > MANY:
