@@ -22,9 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
+from pictures import picture
 from PIL import Image
 
-from zooactive.catalogue import Preprocessing, images, read_catalogue
+from zooactive.catalogue import Preprocessing, fits_images, images, read_catalogue
 from zooactive.catalogue.images import LARGEST_BYTES, decode, decode_many
 from zooactive.foundation.errors import CatalogueError, ImageError, ModelError, ZooactiveError
 from zooactive.foundation.npz import read_npz
@@ -211,7 +212,7 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch) -> None:
 
     monkeypatch.setattr(images, "_to_mode", slow)
     stream = io.BytesIO()
-    Image.new("RGB", (16, 16)).save(stream, "PNG")
+    Image.fromarray(picture(0, 16)).save(stream, "PNG")
     _, failures = decode_many([stream.getvalue()] * 6, SMALL, names=list("abcdef"), workers=4)
     assert not failures
     assert most == 1
@@ -223,9 +224,9 @@ def test_blocks_of_rows_give_the_same_grey_levels_as_a_whole_image(shape, stretc
     rng = np.random.default_rng(0)
     values = rng.gamma(0.5, 100, shape).astype(np.float32)
     values.flat[::17] = np.nan
-    whole = images._stretched(values.copy(), stretch)
-    monkeypatch.setattr(images, "_VALUES_AT_ONCE", 200)
-    assert np.array_equal(whole, images._stretched(values.copy(), stretch))
+    whole = fits_images.stretched(values.copy(), stretch)
+    monkeypatch.setattr(fits_images, "_VALUES_AT_ONCE", 200)
+    assert np.array_equal(whole, fits_images.stretched(values.copy(), stretch))
 
 
 # Pipes, sockets and devices -------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import pandas as pd
 
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.column_names import names_apart
-from zooactive.catalogue.images import ImageSource, Preprocessing, decode, encode_png, mark_of
+from zooactive.catalogue.images import LARGEST_BYTES, ImageSource, Preprocessing, decode, encode_png, mark_of
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus
@@ -33,7 +33,7 @@ from zooactive.foundation.telling import Progress
 _FORMAT = 1
 """Of shards; before it no number was written."""
 
-_CHECK = Preprocessing(size=8)  # original bytes are only decoded to see that they can be
+_CHECK = Preprocessing(size=64)  # original bytes are only decoded to see that they can be, and show something
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +224,9 @@ def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str)
     pixels = decode(source, preprocessing or _CHECK, name=name)
     if preprocessing is not None:
         return encode_png(pixels)
-    source = source.read() if isinstance(source, StoredImage | RemoteImage) else source
+    source = source.read() if isinstance(source, StoredImage) else source
+    if isinstance(source, RemoteImage):
+        return source.read(LARGEST_BYTES)
     if isinstance(source, Path):
         return source.read_bytes()
     return source if isinstance(source, bytes) else b""

@@ -11,6 +11,7 @@ from zooactive.foundation.writing import make_folder
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -99,9 +100,9 @@ def predict_pool(
             engine=engine,
             progress=done,
         )
-    failures = len(stored.failures())
-    if failures:
-        tell(f"{failures} images could not be read; {pool.predictions / 'failures.parquet'} names each with the reason")
+    failures = stored.failures()
+    if len(failures):
+        tell(failures_told(failures, pool.predictions / "failures.parquet"))
     return stored
 
 

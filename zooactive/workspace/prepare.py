@@ -9,6 +9,7 @@ from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
     from zooactive.catalogue.shards import ShardsResult
@@ -34,5 +35,5 @@ def prepare(
     inputs = {str(source): file_hash(source)} if source.is_file() else {}
     write_how(shards, command="prepare", options=settings.shards_record(), inputs=inputs)
     if len(result.failures):
-        tell(f"{len(result.failures)} images could not be read; {shards / 'failures.parquet'} names each with the reason")
+        tell(failures_told(result.failures, shards / "failures.parquet"))
     return result

@@ -1,15 +1,28 @@
-"""What a training is told about in lines: what it will do, and how each epoch was."""
+"""What people are told in lines: which images failed, what a training will do, and how each epoch was."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zooactive.models.config import Network
     from zooactive.training.augmentation import Augmentation
     from zooactive.training.config import TrainingConfig
     from zooactive.training.recipes import Recipe
+
+
+def failures_told(failures: pd.DataFrame, file: Path) -> str:
+    """Say in a line how many images failed, how many of them show nothing, and which file names them."""
+    from zooactive.catalogue.fits_images import BLANK
+
+    blank = int(failures["reason"].str.contains(f" {BLANK} ", regex=False).sum())
+    shows_nothing = f", {blank} of them of {BLANK} everywhere (off the survey, or empty frames)" if blank else ""
+    images = "1 image" if len(failures) == 1 else f"{len(failures)} images"
+    return f"{images} could not be used{shows_nothing}; {file} names each with the reason"
 
 
 def epoch_told(epoch: int, losses: Mapping[str, float]) -> str:
