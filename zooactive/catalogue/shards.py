@@ -28,6 +28,7 @@ from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import PartsFolder, Tally
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.telling import Progress
 
 _FORMAT = 1
@@ -186,6 +187,7 @@ def _about_part(part: Path) -> Mapping[str, Any]:
 
     said = f"{part} is no Parquet file that can be read ({{reason}}); remove it and run again"
     with explained(CatalogueError, said, OSError, ValueError):  # an ArrowInvalid is a ValueError
+        check_regular(part)
         about = about_of(pq.read_schema(part))
     if not isinstance(about, dict):
         return {}

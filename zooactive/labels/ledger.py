@@ -19,6 +19,7 @@ from zooactive.catalogue.votes import MISSING, match_columns, numbers_of, refuse
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import aside
 from zooactive.labels.classifications import Classification, Dropped
 from zooactive.tree import DecisionTree
@@ -66,6 +67,7 @@ class Ledger:
             import pyarrow.parquet as pq
 
             with self._explained():
+                check_regular(self._file)
                 metadata = pq.read_schema(self._file).metadata
                 columns = metadata[b"columns"].decode().split("\n")
                 form = int(metadata.get(b"format", 0))
@@ -153,6 +155,7 @@ class Ledger:
             with aside(self._key_file) as temporary:
                 temporary.write_bytes(secrets.token_bytes(_KEY_LENGTH))
             self._key_file.chmod(0o600)
+        check_regular(self._key_file)
         key = self._key_file.read_bytes()
         if len(key) != _KEY_LENGTH:
             raise CatalogueError(f"{self._key_file} is damaged; restore it from a copy, or {_MERGE_AGAIN}")
@@ -166,6 +169,7 @@ class Ledger:
         if not self._file.exists():
             return empty
         with self._explained():
+            check_regular(self._file)
             table = pq.read_table(self._file).replace_schema_metadata(None).cast(empty.schema)
             table.validate(full=True)
             answers = pc.list_flatten(table["answers"])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from zooactive.foundation.errors import PosteriorError, explained
 from zooactive.foundation.metadata import about_of
+from zooactive.foundation.reading import check_regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,7 @@ def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_regular(part)
         rows = pq.read_table(part, columns=None if columns is None else list(columns))
         rows.validate(full=True)
         if "id" in rows.column_names and rows["id"].null_count:
@@ -42,6 +44,7 @@ def columns_of(part: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_regular(part)
         names: list[str] = pq.read_schema(part).names
         return names
 
@@ -51,6 +54,7 @@ def rows_in(part: Path) -> int:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_regular(part)
         return int(pq.read_metadata(part).num_rows)
 
 
@@ -65,6 +69,7 @@ def about_part(part: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_regular(part)
         about: dict[str, Any] = about_of(pq.read_schema(part))
         names, failures = about["passed"], about["failures"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
