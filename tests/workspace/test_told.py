@@ -1,4 +1,4 @@
-"""Sentences about images that failed."""
+"""Sentences about images that failed and rows that were set aside."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from PIL import Image
 
 from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.shards import write_shards
-from zooactive.foundation.errors import ImageError
+from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.models.config import Network
 from zooactive.training.batches import Cutouts
+from zooactive.tree import load_tree
+from zooactive.workspace.prepare import prepare
+from zooactive.workspace.sections import Survey
+from zooactive.workspace.settings import Settings
 from zooactive.workspace.told import failures_told
 
 SMALL = Preprocessing(size=16)
@@ -49,3 +54,26 @@ def test_training_names_an_image_that_shows_nothing_and_how_to_go_on(galaxies) -
     with pytest.raises(ImageError, match=r"one single value \(255\).* \(`zooactive prepare` leaves such galaxies out"):
         Cutouts(survey, SMALL)
     assert np.array_equal(Cutouts(survey.take([0, 1]), SMALL).rows(np.array([0])).shape, (1, 16, 16, 3))
+
+
+def test_prepare_lists_rows_that_contradict_themselves_beside_the_shards(tmp_path, write_pictures) -> None:
+    ids = [f"g{row}" for row in range(8)]
+    write_pictures(ids)
+    tree = load_tree("gz2")
+    table = pd.DataFrame({"id": ids} | dict.fromkeys(tree.columns, 0))
+    table[tree.columns[0]] = 40
+    table.loc[5, "something-odd-gz2_yes"] = 99
+    table.to_csv(tmp_path / "galaxies.csv", index=False)
+    survey = Survey("gz2", tmp_path / "galaxies.csv", tmp_path / "images", shards=tmp_path / "shards")
+    settings = Settings(tmp_path, survey=survey, model=Network(image_size=16))
+    with pytest.raises(CatalogueError, match="1 of 8 rows contradict themselves"):
+        prepare(settings)
+    told: list[str] = []
+    with pytest.warns(UserWarning, match="1 of 8 rows"):
+        result = prepare(settings.with_options(survey={"max_set_aside": 0.2}), tell=told.append)
+    assert result.galaxies == 7
+    file = tmp_path / "shards" / "set_aside.csv"
+    assert told == [f"1 row contradicts itself and is set aside; {file} names each with its id and the reason"]
+    listed = pd.read_csv(file)
+    assert listed[["row", "id"]].to_numpy().tolist() == [[6, "g5"]]
+    assert len(settings.read_survey()) == 7  # from the shards, which hold sound rows alone

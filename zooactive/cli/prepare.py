@@ -12,6 +12,7 @@ from zooactive.cli.console import (
     IdOption,
     ImageSizeOption,
     ImagesOption,
+    MaxSetAsideOption,
     RuleOption,
     TreeOption,
     VolunteersOption,
@@ -31,6 +32,7 @@ def command(
     images: ImagesOption = None,
     id_column: IdOption = None,
     volunteers: VolunteersOption = None,
+    max_set_aside: MaxSetAsideOption = None,
     image_size: ImageSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the shards.", show_default=False)] = None,
     max_failures: Annotated[
@@ -46,6 +48,7 @@ def command(
         images=images,
         id_column=id_column,
         volunteers=number_or_column(volunteers),
+        max_set_aside=max_set_aside,
         image_size=image_size,
         out=out,
         max_failures=max_failures,

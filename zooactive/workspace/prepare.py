@@ -24,6 +24,7 @@ def prepare(
 
     `max_failures` stops it when more images than this cannot be read.
     """
+    from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
     from zooactive.catalogue.shards import write_shards
     from zooactive.foundation.writing import file_hash, make_folder, write_how
 
@@ -34,6 +35,8 @@ def prepare(
     source = Path(str(settings.survey.catalogue))
     inputs = {str(source): file_hash(source)} if source.is_file() else {}
     write_how(shards, command="prepare", options=settings.shards_record(), inputs=inputs)
+    if listed := write_set_aside(survey.set_aside, shards / SET_ASIDE_FILE):
+        tell(listed)
     if len(result.failures):
         tell(failures_told(result.failures, shards / "failures.parquet"))
     return result

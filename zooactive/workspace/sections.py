@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zooactive.acquisition.config import AcquisitionConfig
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.foundation.vocabulary import DrawKind, EngineName, Keep, LearnerKind, Strategy
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 
@@ -24,6 +25,7 @@ class Survey:
     label_column: str | None = None
     volunteers: float | str | None = None
     min_votes: float | None = None
+    max_set_aside: float = MAX_SET_ASIDE
     where: str | None = None
     shards: Path = Path("shards")
     split: tuple[float, float, float] = (0.7, 0.2, 0.1)
@@ -92,6 +94,7 @@ class TaskLabels:
     id_column: str | None = None
     image_column: str | None = None
     volunteers: float | str | None = None
+    max_set_aside: float = MAX_SET_ASIDE
     policy: str | None = None
     folds: int | None = None
     prevalence: float | None = None
