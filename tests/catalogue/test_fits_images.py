@@ -62,6 +62,7 @@ EACH = {"BAND0": "g", "BAND1": "r", "BAND2": "z"}
         (cube("g", "r", "i", BANDS="HSC-G HSC-R HSC-I"), {}),
         (cube("Y", "J", "H", BAND0="NIR_Y", BAND1="NIR_J", BAND2="NIR_H"), {}),
         (cube("VIS", "Y", "J", BANDS="VIS Y J"), {}),
+        (stored(None, np.stack([plane(RED[band]) for band in "grz"]), BANDS="grz"), {}),  # said in front of the image
         (cube("g", "r", "z"), {"bands": "grz"}),
         (cube("g", "r", "z", BANDS="grz"), {"bands": "zrg"}),  # what the header says is known of this file
         (cube("z", "r", "g"), {}),  # as always, where nobody says
@@ -96,7 +97,7 @@ def test_a_cube_of_one_plane_is_grey() -> None:
     assert centre(stored(plane(1.0)[None], BANDS="r")) == centre(stored(plane(1.0)))
 
 
-@pytest.mark.parametrize("content", [cube("g", "r", "z"), cube("g", "r", "z", BANDS=" ")])
+@pytest.mark.parametrize("content", [cube("g", "r", "z"), cube("g", "r", "z", BANDS=" "), cube("g", "r", "z", BANDS=None)])
 def test_planes_of_unknown_bands_are_taken_for_red_green_and_blue_with_a_warning(content) -> None:
     with pytest.warns(UserWarning, match="do not say their bands .* give the bands in the order of the planes"):
         decode(content, SMALL)
@@ -113,7 +114,7 @@ def test_planes_of_unknown_bands_are_taken_for_red_green_and_blue_with_a_warning
         (cube("g", "r", "z", BANDS="gr"), "has 3 planes and its header says BANDS = 'gr'; mend the header"),
         (cube("g", "r", "z", BANDS="grg"), "of the bands g, r, g; a colour image needs three"),
         (cube("g", "r", BANDS="gr"), "of the bands g, r; a colour image needs three, a grey one a single plane"),
-        (cube("g", "r", "i", "z"), "holds no FITS image of two axes or three planes"),
+        (cube("g", "r", "i", "z", BANDS=None), "holds no FITS image of two axes or three planes"),
     ],
 )
 def test_planes_that_make_no_picture_are_refused_with_the_mend(content, said) -> None:

@@ -38,8 +38,8 @@ def is_picture(header: Mapping[str, Any], shape: tuple[int, ...], bands: str | N
     """Whether an array of FITS can be an image: two axes, one or three planes of these, or more whose bands are known."""
     if len(shape) != 3:
         return len(shape) == 2
-    said = bands is not None or "BANDS" in header or "BAND0" in header
-    return shape[0] in (1, 3) or (said and 2 <= shape[0] <= _MOST_PLANES)
+    said = bands is not None or _text(header, "BANDS") or _text(header, "BAND0")
+    return shape[0] in (1, 3) or (bool(said) and 2 <= shape[0] <= _MOST_PLANES)
 
 
 def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> list[int]:
@@ -102,8 +102,8 @@ def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> 
 
 def _names(header: Mapping[str, Any], planes: int, bands: str | None) -> list[str] | None:
     """Return the band of each plane by the header, or else as given; None where nobody says them."""
-    each = [str(header.get(f"BAND{plane}", "")).strip() for plane in range(planes)]
-    said = str(header.get("BANDS", "")).strip()
+    each = [_text(header, f"BAND{plane}") for plane in range(planes)]
+    said = _text(header, "BANDS")
     if said or all(each):
         names = _apart(said, planes)
         names = each if len(names) != planes and all(each) else names
@@ -116,6 +116,11 @@ def _names(header: Mapping[str, Any], planes: int, bands: str | None) -> list[st
     if len(names) != planes:
         raise ImageError(f"has {planes} planes, and bands = {bands!r} names {len(names)}; {_MEND}")
     return names
+
+
+def _text(header: Mapping[str, Any], key: str) -> str:
+    value = header.get(key)
+    return value.strip() if isinstance(value, str) else ""  # a card may have no value
 
 
 def _apart(text: str, planes: int) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import threading
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
@@ -400,17 +401,19 @@ def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) 
         raise ImageError(f"has values of {first_claim(stream)} bytes, far more than a cutout; cut out the galaxy first")
     with fits.open(FitsStream(stream), memmap=False) as hdus:
         pictures = (
-            (f"extension {number}" + (f" ({hdu.name})" if hdu.name else ""), hdu)
+            (f"extension {number}" + (f" ({hdu.name})" if hdu.name else ""), hdu, header)
             for number, hdu in enumerate(each_hdu(hdus))
-            if hdu.is_image and is_picture(hdu.header, hdu.shape, preprocessing.bands)
+            if hdu.is_image
+            for header in (ChainMap(hdu.header, hdus[0].header),)  # packed files say the bands in front of the image
+            if is_picture(header, hdu.shape, preprocessing.bands)
         )
-        for place, hdu in pictures:
+        for place, hdu, header in pictures:
             # From the header, before memory is taken.
             _check_shape(hdu.shape[-2], hdu.shape[-1], turn, planes=hdu.shape[0] if len(hdu.shape) == 3 else 1)
             if claimed_bytes(hdu) > LARGEST_BYTES:
                 raise ImageError(f"has values of {claimed_bytes(hdu)} bytes, far more than a cutout; cut out the galaxy")
             check_tiles(hdu, LARGEST_BYTES)
-            shown = colour_planes(hdu.header, hdu.shape[0], preprocessing.bands) if len(hdu.shape) == 3 else [0]
+            shown = colour_planes(header, hdu.shape[0], preprocessing.bands) if len(hdu.shape) == 3 else [0]
             planes = hdu.data.reshape(-1, *hdu.shape[-2:])
             values = np.empty((len(shown), *hdu.shape[-2:]), dtype=np.float32)
             with np.errstate(over="ignore"):

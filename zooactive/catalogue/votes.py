@@ -132,7 +132,7 @@ def _read_columns(
             f"{source}: tree '{tree.name}' holds counts, and volunteers only turns fractions into counts; "
             'leave it away, or use a tree whose file says votes = "fractions"'
         )
-    doubt_excess(values, crowd, tree, doubts, source)
+    doubt_excess(values, crowd, tree, doubts, source, stacklevel=5)
     return VoteReading(values, columns, False, doubts)
 
 
@@ -277,7 +277,13 @@ def _counts(fractions: NDArray[np.float64], crowd: NDArray[np.float64], tree: De
 
 
 def doubt_excess(
-    votes: NDArray[np.float64], crowd: NDArray[np.float64] | None, tree: DecisionTree, doubts: SetAside, source: str
+    votes: NDArray[np.float64],
+    crowd: NDArray[np.float64] | None,
+    tree: DecisionTree,
+    doubts: SetAside,
+    source: str,
+    *,
+    stacklevel: int,
 ) -> None:
     """Doubt rows with more votes on a question than people who reached it; up to one vote is rounding and only counted."""
     allowed = tree.allowed_votes(votes)
@@ -301,7 +307,7 @@ def doubt_excess(
         warnings.warn(
             f"{source}: {rounded} of {len(votes)} rows have up to one vote more on a question than people who reached it; "
             "taken for rounding and kept",
-            stacklevel=6,
+            stacklevel=stacklevel + 1,
         )
 
 

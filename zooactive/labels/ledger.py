@@ -286,7 +286,7 @@ def add_votes(
     doubts = SetAside(galaxies, source, max_set_aside)
     before = {column: numbers_of(galaxies, name, doubts) for column, name in columns.items() if name is not None}
     if len(before) == len(columns):
-        doubt_excess(np.column_stack(list(before.values())), None, tree, doubts, source)
+        doubt_excess(np.column_stack(list(before.values())), None, tree, doubts, source, stacklevel=2)
     doubts.warn(stacklevel=2)
     if dropped is not None:
         dropped.set_aside(doubts.listed(), source)
