@@ -99,7 +99,7 @@ def count_votes(
     # Another process that merges before the votes are written would find them written over by fewer.
     with held(ledger) if sources.kind is Kind.EXPORT else nullcontext():
         votes, said = sources.count(ledger, dropped, id_column=id_column, max_set_aside=most)
-        strangers = _write(votes, table, sources.tree, out, str(catalogue), dropped, most)
+        strangers = _write(votes, table, sources.tree, out, source=str(catalogue), dropped=dropped, most=most)
     given = [*files, *(path for path in (wording, subjects, catalogue) if path is not None)]
     if tree is not None and tree.endswith(".toml"):
         given.append(Path(tree))
@@ -136,7 +136,14 @@ def _is_no_text(column: pd.Series[Any]) -> bool:
 
 
 def _write(
-    votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path, source: str, dropped: Dropped, most: float
+    votes: pd.DataFrame,
+    table: GalaxyTable | None,
+    tree: DecisionTree,
+    out: Path,
+    *,
+    source: str,
+    dropped: Dropped | None = None,
+    most: float = MAX_SET_ASIDE,
 ) -> int:
     """Write the votes, or a table with them; return how many galaxies with votes the table lacks."""
     result, strangers, about = votes, 0, None
