@@ -14,6 +14,7 @@ from zooactive.catalogue.set_aside import nothing, write_set_aside
 from zooactive.catalogue.shards import write_shards
 from zooactive.foundation.errors import CatalogueError
 from zooactive.labels.votes import count_votes
+from zooactive.training.finetuning.tasks import Task
 from zooactive.tree import DecisionTree, Question, load_tree
 
 PAIR = [Question("a", ["x", "y"]), Question("b", ["u", "v"], ["a_y"])]
@@ -186,3 +187,12 @@ def test_votes_that_contradict_themselves_are_not_added_to(tmp_path, tree_file) 
     assert list(pd.read_csv(tmp_path / "both.set_aside.csv")["id"]) == ["g7", "g8"]
     assert counted.set_aside is not None
     assert len(read_catalogue(tmp_path / "both.csv", tree=COUNTS)) == 200
+
+
+def test_labels_of_a_task_go_the_same_way(tmp_path) -> None:
+    survey(b_u=dict.fromkeys(range(4), 90)).to_csv(tmp_path / "labels.csv", index=False)
+    task = Task("pair", COUNTS)
+    with pytest.raises(CatalogueError, match="4 of 200 rows contradict themselves"):
+        task.read(tmp_path / "labels.csv")
+    with pytest.warns(UserWarning, match="4 of 200 rows"):
+        assert len(task.read(tmp_path / "labels.csv", max_set_aside=0.05)) == 196
