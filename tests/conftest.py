@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pictures import picture
 from PIL import Image
 
-from zooactive.catalogue import Catalogue
+from zooactive.catalogue import Catalogue, patience
 from zooactive.catalogue.images import encode_png
 from zooactive.tree import DecisionTree, Question
 
@@ -57,6 +57,13 @@ def _eager(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
     if keras.backend.backend() == "tensorflow":
         monkeypatch.setattr(keras.Model, "fit", short_fit)
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody wait for images that are away."""
+    monkeypatch.setattr(patience, "PAUSES", (0.0,) * len(patience.PAUSES))
+    monkeypatch.setattr(patience, "_patience", patience.Patience())
 
 
 @pytest.fixture

@@ -41,6 +41,8 @@ _HOMES = {
     "predict": "prediction",
     "acquire": "acquisition",
     "AcquisitionConfig": "acquisition",
+    "allocate": "acquisition",
+    "AllocationConfig": "acquisition",
     "finetune": "training.finetuning.finetune",
     "FinetunedModel": "training.finetuning.finetuned_model",
     "load_finetuned": "training.finetuning.finetuned_model",
@@ -65,7 +67,7 @@ __all__ = ["__version__", *_HOMES, *_MODULES]
 
 if TYPE_CHECKING:
     from zooactive import acquisition, evaluation, loop
-    from zooactive.acquisition import AcquisitionConfig, acquire
+    from zooactive.acquisition import AcquisitionConfig, AllocationConfig, acquire, allocate
     from zooactive.catalogue import (
         Catalogue,
         ClassRule,

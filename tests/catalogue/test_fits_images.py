@@ -11,7 +11,8 @@ import pytest
 from astropy.io import fits
 
 from zooactive.catalogue import Preprocessing
-from zooactive.catalogue.images import decode, decode_many
+from zooactive.catalogue.images import decode
+from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import ImageError
 
 SIDE = 32

@@ -26,7 +26,8 @@ from pictures import picture
 from PIL import Image
 
 from zooactive.catalogue import Preprocessing, fits_images, images, read_catalogue
-from zooactive.catalogue.images import LARGEST_BYTES, decode, decode_many
+from zooactive.catalogue.images import LARGEST_BYTES, decode
+from zooactive.catalogue.many_images import decode_many
 from zooactive.catalogue.shards import _about_part
 from zooactive.foundation.errors import CatalogueError, ImageError, ModelError, ZooactiveError
 from zooactive.foundation.npz import read_npz

@@ -13,7 +13,8 @@ from pictures import picture
 from PIL import Image
 
 from zooactive.catalogue import Preprocessing
-from zooactive.catalogue.images import decode, decode_many, encode_png
+from zooactive.catalogue.images import decode, encode_png
+from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import ImageError
 
 

@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 from zooactive.acquisition.config import AcquisitionConfig, AcquisitionOptions
+from zooactive.acquisition.scores.vote_value import VALUES
 from zooactive.acquisition.scorings import SCORINGS
 from zooactive.foundation import vocabulary
 from zooactive.foundation.errors import AcquisitionError, TrainingError
@@ -23,7 +24,7 @@ from zooactive.training.finetuning.config import FinetuneConfig
 def test_each_list_has_the_words_of_its_type():
     lists = {name: words for name, words in vars(vocabulary).items() if isinstance(words, tuple)}
     types = [kind for name, kind in vars(vocabulary).items() if not name.startswith("_") and len(get_args(kind)) > 1]
-    assert len(lists) == len(types) == 12
+    assert len(lists) == len(types) == 13
     written = [tuple(sorted(words)) for words in lists.values()]
     spelt = [tuple(sorted(word for part in get_args(kind) for word in get_args(part) or (part,))) for kind in types]
     assert sorted(written) == sorted(spelt)
@@ -31,6 +32,7 @@ def test_each_list_has_the_words_of_its_type():
 
 def test_scores_and_strategies_are_those_that_choose():
     assert tuple(SCORINGS) == vocabulary.SCORES
+    assert tuple(VALUES) == vocabulary.GOALS
     for strategy in vocabulary.STRATEGIES:
         assert LoopConfig(strategy=strategy).score in SCORINGS
     with pytest.raises(AcquisitionError, match="mutual_information"):

@@ -20,7 +20,8 @@ from pictures import picture
 from PIL import Image
 
 from zooactive.catalogue import Preprocessing
-from zooactive.catalogue.images import LARGEST_PIXELS, decode, decode_many
+from zooactive.catalogue.images import LARGEST_PIXELS, decode
+from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import ImageError
 
 SETTINGS = (

@@ -12,6 +12,7 @@ from PIL import Image
 from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.shards import write_shards
 from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.foundation.parts_folder import failed_of
 from zooactive.models.config import Network
 from zooactive.training.batches import Cutouts
 from zooactive.tree import load_tree
@@ -36,16 +37,22 @@ def test_images_that_show_nothing_are_left_out_of_shards_and_counted(galaxies, t
     result = write_shards(survey, tmp_path / "shards", preprocessing)
     assert result.galaxies == 3
     assert list(result.failures["id"]) == ["g001", "g002", "g004"]
-    said = failures_told(result.failures, Path("failures.parquet"))
-    assert said == (
-        "3 images could not be used, 2 of them of one single value everywhere (off the survey, or empty frames); "
-        "failures.parquet names each with the reason"
+    assert set(result.failures["kind"]) == {"permanent"}
+    assert failures_told(result.failed(), result.failures, 0.5, "run it again") == (
+        f"3 images could not be used; {tmp_path / 'shards' / 'failures.parquet'} names each with the reason; to try again, "
+        "run it again; 2 of the 3 show one single value everywhere (off the survey, or empty frames)"
     )
+    too_many = failures_told(result.failed(), result.failures, 0.05, "run it again")
+    assert "3 of 6 galaxies (50%) failed, such as " in too_many
+    assert too_many.endswith("run it again; 2 of the 3 show one single value everywhere (off the survey, or empty frames)")
 
 
 def test_without_blank_images_none_are_spoken_of() -> None:
     table = pd.DataFrame({"id": ["a"], "path": ["a.jpg"], "reason": ["the image a.jpg is empty (0 bytes)"]})
-    assert failures_told(table, Path("f")) == "1 image could not be used; f names each with the reason"
+    failed = failed_of(table, 100, Path("f"))
+    listed = Path("f") / "failures.parquet"
+    told = f"1 image could not be used; {listed} names each with the reason; to try again, run it again"
+    assert failures_told(failed, table, 0.05, "run it again") == told
 
 
 def test_training_names_an_image_that_shows_nothing_and_how_to_go_on(galaxies) -> None:

@@ -7,7 +7,8 @@ One idea a file:
 - `one_vote` (the screening bound);
 - `epig` (what votes tell about other galaxies); `batch` (what several galaxies tell together);
 - `binomial`, `entropy` and `variance` (baselines); `clicks` (the cost); `k_centre` (diversity);
-- `selection` (the choice).
+- `selection` (the choice);
+- `catalogue_error` and `vote_value` (what votes on a galaxy are worth to the catalogue), `allocation` (how many each gets).
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.faces import names_on_demand
 
 if TYPE_CHECKING:
+    from zooactive.acquisition.allocation.allocate import allocate
+    from zooactive.acquisition.allocation.config import AllocationConfig
     from zooactive.acquisition.config import AcquisitionConfig
+    from zooactive.acquisition.scores.aim import Aim
     from zooactive.acquisition.scores.batch import greedy_batch
     from zooactive.acquisition.scores.binomial import binomial_information
+    from zooactive.acquisition.scores.catalogue_error import catalogue_error
     from zooactive.acquisition.scores.clicks import expected_clicks
     from zooactive.acquisition.scores.entropy import predictive_entropy
     from zooactive.acquisition.scores.enumeration import exact_mutual_information
@@ -28,12 +33,17 @@ if TYPE_CHECKING:
     from zooactive.acquisition.scores.one_vote import one_vote_information
     from zooactive.acquisition.scores.tree_information import information_by_question, mutual_information
     from zooactive.acquisition.scores.variance import draw_variance
+    from zooactive.acquisition.scores.vote_value import value_of_votes
     from zooactive.acquisition.selection import acquire
 
 __all__ = [
     "AcquisitionConfig",
+    "Aim",
+    "AllocationConfig",
     "acquire",
+    "allocate",
     "binomial_information",
+    "catalogue_error",
     "draw_variance",
     "epig",
     "exact_mutual_information",
@@ -44,10 +54,16 @@ __all__ = [
     "mutual_information",
     "one_vote_information",
     "predictive_entropy",
+    "value_of_votes",
 ]
 
 _HOMES = {
     "AcquisitionConfig": "config",
+    "Aim": "scores.aim",
+    "AllocationConfig": "allocation.config",
+    "allocate": "allocation.allocate",
+    "catalogue_error": "scores.catalogue_error",
+    "value_of_votes": "scores.vote_value",
     "greedy_batch": "scores.batch",
     "binomial_information": "scores.binomial",
     "expected_clicks": "scores.clicks",

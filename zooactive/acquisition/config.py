@@ -12,7 +12,7 @@ from zooactive.foundation.vocabulary import SCORES, Score
 
 @dataclass(frozen=True)
 class AcquisitionConfig:
-    """How galaxies are chosen.
+    """How galaxies are chosen from a pool.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class AcquisitionConfig:
                 raise AcquisitionError(f"{name} = {value}: give a finite number, 0 or more")
 
     def acquisition(self, **changed: Any) -> AcquisitionConfig:
-        """These options alone, without what a loop or a workspace says beside them, some of them changed."""
+        """Return these options alone, without what a loop or a workspace says beside them, some of them changed."""
         return AcquisitionConfig(**{entry.name: getattr(self, entry.name) for entry in fields(AcquisitionConfig)} | changed)
 
 

@@ -30,11 +30,11 @@ class Eligible:
         return len(self.screened)
 
     def names(self, rows: NDArray[np.int64]) -> list[str]:
-        """Ids of some rows, as text."""
+        """Return the ids of some rows, as text."""
         return list(self.ids.take(rows).to_pylist())
 
     def first_by_hash(self, n: int) -> NDArray[np.int64]:
-        """Rows of the n smallest hashes of the random arm, smallest first."""
+        """Return the rows of the n smallest hashes of the random arm, smallest first."""
         n = min(n, len(self))
         smallest = np.argpartition(self.hashes, n - 1)[:n] if n < len(self) else np.arange(len(self))
         return np.asarray(smallest[np.argsort(self.hashes[smallest], kind="stable")])

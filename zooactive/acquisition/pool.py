@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Screening:
-    """What is known of some galaxies after the first look.
+    """What is known of some galaxies after a pool's first look.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class PosteriorPool:
     chunks: Iterable[Posterior]
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
-        """Screen chunk by chunk."""
+        """Screen the pool chunk by chunk."""
         import pyarrow as pa
 
         first: Posterior | None = None
@@ -93,7 +93,7 @@ class VotedPool:
     votes: Mapping[str, NDArray[np.float64]]
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
-        """Screen as before, the galaxies with votes anew."""
+        """Screen the pool as before, and galaxies with votes anew."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -144,7 +144,7 @@ def gather(pool: Pool, ids: Sequence[str]) -> Posterior:
 
 
 def artifact_share(posterior: Posterior) -> NDArray[np.float64]:
-    """Expected share of volunteers who would say that this is no galaxy, shape (galaxy,)."""
+    """Return the expected share of volunteers who would say that this is no galaxy, shape (galaxy,)."""
     columns = [posterior.tree.columns.index(column) for column in artifact_columns(posterior.tree)]
     return np.asarray(posterior.mean()[:, columns].sum(1))
 

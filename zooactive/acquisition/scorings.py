@@ -19,7 +19,7 @@ from zooactive.posterior import Posterior
 
 
 class Scoring(NamedTuple):
-    """How a score is computed."""
+    """How one score is computed."""
 
     screen: Callable[[Posterior], NDArray[np.float64]]
     """Of the whole pool, in closed form."""

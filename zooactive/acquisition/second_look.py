@@ -26,7 +26,7 @@ _KEPT = 1 << 28
 
 
 class Reason(NamedTuple):
-    """Why a galaxy, and what it costs: the question whose votes would tell most, its share, and the expected clicks."""
+    """Why a galaxy is chosen: the question whose votes would tell most, its share, and the expected clicks."""
 
     question: str
     share: float
@@ -39,14 +39,9 @@ def look_closer(
     wanted: NDArray[np.bool_],
     config: AcquisitionConfig,
 ) -> tuple[NDArray[np.float64], Pool]:
-    """Score the wanted galaxies.
+    """Score the wanted galaxies, and return also a pool in which their posteriors are at hand.
 
-    Returns
-    -------
-    scores : ndarray of float64, shape (eligible galaxy,)
-        NaN for those that are not wanted.
-    near : Pool
-        Where the posteriors of the wanted galaxies are at hand.
+    The scores are of shape (eligible galaxy,), NaN for galaxies that are not wanted.
     """
     scoring = scoring_of(config)
     look = scoring.closely
@@ -89,7 +84,7 @@ def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> di
 
 
 def _target_sample(pool: Pool, eligible: Eligible, config: AcquisitionConfig) -> Posterior:
-    """Posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
+    """Return the posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
     from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
     hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=config.seed)

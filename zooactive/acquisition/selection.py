@@ -159,7 +159,7 @@ def _shortlist(eligible: Eligible, stays: NDArray[np.bool_], size: int, seed: in
 def _perturb(
     eligible: Eligible, scores: NDArray[np.float64], shortlisted: NDArray[np.bool_], beta: float, seed: int
 ) -> NDArray[np.float64]:
-    """Scores as beta ln(score) plus Gumbel noise; -inf where a galaxy is never chosen."""
+    """Return scores as beta ln(score) plus Gumbel noise; -inf where a galaxy is never chosen."""
     able = np.flatnonzero(shortlisted & (scores > 0))
     perturbed = np.full(len(scores), -inf)
     perturbed[able] = beta * np.log(scores[able]) + gumbel_from_ids(eligible.names(able), seed=seed)
@@ -167,7 +167,7 @@ def _perturb(
 
 
 def _top(perturbed: NDArray[np.float64], stays: NDArray[np.bool_], n: int, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Rows of the n largest perturbed scores, largest first; hashes break ties."""
+    """Return the rows of the n largest perturbed scores, largest first; hashes break ties."""
     able = np.flatnonzero(stays & (perturbed > -inf))
     return np.asarray(able[np.lexsort((hashes[able], -perturbed[able]))][:n])
 
@@ -180,7 +180,7 @@ def _acquisition_probability(
     n: int,
     beta: float,
 ) -> NDArray[np.float64]:
-    """Probability that a galaxy passes the n-th largest perturbed score among the *others*, shape (galaxy,).
+    """Return the probability that a galaxy passes the n-th largest perturbed score among the *others*, shape (galaxy,).
 
     For an acquired galaxy the others are all that stay, and the score to pass is the first rejected one. Were a galaxy
     of the random arm not in it, `substitute` (the next by hash, at most one row) would be, and the others are all that

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from zooactive.catalogue.images import ImageSource, Preprocessing, decode_many, place_of
+from zooactive.catalogue.images import ImageSource, Preprocessing, place_of
+from zooactive.catalogue.many_images import decode_many
+from zooactive.catalogue.patience import Reason
 from zooactive.catalogue.places import same_place
 from zooactive.catalogue.set_aside import nothing
 from zooactive.catalogue.stored_images import StoredImage
@@ -188,7 +190,7 @@ class Catalogue:
         return self.take(rows_where(pd.concat(columns, axis=1), expression, self.source))
 
     def only(self, questions: Iterable[str]) -> Catalogue:
-        """Return the same galaxies with the votes of some questions alone, along `DecisionTree.only`.
+        """Return the same galaxies with the votes of some questions alone, by `DecisionTree.only`.
 
         Raises
         ------
@@ -230,7 +232,7 @@ class Catalogue:
         return replace(self, votes=votes)
 
     def decoding_for(self, preprocessing: Preprocessing) -> Preprocessing:
-        """What is left to do to these images so that they become what a model takes.
+        """Return what is left to do to these images so that they become what a model takes.
 
         Raises
         ------
@@ -252,7 +254,7 @@ class Catalogue:
 
     def decode(
         self, preprocessing: Preprocessing, rows: NDArray[np.int64] | range | None = None, *, scale: float = 1.0
-    ) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    ) -> tuple[NDArray[np.uint8], dict[int, Reason]]:
         """Read the images of some rows, or of all, as a model takes them.
 
         Parameters
@@ -266,8 +268,8 @@ class Catalogue:
         -------
         pixels : ndarray of uint8, shape (row, size, size, channels)
             Zeros where an image could not be read.
-        failures : dict of int to str
-            Number among these rows -> the reason.
+        failures : dict of int to Reason
+            Number among these rows -> the reason, a text with its kind.
 
         Raises
         ------
@@ -322,7 +324,7 @@ class Catalogue:
         return tuple(self.take(side == part) for part in range(len(shares)))
 
     def _one_side(self, u: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give all galaxies of one place the hash of the smallest id there, and say so."""
+        """Give all galaxies of one place the hash of the smallest id there, and warn of it."""
         order = np.lexsort((self.ids.astype(str), groups))
         _, first = np.unique(groups[order], return_index=True)
         leaders = order[first]  # groups are numbered 0, 1, ..., so leaders[group] is its smallest id's row

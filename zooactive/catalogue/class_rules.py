@@ -32,7 +32,7 @@ _RULES = NamedFiles(
 
 @dataclass(frozen=True)
 class ClassRule:
-    """Which votes make a galaxy a clean case of which class.
+    """A rule that says which votes make a galaxy a clean case of which class.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class ClassRule:
         return np.where(holds.sum(axis=1) == 1, holds.argmax(axis=1), -1)
 
     def _shares(self, counts: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-        """Share of each answer, (galaxy, answer); 0 where nobody was asked."""
+        """Return the share of each answer, (galaxy, answer); 0 where nobody was asked."""
         sums = tree.question_sums(counts)[:, tree.question_index]
         own = np.divide(counts, sums, out=np.zeros_like(counts), where=sums > 0)
         return own if self.fractions == "question" else np.asarray(tree.joint(own))
@@ -208,7 +208,7 @@ class ClassRule:
 
 
 def list_rules() -> tuple[str, ...]:
-    """Names of the class rules that come with zooactive, sorted."""
+    """Return the names of the class rules that come with zooactive, sorted."""
     return _RULES.names()
 
 

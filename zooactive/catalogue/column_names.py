@@ -10,7 +10,7 @@ from zooactive.foundation.errors import CatalogueError
 
 
 def names_apart(table: pd.DataFrame, taken: Container[str], source: str) -> pd.DataFrame:
-    """Return a table whose columns have none of some names: such a one becomes ``original_NAME``.
+    """Return a table whose columns have none of some names: a column that has one becomes ``original_NAME``.
 
     Parameters
     ----------

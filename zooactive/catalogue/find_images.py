@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zooactive.catalogue.image_places import places_of
 from zooactive.catalogue.images import ImageSource, NoImage
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS, GalaxyTable
-from zooactive.foundation.addresses import RemoteImage, address_of, is_here, remote_images
+from zooactive.foundation.addresses import RemoteImage, address_of, remote_images
 from zooactive.foundation.errors import CatalogueError, did_you_mean
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits")
@@ -20,28 +21,11 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits")
 def find_images(
     table: GalaxyTable, path: Path, image_column: str | None, folder: Path | str | None
 ) -> tuple[tuple[ImageSource, ...], tuple[str, ...]]:
-    """Find each galaxy's image by the table's image column, or by its id in a folder.
+    """Find each galaxy's image by the table's image column, or by its id in a folder; return also the column, if any.
 
-    Parameters
-    ----------
-    table : GalaxyTable
-    path : Path
-        The table's file; relative image paths start from its folder.
-    image_column : str, optional
-        By default the first of file_loc, image, png_loc.
-    folder : Path or str, optional
-        Where relative paths start instead, or where ID.jpg, ID.jpeg, ID.png or ID.fits lie; an address is a str.
-
-    Returns
-    -------
-    images : tuple of Path, bytes, StoredImage, RemoteImage or None, length G
-    columns : tuple of str
-        The column that was used, if any.
-
-    Raises
-    ------
-    CatalogueError
-        When the folder or the column does not exist, or the folder has no image of any galaxy.
+    Without `image_column` the first of file_loc, image, png_loc is taken. Relative paths in it start from the folder of the
+    table's file `path`, or from `folder`, where ID.jpg, ID.jpeg, ID.png or ID.fits may lie instead; an address is a str.
+    Raises a CatalogueError when the folder or the column does not exist, or the folder has no image of any galaxy.
     """
     columns = list(table.frame.columns)
     if isinstance(folder, Path) and not folder.is_dir():
@@ -76,7 +60,7 @@ def find_images(
 
 
 def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
-    """Images of a folder whose files are called by the ids."""
+    """Return the images of a folder whose files are called by the ids."""
     found: dict[str, Path] | dict[str, RemoteImage]
     found = remote_images(folder) if isinstance(folder, str) else {file.name: file for file in folder.iterdir()}
     return tuple(
@@ -86,23 +70,25 @@ def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
 
 
 def _from_column(cells: pd.Series[Any], start: Path | str, column: str) -> tuple[ImageSource, ...]:
-    """Paths from `start`, addresses, bytes, or {bytes, path}; blank cells are no image, and others say what they hold."""
+    """Return an image for each cell: a path from `start`, an address, bytes, None, or what else the cell holds."""
     contents = [_content(cell) for cell in cells]
-    paths = (cell.strip() for cell in contents if isinstance(cell, str) and cell.strip())
-    first = Path(next((path for path in paths if address_of(path) is None), ""))
-    # Tables often name images by the path of the machine they were made on, or by a folder that is the start already.
-    names_only = isinstance(start, Path) and not is_here(start / first) and is_here(start / first.name)
-    return tuple(_source(cell, start, names_only, column) for cell in contents)
+    if isinstance(start, str):
+        return tuple(_source(cell, start, column) for cell in contents)
+    paths = {cell for cell in contents if isinstance(cell, str) and cell.strip() and address_of(cell.strip()) is None}
+    places = places_of(paths, start)
+    return tuple(
+        places[cell] if isinstance(cell, str) and cell in paths else _source(cell, start, column) for cell in contents
+    )
 
 
 def _content(cell: object) -> object:
-    """What a struct says of its image, or the cell itself."""
+    """Return what a struct says of its image, or the cell itself."""
     if isinstance(cell, dict) and cell.keys() & {"bytes", "path"}:
         return cell.get("bytes") or cell.get("path")
     return cell
 
 
-def _source(cell: object, start: Path | str, names_only: bool, column: str) -> ImageSource:
+def _source(cell: object, start: Path | str, column: str) -> ImageSource:
     if isinstance(cell, bytes | StoredImage):
         return cell
     if not isinstance(cell, str):
@@ -117,18 +103,11 @@ def _source(cell: object, start: Path | str, names_only: bool, column: str) -> I
         )
     if not cell.strip():
         return None
-    address = address_of(cell.strip())
-    if address is None and isinstance(start, str):
-        address = f"{start.rstrip('/')}/{cell.strip().lstrip('/')}"
-    if address is not None:
-        return RemoteImage(address)
-    assert isinstance(start, Path)
-    path = Path(cell.strip())
-    return start / (path.name if names_only else path)
+    return RemoteImage(address_of(cell.strip()) or f"{str(start).rstrip('/')}/{cell.strip().lstrip('/')}")
 
 
 def _in_words(cell: object) -> str | None:
-    """Say what a cell holds; None for a blank one."""
+    """Say in words what a cell holds; None for a blank one."""
     if isinstance(cell, dict):
         return f"a struct of {', '.join(map(str, cell))}"
     if isinstance(cell, list | tuple | np.ndarray):

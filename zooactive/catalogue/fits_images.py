@@ -35,7 +35,7 @@ _SOFTENING = 0.1  # where the asinh turns from linear to logarithmic, as a fract
 
 
 def is_picture(header: Mapping[str, Any], shape: tuple[int, ...], bands: str | None) -> bool:
-    """Whether an array of FITS can be an image: two axes, one or three planes of these, or more whose bands are known."""
+    """Return whether an array of FITS can be an image: two axes, one or three planes, or more whose bands are known."""
     if len(shape) != 3:
         return len(shape) == 2
     said = bands is not None or _text(header, "BANDS") or _text(header, "BAND0")
@@ -45,28 +45,10 @@ def is_picture(header: Mapping[str, Any], shape: tuple[int, ...], bands: str | N
 def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> list[int]:
     """Return which planes of a cube become red, green and blue: the reddest, the middle and the bluest band.
 
-    Parameters
-    ----------
-    header : mapping
-        Says the bands as BANDS, or as BAND0, BAND1 and so on.
-    planes : int
-    bands : str or None
-        The bands where the header does not say them.
-
-    Returns
-    -------
-    list of int
-        Three, or one of a cube of one plane. Three planes of which nobody says the bands are taken for red, green and blue.
-
-    Raises
-    ------
-    ImageError
-        When a band is unknown, or the planes cannot be made a picture; says the mend.
-
-    Warns
-    -----
-    UserWarning
-        When the bands are guessed, or some are not shown.
+    The header says the bands as BANDS, or as BAND0, BAND1 and so on; `bands` says them where it does not. Three planes of
+    which nobody says the bands are taken for red, green and blue, and a cube of one plane has that alone. An ImageError with
+    the mend is raised for an unknown band and for planes that make no picture; a UserWarning tells of bands that are guessed
+    or not shown.
     """
     if planes == 1:
         return [0]
@@ -130,20 +112,10 @@ def _apart(text: str, planes: int) -> list[str]:
 
 
 def refuse_blank(values: NDArray[np.float32], place: str, later: Callable[[], str | None]) -> None:
-    """Refuse (plane, y, x) values with a plane that shows nothing; pixels that are not finite become NaN.
+    """Raise an ImageError for (plane, y, x) values of which a plane has no finite pixel, or one value in all of them.
 
-    Parameters
-    ----------
-    values : ndarray of float32, shape (plane, y, x)
-    place : str
-        The extension that they are of.
-    later : callable
-        Returns the next extension with an image, or None.
-
-    Raises
-    ------
-    ImageError
-        When a plane has no finite pixel, or the same value in all of them.
+    Pixels that are not finite become NaN. `place` is the extension of the values; `later` returns the next one with an
+    image, or None.
     """
     values[~np.isfinite(values)] = np.nan
     low, high = np.fmin.reduce(values, axis=(1, 2)), np.fmax.reduce(values, axis=(1, 2))
@@ -161,7 +133,7 @@ def refuse_blank(values: NDArray[np.float32], place: str, later: Callable[[], st
 
 
 def stretched(values: NDArray[np.float32], stretch: str) -> NDArray[np.uint8]:
-    """Grey levels of (y, x) or (plane, y, x) values, which are changed: shape (y, x) or (y, x, plane), the top row first.
+    """Return grey levels (y, x) or (y, x, plane), the top row first, of values (y, x) or (plane, y, x), which are changed.
 
     NaN becomes black.
     """

@@ -116,16 +116,7 @@ class ImageStatistics:
 
 
 def describe_images(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Brightness, contrast, colour and extent of each image, (image, side, side, channel) -> (image, 4).
-
-    Examples
-    --------
-    >>> disc = np.zeros((1, 100, 100, 3), np.uint8)
-    >>> y, x = np.indices((100, 100)) - 49.5
-    >>> disc[0, np.hypot(x, y) < 25] = 255
-    >>> describe_images(disc).round(2).tolist()  # half of the light of a disc of radius 1/2 is within 1/2 / sqrt 2 = 0.354
-    [[0.2, 0.4, 0.0, 0.35]]
-    """
+    """Measure brightness, contrast, colour and extent of each image, (image, side, side, channel) -> (image, 4)."""
     values = pixels.astype(np.float64) / 255
     grey = values.mean(-1)
     side = grey.shape[1]
@@ -153,7 +144,7 @@ def _numbers(catalogue: Catalogue, preprocessing: Preprocessing, number: int) ->
 
 
 def _pixels(catalogue: Catalogue, preprocessing: Preprocessing) -> float | None:
-    """Pixels a side that are shown of a catalogue's images, the median; of shards these are known no more."""
+    """Return the pixels a side that are shown of a catalogue's images, the median; None for shards."""
     if catalogue.prepared is not None:
         return None
     sides = []

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 import threading
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from zooactive.catalogue.fits_images import BLANK, BLANK_MEND, colour_planes, is_picture, refuse_blank, stretched
+from zooactive.catalogue.patience import UnreachableImage, is_away, may_pass, status_of
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS
 from zooactive.foundation.addresses import RemoteImage
-from zooactive.foundation.allowance import usable_cpus
-from zooactive.foundation.errors import ImageError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
 from zooactive.foundation.reading import Unpacked, open_regular
 
 
@@ -52,7 +52,11 @@ LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192, planes included; more is a s
 LARGEST_BYTES = 1 << 28  # of a file, of what it unpacks to, and of a FITS image's values
 _LARGEST_HEADERS = 1 << 22
 _MANY_PIXELS = 1 << 22  # from here on images are decoded one at a time, whatever the number of threads
-_ASKED_AT_ONCE = 32  # images at addresses: the wait for each is longer than the work on it
+
+UNSEEN = b"|-1\n"
+"""How the mark of a file that is not there ends."""
+
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 
 _one_large_image = threading.Lock()
 
@@ -162,6 +166,7 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
         When the image is missing, empty, truncated, of no known format, no regular file, below 8 pixels a side, or above
         2^26 values (all planes together) or 2^28 bytes (also when unpacked); and when it shows nothing: one value in all
         pixels that the network would see, or in a plane of a FITS image.
+        An `UnreachableImage` where the reason may pass.
 
     Notes
     -----
@@ -179,86 +184,27 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
 
 
 def shorter_side(source: ImageSource, bands: str | None = None) -> int:
-    """Pixels along the shorter side of an image; `bands` as in `Preprocessing`.
-
-    Raises
-    ------
-    ImageError
-        As `decode`.
-    """
+    """Return the pixels along the shorter side of an image, with the errors of `decode`; `bands` as in `Preprocessing`."""
     with _opened(source, Preprocessing(stretch="linear", bands=bands), "") as image:
         return min(image.size)
 
 
-def decode_many(
-    sources: Sequence[ImageSource],
-    preprocessing: Preprocessing,
-    *,
-    names: Sequence[str],
-    crops: Sequence[float] | None = None,
-    workers: int | None = None,
-) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Read many cutouts in threads; an unreadable one is reported and does not stop the others.
-
-    Parameters
-    ----------
-    sources : sequence of Path, bytes, StoredImage, RemoteImage or None, length G
-    preprocessing : Preprocessing
-    names : sequence of str, length G
-        The galaxies' ids.
-    crops : sequence of float, length G, optional
-        The centre fraction of each image that is taken for the whole of it.
-    workers : int, optional
-        Threads; by default one for each CPU that this process may use, and 32 for images at addresses.
-
-    Returns
-    -------
-    pixels : ndarray of uint8, shape (G, size, size, channels)
-        Zeros where an image could not be read.
-    failures : dict of int to str
-        Row -> the reason, in the order of rows.
-
-    Examples
-    --------
-    >>> pixels, failures = decode_many([None], Preprocessing(size=8), names=["J0"])
-    >>> failures
-    {0: "galaxy 'J0' has no image; give an image column (file_loc, image, png_loc), or the folder of images"}
-    """
-    size, channels = preprocessing.size, preprocessing.channels
-    pixels = np.zeros((len(sources), size, size, channels), dtype=np.uint8)
-
-    reasons: dict[int, str] = {}
-    order = iter(sorted(range(len(sources)), key=lambda row: place_of(sources[row])))
-    taking = threading.Lock()  # row groups are opened in their order, so that a slow thread does not have one read again
-
-    def read_on() -> None:
-        while True:
-            with taking:
-                if (row := next(order, None)) is None:
-                    return
-                source = sources[row]
-                if isinstance(source, StoredImage):
-                    source = source.with_group()
-            wanted = preprocessing if crops is None else replace(preprocessing, crop=preprocessing.crop * crops[row])
-            try:
-                pixels[row] = decode(source, wanted, name=names[row])
-            except ImageError as error:
-                reasons[row] = str(error)
-
-    far = any(isinstance(source, RemoteImage) for source in sources)
-    threads = min(len(sources), workers or (_ASKED_AT_ONCE if far else usable_cpus()))
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        try:
-            for reading in as_completed([pool.submit(read_on) for _ in range(threads)]):
-                reading.result()
-        except BaseException:
-            order = iter(())  # the others end with the image that they hold
-            raise
-    return pixels, dict(sorted(reasons.items()))
+def original_bytes(source: ImageSource, *, name: str = "") -> bytes:
+    """Return an image's bytes as they are stored; an ImageError as `decode` raises it where there are none."""
+    content = source.read() if isinstance(source, StoredImage) else source
+    if isinstance(content, bytes):
+        return content
+    if content is None or isinstance(content, NoImage):
+        return b""
+    with _explained(content, name):
+        if isinstance(content, RemoteImage):
+            return content.read(LARGEST_BYTES)
+        with open_regular(content) as stream:
+            return stream.read(LARGEST_BYTES + _LARGEST_HEADERS)
 
 
 def place_of(source: ImageSource) -> tuple[str, int, int]:
-    """By what images are read: those of one row group one after the other, all others as they come."""
+    """Return the order to read images in: those of one row group one after the other, all others as they come."""
     return source.place if isinstance(source, StoredImage) else ("", 0, 0)
 
 
@@ -273,10 +219,10 @@ def mark_of(source: ImageSource) -> bytes:
     if source is None or isinstance(source, NoImage):
         return b""
     try:
-        size = source.stat().st_size if source.is_file() else -1
-    except OSError:  # a name that no file system takes
-        size = -1
-    return f"{source.name}|{size}\n".encode()
+        size = source.stat().st_size if source.is_file() else None
+    except (OSError, ValueError):  # a name that no file system takes
+        size = None
+    return source.name.encode(errors="surrogateescape") + (UNSEEN if size is None else f"|{size}\n".encode())
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
@@ -303,6 +249,8 @@ def _opened(source: ImageSource, preprocessing: Preprocessing, name: str) -> Ite
     with _explained(source, name):
         if isinstance(source, RemoteImage):
             source = source.read(LARGEST_BYTES)
+            if _PAGE.match(source):
+                raise ImageError("is a page of HTML or XML and no image; check the address and your right to read it")
         with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as stored:
             size = stored.seek(0, io.SEEK_END)
             stored.seek(0)
@@ -324,7 +272,14 @@ def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
         yield
     except ImageError as error:
         raise ImageError(f"{what} {error}") from None
+    except CatalogueError as error:  # the address, or the package that reads it
+        raise ImageError(f"{what} cannot be fetched: {error}") from None
     except FileNotFoundError:
+        if isinstance(source, Path) and is_away(source):
+            raise UnreachableImage(
+                f"{what} does not exist, and its folder is not there or empty; check whether the disk is mounted, and the "
+                "image column"
+            ) from None
         raise ImageError(f"{what} does not exist; check the image column and the folder of images") from None
     except IsADirectoryError:
         raise ImageError(f"{what} is a folder; check the image column") from None
@@ -335,13 +290,27 @@ def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{what} is far larger than a cutout; cut out the galaxy first") from None
     except OSError as error:
+        if may_pass(error):
+            raise _unreachable(what, error) from error
+        if error.errno == errno.ELOOP:
+            raise ImageError(f"{what} is a link that leads in a circle; replace it, or leave this galaxy out") from None
         if error.errno not in (errno.EFBIG, errno.EINVAL):
             raise ImageError(
                 f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out"
             ) from error
         raise ImageError(f"{what} cannot be used: {error.strerror}; replace it, or leave this galaxy out") from None
-    except Exception as error:  # decoders meet damaged bytes with whatever exception lay nearest; each is a damaged image
+    except Exception as error:
+        if isinstance(source, RemoteImage) and may_pass(error):
+            raise _unreachable(what, error) from error
+        if isinstance(source, RemoteImage) and status_of(error) is not None:
+            raise ImageError(f"{what} cannot be fetched ({error}); check the address and your right to read it") from error
+        # Decoders meet damaged bytes with whatever exception lay nearest; each is a damaged image.
         raise ImageError(f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out") from error
+
+
+def _unreachable(what: str, error: Exception) -> UnreachableImage:
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return UnreachableImage(f"{what} cannot be reached now ({' '.join(said.split())}); run the same command again later")
 
 
 def _is_fits(stream: BinaryIO) -> bool:
@@ -353,7 +322,7 @@ def _is_fits(stream: BinaryIO) -> bool:
 
 
 def _check_shape(height: int, width: int, turn: ExitStack, planes: int = 1) -> None:
-    """Refuse what is too small or too large by its header, and let a large image wait for others."""
+    """Raise an ImageError for what its header says is too small or too large, and let a large image wait for others."""
     if min(height, width) < SMALLEST_SIDE:
         raise ImageError(
             f"is {width} x {height} pixels; at least {SMALLEST_SIDE} a side are needed: replace it by a larger cutout"
@@ -373,7 +342,7 @@ def _open_picture(stream: BinaryIO, turn: ExitStack) -> Image.Image:
 
 
 def _to_mode(image: Image.Image, mode: str) -> Image.Image:
-    """Convert once, before resizing."""
+    """Convert an image to a colour mode once, before it is resized."""
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion cuts off at 255
         image = Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
     if image.mode == "P":  # a palette with transparency goes to RGB without a complaint only by way of RGBA

@@ -153,7 +153,7 @@ def _read_already(
 def _from_shards(
     metadata: dict[str, Any], tree: DecisionTree | None, path: Path
 ) -> tuple[DecisionTree | None, Preprocessing | None, float | None]:
-    """What shards say about themselves: tree, preprocessing, min_votes."""
+    """Return what shards say about themselves: tree, preprocessing, min_votes."""
     least, prepared = metadata["min_votes"], None
     if metadata["preprocessing"] is not None:
         prepared = Preprocessing.from_dict(metadata["preprocessing"])

@@ -23,18 +23,8 @@ MAX_SET_ASIDE = 0.01
 class SetAside:
     """The rows of one table that are set aside, each with the first reason that was met.
 
-    Parameters
-    ----------
-    table : GalaxyTable
-    source : str
-        The file, for errors.
-    most : float
-        The share of the rows, 0 to 1, beyond which the table is refused.
-
-    Raises
-    ------
-    CatalogueError
-        When `most` is no share.
+    Beyond the share `most` of the rows, 0 to 1, the table is refused; `source` is the file, for errors. A `most` that is no
+    share is a CatalogueError.
     """
 
     def __init__(self, table: GalaxyTable, source: str, most: float = MAX_SET_ASIDE) -> None:
@@ -47,20 +37,10 @@ class SetAside:
         self._reasons: dict[int, str] = {}
 
     def add(self, wrong: NDArray[np.bool_], reason_of: Callable[[int], str], mend: str) -> None:
-        """Set the rows `wrong`, shape (G,), aside.
+        """Set the rows `wrong`, shape (G,), aside, each for the reason that `reason_of` gives of its number.
 
-        Parameters
-        ----------
-        wrong : ndarray of bool, shape (G,)
-        reason_of : callable
-            Says of a row's number which column holds what.
-        mend : str
-            How the table is mended, for the error.
-
-        Raises
-        ------
-        CatalogueError
-            When more rows than allowed are set aside by now; names the first of these.
+        When more rows than allowed are set aside by now, a CatalogueError names the first of these and `mend`, how the table
+        is mended.
         """
         rows = [int(row) for row in np.flatnonzero(wrong)]
         number = len(self._reasons.keys() | rows)
@@ -80,7 +60,7 @@ class SetAside:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Which rows are not set aside, shape (G,)."""
+        """Tell which rows are not set aside, shape (G,)."""
         kept = np.ones(len(self._table.ids), dtype=bool)
         kept[list(self._reasons)] = False
         return kept

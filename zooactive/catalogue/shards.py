@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import pandas as pd
 
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.column_names import names_apart
-from zooactive.catalogue.images import LARGEST_BYTES, ImageSource, Preprocessing, decode, encode_png, mark_of
+from zooactive.catalogue.images import UNSEEN, ImageSource, Preprocessing, decode, encode_png, mark_of, original_bytes
+from zooactive.catalogue.patience import PERMANENT, Reason, kind_of, read_patiently
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus
@@ -27,24 +29,31 @@ from zooactive.foundation.errors import CatalogueError, ImageError, explained
 from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
 from zooactive.foundation.metadata import about_of
-from zooactive.foundation.parts_folder import PartsFolder, Tally
+from zooactive.foundation.parts_folder import Failed, PartsFolder, Tally, failed_of, parts_in
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.telling import Progress
 
-_FORMAT = 1
-"""Of shards; before it no number was written."""
+_FORMAT = 2
+"""Of shards: 2 has the marks of its images in each part and no longer in the run's name; before 1 no number was written."""
 
 _CHECK = Preprocessing(size=64)  # original bytes are only decoded to see that they can be, and show something
 
 
 @dataclass(frozen=True, eq=False)
 class ShardsResult:
-    """Where the shards are, how many, of how many galaxies, and the images that could not be read (id, path, reason)."""
+    """Where the shards are, how many, of how many galaxies, and the images that could not be read.
+
+    These have id, path, reason and kind: a ``transient`` failure may pass, a ``permanent`` one is the image's own.
+    """
 
     folder: Path
     shards: int
     galaxies: int
     failures: pd.DataFrame
+
+    def failed(self) -> Failed:
+        """Sum up how many galaxies could not be packed, and why."""
+        return failed_of(self.failures, self.galaxies + len(self.failures), self.folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +65,24 @@ class _Plan:
     columns: Any  # an Arrow table of id, votes and the rest
     metadata: dict[str, Any]
     folder: PartsFolder
+    before: Callable[[], str]  # what told this run from others while the images were part of its name
+
+    @property
+    def marked(self) -> bool:
+        """Whether the parts have marks of their images."""
+        return int(self.metadata["format"]) >= 2
+
+    def mark_of_images(self, rows: Iterable[int], marks: Mapping[int, bytes]) -> str:
+        """Tell the images of some rows from others by their marks."""
+        digest = hashlib.blake2b(digest_size=16)
+        for row in rows:
+            digest.update(f"{self.catalogue.ids[row]}|".encode())
+            digest.update(marks[row])
+        return digest.hexdigest()
+
+    def marks_of(self, rows: Iterable[int]) -> dict[int, bytes]:
+        """Marks of the images as they are now."""
+        return {row: _mark(self.catalogue.images[row]) for row in rows}
 
     def preprocessing_of(self, row: int) -> Preprocessing | None:
         fields = self.catalogue.field_crops
@@ -71,6 +98,7 @@ def write_shards(
     *,
     rows_per_shard: int = 2048,
     max_failures: int | None = None,
+    retry_failures: bool = False,
     progress: Progress | None = None,
 ) -> ShardsResult:
     """Write a catalogue as shards ``part-00000.parquet``, ...; a second run finishes what an interrupted one left.
@@ -87,6 +115,9 @@ def write_shards(
         Galaxies a file.
     max_failures : int, optional
         Stop when more images than this cannot be read; by default never.
+    retry_failures : bool
+        Read all images again that failed before, also those at addresses that failed for a reason of their own, such as a
+        404; all others are tried again anyway. A part in which an image can be read now is made again whole.
     progress : callable, optional
         Called after each part with the number of galaxies done.
 
@@ -98,8 +129,8 @@ def write_shards(
     Raises
     ------
     CatalogueError
-        When the folder holds shards of another catalogue or other settings, the table has a column that Parquet cannot
-        hold, or the catalogue was itself read from shards of other pixels.
+        When the folder holds shards of another catalogue, other images or other settings, the table has a column that
+        Parquet cannot hold, or the catalogue was itself read from shards of other pixels.
     ImageError
         When no image, or more than `max_failures` images, cannot be read.
     OutputError
@@ -117,11 +148,12 @@ def write_shards(
     folder = PartsFolder(out, len(catalogue), rows_per_shard, _about_part)
     plan = _plan(catalogue, preprocessing, folder)
     with held(out):
-        return _write(plan, max_failures, progress)
+        return _write(plan, max_failures, retry_failures, progress)
 
 
-def _write(plan: _Plan, max_failures: int | None, progress: Progress | None) -> ShardsResult:
+def _write(plan: _Plan, max_failures: int | None, retry_failures: bool, progress: Progress | None) -> ShardsResult:
     """Write the parts that are missing into a folder that nobody else is at work in."""
+    plan = _as_begun(plan)
     catalogue, folder, out = plan.catalogue, plan.folder, plan.folder.folder
     folder.enter(
         plan.metadata["fingerprint"],
@@ -130,14 +162,47 @@ def _write(plan: _Plan, max_failures: int | None, progress: Progress | None) -> 
             "this one to write it again"
         ),
     )
+    readable = _compare_images(plan, retry_failures)
     tally = Tally(
         folder, max_failures, progress, "{failed} images cannot be read, more than the {allowed} allowed, such as: {first}"
     )
-    for part in tally.missing():
+    for part in tally.missing(readable):
         tally.count(len(folder.rows_of(part)), _write_part(plan, part))
+    result = ShardsResult(out, folder.parts, len(catalogue) - tally.failed, folder.write_failures())
     if tally.failed == len(catalogue):
-        raise ImageError(f"none of the {len(catalogue)} images can be read, such as: {tally.first}")
-    return ShardsResult(out, folder.parts, len(catalogue) - tally.failed, folder.write_failures())
+        raise ImageError(f"none of the {len(catalogue)} images can be read: {result.failed()}")
+    return result
+
+
+def _as_begun(plan: _Plan) -> _Plan:
+    """Return the plan with the name and the format of the parts that are there, which may be of before."""
+    parts = parts_in(plan.folder.folder)
+    said = plan.folder.about(parts[0]) if parts else {}
+    if said.get("format", 0) >= _FORMAT or "fingerprint" not in said or said["fingerprint"] != plan.before():
+        return plan
+    return replace(plan, metadata=plan.metadata | {"fingerprint": said["fingerprint"], "format": 1})
+
+
+def _compare_images(plan: _Plan, retry_all: bool) -> set[int]:
+    """Return the parts in which images can be read now that could not be before; refuse other images."""
+    folder, ids, images, again = plan.folder, plan.catalogue.ids, plan.catalogue.images, set[int]()
+    for part in range(folder.parts):
+        if not folder.path(part).exists():
+            continue
+        about = folder.about(folder.path(part))
+        named = {failure["id"]: failure.get("kind") != PERMANENT for failure in about["failures"]}
+        rows = folder.rows_of(part)
+        good = [row for row in rows if ids[row] not in named]
+        if plan.marked and about.get("images") != plan.mark_of_images(good, plan.marks_of(good)):
+            raise CatalogueError(
+                f"{folder.folder} holds shards of other images: some that {folder.path(part).name} was made of have another "
+                "size, or are gone; choose another folder, or remove this one to write it again"
+            )
+        failed = [row for row in rows if ids[row] in named]
+        tried = [row for row in failed if retry_all or named[ids[row]] or not isinstance(images[row], RemoteImage)]
+        if len(_pack(plan, tried)[1]) < len(tried):
+            again.add(part)
+    return again
 
 
 def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: PartsFolder) -> _Plan:
@@ -161,24 +226,31 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: Par
         "rows_per_shard": folder.rows_per_part,
         "parts": folder.parts,
     }
-    metadata["fingerprint"] = _fingerprint(catalogue, rest, metadata)
-    metadata["format"] = _FORMAT  # after the fingerprint: shards of before are still finished
+    before = partial(_fingerprint, catalogue, rest, dict(metadata), with_images=True)
+    metadata["fingerprint"] = _fingerprint(catalogue, rest, metadata | {"format": _FORMAT}, with_images=False)
+    metadata["format"] = _FORMAT
     remaining = None if preprocessing is None else catalogue.decoding_for(preprocessing)
-    return _Plan(catalogue, remaining, pa.table(columns), metadata, folder)
+    return _Plan(catalogue, remaining, pa.table(columns), metadata, folder, before)
 
 
-def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, Any]) -> str:
-    """BLAKE2b over ids, votes, the rest of the table, settings, and each image's name and size (or bytes, or address)."""
+def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, Any], *, with_images: bool) -> str:
+    """Hash the ids, votes, the rest of the table, settings, and before format 2 the marks of the images."""
     digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
     for galaxy_id, source in zip(catalogue.ids, catalogue.images, strict=True):
         digest.update(f"{galaxy_id}|".encode())
-        digest.update(mark_of(source.read() if isinstance(source, StoredImage) else source))
+        if with_images:
+            digest.update(_mark(source))
     if catalogue.voted is not None:
         digest.update(np.ascontiguousarray(catalogue.voted.votes, dtype="<f8").tobytes())
     if catalogue.field_crops is not None:
         digest.update(np.ascontiguousarray(catalogue.field_crops, dtype="<f8").tobytes())
     digest.update(rest.to_csv(index=False).encode())
     return digest.hexdigest()
+
+
+def _mark(source: ImageSource) -> bytes:
+    """By an image's name and size, its bytes, or its address."""
+    return mark_of(source.read() if isinstance(source, StoredImage) else source)
 
 
 def _about_part(part: Path) -> Mapping[str, Any]:
@@ -195,43 +267,57 @@ def _about_part(part: Path) -> Mapping[str, Any]:
     return about
 
 
+def _pack(plan: _Plan, rows: Sequence[int]) -> tuple[dict[int, bytes], dict[int, Reason]]:
+    """Return what a part stores of some rows' images, and why others cannot be read."""
+    packed: dict[int, bytes] = {}
+
+    def pack(row: int) -> Reason | None:
+        try:
+            packed[row] = _packed(plan.catalogue.images[row], plan.preprocessing_of(row), str(plan.catalogue.ids[row]))
+        except ImageError as error:
+            return Reason.of(error)
+        return None
+
+    def read(rows: Collection[int]) -> dict[int, Reason]:
+        return {row: reason for row, reason in zip(rows, pool.map(pack, rows), strict=True) if reason is not None}
+
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        failures = read_patiently(read, rows)
+    return packed, failures
+
+
 def _write_part(plan: _Plan, part: int) -> list[str]:
     """Write one part and return the reasons of its failures."""
     import pyarrow as pa
 
-    def pack(row: int) -> bytes | str:
-        try:
-            return _packed(plan.catalogue.images[row], plan.preprocessing_of(row), str(plan.catalogue.ids[row]))
-        except ImageError as error:
-            return str(error)
-
     rows = plan.folder.rows_of(part)
-    with ThreadPoolExecutor(usable_cpus()) as pool:
-        packed = list(pool.map(pack, rows))
-    good = [row for row, content in zip(rows, packed, strict=True) if isinstance(content, bytes)]
+    marks = plan.marks_of(rows if plan.marked else ())  # before they are read: by the time of writing they may be away
+    packed, reasons = _pack(plan, rows)
+    good = sorted(packed)
+    marks |= plan.marks_of(row for row in good if marks.get(row, b"").endswith(UNSEEN))
     failures = [
-        {"id": str(plan.catalogue.ids[row]), "path": _path(plan.catalogue.images[row]), "reason": content}
-        for row, content in zip(rows, packed, strict=True)
-        if isinstance(content, str)
+        {
+            "id": str(plan.catalogue.ids[row]),
+            "path": _path(plan.catalogue.images[row]),
+            "reason": str(reason),
+            "kind": kind_of(reason),
+        }
+        for row, reason in reasons.items()
     ]
-    images = [{"bytes": packed[row - rows.start], "path": _stored_name(plan, row)} for row in good]
+    images = [{"bytes": packed[row], "path": _stored_name(plan, row)} for row in good]
     table = plan.columns.take(pa.array(good, type=pa.int64()))
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     table = table.add_column(1, "image", pa.array(images, type=kind))
-    plan.folder.write(part, table, plan.metadata | {"part": part, "failures": failures})
+    about = plan.metadata | {"part": part, "failures": failures}
+    if plan.marked:
+        about["images"] = plan.mark_of_images(good, marks)
+    plan.folder.write(part, table, about)
     return [failure["reason"] for failure in failures]
 
 
 def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str) -> bytes:
     pixels = decode(source, preprocessing or _CHECK, name=name)
-    if preprocessing is not None:
-        return encode_png(pixels)
-    source = source.read() if isinstance(source, StoredImage) else source
-    if isinstance(source, RemoteImage):
-        return source.read(LARGEST_BYTES)
-    if isinstance(source, Path):
-        return source.read_bytes()
-    return source if isinstance(source, bytes) else b""
+    return original_bytes(source, name=name) if preprocessing is None else encode_png(pixels)
 
 
 def _path(source: ImageSource) -> str:

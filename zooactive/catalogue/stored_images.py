@@ -59,7 +59,7 @@ class StoredImage:
 
     @property
     def place(self) -> tuple[str, int, int]:
-        """By which reading in order touches each row group once."""
+        """Where the image lies; reading in this order touches each row group once."""
         return str(self.column.file), self.group, self.index
 
     def __str__(self) -> str:

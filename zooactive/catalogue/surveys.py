@@ -76,7 +76,7 @@ def combine_catalogues(
 
 
 def join_catalogues(*catalogues: Catalogue) -> Catalogue:
-    """Put the galaxies of one survey under each other: those with votes, and a pool of others, say.
+    """Put the galaxies of one survey under each other, for instance those with votes and a pool of others.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def join_catalogues(*catalogues: Catalogue) -> Catalogue:
 
 
 def _counted(catalogue: Catalogue) -> DecisionTree:
-    """The catalogue's tree as one of counts, which its votes are once they have been read."""
+    """Return a catalogue's tree as one of counts, which its votes are once they have been read."""
     tree, _ = catalogue.require_votes(to="to learn from")
     if catalogue.prepared is not None:
         raise CatalogueError(f"{catalogue.source} holds images prepared for one model; combine the original images")

@@ -243,7 +243,7 @@ def _read_parquet(
 
 
 def _about_shards(schema: pa.Schema) -> dict[str, Any] | None:
-    """What shards say about themselves; None for another file, a ValueError for what no zooactive wrote."""
+    """Return what shards say about themselves; None for another file, a ValueError for what no zooactive wrote."""
     about = about_of(schema)
     if about is None:
         return None
@@ -277,7 +277,7 @@ def _read_fits(path: Path) -> pd.DataFrame:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[BinaryIO]:
-    """Open a table, gzipped or not; tables shrink to a twentieth, and what grows far more was made to fill the memory."""
+    """Open a table, gzipped or not; one that unpacks to more than `_RATIO` times its size was made to fill the memory."""
     with open_regular(path) as stored:
         zipped = stored.read(2) == b"\x1f\x8b"
         stored.seek(0)
@@ -287,7 +287,7 @@ def _unpacked(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _harmless_unless_truncated() -> Iterator[None]:
-    """Headers in the wild break the standard as VOTables do, which matters to nobody; a table that ends early does."""
+    """Ignore astropy's warnings of a header that breaks the standard, but raise for a table that ends early."""
     from astropy.utils.exceptions import AstropyWarning
 
     with warnings.catch_warnings():

@@ -15,7 +15,7 @@ _AT_ONCE = 1 << 20
 
 @dataclass
 class _Claims:
-    """What the tags of a file say, as far as they were read."""
+    """What the tags of a VOTable say, as far as they were read."""
 
     nrows: int = 0
     rows: int = 0
@@ -37,7 +37,7 @@ class _Claims:
 
 
 def _whole(text: str) -> int:
-    """A number as an attribute says it; 1 for one that is open (``*``)."""
+    """Return a number as an attribute says it; 1 for one that is open (``*``)."""
     digits = text.strip().rstrip("*")
     return int(digits) if digits.isdecimal() and len(digits) < 30 else 1 if not digits.isdecimal() else 10**30
 
@@ -45,12 +45,8 @@ def _whole(text: str) -> int:
 def checked_votable(stream: BinaryIO | io.BufferedIOBase) -> None:
     """Refuse a VOTable that points at another file, or claims more than it holds; leave the stream at its start.
 
-    Raises
-    ------
-    ValueError
-        When it is no XML, refers to another address, or claims more rows or longer cells than it has bytes.
-    MemoryError
-        When its table takes more memory than there is.
+    A table that is no XML, refers to another address, or claims more rows or longer cells than it has bytes is a ValueError;
+    one that takes more memory than there is, a MemoryError.
     """
     from xml.parsers import expat
 

@@ -173,7 +173,7 @@ def _needed(columns: dict[str, str | None], tree: DecisionTree, table: GalaxyTab
 
 
 def refuse_misspelt(columns: dict[str, str | None], tree: DecisionTree, present: Sequence[str], source: str) -> None:
-    """Refuse a table that has some of a tree's columns, and another one under a name that is nearly right."""
+    """Refuse a table that has some of a tree's columns, and another column under a name that is nearly right."""
     missing = [column for column, name in columns.items() if name is None]
     if len(missing) < len(columns):
         for column in missing:
@@ -188,7 +188,7 @@ def _names_of(column: str, tree: DecisionTree) -> list[str]:
 
 
 def _meant(missing: str, columns: dict[str, str | None], tree: DecisionTree, present: Sequence[str]) -> str:
-    """Ask whether a column that nothing else is read from is the missing one."""
+    """Return a question whether an unused column is the missing one; empty where none is like it."""
     unused = [name for name in present if name not in columns.values()]
     return next((hint for name in _names_of(missing, tree) if (hint := did_you_mean(name, unused))), "")
 
@@ -232,7 +232,7 @@ def numbers_of(table: GalaxyTable, name: str, doubts: SetAside) -> NDArray[np.fl
 def _volunteers(
     table: GalaxyTable, tree: DecisionTree, volunteers: float | str | None, doubts: SetAside, source: str
 ) -> NDArray[np.float64]:
-    """How many volunteers saw each galaxy, shape (G,)."""
+    """Return how many volunteers saw each galaxy, shape (G,)."""
     if isinstance(volunteers, str):
         if volunteers not in table.frame.columns:
             hint = did_you_mean(volunteers, list(table.frame.columns))
@@ -263,7 +263,7 @@ def _doubt_above_one(fractions: NDArray[np.float64], columns: tuple[str, ...], d
 
 
 def _counts(fractions: NDArray[np.float64], crowd: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Pseudo-counts (G, answer) from fractions of each question, or of everybody."""
+    """Return pseudo-counts (G, answer) from fractions of each question, or of everybody."""
     counts = np.zeros_like(fractions)
     for q in tree.order:
         where, question = tree.slices[q], tree.questions[q]
@@ -330,7 +330,7 @@ def _refuse_unfit(table: GalaxyTable, tree: DecisionTree, column: str, source: s
 def _read_fraction(
     table: GalaxyTable, tree: DecisionTree, column: str, doubts: SetAside, source: str, volunteers: float | str | None
 ) -> VoteReading:
-    """Votes of a question of two answers, from one column with the fraction of the first."""
+    """Return the votes of a question of two answers, from one column with the fraction of the first."""
     if len(tree.columns) != 2:
         raise CatalogueError(
             f"{source}: column '{column}' holds one fraction and tree '{tree.name}' has {len(tree.columns)} answers; use a "
@@ -373,7 +373,7 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, doubts: Se
 
 
 def _refuse_same(answers: tuple[str, ...], tree: DecisionTree) -> None:
-    """Refuse classes that no label can tell apart."""
+    """Raise a CatalogueError for classes that no label can tell apart."""
     first: dict[str, str] = {}
     for answer in answers:
         other = first.setdefault(label_key(answer), answer)
@@ -405,7 +405,7 @@ def label_key(label: Any) -> str:
 
 
 def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
-    """The number of the answer that a label means, -1 for a blank one, None for one that means nothing.
+    """Return the number of the answer that a label means, -1 for a blank one, None for one that means nothing.
 
     An answer's own name comes first; then yes and no for two answers; then, for more, the position (unless the names are
     numbers themselves, where positions would be mistaken for them).

@@ -71,32 +71,13 @@ _PIECES = re.compile(
 
 
 def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.bool_]:
-    """Return for which rows a comparison of a table's columns holds.
+    """Return for which rows a comparison of a table's columns holds, shape (G,).
 
-    Parameters
-    ----------
-    frame : DataFrame
-    expression : str
-        Names of columns (in back-ticks where they are no Python names), numbers, texts, True, False, None and inf, compared
-        by ``< <= > >= == != in``, with arithmetic, ``and``, ``or``, ``not`` (or ``& | ~``) and brackets. ``&`` binds as
-        ``and`` does, and ``|`` as ``or``.
-    source : str
-        What the table is called in errors.
-
-    Returns
-    -------
-    ndarray of bool, shape (G,)
-        A comparison that gives no answer (a missing value of a nullable column) does not hold.
-
-    Raises
-    ------
-    CatalogueError
-        For everything else, with the place; for a name that is no column; for more than 1000 characters.
-
-    Examples
-    --------
-    >>> rows_where(pd.DataFrame({"mag r": [17.0, 18.0]}), "`mag r` < 17.7", "galaxies.csv").tolist()
-    [True, False]
+    The expression has names of columns (in back-ticks where they are no Python names), numbers, texts, True, False, None and
+    inf, compared by ``< <= > >= == != in``, with arithmetic, ``and``, ``or``, ``not`` (or ``& | ~``) and brackets. ``&``
+    binds as ``and`` does, and ``|`` as ``or``. A comparison that gives no answer (a missing value of a nullable column) does
+    not hold. Everything else is a CatalogueError with the place, and so is a name that is no column or a text of more than
+    1000 characters; `source` is what the table is called there.
     """
     if not isinstance(expression, str):
         raise CatalogueError(f'where = {expression!r} is no text; write a comparison such as "mag_r < 17.7"')
@@ -115,7 +96,7 @@ def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.
 
 @dataclass(frozen=True)
 class _Written:
-    """An expression as it was given, and in Python's grammar: a name in back-ticks became an underscore, & became and."""
+    """An expression as it was given, and in Python's grammar: a name in back-ticks is an underscore there, & is and."""
 
     given: str
     source: str
@@ -268,7 +249,7 @@ class _Reading:
         return self.tried(node, _COMPARISONS[type(sign)], left, right)
 
     def member(self, node: ast.Compare, absent: bool, left: Any, right: Any) -> Any:
-        """As `pandas.eval`: a text is a list of one, and a list on the left is looked up in the column on the right."""
+        """Find the rows whose cell is in a list, as `pandas.eval` does: a text is a list of one; sides may be swapped."""
         column, among = (left, right) if isinstance(left, pd.Series) else (right, left)
         among = [among] if isinstance(among, str) else among
         if not isinstance(column, pd.Series) or not isinstance(among, list | pd.Series):
@@ -277,7 +258,7 @@ class _Reading:
         return ~found if absent else found
 
     def tried(self, node: ast.expr, work: Callable[..., Any], *values: Any) -> Any:
-        """Compute; what columns of other kinds raise has many types."""
+        """Compute a part of the expression; columns of other kinds raise errors of many types."""
         try:
             with np.errstate(all="ignore"):
                 return work(*values)
@@ -294,7 +275,7 @@ def _is_numeric(value: Any) -> bool:
 
 
 def _bounded(value: Any, other: Any) -> Any:
-    """Whole numbers of Python as floats; those of columns end at 64 bits by themselves."""
+    """Return Python's whole numbers as floats; those of columns end at 64 bits by themselves."""
     if isinstance(value, pd.Series):
         return value.astype(float) if value.dtype == object else value
     return value if isinstance(other, pd.Series) else float(value)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zooactive.foundation.errors import did_you_mean
+from zooactive.foundation.parts_folder import MOST_FAILED, Failed
 from zooactive.foundation.spelling import for_terminal
 from zooactive.foundation.vocabulary import BACKBONES
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from zooactive.workspace import Workspace
 
 _WIDTH_OF_A_FILE = 160
+
+NOT_WHOLE = 3
+"""The exit code when all is written and more galaxies failed than may fail."""
 
 
 def one_of(known: Sequence[str], what: str) -> Callable[[str | None], str | None]:
@@ -79,6 +83,26 @@ BackboneOption = Annotated[
     typer.Option(callback=one_of(BACKBONES, "backbone"), help=f"Network: {', '.join(BACKBONES)}.", show_default=False),
 ]
 EpochsOption = Annotated[int | None, typer.Option(min=1, help="Epochs of training at most.", show_default=False)]
+MaxFailuresOption = Annotated[
+    int | None, typer.Option(min=0, help="Stop when more images than this cannot be read.", show_default=False)
+]
+MaxFailedOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help=f"Share of images that may fail; when more do, all is written and the exit code is {NOT_WHOLE} "
+        f"(default: {MOST_FAILED:g}).",
+        show_default=False,
+    ),
+]
+RetryOption = Annotated[
+    bool,
+    typer.Option(
+        "--retry-failures",
+        help="Read again every image that failed before, also addresses that answered there is none, and fill them in.",
+    ),
+]
 BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Galaxies a step.", show_default=False)]
 
 
@@ -119,6 +143,12 @@ def _brief_warning(message: Warning | str, category: type[Warning], *place: Any,
 def note(text: str) -> None:
     """Print a line for people, on stderr; ids and reasons in it may hold what a terminal would obey."""
     typer.echo(for_terminal(text), err=True)
+
+
+def refuse_too_many(failed: Failed, most: float) -> None:
+    """End with the exit code of a survey that is not whole, where more than a share of its galaxies failed."""
+    if failed.too_many(most):
+        raise typer.Exit(NOT_WHOLE)
 
 
 def command_line(name: str, **options: object) -> str:

@@ -12,13 +12,17 @@ from zooactive.cli.console import (
     CatalogueOption,
     IdOption,
     ImagesOption,
+    MaxFailedOption,
+    MaxFailuresOption,
     ModelOption,
+    RetryOption,
     SeedOption,
     WorkspaceOption,
     command_line,
     last_line,
     one_of,
     open_workspace,
+    refuse_too_many,
 )
 from zooactive.foundation.vocabulary import DRAWS, ENGINES, GONE, KEEPS
 
@@ -62,9 +66,9 @@ def command(
             show_default=False,
         ),
     ] = None,
-    max_failures: Annotated[
-        int | None, typer.Option(min=0, help="Stop when more images than this cannot be read.", show_default=False)
-    ] = None,
+    max_failures: MaxFailuresOption = None,
+    max_failed: MaxFailedOption = None,
+    retry_failures: RetryOption = False,
     engine: Annotated[
         str | None,
         typer.Option(
@@ -96,6 +100,8 @@ def command(
         where=where,
         keep=keep,
         max_failures=max_failures,
+        max_failed=max_failed,
+        retry_failures=retry_failures,
         engine=engine,
         workers=workers,
         address=address,
@@ -103,7 +109,10 @@ def command(
         seed=seed,
     )
     pool = here.settings.pool
+    failed, most = predicted.failed(), pool.max_failed if max_failed is None else max_failed
+    following = command_line("acquire", workspace=workspace, predictions=out, n=here.settings.acquire.n)
     last_line(
         f"{len(predicted)} galaxies, {draws or pool.draws} draws by {draws_from or pool.draws_from}: {predicted.folder}",
-        command_line("acquire", workspace=workspace, predictions=out, n=here.settings.acquire.n),
+        None if failed.too_many(most) else following,
     )
+    refuse_too_many(failed, most)

@@ -12,7 +12,10 @@ from zooactive.cli.console import (
     IdOption,
     ImageSizeOption,
     ImagesOption,
+    MaxFailedOption,
+    MaxFailuresOption,
     MaxSetAsideOption,
+    RetryOption,
     RuleOption,
     TreeOption,
     VolunteersOption,
@@ -21,6 +24,7 @@ from zooactive.cli.console import (
     last_line,
     number_or_column,
     open_workspace,
+    refuse_too_many,
 )
 
 
@@ -35,9 +39,9 @@ def command(
     max_set_aside: MaxSetAsideOption = None,
     image_size: ImageSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the shards.", show_default=False)] = None,
-    max_failures: Annotated[
-        int | None, typer.Option(min=0, help="Stop when more images than this cannot be read.", show_default=False)
-    ] = None,
+    max_failures: MaxFailuresOption = None,
+    max_failed: MaxFailedOption = None,
+    retry_failures: RetryOption = False,
 ) -> None:
     """Check every row and image of a catalogue and pack them into Parquet shards at the model's size."""
     here = open_workspace(workspace)
@@ -52,6 +56,8 @@ def command(
         image_size=image_size,
         out=out,
         max_failures=max_failures,
+        max_failed=max_failed,
+        retry_failures=retry_failures,
     )
     given: dict[str, object] = {"tree": tree, "image_size": image_size}
     if out is None:
@@ -61,8 +67,10 @@ def command(
 
         made_by = rule or here.settings.survey.rule
         given |= {"tree": tree if made_by is None else load_rule(made_by).result.name, "catalogue": out}
+    failed, most = result.failed(), here.settings.survey.max_failed if max_failed is None else max_failed
     last_line(
         f"{result.galaxies} galaxies in {result.shards} shard{'s' * (result.shards > 1)} at "
         f"{image_size or here.settings.model.image_size} px: {out or here.settings.survey.shards}",
-        command_line("train", workspace=workspace, **given),
+        None if failed.too_many(most) else command_line("train", workspace=workspace, **given),
     )
+    refuse_too_many(failed, most)

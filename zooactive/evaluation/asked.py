@@ -16,17 +16,8 @@ from zooactive.tree import DecisionTree, Question
 class Asked:
     """A question with the galaxies of which it was really asked, and what was answered there.
 
-    Parameters
-    ----------
-    question : Question
-    answers : slice
-        Where its answers lie among the tree's columns.
-    rows : ndarray of int64, shape (asked,)
-        The galaxies' rows, rising.
-    votes : ndarray of float64, shape (asked, answer)
-        On this question alone.
-    totals : ndarray of float64, shape (asked,)
-        Their sums, all above 0.
+    `answers` says where its answers lie among the tree's columns, and `rows` which galaxies these are, rising. `votes`,
+    shape (asked, answer), are on this question alone; `totals`, shape (asked,), are their sums, all above 0.
     """
 
     question: Question
@@ -40,12 +31,12 @@ class Asked:
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """Place of the answer with most votes (of equal ones, the first), shape (asked,)."""
+        """The place of the answer with most votes (of equal ones, the first), shape (asked,)."""
         return np.asarray(self.votes.argmax(1), dtype=np.int64)
 
     @property
     def fractions(self) -> NDArray[np.float64]:
-        """Observed fractions of the votes, shape (asked, answer)."""
+        """The observed fractions of the votes, shape (asked, answer)."""
         return np.asarray(self.votes / self.totals[:, None])
 
     def of(self, values: NDArray[Any]) -> NDArray[Any]:

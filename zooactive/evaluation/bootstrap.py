@@ -45,7 +45,7 @@ def resampled_areas(
 
 
 def resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Means of the columns of (galaxy, column) in each resample, shape (resample, column)."""
+    """Return the means of the columns of (galaxy, column) in each resample, shape (resample, column)."""
     n = len(values)
     means = np.empty((resamples, values.shape[1]))
     at_once = max(1, _BLOCK // n)

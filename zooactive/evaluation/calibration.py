@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def coverage(posterior: Posterior, votes: ArrayLike, levels: Sequence[float] = (0.5, 0.8, 0.95)) -> pd.DataFrame:
-    """How often the observed count of an answer lies in its predictive credible interval.
+    """Measure how often the observed count of an answer lies in its predictive credible interval.
 
     The interval is equal-tailed, of the mixture of beta-binomials for as many votes as the question had. Counts are whole,
     so that no interval holds exactly the nominal probability: a count at an end counts by the share of its probability that
@@ -117,7 +117,7 @@ def fraction_coverage(
     *,
     counted: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """How often the true vote fraction of an answer lies in its credible interval, where it is known: in simulations.
+    """Measure how often the true vote fraction of an answer, where it is known, lies in its credible interval.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def _transforms(
 
 
 def _pit(posterior: Posterior, counts: NDArray[np.int64], asked: NDArray[np.int64], column: str) -> NDArray[np.float64]:
-    """P(count < k) and P(count <= k) of each galaxy's count k of one answer, shape (2, galaxy)."""
+    """Return P(count < k) and P(count <= k) of each galaxy's count k of one answer, shape (2, galaxy)."""
     found = np.empty((2, len(counts)))
     for n in np.unique(asked):
         rows = np.flatnonzero(asked == n)
@@ -188,7 +188,7 @@ def _pit(posterior: Posterior, counts: NDArray[np.int64], asked: NDArray[np.int6
 
 
 def _share_inside(below: NDArray[np.float64], above: NDArray[np.float64], level: float) -> float:
-    """Mean share of [below, above] that lies within the central interval of probability `level`."""
+    """Return the mean share of [below, above] within the central interval of probability `level`."""
     if len(below) == 0:
         return float("nan")
     low, high = (1 - level) / 2, (1 + level) / 2
@@ -199,7 +199,7 @@ def _share_inside(below: NDArray[np.float64], above: NDArray[np.float64], level:
 
 
 def _share_below(below: NDArray[np.float64], above: NDArray[np.float64], edge: float) -> float:
-    """Mean share of [below, above] that lies below an edge."""
+    """Return the mean share of [below, above] that lies below an edge."""
     width = above - below
     inside = np.clip((edge - below) / np.maximum(width, 1e-12), 0, 1)
     return float(np.where(width > 1e-12, inside, (below <= edge) if edge >= 1 else (below < edge)).mean())
@@ -209,7 +209,7 @@ def _share_below(below: NDArray[np.float64], above: NDArray[np.float64], edge: f
 
 
 def realised_information(posterior: Posterior, votes: ArrayLike) -> NDArray[np.float64]:
-    """How much the votes that came in have told about the network: H(pi) - H(w), w_t proportional to pi_t p(k | t).
+    """Measure how much the votes that came in have told about the network: H(pi) - H(w), w_t proportional to pi_t p(k | t).
 
     Parameters
     ----------

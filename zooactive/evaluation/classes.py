@@ -268,7 +268,7 @@ def question_metrics(
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95% interval of a share, (low, high): it holds for few galaxies and near 0 and 1; NaN without trials.
+    """Return Wilson's 95% interval of a share, (low, high), good for few galaxies and near 0 and 1; NaN without trials.
 
     Raises
     ------
@@ -333,7 +333,7 @@ def _of_no_galaxy(question: Question) -> QuestionMetrics:
 
 
 def _roc(own: NDArray[np.bool_], score: NDArray[np.float64]) -> RocCurve | None:
-    """Curve of one answer against the rest, or None where there is nothing to tell apart."""
+    """Return the curve of one answer against the rest, or None where there is nothing to tell apart."""
     from sklearn import metrics
 
     if own.all() or not own.any():
@@ -343,7 +343,7 @@ def _roc(own: NDArray[np.bool_], score: NDArray[np.float64]) -> RocCurve | None:
 
 
 def _mean(values: NDArray[np.float64], weights: NDArray[np.number]) -> NDArray[np.float64]:
-    """Weighted mean over the last axis of those that are not NaN; NaN where nothing has weight."""
+    """Return the weighted mean over the last axis of values that are not NaN; NaN where nothing has weight."""
     there = ~np.isnan(values)
     weight = np.where(there, weights, 0.0)
     summed, total = (np.where(there, values, 0.0) * weight).sum(-1), weight.sum(-1)

@@ -169,7 +169,7 @@ _TABLES = ("coverage", "pit", "worth", "confident", "reliability", "by_column")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, object]]:
-    """Rows for JSON, in which None stands for what is not finite."""
+    """Return rows for JSON, in which None stands for what is not finite."""
     return [
         {str(key): None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
         for row in table.to_dict("records")
@@ -177,7 +177,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def _metrics(asked: Asked, predicted: NDArray[np.float64]) -> dict[str, object]:
-    """Metrics of one question's predicted fractions, (asked, answer), against its votes."""
+    """Return the metrics of one question's predicted fractions, (asked, answer), against its votes."""
     if len(asked) == 0:
         return {"accuracy": float("nan"), "baseline": float("nan"), "mean_deviation": float("nan")}
     observed = asked.votes / asked.votes.sum(1, keepdims=True)

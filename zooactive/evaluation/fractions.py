@@ -28,7 +28,7 @@ Sanchez et al. 2018)."""
 def worth_in_volunteers(
     posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, resamples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """As good as how many volunteers? The error of expected fractions beside the error of fractions that n people gave.
+    """Find how many volunteers' fractions have the same error as the expected fractions, question by question.
 
     Galaxies count for a question as in `zooactive.evaluation.really_asked`, when at least two votes were given on it. One
     row a question: ``question``; ``galaxies``; ``error``, the root mean square distance of expected fractions from those
@@ -37,8 +37,6 @@ def worth_in_volunteers(
     bootstrap over galaxies. Infinite where the votes cannot tell the expected fractions from perfect ones; NaN without
     galaxies.
 
-    Notes
-    -----
     Of n votes with fractions f, f (1 - f) n / (n - 1) is an unbiased estimate of the variance p (1 - p) of one vote, and
     this divided by n is the share of (mean - f)^2 that is the chance of who voted. What is left is the model's own squared
     error, the mean over galaxies of sum_a (mean_a - p_a)^2, and the worth is sum_a p_a (1 - p_a) divided by it, both
@@ -73,7 +71,7 @@ def worth_in_volunteers(
 def confident_table(
     posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, agreement: float = CONFIDENT
 ) -> pd.DataFrame:
-    """Accuracy on all galaxies that were really asked, and on those of which the volunteers agree on the answer.
+    """Tabulate accuracy on all galaxies that were really asked, and on those of which the volunteers agree on the answer.
 
     The table of Walmsley et al. 2022 (MNRAS 509, 3966): where volunteers are themselves of two minds, no answer can be
     right. They agree where the commonest answer has more than the share `agreement` of a question's votes. One row a
@@ -121,7 +119,7 @@ def reliability(posterior: Posterior, votes: ArrayLike, *, bins: int = 10, min_s
 def metrics_by_column(
     posterior: Posterior, votes: ArrayLike, columns: Mapping[str, ArrayLike], *, bins: int = 4, min_share: float = 0.5
 ) -> pd.DataFrame:
-    """How metrics change with redshift, magnitude or any other number known of the galaxies, each of shape (galaxy,).
+    """Tabulate metrics in bins of redshift, magnitude or any other number known of the galaxies, each of shape (galaxy,).
 
     The bins of a column hold about equally many galaxies, without those whose value is not finite. One row a column, bin and
     question: ``column``, ``from``, ``to`` (values at the bin's ends, the upper one included), ``question``, ``galaxies``
@@ -168,7 +166,7 @@ def bin_names(table: pd.DataFrame) -> list[str]:
 
 
 def vote_fractions(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    """Fractions of each question's votes, (galaxy, answer) counts -> (galaxy, answer); NaN where nobody was asked."""
+    """Return the fractions of each question's votes, (galaxy, answer) -> (galaxy, answer); NaN where nobody was asked."""
     counts = np.asarray(votes, dtype=np.float64)
     total = tree.question_sums(counts)[..., tree.question_index]
     return np.asarray(np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0))
@@ -178,7 +176,7 @@ def vote_fractions(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
 
 
 def _ratio(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
-    """Quotients; infinite where the divisor is not positive."""
+    """Return quotients; infinite where the divisor is not positive."""
     top, bottom = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.inf), where=bottom > 0))
 

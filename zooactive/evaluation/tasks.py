@@ -71,7 +71,7 @@ def question_accuracies(means: ArrayLike, votes: ArrayLike, tree: DecisionTree) 
 
 
 def purity(probability: ArrayLike, truth: ArrayLike, *, prior: float, prevalence: float) -> dict[str, float]:
-    """What a sample chosen by a probability above one half would be like where the label is as rare as on the sky.
+    """Return purity and completeness of a sample above one half, where the label is as rare as on the sky.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _commonest(k: NDArray[np.float64]) -> float:
 
 
 def _fraction_metrics(predicted: NDArray[np.float64], observed: NDArray[np.float64], resamples: int) -> dict[str, float]:
-    """Correlation and mean absolute error, with percentile intervals of the bootstrap over galaxies."""
+    """Return correlation and mean absolute error, with percentile intervals of the bootstrap over galaxies."""
     n = len(observed)
     metrics = {"galaxies": float(n)}
     if n < 2:
@@ -122,7 +122,7 @@ def _fraction_metrics(predicted: NDArray[np.float64], observed: NDArray[np.float
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson's, along the last axis; NaN where one side does not vary."""
+    """Return Pearson's correlation along the last axis; NaN where one side does not vary."""
     a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
     both = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
     return np.asarray(np.divide((a * b).sum(-1), both, out=np.full(both.shape, np.nan), where=both > 0))

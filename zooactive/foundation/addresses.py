@@ -50,7 +50,7 @@ class RemoteImage:
 
 
 def address_of(place: str | Path) -> str | None:
-    """Return an address as one, also when it has lost a slash as a `Path`; None for a path on this machine.
+    """Return an address as text, also when it has lost a slash as a `Path`; None for a path on this machine.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def own_path(text: str) -> Path:
 
 
 def is_here(path: Path) -> bool:
-    """Whether a path can be looked at and is there; one that no file system takes, too long say, is not."""
+    """Return whether a path can be looked at and is there; a path that no file system takes is not."""
     try:
         return path.exists()
     except OSError:
@@ -136,7 +136,7 @@ def _copy(files: Any, name: str, target: Path) -> None:
 
 
 def _check_local(files: Any, path: str) -> None:
-    """Refuse a pipe or device of this machine, which may never end."""
+    """Raise an error for a pipe or device of this machine, which may never end."""
     if {"file", "local"} & set(_protocols(files)):
         check_regular(Path(path))
 
@@ -155,7 +155,7 @@ def _up_to(stream: Any, most: int) -> bytes:
 
 
 def _file_system(address: str) -> tuple[Any, str]:
-    """The file system of an address and the path there."""
+    """Return the file system of an address and the path there."""
     with explained(CatalogueError, f"{address}: to read it install fsspec: pip install 'zooactive[remote]'", ImportError):
         core = import_module("fsspec.core")
     with explained(CatalogueError, f"{address} cannot be opened: {{reason}}", ImportError, ValueError):

@@ -41,7 +41,7 @@ def usable_memory(system: Path = Path("/")) -> int:
 
 
 def _quotas(system: Path) -> Iterator[float]:
-    """CPUs that each control group around this process allows."""
+    """Yield the CPUs that each control group around this process allows."""
     for folder in _groups(system, "cpu"):
         words = _words(folder / "cpu.max") or _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
         if len(words) == 2 and all(word.isdecimal() and int(word) > 0 for word in words):
@@ -49,7 +49,7 @@ def _quotas(system: Path) -> Iterator[float]:
 
 
 def _groups(system: Path, controller: str) -> Iterator[Path]:
-    """Folders of this process' control groups, the innermost first; in a container its own group is the root."""
+    """Yield the folders of this process' control groups, the innermost first; in a container its own group is the root."""
     groups = system / "sys/fs/cgroup"
     for line in _lines(system / "proc/self/cgroup"):
         number, _, rest = line.partition(":")

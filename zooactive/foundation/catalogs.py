@@ -11,7 +11,7 @@ from zooactive.foundation.parsing import read_toml
 
 
 def catalogs_folder() -> Path:
-    """Where the trees, tasks and samples lie: inside an installed package, or beside it in a checkout."""
+    """Return where the trees, tasks and samples lie: inside an installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "catalogs", package.parent / "catalogs"):
         if (folder / "trees").is_dir():
@@ -44,7 +44,7 @@ class NamedFiles:
     damaged: str = "is no readable TOML"
 
     def names(self) -> tuple[str, ...]:
-        """Names of those that come with zooactive, sorted."""
+        """Return the names of the files that come with zooactive, sorted."""
         return tuple(sorted(path.stem for path in (catalogs_folder() / self.folder).glob("*.toml")))
 
     def read(self, name: str | Path) -> tuple[Path, dict[str, Any]]:

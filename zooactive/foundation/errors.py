@@ -70,7 +70,7 @@ class OutputError(ZooactiveError):
 
 @contextmanager
 def explained(error: type[ZooactiveError], said: str, *met: type[Exception]) -> Iterator[None]:
-    """Raise `error` for what a library raises in the block.
+    """Raise `error` in place of what a library raises in the block.
 
     Parameters
     ----------

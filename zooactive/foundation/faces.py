@@ -10,7 +10,7 @@ from typing import Any
 
 
 def names_on_demand(face: str, homes: Mapping[str, str], gone: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a face.
+    """Return the ``__getattr__`` of a folder's ``__init__`` whose names load when they are first used.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def names_on_demand(face: str, homes: Mapping[str, str], gone: Mapping[str, str]
 
 
 def names_of_before(module: str, now: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a module whose names have changed: the old ones are the new ones, with a warning.
+    """Return the ``__getattr__`` of a module whose names have changed: an old name gives the new one, with a warning.
 
     Parameters
     ----------

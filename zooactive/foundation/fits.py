@@ -28,7 +28,7 @@ class FitsStream(io.BufferedReader):
         self._blocks = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read bytes; block after block of the size of a header's is a header."""
+        """Read bytes, and stop at a header without end; a run of blocks of a header's size is a header."""
         self._blocks = self._blocks + 1 if size == _BLOCK else 0
         if self._blocks > _MOST_BLOCKS:
             raise OSError(f"a header has more than {_MOST_BLOCKS * _BLOCK // 80} cards")

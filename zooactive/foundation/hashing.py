@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Purpose: TypeAlias = Literal["split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd"]
+Purpose: TypeAlias = Literal["split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks"]
 
 
 def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.uint64]:
@@ -23,7 +23,7 @@ def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.u
     Parameters
     ----------
     ids : iterable of str, length G
-    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd"}
+    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks"}
         What the number is for; purposes are independent.
     seed : int
 
@@ -50,7 +50,7 @@ def uniform_from_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDAr
     Parameters
     ----------
     ids : iterable of str, length G
-    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd"}
+    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks"}
     seed : int
 
     Returns
@@ -62,5 +62,5 @@ def uniform_from_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDAr
 
 
 def gumbel_from_ids(ids: Iterable[str], *, seed: int) -> NDArray[np.float64]:
-    """Standard Gumbel noise of each id, shape (G,), purpose "noise" (Kirsch et al. 2023)."""
+    """Return standard Gumbel noise of each id, shape (G,), purpose "noise" (Kirsch et al. 2023)."""
     return -np.log(-np.log(uniform_from_ids(ids, purpose="noise", seed=seed)))

@@ -95,7 +95,7 @@ def _is_still(file: Path, descriptor: int) -> bool:
 
 
 def _created(file: Path) -> Path:
-    """Create a file that stands for a lock; one that a dead process of this machine left is taken over."""
+    """Create a file that stands for a lock, or take over one that a dead process of this machine left."""
     while True:
         try:
             with output_explained(file.parent), _created_alone(file) as descriptor:

@@ -20,5 +20,5 @@ def about_of(schema: pa.Schema) -> Any:
 
 
 def with_about(table: pa.Table, about: Mapping[str, Any]) -> pa.Table:
-    """Return a table that says this about itself once it is written."""
+    """Return a table whose metadata will hold this once it is written."""
     return table.replace_schema_metadata({_KEY: json.dumps(about)})

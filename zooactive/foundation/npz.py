@@ -19,14 +19,14 @@ _LARGEST_HEADER = 10_000
 
 
 class Held(NamedTuple):
-    """What a header says of an array."""
+    """What a header in an .npz file says of an array."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
 
 def read_npz(path: Path, check: Callable[[dict[str, Held]], None] | None = None) -> dict[str, NDArray[Any]]:
-    """Read all arrays, once `check` has seen what the headers say of them, by name.
+    """Read all arrays of a file by name, once `check` has seen what their headers say.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from zooactive.foundation.reading import read_text
 
 
 def from_toml(text: str) -> dict[str, Any]:
-    """Read TOML.
+    """Read TOML from a text.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def read_toml(path: Path, error: type[ZooactiveError], *, give: str, damaged: st
 
 
 def from_json(text: str | bytes) -> Any:
-    """Read JSON.
+    """Read JSON from a text.
 
     Raises
     ------

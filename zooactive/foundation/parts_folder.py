@@ -27,6 +27,9 @@ def parts_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
+MOST_FAILED = 0.05
+"""Share of a run's galaxies that may fail before the run says that it is not whole."""
+
 JOURNAL_FORMAT = 3
 """Of the folders with a journal: 3 has marks of the images and of the table, before it no number was written."""
 
@@ -72,8 +75,60 @@ def numbered_parts(folder: Path) -> list[tuple[int | None, Path]]:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """How many galaxies of a run have no result, and what a person needs to know of them.
+
+    Parameters
+    ----------
+    number, galaxies : int
+        That failed, of all.
+    passing : int
+        Of those that failed: for reasons that may pass, such as a server that does not answer.
+    path, reason : str
+        Of one of them; empty where none failed.
+    listed : Path
+        The file that has all.
+
+    Examples
+    --------
+    >>> failed = Failed(63, 64, 0, "images/g1.jpg", "the image images/g1.jpg does not exist", Path("failures.parquet"))
+    >>> failed.too_many(), failed.too_many(0.99)
+    (True, False)
+    """
+
+    number: int
+    galaxies: int
+    passing: int
+    path: str
+    reason: str
+    listed: Path
+
+    @property
+    def share(self) -> float:
+        """Share of the galaxies that failed."""
+        return self.number / self.galaxies if self.galaxies else 0.0
+
+    def too_many(self, most: float = MOST_FAILED) -> bool:
+        """Whether a larger share than this failed."""
+        return self.share > most
+
+    def told(self, most: float, again: str) -> str:
+        """Say how many failed, whether these are too many, and what `again` would read them once more."""
+        if not self.too_many(most):
+            listed = f"{self.listed} names each with the reason"
+            images = "1 image" if self.number == 1 else f"{self.number} images"
+            return f"{images} could not be used; {listed}; to try again, {again}"
+        return f"{self}; more than the {100 * most:.3g}% that may fail, so this survey is not whole: mend that, and {again}"
+
+    def __str__(self) -> str:
+        such = f"{self.path}: {self.reason}" if self.path and self.path not in self.reason else self.reason
+        number = f"{self.number} of {self.galaxies} galaxies ({100 * self.share:.3g}%)"
+        return f"{number} failed, such as {such}; {self.listed} names each with the reason"
+
+
+@dataclass(frozen=True)
 class PartsFolder:
-    """Where the parts of one run lie, and which rows each holds. It can be pickled.
+    """The folder where the parts of one run lie, and which rows each part holds; it can be pickled.
 
     Parameters
     ----------
@@ -83,7 +138,8 @@ class PartsFolder:
     rows_per_part : int
         What an interruption can cost.
     about : callable
-        Reads what a part says about itself: its run's ``fingerprint`` and its ``failures``, each with id, path and reason.
+        Reads what a part says about itself: its run's ``fingerprint`` and its ``failures``, each with id, path, reason and
+        kind, "transient" or "permanent".
     """
 
     folder: Path
@@ -93,15 +149,15 @@ class PartsFolder:
 
     @property
     def parts(self) -> int:
-        """How many parts the run has."""
+        """The number of parts in the run."""
         return -(-self.rows // self.rows_per_part)
 
     def rows_of(self, part: int) -> range:
-        """Rows that a part holds, those that failed among them."""
+        """Return the rows that a part holds, with those that failed."""
         return range(self.rows)[part * self.rows_per_part : (part + 1) * self.rows_per_part]
 
     def path(self, part: int) -> Path:
-        """Where a part lies when it is finished."""
+        """Return where a part lies when it is finished."""
         return self.folder / f"part-{part:05d}.parquet"
 
     def enter(self, fingerprint: str, another_run: ZooactiveError) -> None:
@@ -128,19 +184,29 @@ class PartsFolder:
             pq.write_table(with_about(table, about), temporary, **layout)
 
     def write_journal(self, journal: Mapping[str, Any]) -> None:
-        """Write what is known of the run."""
+        """Write what is known of the run into its folder."""
         write_json(self.folder / "journal.json", journal)
 
     def write_failures(self) -> pd.DataFrame:
-        """Write the failures of all parts to ``failures.parquet``, and return them: id, path, reason."""
+        """Write the failures of all parts to ``failures.parquet``, and return them: id, path, reason, kind."""
         import pandas as pd
 
         there = [self.path(part) for part in range(self.parts) if self.path(part).exists()]
-        rows = [row for part in there for row in self.about(part)["failures"]]
-        table = pd.DataFrame(rows, columns=["id", "path", "reason"]).astype("str")
+        rows = [{"kind": "", **row} for part in there for row in self.about(part)["failures"]]  # once no kind was written
+        table = pd.DataFrame(rows, columns=["id", "path", "reason", "kind"]).astype("str")
         with aside(self.folder / "failures.parquet") as temporary:
             table.to_parquet(temporary, index=False)
         return table
+
+
+def failed_of(failures: pd.DataFrame, galaxies: int, folder: Path) -> Failed:
+    """Sum up the table of `PartsFolder.write_failures`, of a run of so many galaxies."""
+    listed = folder / "failures.parquet"
+    if not len(failures):
+        return Failed(0, galaxies, 0, "", "", listed)
+    first = failures.iloc[0]
+    passing = int((failures["kind"] == "transient").sum()) if "kind" in failures else 0
+    return Failed(len(failures), galaxies, passing, str(first["path"]), str(first["reason"]), listed)
 
 
 class Tally:
@@ -163,7 +229,7 @@ class Tally:
         self.done, self.failed, self.first = 0, 0, ""
 
     def missing(self, again: Collection[int] = ()) -> list[int]:
-        """Parts that are not there yet, or are to be made `again`; the others are counted."""
+        """Return the parts that are not there yet, or are to be made `again`, and count the others."""
         parts = []
         for part in range(self._folder.parts):
             if part not in again and self._folder.path(part).exists():
@@ -178,7 +244,7 @@ class Tally:
         self.count(len(self._folder.rows_of(part)), reasons)
 
     def count(self, done: int, reasons: Sequence[str]) -> None:
-        """Count images, with the reasons of those that failed."""
+        """Count images that are done, with the reasons of those that failed."""
         self.done += done
         self.failed += len(reasons)
         self.first = self.first or next(iter(reasons), "")

@@ -19,7 +19,7 @@ _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR,
 
 
 def check_regular(path: Path) -> os.stat_result:
-    """Return a regular file's stat.
+    """Return the stat of a regular file, and refuse any other file.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
 
 
 class Unpacked(io.RawIOBase):
-    """A gzipped stream, unpacked as it is read, up to a number of bytes; beyond it an OSError.
+    """A gzipped stream that is unpacked as it is read, up to a number of bytes; more of them are an OSError.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ class Unpacked(io.RawIOBase):
         self._most = most
 
     def readable(self) -> bool:
-        """Whether it can be read."""
+        """Return whether the stream can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Whether it can be read from another place."""
+        """Return whether the stream can be read from another place."""
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -89,14 +89,14 @@ class Unpacked(io.RawIOBase):
         return content
 
     def readinto(self, buffer: object, /) -> int:
-        """Read into a buffer."""
+        """Read bytes into a buffer."""
         view = memoryview(cast(bytearray, buffer)).cast("B")
         content = self.read(len(view))
         view[: len(content)] = content
         return len(content)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to another place; forwards means unpacking what lies between."""
+        """Go to another place; to go forwards, what lies between is unpacked."""
         if whence == 2:
             while self.read(_AT_ONCE):
                 pass
@@ -107,7 +107,7 @@ class Unpacked(io.RawIOBase):
         return self._stream.tell()
 
     def tell(self) -> int:
-        """Return the place in what is unpacked."""
+        """Return the place in the unpacked bytes."""
         return self._stream.tell()
 
     def _check(self) -> None:

@@ -85,7 +85,7 @@ def _refuse_unknown(value: Any, words: Sequence[str], where: str) -> None:
 
 
 def _kinds_and_words(hint: Any) -> tuple[tuple[Any, ...], list[str]]:
-    """The types that an entry may have, and the words where it takes only some."""
+    """Return the types that an entry may have, and the words where it takes only some."""
     kinds = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
     return kinds, [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
 
@@ -111,12 +111,12 @@ def _typed(value: object, hint: Any, where: str) -> Any:
 
 
 def _in_range(value: object) -> bool:
-    """Whether a number, if it is one, is finite as a float; TOML writes whole numbers of any length."""
+    """Return whether a number, if it is one, is finite as a float; TOML writes whole numbers of any length."""
     return not isinstance(value, int | float) or abs(value) <= sys.float_info.max
 
 
 def _items(value: object, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    """A list of numbers, or of texts; of any length where the kinds end in ``...``."""
+    """Return a list of numbers, or of texts, as a tuple; of any length where the kinds end in ``...``."""
     kind = kinds[0]
     number = "" if kinds[-1] is Ellipsis else f"{len(kinds)} "
     accepted = (int, float) if kind is float else (kind,)

@@ -23,7 +23,7 @@ _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def control_in(text: str) -> str | None:
-    r"""Return the first character that no id may have (NUL, ESC, the end of a line, half a character), as it is told.
+    r"""Return the first character that no id may have (NUL, ESC, the end of a line, half a character), spelt out.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def control_in(text: str) -> str | None:
 
 
 def for_terminal(text: str) -> str:
-    r"""Return a text whose control characters are told and not sent, but for ends of lines and tabs.
+    r"""Return a text whose control characters are spelt out, except ends of lines and tabs.
 
     Examples
     --------
@@ -48,12 +48,9 @@ def for_terminal(text: str) -> str:
 
 
 def for_spreadsheet(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula: one that begins with = + - @ gets an apostrophe before it.
+    """Return a text that no spreadsheet takes for a formula.
 
-    Examples
-    --------
-    >>> for_spreadsheet("=1+1"), for_spreadsheet("'=1"), for_spreadsheet("J0123")
-    ("'=1+1", "''=1", 'J0123')
+    A text that begins with = + - @ gets an apostrophe before it, also where it has apostrophes there already.
     """
     return f"'{text}" if _RUN.match(text) else text
 

@@ -26,9 +26,9 @@ Bar: TypeAlias = Callable[[str, int], AbstractContextManager[Progress]]
 
 
 def silent(text: str) -> None:
-    """Tell nobody."""
+    """Tell nobody anything."""
 
 
 def no_bar(label: str, total: int) -> AbstractContextManager[Progress]:
-    """Show nothing."""
+    """Show no progress."""
     return nullcontext(lambda done: None)

@@ -61,6 +61,10 @@ LearnerKind: TypeAlias = Literal["network", "head"]
 LEARNERS: tuple[LearnerKind, ...] = get_args(LearnerKind)
 """What is trained in the rounds of a loop."""
 
+Goal: TypeAlias = Literal["error", "decision", "count", "model"]
+GOALS: tuple[Goal, ...] = get_args(Goal)
+"""What volunteers' clicks are spent for, see `zooactive.acquisition.Aim`."""
+
 Most: TypeAlias = Literal["certain", "uncertain", "informative"]
 MOST: tuple[Most, ...] = get_args(Most)
 """What the galaxies that `zooactive top` lists have most of."""

@@ -98,7 +98,7 @@ def keep_whole_numbers(
 
 
 def _maybe_whole(column: pd.Series[Any]) -> bool:
-    """Whether a column may have held whole numbers alone: as floats, or as numbers of more than 64 bits."""
+    """Return whether a column may have held whole numbers alone: as floats, or as numbers of more than 64 bits."""
     if column.dtype.kind == "f":
         return not (column.dropna() % 1).any() and bool(column.notna().any())
     if pd.api.types.is_string_dtype(column.dtype) and (column == "").any():
@@ -107,7 +107,7 @@ def _maybe_whole(column: pd.Series[Any]) -> bool:
 
 
 def _has_padded_cells(path: Path) -> bool:
-    """Whether a whole number with a zero in front may stand anywhere in a file."""
+    """Return whether a whole number with a zero in front may stand anywhere in a file."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return _PADDED_CELL.search(content) is not None
 

@@ -118,7 +118,7 @@ def output_explained(path: str | Path) -> Iterator[None]:
 
 @cache
 def this_host() -> str:
-    """Tell where process numbers mean what they mean here: eight digits of the machine, its last start and the container."""
+    """Return a mark of where process numbers mean what they do here: eight digits of machine, last start and container."""
     said = [platform.node()]
     for told in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:
@@ -164,7 +164,7 @@ def _sweep_once(folder: Path) -> None:
 
 
 def process_lives(process: int) -> bool:
-    """Whether a process of this machine is there; where that cannot be asked, yes."""
+    """Return whether a process of this machine is there; where that cannot be asked, True."""
     if os.name != "posix":  # elsewhere asking ends the process
         return True
     try:
@@ -204,7 +204,7 @@ def _finite(value: Any) -> Any:
 
 
 def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
-    """Write beside a result how it was made: ``NAME.how.json``, or ``how.json`` inside a folder.
+    """Write how a result was made beside it: ``NAME.how.json``, or ``how.json`` inside a folder.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inp
 
 
 def file_hash(path: str | Path) -> str:
-    """BLAKE2b of a file's bytes, or of every file's name and bytes in a folder, as 32 hexadecimal digits."""
+    """Hash a file's bytes, or every file's name and bytes in a folder, by BLAKE2b, as 32 hexadecimal digits."""
     path = Path(path)
     digest = hashlib.blake2b(digest_size=16)
     for file in sorted(p for p in path.rglob("*") if p.is_file() and not is_passing(p.name)) if path.is_dir() else [path]:
@@ -243,7 +243,7 @@ def file_hash(path: str | Path) -> str:
 
 
 def is_passing(name: str) -> bool:
-    """Whether a file of this name is no result, but on its way to be one, or a lock."""
+    """Return whether a file of this name is no result, but on its way to be one, or a lock."""
     return name.startswith(_PASSING)
 
 

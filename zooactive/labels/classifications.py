@@ -113,7 +113,7 @@ class Dropped:
 
 
 class Unusable(Exception):
-    """Why something is left out."""
+    """The reason why something is left out."""
 
 
 def read_export(path: str | Path, wording: Wording, dropped: Dropped) -> Iterator[Classification]:
@@ -208,7 +208,7 @@ def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
 
 
 def _flat(annotations: Any) -> Iterator[tuple[str, Any]]:
-    """Task and value of each annotation, those inside combined tasks too, in the order of the volunteer."""
+    """Yield task and value of each annotation, also inside combined tasks, in the order of the volunteer."""
     for entry in annotations if isinstance(annotations, list) else ():
         if isinstance(entry, Mapping):
             value = entry.get("value")

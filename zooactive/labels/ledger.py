@@ -186,7 +186,7 @@ class Ledger:
 
 
 def _roots(tree: DecisionTree) -> NDArray[np.int64]:
-    """For each column of a tree the number of the question at the root that it follows from."""
+    """Return for each column of a tree the number of the question at the root that it follows from."""
     roots = np.array(tree.parents)
     for question in tree.order:  # parents first
         roots[question] = question if tree.parents[question] < 0 else roots[tree.parents[question]]

@@ -142,7 +142,7 @@ def _rows(path: str | Path, dropped: Dropped) -> Iterator[_Row]:
 
 
 def _nested(text: str) -> list[tuple[str, str]]:
-    """Answers and numbers of {slug: number}, written by Python or as JSON."""
+    """Return answers and numbers of {slug: number}, written by Python or as JSON."""
     text = text.strip()
     if text in _BLANK:
         return []
@@ -191,7 +191,7 @@ def _numbers() -> array[int]:
 
 @dataclass
 class _Totals:
-    """Rows and their votes as numbers side by side, so that a survey's fit into memory: 0.3 kB a row at the peak."""
+    """Rows of votes as numbers side by side, so that a survey's fit into memory: 0.3 kB a row at the peak."""
 
     width: int
     _galaxies: dict[str, int] = field(default_factory=dict)
@@ -205,7 +205,7 @@ class _Totals:
 
     @property
     def galaxies(self) -> list[str]:
-        """Ids, in the order in which they were met."""
+        """The ids, in the order in which they were met."""
         return list(self._galaxies)
 
     def add(self, place: _Place, answers: Sequence[tuple[int, int]]) -> None:

@@ -22,10 +22,7 @@ _AFTER_A_PICTURE = re.compile(r"(?:.*-)?https?-.*-(?:png|jpe?g|gif|svg|webp)-(?:
 def slug(text: str) -> str:
     """Return the slug of an answer: letters and digits, all else one dash.
 
-    Examples
-    --------
-    >>> slug("Can't tell (1,000 arms)")
-    'can-t-tell-1000-arms'
+    The answer "Can't tell (1,000 arms)" becomes "can-t-tell-1000-arms".
     """
     text = _QUOTES.sub("", html.unescape(text.replace("'", "-")))  # typed quotes part words, typographic ones do not
     letters = unicodedata.normalize("NFKD", text)

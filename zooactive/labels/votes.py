@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class CountedVotes:
-    """What was counted.
+    """The votes that were counted, and what was left out of them.
 
     Parameters
     ----------

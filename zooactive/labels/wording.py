@@ -39,7 +39,7 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True)
 class WorkflowWording:
-    """One workflow's words.
+    """The words of one workflow: its tasks and answers.
 
     Parameters
     ----------
@@ -76,12 +76,9 @@ class Wording:
 
 @lru_cache(maxsize=10_000)  # an export words the same few answers millions of times
 def plain(text: str) -> str:
-    """Return a wording without what does not count.
+    """Return a wording without what does not count in it.
 
-    Examples
-    --------
-    >>> plain("![smooth.png](https://panoptes.org/1.png) **Smooth** ")
-    'smooth'
+    That is pictures, addresses of links, Markdown's marks, case, hyphens and white space around and inside it.
     """
     text = _LINK.sub(r"\1", _PICTURE.sub(" ", text))
     return " ".join(re.sub(r"[*_#`]+", " ", text).casefold().replace("-", " ").split())

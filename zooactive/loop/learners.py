@@ -37,13 +37,13 @@ class Learner(Protocol):
     def fit(
         self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
     ) -> None:
-        """Learn from some galaxies, while others choose the best epoch; `before` has what an earlier round learnt."""
+        """Learn from some galaxies, while others choose the best epoch; `before` is what an earlier round learnt."""
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
-        """Return what was learnt there says of galaxies; where more are at hand, of more."""
+        """Return predictions of galaxies by the model learnt in a folder, and of more galaxies where those are at hand."""
 
     def model(self, folder: Path) -> GalaxyModel:
-        """Return the model that was learnt there."""
+        """Return the model that was learnt in a folder."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class NetworkLearner:
     def fit(
         self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
     ) -> None:
-        """Train; a fit that was killed goes on where it was."""
+        """Train a network on some galaxies; a fit that was killed goes on where it was."""
         from zooactive.models import load_model
         from zooactive.training.draws import fit_draws
         from zooactive.training.train import train
@@ -163,7 +163,7 @@ class HeadLearner:
     def fit(
         self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
     ) -> None:
-        """Fit; nothing about it is random."""
+        """Fit the head to some galaxies; nothing about the fit is random."""
         from zooactive.models import fit_bayesian_head
         from zooactive.training.weights import votes_of
 
@@ -209,7 +209,7 @@ class HeadLearner:
 
 
 def _draws_file(folder: Path) -> Path:
-    """Where draws are that are not those of the model's own dropout."""
+    """Return the file of draws that are not those of the model's own dropout."""
     return folder / "draws.npz"
 
 

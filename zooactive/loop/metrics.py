@@ -11,20 +11,11 @@ from zooactive.posterior.loss import negative_log_likelihood
 
 
 def metrics_of(posterior: Posterior, votes: NDArray[np.float64]) -> dict[str, float]:
-    """Measure a posterior on galaxies with votes.
+    """Measure a posterior on galaxies with votes (galaxy, answer), row-aligned with it.
 
-    Parameters
-    ----------
-    posterior : Posterior
-    votes : ndarray, shape (galaxy, answer)
-        Row-aligned with the posterior.
-
-    Returns
-    -------
-    dict
-        ``galaxies``; ``likelihood``, the mean negative log-likelihood, nats a galaxy; ``accuracy``, of all pairs of a galaxy
-        and a question that was really asked of it the share in which the predicted answer is the volunteers';
-        ``first_accuracy``, the same of the first question alone.
+    Returns ``galaxies``; ``likelihood``, the mean negative log-likelihood, nats a galaxy; ``accuracy``, of all pairs of a
+    galaxy and a question that was really asked of it the share in which the predicted answer is the volunteers';
+    ``first_accuracy``, the same of the first question alone.
     """
     table = question_table(posterior, votes)
     counted = table[table["galaxies"] > 0]

@@ -216,13 +216,13 @@ def label_efficiency(
 
 
 def _by_seed(table: pd.DataFrame, strategy: str, column: str) -> np.ndarray:
-    """Values of one strategy, (seed, round)."""
+    """Return one strategy's values of a column, (seed, round)."""
     part = table[table["strategy"] == strategy].pivot_table(index="seed", columns="round", values=column)
     return part.to_numpy(dtype=float)
 
 
 def _ratio(mine: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
-    """Cost of mine to reach the other's end, over the other's; both are costs and metrics that grow, by round."""
+    """Return the cost to reach the end of the other strategy, as a share of the other's cost; all curves grow by round."""
     from sklearn.isotonic import isotonic_regression
 
     curves = [(cost, isotonic_regression(merit)) for cost, merit in (mine, other)]
@@ -234,7 +234,7 @@ def _ratio(mine: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndar
 
 
 def _reached(cost: np.ndarray, merit: np.ndarray, level: float) -> float:
-    """The least cost at which a curve that does not fall is at a level that it reaches."""
+    """Return the least cost at which a curve that never falls reaches a level."""
     after = int(np.searchsorted(merit, level, side="left"))
     if after == 0:
         return float(cost[0])

@@ -46,39 +46,39 @@ strategy too, may change from round to round, and each selection says what it wa
 
 @dataclass(frozen=True)
 class Round:
-    """Where one round lies: what is there has been done."""
+    """Where the files of one round lie; a step whose file is there has been done."""
 
     number: int
     folder: Path
 
     @property
     def model(self) -> Path:
-        """What was learnt from the votes so far."""
+        """Where the model lies that was learnt from the votes so far."""
         return self.folder / "model"
 
     @property
     def metrics(self) -> Path:
-        """How good that is."""
+        """Where the metrics of the round's model lie."""
         return self.folder / "metrics.json"
 
     @property
     def selection(self) -> Path:
-        """The galaxies to ask volunteers about."""
+        """Where the table of galaxies to ask volunteers about lies."""
         return self.folder / "selection.csv"
 
     @property
     def votes(self) -> Path:
-        """What they said."""
+        """Where the volunteers' votes lie."""
         return self.folder / "votes.csv"
 
     @property
     def told(self) -> Path:
-        """How much that has told."""
+        """Where the amount that those votes told is written."""
         return self.folder / "told.json"
 
 
 def rounds_in(folder: Path) -> list[Round]:
-    """All rounds of a folder that were begun, the last one the one to go on with."""
+    """Return all rounds of a folder that were begun; the last one is the one to go on with."""
     rounds = [_round(folder, 0)]
     while rounds[-1].told.exists():
         rounds.append(_round(folder, len(rounds)))
@@ -86,7 +86,7 @@ def rounds_in(folder: Path) -> list[Round]:
 
 
 def history_of(folder: Path) -> pd.DataFrame:
-    """One row for each round of a folder: its metrics, and what its votes then told."""
+    """Return one row for each round of a folder: its metrics, and what its votes then told."""
     import pandas as pd
 
     rows = [(_read(entry.metrics) or {}) | (_read(entry.told) or {}) for entry in rounds_in(folder)]
@@ -207,7 +207,7 @@ class Loop:
     # Ask -------------------------------------------------------------------------------------------------------------
 
     def learn(self) -> dict[str, Any]:
-        """Train on all votes so far and measure; the first half of `ask`, and all that is left to do after the last round.
+        """Train on all votes so far and measure: the first half of `ask`, and all that is left after the last round.
 
         Returns
         -------
@@ -253,7 +253,7 @@ class Loop:
         return metrics
 
     def ask(self) -> pd.DataFrame:
-        """Return the galaxies that volunteers should be shown next; until they are told of, the same ones.
+        """Return the galaxies that volunteers should be shown next; asking again returns the same until their votes are in.
 
         Raises
         ------
@@ -347,7 +347,7 @@ class Loop:
         return known.reset_index(drop=True)
 
     def _told(self, here: Round, selection: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
-        """How much each arm's votes have told, a click."""
+        """Return how much each click has told in either arm, with its standard error."""
         asked = selection.merge(table, on="id", validate="one_to_one", suffixes=("_asked", ""))
         votes = asked[list(self.tree.columns)].to_numpy(dtype=float)
         clicks = votes.sum(1)
@@ -370,7 +370,7 @@ class Loop:
     # Inside ----------------------------------------------------------------------------------------------------------
 
     def _with_votes(self, number: int) -> Catalogue:
-        """The galaxies with the votes that were told before a round."""
+        """Return the galaxies with the votes that were told before a round."""
         table = self._votes_before(number)
         votes = self.galaxies.require_votes().votes.copy()
         rows = np.array([self._row_of[galaxy_id] for galaxy_id in table["id"]], dtype=np.int64)
@@ -378,12 +378,12 @@ class Loop:
         return replace(self.galaxies, votes=votes)
 
     def _own(self, ids: Collection[str], number: int) -> NDArray[np.float64]:
-        """Votes that galaxies had before a round, (galaxy, answer)."""
+        """Return the votes that galaxies had before a round, (galaxy, answer)."""
         votes = self._with_votes(number).require_votes().votes
         return np.asarray(votes[[self._row_of[galaxy_id] for galaxy_id in ids]])
 
     def _pool(self, here: Round) -> VotedPool:
-        """What the round's model says of the pool, given what few votes some galaxies of it have already."""
+        """Return what the round's model says of the pool, given the few votes that some of its galaxies have already."""
         galaxies = self._with_votes(here.number)
         voted = galaxies.require_votes()
         some = ~galaxies.labelled & voted.some
@@ -392,12 +392,12 @@ class Loop:
         return VotedPool(self.learner.predictions(here.model, left, "pool"), given)
 
     def _reserved(self, number: int) -> set[str]:
-        """Galaxies drawn at random before a round: never learnt from."""
+        """Return the galaxies drawn at random before a round, which are never learnt from."""
         selections = (read_selection(entry.selection) for entry in self.rounds[:number])
         return {name for selection in selections for name in selection.loc[selection["arm"] == "random", "id"]}
 
     def _metrics(self, here: Round, reserved: Catalogue) -> dict[str, float]:
-        """How good the round's model is: on the test galaxies, and on those drawn at random."""
+        """Measure the round's model on the test galaxies, and on those drawn at random."""
         found: dict[str, float] = {}
         for name, galaxies in (("test", self.test), ("random", reserved)):
             if galaxies is not None and len(galaxies):

@@ -26,30 +26,11 @@ _CANDIDATES = 3
 def choose(
     pool: Pool, config: LoopConfig, *, eligible: int, exclude: Collection[str], embeddings: Embeddings, number: int = 0
 ) -> pd.DataFrame:
-    """Choose the galaxies of a round.
+    """Choose the galaxies of a round, in the form of `zooactive.acquire` and with its errors.
 
-    Parameters
-    ----------
-    pool : Pool
-    config : LoopConfig
-    eligible : int
-        Galaxies of the pool that may be chosen.
-    exclude : collection of str
-        The ids of the others.
-    embeddings : callable
-        For the strategy "diversity".
-    number : int
-        Of the round: each has noise of its own.
-
-    Returns
-    -------
-    DataFrame
-        Of `zooactive.acquire`. With "diversity" the inclusion probability of the acquired is unknown, and NaN.
-
-    Raises
-    ------
-    AcquisitionError
-        As `zooactive.acquire`.
+    `exclude` has the ids that may not be chosen, and `eligible` says how many galaxies are left. `embeddings` is for the
+    strategy "diversity", with which the inclusion probability of the acquired is unknown, and NaN. Each round, by its
+    `number`, has noise of its own.
     """
     several = _CANDIDATES if config.strategy == "diversity" else 1
     reserved = round(config.random_share * config.n)
@@ -82,12 +63,12 @@ def choose_blindly(ids: Collection[str], config: LoopConfig) -> pd.DataFrame:
 
 
 def _seed(config: LoopConfig, number: int) -> int:
-    """A seed for each round, so that a galaxy which noise has passed over once is not passed over for ever."""
+    """Return a seed for each round, so that a galaxy which noise has passed over once is not passed over for ever."""
     return config.seed * 10_000 + number
 
 
 def _unlike(selection: pd.DataFrame, n: int, embeddings: Embeddings) -> pd.DataFrame:
-    """Keep n of the acquired, which cover the others in the space of embeddings, and the random arm."""
+    """Keep n of the acquired that cover the others in the space of embeddings, and the random arm."""
     import pandas as pd
 
     acquired = selection[selection["arm"] == "acquired"]

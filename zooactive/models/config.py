@@ -43,7 +43,7 @@ class Network:
     folder: Path = Path("runs/first")
 
     def preprocessing(self) -> Preprocessing:
-        """What happens to an image before the network sees it."""
+        """Return what happens to an image before the network sees it."""
         return Preprocessing(
             size=self.image_size,
             channels=self.channels,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -19,7 +19,7 @@ from zooactive.foundation.telling import Progress
 if TYPE_CHECKING:
     from zooactive.models.galaxy_model import GalaxyModel
 
-_Decoded: TypeAlias = tuple[range, list[NDArray[np.uint8]], dict[int, str]]
+_Decoded: TypeAlias = tuple[range, list[NDArray[np.uint8]], Mapping[int, str]]
 """Rows, their cutouts at each scale, and the reasons of those that failed."""
 
 _AHEAD = 2  # batches that are decoded or being decoded while the network is at work
@@ -31,7 +31,7 @@ class Batch:
 
     rows: range
     features: NDArray[np.float16]
-    failures: dict[int, str]
+    failures: Mapping[int, str]
 
 
 def embed(
@@ -85,7 +85,7 @@ def stream_features(
             while coming:
                 yield coming.popleft().result()
 
-    begun: deque[tuple[range, list[Any], dict[int, str]]] = deque()
+    begun: deque[tuple[range, list[Any], Mapping[int, str]]] = deque()
     for rows, views, failures in decoded():
         begun.append((rows, [compute(view) for view in views], failures))
         if len(begun) > 1:
@@ -106,7 +106,7 @@ def prediction_network(encoder: Any) -> Any:
 
 
 def computation(network: Any) -> Callable[[NDArray[np.uint8]], Any]:
-    """What begins to compute a batch; under JAX it returns before the result is there, and the next can be sent."""
+    """Return what begins to compute a batch; under JAX it returns before the result is there, and the next can be sent."""
     import keras
 
     if keras.backend.backend() != "jax":
@@ -125,7 +125,7 @@ def forward(network: Any, pixels: NDArray[np.uint8], batch_size: int) -> NDArray
 
 
 def _padded(pixels: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint8]:
-    """Fill up with black cutouts: one shape, one compilation, and no galaxy's features depend on the batch it is in."""
+    """Fill up a batch with black cutouts: one shape, one compilation, and no galaxy's features depend on its batch."""
     if len(pixels) == batch_size:
         return pixels
     padded = np.zeros((batch_size, *pixels.shape[1:]), dtype=np.uint8)
@@ -133,7 +133,7 @@ def _padded(pixels: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint8]:
     return padded
 
 
-def _batch(catalogue: Catalogue, rows: range, views: list[Any], failures: dict[int, str]) -> Batch:
+def _batch(catalogue: Catalogue, rows: range, views: list[Any], failures: Mapping[int, str]) -> Batch:
     values = np.mean([np.asarray(view)[: len(rows)] for view in views], axis=0)
     if not np.isfinite(values).all():
         bad = catalogue.ids[rows[int(np.argwhere(~np.isfinite(values))[0, 0])]]

@@ -62,7 +62,7 @@ def free_everything(encoder: Any) -> None:
 
 
 def layer_rates(encoder: Any, decay: float) -> dict[str, float]:
-    """Share of the learning rate of each of the encoder's weights, by its path: `decay` once more for each block above it.
+    """Return the share of the learning rate of each encoder weight, by its path: `decay` once for each block above it.
 
     Layer-wise decay as in Howard & Ruder 2018 (ACL, "Universal language model fine-tuning", section 3.2).
     """

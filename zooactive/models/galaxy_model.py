@@ -232,7 +232,7 @@ class GalaxyModel:
         return ScaledDraws(draws, self.factors)
 
     def fingerprint(self) -> str:
-        """BLAKE2b over the settings and all weights, 32 hexadecimal digits: equal models have equal ones."""
+        """Return BLAKE2b over the settings and all weights, 32 hexadecimal digits: equal models have equal ones."""
         head = self.linear_head()
         return fingerprint_of(self.to_config(), [*arrays_of(self.encoder), head.kernel, head.bias, *self._factors()])
 
@@ -240,7 +240,7 @@ class GalaxyModel:
         return [] if self.factors is None else [self.factors]
 
     def encoder_fingerprint(self) -> str:
-        """BLAKE2b over the encoder's weights and what is done to images before: models of one have equal embeddings."""
+        """Return BLAKE2b over the encoder's weights and how images are prepared: equal ones give equal embeddings."""
         config = self.to_config()
         own = {name: config[name] for name in ("preprocessing", "backbone", "precision")}
         return fingerprint_of(own, arrays_of(self.encoder))

@@ -111,7 +111,7 @@ def _layers(model: GalaxyModel, names: Sequence[str] | None) -> list[Any]:
 
 
 def _side(layer: Any) -> int | None:
-    """Pixels a side of the maps that a layer gives; None where its output is no map."""
+    """Return the pixels a side of the maps that a layer gives; None where its output is no map."""
     shape: Any = getattr(getattr(layer, "output", None), "shape", ())
     return int(shape[1]) if len(shape) == 4 and shape[1] is not None else None
 

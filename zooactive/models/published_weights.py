@@ -56,13 +56,7 @@ _WEIGHTS = {
 
 
 def is_published(start: str | Path) -> bool:
-    """Whether weights to start from are others': "imagenet", or a path that ends in .safetensors.
-
-    Examples
-    --------
-    >>> is_published("imagenet"), is_published("zoobot/model.safetensors"), is_published("runs/first")
-    (True, True, False)
-    """
+    """Return whether weights to start from are others': "imagenet", or a path that ends in .safetensors."""
     return str(start) == IMAGENET or Path(start).suffix == ".safetensors"
 
 
@@ -169,10 +163,7 @@ def read_timm(path: str | Path) -> dict[str, NDArray[np.float32]]:
 def timm_name(layer: str, weight: str) -> str:
     """Return timm's name of a weight of Keras' EfficientNet.
 
-    Examples
-    --------
-    >>> timm_name("block2b_project_bn", "moving_mean")
-    'blocks.1.1.bn3.running_mean'
+    "moving_mean" of "block2b_project_bn", for instance, is "blocks.1.1.bn3.running_mean".
     """
     place = re.fullmatch(r"block(\d)([a-z])_(\w+)", layer)
     if place is None:
@@ -250,7 +241,7 @@ def _take_timm(encoder: Any, arrays: dict[str, NDArray[np.float32]], path: Path)
 
 
 def _axes(layer: Any, weight: Any) -> tuple[int, ...]:
-    """Which axes of PyTorch's array are those of Keras' weight, one by one."""
+    """Return which axes of PyTorch's array are those of Keras' weight, one by one."""
     if len(weight.shape) == 1:
         return (0,)
     # (filter, channel, y, x) to (y, x, channel, filter); depthwise (channel, 1, y, x) to (y, x, channel, 1)

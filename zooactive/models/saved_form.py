@@ -78,7 +78,7 @@ def halved(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def widened(array: NDArray[Any]) -> NDArray[Any]:
-    """What was halved, in float32 again."""
+    """Return what was halved, in float32 again."""
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
@@ -88,7 +88,7 @@ def array_of(weight: Any) -> NDArray[Any]:
 
 
 def fingerprint_of(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
-    """BLAKE2b over settings and arrays, 32 hexadecimal digits."""
+    """Return BLAKE2b over settings and arrays, 32 hexadecimal digits."""
     digest = blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=16)
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())

@@ -21,18 +21,10 @@ def mixture_below(
     log_norm: NDArray[np.float64],
     x: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """sum_t w_t I_x(a_t, b_t) for rows of draws, to an absolute 1e-10.
+    """Compute sum_t w_t I_x(a_t, b_t) for rows of draws, shape (row,), to an absolute 1e-10.
 
-    Parameters
-    ----------
-    a, b, weights, log_norm : ndarray of float64, shape (row, draw)
-        Beta parameters above 0, the weights of the draws, and ln B(a, b).
-    x : ndarray of float64, shape (row,)
-        Strictly between 0 and 1.
-
-    Returns
-    -------
-    ndarray of float64, shape (row,)
+    The Beta parameters `a` and `b` (above 0), the `weights` of the draws and `log_norm`, ln B(a, b), are of shape (row,
+    draw); `x` is of shape (row,), strictly between 0 and 1.
     """
     rows, draws = a.shape
     found = np.empty(rows)

@@ -15,7 +15,7 @@ _SMALLEST, _LARGEST = 1e-3, 1e5
 
 
 def negative_log_likelihood(posterior: Posterior, votes: ArrayLike) -> NDArray[np.float64]:
-    """Negative log likelihood of each galaxy's whole tree of votes, -ln sum_t w_t p(k | t).
+    """Return the negative log likelihood of each galaxy's whole tree of votes, -ln sum_t w_t p(k | t).
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def constant_concentrations(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.
 
 
 def constant_negative_log_likelihood(concentrations: ArrayLike, votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    """Negative log likelihood of each galaxy's votes under the same concentrations for all, shape (galaxy,), in nats.
+    """Return each galaxy's negative log likelihood under the same concentrations for all, shape (galaxy,), in nats.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def constant_negative_log_likelihood(concentrations: ArrayLike, votes: ArrayLike
 
 
 def _fit_question(k: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maximum-likelihood concentrations (answer,) of one question's votes (galaxy, answer), over ln alpha."""
+    """Fit the maximum-likelihood concentrations (answer,) of one question's votes (galaxy, answer), over ln alpha."""
     distinct = [np.unique(column, return_counts=True) for column in k.T]  # few, whatever the number of galaxies
     totals, repeats = np.unique(k.sum(1), return_counts=True)
 

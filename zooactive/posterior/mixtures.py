@@ -22,17 +22,17 @@ Rows = NDArray[np.float64]
 
 
 def quantiles(a: Rows, b: Rows, weights: Rows, levels: Sequence[float]) -> NDArray[np.float64]:
-    """Fractions x with P(fraction <= x) = level, to an absolute 1e-6, shape (row, level)."""
+    """Return fractions x with P(fraction <= x) = level, to an absolute 1e-6, shape (row, level)."""
     return _by_rows(partial(_quantiles, levels=levels), a, b, weights)
 
 
 def above(a: Rows, b: Rows, weights: Rows, fraction: float) -> NDArray[np.float64]:
-    """P(fraction > `fraction`), shape (row,)."""
+    """Return P(fraction > `fraction`), shape (row,)."""
     return _by_rows(lambda a, b, w: (w * special.betaincc(a, b, fraction)).sum(1), a, b, weights)
 
 
 def density(a: Rows, b: Rows, weights: Rows, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Density of the fraction at each `x` strictly between 0 and 1, shape (row, x)."""
+    """Return the density of the fraction at each `x` strictly between 0 and 1, shape (row, x)."""
 
     def of_rows(a: Rows, b: Rows, w: Rows) -> NDArray[np.float64]:
         a, b = a[..., None], b[..., None]
@@ -43,7 +43,7 @@ def density(a: Rows, b: Rows, weights: Rows, x: NDArray[np.float64]) -> NDArray[
 
 
 def count_probabilities(a: Rows, b: Rows, weights: Rows, votes: int) -> NDArray[np.float64]:
-    """P(count = k) for k = 0 ... `votes` of so many votes on the question: beta-binomials, shape (row, votes + 1)."""
+    """Return P(count = k) for k = 0 ... `votes` among that many votes: beta-binomials, shape (row, votes + 1)."""
     k = np.arange(votes + 1.0)
     log_ways = special.gammaln(votes + 1) - special.gammaln(k + 1) - special.gammaln(votes - k + 1)
 
@@ -93,7 +93,7 @@ def _quantiles(a: Rows, b: Rows, weights: Rows, levels: Sequence[float]) -> NDAr
 def _quantile(
     a: Rows, b: Rows, weights: Rows, log_norm: Rows, level: float, start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Go from `start` (row,) to the quantile inside a shrinking bracket.
+    """Search for the quantile from `start` (row,) inside a shrinking bracket.
 
     A step is the inverse function's Taylor series to the third order, since the derivatives of the density cost little, and
     the last one is taken when its fourth term would not count.
@@ -124,14 +124,14 @@ def _quantile(
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Size of a ratio, 0 where both are 0."""
+    """Return the size of a ratio, 0 where both are 0."""
     return np.abs(np.divide(part, whole, out=np.zeros_like(part), where=whole != 0))
 
 
 def _inverse_steps(
     a: Rows, b: Rows, weights: Rows, log_norm: Rows, x: NDArray[np.float64], missing: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Terms of the inverse of the mixture's distribution function F at F(x) + `missing`, each of shape (row,).
+    """Return terms of the inverse of the mixture's distribution function F at F(x) + `missing`, each of shape (row,).
 
     With f = F' and u = missing / f they are u, -f' u^2 / 2f and (3 f'^2 - f f'') u^3 / 6 f^2.
     """

@@ -28,7 +28,7 @@ _BLOCK = 2048
 
 
 class VoteEntropy(NamedTuple):
-    """Where the entropy of one vote on each question comes from; nats, each of shape (galaxy, question).
+    """The parts of the entropy of one vote on each question; nats, each of shape (galaxy, question).
 
     ``epistemic``: the draws disagree about the mean fractions, which more labels mend. ``distributional``: given the draw,
     the galaxy's own fractions are not known, which its own votes would tell. ``data``: volunteers would disagree even if the
@@ -116,17 +116,17 @@ class Posterior:
 
     @property
     def draws(self) -> int:
-        """Number of draws T."""
+        """The number of draws T."""
         return int(self.concentrations.shape[0])
 
     # Fractions ------------------------------------------------------------------------------------------------------
 
     def mean(self) -> NDArray[np.float64]:
-        """Expected vote fractions E_t[mu], shape (galaxy, answer); each question's answers sum to 1."""
+        """Return the expected vote fractions E_t[mu], shape (galaxy, answer); each question's answers sum to 1."""
         return self._mean_over_draws(lambda mu: mu)
 
     def variance(self) -> NDArray[np.float64]:
-        """Variance of the vote fraction's density, shape (galaxy, answer): of the mixture, within plus between draws."""
+        """Return the variance of each vote fraction's mixture density, shape (galaxy, answer): within plus between draws."""
         first = np.zeros(self.concentrations.shape[1:])
         second = np.zeros_like(first)
         for alpha, weight in zip(self.concentrations, self.weights, strict=True):
@@ -136,7 +136,7 @@ class Posterior:
         return np.maximum(second - first**2, 0)
 
     def interval(self, probability: float = 0.9) -> NDArray[np.float64]:
-        """Equal-tailed credible interval of each vote fraction, shape (galaxy, answer, 2).
+        """Return the equal-tailed credible interval of each vote fraction, shape (galaxy, answer, 2).
 
         Quantiles of the mixture over draws of Beta(alpha_a, alpha0_q - alpha_a), to an absolute 1e-6.
 
@@ -156,11 +156,11 @@ class Posterior:
         return self.quantiles((tail, 1 - tail))
 
     def quantiles(self, levels: Sequence[float]) -> NDArray[np.float64]:
-        """Quantiles of each vote fraction's mixture density, shape (galaxy, answer, level)."""
+        """Return quantiles of each vote fraction's mixture density, shape (galaxy, answer, level)."""
         return self._of_mixtures(lambda a, b, w: mixtures.quantiles(a, b, w, levels))
 
     def probability_above(self, fraction: float) -> NDArray[np.float64]:
-        """P(vote fraction > `fraction`) of each answer, shape (galaxy, answer).
+        """Return P(vote fraction > `fraction`) of each answer, shape (galaxy, answer).
 
         Raises
         ------
@@ -172,7 +172,7 @@ class Posterior:
         return self._of_mixtures(lambda a, b, w: mixtures.above(a, b, w, fraction))
 
     def density(self, column: str, x: ArrayLike) -> NDArray[np.float64]:
-        """Density of one answer's vote fraction at `x`, shape (galaxy, x).
+        """Return the density of one answer's vote fraction at `x`, shape (galaxy, x).
 
         Parameters
         ----------
@@ -185,7 +185,7 @@ class Posterior:
         return self._of_mixtures(lambda a, b, w: mixtures.density(a, b, w, points), column)
 
     def vote_probabilities(self, column: str, votes: int) -> NDArray[np.float64]:
-        """Predictive distribution of one answer's count among `votes` votes on its question.
+        """Return the predictive distribution of one answer's count among `votes` votes on its question.
 
         The mixture over draws of beta-binomials: P(k) for k = 0 ... votes, shape (galaxy, votes + 1).
 
@@ -208,14 +208,14 @@ class Posterior:
     # Along the tree -------------------------------------------------------------------------------------------------
 
     def asked(self) -> NDArray[np.float64]:
-        """Probability that a volunteer reaches each question, shape (galaxy, question).
+        """Return the probability that a volunteer reaches each question, shape (galaxy, question).
 
         The mean over draws of the product along the path, not the product of means.
         """
         return self._mean_over_draws(self.tree.asked)
 
     def joint_mean(self) -> NDArray[np.float64]:
-        """Expected share of all volunteers who give each answer, E_t[P_t(asked) mu_t], shape (galaxy, answer)."""
+        """Return the expected share of all volunteers who give each answer, E_t[P_t(asked) mu_t], shape (galaxy, answer)."""
         return self._mean_over_draws(self.tree.joint)
 
     def vote_entropy(self) -> VoteEntropy:
@@ -237,7 +237,7 @@ class Posterior:
     # Votes ----------------------------------------------------------------------------------------------------------
 
     def log_likelihood(self, votes: ArrayLike) -> NDArray[np.float64]:
-        """Log probability of each galaxy's whole tree of votes under each draw, ln p(k | t), shape (draw, galaxy).
+        """Return the log probability of each galaxy's tree of votes under each draw, ln p(k | t), shape (draw, galaxy).
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class Posterior:
         return np.stack([ways + log_rising(k, alpha.astype(np.float64), self.tree).sum(-1) for alpha in self.concentrations])
 
     def given_votes(self, votes: ArrayLike) -> Posterior:
-        """Return what is believed once these votes have come in.
+        """Return the posterior as it is once these votes have come in.
 
         Both change: the draws' weights, in proportion to how probable they made the votes, and the concentrations,
         alpha + k. The posterior then speaks of further votes on the same galaxies.
@@ -334,7 +334,7 @@ class Posterior:
     # Inside ---------------------------------------------------------------------------------------------------------
 
     def _beta_parameters(self, alpha: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean fraction and total concentration of each answer's question, shape (..., answer)."""
+        """Return the mean fraction and the total concentration of each answer's question, shape (..., answer)."""
         wide = alpha.astype(np.float64)
         total = self.tree.question_sums(wide)[..., self.tree.question_index]
         return wide / total, total
@@ -354,7 +354,7 @@ class Posterior:
         return found if column is not None else found.reshape(len(self), len(self.tree.columns), *found.shape[1:])
 
     def _rows_of(self, block: slice, answers: slice) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Beta parameters and weights of some galaxies' answers, each of shape (galaxy x answer, draw)."""
+        """Return Beta parameters and weights of some galaxies' answers, each of shape (galaxy x answer, draw)."""
         fraction, total = (x[..., answers] for x in self._beta_parameters(self.concentrations[:, block]))
         weights = np.broadcast_to(self.weights[:, block, None], fraction.shape)
         rows = (fraction * total, (1 - fraction) * total, weights)
@@ -419,7 +419,7 @@ def combine_draws(posteriors: Sequence[Posterior]) -> Posterior:
 
 
 def _normalised(weights: ArrayLike | None, names: NDArray[np.object_], draws: int) -> NDArray[np.float64]:
-    """Weights of shape (draw, galaxy) that sum to 1 for each galaxy; equal ones take no memory."""
+    """Return weights of shape (draw, galaxy) that sum to 1 for each galaxy; equal ones take no memory."""
     shape = (draws, len(names))
     if weights is None:
         return np.broadcast_to(1 / draws, shape)

@@ -29,12 +29,12 @@ class EnsemblePredictions:
 
     @cached_property
     def tree(self) -> DecisionTree:
-        """Whose questions are predicted."""
+        """The tree whose questions are predicted."""
         return self.members[0].tree
 
     @property
     def folder(self) -> Path:
-        """Of the first network's predictions."""
+        """The folder of the first network's predictions."""
         return self.members[0].folder
 
     def __iter__(self) -> Iterator[Posterior]:
@@ -45,7 +45,7 @@ class EnsemblePredictions:
         return len(self.members[0])
 
     def known(self, ids: Collection[str]) -> list[str]:
-        """Return those of the ids that are here, in the order of the catalogue."""
+        """Return which of the ids are in these predictions, in the order of the catalogue."""
         return self.members[0].known(ids)
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:

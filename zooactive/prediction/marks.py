@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,11 @@ def image_mark(source: ImageSource) -> str:
     except (OSError, ValueError):  # nothing there, or a name that no file has
         return short_mark(source.name)
     return short_mark(f"{source.name}|{file.st_size}|{file.st_mtime_ns}")
+
+
+def unseen_mark(source: ImageSource) -> str | None:
+    """Return the mark that a file has while it is not there; None where an image is no file."""
+    return short_mark(source.name) if isinstance(source, Path) else None
 
 
 def short_mark(content: str | bytes) -> str:

@@ -17,17 +17,11 @@ from zooactive.foundation.reading import check_regular
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_FAILURE = {"id", "path", "reason"}
+_FAILURE = {"id", "path", "reason"}  # and its kind, since there are kinds
 
 
 def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read some columns of a part, or all.
-
-    Raises
-    ------
-    PosteriorError
-        When the file is damaged or lacks a column.
-    """
+    """Read some columns of a part, or all; a PosteriorError when the file is damaged or lacks a column."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -40,7 +34,7 @@ def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def columns_of(part: Path) -> list[str]:
-    """Names of a part's columns; a PosteriorError when the file is damaged."""
+    """Return the names of a part's columns; a PosteriorError when the file is damaged."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -50,7 +44,7 @@ def columns_of(part: Path) -> list[str]:
 
 
 def rows_in(part: Path) -> int:
-    """How many galaxies a part holds; a PosteriorError when the file is damaged."""
+    """Return how many galaxies a part holds; a PosteriorError when the file is damaged."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -61,10 +55,7 @@ def rows_in(part: Path) -> int:
 def about_part(part: Path) -> dict[str, Any]:
     """Return what a part says about itself: the run, the columns that were passed through, and which galaxies failed.
 
-    Raises
-    ------
-    PosteriorError
-        When it does not say so.
+    A part that does not say so is a PosteriorError.
     """
     import pyarrow.parquet as pq
 
@@ -75,7 +66,8 @@ def about_part(part: Path) -> dict[str, Any]:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("the names of its columns are none")
         texts = [text for failure in failures for text in failure.values()]
-        if any(failure.keys() != _FAILURE for failure in failures) or not all(isinstance(text, str) for text in texts):
+        known = all(failure.keys() - {"kind"} == _FAILURE for failure in failures)
+        if not known or not all(isinstance(text, str) for text in texts):
             raise ValueError("its failures are no ids, paths and reasons")
         if not isinstance(about.get("images", ""), str):
             raise ValueError("its marks of images are none")
@@ -85,10 +77,7 @@ def about_part(part: Path) -> dict[str, Any]:
 def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
     """Return the embeddings of rows that were read of a part, (galaxy, feature).
 
-    Raises
-    ------
-    PosteriorError
-        When the column holds something else.
+    A column that holds something else is a PosteriorError.
     """
     with explained_part(part):
         column = rows["embedding"]
@@ -99,6 +88,6 @@ def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
 
 
 def explained_part(part: Path) -> AbstractContextManager[None]:
-    """Turn whatever is raised over a damaged part into one sentence."""
+    """Turn whatever is raised over a damaged part into one sentence of a PosteriorError."""
     mend = "delete it and run the same predict command again, which makes it anew"
     return explained(PosteriorError, f"{part} is damaged ({{reason}}); {mend}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.patience import kind_of
 from zooactive.foundation.errors import CatalogueError, PosteriorError, did_you_mean, explained
 from zooactive.foundation.parts_folder import PartsFolder
 from zooactive.foundation.vocabulary import KEEPS
 from zooactive.models import LinearDraws
 from zooactive.models.features import Batch, batches_of, stream_features
 from zooactive.posterior import Posterior
-from zooactive.prediction.marks import image_mark
+from zooactive.prediction.marks import image_mark, unseen_mark
 from zooactive.prediction.stored import SCREEN, Predictions
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictionConfig:
-    """What is drawn and how it is laid out on disk.
+    """What is drawn for each galaxy, and how it is laid out on disk.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class PredictionConfig:
             )
 
     def keeps(self, what: str) -> bool:
-        """Whether this is stored."""
+        """Return whether something is stored."""
         return KEEPS.index(self.keep) >= KEEPS.index(what)
 
 
@@ -70,22 +71,10 @@ class PredictionConfig:
 class PartWriter:
     """Predicts and writes parts of one run, in this process or in an engine's workers: it can be pickled.
 
-    Parameters
-    ----------
-    model : GalaxyModel
-    head : LinearDraws
-    catalogue : Catalogue
-        Of all galaxies of the run.
-    folder : PartsFolder
-        Where the run's parts lie.
-    config : PredictionConfig
-    about : dict
-        What every part's metadata says.
-    passed : pyarrow.Schema
-        Kinds of the catalogue's columns that go along: the same in every part, whatever rows it has.
-    stored : Predictions, optional
-        Whose embeddings of the same galaxies are taken instead of the images; the catalogue is then that of
-        `Predictions.catalogue`.
+    `catalogue` has all galaxies of the run, and `folder` its parts. `about` is what every part's metadata says. `passed` has
+    the kinds of the catalogue's columns that go along: the same in every part, whatever rows it has. With `stored`
+    predictions, their embeddings of the same galaxies stand for the images; the catalogue is then that of
+    `Predictions.catalogue`. The parts in `again` are there and are to be made again.
     """
 
     model: GalaxyModel
@@ -96,22 +85,25 @@ class PartWriter:
     about: dict[str, Any]
     passed: Any
     stored: Predictions | None = None
+    again: frozenset[int] = frozenset()
 
     def write(self, parts: Sequence[int], *, seen: Callable[[Batch], None] | None = None) -> Iterator[int]:
         """Predict parts and yield the number of each one that is written.
 
-        The network is at work on a part while the draws of the one before are summed up and written.
-
-        Parameters
-        ----------
-        parts : sequence of int
-        seen : callable, optional
-            Called with every batch that the network has seen; what it raises ends the run, with the parts before finished.
+        The network is at work on a part while the draws of the one before are summed up and written. `seen` is called with
+        every batch that the network has seen; what it raises ends the run, with the parts before finished.
         """
         size = self.config.batch_size
         batches = [rows for part in parts for rows in batches_of(self.folder.rows_of(part), size)]
+        marks: dict[int, str] = {}  # taken before an image is read: it may be another one, or away, by the time of writing
+
+        def marked() -> Iterator[range]:
+            for rows in batches:
+                marks.update((row, image_mark(self.catalogue.images[row])) for row in rows)
+                yield rows
+
         if self.stored is None:
-            stream = stream_features(self.model, self.catalogue, batches, batch_size=size)
+            stream = stream_features(self.model, self.catalogue, marked(), batch_size=size)
         else:
             stream = self.stored.stream_features(batches)
         with ThreadPoolExecutor(max_workers=1) as finishing:
@@ -124,12 +116,13 @@ class PartWriter:
                         seen(found[-1])
                 if before is not None:
                     yield before.result()
-                before = finishing.submit(self._finish, part, found)
+                known = {row: marks.pop(row) for row in self.folder.rows_of(part) if row in marks}
+                before = finishing.submit(self._finish, part, found, known)
             if before is not None:
                 yield before.result()
 
-    def _finish(self, part: int, found: Sequence[Batch]) -> int:
-        """Write a part of features that are known."""
+    def _finish(self, part: int, found: Sequence[Batch], marks: Mapping[int, str]) -> int:
+        """Write a part of features that are known, with the marks that its images had."""
         import pyarrow as pa
 
         config, rows = self.config, self.folder.rows_of(part)
@@ -151,7 +144,12 @@ class PartWriter:
             by_galaxy = np.moveaxis(concentrations, 1, 0).reshape(len(good), config.draws * len(self.head.tree.columns))
             table = table.append_column("concentrations", _lists(by_galaxy))
         failed = [
-            {"id": str(self.catalogue.ids[row]), "path": _path_of(self.catalogue.images[row]), "reason": reason}
+            {
+                "id": str(self.catalogue.ids[row]),
+                "path": _path_of(self.catalogue.images[row]),
+                "reason": str(reason),
+                "kind": kind_of(reason),
+            }
             for row, reason in sorted(failures.items())
         ]
         about = {
@@ -160,20 +158,26 @@ class PartWriter:
             "failures": failed,
             **self.about,
             "part": part,
-            "images": self.marks_of(good.tolist()),
+            "images": "".join(self._mark(row, marks) for row in good.tolist()),
         }
         # A dictionary of an array's numbers would make it four times as slow to read.
         self.folder.write(part, table, about, compression="zstd", use_dictionary=worded)
         return part
 
+    def _mark(self, row: int, marks: Mapping[int, str]) -> str:
+        """Return the mark that an image had before it was read, or has now if it only came while it was waited for."""
+        if row not in marks or marks[row] == unseen_mark(self.catalogue.images[row]):
+            return self.marks_of([row])
+        return marks[row]
+
     def marks_of(self, rows: Sequence[int]) -> str:
-        """Say in few letters what the images of some rows are, or what the stored embeddings of them were made from."""
+        """Return marks of the images of some rows, or of what their stored embeddings were made from."""
         if self.stored is not None:
             return "".join(self.stored.image_marks[row] for row in rows)
         return "".join(image_mark(self.catalogue.images[row]) for row in rows)
 
     def _summary(self, posterior: Posterior) -> pd.DataFrame:
-        """One row a galaxy: what the posterior says, and the screening score."""
+        """Return one row a galaxy: what the posterior says, and the screening score."""
         import pandas as pd
 
         probability = self.config.probability if self.config.keeps("summaries") else None
@@ -207,4 +211,4 @@ def _lists(values: NDArray[Any]) -> Any:
 
 
 def _path_of(image: object) -> str:
-    return "bytes in the table" if isinstance(image, bytes) else str(image)
+    return "bytes in the table" if isinstance(image, bytes) else str(image or "")

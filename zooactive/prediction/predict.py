@@ -51,6 +51,7 @@ def predict(
     draws_from: LinearDraws | None = None,
     keep: str = "embeddings",
     max_failures: int | None = None,
+    retry_failures: bool = False,
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Predictions: ...
@@ -67,6 +68,7 @@ def predict(
     draws_from: LinearDraws | None = None,
     keep: str = "embeddings",
     max_failures: int | None = None,
+    retry_failures: bool = False,
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Posterior | Predictions:
@@ -96,6 +98,9 @@ def predict(
         With `out`: what is stored, see `zooactive.prediction.PredictionConfig`.
     max_failures : int, optional
         With `out`: stop when more images than this cannot be read; by default none but all are too many.
+    retry_failures : bool
+        With `out`: read all images again that failed before, also those at addresses that failed for a reason of their own,
+        such as a 404; all others are tried again anyway.
     engine : callable, optional
         With `out`: who writes the parts, such as `RayEngine`; by default this process.
     progress : callable, optional
@@ -104,7 +109,8 @@ def predict(
     Returns
     -------
     Posterior or Predictions
-        Galaxies whose image cannot be read are left out; `Predictions` lists them, and in memory they are an error.
+        Galaxies whose image cannot be read are left out; `Predictions.failures` lists them, `Predictions.failed` says how
+        many they are, and in memory they are an error.
 
     Raises
     ------
@@ -142,6 +148,7 @@ def predict(
             config=config,
             stored=stored,
             max_failures=max_failures,
+            retry_failures=retry_failures,
             engine=engine,
             progress=progress,
         )
@@ -210,12 +217,9 @@ def predict_chunks(
 
 
 def head_of(network: GalaxyModel, draws_from: LinearDraws | None) -> LinearDraws:
-    """Where draws come from: the model's own head, or what was fitted to it, scaled where the model is calibrated.
+    """Return where draws come from: the model's own head, or what was fitted to it, scaled where the model is calibrated.
 
-    Raises
-    ------
-    ModelError
-        When that is of another tree.
+    A fitted head of another tree is a ModelError.
     """
     head: LinearDraws = network.linear_head() if draws_from is None else draws_from
     if head.tree.columns != network.tree.columns:

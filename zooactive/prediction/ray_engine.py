@@ -19,17 +19,18 @@ _PARTS_AT_ONCE = 4  # of one call at most: the network works on while the part b
 
 
 class _Worker:
-    """What lives in each of Ray's actors: one copy of the model."""
+    """One copy of the model in each of Ray's actors."""
 
     def __init__(self, writer: Any) -> None:
         self._writer: PartWriter = _ray().get(writer)
 
     def __call__(self, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
-        """Write some parts, less those that a worker which was killed since has finished."""
-        missing = [int(part) for part in batch["part"] if not self._writer.folder.path(int(part)).exists()]
+        """Write some parts, without those that a worker which was killed since has finished."""
+        writer, parts = self._writer, map(int, batch["part"])
+        missing = [part for part in parts if part in writer.again or not writer.folder.path(part).exists()]
         met = ""
         try:
-            for _ in self._writer.write(missing):
+            for _ in writer.write(missing):
                 pass
         except ZooactiveError as error:  # as data: Ray hands on an exception's text and not its kind
             met = f"{type(error).__name__} {error}"
@@ -95,7 +96,7 @@ class RayEngine:
             ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
     def _written(self, ray: Any, shared: Any, parts: Sequence[int]) -> Any:
-        """The parts as a dataset that writes them when it is iterated over."""
+        """Return the parts as a dataset that writes them when it is iterated over."""
         logging.getLogger("ray.data").setLevel(logging.ERROR)  # its plans concern nobody here
         ray.data.DataContext.get_current().enable_progress_bars = False
         there = ray.cluster_resources()

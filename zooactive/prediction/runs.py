@@ -14,9 +14,11 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.column_names import names_apart
+from zooactive.catalogue.patience import PERMANENT
+from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.locking import held
-from zooactive.foundation.parts_folder import JOURNAL_FORMAT, PartsFolder, Tally, read_journal
+from zooactive.foundation.parts_folder import JOURNAL_FORMAT, PartsFolder, Tally, failed_of, read_journal
 from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import write_how
 from zooactive.models import LinearDraws
@@ -46,32 +48,27 @@ def write_predictions(
     head: LinearDraws | None = None,
     stored: Predictions | None = None,
     max_failures: int | None = None,
+    retry_failures: bool = False,
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
     """Stream the predictions of a catalogue into a folder of Parquet files.
 
-    With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to
-    ``failures.parquet`` with id, path and reason, and the run goes on. Parts that are
-    there are kept: the same call finishes what an interrupted one left, and tries images again that could not be read. The
-    table's other columns go along; one that is called as a column of the predictions becomes ``original_NAME``.
+    With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to ``failures.parquet``
+    with id, path, reason and kind, and the run goes on. Those that failed for a reason that may pass are read again first,
+    after growing pauses.
 
-    Raises
-    ------
-    CatalogueError
-        When a column of the table cannot go along.
-    PosteriorError
-        When the folder holds other predictions; the sentence names what is other: model, settings, galaxies, columns or
-        images.
-    ImageError
-        When more than `max_failures` images, or all of them, cannot be read; what was finished is kept.
-    OutputError
-        When the disk is full, the folder cannot be written or another process is at work in it; what was finished is kept.
+    Parts that are there are kept: the same call finishes what an interrupted one left, and tries images again that could not
+    be read. Of those at addresses it tries the ones alone that failed for a reason that may pass, and with `retry_failures`
+    all. A part in which an image can be read now is made again whole, and its other galaxies keep their numbers.
 
-    Warns
-    -----
-    UserWarning
-        When the folder was begun before predictions kept marks of images and columns, so that nobody can compare them.
+    The table's other columns go along; one that is called as a column of the predictions becomes ``original_NAME``.
+
+    Raises a CatalogueError when a column of the table cannot go along, and a PosteriorError when the folder holds other
+    predictions; its sentence names what is other: model, settings, galaxies, columns or images. Raises an ImageError when
+    more than `max_failures` images, or all of them, cannot be read, and an OutputError when the disk is full, the folder
+    cannot be written or another process is at work in it; what was finished is kept. Warns where the folder was begun before
+    predictions kept marks of images and columns, so that nobody can compare them.
     """
     head = model.scaled(model.linear_head()) if head is None else head
     catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
@@ -86,6 +83,7 @@ def write_predictions(
             passed=passed,
             stored=stored,
             max_failures=max_failures,
+            retry_failures=retry_failures,
             engine=engine,
             progress=progress,
         )
@@ -101,6 +99,7 @@ def _write(
     passed: Any,
     stored: Predictions | None,
     max_failures: int | None,
+    retry_failures: bool,
     engine: Engine | None,
     progress: Progress | None,
 ) -> Predictions:
@@ -118,9 +117,9 @@ def _write(
         folder.write_journal(journal)
     about = {key: value for key, value in journal.items() if key not in ("marks", "finished")}
     writer = PartWriter(model, head, catalogue, folder, config, about, passed, stored)
-    readable = _compare_images(writer)
+    writer = replace(writer, again=frozenset(_compare_images(writer, retry_failures)))
     tally = Tally(folder, max_failures, progress, _HOPELESS)
-    missing = tally.missing(readable)
+    missing = tally.missing(writer.again)
     if missing and journal.pop("finished", False):
         folder.write_journal(journal)
     if engine is None:
@@ -129,10 +128,9 @@ def _write(
     else:
         for part in engine(writer, missing):
             tally.find(part)
-    if len(folder.write_failures()) == len(catalogue):
-        raise ImageError(
-            f"none of the {len(catalogue)} images can be read; {out / 'failures.parquet'} names each with the reason"
-        )
+    failed = failed_of(folder.write_failures(), len(catalogue), out)
+    if failed.number == len(catalogue):
+        raise ImageError(f"none of the {len(catalogue)} images can be read: {failed}")
     folder.write_journal(journal | {"finished": True})
     write_how(
         out,
@@ -144,7 +142,7 @@ def _write(
 
 
 def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:
-    """What is known of a run before it begins: marks of all that goes into it but images, which each part has of its own."""
+    """Return what is known of a run before it begins: marks of all that goes into it, except images, which parts mark."""
     own = own_columns(head.tree)  # votes on them may come in while a survey is predicted
     columns = [name for name in catalogue.table.columns if name.removeprefix("original_") not in own]
     made = {
@@ -160,7 +158,7 @@ def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config
 
 
 def _fingerprint_before(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> str:
-    """What told one run from another before there were marks."""
+    """Return what told one run from another before there were marks."""
     identity = blake2b(digest_size=16)
     identity.update(json.dumps([model.fingerprint(), head.fingerprint(), asdict(config), 2], sort_keys=True).encode())
     identity.update("\n".join(catalogue.ids).encode())
@@ -190,8 +188,10 @@ def _same_run(out: Path, found: dict[str, Any], wanted: dict[str, Any], before: 
     return found
 
 
-def _compare_images(writer: PartWriter) -> set[int]:
+def _compare_images(writer: PartWriter, retry_all: bool) -> set[int]:
     """Return the parts in which images can be read now that could not be before.
+
+    Images at addresses that failed for a reason of their own, such as a 404, are asked for once more with `retry_all` alone.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def _compare_images(writer: PartWriter) -> set[int]:
         then = about.get("images")
         if then is None:  # made before there were marks
             continue
-        named = {failure["id"] for failure in about["failures"]}
+        named = {failure["id"]: failure.get("kind") != PERMANENT for failure in about["failures"]}
         failed = [row for row in folder.rows_of(part) if ids[row] in named]
         good = [row for row in folder.rows_of(part) if ids[row] not in named]
         if len(then) != LENGTH * len(good):
@@ -213,9 +213,11 @@ def _compare_images(writer: PartWriter) -> set[int]:
         if now != then:
             places = range(0, len(then), LENGTH)
             other += [ids[row] for row, i in zip(good, places, strict=True) if now[i : i + LENGTH] != then[i : i + LENGTH]]
-        elif failed and writer.stored is None:
-            _, failures = writer.catalogue.decode(writer.model.preprocessing, np.array(failed))
-            if len(failures) < len(failed):
+        elif writer.stored is None:
+            images = writer.catalogue.images
+            tried = [row for row in failed if retry_all or named[ids[row]] or not isinstance(images[row], RemoteImage)]
+            _, failures = writer.catalogue.decode(writer.model.preprocessing, np.array(tried, dtype=np.int64))
+            if len(failures) < len(tried):
                 again.add(part)
     if other:
         raise PosteriorError(

@@ -74,7 +74,7 @@ def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 
 
 
 def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
-    """Ids and unit vectors (galaxy, component) of all galaxies, from the folder where they are there already."""
+    """Return ids and unit vectors (galaxy, component) of all galaxies, from the folder where they are there already."""
     file = predictions.folder / _FILE
     # Images that could not be read may have been since: the run is the same, and has more galaxies.
     run = f"{(read_journal(predictions.folder) or {}).get('fingerprint')}|{len(predictions)}"
@@ -88,7 +88,7 @@ def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
 
 
 def _read_index(file: Path, run: str) -> tuple[list[str], NDArray[np.float32]] | None:
-    """What stands in the folder; None where there is nothing, of another run, or damaged: it can be made again."""
+    """Read the index in a folder; None where there is none, or it is of another run or damaged and can be made again."""
     import pyarrow.parquet as pq
 
     try:

@@ -15,8 +15,16 @@ from zooactive.acquisition.pool import PosteriorPool, Screening, artifact_column
 from zooactive.acquisition.scores.one_vote import one_vote_information
 from zooactive.acquisition.scorings import SCORINGS
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.patience import PERMANENT, Reason
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.parts_folder import numbered_parts, parts_in, read_journal, refuse_strays
+from zooactive.foundation.parts_folder import (
+    Failed,
+    failed_of,
+    numbered_parts,
+    parts_in,
+    read_journal,
+    refuse_strays,
+)
 from zooactive.foundation.vocabulary import Score
 from zooactive.foundation.whole_numbers import as_frame, under_each_other, with_gaps
 from zooactive.models import LinearDraws, load_draws
@@ -60,7 +68,7 @@ class Predictions:
     def redraw(
         self, head: LinearDraws | GalaxyModel | Holds, *, draws: int | None = None, seed: int | None = None
     ) -> Predictions:
-        """Return what another head says of the same embeddings: other draws or a new task, without any pixel.
+        """Return what another head says of the same embeddings, with other draws or a new task, without reading a pixel.
 
         Parameters
         ----------
@@ -91,17 +99,17 @@ class Predictions:
 
     @cached_property
     def encoder(self) -> str:
-        """Fingerprint of the encoder and the preprocessing that the embeddings are of."""
+        """The fingerprint of the encoder and the preprocessing that the embeddings come from."""
         return str((read_journal(self.folder) or {}).get("encoder"))
 
     @cached_property
     def rows_per_part(self) -> int:
-        """Galaxies a part, those whose image failed among them; the last part may have fewer."""
+        """The number of galaxies in a part, with those whose image failed; the last part may have fewer."""
         return int((read_journal(self.folder) or {})["rows_per_part"])
 
     @property
     def tree(self) -> DecisionTree:
-        """Whose questions are predicted."""
+        """The tree whose questions are predicted."""
         return self.head.tree
 
     @cached_property
@@ -125,7 +133,7 @@ class Predictions:
 
     @cached_property
     def image_marks(self) -> tuple[str, ...]:
-        """A mark of the image of each galaxy of `catalogue`; where a part has none, a mark of that part."""
+        """A mark of each galaxy's image, in the order of `catalogue`; where a part has none, a mark of that part."""
         marks: list[str] = []
         for part in self.parts:
             about, rows, file = about_part(part), rows_in(part), part.stat()
@@ -171,7 +179,7 @@ class Predictions:
             rows = _frame(part, ["id", *about["passed"]])
             failed = about["failures"]
             ids += [*rows["id"], *(failure["id"] for failure in failed)]
-            images += [*([None] * len(rows)), *(Path(failure["path"]) for failure in failed)]
+            images += [*([None] * len(rows)), *(Path(failure["path"]) if failure["path"] else None for failure in failed)]
             passed = rows[about["passed"]]
             tables.append(with_gaps(passed).reindex(range(len(rows) + len(failed))) if failed else passed)
         table = under_each_other(tables)
@@ -187,7 +195,8 @@ class Predictions:
                 self._refuse_without_embeddings()
                 open_part, begin = part, int(ends[part - 1]) if part else 0
                 known = embeddings_in(self.parts[part], read_rows(self.parts[part], ["embedding"]))
-                reasons = [failure["reason"] for failure in about_part(self.parts[part])["failures"]]
+                said = about_part(self.parts[part])["failures"]
+                reasons = [Reason(failure["reason"], failure.get("kind", PERMANENT)) for failure in said]
                 features = np.concatenate([known, np.zeros((len(reasons), known.shape[1]), dtype=np.float16)])
                 failures = {begin + len(known) + row: reason for row, reason in enumerate(reasons)}
             here = {row: reason for row, reason in failures.items() if row in rows}
@@ -197,7 +206,7 @@ class Predictions:
         return sum(rows_in(part) for part in self.parts)
 
     def known(self, ids: Collection[str]) -> list[str]:
-        """Return those of the ids that are here, in the order of the catalogue; no draw is made for them."""
+        """Return which of the ids are in these predictions, in the order of the catalogue; no draw is made for them."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -234,7 +243,7 @@ class Predictions:
         return Posterior(concentrations, ids, self.tree)
 
     def posterior(self) -> Posterior:
-        """All galaxies in memory.
+        """Return the posterior of all galaxies, in memory.
 
         Raises
         ------
@@ -253,12 +262,23 @@ class Predictions:
         return under_each_other([_frame(part, names) for part in self.parts])
 
     def failures(self) -> pd.DataFrame:
-        """Return the galaxies that could not be predicted: id, path, reason."""
-        return _frame(self.folder / "failures.parquet", ["id", "path", "reason"])
+        """Return the galaxies that could not be predicted: id, path, reason and kind.
+
+        A ``transient`` failure may pass, as that of a server which does not answer; a ``permanent`` one is the image's own.
+        Folders of before have no kinds.
+        """
+        listed = self.folder / "failures.parquet"
+        columns = ["id", "path", "reason", "kind"]
+        return _frame(listed, [name for name in columns if name != "kind" or name in columns_of(listed)])
+
+    def failed(self) -> Failed:
+        """Sum up how many galaxies could not be predicted, and why."""
+        failures = self.failures()
+        return failed_of(failures, len(self) + len(failures), self.folder)
 
 
 def model_of(folder: Path) -> str | None:
-    """Return the fingerprint of the model that predictions are of, begun or whole; None where there are none."""
+    """Return the fingerprint of the model of some predictions, begun or whole; None where there are none."""
     found = (read_journal(folder) or {}).get("model")
     return None if found is None else str(found)
 

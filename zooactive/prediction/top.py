@@ -49,7 +49,7 @@ def best(stored: Predictions, column: str, n: int, *, lowest: bool = False, most
 
 
 def _doubts(stored: Predictions, column: str, most: str) -> dict[str, float]:
-    """How unsure each galaxy's answer is, or what one vote on its question would tell: a part of the pool at a time."""
+    """Return how unsure each galaxy's answer is, or what one vote on its question would tell, part by part."""
     tree = stored.tree
     question, answer = tree.questions.index(tree.question_of(column)), tree.columns.index(column)
     doubts: dict[str, float] = {}

@@ -361,7 +361,7 @@ def _in_words(metrics: Mapping[str, float], galaxies: int) -> str:
 
 
 def _measure_in_words(name: str, value: float, known: Mapping[str, float]) -> str:
-    """One measure, and its 95% interval where it is known."""
+    """Return one measure in words, with its 95% interval where that is known."""
     shares = {
         "accuracy": "{} of the answers are right",
         "baseline": "always giving the commonest answer would make it {}",

@@ -161,7 +161,7 @@ def _data_uri(picture: bytes) -> str:
 
 
 def _png_size(picture: bytes) -> tuple[int, int]:
-    """Width and height from a PNG's header, so that the page does not jump while it is drawn."""
+    """Return width and height from a PNG's header, so that the page does not jump while it is drawn."""
     return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
 
 
@@ -170,7 +170,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _cells(table: pd.DataFrame) -> list[list[tuple[str, bool]]]:
-    """Rows of (text, is a number); numbers of one column share their decimals."""
+    """Return rows of (text, is a number); numbers of one column share their decimals."""
     columns = [_column(table.iloc[:, i].tolist()) for i in range(table.shape[1])]
     return [list(row) for row in zip(*columns, strict=True)]
 

@@ -16,19 +16,8 @@ from zooactive.training.augmentation import Augmentation
 def augment(pixels: Any, augmentation: Augmentation, size: int, *, seed: int = 0) -> Any:
     """Add the layers of an augmentation to a network under construction.
 
-    Parameters
-    ----------
-    pixels : keras tensor, shape (batch, canvas, canvas, channel)
-        In [0, 1].
-    augmentation : Augmentation
-    size : int
-        Pixels a side of the result, at most the canvas'.
-    seed : int
-
-    Returns
-    -------
-    keras tensor, shape (batch, size, size, channel)
-        Outside training the centre of the canvas.
+    `pixels` is a Keras tensor (batch, canvas, canvas, channel) in [0, 1], and `size` is at most the canvas'. The result is a
+    tensor (batch, size, size, channel); outside training it is the centre of the canvas.
     """
     how = augmentation
     if how.interpolates:
@@ -60,12 +49,8 @@ class RandomOrientation(keras.layers.Layer):  # type: ignore[misc]
     """Show each image in one of its eight orientations.
 
     Three fair bits an image: mirror left and right, mirror up and down, transpose. Together they give the eight symmetries
-    of the square with equal probability and no interpolation.
-
-    Parameters
-    ----------
-    seed : int
-        Of the layer's own generator, whose state is saved with the layer.
+    of the square with equal probability and no interpolation. The state of the layer's random generator is saved with the
+    layer.
     """
 
     def __init__(self, seed: int = 0, **keywords: Any) -> None:
@@ -91,12 +76,7 @@ class RandomOrientation(keras.layers.Layer):  # type: ignore[misc]
 class RandomView(keras.layers.Layer):  # type: ignore[misc]
     """Show a turned, mirrored, shifted and scaled square of each image, in one bilinear interpolation.
 
-    Parameters
-    ----------
-    size : int
-        Pixels a side of the view; outside training the centre is shown, pixel by pixel.
-    augmentation : Augmentation
-    seed : int
+    The view has `size` pixels a side. Outside training the centre is shown, pixel by pixel.
     """
 
     def __init__(self, size: int, augmentation: Augmentation, seed: int = 0, **keywords: Any) -> None:

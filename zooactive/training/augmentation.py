@@ -71,7 +71,7 @@ class Augmentation:
 
     @property
     def interpolates(self) -> bool:
-        """Whether it is so in other ways than by all of its eight orientations, which are had by swapping pixels."""
+        """Whether an image is moved in other ways than by all of its eight orientations, which only swap pixels."""
         all_orientations = self.flips and self.rotation == "quarter"
         return self.moves and not (all_orientations and self.scale == (1.0, 1.0) and self.shift == 0)
 

@@ -22,7 +22,7 @@ class Rows(Protocol):
     """What batches are cut from: anything that gives the values of some rows."""
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Values of some rows, shape (row, ...)."""
+        """Return the values of some rows, shape (row, ...)."""
         ...
 
 
@@ -33,22 +33,15 @@ class ArrayRows:
     values: NDArray[Any]
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Values of some rows."""
+        """Return the values of some rows."""
         return np.asarray(self.values[rows])
 
 
 class Cutouts:
     """The images of a catalogue as uint8 pixels, by row number.
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-    preprocessing : Preprocessing
-
-    Raises
-    ------
-    ImageError
-        When an image cannot be read: training names it and stops, since its votes would be lost without a word.
+    An image that cannot be read raises an ImageError: training names it and stops, since its votes would be lost without a
+    word.
     """
 
     def __init__(self, catalogue: Catalogue, preprocessing: Preprocessing) -> None:
@@ -61,7 +54,7 @@ class Cutouts:
         return len(self._catalogue)
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Pixels of some rows, uint8, shape (row, side, side, channel)."""
+        """Return the pixels of some rows, uint8, shape (row, side, side, channel)."""
         return self._decode(rows) if self._pixels is None else self._pixels[rows]
 
     def _decode(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -93,11 +86,11 @@ class TrainingBatches:
 
     @property
     def steps(self) -> int:
-        """Batches an epoch."""
+        """The number of batches in an epoch."""
         return max(1, len(self.votes) // self.batch_size)
 
     def rows(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Row numbers of each batch of an epoch."""
+        """Return the row numbers of each batch of an epoch."""
         order = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(len(self.votes))
         return [order[step * self.batch_size : (step + 1) * self.batch_size] for step in range(self.steps)]
 
@@ -116,7 +109,7 @@ class TrainingBatches:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Raise what a batch met, such as an unreadable image, as it was: tf.data buries it in an error of its own."""
+        """Raise what a batch met, such as an unreadable image, as it was: tf.data would hide it in an error of its own."""
         try:
             yield
         except Exception:

@@ -17,7 +17,7 @@ _JAX_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 @contextmanager
 def on_every_device(devices: Sequence[str] | None = None) -> Iterator[None]:
-    """Share out each batch among several devices: what is built and trained inside has its weights on all of them.
+    """Share out each batch among several devices; what is built and trained inside has its weights on all of them.
 
     By TensorFlow's ``MirroredStrategy``, whose batch norms see each device's own share, or under JAX by Keras'
     ``DataParallel``, whose see the whole batch. With one device, or none but the CPU, nothing changes.
@@ -60,19 +60,11 @@ def shareable(batch_size: int) -> int:
 def shareable_rows(
     inputs: NDArray[Any], votes: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
-    """Fill up rows, votes and weights with rows of no weight, such that several devices can share them.
+    """Fill up rows, votes and weights with rows of no weight, so that several devices can share them.
 
-    Parameters
-    ----------
-    inputs : ndarray, shape (row, ...)
-    votes : ndarray, shape (row, answer)
-    weights : ndarray, shape (row,)
-
-    Returns
-    -------
-    tuple of ndarray
-        The same where there is one device. Else the weights are raised so that Keras' mean over the rows, which counts those
-        without weight too, stays what it was.
+    `inputs` is (row, ...), `votes` (row, answer) and `weights` (row,). One device gets them back unchanged. For several
+    devices the weights are raised, so that Keras' mean over the rows, which also counts those without weight, stays what it
+    was.
     """
     missing = -len(inputs) % _devices()
     if not missing:
@@ -83,7 +75,7 @@ def shareable_rows(
 
 
 def _devices() -> int:
-    """How many devices share a batch now."""
+    """Return how many devices share a batch now."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
@@ -95,7 +87,7 @@ def _devices() -> int:
 
 
 def _graphics_cards() -> list[str]:
-    """Names of the GPUs that Keras' backend sees; JAX without one knows no such kind of device."""
+    """Return the names of the GPUs that Keras' backend sees; none where JAX knows no such kind of device."""
     import keras
 
     try:
@@ -105,12 +97,10 @@ def _graphics_cards() -> list[str]:
 
 
 def deterministic_operations() -> None:
-    """Make the backend add up in the same order in every run, for the rest of this process; JAX does so on a CPU anyway.
+    """Make the backend add up in the same order in every run, for the rest of this process.
 
-    Raises
-    ------
-    TrainingError
-        Under JAX on a GPU, where this can only be chosen before JAX starts, and was not.
+    JAX does so on a CPU anyway. On a GPU this can only be chosen before JAX starts; a TrainingError says so where it was
+    not.
     """
     import keras
 

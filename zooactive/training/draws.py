@@ -72,7 +72,7 @@ def fit_draws(
 
 
 def check_kind(kind: str) -> None:
-    """Refuse what is no kind of draws, with a ModelError."""
+    """Raise a ModelError for an unknown kind of draws."""
     if kind in GONE:
         raise ModelError(GONE[kind])
     if kind not in DRAWS:
@@ -82,7 +82,7 @@ def check_kind(kind: str) -> None:
 def _features(
     network: GalaxyModel, catalogue: Catalogue | str | Path, name: str, batch_size: int, progress: Progress | None, done: int
 ) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
-    """Features and votes of the labelled galaxies of a catalogue."""
+    """Return features and votes of a catalogue's labelled galaxies."""
     table = read_catalogue(catalogue, tree=network.tree) if isinstance(catalogue, str | Path) else catalogue
     votes = table.require_votes(network.tree, error=ModelError).votes[table.labelled]
     table = table.take(table.labelled)

@@ -20,10 +20,7 @@ _AT_ONCE = 128
 def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDArray[np.float32]:
     """Compute what a model's head sees of a catalogue's images, in some of their eight orientations.
 
-    Returns
-    -------
-    ndarray of float32, shape (copy, galaxy, feature)
-        The first copy is of the images as they are.
+    The features are float32 (copy, galaxy, feature); the first copy is of the images as they are.
     """
     from zooactive.models.features import forward, prediction_network
     from zooactive.training.batches import Cutouts
@@ -40,6 +37,6 @@ def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDAr
 
 
 def _orientations(pixels: NDArray[np.uint8], number: int) -> list[NDArray[np.uint8]]:
-    """The first `number` of the eight symmetries of the square, applied to (galaxy, side, side, channel)."""
+    """Return the first `number` of the square's eight symmetries, applied to (galaxy, side, side, channel)."""
     turned = [np.rot90(pixels, turn, axes=(1, 2)) for turn in range(4)]
     return [view for pair in zip(turned, (image[:, :, ::-1] for image in turned), strict=True) for view in pair][:number]

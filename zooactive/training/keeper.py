@@ -107,7 +107,7 @@ def make_keeper(
 
 
 def tensorboard_callbacks(folder: Path) -> list[Any]:
-    """TensorBoard's curves where TensorBoard is installed (extra ``tensorboard``)."""
+    """Return the callbacks that write TensorBoard's curves; none without TensorBoard (extra ``tensorboard``)."""
     import importlib.util
 
     import keras

@@ -138,7 +138,7 @@ class BinomialLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 def _probability() -> tuple[Any, str]:
-    """TensorFlow Probability's distributions for Keras' backend, and the widest float it works in there."""
+    """Return TensorFlow Probability's distributions for Keras' backend, and the widest float it works in there."""
     if keras.backend.backend() != "jax":
         import tensorflow_probability as probability
 

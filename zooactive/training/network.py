@@ -19,14 +19,8 @@ def training_network(
 ) -> Any:
     """Return a Keras model from uint8 pixels to concentrations that shares the weights of `model`.
 
-    Parameters
-    ----------
-    model : GalaxyModel
-    augmentation : Augmentation, optional
-        What is done to the images while training; their size is then that of its `Augmentation.canvas`.
-    seed : int
-    encoder_training : bool, optional
-        False holds the encoder in inference mode (its batch-norm statistics and dropout) while its weights may learn.
+    With an augmentation the images have the size of its `Augmentation.canvas`. Where `encoder_training` is False, the
+    encoder's batch norm and dropout stay in inference mode while its weights may learn.
     """
     import keras
 

@@ -20,13 +20,8 @@ _OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when allocating", "Out of memory")
 class AdamWByLayer(keras.optimizers.Adam):  # type: ignore[misc]
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019), and a learning rate of its own for some weights.
 
-    Parameters
-    ----------
-    learning_rate : float or schedule
-    rates : mapping of str to float
-        Share of the learning rate, and with it of the decay, by a weight's path; the others have all of it.
-    decay : float
-        Share of a weight that is taken away each step, per learning rate.
+    `rates` maps a weight's path to its share of the learning rate, and with it of the decay; all other weights have the
+    whole rate. `decay` is the share of a weight that is taken away each step, per learning rate.
     """
 
     def __init__(self, learning_rate: Any, rates: Mapping[str, float], *, decay: float) -> None:
@@ -41,7 +36,7 @@ class AdamWByLayer(keras.optimizers.Adam):  # type: ignore[misc]
         self._shares = [self._rates.get(variable.path, 1.0) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Move one weight."""
+        """Move one weight by one step."""
         rate = keras.ops.cast(learning_rate, variable.dtype) * self._shares[self._get_variable_index(variable)]
         self.assign_sub(variable, variable * (self._decay * rate))
         super().update_step(gradient, variable, rate)
@@ -50,14 +45,7 @@ class AdamWByLayer(keras.optimizers.Adam):  # type: ignore[misc]
 def compile_training(trainer: Any, tree: DecisionTree, config: TrainingConfig, steps: int) -> None:
     """Give a network under training its optimiser, its loss and, where that pays, a compiler.
 
-    Parameters
-    ----------
-    trainer : keras.Model
-    tree : DecisionTree
-        Of the votes.
-    config : TrainingConfig
-    steps : int
-        Batches an epoch.
+    `tree` is the tree of the votes, and `steps` the number of batches an epoch.
     """
     loss = BinomialLoss(tree) if config.loss == "binomial" else DirichletMultinomialLoss(tree)
     trainer.compile(optimiser_of(config, trainer, steps), loss=loss, jit_compile=_compiles(config))
@@ -94,19 +82,10 @@ def _in_float16(layer: Any) -> bool:
 
 @contextmanager
 def memory_explained(batch_size: int, *, accumulate: int | None = None) -> Iterator[None]:
-    """Say which batch to try when one does not fit into memory: half as many galaxies.
+    """Raise a TrainingError that says which batch to try when one does not fit into memory: half as many galaxies.
 
-    Parameters
-    ----------
-    batch_size : int
-        Galaxies of a batch.
-    accumulate : int, optional
-        Batches before a step, where that can be chosen: twice as many then.
-
-    Raises
-    ------
-    TrainingError
-        In place of what TensorFlow, JAX or NumPy raise then.
+    The error takes the place of what TensorFlow, JAX or NumPy raise. `accumulate` is the number of batches before a step,
+    where a user can choose it; the error then advises twice as many.
     """
     try:
         yield
@@ -124,7 +103,7 @@ def memory_explained(batch_size: int, *, accumulate: int | None = None) -> Itera
 
 
 def _schedule(how: Optimisation, steps: int) -> Any:
-    """The learning rate, by the number of batches seen: a linear warm-up, then a cosine or steps down."""
+    """Return the learning rate by the number of batches seen: a linear warm-up, then a cosine or steps down."""
     every = how.epochs * steps
     if how.drops:
         edges = [round(drop * every) for drop in how.drops]

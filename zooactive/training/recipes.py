@@ -24,7 +24,7 @@ _RECIPES = NamedFiles(
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named way of training.
+    """A named way of training: a network and the settings of its fit.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Recipe:
 
 
 def list_recipes() -> tuple[str, ...]:
-    """Names of the recipes that come with zooactive, sorted."""
+    """Return the names of the recipes that come with zooactive, sorted."""
     return _RECIPES.names()
 
 

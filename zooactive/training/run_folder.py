@@ -41,7 +41,7 @@ def run_fingerprint(model: GalaxyModel, train: Catalogue, validation: Catalogue 
 
 @dataclass
 class TrainingRun:
-    """The run directory: what is known of the epochs so far, and where their weights lie."""
+    """A run's folder: what is known of the epochs so far, and where their weights lie."""
 
     folder: Path
     fingerprint: str
@@ -83,7 +83,7 @@ class TrainingRun:
         return state
 
     def _ended_with(self, fingerprint: str) -> bool:
-        """Whether a model is the one that the run made: the caller asks a second time with what it got."""
+        """Return whether a model is the one that this run made, from a caller who asks a second time with it."""
         from zooactive.models import load_model
 
         return self.finished and load_model(self.folder / "model").fingerprint() == fingerprint
@@ -94,12 +94,12 @@ class TrainingRun:
 
     @property
     def weights(self) -> Path:
-        """The checkpoint that belongs to the state: of two files one is always whole while the other is written."""
+        """The checkpoint that belongs to the state; of two files, one is whole while the other is written."""
         return self.folder / "checkpoint" / f"{self.state['writes'] % 2}.weights.h5"
 
     @property
     def epochs(self) -> list[dict[str, float]]:
-        """Number, losses and learning rate of each epoch so far."""
+        """The number, losses and learning rate of each epoch so far."""
         epochs: list[dict[str, float]] = self.state["epochs"]
         return epochs
 
@@ -115,7 +115,7 @@ class TrainingRun:
         return int(np.argmin(losses))
 
     def out_of_patience(self, patience: int) -> bool:
-        """Whether the loss has not fallen for so many epochs."""
+        """Return whether the loss has not fallen for `patience` epochs."""
         return len(self.epochs) - 1 - self.best_epoch >= patience
 
     def save_state(self) -> None:

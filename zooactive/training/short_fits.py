@@ -24,17 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """One fit, until the validation loss stops falling; the weights of its best epoch stay, or those that it began with.
+    """One fit to votes, until the validation loss stops falling; it keeps the weights of its best epoch, or the first ones.
 
-    Parameters
-    ----------
-    name : str
-        For the history.
-    tree : DecisionTree
-        Of the votes.
-    how : Optimisation
-    rates : mapping of str to float
-        Share of the learning rate of some weights, by their path; the others have all of it.
+    `name` is for the history. `rates` maps a weight's path to its share of the learning rate; all other weights have the
+    whole rate.
     """
 
     name: str
@@ -51,28 +44,11 @@ class Stage:
         *,
         weights: NDArray[np.float32] | None = None,
     ) -> list[dict[str, Any]]:
-        """Fit a Keras model to votes.
+        """Fit a Keras model to votes, and return stage, epoch, loss and val_loss of each epoch.
 
-        Parameters
-        ----------
-        trainer : keras.Model
-            From what `train` gives to concentrations.
-        train : (Rows, ndarray of float32 (row, answer))
-        validation : (ndarray, ndarray of float32 (row, answer), ndarray of float32 (row,))
-            Galaxies that choose the best epoch, and how much each counts.
-        progress : callable, optional
-        weights : ndarray of float32, shape (row,), optional
-            How much each row of `train` counts.
-
-        Returns
-        -------
-        list of dict
-            stage, epoch, loss and val_loss of each epoch.
-
-        Raises
-        ------
-        TrainingError
-            When the loss is not finite.
+        `train` has the model's inputs and the votes (row, answer), and `weights` says how much each of its rows counts.
+        `validation` has inputs, votes and weights (row,) of the galaxies that choose the best epoch. A loss that is not
+        finite raises a TrainingError.
         """
         import keras
 
@@ -134,25 +110,10 @@ def fit_head(
     balance: float = 0.0,
     progress: StageProgress | None = None,
 ) -> list[dict[str, Any]]:
-    """Fit a model's head on features that its encoder computes once, so that an epoch takes a moment.
+    """Fit a model's head, in place, on features that its encoder computes once, so that an epoch takes a moment.
 
-    Parameters
-    ----------
-    model : GalaxyModel
-        Its head is changed in place.
-    train, validation : Catalogue
-        Galaxies with votes to learn from, and those that choose the best epoch.
-    stage : Stage
-    copies : int
-        Orientations of each image to learn from, 1 to 8.
-    balance : float
-        See `label_weights`.
-    progress : callable, optional
-
-    Returns
-    -------
-    list of dict
-        Of `Stage.fit`.
+    The galaxies of `validation` choose the best epoch. Of each image, `copies` orientations are learnt from, 1 to 8. See
+    `label_weights` for `balance`, and `Stage.fit` for what is returned.
     """
     views = head_features(model, train, copies)
     judged = head_features(model, validation, 1)[0]
@@ -172,20 +133,8 @@ def fit_head_to_features(
 ) -> list[dict[str, Any]]:
     """Fit a model's head, in place, to features that were computed before.
 
-    Parameters
-    ----------
-    model : GalaxyModel
-    train : (ndarray (copy, galaxy, feature), ndarray (galaxy, answer))
-        Features, as of `head_features`, and votes.
-    validation : (ndarray (galaxy, feature), ndarray (galaxy, answer))
-        Of the galaxies that choose the best epoch.
-    stage, balance, progress
-        As `fit_head`.
-
-    Returns
-    -------
-    list of dict
-        Of `Stage.fit`.
+    `train` has features (copy, galaxy, feature), as of `head_features`, and votes (galaxy, answer). `validation` has
+    features (galaxy, feature) and votes of the galaxies that choose the best epoch. The rest is as in `fit_head`.
     """
     import keras
 

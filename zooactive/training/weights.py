@@ -14,19 +14,9 @@ def label_weights(
 ) -> NDArray[np.float32]:
     """Weigh each galaxy by how rare its label is among those learnt from; of several questions, the rarest counts.
 
-    Parameters
-    ----------
-    votes : ndarray, shape (galaxy, answer)
-    train : ndarray, shape (other galaxy, answer)
-        Votes of the galaxies that are learnt from: they say how rare an answer is.
-    tree : DecisionTree
-    balance : float
-        The weight of a label is its frequency to the power of minus this: 0 for all galaxies alike, 1 for all answers alike.
-
-    Returns
-    -------
-    ndarray of float32, shape (galaxy,)
-        Such that the galaxies that are learnt from have a mean weight of 1.
+    `train` has the votes of the galaxies that are learnt from: they say how rare an answer is. The weight of a label is its
+    frequency to the power of minus `balance`: 0 for all galaxies alike, 1 for all answers alike. The weights, float32
+    (galaxy,), have a mean of 1 over the galaxies that are learnt from.
     """
 
     def raw(of: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -44,5 +34,5 @@ def label_weights(
 
 
 def votes_of(catalogue: Catalogue) -> NDArray[np.float32]:
-    """Votes of a catalogue that has some, float32 (galaxy, answer)."""
+    """Return the votes of a catalogue that has some, float32 (galaxy, answer)."""
     return catalogue.require_votes().votes.astype(np.float32)

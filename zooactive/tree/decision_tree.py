@@ -249,7 +249,7 @@ class DecisionTree:
         return tuple(column for column, i in named if any(word in answers[i] for word in ("artifact", "star", "problem")))
 
     def question(self, name: str) -> Question:
-        """Return a question by its name; the survey's suffix may be left away."""
+        """Return a question by its name; the survey's suffix may be left out."""
         for candidate in self.questions:
             if name in (candidate.name, candidate.name.removesuffix(self.suffix)):
                 return candidate
@@ -282,7 +282,7 @@ class DecisionTree:
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        """Every header that names a column unambiguously (itself, without the survey's suffix, aliases) -> the column."""
+        """Every header that names a column without doubt (itself, without the survey's suffix, aliases) -> the column."""
         claims: dict[str, set[str]] = {}
         for question in self.questions:
             short = question.name.removesuffix(self.suffix)
@@ -311,16 +311,16 @@ class DecisionTree:
     # Arithmetic along the tree --------------------------------------------------------------------------------------
 
     def question_sums(self, values: ArrayLike) -> NDArray[Any]:
-        """Sum over the answers of each question: (..., answer) -> (..., question)."""
+        """Sum over the answers of each question, (..., answer) -> (..., question)."""
         return np.asarray(np.add.reduceat(np.asarray(values), self.starts, axis=-1))
 
     def fractions(self, values: ArrayLike) -> NDArray[Any]:
-        """Divide by each question's sum: concentrations to mean fractions, (..., answer) -> (..., answer)."""
+        """Divide concentrations by each question's sum to get mean fractions, (..., answer) -> (..., answer)."""
         values = np.asarray(values)
         return np.asarray(values / self.question_sums(values)[..., self.question_index])
 
     def asked(self, fractions: ArrayLike) -> NDArray[Any]:
-        """Probability that a volunteer reaches each question: (..., answer) fractions -> (..., question).
+        """Return the probability that a volunteer reaches each question: (..., answer) fractions -> (..., question).
 
         The product along the path: P(asked q) = P(asked parent) times the fractions of the answers that lead to q.
         """
@@ -332,11 +332,11 @@ class DecisionTree:
         return reached
 
     def joint(self, fractions: ArrayLike) -> NDArray[Any]:
-        """Share of all volunteers who give each answer, P(asked) times its fraction: (..., answer) -> (..., answer)."""
+        """Return the share of all volunteers who give each answer, P(asked) times its fraction, shape (..., answer)."""
         return np.asarray(self.asked(fractions)[..., self.question_index] * fractions)
 
     def allowed_votes(self, votes: ArrayLike) -> NDArray[Any]:
-        """How many votes each question can have had at most: (..., answer) counts -> (..., question), infinite at roots."""
+        """Return the most votes each question can have had: (..., answer) counts -> (..., question), infinite at roots."""
         votes = np.asarray(votes, dtype=float)
         allowed = np.full((*votes.shape[:-1], len(self.questions)), np.inf)
         for q, parent in enumerate(self.parents):

@@ -19,7 +19,7 @@ _TREES = NamedFiles(
 
 
 def list_trees() -> tuple[str, ...]:
-    """Names of the decision trees that come with zooactive, sorted."""
+    """Return the names of the decision trees that come with zooactive, sorted."""
     return _TREES.names()
 
 

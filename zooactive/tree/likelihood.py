@@ -11,7 +11,7 @@ from zooactive.tree.decision_tree import DecisionTree
 
 
 def dirichlet_multinomial_log_prob(votes: ArrayLike, concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    """Log probability of each question's votes under a Dirichlet-multinomial distribution.
+    """Return the log probability of each question's votes under a Dirichlet-multinomial distribution.
 
     log p(k | alpha) = lnG(n+1) - sum lnG(k+1) + lnG(alpha0) - lnG(n + alpha0) + sum [ lnG(k + alpha) - lnG(alpha) ];
     exactly 0 for a question without votes. The sum over questions is the log probability of the whole tree of votes.
@@ -51,7 +51,7 @@ def dirichlet_multinomial_log_prob(votes: ArrayLike, concentrations: ArrayLike, 
 
 
 def log_rising(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Everything of log p that depends on the concentrations, (..., answer) -> (..., question).
+    """Return everything of log p that depends on the concentrations, (..., answer) -> (..., question).
 
     sum [ lnG(k + alpha) - lnG(alpha) ] - [ lnG(n + alpha0) - lnG(alpha0) ]: what is left when draws are compared, for which
     the number of ways to give the votes is the same.
@@ -62,7 +62,7 @@ def log_rising(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: Dec
 
 
 def log_likelihood_slope(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Slope of the log probability of the votes by each concentration, (..., answer) -> (..., answer).
+    """Return the slope of the log probability of the votes by each concentration, (..., answer) -> (..., answer).
 
     psi(alpha0) - psi(n + alpha0) + psi(k + alpha) - psi(alpha), exactly 0 for a question without votes.
     """
@@ -72,13 +72,13 @@ def log_likelihood_slope(votes: NDArray[np.float64], alpha: NDArray[np.float64],
 
 
 def log_rising_table(alpha: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-    """lnG(alpha + k) - lnG(alpha) for k = 0 ... `most`: (...) -> (..., k)."""
+    """Return lnG(alpha + k) - lnG(alpha) for k = 0 ... `most`: (...) -> (..., k)."""
     steps = np.log(alpha[..., None] + np.arange(most))
     return np.concatenate([np.zeros((*alpha.shape, 1)), np.cumsum(steps, axis=-1)], axis=-1)
 
 
 def log_ways(votes: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Log multinomial coefficients, (..., answer) -> (..., question)."""
+    """Return log multinomial coefficients, (..., answer) -> (..., question)."""
     return np.asarray(special.gammaln(tree.question_sums(votes) + 1) - tree.question_sums(special.gammaln(votes + 1)))
 
 

@@ -44,35 +44,15 @@ def acquire(
 ) -> pd.DataFrame:
     """Choose from the pool's predictions as ``[acquire]`` says, write the selection and return it.
 
-    Parameters
-    ----------
-    settings : Settings
-    task : str, optional
-        A fine-tuned task: its model chooses, for its labels.
-    predictions : Path, optional
-        In place of the workspace's or the task's own.
-    also : sequence of Path
-        Predictions of the same galaxies by other networks, for an ensemble.
-    exclude : Path, optional
-        A table of ids never to choose, beside the labelled galaxies.
-    given : Path, optional
-        A table of votes that came in since the training: taken into account.
-    votes, out : int, Path, optional
-        In place of what ``[acquire]`` says; a task of single labels is asked of one volunteer a galaxy where no number is
-        given, and its selection has a name of its own.
-    progress, tell : callable, optional
+    With a `task` its fine-tuned model chooses, for its labels. `predictions` takes the place of the workspace's or the
+    task's own; `also` has predictions of the same galaxies by other networks, for an ensemble. `exclude` is a table of ids
+    never to choose, beside the labelled galaxies, and `given` a table of votes that came in since the training: they are
+    taken into account. `votes` and `out` take the place of what ``[acquire]`` says. A task of single labels is asked of one
+    volunteer a galaxy where no number is given, and its selection has a name of its own. The ``attrs`` of the table, which
+    is that of `zooactive.acquire`, say where the file is.
 
-    Returns
-    -------
-    DataFrame
-        As `zooactive.acquire` gives it; its ``attrs`` say where the file is.
-
-    Raises
-    ------
-    WorkspaceError
-        When the task has not been learnt yet, or its labels are not known any more.
-    AcquisitionError
-        When the selection would be written over a table that it is made from, or nobody is left to choose.
+    Raises a WorkspaceError when the task has not been learnt yet or its labels are not known any more, and an
+    AcquisitionError when the selection would be written over a table that it is made from, or nobody is left to choose.
     """
     if task is None and predictions is None:
         refuse_stale(settings)
@@ -145,7 +125,7 @@ def _choose(
 
 
 def _given_votes(settings: Settings, stored: Predictions | EnsemblePredictions, given: Path, tell: Tell) -> VotedPool:
-    """The predictions as they are believed once the votes of a table are in."""
+    """Return the predictions as they are believed once the votes of a table are in."""
     from zooactive.acquisition.pool import VotedPool
     from zooactive.catalogue import read_catalogue
 
@@ -163,7 +143,7 @@ def _excluded(
     labelled: list[str] | None,
     tell: Tell,
 ) -> list[str]:
-    """Ids of the pool never to choose: those with labels for the questions that were predicted, and those of the file."""
+    """Return ids of the pool never to choose: those labelled for the questions that were predicted, and the file's."""
     told = tell if exclude is None else silent  # who gives a list may have no labels
     never = set(_labelled(settings, stored.tree, told) if labelled is None else labelled)
     if exclude is not None:
@@ -195,7 +175,7 @@ def _listed(settings: Settings, exclude: Path, stored: Predictions | EnsemblePre
 
 
 def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[str]:
-    """The galaxies that need no more votes: of the survey, or of the task whose questions the predictions answer."""
+    """Return the galaxies that need no more votes: of the survey, or of the task whose questions the predictions answer."""
     survey = settings.survey
     if survey.catalogue is not None and settings.has_tree and settings.survey_tree().columns == tree.columns:
         galaxies = settings.read_survey()

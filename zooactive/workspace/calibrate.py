@@ -18,7 +18,7 @@ OPTIONS: Options = options_of("survey", Survey) | {"model": "model.folder"}
 
 
 def calibrate(settings: Settings, *, progress: Bar = no_bar) -> pd.DataFrame:
-    """Fit a factor a question to the validation galaxies' votes, store with the model those that help, and return all."""
+    """Fit a factor for each question to the validation galaxies' votes, store those that help, and return all."""
     from zooactive.models.start import start_networks
 
     validation, pool = settings.split_survey()[1], settings.pool

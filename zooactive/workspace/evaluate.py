@@ -36,7 +36,7 @@ USUAL = ("redshift", "z", "photo_z", "mag_r", "petromag_r", "mag")
 
 @dataclass(frozen=True, eq=False)
 class WorkspaceMetrics:
-    """What was measured, and on what.
+    """The metrics of a workspace's model, and what they were measured on.
 
     Parameters
     ----------
@@ -97,22 +97,10 @@ def measure(
 ) -> WorkspaceMetrics:
     """Predict the test galaxies and measure the posterior.
 
-    Parameters
-    ----------
-    settings : Settings
-    by : sequence of str, optional
-        Columns of numbers, in bins of which the metrics are told too; by default those of `USUAL` that are there.
-    progress : callable, optional
-        As of `zooactive.prediction.predict`.
-
-    Raises
-    ------
-    WorkspaceError
-        When no catalogue or tree is named, or a part of the split has no labelled galaxy.
-    ModelError
-        When the model does not answer all the questions of the votes.
-    CatalogueError
-        When a column of `by` is missing or holds no numbers.
+    The metrics are also told in bins of the columns `by`, by default those of `USUAL` that are there. Raises a
+    WorkspaceError when no catalogue or tree is named or a part of the split has no labelled galaxy, a ModelError when the
+    model does not answer all the questions of the votes, and a CatalogueError when a column of `by` is missing or holds no
+    numbers.
     """
     from zooactive.models import load_model
     from zooactive.prediction import predict
@@ -140,7 +128,7 @@ def measure(
 
 
 def write_metrics(found: WorkspaceMetrics, settings: Settings, folder: Path) -> None:
-    """Write ``evaluation.csv``, ``.json`` and ``.html`` into a folder, and how they were made beside them."""
+    """Write ``evaluation.csv``, ``.json`` and ``.html`` into a folder, with a record of how they were made."""
     from zooactive.report import evaluation_findings, write_report
 
     metrics = found.metrics
@@ -169,10 +157,7 @@ def write_metrics(found: WorkspaceMetrics, settings: Settings, folder: Path) -> 
 def for_questions(posterior: Posterior, tree: DecisionTree) -> Posterior:
     """Return what a posterior says of the questions of another tree, all of whose columns it has.
 
-    Raises
-    ------
-    ModelError
-        When a column is missing.
+    A missing column is a ModelError.
     """
     if posterior.tree.columns == tree.columns:
         return posterior
@@ -186,10 +171,7 @@ def for_questions(posterior: Posterior, tree: DecisionTree) -> Posterior:
 def numbers_of(catalogue: Catalogue, by: Sequence[str] | None = None) -> dict[str, ArrayLike]:
     """Return columns of numbers, those named or those of `USUAL`, as float64 (galaxy,) with NaN where blank.
 
-    Raises
-    ------
-    CatalogueError
-        When a named column is missing or holds no numbers.
+    A named column that is missing or holds no numbers is a CatalogueError.
     """
     import pandas as pd
 
@@ -212,7 +194,7 @@ def _uncalibrated(network: GalaxyModel, everything: Posterior, test: Voted) -> p
 
 
 def _galaxies(settings: Settings) -> tuple[Catalogue, Catalogue]:
-    """The labelled galaxies that the model learnt from, and those that it never saw."""
+    """Return the labelled galaxies that the model learnt from, and those that it never saw."""
     train, _, test = settings.split_survey()
     for part, purpose in ((train, "training"), (test, "test")):
         if not part.labelled.any():

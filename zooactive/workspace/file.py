@@ -23,10 +23,7 @@ from zooactive.workspace.settings import Settings
 def find_settings(start: str | Path | None = None) -> Settings:
     """Load the nearest ``zooactive.toml`` at or above a folder; without one, a workspace of defaults.
 
-    Raises
-    ------
-    WorkspaceError
-        When the file is no TOML, or has unknown or ill-typed entries.
+    A file that is no TOML, or has unknown or ill-typed entries, is a WorkspaceError.
     """
     folder = Path(start or ".").resolve()
     for candidate in (folder, *folder.parents):
@@ -40,10 +37,7 @@ def find_settings(start: str | Path | None = None) -> Settings:
 def load_settings(path: str | Path) -> Settings:
     """Load a workspace file; relative paths in it start from its folder.
 
-    Raises
-    ------
-    WorkspaceError
-        When the file is no TOML, or has unknown or ill-typed entries.
+    A file that is no TOML, or has unknown or ill-typed entries, is a WorkspaceError.
     """
     path = Path(path).resolve()
     try:
@@ -56,10 +50,7 @@ def load_settings(path: str | Path) -> Settings:
 def parse_settings(text: str, path: Path) -> Settings:
     """Make a workspace from the text of its file, which lies or will lie at `path`.
 
-    Raises
-    ------
-    WorkspaceError
-        When the text is no TOML, or has unknown or ill-typed entries.
+    A text that is no TOML, or has unknown or ill-typed entries, is a WorkspaceError.
     """
     try:
         values = from_toml(text)
@@ -104,18 +95,18 @@ def _named_recipe(values: Mapping[str, Any], path: Path) -> Recipe | None:
 
 
 def _over_recipe(values: Mapping[str, Any], recipe: Recipe) -> Mapping[str, Any]:
-    """What the file says, and below it what its recipe says of the model and the training."""
+    """Return what the file says, and below it what its recipe says of the model and the training."""
     both = {table: _merged(recipe.tables.get(table, {}), values.get(table, {})) for table in ("model", "training")}
     return {**values, **both}
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two tables as one, tables inside them too; where both have an entry, the one above counts."""
+    """Merge two tables, and the tables inside them; where both have an entry, the one above counts."""
     both = [key for key, value in above.items() if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)]
     tables = {key: _merged(below[key], above[key]) for key in both}
     return {**below, **above, **tables}
 
 
 def _own_file(name: str | None, folder: Path) -> str | None:
-    """The name of a tree, rule or task as it is, or the path of one's own .toml file from the workspace's folder."""
+    """Return the name of a tree, rule or task as it is, or the path of a user's own .toml file in the workspace's folder."""
     return str(folder / own_path(name)) if name is not None and name.endswith(".toml") else name

@@ -38,28 +38,14 @@ def finetune(
 ) -> FinetunedModel:
     """Learn a new question from a few hundred labels, write the result and return it.
 
-    Parameters
-    ----------
-    settings : Settings
-    labels : path, optional
-        Table of labels, in place of the workspace's.
-    task : str, optional
-        Name or file of the question; by default it has the name of the option `column`, or is "rings".
-    model : Path, optional
-        What to start from; by default the workspace's model, or else the bundled encoder.
-    out : Path, optional
-        By default ``tasks/TASK``.
-    progress, tell : callable, optional
-    **options
-        Entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside), of the question
-        (crop, image_size), and all of `FinetuneConfig`, which come before what the workspace says.
+    `labels` is a table in place of the workspace's. `task` is the name or the file of the question; by default it has the
+    name of the option `column`, or is "rings". `model` is what to start from, by default the workspace's model, or else the
+    bundled encoder. `out` is ``tasks/TASK`` by default. The other options are entries of ``[tasks.NAME]`` (images, column,
+    id_column, image_column, volunteers, max_set_aside), of the question (crop, image_size), and all of `FinetuneConfig`;
+    they come before what the workspace says.
 
-    Raises
-    ------
-    WorkspaceError
-        When no labels are named.
-    TrainingError
-        For options that do not go together, or nothing to learn from.
+    Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
+    learn from.
     """
     from zooactive.models.start import start_networks
 
@@ -75,7 +61,7 @@ def finetune(
 
 
 def _labels(settings: Settings, name: str, labels: str | Path | None, columns: dict[str, Any]) -> TaskLabels:
-    """What the workspace says about a task, options in its place; the task and its labels are known afterwards."""
+    """Return the workspace's table for a task with the options in place, whose task and labels are then known."""
     known = settings.tasks.get(name, TaskLabels())
     images = columns.pop("images", None) or known.images
     labels = labels or known.labels
@@ -97,7 +83,7 @@ def _labels(settings: Settings, name: str, labels: str | Path | None, columns: d
 
 
 def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
-    """The options, then what the workspace says, then the defaults."""
+    """Return the settings of a fit: the options, then what the workspace says, then the defaults."""
     names = [entry.name for entry in fields(FinetuneConfig)]
     said = {name: getattr(labels, name) for name in names if getattr(labels, name, None) is not None}
     config = FinetuneConfig(**said | asked)
@@ -107,7 +93,7 @@ def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
 
 
 def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
-    """What to start from: a model that is named or that the workspace has trained, else what comes with zooactive."""
+    """Return what to start from: a model that is named or that the workspace has trained, or what comes with zooactive."""
     from zooactive.models.saved_form import BUNDLED
 
     if model is not None:

@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 
 def task_folder(settings: Settings, task: str) -> Path:
-    """Where a task's fine-tuned model lies.
-
-    Raises
-    ------
-    WorkspaceError
-        When it has not been learnt yet.
-    """
+    """Return where a task's fine-tuned model lies; a WorkspaceError when it has not been learnt yet."""
     from zooactive.training.finetuning.tasks import folder_name
 
     folder = settings.folder / "tasks" / folder_name(task)
@@ -39,7 +33,7 @@ def task_folder(settings: Settings, task: str) -> Path:
 def seen_by(
     settings: Settings, task: str | None, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
 ) -> Settings:
-    """Return the settings as a task sees them, or without one, with the predictions that are named in place of the own."""
+    """Return the settings as a task sees them, or without one, with the named predictions in place of its own."""
     if task is None:
         return settings.with_options(pool={"predictions": predictions})
     return as_task(settings, task, predictions=predictions, progress=progress, tell=tell)
@@ -50,12 +44,8 @@ def as_task(
 ) -> Settings:
     """Return the workspace with a task's model and predictions; the pool is predicted where it has not been.
 
-    A task of the workspace's own frozen encoder is predicted from the embeddings that are stored already.
-
-    Raises
-    ------
-    WorkspaceError
-        When the task has not been learnt yet.
+    A task of the workspace's own frozen encoder is predicted from the embeddings that are stored already. A task that has
+    not been learnt yet is a WorkspaceError.
     """
     folder = task_folder(settings, task)
     out = predictions or settings.folder / f"predictions-{folder.name}"
@@ -85,7 +75,7 @@ def _clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> No
 
 
 def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) -> Predictions | None:
-    """The predictions in a folder, when their embeddings of these galaxies are what this model's encoder would give."""
+    """Return the predictions in a folder if their embeddings of these galaxies are what this model's encoder would give."""
     from zooactive.foundation.errors import PosteriorError
     from zooactive.prediction import open_predictions
 
@@ -99,13 +89,7 @@ def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) ->
 
 
 def labels_of(folder: Path) -> Catalogue:
-    """Read the table that a task was learnt from.
-
-    Raises
-    ------
-    WorkspaceError
-        When it is not known any more which that was.
-    """
+    """Read the table that a task was learnt from; a WorkspaceError when it is not known any more which that was."""
     from zooactive.training.finetuning.tasks import Task
 
     try:

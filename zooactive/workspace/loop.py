@@ -34,7 +34,7 @@ _METRICS = {"test_likelihood": False, "test_accuracy": True}
 
 
 class Rehearsal(NamedTuple):
-    """What a rehearsal found."""
+    """What a rehearsal found: the rounds, and how many labels each strategy needs."""
 
     rounds: pd.DataFrame
     """One row a round of each strategy and seed."""
@@ -44,7 +44,7 @@ class Rehearsal(NamedTuple):
 
 
 def ask(settings: Settings, *, tell: Tell = silent) -> pd.DataFrame:
-    """Train on the votes so far, measure, and choose the galaxies of the next round; again, until told of, the same.
+    """Train on the votes so far, measure, and choose the galaxies of the next round, the same until their votes are in.
 
     The selection's ``attrs`` say the round and where its file is.
     """
@@ -66,7 +66,7 @@ def tell_votes(settings: Settings, table: str | Path, *, tell: Tell = silent) ->
 
 
 def status(settings: Settings) -> pd.DataFrame:
-    """One row a round: what it cost, how good the model was, and what the votes told."""
+    """Return one row a round: what it cost, how good the model was, and what the votes told."""
     from zooactive.loop.rounds import history_of
 
     history = history_of(settings.loop.folder)
@@ -86,7 +86,7 @@ def rehearse(
     drawn: int | None = None,
     progress: Bar = no_bar,
 ) -> Rehearsal:
-    """Compare strategies on galaxies whose votes are known, and write and draw what each needs.
+    """Compare strategies on galaxies whose votes are known, and write and draw how many labels each needs.
 
     `start` galaxies are labelled at first; `drawn` draws the votes of so many volunteers by the recorded fractions.
     """
@@ -138,7 +138,7 @@ def _efficiency(table: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _draw(table: pd.DataFrame, path: Path) -> None:
-    """Likelihood and accuracy against galaxies and against clicks."""
+    """Draw likelihood and accuracy against galaxies and against clicks."""
     from zooactive.loop import learning_curves
     from zooactive.report.plots import strategy_curves
     from zooactive.report.plots.style import paper
@@ -162,12 +162,8 @@ def open_loop(settings: Settings, *, progress: EpochProgress | None = None) -> L
     """Open the workspace's loop, or begin it.
 
     The galaxies are those of the survey, but for its test part, on which rounds are measured, and those of the pool's own
-    catalogue where it has one. `progress` is called after each epoch of a network's training.
-
-    Raises
-    ------
-    ZooactiveError
-        When the workspace names no catalogue or no tree, the folder holds another loop, or an image cannot be read.
+    catalogue where it has one. `progress` is called after each epoch of a network's training. Raises a ZooactiveError when
+    the workspace names no catalogue or no tree, the folder holds another loop, or an image cannot be read.
     """
     galaxies, test = survey_parts(settings)
     if settings.pool.catalogue is not None:
@@ -182,7 +178,7 @@ def open_loop(settings: Settings, *, progress: EpochProgress | None = None) -> L
 
 
 def config_of(settings: Settings) -> LoopConfig:
-    """What ``[acquire]`` and ``[loop]`` say of rounds."""
+    """Return what ``[acquire]`` and ``[loop]`` say of rounds."""
     rounds = settings.loop
     said = asdict(settings.acquire.acquisition())
     score = said.pop("score")
@@ -198,7 +194,7 @@ def config_of(settings: Settings) -> LoopConfig:
 
 
 def survey_parts(settings: Settings) -> tuple[Catalogue, Catalogue]:
-    """The survey's galaxies that may be learnt from, and its test part.
+    """Return the survey's galaxies that may be learnt from, and its test part.
 
     A head that looks through another network reads the original images, whatever was packed for the workspace's own.
     """
@@ -211,7 +207,7 @@ def survey_parts(settings: Settings) -> tuple[Catalogue, Catalogue]:
 def learner_of(
     settings: Settings, folder: Path, galaxies: Catalogue, test: Catalogue, *, progress: EpochProgress | None = None
 ) -> Learner:
-    """What ``[loop]`` says is to learn; for a head the features of all galaxies are computed, or found in the folder."""
+    """Return the learner that ``[loop]`` names; for a head, all galaxies' features are computed or found in the folder."""
     tree = settings.survey_tree()
     if settings.loop.learner == "network":
         return NetworkLearner(

@@ -14,17 +14,17 @@ Options: TypeAlias = Mapping[str, str]
 
 
 def as_path(path: str | Path | None) -> Path | None:
-    """A path that was given as text, as the command line never does."""
+    """Return as a path what was given as text, as the command line never does."""
     return None if path is None else Path(path)
 
 
 def options_of(table: str, section: type) -> dict[str, str]:
-    """Every entry of a table as an option of the same name."""
+    """Return every entry of a table as an option of the same name."""
     return {entry.name: f"{table}.{entry.name}" for entry in fields(section)}
 
 
 def settings_for(settings: Settings, options: Options, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    """Put the given options that are not None into the settings, and return with these what is the job's own."""
+    """Put the given options that are not None into the settings, and return these with the options of the job itself."""
     tables: dict[str, dict[str, Any]] = {}
     own = {}
     for name, value in given.items():

@@ -27,21 +27,18 @@ OPTIONS: Options = options_of("pool", Pool) | {
 
 
 def predict(
-    settings: Settings, *, stored: str | Path | None = None, progress: Bar = no_bar, tell: Tell = silent
+    settings: Settings,
+    *,
+    stored: str | Path | None = None,
+    retry_failures: bool = False,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
 ) -> Predictions:
     """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
 
-    Parameters
-    ----------
-    settings : Settings
-    stored : Path, optional
-        Predictions by a model with the same encoder, whose embeddings stand for the images.
-    progress, tell : callable, optional
-
-    Raises
-    ------
-    ZooactiveError
-        When galaxies, model or predictions cannot be read.
+    `stored` has predictions by a model with the same encoder, whose embeddings stand for the images. `retry_failures` reads
+    all images again that failed before, as `zooactive.predict` does. Raises a ZooactiveError when galaxies, model or
+    predictions cannot be read.
     """
     from zooactive.models.start import start_networks
 
@@ -52,7 +49,16 @@ def predict(
 
     network = load_model(settings.model.folder)
     draws_from = fitted_draws(settings, network, progress=progress)
-    return predict_pool(settings, galaxies, network, draws_from, progress=progress, tell=tell)
+    return predict_pool(
+        settings,
+        galaxies,
+        network,
+        draws_from,
+        retry_failures=retry_failures,
+        again="run the same command with --retry-failures",
+        progress=progress,
+        tell=tell,
+    )
 
 
 def predict_pool(
@@ -61,25 +67,16 @@ def predict_pool(
     network: GalaxyModel,
     draws_from: LinearDraws | None = None,
     *,
+    retry_failures: bool = False,
+    again: str = "run the same command again",
     progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> Predictions:
     """Predict galaxies into the pool's folder as the workspace says, or finish that.
 
-    Parameters
-    ----------
-    settings : Settings
-    galaxies : Catalogue or Predictions
-        Of stored predictions the embeddings are taken.
-    network : GalaxyModel
-    draws_from : LinearDraws, optional
-        By default the dropout of the model's head.
-    progress, tell : callable, optional
-
-    Raises
-    ------
-    WorkspaceError
-        When the engine has options of another one.
+    Where the galaxies are stored predictions, their embeddings are taken. Draws come from the dropout of the model's head
+    unless `draws_from` is given. `again` says what people can do about images that failed. An engine with options of
+    another one is a WorkspaceError.
     """
     from zooactive.prediction import predict
     from zooactive.prediction.engines import ENGINES
@@ -97,22 +94,20 @@ def predict_pool(
             draws_from=draws_from,
             keep=pool.keep,
             max_failures=pool.max_failures,
+            retry_failures=retry_failures,
             engine=engine,
             progress=done,
         )
-    failures = stored.failures()
-    if len(failures):
-        tell(failures_told(failures, pool.predictions / "failures.parquet"))
+    failed = stored.failed()
+    if failed.number:
+        tell(failures_told(failed, stored.failures(), pool.max_failed, again))
     return stored
 
 
 def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
     """Open predictions whose embeddings stand for the pool's images.
 
-    Raises
-    ------
-    PosteriorError
-        When they are those that will be written, or there are none.
+    Raises a PosteriorError when they are those that will be written, or there are none.
     """
     from zooactive.prediction import open_predictions
 
@@ -124,10 +119,7 @@ def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
 def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
     """Fit the draws to the survey's galaxies, or take those that were fitted to this model before; None for dropout.
 
-    Raises
-    ------
-    WorkspaceError
-        When there are no such draws.
+    Raises a WorkspaceError when there are no such draws.
     """
     from zooactive.models import load_draws
     from zooactive.training.draws import fit_draws

@@ -18,11 +18,17 @@ OPTIONS: Options = options_of("survey", Survey) | {"out": "survey.shards", "imag
 
 
 def prepare(
-    settings: Settings, *, max_failures: int | None = None, progress: Bar = no_bar, tell: Tell = silent
+    settings: Settings,
+    *,
+    max_failures: int | None = None,
+    retry_failures: bool = False,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
 ) -> ShardsResult:
     """Check every row and image of the survey and pack them into Parquet shards.
 
-    `max_failures` stops it when more images than this cannot be read.
+    `max_failures` stops it when more images than this cannot be read; `retry_failures` has all images read again that failed
+    before.
     """
     from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
     from zooactive.catalogue.shards import write_shards
@@ -31,12 +37,21 @@ def prepare(
     survey, shards = settings.read_originals(), settings.survey.shards
     make_folder(shards)
     with progress("packing", len(survey)) as done:
-        result = write_shards(survey, shards, settings.packed_pixels(), max_failures=max_failures, progress=done)
+        result = write_shards(
+            survey,
+            shards,
+            settings.packed_pixels(),
+            max_failures=max_failures,
+            retry_failures=retry_failures,
+            progress=done,
+        )
     source = Path(str(settings.survey.catalogue))
     inputs = {str(source): file_hash(source)} if source.is_file() else {}
     write_how(shards, command="prepare", options=settings.shards_record(), inputs=inputs)
     if listed := write_set_aside(survey.set_aside, shards / SET_ASIDE_FILE):
         tell(listed)
-    if len(result.failures):
-        tell(failures_told(result.failures, shards / "failures.parquet"))
+    failed = result.failed()
+    if failed.number:
+        again = "run the same command with --retry-failures"
+        tell(failures_told(failed, result.failures, settings.survey.max_failed, again))
     return result

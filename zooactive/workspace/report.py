@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zooactive.acquisition.selection_files import read_selection
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
-from zooactive.catalogue.images import decode_many
+from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.foundation.writing import how_of, make_folder
 from zooactive.models.saved_form import BUNDLED
@@ -42,12 +42,7 @@ OPTIONS: Options = options_of("survey", Survey) | {
 def report(settings: Settings, *, out: str | Path | None = None) -> Path:
     """Write one page about what a workspace holds so far: whatever has been trained, predicted, acquired and fine-tuned.
 
-    By default it is ``report.html`` in the workspace's folder.
-
-    Raises
-    ------
-    WorkspaceError
-        When the workspace holds nothing yet.
+    By default it is ``report.html`` in the workspace's folder. A workspace that holds nothing yet is a WorkspaceError.
     """
     from zooactive.models.start import start_networks
 
@@ -70,7 +65,7 @@ def report(settings: Settings, *, out: str | Path | None = None) -> Path:
 
 
 def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
-    """The acquired galaxies, and one of them in full."""
+    """Show the acquired galaxies, and one of them in full."""
     from zooactive.prediction import open_predictions
 
     if not settings.acquire.out.exists():
@@ -97,7 +92,7 @@ def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[
 
 
 def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
-    """What the model says of galaxies that it never saw, against the volunteers."""
+    """Compare what the model says of galaxies that it never saw with the volunteers."""
     from zooactive.workspace.evaluate import measure
 
     saved = (settings.model.folder / "model").is_dir() or settings.model.folder == Path(BUNDLED)
@@ -145,7 +140,7 @@ def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Find
 
 
 def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
-    """Images that could not be read, where there are any."""
+    """List the images that could not be read, where there are any."""
     import pandas as pd
 
     tables = [folder / "failures.parquet" for folder in (settings.pool.predictions, settings.survey.shards)]
@@ -157,7 +152,7 @@ def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[F
 
 
 def _task_pixels(options: dict[str, Any], ids: list[str]) -> dict[str, NDArray[np.uint8]]:
-    """Pictures of a task's galaxies from the table they were learnt from; none when that has gone or changed since."""
+    """Return pictures of a task's galaxies from the table they were learnt from; none when that has changed since."""
     try:
         return _pixels(read_catalogue(options["labels"], images=options.get("images")).select(ids))
     except (KeyError, CatalogueError):
@@ -165,6 +160,6 @@ def _task_pixels(options: dict[str, Any], ids: list[str]) -> dict[str, NDArray[n
 
 
 def _pixels(catalogue: Catalogue) -> dict[str, NDArray[np.uint8]]:
-    """Pictures for the page, by id; a galaxy whose image cannot be read has none."""
+    """Return pictures for the page, by id; a galaxy whose image cannot be read has none."""
     pixels, failures = decode_many(catalogue.images, _PICTURE, names=list(catalogue.ids))
     return {str(galaxy_id): pixels[i] for i, galaxy_id in enumerate(catalogue.ids) if i not in failures}

@@ -7,10 +7,17 @@ from pathlib import Path
 
 from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue.set_aside import MAX_SET_ASIDE
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.parts_folder import MOST_FAILED
 from zooactive.foundation.vocabulary import DrawKind, EngineName, Keep, LearnerKind, Strategy
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
+
+
+def _check_share(table: str, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise WorkspaceError(f"[{table}] max_failed = {share}; give the share of images that may fail, 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,10 @@ class Survey:
     split_seed: int = 0
     rehearsal: int | None = None
     rule: str | None = None
+    max_failed: float = MOST_FAILED
+
+    def __post_init__(self) -> None:
+        _check_share("survey", self.max_failed)
 
 
 @dataclass(frozen=True)
@@ -48,9 +59,13 @@ class Pool:
     batch_size: int = 128
     keep: Keep = "embeddings"
     max_failures: int | None = None
+    max_failed: float = MOST_FAILED
     engine: EngineName = "local"
     workers: int | None = None
     address: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_share("pool", self.max_failed)
 
 
 @dataclass(frozen=True)
@@ -65,13 +80,9 @@ class Acquire(AcquisitionConfig):
 class Rounds:
     """How rounds with volunteers are played: table ``[loop]``; what each asks for is said in ``[acquire]``.
 
-    Parameters
-    ----------
-    learner : {"network", "head"}
-        What is trained in every round: the whole network, or the head alone on the features that the weights of ``start``
-        under ``[model]`` (default: the bundled encoder) give, which are computed once.
-    strategy : str, optional
-        In place of the score under ``[acquire]``.
+    The `learner` "network" trains the whole network in every round. "head" trains the head alone, on features that are
+    computed once by the weights of ``start`` under ``[model]`` (default: the bundled encoder). `strategy` takes the place of
+    the score under ``[acquire]``.
     """
 
     folder: Path = Path("loop")

@@ -91,7 +91,7 @@ class Settings:
         return galaxies if survey.rule is None else load_rule(survey.rule).apply(galaxies)
 
     def survey_tree(self) -> DecisionTree:
-        """The tree of what `read_survey` gives: that of the survey's votes, or of the classes that a rule makes of them.
+        """Return the tree of what `read_survey` gives: that of the survey's votes, or of a rule's classes.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Settings:
         self._tree_of_votes()
 
     def _tree_of_votes(self) -> DecisionTree:
-        """The tree that is named, or else that of a catalogue of shards."""
+        """Return the tree that is named, or else that of a catalogue of shards."""
         if self.survey.tree is not None:
             return load_tree(self.survey.tree)
         stored = self._stored_tree()
@@ -140,7 +140,7 @@ class Settings:
         return everything if labelled is None else everything.rehearse(labelled, seed=self.survey.split_seed)
 
     def shards_record(self) -> dict[str, Any]:
-        """What packed shards must have been made of to stand for this survey: file, columns, votes and pixels."""
+        """Return what packed shards must have been made of to stand for this survey: file, columns, votes and pixels."""
         survey = self.survey
         assert survey.catalogue is not None
         catalogue = survey.catalogue
@@ -156,11 +156,11 @@ class Settings:
         return {"catalogue": digest, "images": str(survey.images), "tree": tree, **classes, **settings, "pixels": pixels}
 
     def packed_pixels(self) -> Preprocessing:
-        """How images are packed: wide enough for every view of them that training shows."""
+        """Return how images are packed: wide enough for every view of them that training shows."""
         return self.training.augmentation.canvas(self.model.preprocessing())
 
     def _packed_survey(self) -> Catalogue | None:
-        """The survey from its shards, unless they were never made or made of something else."""
+        """Return the survey from its shards, unless they were never made or made of something else."""
         made = how_of(self.survey.shards).get("options")
         if made is None:
             return None
@@ -174,7 +174,7 @@ class Settings:
         return None
 
     def read_pool(self) -> Catalogue:
-        """Read the galaxies to choose from: those that it asks for of ``[pool]``'s own catalogue or else the survey's."""
+        """Read the galaxies to choose from: the wanted ones of ``[pool]``'s own catalogue or else of the survey."""
         if self.pool.catalogue is None:
             return read_catalogue(self.read_survey(), where=self.pool.where)
         return read_catalogue(

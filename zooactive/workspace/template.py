@@ -120,5 +120,5 @@ def _entry(key: str, value: str | None, otherwise: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string: quotes and backslashes in paths are escaped as JSON escapes them."""
+    """Return a TOML string: quotes and backslashes in paths are escaped as JSON escapes them."""
     return json.dumps(text, ensure_ascii=False)

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from zooactive.foundation.parts_folder import Failed
     from zooactive.models.config import Network
     from zooactive.training.augmentation import Augmentation
     from zooactive.training.config import TrainingConfig
     from zooactive.training.recipes import Recipe
 
 
-def failures_told(failures: pd.DataFrame, file: Path) -> str:
-    """Say in a line how many images failed, how many of them show nothing, and which file names them."""
+def failures_told(failed: Failed, failures: pd.DataFrame, most: float, again: str) -> str:
+    """Return what `Failed.told` says, and how many of these images show nothing, by the table of the failures."""
     from zooactive.catalogue.fits_images import BLANK
 
     blank = int(failures["reason"].str.contains(f" {BLANK} ", regex=False).sum())
-    shows_nothing = f", {blank} of them of {BLANK} everywhere (off the survey, or empty frames)" if blank else ""
-    images = "1 image" if len(failures) == 1 else f"{len(failures)} images"
-    return f"{images} could not be used{shows_nothing}; {file} names each with the reason"
+    told = failed.told(most, again)
+    if not blank:
+        return told
+    return f"{told}; {blank} of the {len(failures)} show {BLANK} everywhere (off the survey, or empty frames)"
 
 
 def epoch_told(epoch: int, losses: Mapping[str, float]) -> str:
-    """Say in a line how an epoch was."""
+    """Return a line that says how an epoch went."""
     return f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats a galaxy"
 
 
 def plan_of(network: Network, training: TrainingConfig, *, galaxies: int, recipe: Recipe | None = None) -> list[str]:
-    """Say in a few lines what a training will do."""
+    """Return a few lines that say what a training will do."""
     by = [] if recipe is None else [f"recipe {recipe.name}: {recipe.title}"]
     return [*by, _network(network), _images(training.augmentation), _fit(network, training, galaxies), _end(training)]
 

@@ -33,7 +33,7 @@ def top(
     progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> pd.DataFrame:
-    """List the galaxies of which volunteers would give an answer most often, write the list and draw it.
+    """List the galaxies most likely to get a given answer, write the list and draw it.
 
     Of a fine-tuned task the pool's predictions are made first where they have not been.
     """

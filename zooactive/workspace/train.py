@@ -52,7 +52,7 @@ def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) ->
 
 
 def _galaxies(settings: Settings, tell: Tell) -> tuple[Catalogue, Catalogue | None]:
-    """The galaxies to learn from, and those that choose the best epoch where there are any."""
+    """Return the galaxies to learn from, and those that choose the best epoch where there are any."""
     train_part, validation, test = settings.split_survey()
     numbers = [int(part.labelled.sum()) for part in (train_part, validation, test)]
     if numbers[0] == 0:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Workspace:
-    """A folder with ``zooactive.toml``.
+    """A folder with ``zooactive.toml``, and the jobs that can be done in it.
 
     Its methods do what the commands of the same names do, and write the same files. Their options are those of the commands
     and the entries of the tables that the job reads, and take the place of what the file says; ``zooactive acquire --help``
@@ -58,7 +58,7 @@ class Workspace:
 
     @property
     def folder(self) -> Path:
-        """Where the file lies."""
+        """The folder of the workspace's file."""
         return self.settings.folder
 
     def _with(self, options: Options, given: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
@@ -80,7 +80,7 @@ class Workspace:
         return train(settings, progress=self._progress, tell=self._tell, **own)
 
     def calibrate(self, **options: Any) -> pd.DataFrame:
-        """Set right how sure the model is of vote fractions, and return one row a question."""
+        """Fit a factor for each question that sets right how sure the model is, and return one row a question."""
         from zooactive.workspace.calibrate import OPTIONS, calibrate
 
         settings, own = self._with(OPTIONS, options)
@@ -101,21 +101,21 @@ class Workspace:
         return evaluate(settings, progress=self._progress, **own)
 
     def acquire(self, **options: Any) -> pd.DataFrame:
-        """Choose the galaxies whose votes would tell most."""
+        """Choose the galaxies whose votes would tell the model most."""
         from zooactive.workspace.acquire import OPTIONS, acquire
 
         settings, own = self._with(OPTIONS, options)
         return acquire(settings, progress=self._progress, tell=self._tell, **own)
 
     def finetune(self, labels: str | Path | None = None, task: str | None = None, **options: Any) -> FinetunedModel:
-        """Learn a new question from a few hundred labels."""
+        """Learn a new question from a few hundred labels and return the fine-tuned model."""
         from zooactive.workspace.finetune import OPTIONS, finetune
 
         settings, own = self._with(OPTIONS, options)
         return finetune(settings, labels, task, progress=self._progress, tell=self._tell, **own)
 
     def top(self, answer: str | None = None, **options: Any) -> pd.DataFrame:
-        """List the galaxies of which volunteers would give an answer most often, and draw them."""
+        """List and draw the galaxies most likely to get a given answer."""
         from zooactive.workspace.top import OPTIONS, top
 
         settings, own = self._with(OPTIONS, options)
@@ -157,14 +157,14 @@ class Workspace:
         return ask(settings, tell=self._tell, **own)
 
     def loop_tell(self, votes: str | Path, **options: Any) -> dict[str, Any]:
-        """Take the votes of a round, and close it."""
+        """Take in the votes of a round, and close the round."""
         from zooactive.workspace.loop import OPTIONS, tell_votes
 
         settings, own = self._with(OPTIONS, options)
         return tell_votes(settings, votes, tell=self._tell, **own)
 
     def loop_status(self, **options: Any) -> pd.DataFrame:
-        """One row a round so far."""
+        """Return one row a round so far."""
         from zooactive.workspace.loop import OPTIONS, status
 
         settings, own = self._with(OPTIONS, options)

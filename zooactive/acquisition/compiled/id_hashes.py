@@ -73,7 +73,7 @@ def hash_arrow_ids(ids: pa.Array, *, purpose: Purpose, seed: int) -> NDArray[np.
 
 @compiled
 def _hash(letters: NDArray[np.uint8], bounds: NDArray[np.int64], prefix: NDArray[np.uint8], out: NDArray[np.uint64]) -> None:
-    """BLAKE2b with a digest of 8 bytes (RFC 7693) of prefix + id, for messages of one block; read as a big-endian number."""
+    """Hash prefix + id, a message of one block, by BLAKE2b with 8 bytes (RFC 7693), read as a big-endian number."""
     block = np.zeros(_BLOCK, np.uint8)
     m = block.view(np.uint64)
     block[: len(prefix)] = prefix
@@ -125,5 +125,5 @@ def _mix(a: _Word, b: _Word, c: _Word, d: _Word, x: _Word, y: _Word) -> tuple[_W
 
 @compiled
 def _turned(word: _Word, bits: _Word) -> _Word:
-    """Rotate to the right."""
+    """Rotate a word to the right."""
     return (word >> bits) | (word << (np.uint64(64) - bits))

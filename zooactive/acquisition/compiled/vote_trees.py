@@ -15,8 +15,8 @@ _SHIFT_11, _SHIFT_27, _SHIFT_30, _SHIFT_31 = np.uint64(11), np.uint64(27), np.ui
 
 
 @compiled
-def _uniform(state: NDArray[np.uint64]) -> float:
-    """Next number in [0, 1) of the generator SplitMix64 (Steele, Lea & Flood 2014, OOPSLA 49, 453); `state` moves on."""
+def uniform(state: NDArray[np.uint64]) -> float:
+    """Return the next number in [0, 1) of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA 49, 453); `state` moves on."""
     state[0] += _GAMMA
     z = state[0]
     z = (z ^ (z >> _SHIFT_30)) * _MIX_1
@@ -36,10 +36,10 @@ def _share_trees(weights: NDArray[np.float64], trees: int, state: NDArray[np.uin
     draws = len(weights)
     deck = np.arange(draws)
     for i in range(draws - 1):
-        j = i + int(_uniform(state) * (draws - i))
+        j = i + int(uniform(state) * (draws - i))
         deck[i], deck[j] = deck[j], deck[i]
     source = np.empty(trees, np.int64)
-    start = _uniform(state)
+    start = uniform(state)
     passed, m = 0.0, 0
     for i in range(draws):
         passed += trees * weights[deck[i]]
@@ -75,7 +75,7 @@ def _sample_tree(
             votes[a] = 0
             total += alpha[a]
         for vote in range(asked):
-            left = _uniform(state) * (total + vote)
+            left = uniform(state) * (total + vote)
             chosen = last - 1
             for a in range(first, last - 1):
                 left -= alpha[a] + votes[a]
@@ -101,7 +101,7 @@ def _sample_trees(
         counts[:, m] = votes
 
 
-_LIMIT, _SCALE, _LOG_SCALE = 2.0**64, 2.0**-64, 64 * np.log(2.0)
+_LIMIT, SCALE, LOG_SCALE = 2.0**64, 2.0**-64, 64 * np.log(2.0)
 """Products are kept as mantissa x _LIMIT ** exponent, so that no number of votes or concentration overflows them."""
 
 _UNCHECKED = 6
@@ -119,7 +119,7 @@ def _fill_rising(
         for t in range(len(alpha)):
             product = mantissa[k, t] * (alpha[t] + k)
             large = product >= _LIMIT
-            mantissa[k + 1, t] = product * _SCALE if large else product
+            mantissa[k + 1, t] = product * SCALE if large else product
             exponent[k + 1, t] = exponent[k, t] + 1.0 if large else exponent[k, t]
 
 
@@ -173,8 +173,8 @@ def _normalise(chance: NDArray[np.float64]) -> None:
 
 
 @compiled
-def _entropy(logits: NDArray[np.float64]) -> float:
-    """Entropy of softmax(logits) over draws (draw,)."""
+def entropy(logits: NDArray[np.float64]) -> float:
+    """Return the entropy of softmax(logits) over draws (draw,)."""
     highest = logits.max()
     norm, weighted = 0.0, 0.0
     for t in range(len(logits)):
@@ -194,21 +194,21 @@ def _lower_entropies(
     logits: NDArray[np.float64],
     entropies: NDArray[np.float64],
 ) -> float:
-    """Bring the entropy of the draws' weights up to date for trees that have `told` anew; by how much it fell on average."""
+    """Update the entropy of the draws' weights for trees that have `told` anew, and return its mean fall."""
     fallen = 0.0
     for m in range(len(entropies)):
         if not told[m]:
             continue
         for t in range(len(prior)):
-            logits[t] = prior[t] + np.log(chance[0, m, t]) + chance[1, m, t] * _LOG_SCALE
-        now = _entropy(logits)
+            logits[t] = prior[t] + np.log(chance[0, m, t]) + chance[1, m, t] * LOG_SCALE
+        now = entropy(logits)
         fallen += entropies[m] - now  # one by one: exactly 0 where all draws agree
         entropies[m] = now
     return fallen / len(entropies)
 
 
 @compiled
-def _weigh_question(
+def weigh_question(
     q: int,
     alpha: NDArray[np.float64],
     counts: NDArray[np.int64],
@@ -259,9 +259,9 @@ def score_galaxies(
         source = _share_trees(weights[:, g], trees, state)
         _sample_trees(by_draw, source, layout, volunteers[g], state, counts)
         chance[0], chance[1] = 1.0, 0.0
-        entropies[:] = _entropy(prior)
+        entropies[:] = entropy(prior)
         for q in layout.order:
-            _weigh_question(q, alpha, counts, layout, table, chance)
+            weigh_question(q, alpha, counts, layout, table, chance)
             if by_question:
                 told[:] = counts[layout.bounds[q] : layout.bounds[q + 1]].sum(0) > 0
                 scores[g, q] = _lower_entropies(chance, told, prior, logits, entropies)
@@ -303,10 +303,10 @@ def tree_logits(
         _sample_trees(by_draw, source, layout, volunteers[g], state, counts)
         chance[0], chance[1] = 1.0, 0.0
         for q in layout.order:
-            _weigh_question(q, alpha, counts, layout, table, chance)
+            weigh_question(q, alpha, counts, layout, table, chance)
         for m in range(trees):
             for t in range(draws):
-                out[g, m, t] = np.log(chance[0, m, t]) + chance[1, m, t] * _LOG_SCALE
+                out[g, m, t] = np.log(chance[0, m, t]) + chance[1, m, t] * LOG_SCALE
     return out
 
 

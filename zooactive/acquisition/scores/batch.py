@@ -114,7 +114,7 @@ def _paired_logits(
 
 
 def _mean_entropy(logits: NDArray[np.float64]) -> float:
-    """Mean over trees of the entropy of softmax(logits), for logits (tree, draw)."""
+    """Return the mean over trees of the entropy of softmax(logits), for logits (tree, draw)."""
     above = logits - logits.max(1, keepdims=True)
     weights = np.exp(above)
     norm = weights.sum(1)

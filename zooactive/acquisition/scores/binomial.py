@@ -11,7 +11,7 @@ from zooactive.posterior import Posterior
 
 
 def binomial_information(posterior: Posterior, column: str, votes: int = 40) -> NDArray[np.float64]:
-    """Mutual information between the count of one answer and the draw, with binomial votes: the baseline of 2020.
+    """Return the mutual information between an answer's count and the draw, with binomial votes: the baseline of 2020.
 
     rho_t is the answer's mean fraction mu_t; k of `votes` volunteers give it, binomially. The spread that the concentrations
     speak of, and all other questions, are left out.

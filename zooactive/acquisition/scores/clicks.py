@@ -10,7 +10,7 @@ from zooactive.posterior import Posterior
 
 
 def expected_clicks(posterior: Posterior, votes: ArrayLike = 40) -> NDArray[np.float64]:
-    """Expected number of answers that volunteers give to a galaxy, over all questions: sum_q E[n_q].
+    """Return the expected number of answers that volunteers give to a galaxy, over all questions: sum_q E[n_q].
 
     Parameters
     ----------

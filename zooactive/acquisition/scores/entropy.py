@@ -10,7 +10,7 @@ from zooactive.posterior import Posterior
 
 
 def predictive_entropy(posterior: Posterior) -> NDArray[np.float64]:
-    """Entropy of the one vote at each question, weighted by how likely the question is to be asked.
+    """Return the entropy of one vote at each question, weighted by how likely the question is to be asked.
 
     The sum over questions of P(asked q) H(sum_t w_t mu_t), with w_t proportional to P_t(asked q).
 

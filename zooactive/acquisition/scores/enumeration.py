@@ -19,7 +19,7 @@ _BLOCK = 1 << 21
 
 
 def exact_mutual_information(posterior: Posterior, votes: int = 2) -> NDArray[np.float64]:
-    """Mutual information of each galaxy's votes by enumerating every tree of votes: the reference of `mutual_information`.
+    """Compute the mutual information of each galaxy's votes from every tree of votes: the reference of `mutual_information`.
 
     I(k; t) = H[ sum_t pi_t p(k|t) ] - sum_t pi_t H[ p(k|t) ], where p(k|t) is the product over questions of the
     Dirichlet-multinomial probability of its votes, given how many volunteers reached it, and pi_t the draw's weight.
@@ -61,7 +61,7 @@ def checked_votes(votes: int) -> int:
 
 
 def _vote_trees(tree: DecisionTree, votes: int) -> NDArray[np.int64]:
-    """Every tree of votes of so many volunteers, shape (outcome, answer)."""
+    """Return every tree of votes of so many volunteers, shape (outcome, answer)."""
     outcomes = np.zeros((1, len(tree.columns)), dtype=np.int64)
     for q in tree.order:
         where = tree.slices[q]
@@ -86,7 +86,7 @@ def _check_outcomes(outcomes: int, of: str) -> None:
 
 
 def compositions(votes: int, answers: int) -> NDArray[np.int64]:
-    """All ways to share votes among answers, shape (way, answer)."""
+    """Return all ways to share votes among answers, shape (way, answer)."""
     if answers == 1:
         return np.array([[votes]], dtype=np.int64)
     parts = []
@@ -99,7 +99,7 @@ def compositions(votes: int, answers: int) -> NDArray[np.int64]:
 def _information(
     alpha: NDArray[np.float32], weights: NDArray[np.float64], outcomes: NDArray[np.int64], tree: DecisionTree
 ) -> float:
-    """Information of one galaxy's concentrations (draw, answer) over the outcomes (outcome, answer)."""
+    """Return the information of one galaxy's concentrations (draw, answer) over the outcomes (outcome, answer)."""
     wide = alpha.astype(np.float64)
     most = int(outcomes.max())
     by_answer = log_rising_table(wide, most)

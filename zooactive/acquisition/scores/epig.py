@@ -96,7 +96,7 @@ def epig(
 
 
 def _chances(target: Posterior, column: str | None) -> NDArray[np.float64]:
-    """Probability of each outcome for one volunteer under each draw, (draw, target x outcome)."""
+    """Return the probability of each outcome for one volunteer under each draw, (draw, target x outcome)."""
     tree = target.tree
     fractions = tree.fractions(target.concentrations.astype(np.float64))
     joint = tree.joint(fractions)
@@ -109,5 +109,5 @@ def _chances(target: Posterior, column: str | None) -> NDArray[np.float64]:
 
 
 def _entropy(chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """-sum p ln p along the last axis; NumPy's logarithm is vectorised, which scipy's entr is not."""
+    """Return -sum p ln p along the last axis; NumPy's logarithm is vectorised, which scipy's entr is not."""
     return np.asarray(-(chances * np.log(np.maximum(chances, np.finfo(float).tiny))).sum(-1))

@@ -9,7 +9,7 @@ from zooactive.posterior import Posterior
 
 
 def draw_variance(posterior: Posterior) -> NDArray[np.float64]:
-    """Variance between draws of each answer's share of all volunteers, summed over the answers.
+    """Return the variance between draws of each answer's share of all volunteers, summed over the answers.
 
     The sum over answers of Var_t[ P_t(asked) mu_t ]: the joint fraction, so that a question counts as far as it is asked.
 

@@ -27,7 +27,7 @@ _AT_ONCE = 1 << 22  # probabilities that are held in memory together
 
 @dataclass(frozen=True)
 class Crowd:
-    """Who the volunteers are.
+    """A simulated crowd: who its volunteers are.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class Crowd:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Who saw some galaxies and what they answered.
+    """The answers of a crowd: who saw some galaxies and what they answered.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def perfect_crowd(volunteers: int) -> Crowd:
 
 
 def _sampled(shares: NDArray[np.float64], volunteers: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Different volunteers, each with a probability of exactly `volunteers` times their share: systematic sampling."""
+    """Sample different volunteers, each with a probability of `volunteers` times their share (systematic sampling)."""
     order = rng.permutation(len(shares))
     ends = np.cumsum(shares[order])
     places = (rng.random() + np.arange(volunteers)) / volunteers * ends[-1]

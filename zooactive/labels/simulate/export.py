@@ -127,7 +127,7 @@ def _classifications(part: Answers, job: _Job, start: int) -> Iterator[dict[str,
 
 
 def _name(volunteer: int) -> str:
-    """One in five is not logged in, and known by where they came from."""
+    """Return a volunteer's name; one in five is not logged in, and known by where they came from."""
     return f"not-logged-in-{volunteer:010x}" if volunteer % 5 == 4 else f"volunteer-{volunteer}"
 
 

@@ -82,7 +82,7 @@ def vote_probabilities(galaxies: pd.DataFrame, tree: DecisionTree) -> _Values:
 
 
 def _logits(galaxies: pd.DataFrame, s: Seen) -> dict[str, list[_Values]]:
-    """Logits of each question's answers, in the tree's order."""
+    """Return the logits of each question's answers, in the tree's order."""
     even = np.zeros(len(galaxies))
     # A question of shape is sharp where the shape is plain.
     sharp = 5 + 13 * s.clarity

@@ -23,14 +23,7 @@ _BEGAN = datetime(2026, 1, 1)
 
 
 def own_words(tree: DecisionTree) -> dict[int, tuple[str, str]]:
-    """Return a wording of one's own: tasks T0, T1, ... in the order of the tree, answers by their names.
-
-    Examples
-    --------
-    >>> from zooactive.tree.files import load_tree
-    >>> own_words(load_tree("rings"))
-    {0: ('T0', 'Yes'), 1: ('T0', 'No')}
-    """
+    """Return a wording of one's own: tasks T0, T1, ... in the order of the tree, answers by their names."""
     answers = [answer for question in tree.questions for answer in question.answers]
     tasks = tree.question_index.tolist()
     return {

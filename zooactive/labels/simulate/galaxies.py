@@ -94,5 +94,5 @@ def galaxies_from(uniforms: NDArray[np.float64]) -> pd.DataFrame:
 
 
 def _some(u: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """0 for most, and for this share a strength from 0.15 to 1."""
+    """Return 0 for most galaxies, and for this share a strength from 0.15 to 1."""
     return np.where(u < share, 0.15 + 0.85 * np.sqrt(u / share), 0.0)

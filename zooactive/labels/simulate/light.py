@@ -58,7 +58,7 @@ def galaxy_light(galaxy: Mapping[str, Any], size: int) -> Plane:
 
 
 def _turned(galaxy: Mapping[str, Any], size: int) -> tuple[Plane, Plane]:
-    """Coordinates along the major and the minor axis [half-light radii], bent by tides."""
+    """Return coordinates along the major and the minor axis [half-light radii], bent by tides."""
     x, y = frame(size)
     cosine, sine = math.cos(galaxy["angle"]) / galaxy["radius"], math.sin(galaxy["angle"]) / galaxy["radius"]
     along, across = cosine * x + sine * y, cosine * y - sine * x
@@ -70,7 +70,7 @@ def _turned(galaxy: Mapping[str, Any], size: int) -> tuple[Plane, Plane]:
 
 
 def _disc(galaxy: Mapping[str, Any], x: Plane, y: Plane, soft: float) -> tuple[Plane, Plane]:
-    """Old and young stars of a disc with its bulge, bar, arms and ring."""
+    """Return the old and young stars of a disc with its bulge, bar, arms and ring."""
     deep = y / galaxy["axis_ratio"]
     disc = Disc(np.sqrt(x**2 + deep**2 + soft), np.arctan2(deep, x))
     exponential = np.exp(-_TO_SCALE * disc.r)
@@ -91,7 +91,7 @@ def _disc(galaxy: Mapping[str, Any], x: Plane, y: Plane, soft: float) -> tuple[P
 
 
 def _sersic(r: Plane, n: float) -> Plane:
-    """Sersic's profile, 1 at the half-light radius but for a factor (b_n by Capaccioli 1989)."""
+    """Return Sersic's profile, 1 at the half-light radius but for a factor (b_n by Capaccioli 1989)."""
     return np.exp((1 / 3 - 2 * n) * r ** (1 / n))
 
 
@@ -104,7 +104,7 @@ def _bar(galaxy: Mapping[str, Any], x: Plane, deep: Plane) -> Plane:
 
 
 def _arms(galaxy: Mapping[str, Any], disc: Disc, inner: float) -> Plane:
-    """What logarithmic arms do to a disc: a factor, 1 inside where they begin."""
+    """Return what logarithmic arms do to a disc: a factor, 1 inside where they begin."""
     wound = np.log(disc.r + 0.05) / math.tan(galaxy["pitch"])
     phase = galaxy["arm_number"] * (galaxy["handedness"] * disc.azimuth - wound) + galaxy["arm_phase"]
     ridge = np.exp(1.8 * (np.cos(phase) - 1))
@@ -116,7 +116,7 @@ def _ring(galaxy: Mapping[str, Any], disc: Disc) -> Plane:
 
 
 def _tail(galaxy: Mapping[str, Any], x: Plane, y: Plane) -> Plane:
-    """One long, open arm outside the galaxy, as a tide draws it out."""
+    """Return one long, open arm outside the galaxy, as a tide draws it out."""
     r = np.sqrt(x**2 + y**2) + 0.05
     phase = np.arctan2(y, x) - np.log(r) / math.tan(math.radians(42)) - galaxy["tail_angle"]
     return np.asarray(np.exp(7 * (np.cos(phase) - 1) - r / 1.1) * _beyond(r, 1.2, 0.15))
@@ -133,17 +133,17 @@ def _companion(galaxy: Mapping[str, Any], size: int) -> Plane:
 
 
 def _soft(radius: float, size: int) -> float:
-    """Square of the radius within which a cusp is flat [half-light radii]: about a third of a pixel."""
+    """Return the square of the radius within which a cusp is flat [half-light radii]: about a third of a pixel."""
     return (0.3 / size / radius) ** 2
 
 
 def _beyond(r: Plane, edge: float, width: float) -> Plane:
-    """0 inside, 1 outside, smoothly."""
+    """Return 0 inside, 1 outside, smoothly."""
     return np.asarray(1 / (1 + np.exp((edge - r) / width)))
 
 
 def _mixed(light: Plane, other: Plane, share: float) -> Plane:
-    """Light of 1 of which a share lies elsewhere."""
+    """Return light of 1 of which a share lies elsewhere."""
     return np.asarray((1 - share) * light + share * _of_one(other))
 
 

@@ -55,14 +55,14 @@ def _blurred(light: Plane, fwhm: float) -> Plane:
 
 
 def _kernel(size: int, sigma: float) -> Plane:
-    """Matrix that convolves a row with a Gaussian and with a pixel; light that leaves the frame is lost."""
+    """Return a matrix that convolves a row with a Gaussian and with a pixel; light that leaves the frame is lost."""
     variance = sigma**2 + 1 / 12
     places = np.arange(size, dtype=np.float32)
     return np.asarray(np.exp((places[:, None] - places) ** 2 / (-2 * variance)) / math.sqrt(2 * math.pi * variance))
 
 
 def _stretched(source: Plane) -> NDArray[np.uint8]:
-    """Brightness of shape (3, y, x) to RGB of shape (y, x, 3): asinh of the mean, colours kept until they are white."""
+    """Turn brightness (3, y, x) into RGB (y, x, 3): asinh of the mean, colours kept until they are white."""
     mean = np.maximum(source.mean(axis=0) - _BLACK, 0.02)
     grey = np.arcsinh(mean / _SOFTENING) / math.asinh((_WHITE - _BLACK) / _SOFTENING)
     rgb = np.clip((source - _BLACK) * (grey / mean), 0, 1)
@@ -105,6 +105,6 @@ def _saturated(galaxy: Mapping[str, Any], size: int) -> Plane:
 
 
 def _tinted(galaxy: Mapping[str, Any], light: Plane) -> Plane:
-    """Light in the colour of a star, from blue to red: (y, x) -> (3, y, x)."""
+    """Return light in the colour of a star, from blue to red: (y, x) -> (3, y, x)."""
     warm = galaxy["place"]
     return np.asarray((warm * _OLD + (1 - warm) * _YOUNG)[:, None, None] * light)

@@ -27,25 +27,12 @@ IMAGENET_SPREAD = (0.229, 0.224, 0.225)
 def efficientnet_b0(image_size: int, channels: int = 3) -> Any:
     """Build EfficientNet-B0 with fresh weights.
 
-    Keras' network divides its input by 255 itself, and without ImageNet's weights it leaves the rest of the scaling out;
-    its input is therefore multiplied by 255 / `PIXEL_SPREAD` first. The features are averaged in float32 under every dtype
+    Keras' network divides its input by 255 itself, and without ImageNet's weights it leaves the rest of the scaling out; its
+    input is therefore multiplied by 255 / `PIXEL_SPREAD` first. The features are averaged in float32 under every dtype
     policy. Stochastic depth (drop rate up to 0.2) acts in training only.
 
-    Parameters
-    ----------
-    image_size : int
-        Pixels a side, at least 32.
-    channels : {3, 1}
-
-    Returns
-    -------
-    keras.Model
-        Pixels in [0, 1] (batch, size, size, channels) to features (batch, 1280); 4,049,571 weights in colour.
-
-    Raises
-    ------
-    ModelError
-        When the images are too small.
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    features (batch, 1280); in colour it has 4,049,571 weights. Smaller images are a ModelError.
     """
     as_keras = _as_keras("efficientnet_b0", image_size, channels, 1 / PIXEL_SPREAD)
     return _to_features("efficientnet_b0", as_keras)
@@ -55,25 +42,12 @@ def efficientnet_b0_timm(image_size: int, channels: int = 3) -> Any:
     """Build EfficientNet-B0 as timm has it (``efficientnet_b0``), and with it Zoobot, with fresh weights.
 
     The first layer sees the pixels in [0, 1] as they are: Zoobot takes no mean away. Batch norm's epsilon is 1e-5, not 1e-3,
-    and strided convolutions have the same border on both sides, where Keras has a pixel less before an even side. An
-    epsilon that is 100 times smaller for pixels that vary 100 times less (in variance) is the same to fresh weights as
+    and strided convolutions have the same border on both sides, where Keras has a pixel less before an even side. An epsilon
+    that is 100 times smaller for pixels that vary 100 times less (in variance) is the same to fresh weights as
     `efficientnet_b0`.
 
-    Parameters
-    ----------
-    image_size : int
-        Pixels a side, at least 32.
-    channels : {3, 1}
-
-    Returns
-    -------
-    keras.Model
-        Pixels in [0, 1] (batch, size, size, channels) to features (batch, 1280).
-
-    Raises
-    ------
-    ModelError
-        When the images are too small.
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    features (batch, 1280). Smaller images are a ModelError.
     """
     as_keras = _as_keras("efficientnet_b0_timm", image_size, channels, 1)
     for layer in as_keras.layers:
@@ -92,21 +66,8 @@ def efficientnet_b0_imagenet(image_size: int, channels: int = 3) -> Any:
     channels. Galaxies vary little on this scale (see `PIXEL_SPREAD`); at 32 pixels most of what the first batch norm sees is
     the step from the border to a sky darker than ImageNet's mean. For fresh weights take `efficientnet_b0`.
 
-    Parameters
-    ----------
-    image_size : int
-        Pixels a side, at least 32.
-    channels : {3, 1}
-
-    Returns
-    -------
-    keras.Model
-        Pixels in [0, 1] (batch, size, size, channels) to features (batch, 1280).
-
-    Raises
-    ------
-    ModelError
-        When the images are too small.
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    features (batch, 1280). Smaller images are a ModelError.
     """
     as_keras = _as_keras("efficientnet_b0_imagenet", image_size, channels, 1, in_colour=True)
     for layer in as_keras.layers:

@@ -33,7 +33,7 @@ _gradients: set[str] = set()
 
 
 def _kept_gradients() -> dict[str, Any]:
-    """TensorFlow's registry of gradients; there is no public way to it, and without it nothing is let go."""
+    """Return TensorFlow's registry of gradients; there is no public way to it, and without it nothing is let go."""
     operations = importlib.import_module("tensorflow.python.framework.ops")
     registry: dict[str, Any] = getattr(getattr(operations, "gradient_registry", None), "_registry", {})
     return registry
@@ -142,11 +142,7 @@ class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
 def with_fast_layers(network: Any, *, momentum: float | None = None) -> Any:
     """Return a copy of a functional model, with fresh weights, that has these layers where they can stand.
 
-    Parameters
-    ----------
-    network : keras.Model
-    momentum : float, optional
-        Of the batch norms' statistics; by default as it was.
+    Batch norms' statistics keep their momentum unless `momentum` is given.
     """
 
     def quicken(layer: Any) -> Any:

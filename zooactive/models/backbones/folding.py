@@ -17,7 +17,7 @@ from zooactive.models.backbones.fast_layers import FastDepthwiseConv2D, Pointwis
 
 
 class _FoldedNorm(keras.layers.Layer):  # type: ignore[misc]
-    """In a batch norm's place, called as one."""
+    """A layer in a batch norm's place, called as one."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return the inputs."""
@@ -63,7 +63,7 @@ def folded(encoder: Any) -> Any:
 
 
 def _pairs(encoder: Any) -> list[tuple[Any, Any]]:
-    """Convolutions and the batch norms that alone see what they give."""
+    """Return convolutions with the batch norms that alone see what they give."""
     pairs = []
     for layer in encoder.layers:
         plain = isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | PointwiseConv2D)

@@ -30,7 +30,7 @@ _BUILDERS: dict[str, Builder] = {
 
 
 def list_backbones() -> tuple[str, ...]:
-    """Names of the registered backbones, sorted."""
+    """Return the names of the registered backbones, sorted."""
     return tuple(sorted(_BUILDERS))
 
 

@@ -28,25 +28,10 @@ def resnet26(image_size: int, channels: int = 3, *, width: float = 2) -> Any:
 
     A 6 x 6 stem at full resolution, a 2 x 2 maximum, four groups (conv2 to conv5) of two pre-activated bottlenecks, a last
     batch norm and ReLU, a global average. The last unit of conv2, conv3 and conv4 halves the image. Dropout (keep 0.8) after
-    each 3 x 3 convolution acts in training only.
+    each 3 x 3 convolution acts in training only. `width` is the paper's k: each group's features are multiplied by it.
 
-    Parameters
-    ----------
-    image_size : int
-        Pixels a side, at least 16.
-    channels : {3, 1}
-    width : float
-        The paper's k: each group's features are multiplied by it.
-
-    Returns
-    -------
-    keras.Model
-        Pixels in [0, 1] (batch, size, size, channels) to features (batch, 2048 k).
-
-    Raises
-    ------
-    ModelError
-        When the images are too small.
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 16 pixels a side, and gives
+    features (batch, 2048 k). Smaller images are a ModelError.
     """
     if image_size < SMALLEST:
         raise ModelError(f"resnet26 needs images of {SMALLEST} pixels a side or more, not {image_size}")

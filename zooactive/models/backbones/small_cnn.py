@@ -18,21 +18,8 @@ def small_cnn(image_size: int, channels: int = 3) -> Any:
 
     The batch norms forget with momentum 0.9, so that their statistics settle within the few dozen steps of a small run.
 
-    Parameters
-    ----------
-    image_size : int
-        Pixels a side, at least 16.
-    channels : {3, 1}
-
-    Returns
-    -------
-    keras.Model
-        Pixels in [0, 1] (batch, size, size, channels) to features (batch, 128).
-
-    Raises
-    ------
-    ModelError
-        When the images are too small.
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 16 pixels a side, and gives
+    features (batch, 128). Smaller images are a ModelError.
     """
     if image_size < SMALLEST:
         raise ModelError(f"small_cnn needs images of {SMALLEST} pixels a side or more, not {image_size}")

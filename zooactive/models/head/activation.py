@@ -73,13 +73,13 @@ def _slope_of_outputs(
 
 
 def _softmax(z: NDArray[np.floating], tree: DecisionTree) -> NDArray[np.floating]:
-    """Fractions of each question, (..., answer)."""
+    """Return the fractions of each question, (..., answer)."""
     exponential = np.exp(z - np.maximum.reduceat(z, tree.starts, axis=-1)[..., tree.question_index])
     return np.asarray(tree.fractions(exponential))
 
 
 def _room(tree: DecisionTree) -> NDArray[np.float32]:
-    """What the floors of a question's fractions leave of 1, (answer,)."""
+    """Return what the floors of a question's fractions leave of 1, (answer,)."""
     index = tree.question_index
     return np.asarray(1 - np.float32(FRACTION_FLOOR) * np.bincount(index).astype(np.float32)[index])
 

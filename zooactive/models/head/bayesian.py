@@ -44,11 +44,11 @@ class FeatureAxes:
     axes: NDArray[np.float32]
 
     def of(self, features: ArrayLike) -> NDArray[np.float32]:
-        """Components of features, (galaxy, feature) -> (galaxy, component)."""
+        """Return the components of features, (galaxy, feature) -> (galaxy, component)."""
         return np.asarray((np.asarray(features, dtype=np.float32) - self.centre) @ self.axes)
 
     def back(self) -> NDArray[np.float64]:
-        """What carries weights of components, and the bias below them, over to weights of features: (F + 1, K + 1)."""
+        """Return the matrix that carries weights of components, and the bias below them, to features: (F + 1, K + 1)."""
         out = np.zeros((len(self.centre) + 1, self.axes.shape[1] + 1))
         out[:-1, :-1] = self.axes
         out[-1, :-1] = -self.centre.astype(np.float64) @ self.axes
@@ -190,7 +190,7 @@ def _rows(
     tree: DecisionTree,
     axes: FeatureAxes,
 ) -> tuple[_Rows, _Rows]:
-    """What is learnt from and what judges, checked."""
+    """Return what is learnt from and what judges, checked."""
     rows: list[_Rows] = []
     for i, (features, votes) in enumerate((train, validation)):
         x, counted = axes.of(features), checked_votes(votes, tree)
@@ -209,7 +209,7 @@ class _Problem:
     concentrations: str
 
     def constant(self, votes: NDArray[np.float64], components: int) -> NDArray[np.float64]:
-        """Weights that say the same of every galaxy."""
+        """Return weights that say the same of every galaxy."""
         bias = bias_for(constant_concentrations(votes, self.tree), self.concentrations, self.tree)
         return np.vstack([np.zeros((components, len(bias))), bias])
 
@@ -226,7 +226,7 @@ class _Problem:
         return weights, losses
 
     def loss(self, rows: _Rows, weights: NDArray[np.float64]) -> float:
-        """Mean negative log likelihood, but for the number of ways to give the votes."""
+        """Return the mean negative log likelihood, but for the number of ways to give the votes."""
         x, votes, counts = rows
         each = log_rising(votes, self._alpha(self._outputs(x, weights)), self.tree).sum(-1)
         return float(-(counts * each).sum() / counts.sum())
@@ -282,6 +282,6 @@ class _Problem:
         return activate(z, self.concentrations, self.tree).astype(np.float64)
 
     def _slope(self, z: NDArray[np.float32], votes: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Slope of each galaxy's log likelihood by the outputs."""
+        """Return the slope of each galaxy's log likelihood by the outputs."""
         by_alpha = log_likelihood_slope(votes, alpha, self.tree)
         return slope_of_outputs(z, by_alpha, self.concentrations, self.tree).astype(np.float32)

@@ -46,11 +46,11 @@ class LinearDraws(ABC):
 
     @abstractmethod
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        """What is saved besides the settings."""
+        """Return what is saved besides the settings."""
 
     @abstractmethod
     def _settings(self) -> dict[str, Any]:
-        """Settings of this kind, as plain values."""
+        """Return the settings of this kind, as plain values."""
 
     @property
     def features(self) -> int:
@@ -109,7 +109,7 @@ class LinearDraws(ABC):
             np.savez(stream, about=np.array(json.dumps(about)), **self._arrays())  # type: ignore[arg-type]
 
     def fingerprint(self) -> str:
-        """BLAKE2b over the settings and all numbers, 32 hexadecimal digits: equal draws have equal ones."""
+        """Return BLAKE2b over the settings and all numbers, 32 hexadecimal digits: equal draws have equal ones."""
         digest = blake2b(json.dumps([self.kind, self.concentrations, self._settings()]).encode(), digest_size=16)
         for name, array in sorted(self._arrays().items()):
             digest.update(f"{name}{array.shape}".encode())
@@ -117,7 +117,7 @@ class LinearDraws(ABC):
         return digest.hexdigest()
 
     def with_one(self, features: ArrayLike) -> NDArray[np.float32]:
-        """Features as they are stored, and a 1 for the bias: float32 (galaxy, feature + 1)."""
+        """Return features as they are stored, and a 1 for the bias: float32 (galaxy, feature + 1)."""
         embedding = self._to_float16(features).astype(np.float32)
         return np.column_stack([embedding, np.ones(len(embedding), dtype=np.float32)])
 

@@ -161,7 +161,7 @@ def fit_laplace(
 def curvature_of(
     phi: NDArray[np.float64], slope: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any]]:
-    """N a g' of `LaplaceHead`, shape (feature + 1, answer), and its axes U and V, from phi and s of every galaxy."""
+    """Return N a g' of `LaplaceHead`, shape (feature + 1, answer), and its axes U and V, from phi and s of every galaxy."""
     a, feature_axes = np.linalg.eigh(phi.T @ phi / len(phi))
     g, answer_axes = np.linalg.eigh(slope.T @ slope / len(phi))
     return len(phi) * np.outer(np.maximum(a, 0), np.maximum(g, 0)), feature_axes, answer_axes
@@ -201,7 +201,7 @@ def widest_of(candidates: Sequence[Draws], features: ArrayLike, votes: ArrayLike
 
 
 def losses_of(head: LinearDraws, features: ArrayLike, votes: ArrayLike, *, draws: int) -> NDArray[np.float64]:
-    """Negative log likelihood of each galaxy's votes under a head's draws, nats, shape (galaxy,)."""
+    """Return the negative log likelihood of each galaxy's votes under a head's draws, nats, shape (galaxy,)."""
     concentrations = head.posterior_concentrations(features, draws=draws, seed=0)
     names = (str(i) for i in range(concentrations.shape[1]))
     return negative_log_likelihood(Posterior(concentrations, names, head.tree), votes)

@@ -70,7 +70,7 @@ def decision_tree(axes: Axes, posterior: Posterior, galaxy_id: str, votes: Array
 
 
 def tree_size(tree: DecisionTree) -> tuple[float, float]:
-    """Width and height, in inches, at which the texts of `decision_tree` do not touch."""
+    """Return the width and height, in inches, at which the texts of `decision_tree` do not touch."""
     columns, tops = _layout(tree)
     bottom = max(top + _height(tree, q) for q, top in enumerate(tops))
     return 1.75 * (PITCH * max(columns) + WIDE + 0.1), 1.15 * (bottom + 0.1)
@@ -101,7 +101,7 @@ def _height(tree: DecisionTree, q: int) -> float:
 
 
 def _answer_y(tree: DecisionTree, q: int, top: float, column: int) -> float:
-    """Middle of an answer's line."""
+    """Return the middle of an answer's line."""
     return top + _LINE * float(1.7 + column - tree.slices[q].start)
 
 

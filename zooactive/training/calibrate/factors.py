@@ -28,7 +28,7 @@ SMALLEST, LARGEST = 0.02, 50.0
 
 
 class ConcentrationFactors(NamedTuple):
-    """Factors, and why.
+    """The factors on the concentrations of each question, and why each is kept or not.
 
     ``values``: ndarray of float64, shape (question,), 1 where no factor helps. ``table``: one row a question, ``question``,
     ``galaxies``, ``factor`` (fitted to all of them), ``gain`` (nats a galaxy on the half that it was not fitted to, mean of
@@ -95,7 +95,7 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
 
 
 def _losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Negative log likelihood of one question's votes, (galaxy,), but for the number of ways to give them."""
+    """Return the negative log likelihood of one question's votes, (galaxy,), without the number of ways to give them."""
     log_p = np.stack(
         [log_rising(votes, factor * alpha.astype(np.float64), question.tree)[:, 0] for alpha in question.concentrations]
     )
@@ -103,7 +103,7 @@ def _losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> N
 
 
 def _best(question: Posterior, votes: NDArray[np.float64]) -> float:
-    """The factor with the least mean loss."""
+    """Return the factor with the least mean loss."""
     return least_loss(lambda log: float(_losses(question, votes, np.exp(log)).mean()), SMALLEST, LARGEST, tolerance=1e-3)
 
 

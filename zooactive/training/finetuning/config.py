@@ -12,7 +12,7 @@ from zooactive.training.config import Optimisation, refuse_unknown
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """How a task is learnt.
+    """How a model is fine-tuned to a task.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class FinetuneConfig:
 
     @property
     def optimisation(self) -> Optimisation:
-        """Of the stage in which the encoder learns."""
+        """The optimiser's settings for the stage in which the encoder learns."""
         return Optimisation(
             epochs=max(1, self.unfreeze_epochs),
             batch_size=self.batch_size,
@@ -100,7 +100,7 @@ class FinetuneConfig:
 
     @property
     def free_blocks(self) -> int | None:
-        """How many of the encoder's blocks learn in the second stage; None: all."""
+        """How many of the encoder's blocks learn in the second stage; None for all of them."""
         if self.policy == "head" or self.unfreeze_epochs == 0:
             return 0
         return self.blocks if self.policy == "last" else None

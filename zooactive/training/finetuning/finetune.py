@@ -114,7 +114,7 @@ def finetune(
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What all fits of a task share: the labelled galaxies, the frozen encoder's features of them, and the settings."""
+    """What all fits of a task share: the labelled galaxies, their features by the frozen encoder, and the settings."""
 
     start: GalaxyModel
     task: Task
@@ -145,13 +145,13 @@ class _Work:
 
     @property
     def balance(self) -> float:
-        """How labels are weighed; shares of votes are not, for what they mean is their number."""
+        """How labels are weighed; shares of votes are not weighed, for what they mean is their number."""
         return self.config.balance if self.tree.votes == "class" else 0.0
 
     # Parts, as row numbers -------------------------------------------------------------------------------------------
 
     def split_parts(self) -> tuple[NDArray[np.int64], ...]:
-        """Rows that are learnt from, that choose the best epoch, and that are held out."""
+        """Return the rows to learn from, those that choose the best epoch, and those held out."""
         row_of = {galaxy_id: row for row, galaxy_id in enumerate(self.labelled.ids)}
         parts = stratified_split(self.labelled, self.config.ratios, seed=self.config.seed)
         rows = tuple(np.array([row_of[galaxy_id] for galaxy_id in part.ids], dtype=np.int64) for part in parts)
@@ -166,7 +166,7 @@ class _Work:
         return rows
 
     def fold_parts(self) -> list[tuple[NDArray[np.int64], ...]]:
-        """The same for each fold, which is held out in its turn while the next one chooses the best epoch."""
+        """Return the parts for each fold, which is held out in its turn while the next fold chooses the best epoch."""
         fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
         parts: list[tuple[NDArray[np.int64], ...]] = []
         for number in range(self.config.folds):
@@ -177,7 +177,7 @@ class _Work:
         return parts
 
     def last_parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows that are learnt from at last, when all folds have been measured: all but the first fold's."""
+        """Return the rows of the last fit, once all folds have been measured: it learns from all but the first fold."""
         fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
         return np.flatnonzero(fold > 0), np.flatnonzero(fold == 0)
 
@@ -197,7 +197,7 @@ class _Work:
     # One fit ---------------------------------------------------------------------------------------------------------
 
     def fit(self, train: NDArray[np.int64], validation: NDArray[np.int64]) -> tuple[GalaxyModel, list[dict[str, Any]]]:
-        """Fit a model to the labels of some rows; others choose its best epochs and set its probabilities right."""
+        """Fit a model to the labels of some rows; others choose its best epochs and calibrate its probabilities."""
         config = self.config
         tuned = self.start.with_tree(self.tree)
         votes = votes_of(self.labelled)
@@ -218,7 +218,7 @@ class _Work:
         train: NDArray[np.int64],
         validation: NDArray[np.int64],
     ) -> dict[str, Any]:
-        """Give the head its most probable weights, of all orientations of the images, which count as one together."""
+        """Fit the head's most probable weights to all orientations of the images, which count as one together."""
         from zooactive.models import find_axes
         from zooactive.models.head.bayesian import most_probable_weights
 
@@ -269,7 +269,7 @@ class _Work:
         return history
 
     def _set_right(self, tuned: GalaxyModel, train: NDArray[np.int64], validation: NDArray[np.int64]) -> None:
-        """Make the head's outputs probabilities of labels that are as common as in the table.
+        """Calibrate the head's outputs as probabilities of labels that are as common as in the table.
 
         They are divided by the temperature that suits the galaxies which chose the best epoch, weighed as the fit weighed
         labels, and then moved from those weights to the labels' shares.
@@ -282,7 +282,7 @@ class _Work:
         _put(with_shares(head, weighed, self.prior(train)), tuned)
 
     def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
-        """What a fitted model's head sees of some rows; of a frozen encoder it is known already."""
+        """Return what a fitted model's head sees of some rows; a frozen encoder's features are known already."""
         if self.views is not None and self.config.free_blocks == 0 and tuned.preprocessing.scales == (1.0,):
             known: NDArray[np.float32] = self.views[0][rows]
             return known
@@ -294,7 +294,7 @@ class _Work:
     # What is known afterwards ----------------------------------------------------------------------------------------
 
     def held_out(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> pd.DataFrame:
-        """Expected fractions and votes of galaxies that a model has not learnt from."""
+        """Return expected fractions and votes of galaxies that a model has not learnt from."""
         import pandas as pd
 
         galaxies = self.labelled.take(rows)
@@ -308,12 +308,12 @@ class _Work:
         return pd.DataFrame(columns)
 
     def prior(self, train: NDArray[np.int64]) -> tuple[float, ...]:
-        """Shares of the labels among the galaxies learnt from, which the probabilities hold for."""
+        """Return the shares of the labels among the galaxies learnt from, for which the probabilities hold."""
         return tuple(map(float, shares_of(votes_of(self.labelled)[train], self.tree)))
 
 
 def _readable(labelled: Catalogue, preprocessing: Preprocessing) -> Catalogue:
-    """The galaxies whose images can be read and show something; the others are named in a warning."""
+    """Return the galaxies whose images can be read and show something; a warning names the others."""
     _, failures = labelled.decode(labelled.prepared or preprocessing)
     if not failures:
         return labelled

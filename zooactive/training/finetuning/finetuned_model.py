@@ -61,13 +61,13 @@ class FinetunedModel:
         return self.model.tree.columns[0]
 
     def predict(self, catalogue: Catalogue | str | Path, **options: Any) -> Any:
-        """Predict the task's answers; takes the options of `zooactive.predict`."""
+        """Predict the task's answers, with the options of `zooactive.predict`."""
         from zooactive.prediction import predict
 
         return predict(self.model, catalogue, **options)
 
     def evaluate(self) -> dict[str, float]:
-        """Measure on the galaxies held out, as `zooactive.evaluation.tasks.task_metrics`.
+        """Measure the model on the galaxies held out, by `zooactive.evaluation.tasks.task_metrics`.
 
         With a prevalence also ``purity`` and ``completeness`` of the galaxies that the model then calls the first label's.
         """
@@ -82,7 +82,7 @@ class FinetunedModel:
         return question_accuracies(self._means(), self._votes(), self.model.tree)
 
     def truth(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Share of the labels or votes of each held-out galaxy that give the first answer, shape (galaxy,)."""
+        """The share of each held-out galaxy's labels or votes that give the first answer, shape (galaxy,)."""
         votes = self._votes()[:, self.model.tree.slices[0]]
         return np.asarray(votes[:, 0] / np.maximum(votes.sum(1), 1e-12))
 

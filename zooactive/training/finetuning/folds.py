@@ -74,18 +74,18 @@ def stratified_split(catalogue: Catalogue, ratios: Sequence[float], *, seed: int
 
 
 def label_counts(catalogue: Catalogue) -> NDArray[np.int64]:
-    """Count the galaxies of each label, of `label_of`; shape (answer,), where the tree has one question."""
+    """Count the galaxies of each label that `label_of` gives, shape (answer,), where the tree has one question."""
     return np.bincount(label_of(catalogue), minlength=len(catalogue.require_votes().tree.columns))
 
 
 def label_of(catalogue: Catalogue) -> NDArray[np.int64]:
-    """The number of the answer with most votes on the first question, shape (galaxy,)."""
+    """Return the number of the answer with most votes on the first question, shape (galaxy,)."""
     tree, votes = catalogue.require_votes()
     return np.asarray(votes[:, tree.slices[0]].argmax(1), dtype=np.int64)
 
 
 def _dealt(catalogue: Catalogue, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The row that stands for each galaxy's place on the sky, and these rows label by label in the order of their hash."""
+    """Return the row that stands for each galaxy's place on the sky, and these rows label by label in hash order."""
     rows = np.arange(len(catalogue))
     places = same_place(catalogue.table)
     leaders = rows

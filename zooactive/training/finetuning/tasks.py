@@ -103,13 +103,13 @@ class Task:
         )
 
     def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
-        """What happens to this task's images, where an encoder was shown others in its own way."""
+        """Return what happens to this task's images, for an encoder that was shown others in its own way."""
         own = {name: getattr(self, name) for name in ("crop", "stretch") if getattr(self, name) is not None}
         size = {} if self.image_size is None else {"size": self.image_size}
         return Preprocessing.from_dict(encoder.to_dict() | own | size)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, with all of the tree: the inverse of `from_dict`."""
+        """Return plain values with all of the tree, the inverse of `from_dict`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return values | {"tree": self.load_tree().to_dict()}
 
@@ -168,7 +168,7 @@ _IN_WORDS: dict[tuple[type, ...], str] = {
 
 
 def list_tasks() -> tuple[str, ...]:
-    """Names of the tasks that come with zooactive, sorted."""
+    """Return the names of the tasks that come with zooactive, sorted."""
     return _TASKS.names()
 
 
@@ -187,7 +187,7 @@ def load_task(name: str | Path | Task) -> Task:
 
 
 def folder_name(task: str) -> str:
-    """Return what the folder of a task is called: as the task, or as its file without the ending.
+    """Return the name of a task's folder: the task's name, or its file's without the ending.
 
     Examples
     --------
@@ -259,7 +259,7 @@ def _tree(column: str, answers: tuple[str, ...], votes: Any) -> DecisionTree:
 
 
 def _fractions(texts: pd.Series[Any]) -> bool:
-    """Whether labels are numbers from 0 to 1, and not all of them whole."""
+    """Return whether labels are numbers from 0 to 1, and not all of them whole."""
     values = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
     return bool(np.isfinite(values).all() and ((values >= 0) & (values <= 1)).all() and (values % 1 != 0).any())
 

@@ -1,0 +1,217 @@
+"""Allocate clicks: how many more volunteers each galaxy should be shown to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.acquisition.allocation.config import AllocationConfig, AllocationOptions
+from zooactive.acquisition.allocation.look import CLICK, Look, look_at
+from zooactive.acquisition.allocation.plan import Plan, floor_of, settle
+from zooactive.foundation.errors import AcquisitionError
+from zooactive.posterior import Posterior
+from zooactive.tree.likelihood import checked_votes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def allocate(
+    posterior: Posterior | Iterable[Posterior],
+    clicks: float | None = None,
+    *,
+    price: float | None = None,
+    received: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    config: AllocationConfig | None = None,
+    **options: Unpack[AllocationOptions],
+) -> pd.DataFrame:
+    """Say how many more volunteers each galaxy should be shown to, so that the clicks bring most.
+
+    For each galaxy the value of 1, 2, 3, 4, 6, 8 ... more volunteers is computed, up to the ceiling (`value_of_votes`), and
+    what a volunteer costs, sum_q P(asked q) clicks. A galaxy gets the number of votes that maximises their value less the
+    price of their clicks. The price of a click is the same for all galaxies, and such that the clicks are spent. Galaxies
+    with and without votes are in one ranking.
+
+    The plan does not depend on the order or the chunks of the galaxies: costs are whole millionths of a click, samples
+    belong to ids, and galaxies whose next votes are worth exactly the price are taken in the order of their hashes. No plan
+    on the same numbers of votes is better than this one by more than price x clicks left over.
+
+    Parameters
+    ----------
+    posterior : Posterior, iterable of Posterior, or stored predictions
+        What the model expects *without* the votes received. Read once, or once for each goal in `least` more.
+    clicks : float
+        To spend: answers, not galaxies.
+    price : float, optional
+        In place of clicks: what a click has to bring, in units of the goal. Galaxies whose next votes bring less are done.
+    received : mapping of str to array_like of shape (answer,), or array_like of shape (galaxy, answer), optional
+        The votes so far by id; or row by row where `posterior` is one Posterior. Galaxies that are not there do no harm.
+    config : AllocationConfig, optional
+    **options
+        Options of `AllocationConfig`, in place of what `config` says: goal, weights, rules, wanted, floor, ceiling, done,
+        max_artifact, least, trees, seed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of the galaxies. ``id``; ``received``, volunteers so far; ``more`` volunteers; ``stop_at``, both
+        together; ``value`` of these votes; ``clicks`` that they are expected to take; ``missing`` from the goal before them
+        (for "error" `catalogue_error`); ``retire``, whether the galaxy needs no vote; ``reason``, one of Panoptes' words for
+        that, or nothing; ``why``, in ours. Its ``attrs`` have the ``price``, ``clicks`` asked for and ``spent``, the
+        ``value`` of the plan and what is ``missing`` in all before it.
+
+    Raises
+    ------
+    AcquisitionError
+        When an argument is impossible, an id occurs twice, chunks are of different trees, or the floor alone takes more
+        clicks than there are.
+    TreeError
+        When the tree has no such question or answer.
+    PosteriorError
+        When votes received are negative or not finite.
+
+    Notes
+    -----
+    Lagrangian relaxation of a knapsack with several sizes a galaxy (Everett 1963, Operations Research 11, 399).
+    **Limitation**: votes are worth what the model believes, so its concentrations have to be calibrated for this use.
+
+    Examples
+    --------
+    >>> from zooactive.tree import DecisionTree, Question
+    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
+    >>> known = Posterior([[[900, 100], [2, 2]]], ["known", "unknown"], tree)
+    >>> plan = allocate(known, clicks=8)
+    >>> plan[["id", "more"]].to_dict("list")
+    {'id': ['known', 'unknown'], 'more': [0, 8]}
+    """
+    config = (config or AllocationConfig()).allocation(**options)
+    budget = _budget(clicks, price)
+    if isinstance(posterior, Iterator):
+        raise AcquisitionError(
+            f"the galaxies are a {type(posterior).__name__}, which can be read only once; give a list of Posteriors"
+        )
+    least: NDArray[np.int64] | None = None
+    for aim, share in config.aims():
+        look = joined([look_at(chunk, votes, aim, rows) for chunk, votes, rows in _chunks(posterior, received, least)])
+        plan = allot(look, aim, None if budget is None else int(budget * share), price)
+        least = plan.more
+    return table_of(look, plan, config, budget=budget)
+
+
+def allot(look: Look, config: AllocationConfig, budget: int | None, price: float | None) -> Plan:
+    """Settle the plan of some galaxies; raises AcquisitionError when an id occurs twice or the floor takes too much."""
+    import pyarrow.compute as pc
+
+    from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
+
+    floor = floor_of(look)
+    if pc.count_distinct(look.ids).as_py() < len(look):
+        counted = pc.value_counts(look.ids)
+        twice = counted.field("values")[int(np.argmax(counted.field("counts").to_numpy() > 1))]
+        raise AcquisitionError(f"the id '{twice}' occurs twice among the galaxies; give each once")
+    if budget is not None and floor > budget:
+        raise AcquisitionError(
+            f"a floor of {config.floor} volunteers a galaxy takes {floor / CLICK:,.0f} clicks, and there are "
+            f"{budget / CLICK:,.0f}; lower the floor, or give fewer galaxies"
+        )
+    hashes = hash_arrow_ids(look.ids, purpose="clicks", seed=config.seed)
+    return settle(look, hashes, clicks=budget, price=price)
+
+
+def joined(looks: list[Look]) -> Look:
+    """Put looks under each other."""
+    import pyarrow as pa
+
+    if not looks:
+        raise AcquisitionError("no galaxy was given to spend clicks on; give predictions of at least one")
+    ids = pa.chunked_array([look.ids for look in looks], pa.string()).combine_chunks()
+    columns = ("received", "missing", "cost", "artifact", "done", "points", "values")
+    return Look(ids, *(np.concatenate([getattr(look, name) for look in looks]) for name in columns))
+
+
+def table_of(look: Look, plan: Plan, config: AllocationConfig, *, budget: int | None) -> pd.DataFrame:
+    """Return the plan as a table."""
+    import pandas as pd
+
+    # A price that was stated is a promise: what is not worth it today is not worth it tomorrow.
+    worth_less = (plan.more == 0) & (budget is None) & (look.received >= config.floor)
+    full = (plan.more == 0) & (look.received >= config.ceiling)
+    cases = [
+        (look.artifact, "flagged", "likely to be no galaxy"),
+        (look.done, "consensus", "known well enough"),
+        (full, "classification_count", "at the ceiling"),
+        (worth_less, "other", "its next votes bring less than their price"),
+    ]
+    conditions = [case[0] for case in cases]
+    table = pd.DataFrame(
+        {
+            "id": look.ids.to_pandas().astype(object),
+            "received": look.received,
+            "more": plan.more,
+            "stop_at": look.received + plan.more,
+            "value": plan.value,
+            "clicks": plan.more * look.cost / CLICK,
+            "missing": look.missing,
+            "retire": np.logical_or.reduce(conditions),
+            "reason": np.select(conditions, [case[1] for case in cases], ""),
+            "why": np.select(
+                [*conditions, plan.more > 0], [*(case[2] for case in cases), "more votes"], "other galaxies come first"
+            ),
+        }
+    )
+    table.attrs = {
+        "price": plan.price,
+        "clicks": None if budget is None else budget / CLICK,
+        "spent": plan.spent / CLICK,
+        "value": float(plan.value.sum()),
+        "missing": float(look.missing.sum()),
+    }
+    return table
+
+
+def _budget(clicks: float | None, price: float | None) -> int | None:
+    """Clicks as whole millionths; None where a price was given."""
+    if (clicks is None) == (price is None):
+        raise AcquisitionError("give the clicks to spend, or the price that a click has to be worth: one of the two")
+    name, number = ("clicks", clicks) if clicks is not None else ("price", price)
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number) or not (isfinite(number) and number >= 0):
+        raise AcquisitionError(f"{name} = {number!r}: give a finite number, 0 or more")
+    return None if clicks is None else int(clicks * CLICK)
+
+
+def _chunks(
+    posterior: Posterior | Iterable[Posterior],
+    received: ArrayLike | Mapping[str, ArrayLike] | None,
+    least: NDArray[np.int64] | None,
+) -> Iterator[tuple[Posterior, NDArray[np.float64], NDArray[np.int64] | None]]:
+    """Yield each chunk with its votes (galaxy, answer) and with its rows of `least`."""
+    first: Posterior | None = None
+    start = 0
+    for chunk in [posterior] if isinstance(posterior, Posterior) else posterior:
+        first = chunk if first is None else first
+        if chunk.tree != first.tree:
+            raise AcquisitionError(
+                f"the chunks are of the trees '{first.tree.name}' and '{chunk.tree.name}'; predict all galaxies with one "
+                "model"
+            )
+        rows = None if least is None else least[start : start + len(chunk)]
+        yield chunk, votes_of(chunk, received, whole=isinstance(posterior, Posterior)), rows
+        start += len(chunk)
+
+
+def votes_of(chunk: Posterior, received: ArrayLike | Mapping[str, ArrayLike] | None, *, whole: bool) -> NDArray[np.float64]:
+    """Return the votes that galaxies have received, shape (galaxy, answer)."""
+    shape = (len(chunk), len(chunk.tree.columns))
+    if received is None:
+        return np.zeros(shape)
+    if isinstance(received, Mapping):
+        nobody = np.zeros(shape[1])
+        rows = [np.asarray(received.get(str(name), nobody), dtype=np.float64) for name in chunk.ids]
+        return checked_votes(np.stack(rows) if rows else np.zeros(shape), chunk.tree, len(chunk))
+    if not whole:
+        raise AcquisitionError("votes row by row belong to one Posterior; give the votes of chunks as a mapping by id")
+    return checked_votes(received, chunk.tree, len(chunk))

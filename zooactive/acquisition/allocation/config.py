@@ -1,0 +1,104 @@
+"""How clicks are allocated: every option of `zooactive.allocate`, said once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from math import isfinite
+from typing import Any, TypedDict
+
+from zooactive.acquisition.scores.aim import Aim
+from zooactive.foundation.errors import AcquisitionError, did_you_mean
+from zooactive.foundation.vocabulary import GOALS, Goal
+
+LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""Numbers of more volunteers that are compared; the ceiling is another."""
+
+
+@dataclass(frozen=True)
+class AllocationConfig(Aim):
+    """How clicks are allocated.
+
+    Parameters
+    ----------
+    goal, weights, rules, wanted
+        What clicks are spent for, as `Aim` says.
+    floor, ceiling : int
+        Volunteers that every galaxy is shown to at least and at most, those of the past included.
+    done : float, optional
+        What may be missing from the goal, for "error" the galaxy's `catalogue_error`, where a galaxy needs no more votes. By
+        default no galaxy is done before its ceiling.
+    max_artifact : float, optional
+        Galaxies of which a larger share of volunteers is expected to say that it is none get no more votes.
+    least : mapping of str to float
+        Goal -> the share of the clicks that is spent for it first. What remains is spent for `goal`, on top of that.
+    trees : int, optional
+        Vote trees that are sampled for a galaxy; one a draw by default.
+    seed : int
+
+    Raises
+    ------
+    AcquisitionError
+        For an unknown goal or a number out of range.
+    """
+
+    floor: int = 0
+    ceiling: int = 40
+    done: float | None = None
+    max_artifact: float | None = None
+    least: Mapping[Goal, float] = field(default_factory=dict)
+    trees: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, number in (("floor", self.floor), ("ceiling", self.ceiling)):
+            if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+                raise AcquisitionError(f"{name} = {number!r}: give a whole number of volunteers, 0 or more")
+        if self.floor > self.ceiling:
+            raise AcquisitionError(f"floor = {self.floor} is above ceiling = {self.ceiling}; no galaxy can have both")
+        if self.done is not None and not (isfinite(self.done) and self.done >= 0):
+            raise AcquisitionError(f"done = {self.done}: give a finite number, 0 or more")
+        if self.max_artifact is not None and not 0 <= self.max_artifact <= 1:
+            raise AcquisitionError(f"max_artifact = {self.max_artifact}: give a number between 0 and 1")
+        for goal, share in self.least.items():
+            if goal not in GOALS:
+                hint = did_you_mean(str(goal), GOALS)
+                raise AcquisitionError(f"least: there is no goal '{goal}'.{hint} Goals are {', '.join(GOALS)}")
+            if goal == self.goal or not 0 <= share <= 1:
+                raise AcquisitionError(
+                    f"least: {goal} = {share}; give shares between 0 and 1 for other goals than '{self.goal}', which gets "
+                    "the rest"
+                )
+        if sum(self.least.values()) > 1:
+            raise AcquisitionError(f"least: the shares sum to {sum(self.least.values())}; give shares that sum to at most 1")
+
+    def aims(self) -> list[tuple[AllocationConfig, float]]:
+        """Return what is spent for, in this order, each with the share of all clicks that may be gone after it."""
+        found, gone = [], 0.0
+        for goal in GOALS:
+            if goal in self.least:
+                gone += self.least[goal]
+                weights = {} if goal == "model" else self.weights
+                found.append((replace(self, goal=goal, weights=weights, rules={}, least={}, done=None), gone))
+        return [*found, (replace(self, least={}), 1.0)]
+
+    def allocation(self, **changed: Any) -> AllocationConfig:
+        """These options alone, without what a workspace says beside them, some of them changed."""
+        return AllocationConfig(**{entry.name: getattr(self, entry.name) for entry in fields(AllocationConfig)} | changed)
+
+
+class AllocationOptions(TypedDict, total=False):
+    """The options of `AllocationConfig` as keywords; a test holds the two to each other."""
+
+    goal: Goal
+    weights: Mapping[str, float]
+    rules: Mapping[str, float]
+    wanted: int
+    floor: int
+    ceiling: int
+    done: float | None
+    max_artifact: float | None
+    least: Mapping[Goal, float]
+    trees: int | None
+    seed: int
