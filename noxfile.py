@@ -47,6 +47,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def drills(session: nox.Session) -> None:
+    """Every command that writes, killed, met by another of its kind and on a full disk, half an hour; or those given."""
+    session.install("-e", ".", *group("test"))
+    session.run("python", "tests/drills/drill_kills.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Rules and format."""
     session.install(*group("lint"))

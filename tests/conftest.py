@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer.testing
 from numpy.typing import NDArray
 from pictures import picture
 from PIL import Image
@@ -31,8 +32,12 @@ SHORT_FIT = 40
 
 
 def pytest_configure() -> None:
-    """Look for unreachable objects less often: TensorFlow makes so many that it took a twentieth of the tests' time."""
+    """Look for unreachable objects less often, which took a twentieth of the tests' time: TensorFlow makes so many.
+
+    Typer's runner would make all commands anew each time that one is typed, which took a fifth of the time of tests/cli.
+    """
     gc.set_threshold(50_000, 20, 50)
+    typer.testing._get_command = functools.cache(typer.testing._get_command)
 
 
 def pytest_collection_finish() -> None:

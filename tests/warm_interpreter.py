@@ -155,6 +155,7 @@ def _forked() -> dict[str, Any] | None:
             os.close(output)
         running[pid] = ending
         tell()  # of what ended before it was noted down
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for pid in list(running):  # what a failed test left
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

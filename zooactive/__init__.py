@@ -39,6 +39,8 @@ _HOMES = {
     "fit_draws": "training.draws",
     "calibrate": "training.calibrate",
     "predict": "prediction",
+    "combine": "prediction",
+    "CombinedCatalogue": "prediction",
     "acquire": "acquisition",
     "AcquisitionConfig": "acquisition",
     "allocate": "acquisition",
@@ -84,7 +86,7 @@ if TYPE_CHECKING:
     from zooactive.loop import Loop, LoopConfig
     from zooactive.models import GalaxyModel, load_model
     from zooactive.posterior import Posterior, combine_draws, read_posterior, write_posterior
-    from zooactive.prediction import predict
+    from zooactive.prediction import CombinedCatalogue, combine, predict
     from zooactive.report import plots
     from zooactive.training import losses
     from zooactive.training.augmentation import Augmentation

@@ -40,7 +40,8 @@ def looked(points, values, cost):
         cost,
         nothing,
         nothing,
-        points,
+        np.zeros(galaxies, np.int32),
+        points.astype(np.int32),
         values,
     )
 

@@ -358,3 +358,15 @@ def test_votes_that_came_in_are_taken_into_account_as_if_the_whole_pool_were_con
     assert as_bytes(acquire(VotedPool(posterior, {}), n=12)) == as_bytes(acquire(posterior, n=12))
     if score != "random":
         assert as_bytes(acquire(posterior, n=12, score=score, max_artifact=0.6)) != as_bytes(expected)
+
+
+def test_a_selection_has_its_name_when_all_that_stands_beside_it_is_written(tmp_path, monkeypatch):
+    from zooactive.acquisition import selection_files
+
+    def killed(*_: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(selection_files, "write_how", killed)
+    with pytest.raises(KeyboardInterrupt):
+        selection_files.write_selection(pd.DataFrame({"id": ["g1"]}), tmp_path / "selection.csv", options={}, inputs={})
+    assert not (tmp_path / "selection.csv").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
 import os
 import socket
 import struct
@@ -24,6 +25,7 @@ import pytest
 from astropy.io import fits
 from pictures import picture
 from PIL import Image
+from tiny_network import tiny_model
 
 from zooactive.catalogue import Preprocessing, fits_images, images, read_catalogue
 from zooactive.catalogue.images import LARGEST_BYTES, decode
@@ -36,6 +38,7 @@ from zooactive.foundation.parts_folder import PartsFolder
 from zooactive.foundation.reading import Unpacked, read_text
 from zooactive.labels.ledger import Ledger
 from zooactive.labels.rows import rows_of
+from zooactive.models import load_model
 from zooactive.models.head.files import load_draws
 from zooactive.models.saved_form import read_arrays
 from zooactive.posterior.files import read_posterior
@@ -325,9 +328,66 @@ def test_a_gzipped_table_is_read(tmp_path: Path) -> None:
 
 def test_parquet_of_more_cells_than_memory_is_refused_by_its_header(tmp_path: Path, monkeypatch) -> None:
     pq.write_table(pa.table({"id": [str(i) for i in range(2000)], "m": [0.0] * 2000}), tmp_path / "t.parquet")
-    monkeypatch.setattr("zooactive.catalogue.tables.usable_memory", lambda: 10_000)
+    monkeypatch.setattr("zooactive.foundation.parquet.usable_memory", lambda: 10_000)
     with pytest.raises(CatalogueError, match="asks for more memory than there is"):
         read_catalogue(tmp_path / "t.parquet")
+
+
+def test_a_text_that_all_rows_share_counts_for_each_of_them(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("zooactive.foundation.parquet.usable_memory", lambda: 1 << 28)
+    shared = pa.DictionaryArray.from_arrays(pa.array(np.zeros(2000, np.int32)), pa.array(["x" * (1 << 20)]))
+    table = pa.table({"id": [str(i) for i in range(2000)], "note": shared})
+    pq.write_table(table, tmp_path / "t.parquet", store_schema=False)
+    assert (tmp_path / "t.parquet").stat().st_size < 1 << 18
+    with bounded(100), pytest.raises(CatalogueError, match="asks for more memory than there is"):
+        read_catalogue(tmp_path / "t.parquet")
+    pq.write_table(table.slice(0, 20), tmp_path / "few.parquet", store_schema=False)
+    assert read_catalogue(tmp_path / "few.parquet").table["note"].str.len().tolist() == [1 << 20] * 20
+
+
+def test_one_list_of_a_million_zeros_counts_as_a_million(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("zooactive.foundation.parquet.usable_memory", lambda: 1 << 22)
+    zeros = pa.ListArray.from_arrays(pa.array([0, 1 << 20], pa.int32()), pa.array(np.zeros(1 << 20, np.int8)))
+    pq.write_table(pa.table({"id": ["a"], "v": zeros}), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 1 << 14
+    with pytest.raises(CatalogueError, match="asks for more memory than there is"):
+        read_catalogue(tmp_path / "t.parquet")
+
+
+def test_images_in_parquet_do_not_count_since_they_are_not_read_at_once(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("zooactive.foundation.parquet.usable_memory", lambda: 1 << 16)
+    pq.write_table(pa.table({"id": ["a", "b"], "image": [bytes(1 << 20), os.urandom(1 << 20)]}), tmp_path / "t.parquet")
+    assert len(read_catalogue(tmp_path / "t.parquet")) == 2
+
+
+def bintable(rows: int, fields: list[tuple[str, str]], body: bytes, heap: int) -> bytes:
+    width = len(body[: len(body) - heap]) // rows if body else 0
+    named = {f"TFORM{i + 1}": form for i, (_, form) in enumerate(fields)}
+    named |= {f"TTYPE{i + 1}": name for i, (name, _) in enumerate(fields)}
+    axes = {"NAXIS": 2, "NAXIS1": width, "NAXIS2": rows}
+    first = header(SIMPLE=True, BITPIX=8, NAXIS=0)
+    second = header(XTENSION="BINTABLE", BITPIX=8, **axes, PCOUNT=heap, GCOUNT=1, TFIELDS=len(fields), **named)
+    return first + second + body + bytes(-len(body) % 2880 or 2880)
+
+
+def test_arrays_that_all_lie_in_one_place_are_refused_by_what_they_claim(tmp_path: Path) -> None:
+    fields, size = [("id", "8A"), ("v", "1PE(262144)")], 1 << 20
+
+    def table(rows: int) -> bytes:
+        claims = struct.pack(">ii", size // 4, 0)
+        return bintable(rows, fields, b"".join(b"%08d" % row + claims for row in range(rows)) + bytes(size), size)
+
+    (tmp_path / "t.fits").write_bytes(table(20_000))  # 1.4 MB, which claim 20 GB
+    with bounded(100), pytest.raises(CatalogueError, match="claims arrays of 20971520000 bytes, and has 1048576 for them"):
+        read_catalogue(tmp_path / "t.fits")
+    (tmp_path / "t.fits").write_bytes(table(3))
+    assert len(read_catalogue(tmp_path / "t.fits")) == 3
+
+
+def test_rows_without_a_byte_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.fits").write_bytes(bintable(2_000_000_000, [("id", "0A")], b"", 0))
+    with bounded(8), pytest.raises(CatalogueError, match="claims 2000000000 rows without a byte"):
+        read_catalogue(tmp_path / "t.fits")
 
 
 def votable(data: str = "", table: str = "", field: str = 'arraysize="*"') -> bytes:
@@ -435,20 +495,20 @@ def test_arrays_of_other_shapes_are_refused_before_they_are_read(tmp_path: Path)
 @pytest.mark.parametrize(
     ("entries", "sentence"),
     [
-        ([("a.npy", npy((4,), size=1 << 28))], "unpack to"),
-        ([(f"{i}.npy", npy((1 << 22,), size=1 << 24)) for i in range(10)], "unpack to"),
-        ([("a.npy", npy((1 << 40,), size=16))], "not as large as its header says"),
-        ([("a.npy", npy((1 << 33, 1 << 33), size=16))], "not as large as its header says"),
-        ([("a.npy", npy((2,), size=1 << 20))], "not as large as its header says"),
-        ([("a.npy", npy((2,), "|O", size=16))], "Python objects"),
-        ([("a.npy", b"\x93NUMPY\x09\x00" + bytes(100))], "format|array"),
-        ([("a.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + b" " * 100_000)], "."),
-        ([("a.npy", b"hello")], "."),
-        ([("a.npy", npy((-4,), size=0))], "."),
+        (lambda: [("a.npy", npy((4,), size=1 << 28))], "unpack to"),
+        (lambda: [(f"{i}.npy", npy((1 << 22,), size=1 << 24)) for i in range(10)], "unpack to"),
+        (lambda: [("a.npy", npy((1 << 40,), size=16))], "not as large as its header says"),
+        (lambda: [("a.npy", npy((1 << 33, 1 << 33), size=16))], "not as large as its header says"),
+        (lambda: [("a.npy", npy((2,), size=1 << 20))], "not as large as its header says"),
+        (lambda: [("a.npy", npy((2,), "|O", size=16))], "Python objects"),
+        (lambda: [("a.npy", b"\x93NUMPY\x09\x00" + bytes(100))], "format|array"),
+        (lambda: [("a.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + b" " * 100_000)], "."),
+        (lambda: [("a.npy", b"hello")], "."),
+        (lambda: [("a.npy", npy((-4,), size=0))], "."),
     ],
 )  # fmt: skip
-def test_arrays_that_lie_about_themselves_are_refused(entries: list, sentence: str, tmp_path: Path) -> None:
-    path = zipped(tmp_path / "a.npz", entries)
+def test_arrays_that_lie_about_themselves_are_refused(entries: Callable[[], list], sentence: str, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.npz", entries())
     with bounded(16), pytest.raises(ValueError, match=sentence):
         read_npz(path)
     with bounded(16), pytest.raises(ModelError, match="damaged"):
@@ -469,3 +529,29 @@ def test_arrays_come_back_as_they_were_packed_or_not(tmp_path: Path) -> None:
         found = read_npz(tmp_path / f"{name}.npz")
         assert found.keys() == arrays.keys()
         assert all(np.array_equal(found[key], value) for key, value in arrays.items())
+
+
+# Models ---------------------------------------------------------------------------------------------------------------
+
+CODE = {"class_name": "Lambda", "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEA"}}}}
+
+
+@pytest.mark.parametrize("entry", ["backbone", "concentrations", "tree", "preprocessing", "precision", "dropout"])
+@pytest.mark.parametrize("said", [CODE, "os:system", "../../backbone", [CODE]], ids=["layer", "function", "path", "list"])
+def test_settings_that_name_code_are_no_settings_of_a_model(entry: str, said: object, tmp_path: Path) -> None:
+    tiny_model("rings").save(tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(about | {"model": about["model"] | {entry: said}}))
+    with pytest.raises(ModelError, match=r"model\.json"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/dev/zero", "head.npz", "nowhere", "encoder.npz"])
+def test_a_link_in_the_place_of_weights_tells_nothing_of_what_it_leads_to(target: str, tmp_path: Path) -> None:
+    tiny_model("rings").save(tmp_path)
+    (tmp_path / "encoder.npz").unlink()
+    (tmp_path / "encoder.npz").symlink_to(target)
+    refused = pytest.raises(ModelError, match=r"encoder\.npz (is damaged|is missing|does not fit)")
+    with bounded(100, seconds=10), refused as told:
+        load_model(tmp_path)
+    assert "root:" not in str(told.value)

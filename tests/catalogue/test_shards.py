@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -175,6 +177,19 @@ def test_a_damaged_part_is_named(catalogue: Catalogue, tmp_path: Path) -> None:
         write_shards(catalogue, tmp_path / "shards", SMALL)
     with pytest.raises(CatalogueError, match="cannot be read as a table"):
         read_catalogue(tmp_path / "shards")
+
+
+@pytest.mark.parametrize("rows", [[], [0, 1], [*range(8), 0]], ids=["none", "fewer", "more"])
+def test_a_part_that_lacks_rows_is_named_and_made_again(catalogue: Catalogue, tmp_path: Path, rows: list[int]) -> None:
+    write_shards(catalogue, tmp_path / "shards", SMALL, rows_per_shard=8)
+    part = tmp_path / "shards" / "part-00001.parquet"
+    pq.write_table(pq.read_table(part).take(pa.array(rows, pa.int64())), part)
+    said = rf"part-00001\.parquet is damaged: it has {len(rows)} galaxies of 8; delete it"
+    with pytest.raises(CatalogueError, match=said):
+        read_catalogue(tmp_path / "shards")
+    part.unlink()
+    write_shards(catalogue, tmp_path / "shards", SMALL, rows_per_shard=8)
+    assert list(read_catalogue(tmp_path / "shards").ids) == list(catalogue.ids)
 
 
 def test_shards_of_other_pixels_cannot_be_packed_again(catalogue: Catalogue, tmp_path: Path) -> None:

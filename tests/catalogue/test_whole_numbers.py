@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from tiny_network import tiny_model
 
-from zooactive.acquisition.selection_files import read_selection
+from zooactive.acquisition import acquire
+from zooactive.acquisition.selection_files import read_selection, write_selection
 from zooactive.catalogue import Preprocessing, read_catalogue
 from zooactive.catalogue.shards import write_shards
 from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.spelling import write_csv
+from zooactive.labels.classifications import galaxy_in
+from zooactive.labels.ledger import add_votes
+from zooactive.labels.panoptes import _manifest_rows
 from zooactive.labels.subjects import write_subjects
 from zooactive.prediction import PredictionConfig
 from zooactive.prediction.runs import write_predictions
+from zooactive.tree import DecisionTree, Question
 
 SPECTRA = (1237651752387182713, 1237651752387182719)
 """Two objects of the SDSS that are one as floats."""
@@ -130,3 +139,141 @@ def test_an_id_of_a_table_that_has_lost_digits_is_refused(tmp_path, rounded):
 def test_an_id_that_a_spreadsheet_was_told_to_leave_alone_is_the_id_inside(tmp_path, cell):
     (tmp_path / "t.csv").write_text(f"id,mag\n{cell},1\n")
     assert list(read_catalogue(tmp_path / "t.csv").ids) == ["587732578312454276"]
+
+
+WRITTEN = [
+    "NA",
+    "nan",
+    "None",
+    "null",
+    "1e5",
+    "100000",
+    "007",
+    "7",
+    "TRUE",
+    "-0",
+    "1.0",
+    "1",
+    "G1",
+    "g1",
+    "1,000",
+    "Infinity",
+    "0x1F",
+]
+"""Ids that are something else to programs that guess."""
+
+
+def test_ids_that_look_like_something_else_are_read_as_they_are_written_all_the_way(tmp_path, write_pictures, tree):
+    write_pictures(WRITTEN)
+    pd.DataFrame({"id": WRITTEN, "m": 1}).to_csv(tmp_path / "t.csv", index=False)
+    catalogue = read_catalogue(tmp_path / "t.csv", images=tmp_path / "images")
+    assert list(catalogue.ids) == WRITTEN
+    assert None not in catalogue.images
+    write_shards(catalogue, tmp_path / "shards", Preprocessing(size=16))
+    assert list(read_catalogue(tmp_path / "shards").ids) == WRITTEN
+    stored = write_predictions(tiny_model(tree), catalogue, tmp_path / "out", config=PredictionConfig(draws=2))
+    assert list(stored.catalogue().ids) == WRITTEN
+    chosen = acquire(stored, len(WRITTEN), score="random")
+    write_selection(chosen, tmp_path / "s.csv", options={}, inputs={})
+    assert sorted(read_selection(tmp_path / "s.csv")["id"]) == sorted(WRITTEN)
+    write_subjects(read_selection(tmp_path / "s.csv"), catalogue, tmp_path / "subjects")
+    assert sorted(galaxy_in(row, ["#id"]) for row in _manifest_rows(tmp_path / "subjects")) == sorted(WRITTEN)
+    votes = pd.DataFrame({"id": WRITTEN[::-1]} | {column: range(len(WRITTEN)) for column in tree.columns})
+    write_csv(votes, tmp_path / "votes.csv", only="id")
+    joined, strangers = add_votes(pd.read_csv(tmp_path / "t.csv", dtype=str, keep_default_na=False), votes, tree, "id")
+    assert strangers == 0
+    assert joined[tree.columns[0]].tolist() == list(range(len(WRITTEN)))[::-1]
+
+
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [
+        (pa.array([2**64 - 1, 2**64 - 2], pa.uint64()), ["18446744073709551615", "18446744073709551614"]),
+        (pa.array([2**63 - 1, -(2**63)]), ["9223372036854775807", "-9223372036854775808"]),
+        (pa.array([SPECTRA[0], 1]).cast(pa.decimal128(20, 0)), [str(SPECTRA[0]), "1"]),
+        (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
+        (pa.array([b"a", b"b"]), ["a", "b"]),
+        (pa.array(["a", "b"], pa.large_string()), ["a", "b"]),
+        (pa.array([5.877e17, 1.0]).dictionary_encode(), None),
+        (pa.array([SPECTRA[0], 1]).cast(pa.decimal128(22, 2)), None),
+        (pa.array([b"a", b"\xff"]), None),
+        (pa.array([["a"], ["b"]]), None),
+    ],
+    ids=["uint64", "int64", "decimal", "dictionary", "bytes", "large", "floats by dictionary", "cents", "no text", "lists"],
+)
+def test_ids_of_every_kind_that_parquet_has_are_read_exactly_or_refused(tmp_path, column, ids):
+    pq.write_table(pa.table({"id": column, "m": [1, 2]}), tmp_path / "t.parquet")
+    if ids is None:
+        with pytest.raises(CatalogueError, match=r"t\.parquet"):
+            read_catalogue(tmp_path / "t.parquet")
+    else:
+        assert list(read_catalogue(tmp_path / "t.parquet").ids) == ids
+
+
+def test_a_column_twice_is_refused_in_every_kind_of_table(tmp_path):
+    (tmp_path / "t.csv").write_text("id,m,m\na,1,2\n")
+    pq.write_table(pa.table([["a"], [1], [2]], names=["id", "m", "m"]), tmp_path / "t.parquet")
+    columns = [fits.Column("id", "2A", array=["a"]), *(fits.Column(name, "J", array=[1]) for name in ("m", "n"))]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(tmp_path / "t.fits")
+    (tmp_path / "t.fits").write_bytes((tmp_path / "t.fits").read_bytes().replace(b"= 'n ", b"= 'm "))
+    fields = "".join(f'<FIELD name="{name}" datatype="char" arraysize="*"/>' for name in ("id", "m", "m"))
+    row = "<TR><TD>a</TD><TD>1</TD><TD>2</TD></TR>"
+    (tmp_path / "t.vot").write_text(
+        f'<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>{fields}<DATA><TABLEDATA>{row}'
+        "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    )
+    for kind in ("csv", "parquet", "fits", "vot"):
+        with pytest.raises(CatalogueError, match=r"the column 'm' twice|already used as a name"):
+            read_catalogue(tmp_path / f"t.{kind}")
+
+
+@pytest.mark.parametrize("end", ["b,1", "b,1,", "b", "b,1,2\nc,1"])
+def test_a_table_that_was_cut_off_within_a_row_is_refused_where_cells_are_gone(tmp_path, end):
+    (tmp_path / "t.csv").write_text(f"id,m,n\na,1,2\n{end}")
+    if end == "b,1,":
+        assert len(read_catalogue(tmp_path / "t.csv")) == 2  # all cells are there, the last one blank
+    else:
+        with pytest.raises(CatalogueError, match=r"t\.csv ends within its last row, which has \d of 3 cells"):
+            read_catalogue(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    "cell", ["1,234", "0,5", "1_000", "1 000", "1\u202f000", "1'000", "1.234.567", "0x10", "5%", "(5)", "٣", "t"]
+)
+def test_votes_written_for_people_are_refused_and_never_read_as_another_number(tmp_path, cell):
+    tree = DecisionTree("t", [Question("q", ["a", "b"])])
+    table = pd.DataFrame({"id": ["x", "y"], "q_a": [cell, "2"], "q_b": "0"})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    for kind in ("csv", "parquet"):
+        with pytest.raises(CatalogueError, match=r"row 1 .* is no number of votes"):
+            read_catalogue(tmp_path / f"t.{kind}", tree=tree)
+
+
+def test_yes_and_no_in_every_spelling_of_one_column_are_two_labels(tmp_path):
+    tree = DecisionTree("t", [Question("merger", ["yes", "no"])], votes="class", min_votes=1)
+    cells = ["True", "FALSE", "t", "F", "1", "0", "1.0", "0.0", "YES", " no ", "Y", "", "-999"]
+    table = pd.DataFrame({"id": [f"g{i}" for i in range(len(cells))], "merger": cells})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    expected = [[1, 0], [0, 1]] * 5 + [[1, 0], [0, 0], [0, 0]]
+    for kind in ("csv", "parquet"):
+        assert read_catalogue(tmp_path / f"t.{kind}", tree=tree).votes.tolist() == expected
+    table.assign(merger=["2", *cells[1:]]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(CatalogueError, match=r"row 1 .*the label '2' is no answer"):
+        read_catalogue(tmp_path / "t.csv", tree=tree)
+
+
+def test_images_are_found_though_a_camera_or_a_machine_writes_their_names_otherwise(tmp_path, write_pictures):
+    folder = write_pictures(["a", "b", "c", "d", "e"])
+    parted = unicodedata.normalize("NFD", "Sérsic 1")
+    (folder / "a.jpg").rename(folder / f"{parted}.jpg")
+    (folder / "b.jpg").rename(folder / "G2.JPG")
+    (folder / "c.jpg").rename(folder / "G3.Jpeg")
+    (folder / "d.jpg").rename(folder / "G4.jpg")
+    (folder / "e.jpg").rename(folder / "G4.JPG")
+    (tmp_path / "t.csv").write_text("id\nSérsic 1\nG2\nG3\nG4\ng2\n")
+    images = read_catalogue(tmp_path / "t.csv", images=folder).images
+    assert [image and image.name for image in images] == [f"{parted}.jpg", "G2.JPG", "G3.Jpeg", "G4.jpg", None]
+    (folder / "G4.JPG").unlink()
+    assert sorted(read_catalogue(folder).ids) == ["G2", "G3", "G4", "Sérsic 1"]

@@ -14,8 +14,10 @@ from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.catalogue.tables import read_table
 from zooactive.cli import console, show, trees
 from zooactive.foundation.errors import AcquisitionError, CatalogueError
-from zooactive.labels.classifications import galaxy_in
+from zooactive.labels import kind_of
+from zooactive.labels.classifications import Unusable, galaxy_in
 from zooactive.labels.panoptes import _manifest_rows
+from zooactive.labels.rows import rows_of
 from zooactive.labels.subjects import write_subjects
 from zooactive.labels.votes import _write
 from zooactive.tree import DecisionTree, Question
@@ -79,6 +81,41 @@ def test_the_name_of_an_image_with_a_control_character_is_refused(tmp_path: Path
     (tmp_path / "a\x1b[2J.jpg").touch()
     with pytest.raises(CatalogueError, match="control character"):
         read_catalogue(tmp_path)
+
+
+INVISIBLE = ("\u200b", "\u00ad", "\ufeff", "\u2066", "\u202e", "\u00a0", "\u3000", "\u2060", "\ue000")
+
+
+@pytest.mark.parametrize("letter", INVISIBLE, ids=ascii)
+def test_an_id_with_a_letter_that_nobody_sees_is_refused_as_two_would_look_the_same(letter: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"id,m\nNGC 1,1\nNGC{letter}1,2\n")
+    with pytest.raises(CatalogueError, match=r"row 2: the id 'NGC.*1'.*control character") as caught:
+        read_catalogue(tmp_path / "t.csv")
+    assert letter not in str(caught.value)
+    with pytest.raises(Unusable, match="no text"):
+        galaxy_in({"#id": f"NGC{letter}1"}, ["#id"])
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["../secret", "/etc/passwd", "a/../../secret", "..", ".", "", "..\\secret", "../images/x", "file:/etc/passwd"],
+)
+def test_a_manifest_that_names_a_file_elsewhere_has_it_not_published(image: str, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    pd.DataFrame({"image": ["a.png", image], "#id": ["a", "b"]}).to_csv(tmp_path / "manifest.csv", index=False)
+    with pytest.raises(CatalogueError, match="is no file in images/"):
+        _manifest_rows(tmp_path)
+
+
+def test_a_header_and_a_cell_as_long_as_a_survey_are_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("a" * (1 << 24) + "aa,b\n1,2\n")
+    with pytest.raises(CatalogueError, match="has no header"):
+        kind_of(tmp_path / "e.csv")
+    (tmp_path / "e.csv").write_text("a,b\n1,2\n" + "3" * (1 << 24) + "33,4\n5,6\n")
+    told = list[str]()
+    rows = list(rows_of(tmp_path / "e.csv", "an export", lambda reason, where: told.append(f"{where}: {reason}")))
+    assert [cells for _, cells in rows] == [["a", "b"], ["1", "2"], ["5", "6"]]
+    assert told == ["line 3: a row that is no CSV: field larger than field limit (16777216)"]
 
 
 # Spreadsheets ---------------------------------------------------------------------------------------------------------
@@ -155,3 +192,9 @@ def test_votes_are_written_so_too_and_others_cells_stay(tmp_path: Path) -> None:
     _write(votes, read_table(tmp_path / "g.csv", id_column="objid"), tree, tmp_path / "with.csv", source="g.csv")
     assert (tmp_path / "with.csv").read_text().splitlines()[1].startswith("'=1+1,")
     assert read_table(tmp_path / "with.csv", id_column="objid").frame["q_a"].tolist() == [1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_selection_of_no_galaxies_is_one_without_a_word_of_the_packages_below(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("id,score,rank,arm,inclusion_probability\n")
+    assert read_selection(tmp_path / "s.csv").empty

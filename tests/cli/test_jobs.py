@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import inspect
 import shutil
@@ -28,11 +29,13 @@ JOBS = {
     for name, job in {
         **{name: name for name in ("prepare", "train", "calibrate", "predict", "evaluate", "acquire", "finetune", "top")},
         **{name: name for name in ("similar", "show", "report", "export")},
+        **{"catalogue": "catalogue", "allocate": "allocate"},
         **{"loop_ask": "ask", "loop_tell": "tell_votes", "loop_status": "status", "loop_rehearse": "rehearse"},
     }.items()
 }
 
 
+@functools.cache
 def commands() -> dict[str, set[str]]:
     """Command -> its options and arguments by name."""
     group = typer.main.get_command(app)
@@ -102,6 +105,7 @@ def test_methods_and_commands_write_the_same_files(begun, undrawn, tmp_path, mon
         shutil.copy(begun.survey / "rings.csv", folder)
     lines = [
         ("prepare",), ("train",), ("predict", "--draws", 8), ("acquire", "--n", 5, "--votes", 20), ("evaluate",),
+        ("catalogue", "--folds", 2), ("allocate", "--clicks", 200, "--for", "bar=1,edge-on=2", "--ceiling", 6),
         ("top", "bar_strong", "--n", 6), ("similar", "g001", "--n", 3), ("export", "--credit", "us"),
         ("finetune", "rings.csv", "--task", "rings", "--images", images, "--policy", "head"),
         ("report",),
@@ -116,6 +120,8 @@ def test_methods_and_commands_write_the_same_files(begun, undrawn, tmp_path, mon
     predictions = workspace.predict(draws=8)
     selection = workspace.acquire(n=5, votes=20)
     metrics = workspace.evaluate().metrics
+    workspace.catalogue(folds=2)
+    workspace.allocate(200, weights={"bar": 1.0, "edge-on": 2.0}, ceiling=6)
     listed = workspace.top("bar_strong", n=6)
     alike = workspace.similar("g001", n=3)
     subjects = workspace.export(credit="us")

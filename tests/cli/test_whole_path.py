@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tomllib
 from pathlib import Path
@@ -348,6 +349,9 @@ def test_other_draws_are_fitted_once_and_chosen_from(copied):
     made = fitted[0].stat().st_mtime_ns
     zooactive(*words, "--out", "others-again", folder=copied)
     assert fitted[0].stat().st_mtime_ns == made
+    os.utime(next((copied / "shards").glob("part-*.parquet")))  # another packing, perhaps of other galaxies
+    zooactive(*words, "--out", "others-new", folder=copied)
+    assert len(list((copied / "runs" / "first").glob("draws-laplace-*.npz"))) == 2
     zooactive("acquire", "--predictions", "others", "--n", 3, "--out", "others.csv", folder=copied)
     assert len(pd.read_csv(copied / "others.csv")) == 3
 

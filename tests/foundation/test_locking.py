@@ -110,3 +110,41 @@ def test_a_folder_that_cannot_be_written_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="a file stands where a folder is needed"), held(tmp_path / "file"):
         pass
+
+
+def test_a_link_in_the_place_of_the_lock_has_nothing_written_over(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / ".lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(OutputError, match="is a link, which zooactive never makes; delete it"), held(tmp_path / "folder"):
+        pass
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_a_pipe_in_the_place_of_the_lock_stops_nobody(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with held(tmp_path):
+        pass
+
+
+def test_a_folder_of_a_full_disk_is_held_though_nobody_can_read_by_whom(tmp_path, monkeypatch):
+    def pwrite(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with held(tmp_path):
+        refused = subprocess.run([sys.executable, "-c", HOLDER, str(tmp_path)], capture_output=True, text=True)
+        assert f"{tmp_path} is in use by another process" in refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_stands_for_a_lock_goes_where_a_full_disk_takes_no_name(tmp_path, no_locks, monkeypatch):
+    def write(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", write)
+        with pytest.raises(OutputError, match="the disk is full"), held(tmp_path):
+            pass
+    with held(tmp_path):
+        pass

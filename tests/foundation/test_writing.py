@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from zooactive.foundation.writing import (
     aside,
     file_hash,
     make_folder,
+    many_aside,
     output_explained,
+    refuse_without_room,
     remove_leftovers,
     this_host,
     write_how,
@@ -146,6 +149,58 @@ def test_file_and_folder_are_synced_the_file_before_it_is_renamed(tmp_path, monk
     with aside(tmp_path / "out.txt") as temporary:
         temporary.write_text("whole")
     assert synced == [(5, False), ("folder", True)]
+
+
+def test_of_many_files_each_is_synced_before_it_is_renamed_and_the_folder_once(tmp_path, monkeypatch):
+    synced = []
+
+    def fsync(descriptor: int) -> None:
+        there = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("."))
+        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(("folder" if folder else os.fstat(descriptor).st_size, there))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr("zooactive.foundation.writing._FILES_AT_ONCE", 2)
+    with many_aside() as write:
+        for name in "abc":
+            write(tmp_path / name, b"whole")
+    assert synced == [(5, [])] * 2 + [("folder", ["a", "b"]), (5, ["a", "b"]), ("folder", ["a", "b", "c"])]
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_many_files_that_cannot_be_finished_leave_what_was_there(tmp_path, monkeypatch, full):
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "a").write_text("before")
+    if full:
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    def write_two() -> None:
+        with many_aside() as write:
+            write(tmp_path / "a", b"new")
+            write(tmp_path / "b", b"new")
+            if not full:
+                raise KeyboardInterrupt
+
+    with pytest.raises(OutputError if full else KeyboardInterrupt, match="the disk is full" if full else None):
+        write_two()
+    assert (tmp_path / "a").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_writer_is_told_beforehand_that_the_disk_has_no_room(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with aside(tmp_path / "out") as temporary:
+        refuse_without_room(temporary, 10_000)
+        assert temporary.stat().st_size == 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match="larger than files may be here"), aside(tmp_path / "out") as temporary:
+            refuse_without_room(temporary, 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from hostile import ODD_TEXTS, damaged, fuzzed, miswritten, read_or_refused
 from hypothesis import given
@@ -74,12 +75,26 @@ def with_images() -> bytes:
     return as_parquet(pa.table(COLUMNS | {"image": pa.array(images, kind)}))
 
 
+def with_arrays() -> bytes:
+    """A FITS table with arrays of any length, which lie behind the rows."""
+    arrays = np.array([np.arange(length, dtype=np.float32) for length in (1, 0, 3, 2)], dtype=object)
+    columns = [fits.Column("id", "2A", array=["a", "b", "c", "d"]), fits.Column("v", "PE()", array=arrays)]
+    columns += [fits.Column(name, "J", array=COLUMNS[name]) for name in COUNTS.columns]
+    columns.append(fits.Column("form", "5A", array=COLUMNS["form"]))
+    stream = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(stream)
+    return stream.getvalue()
+
+
+SHARED = pa.DictionaryArray.from_arrays(pa.array([0, 0, 1, 0], pa.int32()), pa.array(["round" * 100, "disk"]))
 SOUND: dict[str, bytes] = {
     "csv": as_csv(COLUMNS),
     "parquet": as_parquet(pa.table(COLUMNS)),
     "images.parquet": with_images(),
     "fits": as_astropy(COLUMNS | {"id": ["1", "2", "3", "J0"]}, "fits"),
     "vot": as_astropy(COLUMNS, "votable"),
+    "arrays.fits": with_arrays(),
+    "lists.parquet": as_parquet(pa.table(COLUMNS | {"v": [[1], [], [2, 3], None], "note": SHARED})),
 }
 OPTIONS = st.fixed_dictionaries(
     {"tree": st.sampled_from(TREES)},

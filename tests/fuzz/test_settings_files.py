@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +149,22 @@ def test_a_number_with_more_digits_than_python_reads_is_refused(tmp_path: Path):
 def test_lists_that_are_nested_without_end_are_refused(tmp_path: Path):
     with pytest.raises(TreeError, match=r"deep\.toml is no valid TOML: .*nested"):
         load_tree(written(tmp_path, "deep", "name = " + "[" * 100_000))
+
+
+@pytest.mark.parametrize("start", ["[", "[[", "", "a = {", "a = {b = 1, ", "[x]\n"])
+@pytest.mark.parametrize("part", ["a.", '"a" . ', "'a'.", "a-1 ."])
+def test_a_name_of_very_many_parts_is_refused_at_once(tmp_path: Path, start: str, part: str):
+    (tmp_path / "tree.toml").write_text(f"{start}{part * 100_000}a = 1\n")
+    begun = time.perf_counter()
+    with pytest.raises(TreeError, match="a name in it has more than 100 parts"):
+        load_tree(tmp_path / "tree.toml")
+    assert time.perf_counter() - begun < 2
+
+
+def test_texts_with_many_full_stops_are_texts(tmp_path: Path):
+    notes = ".".join("abc" for _ in range(500))
+    (tmp_path / "tree.toml").write_text(f'name = "t"\ntitle = "{notes}"\n[[question]]\nname = "q"\nanswers = ["a", "b"]\n')
+    assert load_tree(tmp_path / "tree.toml").columns == ("q_a", "q_b")
 
 
 def test_a_recipe_that_is_no_text_is_refused(tmp_path: Path):

@@ -68,6 +68,9 @@ NESTED = as_csv([*NAMED, "data"], [90000, 77, "T0", "question_reducer", "{'yes':
 TABLE = "id,ring_yes,ring_no\ng1,3,4\ng2,0,9\n"
 SOUND = {
     "export": export(ROW, ROW | {"classification_id": "2", "user_name": "", "annotations": COMBINED["annotations"]}),
+    "anonymous": export(
+        ROW | {"user_name": "not-logged-in-1"}, ROW | {"classification_id": "2", "user_name": "not-logged-in-2"}
+    ),
     "flat": FLAT,
     "nested": NESTED,
     "table": TABLE,

@@ -33,6 +33,7 @@ from zooactive.labels import (
     read_export,
     read_reductions,
 )
+from zooactive.labels.reductions import _nested
 from zooactive.labels.slugs import Slugs, slug
 from zooactive.labels.wording import plain
 
@@ -446,3 +447,9 @@ def test_what_is_wrong_with_totals_is_one_sentence(tree, place, words, code, sai
     assert said in result.stderr.replace("\n│ ", "").replace("│", "")
     assert "Traceback" not in result.output
     assert not (place / "votes.csv").exists()
+
+
+@pytest.mark.parametrize("cell", ["{" + "'yes': 1, " * 20_000 + "}", "{'yes': " + "-" * 200_000 + "1}", "[" * 200_000])
+def test_a_cell_that_takes_python_gigabytes_to_read_is_left_out(cell):
+    with pytest.raises(ValueError, match="characters"):
+        _nested(cell)

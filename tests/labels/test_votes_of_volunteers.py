@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from crowd import annotations, one_answer_each, row, tree_toml, wording, write
 
 from zooactive.catalogue import read_catalogue
 from zooactive.foundation.errors import CatalogueError
-from zooactive.labels import Dropped, Ledger, load_wording, read_export
+from zooactive.labels import Dropped, Ledger, find_sources, load_wording, read_export
 from zooactive.labels.ledger import add_votes
 from zooactive.labels.wording import plain
 from zooactive.tree import DecisionTree, Question, load_tree
@@ -83,6 +87,81 @@ def test_one_person_counts_once_a_galaxy_and_the_first_word_stays(tree, words, t
     kept = b"".join(file.read_bytes() for file in (tmp_path / "ledger").iterdir())
     assert b"Ann" not in kept
     assert b"not-logged-in" not in kept
+
+
+def said_by(tree, export, people):
+    """Classifications of two answers in turn about one galaxy, by people of whom each export makes another name."""
+    return [
+        row(number, "g0", name if name[:1].isupper() else f"not-logged-in-{export}{name}", annotations(tree, [number % 2]))
+        for number, name in people
+    ]
+
+
+NEWEST = [(0, "a"), (1, "b"), (2, "Ann"), (3, "a"), (4, "c"), (5, "b"), (6, "Ann"), (7, "a")]
+"""Four people, of whom three were not logged in: their numbers 0, 1, 2 and 4 count."""
+
+
+@pytest.mark.parametrize(
+    "exports",
+    [
+        [("x", NEWEST)],
+        [("x", NEWEST[:2]), ("y", NEWEST)],
+        [("x", NEWEST[:4]), ("y", NEWEST[:6]), ("z", NEWEST)],
+        [("z", NEWEST), ("x", NEWEST[:4]), ("z", NEWEST)],
+        [("x", NEWEST[4:]), ("y", NEWEST[:4]), ("z", NEWEST)],
+        [("x", NEWEST[:3]), ("y", NEWEST[3:5]), ("y", NEWEST), ("x", NEWEST[:3])],
+    ],
+    ids=lambda exports: " ".join(f"{name}{len(people)}" for name, people in exports),
+)
+def test_a_person_without_a_login_counts_once_though_every_export_names_them_anew(tree, words, tmp_path, exports):
+    for number, (name, people) in enumerate(exports):
+        path = write(tmp_path / f"{number}.csv", said_by(tree, name, people))
+        votes, _, dropped = votes_of(path, words, tmp_path / "ledger")
+    assert votes[[*tree.columns[:2], "volunteers"]].to_numpy().tolist() == [[3, 1, 4]]
+    assert [(entry["reason"], entry["number"], entry["first"]) for entry in dropped.rows()] == [
+        ("the same volunteer and galaxy again", 4, "3")
+    ]
+    before = (tmp_path / "ledger" / "classifications.parquet").read_bytes()
+    at_once = Ledger(tmp_path / "other", words.tree)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "key").write_bytes((tmp_path / "ledger" / "key").read_bytes())
+    at_once.merge(read_export(write(tmp_path / "newest.csv", said_by(tree, "w", NEWEST)), words, Dropped()))
+    assert (tmp_path / "other" / "classifications.parquet").read_bytes() == before
+
+
+def test_different_people_without_a_login_are_never_one(tree, words, tmp_path):
+    """Names that two exports made by chance alike, of people whom no export names together."""
+    for number, people in enumerate([[(0, "a"), (1, "b")], [(2, "a"), (3, "b")], [(4, "a")]]):
+        path = write(tmp_path / f"{number}.csv", said_by(tree, "x", people))
+        votes, _, dropped = votes_of(path, words, tmp_path / "ledger")
+    assert votes["volunteers"].tolist() == [5]
+    assert dropped.rows() == []
+
+
+def test_people_without_a_login_are_told_apart_by_their_hashed_addresses_and_else_nobody_is(tree, words, tmp_path):
+    def said(export, *people):
+        return [row(i, "g0", "", annotations(tree, [0]), user_ip=ip and f"{export}{ip}") for i, ip in enumerate(people)]
+
+    votes_of(write(tmp_path / "1.csv", said("x", "1f", "", "2e", "")), words, tmp_path / "ledger")
+    newer = said("y", "1f", "", "2e", "", "1f", "", "2e")
+    votes, _, _ = votes_of(write(tmp_path / "2.csv", newer), words, tmp_path / "ledger")
+    assert votes["volunteers"].tolist() == [5]  # two addresses, and three times nobody knows who
+
+
+def test_a_ledger_that_names_of_one_export_were_kept_in_is_mended_by_the_next_whole_one(tree, words, tmp_path):
+    """As version 0.1 wrote it before: an export's names as if they were everybody's for ever."""
+    from zooactive.labels.ledger import _as_table
+
+    ledger = Ledger(tmp_path / "ledger", words.tree)
+    ledger.merge([])
+    key, stored = (tmp_path / "ledger" / "key").read_bytes(), tmp_path / "ledger" / "classifications.parquet"
+    old = read_export(write(tmp_path / "1.csv", said_by(tree, "x", NEWEST[:4])), words, Dropped())
+    table = _as_table([replace(entry, anonymous=False) for entry in old], key)
+    pq.write_table(table.replace_schema_metadata({"columns": "\n".join(tree.columns)}), stored)
+    assert ledger.votes()["volunteers"].tolist() == [3]
+    votes, merged, _ = votes_of(write(tmp_path / "2.csv", said_by(tree, "y", NEWEST)), words, tmp_path / "ledger")
+    assert (merged.new, merged.known) == (4, 4)
+    assert votes["volunteers"].tolist() == [4]
 
 
 def test_skipped_and_changed_answers_and_those_that_nobody_asked_for(tree, words, tmp_path):
@@ -174,6 +253,45 @@ def test_a_ledger_of_another_tree_is_refused(tree, words, tmp_path):
     votes_of(write(tmp_path / "export.csv", [row(0, "g0", "a", annotations(tree, [0]))]), words, tmp_path / "ledger")
     with pytest.raises(CatalogueError, match="another tree"):
         Ledger(tmp_path / "ledger", tree.only(["smooth-or-featured"]))
+
+
+def test_classifications_that_were_read_with_another_wording_are_not_served(tree, words, tmp_path):
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [3 * i // 4])) for i in range(4)])
+    text, folder = (tmp_path / "wording.toml").read_text(), tmp_path / "ledger"
+
+    def votes_by(text):
+        (tmp_path / "wording.toml").write_text(text)
+        return find_sources([path], wording=tmp_path / "wording.toml").count(folder, Dropped())
+
+    votes, said = votes_by(text)
+    assert said == "4 new classifications, 0 known before; 4 in all count"
+    answers = json.dumps(["Smooth", "Featured", "Artifact"])
+    assert answers in text
+    swapped = text.replace(answers, json.dumps(["Featured", "Smooth", "Artifact"]))
+    for other in (swapped, text.replace('"3.99"', '"2.99"'), text.replace('galaxy = ["#id"]', 'galaxy = ["!id", "#id"]')):
+        with pytest.raises(CatalogueError, match="holds classifications of workflow 77 that were read with another wording"):
+            votes_by(other)
+    assert votes_by(text)[0].equals(votes)
+    another = text.replace("id = 77", "id = 78")[text.index("[[workflow]]") :]
+    assert votes_by(f"{text}\n{another}")[1] == "0 new classifications, 4 known before; 4 in all count"
+    with pytest.raises(CatalogueError, match="of workflow 78 that were read with another wording"):
+        votes_by(f"{text}\n{another}".replace('"3.99"', '"2.99"').replace('"2.99"', '"3.99"', 1))
+    shutil.rmtree(folder)
+    anew, _ = votes_by(swapped)
+    assert anew[list(tree.columns[:2])].to_numpy().tolist() == votes[list(tree.columns[1::-1])].to_numpy().tolist()
+
+
+def test_a_ledger_of_a_newer_version_is_refused_and_an_empty_one_is_filled_again(tree, words, tmp_path):
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [0])) for i in range(4)])
+    votes_of(path, words, tmp_path / "ledger")
+    file = tmp_path / "ledger" / "classifications.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.slice(0, 0), file)
+    votes, merged, _ = votes_of(path, words, tmp_path / "ledger")
+    assert (merged.new, votes["volunteers"].tolist()) == (4, [4])
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"format": b"99"}), file)
+    with pytest.raises(CatalogueError, match="has format 99, and this version of zooactive knows up to 1; install a newer"):
+        votes_of(path, words, tmp_path / "ledger")
 
 
 @pytest.mark.parametrize(
@@ -271,6 +389,119 @@ TWO_ROOTS = DecisionTree(
     "two",
     [Question("ring", ["yes", "no"]), Question("bar", ["yes", "no"]), Question("strong", ["yes", "no"], ["bar_yes"])],
 )
+
+
+# Written otherwise on the way ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counts"),
+    [
+        ("2026-01-01 10:00:00 UTC", "2026-01-01 09:00:00 UTC", 1),
+        ("2026-01-01 10:00:00 +0200", "2026-01-01 09:00:00 UTC", 0),
+        ("2026-01-01T10:00:00+02:00", "2026-01-01T09:00:00Z", 0),
+        ("2026-01-01T10:00:00-02:00", "2026-01-01T11:00:00Z", 1),
+        ("2026-01-01T10:00:00", "2026-01-01T09:59:59.999Z", 1),
+        ("0001-01-01T00:00:00+14:00", "2026-01-01 09:00:00 UTC", 0),
+    ],
+)
+def test_which_answer_came_first_is_told_by_the_time_with_its_zone(tree, words, tmp_path, first, second, counts):
+    rows = [
+        row(1, "g0", "Ann", annotations(tree, [0]), created_at=first),
+        row(2, "g0", "Ann", annotations(tree, [1]), created_at=second),
+    ]
+    votes, _, _ = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes[list(tree.columns[:2])].to_numpy().tolist() == [[1 - counts, counts]]
+
+
+@pytest.mark.parametrize("number", ["1_0", "1,000", "1.5E+08", "7.0", "٥", "²", "-1", "+1", "", str(1 << 63), "0x10"])
+def test_a_number_that_is_not_written_in_digits_is_no_number_of_a_classification(tree, words, tmp_path, number):
+    rows = [
+        row(10, "g0", "Ann", annotations(tree, [0])),
+        row(11, "g0", "Ben", annotations(tree, [0]), classification_id=number),
+        row(12, "g0", "Eve", annotations(tree, [0]), workflow_id=number.replace("1_0", "7_7") or "77.0"),
+        row(13, "g0", "Joe", annotations(tree, [0]), classification_id=f" {(1 << 63) - 1} "),
+    ]
+    votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes["volunteers"].tolist() == [2]
+    assert sum(dropped.classifications.values()) == 2
+
+
+@pytest.mark.parametrize("found", [True, False, [1], {"a": 1}, 1.5, "a\u200bb"])
+def test_a_galaxy_is_named_by_a_text_or_a_whole_number(tree, words, tmp_path, found):
+    rows = [row(0, "g0", "Ann", annotations(tree, [0]), subject_data=json.dumps({"1": {"#id": found}}))]
+    votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
+    assert votes.empty
+    assert sum(dropped.classifications.values()) == 1
+
+
+def test_a_letter_and_its_accent_are_one_however_a_machine_writes_them(tree, tmp_path):
+    composed, parted = (unicodedata.normalize(form, "Größer é") for form in ("NFC", "NFD"))
+    assert composed != parted
+    (tmp_path / "tree.toml").write_text(tree_toml(tree))
+    (tmp_path / "wording.toml").write_text(wording("tree.toml", tree).replace("Smooth", composed))
+    said = [composed, parted, parted.upper(), f" {composed}\u00a0"]
+    rows = [row(i, (composed, parted)[i % 2], f"v{i}", said_to(("T0", text))) for i, text in enumerate(said)]
+    votes, _, dropped = votes_of(
+        write(tmp_path / "export.csv", rows), load_wording(tmp_path / "wording.toml"), tmp_path / "ledger"
+    )
+    assert dropped.rows() == []
+    assert votes[["id", tree.columns[0]]].to_numpy().tolist() == [[composed, 4]]
+    (tmp_path / "t.csv").write_text(f"id,m\n{parted},1\n")
+    assert read_catalogue(tmp_path / "t.csv").ids.tolist() == [composed]
+    (tmp_path / "t.csv").write_text(f"id,m\n{parted},1\n{composed},2\n")
+    with pytest.raises(CatalogueError, match="is in rows 1 and 2"):
+        read_catalogue(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        (lambda text: text.replace("\n", "\r\n"), 0),
+        (lambda text: text.replace("\n", "\r"), 0),
+        (lambda text: "\ufeff" + text, 0),
+        (lambda text: text + text.split("\n", 1)[1], 2),
+        (lambda text: text + text, 2),
+        (lambda text: text.rstrip("\n"), 0),
+    ],
+    ids=["CRLF", "CR", "BOM", "rows twice", "header again", "no end"],
+)
+def test_an_export_that_went_through_other_programs_counts_as_it_was(tree, words, tmp_path, change, known):
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [i])) for i in range(2)])
+    path.write_bytes(change(path.read_text()).encode())
+    votes, merged, dropped = votes_of(path, words, tmp_path / "ledger")
+    assert (merged.new, merged.known) == (2, known)
+    assert votes[list(tree.columns[:3])].to_numpy().tolist() == [[1, 1, 0]]
+    assert sum(dropped.classifications.values()) <= 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace("user_name", "User_Name"),
+        lambda text: text.replace("user_ip", "user_name"),
+        lambda text: text.replace("created_at", "created_at "),
+    ],
+    ids=["semicolons", "capitals", "a name twice", "a space"],
+)
+def test_an_export_whose_columns_are_called_otherwise_is_refused(tree, words, tmp_path, change):
+    path = write(tmp_path / "export.csv", [row(0, "g0", "v", annotations(tree, [0]))])
+    path.write_text(change(path.read_text()))
+    with pytest.raises(CatalogueError, match="has no column"):
+        votes_of(path, words, tmp_path / "ledger")
+
+
+@pytest.mark.parametrize(
+    "way", [str.upper, "{} ".format, " {}".format, lambda name: name.replace("_", "-"), "\ufeff{}".format]
+)
+def test_votes_are_not_begun_anew_beside_columns_that_are_all_written_otherwise(tree, way):
+    new = pd.DataFrame({"id": ["g0"]} | {column: [1] for column in tree.columns})
+    old = pd.DataFrame({"id": ["g0"]} | {way(column): [20] for column in tree.columns})
+    with pytest.raises(CatalogueError, match=r"has none of the vote columns of tree 'small', but '.*', which may be '"):
+        add_votes(old, new, tree, "id", source="survey.csv")
+    begun, _ = add_votes(pd.DataFrame({"id": ["g0"], "mag": [1.0]}), new, tree, "id")
+    assert begun[tree.columns[0]].tolist() == [1]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_network import tiny_network
+from tiny_network import tiny_model, tiny_network
 
 from zooactive.evaluation.calibration import realised_information
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, ModelError, TrainingError
@@ -17,7 +17,7 @@ from zooactive.foundation.vocabulary import STRATEGIES
 from zooactive.loop import HeadLearner, Loop, LoopConfig, NetworkLearner, stops_at
 from zooactive.models import GalaxyModel
 from zooactive.models.config import Network
-from zooactive.prediction import open_predictions
+from zooactive.prediction import open_predictions, predict
 from zooactive.training.config import TrainingConfig
 
 
@@ -284,6 +284,33 @@ def test_a_folder_with_another_loop_is_refused(loop, learner, begun, tree, held_
         Loop(tmp_path / "loop", learner, begun, config=config)
     with pytest.raises(CatalogueError, match="has no votes of tree 'small'"):
         Loop(tmp_path / "b", learner, begun.without_votes(), config=config)
+
+
+def test_a_folder_with_a_loop_over_other_galaxies_is_refused(loop, learner, begun, config, said, tmp_path):
+    asked = loop.ask()["id"].tolist()
+    other = begun.take(~np.isin(begun.ids.astype(str), asked))
+    refused = rf"holds a loop with other galaxies: 6 of 6 that it asked for, such as '{asked[0]}', are not in"
+    with pytest.raises(TrainingError, match=refused):
+        Loop(tmp_path / "loop", learner, other, config=config)
+    loop.tell(said(asked))
+    with pytest.raises(TrainingError, match=refused):
+        Loop(tmp_path / "loop", learner, other, config=config)
+    assert Loop(tmp_path / "loop", learner, begun.take(range(len(begun))[::-1]), config=config).rounds[-1].number == 1
+
+
+def test_a_head_of_another_encoder_is_not_served_though_its_embeddings_are_as_wide(loop, begun, answers, config, tmp_path):
+    loop.learn()
+    other = tiny_model(answers.tree, seed=77)
+    embeddings = predict(other, answers.without_votes(), out=tmp_path / "other", draws=1)
+    second = Loop(tmp_path / "loop", HeadLearner(other, other.tree, embeddings, draws=8), begun, config=config)
+    for act in (second.ask, second.model):
+        with pytest.raises(TrainingError, match="holds a head for the embeddings of another encoder"):
+            act()
+    assert not second.rounds[-1].selection.exists()
+    (loop.rounds[-1].folder / "metrics.json").unlink()
+    with pytest.raises(TrainingError, match="holds a head for the embeddings of another encoder"):
+        second.learn()
+    assert len(loop.ask()) == 6
 
 
 def test_embeddings_that_lack_a_galaxy_are_named(embeddings, begun, config, tmp_path):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pictures import picture
 from PIL import Image
@@ -18,7 +20,7 @@ from tiny_network import tiny_model
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
 from zooactive.catalogue.shards import write_shards
 from zooactive.foundation.errors import ImageError, PosteriorError
-from zooactive.models import GalaxyModel
+from zooactive.models import GalaxyModel, load_model
 from zooactive.prediction import PredictionConfig, Predictions, find_similar, open_predictions
 from zooactive.prediction.runs import write_predictions
 
@@ -77,6 +79,82 @@ def test_a_stray_part_is_not_counted_among_the_galaxies(run, galaxies, tmp_path)
     shutil.copy(tmp_path / "out" / "part-00000.parquet", tmp_path / "out" / "part-00001.parquet")
     with pytest.raises(PosteriorError, match=r"part-00001\.parquet is no part of the run"):
         len(open_predictions(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("rows", [[], [0, 1, 2], [0, 1, 2, 3, 4, 0]], ids=["none", "fewer", "more"])
+def test_a_part_with_other_rows_than_it_was_made_of_is_neither_served_nor_kept_as_whole(run, galaxies, tmp_path, rows):
+    catalogue, part = galaxies(10), tmp_path / "out" / "part-00001.parquet"
+    run(catalogue)
+    pq.write_table(pq.read_table(part).take(pa.array(rows, pa.int64())), part)
+    said = rf"part-00001\.parquet is damaged \(it has {len(rows)} galaxies of 5\); delete it and run the same predict"
+    with pytest.raises(PosteriorError, match=said):
+        len(open_predictions(tmp_path / "out"))
+    with pytest.raises(PosteriorError, match=said):
+        run(catalogue)
+    part.unlink()
+    assert len(run(catalogue)) == 10
+
+
+def test_neighbours_are_looked_for_anew_when_a_part_was_made_again_of_other_images(run, galaxies, tmp_path):
+    catalogue = galaxies(10)
+    before = find_similar(run(catalogue), "g007", n=3)
+    for row in range(5, 10):
+        paint(catalogue.images[row], 60 + row)
+    (tmp_path / "out" / "part-00001.parquet").unlink()
+    after = find_similar(run(catalogue), "g007", n=3)
+    (tmp_path / "out" / "similar.parquet").unlink()
+    assert after.equals(find_similar(open_predictions(tmp_path / "out"), "g007", n=3))
+    assert not after.equals(before)
+
+
+def test_a_part_of_another_runs_images_is_refused_though_everything_else_is_the_same(run, galaxies, model, tmp_path):
+    catalogue = galaxies(10)
+    run(catalogue)
+    painted = {row: catalogue.images[row].read_bytes() for row in range(10)}
+    for row in range(10):
+        paint(catalogue.images[row], 60 + row)
+    write_predictions(model, catalogue, tmp_path / "other", config=PARTS)
+    for row, content in painted.items():
+        catalogue.images[row].write_bytes(content)
+    shutil.rmtree(tmp_path / "out")
+    run(catalogue)
+    shutil.copy(tmp_path / "other" / "part-00001.parquet", tmp_path / "out" / "part-00001.parquet")
+    with pytest.raises(PosteriorError, match="predictions of other images: 5 of 10, such as that of galaxy 'g005'"):
+        run(catalogue)
+
+
+def test_a_model_put_in_the_place_of_another_is_another_model_by_the_same_name(run, galaxies, tree, tmp_path):
+    catalogue = galaxies(6)
+    tiny_model(tree, seed=3).save(tmp_path / "model")
+    run(catalogue, model=load_model(tmp_path / "model"))
+    tiny_model(tree, seed=4).save(tmp_path / "model")
+    with pytest.raises(PosteriorError, match="made with another model;"):
+        run(catalogue, model=load_model(tmp_path / "model"))
+
+
+@pytest.mark.parametrize("changed", ["answers", "questions", "stretch"])
+def test_a_tree_in_another_order_or_images_seen_otherwise_are_another_model(run, galaxies, tree, changed):
+    catalogue = galaxies(6)
+    run(catalogue)
+    first, *others = tree.questions
+    if changed == "answers":
+        first = replace(first, answers=first.answers[::-1])
+    if changed == "questions":
+        others = [*others[:-1][::-1], others[-1]]
+    seen = tiny_model(tree, seed=3).preprocessing
+    seen = replace(seen, stretch="linear") if changed == "stretch" else seen
+    model = tiny_model(replace(tree, questions=(first, *others)), seed=3).with_tree(
+        replace(tree, questions=(first, *others)), preprocessing=seen
+    )
+    with pytest.raises(PosteriorError, match="made with another model;"):
+        run(catalogue.without_votes(), model=model)
+
+
+def test_a_default_that_changed_is_another_setting_by_its_name(run, galaxies, model, tmp_path):
+    catalogue = galaxies(6)
+    run(catalogue)
+    with pytest.raises(PosteriorError, match=r"another batch_size \(4 then, 5 now\)|another draws \(2 then, 3 now\)"):
+        write_predictions(model, catalogue, tmp_path / "out", config=replace(PARTS, draws=3, batch_size=5))
 
 
 def test_a_part_that_was_deleted_is_missed_and_made_again(run, galaxies, tmp_path):
@@ -263,8 +341,6 @@ def test_a_task_does_not_serve_what_it_said_of_other_embeddings(run, galaxies, m
 
 def as_before_marks(folder: Path, model: GalaxyModel, catalogue: Catalogue) -> None:
     """Make a folder into one that a version without marks wrote."""
-    import pyarrow.parquet as pq
-
     from zooactive.foundation.metadata import about_of, with_about
     from zooactive.prediction.runs import _fingerprint_before
 

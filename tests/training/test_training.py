@@ -10,10 +10,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from tiny_network import tiny_model
 
-from zooactive.catalogue import Catalogue
+from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.shards import write_shards
 from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.writing import this_host
 from zooactive.models import GalaxyModel, load_model
@@ -272,6 +274,78 @@ def test_a_run_directory_of_other_images_or_first_weights_is_refused(tree, finis
     images = (*learning.images[:3], edited, *learning.images[4:])
     with pytest.raises(TrainingError, match="other galaxies, images or settings"):
         train(tiny_model(tree), replace(learning, images=images), validation=judging, run_dir=run_dir, config=SHORT)
+
+
+def test_a_run_that_is_killed_before_it_says_how_it_was_made_says_so_when_it_goes_on(tree, finished, tmp_path, monkeypatch):
+    (learning, judging), run_dir = finished.parts, unfinished(finished.copy(tmp_path / "run"))
+    (run_dir / "how.json").unlink()
+
+    def killed(*given: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["zooactive.training.train"], "write_how", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_model(tree), learning, validation=judging, run_dir=run_dir, config=SHORT)
+    train(tiny_model(tree), learning, validation=judging, run_dir=run_dir, config=SHORT)
+    for name in ("how.json", "checkpoint/state.json", "history.csv"):
+        assert (run_dir / name).read_bytes() == (finished.folder / name).read_bytes(), name
+
+
+def test_room_for_a_checkpoint_is_asked_for_before_it_is_written(tree, galaxies, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("zooactive.training.keeper.refuse_without_room", lambda _, size: asked.append(size))
+    train(tiny_model(tree), galaxies(8), run_dir=tmp_path, config=replace(SHORT, epochs=1))
+    written = (tmp_path / "checkpoint" / "1.weights.h5").stat().st_size
+    assert written <= asked[0] < written + 4096 * 60
+
+
+def unfinished(run: Path) -> Path:
+    """Leave of a run what a kill before its end leaves."""
+    state = run / "checkpoint" / "state.json"
+    state.write_text(state.read_text().replace('"finished": true', '"finished": false'))
+    return run
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("end", [Path, unfinished])
+def test_a_run_goes_on_over_a_copy_of_its_images_but_not_over_images_changed_in_place(
+    tree, galaxies_in, tmp_path, end, packed
+):
+    place = tmp_path / "images"
+    survey = galaxies_in(16, place)
+
+    def learn(folder: Path) -> pd.DataFrame:
+        images = tuple(folder / source.name for source in survey.images)
+        read = read_catalogue(folder / "shards", tree=tree) if packed else replace(survey, images=images)
+        return train(tiny_model(tree), read, run_dir=tmp_path / "run", config=replace(SHORT, epochs=2))
+
+    if packed:
+        write_shards(survey, place / "shards", Preprocessing(size=16))
+        shard = place / "shards" / "part-00000.parquet"
+        pq.write_table(pq.read_table(shard), shard, compression="none")
+    history = learn(place)
+    end(tmp_path / "run")
+    copied = Path(shutil.copytree(place, tmp_path / "copied", copy_function=shutil.copyfile))  # with times of their own
+    assert learn(copied).equals(history)
+    end(tmp_path / "run")
+    changed = copied / survey.images[3].name
+    if packed:
+        changed = copied / "shards" / "part-00000.parquet"
+    held = pq.read_table(changed)["image"][3]["bytes"].as_py() if packed else changed.read_bytes()
+    changed.write_bytes(changed.read_bytes().replace(held, held[:-1] + b"?"))
+    with pytest.raises(TrainingError, match="other images: 1 of 16, such as that of galaxy 'g003'"):
+        learn(copied)
+
+
+def test_a_run_of_before_there_were_marks_of_images_goes_on_with_a_warning(tree, finished, tmp_path):
+    (learning, judging), run = finished.parts, unfinished(finished.copy(tmp_path / "run"))
+    state = json.loads((run / "checkpoint" / "state.json").read_text())
+    del state["images"], state["format"]
+    (run / "checkpoint" / "state.json").write_text(json.dumps(state))
+    with pytest.warns(UserWarning, match="begun before runs kept marks"):
+        train(tiny_model(tree), learning, validation=judging, run_dir=run, config=SHORT)
+    train(tiny_model(tree), learning, validation=judging, run_dir=run, config=SHORT)
 
 
 def test_a_run_that_was_killed_when_patience_had_run_out_learns_no_further_epoch(tree, galaxies, tmp_path, monkeypatch):

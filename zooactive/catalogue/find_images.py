@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,17 @@ def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
     """Return the images of a folder whose files are called by the ids."""
     found: dict[str, Path] | dict[str, RemoteImage]
     found = remote_images(folder) if isinstance(folder, str) else {file.name: file for file in folder.iterdir()}
+    named = {_as_ids_are(name): name for name in sorted(found, reverse=True)} | {name: name for name in found}
     return tuple(
-        next((found[name] for suffix in IMAGE_SUFFIXES if (name := f"{galaxy_id}{suffix}") in found), None)
+        next((found[named[name]] for suffix in IMAGE_SUFFIXES if (name := f"{galaxy_id}{suffix}") in named), None)
         for galaxy_id in table.ids
     )
+
+
+def _as_ids_are(name: str) -> str:
+    """Return a file's name as it is looked for: cameras write .JPG, and some systems part a letter from its accent."""
+    stem, dot, suffix = unicodedata.normalize("NFC", name).rpartition(".")
+    return f"{stem}{dot}{suffix.lower()}"
 
 
 def _from_column(cells: pd.Series[Any], start: Path | str, column: str) -> tuple[ImageSource, ...]:

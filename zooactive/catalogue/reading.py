@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -179,6 +180,6 @@ def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
     for file in files:
         if (control := control_in(file.stem)) is not None:
             raise CatalogueError(f"{path}: the name of {file.name} holds the control character {control}; rename the file")
-    ids = np.array([file.stem for file in files], dtype=object)
+    ids = np.array([unicodedata.normalize("NFC", file.stem) for file in files], dtype=object)
     table = pd.DataFrame(index=pd.RangeIndex(len(files)))
     return Catalogue(ids, tuple(files), None, None, table, str(path), 30 if min_votes is None else float(min_votes))

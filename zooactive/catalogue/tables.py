@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue.stored_images import stored_column
 from zooactive.catalogue.votables import checked_votable
-from zooactive.foundation.allowance import usable_memory
 from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
 from zooactive.foundation.ids import id_text, is_rounded
 from zooactive.foundation.metadata import about_of
+from zooactive.foundation.parquet import check_parquet
 from zooactive.foundation.parts_folder import parts_in
 from zooactive.foundation.reading import Unpacked, check_regular, open_regular
 from zooactive.foundation.spelling import control_in, texts_from_spreadsheet
@@ -45,7 +45,7 @@ _FORMATS = {
 }
 _BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "--"]
 _LARGEST_UNPACKED, _RATIO = 1 << 28, 64  # bytes of a gzipped table, or so many times its size
-_BYTES_A_VALUE = 8  # of a cell, about
+_TAIL = 1 << 16  # bytes at the end of a CSV, in which its last row begins
 _NONE = "none"  # blank among numbers and images, but a word among words: no bar is a kind of bar
 
 
@@ -175,6 +175,7 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
             index_col=False,  # or a file with one more cell in each row than in its header would shift all columns
             low_memory=False,
         )
+    _refuse_cut_off(path, len(header))
     frame[id_column] = texts_from_spreadsheet(frame[id_column])
     for name in frame.columns.drop(id_column):
         if pd.api.types.is_string_dtype(frame[name].dtype) and (none := frame[name] == _NONE).any():
@@ -190,6 +191,19 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
     return frame, id_column
 
 
+def _refuse_cut_off(path: Path, columns: int) -> None:
+    """Refuse a file that ends within a row: its last cells would be blank, and that is no votes."""
+    with path.open("rb") as stream:
+        stream.seek(max(path.stat().st_size - _TAIL, 0))
+        _, line, last = stream.read().replace(b"\r", b"\n").rpartition(b"\n")
+    cells = last.count(b",") + 1
+    if line and last and b'"' not in last and cells < columns:
+        raise CatalogueError(
+            f"{path} ends within its last row, which has {cells} of {columns} cells; fetch it again, or save it again if "
+            "that is all"
+        )
+
+
 def _refuse_twins(names: Sequence[str], path: Path) -> None:
     for name in names:
         if names.count(name) > 1:
@@ -203,9 +217,6 @@ def _read_parquet(
     import pyarrow.parquet as pq
 
     files = parquet_parts(path) if path.is_dir() else [path]
-    claimed = sum(about.num_rows * about.num_columns for about in map(pq.read_metadata, files)) * _BYTES_A_VALUE
-    if claimed > usable_memory():
-        raise MemoryError(f"{claimed} bytes of cells")
     names = [pq.read_schema(file).names for file in files]
     for file, columns in zip(files, names, strict=True):
         _refuse_twins(columns, file)
@@ -216,6 +227,8 @@ def _read_parquet(
         [name for name in columns if column is None or name != image_column]
         for columns, column in zip(names, stored, strict=True)
     ]
+    for file, columns in zip(files, left, strict=True):
+        check_parquet(file, columns)
     tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
     table = pa.concat_tables(without_loss(tables), promote_options="permissive")
     table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
@@ -225,6 +238,9 @@ def _read_parquet(
             f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
             "run it again and it will finish the rest"
         )
+    if metadata is not None and path.is_dir():
+        for file, part in zip(files, tables, strict=True):
+            _refuse_other_rows(file, part)
     id_column = find_id_column(table.column_names, id_column, path)
     position = table.column_names.index(id_column)
     if not pa.types.is_floating(table.schema.types[position]):  # whole numbers with gaps would become floats in pandas
@@ -242,6 +258,20 @@ def _read_parquet(
     return frame, id_column, metadata
 
 
+def _refuse_other_rows(file: Path, part: pa.Table) -> None:
+    """Refuse a shard that lacks rows, as a file that was cut off and mended by hand does."""
+    about = _about_shards(part.schema) or {}
+    number, whole, failed = (about.get(key) for key in ("part", "rows_per_shard", "failures"))
+    if not isinstance(number, int) or not isinstance(whole, int) or not isinstance(failed, list):
+        return  # shards of before say less
+    rows = len(part) + len(failed)
+    if rows > whole or (rows < whole and number < about["parts"] - 1) or not rows:
+        raise CatalogueError(
+            f"{file} is damaged: it has {len(part)} galaxies of {whole - len(failed)}; delete it and run the command that "
+            "wrote it again"
+        )
+
+
 def _about_shards(schema: pa.Schema) -> dict[str, Any] | None:
     """Return what shards say about themselves; None for another file, a ValueError for what no zooactive wrote."""
     about = about_of(schema)
@@ -256,7 +286,7 @@ def _read_fits(path: Path) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
-    from zooactive.foundation.fits import FitsStream, each_hdu, undefined_logicals
+    from zooactive.foundation.fits import FitsStream, check_table, each_hdu, undefined_logicals
 
     with _unpacked(path) as stream, _harmless_unless_truncated():
         if not stream.read(6).startswith(b"SIMPLE"):
@@ -266,6 +296,7 @@ def _read_fits(path: Path) -> pd.DataFrame:
             tables = [i for i, hdu in enumerate(each_hdu(hdus)) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
             if not tables:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
+            check_table(hdus[tables[0]])
             table = Table.read(hdus, format="fits", hdu=tables[0])
             table.convert_bytestring_to_unicode()
             frame = _one_value_a_row(table)
@@ -307,7 +338,9 @@ def _read_votable(path: Path) -> pd.DataFrame:
         warnings.filterwarnings("ignore", rf".*'\s*({blank})\s*'", exceptions.W30)
         with _unpacked(path) as stream:
             checked_votable(stream)
-            return _one_value_a_row(parse_single_table(stream, verify="warn").to_table(use_names_over_ids=True))
+            table = parse_single_table(stream, verify="warn")
+            _refuse_twins([field.name for field in table.fields], path)  # astropy would call the second one 'name2'
+            return _one_value_a_row(table.to_table(use_names_over_ids=True))
 
 
 def _one_value_a_row(table: Any) -> pd.DataFrame:

@@ -23,6 +23,13 @@ def command(
     selection: Annotated[
         Path | None, typer.Option(help="What `zooactive acquire` wrote (default: the workspace's).", show_default=False)
     ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `zooactive allocate` wrote: its galaxies, each with #stop_at, in place of a selection.",
+            show_default=False,
+        ),
+    ] = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
@@ -61,6 +68,7 @@ def command(
         credit=credit,
         licence=licence,
         column=column or (),
+        plan=plan,
     )
     folder = out or here.folder / "subjects"
     names = ", ".join(manifest.name for manifest in written.manifests)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 _BLOCK = 2880
 _MOST_BLOCKS = 1000  # of a header: 36000 cards
+_ARRAYS = re.compile(r"\d?[PQ](?P<kind>[LXBIJKAEDCM])")  # of any length in each row
+_BYTES = {**dict.fromkeys("LXBA", 1), "I": 2, **dict.fromkeys("JE", 4), **dict.fromkeys("KDC", 8), "M": 16}
+_SHARED_AT_MOST = 1 << 26  # bytes; rows may have an array in common
 _PACKED_AT_MOST = 1 << 18  # bytes that gzip cannot make more than 2^28 of
 
 
@@ -93,6 +96,30 @@ def check_tiles(hdu: Any, most: int) -> None:
                 tile = packed._get_raw_data(int(size), "u1", packed._data_offset + packed._theap + int(offset))
                 if len(zlib.decompressobj(31).decompress(tile.tobytes(), most + 1)) > most:
                     raise OSError(f"a tile unpacks to more than {most} bytes")
+
+
+def check_table(hdu: Any) -> None:
+    """Refuse a table that claims rows without bytes, or arrays of which many lie in the same place behind the rows.
+
+    Parameters
+    ----------
+    hdu : astropy.io.fits.BinTableHDU or TableHDU
+
+    Raises
+    ------
+    OSError
+        When a few bytes would take any amount of memory.
+    """
+    rows, width, heap = (int(hdu.header.get(card, 0)) for card in ("NAXIS2", "NAXIS1", "PCOUNT"))
+    if rows and not width:
+        raise OSError(f"it claims {rows} rows without a byte")
+    kinds = {column.name: match["kind"] for column in hdu.columns if (match := _ARRAYS.match(str(column.format)))}
+    if not kinds or hdu.data is None:
+        return
+    cells = hdu.data.view(np.ndarray)
+    claimed = sum(float(np.abs(cells[name][:, 0].astype(float)).sum()) * _BYTES[kind] for name, kind in kinds.items())
+    if claimed > max(heap, _SHARED_AT_MOST):
+        raise OSError(f"it claims arrays of {claimed:.0f} bytes, and has {heap} for them")
 
 
 def undefined_logicals(hdu: Any) -> dict[str, NDArray[np.bool_]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from decimal import Decimal
 
 # A formula that keeps a spreadsheet from rounding, and the mark that it shows before digits that it takes for text.
@@ -15,12 +16,15 @@ _SIXTEEN_DIGITS = 10**16  # from here a float is printed with zeros in place of 
 def id_text(text: str) -> str:
     """Return an id without white space and without what a spreadsheet needs around it to leave it as it is.
 
+    Letters with accents are written as one character each, as Unicode's form NFC has them: which form a text has depends on
+    the machine that wrote it.
+
     Examples
     --------
     >>> id_text(' ="587732578312454276"')
     '587732578312454276'
     """
-    text = text.strip()
+    text = unicodedata.normalize("NFC", text.strip())
     match = _AROUND.fullmatch(text)
     return text if match is None else (match["formula"] or match["marked"] or "").strip()
 

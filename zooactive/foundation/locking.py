@@ -7,7 +7,7 @@ import os
 import platform
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zooactive.foundation.errors import OutputError
@@ -68,12 +68,15 @@ def _locked(file: Path) -> int | None:
         return None
     while True:
         with output_explained(file.parent):
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+            if file.is_symlink():  # the file that it leads to would be written over
+                raise OutputError(f"{file} is a link, which zooactive never makes; delete it")
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(file, descriptor):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, _who().encode(), 0)
+                with suppress(OSError):  # of a full disk: it is locked all the same, and nobody can read by whom
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, _who().encode(), 0)
                 return descriptor
         except BlockingIOError:
             said = os.pread(descriptor, 200, 0).decode(errors="replace")
@@ -126,6 +129,9 @@ def _created_alone(file: Path) -> Iterator[int]:
         raise _ThereAlready from None
     try:
         yield descriptor
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
     finally:
         os.close(descriptor)
 

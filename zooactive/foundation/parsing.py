@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.errors import ZooactiveError, explained
 from zooactive.foundation.reading import read_text
+
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_LONG_KEY = re.compile(rf"^[ \t]*\[{{0,2}}[ \t]*(?:{_PART}){{100}}|[{{,][ \t]*(?:{_PART}){{100}}", re.MULTILINE)
 
 
 def from_toml(text: str) -> dict[str, Any]:
@@ -19,6 +23,8 @@ def from_toml(text: str) -> dict[str, Any]:
     ValueError
         When it is none, holds a number with more digits than Python reads, or is nested too deeply.
     """
+    if _LONG_KEY.search(text) is not None:  # Python takes minutes over a name of 100,000 parts
+        raise ValueError("a name in it has more than 100 parts")
     try:
         return tomllib.loads(text)
     except RecursionError as error:

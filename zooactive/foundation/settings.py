@@ -94,6 +94,8 @@ def _typed(value: object, hint: Any, where: str) -> Any:
     kinds, words = _kinds_and_words(hint)
     if isinstance(value, float) and not math.isfinite(value):
         raise WorkspaceError(f"{where} = {value}; give a finite number")
+    if get_origin(hint) is Mapping:
+        return _numbers(value, get_args(hint)[0], where)
     if get_origin(hint) is tuple:
         return _items(value, get_args(hint), where)
     if Path in kinds and isinstance(value, str):
@@ -108,6 +110,16 @@ def _typed(value: object, hint: Any, where: str) -> Any:
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path in quotes"}
         raise WorkspaceError(f"{where} = {value!r}; give {' or '.join(names[kind] for kind in plain)}")
     return value
+
+
+def _numbers(value: object, key: Any, where: str) -> dict[str, float]:
+    """Return a table whose entries are numbers; its names are any texts, or words where only some are known."""
+    if not isinstance(value, Mapping):
+        raise WorkspaceError(f"{where} = {value!r}; give a table of numbers, such as {{ bar = 2 }}")
+    if get_origin(key) is Literal:
+        for name in value:
+            _refuse_unknown(name, get_args(key), where)
+    return {name: _typed(number, float, f"{where}.{name}") for name, number in value.items()}
 
 
 def _in_range(value: object) -> bool:

@@ -17,21 +17,23 @@ if TYPE_CHECKING:
 LONGEST_NAME = 100
 """Characters of a file's name that is made of an id; file systems take 255 bytes, with all that is added."""
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _RUN = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def control_in(text: str) -> str | None:
-    r"""Return the first character that no id may have (NUL, ESC, the end of a line, half a character), spelt out.
+    r"""Return the first character that no id may have, spelt out: NUL, ESC, the end of a line, or what nobody sees.
+
+    Spaces without width or of a width of their own and marks of the direction are such: two ids would look the same.
 
     Examples
     --------
     >>> control_in("J0123"), control_in("a\x1b[2J")
     (None, '\\x1b')
     """
-    found = _CONTROL.search(text)
-    return None if found is None else repr(found[0])[1:-1]
+    if text.isprintable():
+        return None
+    return repr(next(letter for letter in text if not letter.isprintable()))[1:-1]
 
 
 def for_terminal(text: str) -> str:

@@ -12,7 +12,8 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -29,6 +30,10 @@ _ASIDE = re.compile(r"\.part-(?:(?P<host>[0-9a-f]{8})-)?(?P<process>\d+)-")
 
 _PASSING = (".part-", ".lock")
 """How the names of files begin that are no results."""
+
+_FILES_AT_ONCE = 256
+_SYNCED_AT_ONCE = 32
+"""Files that wait for the disk side by side: it takes many in about the time of one."""
 
 _PACKAGES = ("zooactive", "keras", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pillow")
 
@@ -69,6 +74,74 @@ def aside(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def many_aside() -> Iterator[Callable[[Path, bytes], None]]:
+    """Yield a function (path, content) that writes small files as `aside` does, but waits for the disk for many at once.
+
+    All are whole, under their names and on the disk when the block ends. What names them, a table or a manifest, is written
+    afterwards. When the block ends badly, the last of them are not there.
+
+    Raises
+    ------
+    OutputError
+        As `aside`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with many_aside() as write:
+    ...         write(Path(folder) / "a.txt", b"one")
+    ...         write(Path(folder) / "b.txt", b"two")
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['a.txt', 'b.txt']
+    """
+    waiting: dict[Path, Path] = {}  # path -> the file aside
+
+    def write(path: Path, content: bytes) -> None:
+        with output_explained(path):
+            if path not in waiting:
+                _sweep_once(path.parent)
+                waiting[path] = _create_aside(path)
+            waiting[path].write_bytes(content)
+        if len(waiting) >= _FILES_AT_ONCE:
+            _rename_all(waiting)
+
+    try:
+        yield write
+        _rename_all(waiting)
+    finally:
+        for temporary in waiting.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _rename_all(waiting: dict[Path, Path]) -> None:
+    """Give files their names when all of them are on the disk."""
+    if not waiting:
+        return
+    with output_explained(next(iter(waiting))):
+        with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
+            list(pool.map(_sync, waiting.values()))
+        for path, temporary in waiting.items():
+            temporary.replace(path)
+        for folder in {path.parent for path in waiting}:
+            _sync(folder)
+    waiting.clear()
+
+
+def refuse_without_room(temporary: Path, size: int) -> None:
+    """Raise what the disk says where it has no room for so many bytes, for writers that report it badly themselves."""
+    if not hasattr(os, "posix_fallocate"):  # on other systems than Linux
+        return
+    with temporary.open("r+b") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        stream.truncate(0)
+
+
 def _create_aside(path: Path) -> Path:
     """Create an empty file that nobody else writes into: another process, thread or machine gets one of another name."""
     while True:
@@ -104,6 +177,7 @@ def output_explained(path: str | Path) -> Iterator[None]:
         reasons = {
             errno.ENOSPC: "the disk is full; free some space and run the same command again",
             errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+            errno.EFBIG: "it is larger than files may be here; raise the limit (`ulimit -f`) and run the same command again",
             errno.EROFS: "the file system is read-only; choose another place",
             errno.EACCES: "permission denied; choose another place",
             errno.EPERM: "permission denied; choose another place",

@@ -23,6 +23,8 @@ COLUMNS = (
     "subject_data",
 )  # fmt: skip
 """What is read of an export; it has more, and those of before 2016 less."""
+NOT_LOGGED_IN = "not-logged-in-"
+"""How the names begin that the Zooniverse makes of where people came from, and of a word that it draws for each export."""
 EXPORT = "a classification export of the Zooniverse (Data exports)"
 
 
@@ -41,6 +43,8 @@ class Classification:
         Seconds since 1970.
     columns : tuple of int
         Answers, as columns of the tree, parents first.
+    anonymous : bool
+        Whether the volunteer was not logged in: the name is that of this export alone, and another export has another.
     """
 
     id: int
@@ -48,6 +52,7 @@ class Classification:
     volunteer: str
     at: int
     columns: tuple[int, ...]
+    anonymous: bool = False
 
 
 @dataclass
@@ -145,7 +150,7 @@ def read_export(path: str | Path, wording: Wording, dropped: Dropped) -> Iterato
 
 def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) -> Classification:
     try:
-        identity, workflow_id = int(row["classification_id"]), int(row["workflow_id"])
+        identity, workflow_id = _number(row["classification_id"]), _number(row["workflow_id"])
         version = version_of(row["workflow_version"])
     except ValueError as error:
         raise Unusable("an id or a version that is no number") from error
@@ -157,8 +162,9 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
     if not workflow.takes(version):
         raise Unusable("a version of the workflow outside those of the wording")
     try:
-        at = int(datetime.fromisoformat(row["created_at"].removesuffix(" UTC")).replace(tzinfo=UTC).timestamp())
-    except ValueError as error:
+        said = datetime.fromisoformat(row["created_at"].removesuffix(" UTC"))
+        at = int((said.replace(tzinfo=UTC) if said.tzinfo is None else said).timestamp())
+    except (ValueError, OverflowError) as error:
         raise Unusable("created_at is no time") from error
     galaxy = _galaxy(row["subject_data"], workflow)
     try:
@@ -171,7 +177,15 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
         raise Unusable("annotations of another shape") from error
     if not columns:
         raise Unusable("no answer to a question of the tree")
-    return Classification(identity, galaxy, row["user_name"] or row["user_ip"], at, columns)
+    name = row["user_name"]
+    return Classification(identity, galaxy, name or row["user_ip"], at, columns, not name or name.startswith(NOT_LOGGED_IN))
+
+
+def _number(text: str) -> int:
+    """A number of the Zooniverse: digits alone, for Python also reads 1_000."""
+    if not (text.strip().isascii() and text.strip().isdecimal()):
+        raise ValueError(text)
+    return int(text)
 
 
 def _galaxy(subject_data: str, workflow: WorkflowWording) -> str:
@@ -202,7 +216,8 @@ def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
     lost = is_rounded(found) if isinstance(found, int) else is_rounded(text)
     if isinstance(found, float) or lost:
         raise Unusable("an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text")
-    if not isinstance(found, str | int) or not text.isprintable():  # half of a sign that JSON wrote as two can be no text
+    # Half of a sign, which JSON writes as two, is no text.
+    if not isinstance(found, str | int) or isinstance(found, bool) or not text.isprintable():
         raise Unusable("an id of a galaxy that is no text")
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -20,6 +21,8 @@ from zooactive.catalogue.votes import MISSING, doubt_excess, match_columns, numb
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
+from zooactive.foundation.parquet import check_parquet
+from zooactive.foundation.parsing import from_json
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import aside
 from zooactive.labels.classifications import Classification, Dropped
@@ -27,6 +30,8 @@ from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from zooactive.labels.wording import Wording
 
 _FORMAT = 1
 """Of the file of classifications; before it no number was written."""
@@ -48,7 +53,8 @@ class Ledger:
     """Classifications of one tree in a folder, without names.
 
     Volunteers are kept as keyed hashes, with a key that is drawn when the folder is made and stays in it: they tell whether
-    two classifications are of one person, and nothing else.
+    two classifications are of one person, and nothing else. People who were not logged in have another name in each export:
+    who has one name in any export is one person, and names of different exports are never compared.
 
     Parameters
     ----------
@@ -64,6 +70,7 @@ class Ledger:
     def __init__(self, folder: str | Path, tree: DecisionTree) -> None:
         self.folder, self.tree = Path(folder), tree
         self._file, self._key_file = self.folder / "classifications.parquet", self.folder / "key"
+        self._worded: dict[str, str] = {}
         if self._file.exists():
             import pyarrow.parquet as pq
 
@@ -72,43 +79,78 @@ class Ledger:
                 metadata = pq.read_schema(self._file).metadata
                 columns = metadata[b"columns"].decode().split("\n")
                 form = int(metadata.get(b"format", 0))
+                worded = from_json(metadata.get(b"worded", b"{}"))
+                if not isinstance(worded, dict):
+                    raise ValueError("its marks of wordings are none")
             refuse_future(self._file, form, _FORMAT, CatalogueError)
+            self._worded = worded
             if columns != list(tree.columns):
                 raise CatalogueError(
                     f"{self.folder} holds classifications of another tree than '{tree.name}'; give another folder"
                 )
 
-    def merge(self, classifications: Iterable[Classification]) -> Merged:
+    def merge(self, classifications: Iterable[Classification], wording: Wording | None = None) -> Merged:
         """Add what is not there yet; the same export again changes nothing.
+
+        Parameters
+        ----------
+        classifications : iterable of Classification
+            Of one export.
+        wording : Wording, optional
+            What they were read with: by it another reading of the same workflow is refused.
 
         Raises
         ------
+        CatalogueError
+            When classifications of a workflow were merged that another wording had been given for.
         OutputError
             When another process is merging into the folder.
         """
         with held(self.folder):
-            return self._merge(classifications)
+            worded = self._worded | self._marks(wording)
+            merged = self._merge(classifications, worded)
+            self._worded = worded
+            return merged
 
-    def _merge(self, classifications: Iterable[Classification]) -> Merged:
+    def _marks(self, wording: Wording | None) -> dict[str, str]:
+        """Marks of a wording's workflows, none of which may have been worded otherwise before."""
+        marks = {} if wording is None else {str(number): words.mark() for number, words in wording.workflows.items()}
+        other = [number for number, mark in marks.items() if self._worded.get(number, mark) != mark]
+        if other:
+            raise CatalogueError(
+                f"{self.folder} holds classifications of workflow {', '.join(other)} that were read with another wording; "
+                f"{_MERGE_AGAIN}, or give another folder"
+            )
+        return marks
+
+    def _merge(self, classifications: Iterable[Classification], worded: dict[str, str]) -> Merged:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         key = self._key()
+        this = secrets.token_bytes(_KEY_LENGTH)  # names of this export are those of no other
         parts, batch = [self._table()], list[Classification]()
+        anonymous = [np.zeros(len(parts[0]), dtype=bool)]
         for classification in classifications:
             batch.append(classification)
             if len(batch) == _AT_ONCE:
-                parts.append(_as_table(batch, key))
+                parts.append(_as_table(batch, key, this))
+                anonymous.append(_anonymous(batch))
                 batch = []
-        parts.append(_as_table(batch, key))
+        parts.append(_as_table(batch, key, this))
+        anonymous.append(_anonymous(batch))
         before, met = len(parts[0]), sum(map(len, parts[1:]))
         table = pa.concat_tables(parts)
-        _, first = np.unique(table["classification"].to_numpy(), return_index=True)
-        table = table.take(pa.array(first))
-        if len(table) == before and self._file.exists():
+        identities, said = table["classification"].to_numpy(), table["volunteer"].to_numpy()
+        _, first = np.unique(identities, return_index=True)
+        volunteers = _one_person_each(identities, said, np.concatenate(anonymous), first, key)[first]
+        table = table.take(pa.array(first)).set_column(2, "volunteer", pa.array(volunteers, pa.uint64()))
+        nothing_new = len(table) == before and worded == self._worded and np.array_equal(volunteers, said[first])
+        if nothing_new and self._file.exists():
             return Merged(0, met)
         with aside(self._file) as temporary:
-            stored = table.replace_schema_metadata({"columns": "\n".join(self.tree.columns), "format": str(_FORMAT)})
+            about = {"columns": "\n".join(self.tree.columns), "format": str(_FORMAT), "worded": json.dumps(worded)}
+            stored = table.replace_schema_metadata(about)
             pq.write_table(stored, temporary, compression="zstd")
         return Merged(len(table) - before, met - (len(table) - before))
 
@@ -171,6 +213,7 @@ class Ledger:
             return empty
         with self._explained():
             check_regular(self._file)
+            check_parquet(self._file)
             table = pq.read_table(self._file).replace_schema_metadata(None).cast(empty.schema)
             table.validate(full=True)
             answers = pc.list_flatten(table["answers"])
@@ -219,26 +262,96 @@ def _tell_repeats(
         dropped.answer("the same volunteer, galaxy and question again", identities[int(single[0])], len(single))
 
 
-def _as_table(batch: list[Classification], key: bytes) -> pa.Table:
+def _one_person_each(
+    identities: NDArray[np.int64],
+    volunteers: NDArray[np.uint64],
+    anonymous: NDArray[np.bool_],
+    first: NDArray[np.int64],
+    key: bytes,
+) -> NDArray[np.uint64]:
+    """Give the classifications of each person who was not logged in one number, whatever the order of the exports.
+
+    Two are of one person if any export gives them one name. Where an export names a classification that is there already,
+    its name and the one that is there are two of one person.
+
+    Parameters
+    ----------
+    identities, volunteers : ndarray, shape (row,)
+        Classifications that were stored, and then those of an export; names as numbers, 0 for nobody that is known.
+    anonymous : ndarray of bool, shape (row,)
+        Which rows of the export are of people who were not logged in.
+    first : ndarray of int64
+        The first row of each classification, in the order of their numbers.
+    key : bytes
+
+    Returns
+    -------
+    ndarray of uint64, shape (row,)
+    """
+    rows = np.flatnonzero(anonymous & (volunteers != 0))
+    if not len(rows):
+        return volunteers
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    out = volunteers.copy()
+    there = first[np.searchsorted(identities[first], identities[rows])]
+    out[there] = np.where(out[there] == 0, volunteers[rows], out[there])
+    names = np.unique(np.concatenate([volunteers[rows], out[there]]))
+    links = np.searchsorted(names, volunteers[rows]), np.searchsorted(names, out[there])
+    pairs = coo_array((np.ones(len(rows), dtype=bool), links), shape=(len(names), len(names)))
+    people, person = connected_components(pairs, directed=False)
+    place = np.minimum(np.searchsorted(names, out), len(names) - 1)
+    theirs = np.flatnonzero(names[place] == out)
+    smallest = np.full(people, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, person[place[theirs]], identities[theirs])
+    numbers = np.array([_number(str(identity).encode(), key, b"not logged in") for identity in smallest], dtype=np.uint64)
+    out[theirs] = numbers[person[place[theirs]]]
+    return out
+
+
+def _anonymous(batch: list[Classification]) -> NDArray[np.bool_]:
+    return np.array([entry.anonymous for entry in batch], dtype=bool)
+
+
+def _as_table(batch: list[Classification], key: bytes, export: bytes = b"") -> pa.Table:
     import pyarrow as pa
 
-    hashes = {name: _hashed(name, key) for name in {entry.volunteer for entry in batch}}
+    names = {(entry.volunteer, entry.anonymous) for entry in batch}
+    hashes = {name: _hashed(name[0], key, export if name[1] else b"") for name in names}
     return pa.table(
         {
             "classification": pa.array([entry.id for entry in batch], pa.int64()),
             "galaxy": pa.array([entry.galaxy for entry in batch], pa.string()),
-            "volunteer": pa.array([hashes[entry.volunteer] for entry in batch], pa.uint64()),
+            "volunteer": pa.array([hashes[entry.volunteer, entry.anonymous] for entry in batch], pa.uint64()),
             "at": pa.array([entry.at for entry in batch], pa.int64()),
             "answers": pa.array([list(entry.columns) for entry in batch], pa.list_(pa.int16())),
         }
     )
 
 
-def _hashed(name: str, key: bytes) -> int:
-    """A number above 0 for a name, and 0 for nobody that is known."""
-    if not name:
-        return 0
-    return int.from_bytes(blake2b(name.encode(), key=key, digest_size=8).digest(), "little") or 1
+def _hashed(name: str, key: bytes, export: bytes = b"") -> int:
+    """A number above 0 for a name, of an export alone if that is given, and 0 for nobody that is known."""
+    return _number(name.encode(), key, export) if name else 0
+
+
+def _number(text: bytes, key: bytes, person: bytes) -> int:
+    return int.from_bytes(blake2b(text, key=key, digest_size=8, person=person).digest(), "little") or 1
+
+
+def _refuse_beside(tree: DecisionTree, present: list[str], source: str) -> None:
+    """Refuse a table whose vote columns are all called nearly as the tree's: others beside them would be begun anew."""
+    meant = {_letters(header): header for header in tree.headers}
+    for name in present:
+        if _letters(name) in meant:
+            raise CatalogueError(
+                f"{source} has none of the vote columns of tree '{tree.name}', but '{name}', which may be "
+                f"'{meant[_letters(name)]}'; rename it"
+            )
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def add_votes(
@@ -278,6 +391,8 @@ def add_votes(
     present = [str(name) for name in table.columns]
     columns = match_columns(tree, present, source)
     refuse_misspelt(columns, tree, present, source)
+    if not any(columns.values()):
+        _refuse_beside(tree, present, source)
     galaxies = GalaxyTable(table, table[id_column].astype(str).to_numpy(dtype=object), id_column)
     row_of = {galaxy_id: row for row, galaxy_id in enumerate(table[id_column].astype(str))}
     rows: NDArray[np.int64] = np.array([row_of.get(galaxy_id, -1) for galaxy_id in votes["id"]], dtype=np.int64)

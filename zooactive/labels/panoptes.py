@@ -110,4 +110,10 @@ def _manifest_rows(folder: Path) -> list[dict[str, str]]:
     table = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in manifests]).fillna("")
     if not {"image", "#id"} <= set(table.columns):
         raise CatalogueError(f"{manifests[0]} has no columns image and #id; write it with `zooactive export`")
+    elsewhere = next((name for name in table["image"] if name in ("", ".", "..") or set(name) & {*"/\\\0"}), None)
+    if elsewhere is not None:  # whatever lies there would be published
+        raise CatalogueError(
+            f"{manifests[0].parent}: a manifest names the image '{elsewhere}', which is no file in images/; write it with "
+            "`zooactive export`"
+        )
     return [{str(key): value for key, value in row.items() if value} for row in table.to_dict("records")]

@@ -34,6 +34,7 @@ _WHAT = "a reduction of the question reducer of panoptes-aggregation"
 _REDUCER = "question_reducer"
 _NO_ANSWER = re.compile(r"aggregation_version|user_ids_.*", re.DOTALL)
 _WHOLE = re.compile(r"(\d{1,15})(?:\.0*)?")  # pandas writes 5.0 in a column with blanks
+_LONGEST = 100_000  # characters of a cell; Python takes 250 bytes for each to read it as its own
 _BLANK = ("", "nan", "NaN", "None")
 
 
@@ -146,6 +147,8 @@ def _nested(text: str) -> list[tuple[str, str]]:
     text = text.strip()
     if text in _BLANK:
         return []
+    if len(text) > _LONGEST:
+        raise ValueError(f"{len(text)} characters")
     if text.startswith("OrderedDict(") and text.endswith(")"):
         text = text.removeprefix("OrderedDict(")[:-1]
     try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.reading import open_regular
+
+_LONGEST_CELL = 1 << 24
+"""Characters; metadata may be longer than the 131072 of the default, and JSON takes twenty times what a text does."""
 
 
 def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Generator[tuple[int, list[str]], None, None]:
@@ -19,12 +21,13 @@ def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Ge
     place of each row that is left out.
     """
     path = Path(path)
-    csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))  # metadata may be longer than the 131072 characters of the default
+    csv.field_size_limit(_LONGEST_CELL)
     with explained(CatalogueError, f"{path} cannot be read: {{reason}}; give {what}", OSError):
         stream = io.TextIOWrapper(open_regular(path), newline="", encoding="utf-8-sig", errors="replace")
     with stream:
         reader = csv.reader(stream)
-        header = next(reader, [])
+        with explained(CatalogueError, f"{path} has no header ({{reason}}); give {what}", csv.Error):
+            header = next(reader, [])
         yield reader.line_num, header
         while True:
             try:

@@ -104,7 +104,7 @@ class VoteSources:
             return votes, _in_all(votes, self.tree)
         kept, new, known = Ledger(ledger, self.tree), 0, 0
         for file in self.files:
-            merged = kept.merge(read_export(file, self.wording, dropped))
+            merged = kept.merge(read_export(file, self.wording, dropped), self.wording)
             new, known = new + merged.new, known + merged.known
         votes, counted = kept.count(dropped)
         return votes, f"{new} new classifications, {known} known before; {counted} in all count"

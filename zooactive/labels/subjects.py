@@ -18,7 +18,7 @@ from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
 from zooactive.foundation.spelling import file_name, write_csv
-from zooactive.foundation.writing import aside, make_folder
+from zooactive.foundation.writing import aside, make_folder, many_aside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,18 +88,18 @@ def write_subjects(
     rows, failures, names = list[dict[str, object]](), dict[str, str](), set[str]()
     extra = {f"#{name}": galaxies.table[name].tolist() for name in columns}
     told = {f"#{name}": selection[name].tolist() for name in selection.columns if name != "id"}
-    for row, (galaxy_id, source) in enumerate(zip(galaxies.ids, galaxies.images, strict=True)):
-        try:
-            content, suffix = shown(source, str(galaxy_id), side)
-        except ImageError as error:
-            failures[str(galaxy_id)] = str(error)
-            continue
-        name = file_name(str(galaxy_id), names) + suffix
-        with aside(out / "images" / name) as temporary:
-            temporary.write_bytes(content)
-        shares = {"credit": credit, "licence": licence}
-        hidden = {key: values[row] for key, values in (told | extra).items()}
-        rows.append({"image": name, "#id": galaxy_id, **{key: text for key, text in shares.items() if text}, **hidden})
+    shares = {key: text for key, text in (("credit", credit), ("licence", licence)) if text}
+    with many_aside() as write:
+        for row, (galaxy_id, source) in enumerate(zip(galaxies.ids, galaxies.images, strict=True)):
+            try:
+                content, suffix = shown(source, str(galaxy_id), side)
+            except ImageError as error:
+                failures[str(galaxy_id)] = str(error)
+                continue
+            name = file_name(str(galaxy_id), names) + suffix
+            write(out / "images" / name, content)
+            hidden = {key: values[row] for key, values in (told | extra).items()}
+            rows.append({"image": name, "#id": galaxy_id, **shares, **hidden})
     if not rows:
         raise CatalogueError(
             f"no image of the selection can be shown; the first: {next(iter(failures.values()), 'it is empty')}"

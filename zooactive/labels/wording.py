@@ -19,10 +19,13 @@ own names are taken. Case, Markdown, pictures and white space do not count.
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,12 @@ class WorkflowWording:
     tasks: Mapping[str, int]
     answers: Mapping[tuple[str, str], int]
 
+    def mark(self) -> str:
+        """Return a hash of all that decides how a classification is read."""
+        words = sorted((task, text, column) for (task, text), column in self.answers.items())
+        content = json.dumps([self.versions, self.galaxy, sorted(self.tasks.items()), words])
+        return blake2b(content.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
     def takes(self, version: Version) -> bool:
         """Whether classifications of this version are read."""
         return self.versions is None or self.versions[0] <= version <= self.versions[1]
@@ -80,6 +89,7 @@ def plain(text: str) -> str:
 
     That is pictures, addresses of links, Markdown's marks, case, hyphens and white space around and inside it.
     """
+    text = unicodedata.normalize("NFKC", text)
     text = _LINK.sub(r"\1", _PICTURE.sub(" ", text))
     return " ".join(re.sub(r"[*_#`]+", " ", text).casefold().replace("-", " ").split())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
-from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.errors import TrainingError, explained
+from zooactive.foundation.parsing import read_object
 from zooactive.foundation.vocabulary import DrawKind
 from zooactive.foundation.writing import write_json
 from zooactive.models import FeatureAxes, LaplaceHead, find_axes, load_draws
@@ -104,14 +104,15 @@ class NetworkLearner:
         """Predict into a folder beside the model, or find there what was predicted."""
         from zooactive.prediction import predict
 
-        fitted = _draws_file(folder)
+        fitted = _draws_file(folder)  # also of a round that began with other draws
+        kept = self.draws_from != "dropout" and fitted.exists()
         return predict(
             self.model(folder),
             galaxies,
             out=folder / f"predictions-{name}",
             draws=self.draws,
             batch_size=self.batch_size,
-            draws_from=load_draws(fitted) if fitted.exists() else None,
+            draws_from=load_draws(fitted) if kept else None,
         )
 
     def model(self, folder: Path) -> GalaxyModel:
@@ -168,6 +169,7 @@ class HeadLearner:
         from zooactive.training.weights import votes_of
 
         if _draws_file(folder).exists():
+            self._refuse_another_encoder(folder)
             return
         fitted = fit_bayesian_head(
             (self._features(train_part), votes_of(train_part)),
@@ -176,15 +178,18 @@ class HeadLearner:
             self._axes,
             concentrations=self._model.head.concentrations,
         )
-        write_json(folder / "prior.json", {"precision": fitted.precision, "losses": fitted.losses})
+        about = {"precision": fitted.precision, "losses": fitted.losses, "encoder": self.embeddings.encoder}
+        write_json(folder / _PRIOR, about)
         fitted.head.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
         """Draw from the embeddings by the head that was fitted, for all galaxies that have some."""
+        self._refuse_another_encoder(folder)
         return self.embeddings.redraw(load_draws(_draws_file(folder)), draws=self.draws)
 
     def model(self, folder: Path) -> GalaxyModel:
         """Return the encoder with the head that was fitted, whose own draws are then those of dropout."""
+        self._refuse_another_encoder(folder)
         head = load_draws(_draws_file(folder))
         assert isinstance(head, LaplaceHead)
         model = self._model.with_tree(self.tree)
@@ -192,12 +197,22 @@ class HeadLearner:
         model.head.bias.assign(head.bias)
         return model
 
+    def _refuse_another_encoder(self, folder: Path) -> None:
+        """Refuse a head that was fitted to another encoder's embeddings, which may be as wide as these."""
+        with explained(TrainingError, f"{folder / _PRIOR} is damaged ({{reason}}); delete {folder}", OSError, ValueError):
+            fitted = read_object(folder / _PRIOR).get("encoder", self.embeddings.encoder)  # before there were marks: any
+        if fitted != self.embeddings.encoder:
+            raise TrainingError(
+                f"{folder} holds a head for the embeddings of another encoder; take that encoder again, or choose another "
+                "folder for the loop"
+            )
+
     @cached_property
     def _axes(self) -> FeatureAxes:
         return find_axes((features for _, features in self.embeddings.embeddings()), components=self._components)
 
     def _features(self, galaxies: Catalogue) -> NDArray[np.float16]:
-        ids, features = embeddings_of(self.embeddings, galaxies.ids)
+        ids, features = self.embeddings.embeddings_of(galaxies.ids)
         row_of = {galaxy_id: row for row, galaxy_id in enumerate(ids)}
         missing = [galaxy_id for galaxy_id in galaxies.ids if galaxy_id not in row_of]
         if missing:
@@ -208,16 +223,9 @@ class HeadLearner:
         return features[[row_of[galaxy_id] for galaxy_id in galaxies.ids]]
 
 
+_PRIOR = "prior.json"
+
+
 def _draws_file(folder: Path) -> Path:
     """Return the file of draws that are not those of the model's own dropout."""
     return folder / "draws.npz"
-
-
-def embeddings_of(predictions: Predictions, ids: Collection[str]) -> tuple[list[str], NDArray[np.float16]]:
-    """Return ids and embeddings (galaxy, feature) of those of the ids that are there, in the order of the catalogue."""
-    wanted, names, found = frozenset(ids), list[str](), list[NDArray[np.float16]]()
-    for here, features in predictions.embeddings():
-        rows = [row for row, galaxy_id in enumerate(here) if galaxy_id in wanted]
-        names += [here[row] for row in rows]
-        found.append(features[rows])
-    return names, np.concatenate(found) if found else np.empty((0, 0), dtype=np.float16)

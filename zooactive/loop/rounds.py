@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from zooactive.foundation.parsing import read_object
 from zooactive.foundation.spelling import read_csv, write_csv
 from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.config import LoopConfig
-from zooactive.loop.learners import Learner, embeddings_of
+from zooactive.loop.learners import Learner
 from zooactive.loop.metrics import metrics_of
 from zooactive.loop.strategies import choose, choose_blindly
 from zooactive.tree.likelihood import checked_votes
@@ -167,6 +166,19 @@ class Loop:
                     f"{self.folder} holds a loop with {name} = {known[name]} and not {record[name]}; set it so, choose "
                     "another folder or delete it"
                 )
+        self._refuse_other_galaxies()
+
+    def _refuse_other_galaxies(self) -> None:
+        """Refuse a loop that asked for, or was told of, galaxies that are not here."""
+        met = [*self.votes()["id"]]
+        for entry in self.rounds:
+            met += read_selection(entry.selection)["id"].tolist() if entry.selection.exists() else []
+        if missing := [galaxy_id for galaxy_id in dict.fromkeys(met) if galaxy_id not in self._row_of]:
+            raise TrainingError(
+                f"{self.folder} holds a loop with other galaxies: {len(missing)} of {len(set(met))} that it asked for, such "
+                f"as '{missing[0]}', are not in {self.galaxies.source}; give the catalogue that it began with, or choose "
+                "another folder"
+            )
 
     # Where it stands -------------------------------------------------------------------------------------------------
 
@@ -284,7 +296,7 @@ class Loop:
                 replace(self.config, n=min(self.config.n, len(eligible))),
                 eligible=len(eligible),
                 exclude=set(predictions.catalogue().ids).difference(eligible),
-                embeddings=partial(embeddings_of, predictions),
+                embeddings=predictions.embeddings_of,
                 number=here.number,
             )
         else:

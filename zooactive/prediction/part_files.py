@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from zooactive.foundation.errors import PosteriorError, explained
 from zooactive.foundation.metadata import about_of
+from zooactive.foundation.parquet import check_parquet
 from zooactive.foundation.reading import check_regular
+from zooactive.prediction.marks import LENGTH
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +28,7 @@ def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
     with explained_part(part):
         check_regular(part)
+        check_parquet(part, columns)
         rows = pq.read_table(part, columns=None if columns is None else list(columns))
         rows.validate(full=True)
         if "id" in rows.column_names and rows["id"].null_count:
@@ -72,6 +75,14 @@ def about_part(part: Path) -> dict[str, Any]:
         if not isinstance(about.get("images", ""), str):
             raise ValueError("its marks of images are none")
         return about
+
+
+def check_rows(part: Path) -> None:
+    """Raise a PosteriorError when a part holds more or fewer galaxies than it says that it was made of."""
+    marks = about_part(part).get("images")  # parts of before have none
+    if marks is not None and len(marks) != LENGTH * rows_in(part):
+        with explained_part(part):
+            raise ValueError(f"it has {rows_in(part)} galaxies of {len(marks) // LENGTH}")
 
 
 def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:

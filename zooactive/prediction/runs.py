@@ -23,7 +23,7 @@ from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import write_how
 from zooactive.models import LinearDraws
 from zooactive.prediction.marks import LENGTH, marks_of, what_is_other
-from zooactive.prediction.part_files import about_part
+from zooactive.prediction.part_files import about_part, check_rows
 from zooactive.prediction.parts import PartWriter, PredictionConfig, kinds_of, own_columns
 from zooactive.prediction.stored import Predictions, open_predictions
 
@@ -207,6 +207,7 @@ def _compare_images(writer: PartWriter, retry_all: bool) -> set[int]:
         named = {failure["id"]: failure.get("kind") != PERMANENT for failure in about["failures"]}
         failed = [row for row in folder.rows_of(part) if ids[row] in named]
         good = [row for row in folder.rows_of(part) if ids[row] not in named]
+        check_rows(folder.path(part))
         if len(then) != LENGTH * len(good):
             raise PosteriorError(f"{folder.path(part)} is damaged; delete it and run the same predict command again")
         now = writer.marks_of(good)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,8 +77,9 @@ def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 
 def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
     """Return ids and unit vectors (galaxy, component) of all galaxies, from the folder where they are there already."""
     file = predictions.folder / _FILE
-    # Images that could not be read may have been since: the run is the same, and has more galaxies.
-    run = f"{(read_journal(predictions.folder) or {}).get('fingerprint')}|{len(predictions)}"
+    # A part may have been made again of other images, or of more that can be read: the run is the same.
+    images = blake2b("".join(predictions.image_marks).encode(), digest_size=16).hexdigest()
+    run = f"{(read_journal(predictions.folder) or {}).get('fingerprint')}|{images}"
     found = _read_index(file, run)
     if found is None:
         _write_index(predictions, file, run)

@@ -32,7 +32,15 @@ from zooactive.models.features import Batch
 from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
 from zooactive.prediction.marks import LENGTH, short_mark
-from zooactive.prediction.part_files import about_part, columns_of, embeddings_in, explained_part, read_rows, rows_in
+from zooactive.prediction.part_files import (
+    about_part,
+    check_rows,
+    columns_of,
+    embeddings_in,
+    explained_part,
+    read_rows,
+    rows_in,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +137,10 @@ class Predictions:
             raise PosteriorError(
                 f"{self.folder} lacks part-{min(missing):05d}.parquet; run the same predict command again to make it"
             )
-        return tuple(parts_in(self.folder))
+        found = tuple(parts_in(self.folder))
+        for part in found:
+            check_rows(part)
+        return found
 
     @cached_property
     def image_marks(self) -> tuple[str, ...]:
@@ -165,6 +176,23 @@ class Predictions:
             rows = read_rows(part, ["id", "embedding"])
             if rows.num_rows:
                 yield rows["id"].to_pylist(), embeddings_in(part, rows)
+
+    def embeddings_of(self, ids: Collection[str]) -> tuple[list[str], NDArray[np.float16]]:
+        """Return ids and embeddings (galaxy, feature) of those of the ids that are here, in the order of the catalogue."""
+        wanted, names, found = frozenset(ids), list[str](), list[NDArray[np.float16]]()
+        for here, features in self.embeddings():
+            rows = [row for row, galaxy_id in enumerate(here) if galaxy_id in wanted]
+            names += [here[row] for row in rows]
+            found.append(features[rows])
+        return names, np.concatenate(found) if found else np.empty((0, 0), dtype=np.float16)
+
+    def part(self, number: int) -> Posterior | None:
+        """Return the posterior of the galaxies of one part; None where all of its images failed."""
+        self._refuse_without_embeddings()
+        rows = read_rows(self.parts[number], ["id", "embedding"])
+        if not rows.num_rows:
+            return None
+        return self._posterior(rows["id"].to_pylist(), embeddings_in(self.parts[number], rows))
 
     def catalogue(self) -> Catalogue:
         """Return the galaxies of the run, those that failed last in each part, with the columns that were passed through.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from zooactive.models import LinearDraws
 from zooactive.models.features import embed
 from zooactive.models.head.files import KINDS
 from zooactive.models.holds import Holds, network_of
+from zooactive.prediction.marks import image_mark, marks_of
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
@@ -69,6 +71,17 @@ def fit_draws(
     train_part = _features(network, train, "train", batch_size, progress, 0)
     validation_part = _features(network, validation, "validation", batch_size, progress, len(train_part[0]))
     return fitted(head, *train_part, validation=validation_part)
+
+
+def made_of(kind: str, network: GalaxyModel, *catalogues: Catalogue) -> str:
+    """Return a mark of what draws are fitted to: kind, model, and of the labelled galaxies ids, votes and images."""
+    digest = blake2b(f"{kind}|{network.fingerprint()}".encode(), digest_size=16)
+    for catalogue in catalogues:
+        votes = catalogue.require_votes(network.tree, error=ModelError).votes[catalogue.labelled]
+        labelled = catalogue.take(catalogue.labelled)
+        digest.update("\n".join([str(marks_of(labelled, ())), *map(image_mark, labelled.images)]).encode())
+        digest.update(np.ascontiguousarray(votes, dtype="<f8").tobytes())
+    return digest.hexdigest()
 
 
 def check_kind(kind: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.telling import EpochProgress
-from zooactive.foundation.writing import aside
+from zooactive.foundation.writing import aside, refuse_without_room
 from zooactive.training.config import TrainingConfig
 from zooactive.training.run_folder import TrainingRun
 from zooactive.training.short_fits import seed_epoch
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _QUICK, _PACE = 1.0, 10.0
 """Seconds that a checkpoint after each epoch may take to write; where a large network takes longer, on a GPU perhaps longer
 than an epoch, so many seconds of training go by for each second of writing."""
+
+
+_HDF5 = 4096
+"""Bytes of a checkpoint's file beside each array's values."""
 
 
 def make_keeper(
@@ -87,10 +91,16 @@ def make_keeper(
             if progress is not None:
                 progress(epoch + 1, losses)
 
+        def largest_file(self) -> int:
+            """Bytes that the weights and the optimiser's state take in a file, at most."""
+            known = {id(variable): variable for variable in (*self.model.variables, *self.model.optimizer.variables)}
+            return sum(_HDF5 + 4 * int(np.prod(variable.shape)) for variable in known.values())
+
         def write(self, *, is_best: bool) -> None:
             began = time.monotonic()
             run.state["writes"] += 1
             with aside(run.weights) as temporary:
+                refuse_without_room(temporary, self.largest_file())
                 self.model.save_weights(temporary)
             if self.best is not None:
                 last = None if is_best else self.model.get_weights()

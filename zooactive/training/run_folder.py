@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -17,18 +18,22 @@ from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.writing import aside, remove_leftovers, write_json
 from zooactive.training.config import TrainingConfig
+from zooactive.training.image_marks import ImageMarks
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
 
-_FORMAT = 1
-"""Of the state of a run; before it no number was written."""
+_FORMAT = 2
+"""Of the state of a run: 2 has marks of what the images hold, before 1 no number was written."""
 
 
 def run_fingerprint(model: GalaxyModel, train: Catalogue, validation: Catalogue | None, config: TrainingConfig) -> str:
-    """Return a mark of everything that goes into a training but the first weights: 32 hexadecimal digits."""
+    """Return a mark of what goes into a training: 32 hexadecimal digits.
+
+    The first weights are known by a mark of their own; of the images only names and sizes are in it, see `ImageMarks`.
+    """
     digest = blake2b(json.dumps([model.to_config(), asdict(config)], sort_keys=True).encode(), digest_size=16)
     for catalogue in (train, validation):
         if catalogue is not None:
@@ -45,6 +50,7 @@ class TrainingRun:
 
     folder: Path
     fingerprint: str
+    images: ImageMarks
 
     def open(self, model: GalaxyModel) -> None:
         """Read how far the run is; a TrainingError when the folder holds another one."""
@@ -52,6 +58,7 @@ class TrainingRun:
         begun = {"fingerprint": self.fingerprint, "start": model.fingerprint()}
         self.state: dict[str, Any] = {"format": _FORMAT, **begun, "finished": False, "epochs": [], "writes": 0}
         if not self._state_file.exists():
+            self.state["images"] = self.images.to_dict()
             return
         self.state = self._read_state()
         other = ""
@@ -61,20 +68,44 @@ class TrainingRun:
             other = "weights to start from"
         if other:
             raise TrainingError(f"{self.folder} holds a run with other {other}; choose another run directory or delete it")
+        self._refuse_changed_images()
 
-    def _read_state(self) -> dict[str, Any]:
-        """Read what is known of the epochs; a TrainingError where that is damaged."""
-        said = (
+    def _refuse_changed_images(self) -> None:
+        if "images" not in self.state:
+            if not self.finished:
+                warnings.warn(
+                    f"{self.folder} was begun before runs kept marks of what images hold: nobody can tell whether they are "
+                    "the same; choose another run directory where they may be others",
+                    stacklevel=4,
+                )
+            return
+        with explained(TrainingError, self._damaged, ValueError):
+            others = self.images.others(self.state["images"])
+        if others:
+            raise TrainingError(
+                f"{self.folder} holds a run with other images: {len(others)} of {len(self.images.ids)}, such as that of "
+                f"galaxy '{others[0]}', were changed; choose another run directory or delete it"
+            )
+
+    @property
+    def _damaged(self) -> str:
+        return (
             f"{self._state_file} is damaged ({{reason}}), so nobody can tell how far the run is; restore it from a copy, or "
             f"delete {self.folder} and train again"
         )
-        with explained(TrainingError, said, OSError, ValueError):
+
+    def _read_state(self) -> dict[str, Any]:
+        """Read what is known of the epochs; a TrainingError where that is damaged."""
+        with explained(TrainingError, self._damaged, OSError, ValueError):
             state = read_object(self._state_file)
             refuse_future(self._state_file, state.get("format", 0), _FORMAT, TrainingError)
             kinds = {"fingerprint": str, "start": str, "finished": bool, "epochs": list, "writes": int}
             for name, kind in kinds.items():
                 if type(state.get(name)) is not kind:
                     raise ValueError(f"{name} is missing or no {kind.__name__}")
+            marks = state.get("images", {"changed": "", "content": ""} if state.get("format", 0) < 2 else None)
+            if not isinstance(marks, dict) or any(type(marks.get(name)) is not str for name in ("changed", "content")):
+                raise ValueError("the marks of the images are missing")
             for epoch in state["epochs"]:
                 if not isinstance(epoch, dict) or not isinstance(epoch.get("val_loss"), int | float):
                     raise ValueError("an epoch has no val_loss")

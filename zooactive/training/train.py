@@ -16,6 +16,7 @@ from zooactive.foundation.telling import EpochProgress
 from zooactive.foundation.writing import write_how
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.training.config import Optimisation, TrainingConfig
+from zooactive.training.image_marks import ImageMarks
 from zooactive.training.keeper import make_keeper, tensorboard_callbacks
 from zooactive.training.network import training_network
 from zooactive.training.run_folder import TrainingRun, run_fingerprint
@@ -76,7 +77,8 @@ def train(
     config = config or TrainingConfig()
     train_part = _labelled(read_catalogue(catalogue, tree=model.tree), model)
     validation_part = None if validation is None else _labelled(read_catalogue(validation, tree=model.tree), model)
-    run = TrainingRun(Path(run_dir), run_fingerprint(model, train_part, validation_part, config))
+    fingerprint = run_fingerprint(model, train_part, validation_part, config)
+    run = TrainingRun(Path(run_dir), fingerprint, ImageMarks.of(train_part, validation_part))
     run.open(model)
     if not run.finished:
         with held(run.folder):
@@ -159,14 +161,14 @@ def _fit(
         )
     if config.head_epochs and validation_part is not None:
         _refit_head(model, train_part, validation_part, config, run)
-    run.state["finished"] = True
-    run.save_state()
     write_how(
         run.folder,
         command="train",
         options={"training": asdict(config), "model": model.to_config(), "best_epoch": run.best_epoch + 1},
         inputs={"galaxies and votes": run.fingerprint, "weights to start from": run.state["start"]},
     )
+    run.state["finished"] = True  # last: a finished run is not looked at again
+    run.save_state()
 
 
 def _refit_head(

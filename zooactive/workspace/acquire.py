@@ -12,13 +12,13 @@ from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import labels_of, seen_by
 from zooactive.workspace.options import Options, as_path, options_of
+from zooactive.workspace.received import read_received
 from zooactive.workspace.sections import Acquire
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.acquisition.pool import VotedPool
     from zooactive.prediction import EnsemblePredictions, Predictions
     from zooactive.tree import DecisionTree
 
@@ -98,6 +98,7 @@ def _choose(
     tell: Tell,
 ) -> pd.DataFrame:
     from zooactive.acquisition import acquire
+    from zooactive.acquisition.pool import VotedPool
     from zooactive.acquisition.selection_files import write_selection
     from zooactive.prediction import open_ensemble
 
@@ -111,7 +112,7 @@ def _choose(
     folders = [settings.pool.predictions, *also]
     stored = open_ensemble(folders)
     make_folder(target.parent)
-    pool = stored if given is None else _given_votes(settings, stored, given, tell)
+    pool = stored if given is None else VotedPool(stored, read_received(settings, stored, given, tell))
     selection = acquire(pool, choice.n, exclude=_excluded(settings, exclude, stored, never, tell), config=choice)
     write_selection(
         selection,
@@ -122,18 +123,6 @@ def _choose(
     )
     selection.attrs["file"] = str(target)
     return selection
-
-
-def _given_votes(settings: Settings, stored: Predictions | EnsemblePredictions, given: Path, tell: Tell) -> VotedPool:
-    """Return the predictions as they are believed once the votes of a table are in."""
-    from zooactive.acquisition.pool import VotedPool
-    from zooactive.catalogue import read_catalogue
-
-    table = read_catalogue(given, tree=stored.tree, id_column=settings.survey.id_column)
-    voted = table.require_votes()
-    some = voted.some
-    tell(f"votes in {given} are taken into account, for {len(stored.known(table.ids[some]))} of the pool's galaxies")
-    return VotedPool(stored, dict(zip(table.ids[some], voted.votes[some], strict=True)))
 
 
 def _excluded(

@@ -28,22 +28,28 @@ def export(
     credit: str = "",
     licence: str = "",
     column: Sequence[str] = (),
+    plan: str | Path | None = None,
     tell: Tell = silent,
 ) -> SubjectSet:
     """Write images and a manifest of the selected galaxies into a folder, by default ``subjects``.
 
     `size` is in pixels a side (by default images stay as they are); `credit` and `licence` are shown to volunteers; the
-    columns of the table go along, hidden.
+    columns of the table go along, hidden. With a `plan` of `allocate` the galaxies are those that it gives more votes, and
+    each has ``#stop_at``, after how many volunteers it is done.
     """
-    from zooactive.acquisition.selection_files import read_selection
+    from zooactive.acquisition.selection_files import read_plan, read_selection
     from zooactive.foundation.writing import file_hash, write_how
     from zooactive.labels.subjects import write_subjects
 
-    chosen = settings.acquire.out
+    chosen = settings.acquire.out if plan is None else Path(plan)
+    if plan is None:
+        selection = read_selection(chosen)
+    else:
+        selection = read_plan(chosen).query("more > 0")[["id", "stop_at"]].reset_index(drop=True)
     folder = settings.folder / "subjects" if out is None else Path(out)
     options = {"side": size, "credit": credit, "licence": licence, "columns": tuple(column)}
     written = write_subjects(
-        read_selection(chosen),
+        selection,
         settings.read_pool(),
         folder,
         side=size,

@@ -16,7 +16,7 @@ from zooactive.models.config import Network
 from zooactive.models.saved_form import BUNDLED, IMAGENET
 from zooactive.training.config import TrainingConfig
 from zooactive.training.recipes import Recipe, load_recipe
-from zooactive.workspace.sections import FILE, Acquire, Pool, Rounds, Survey, TaskLabels
+from zooactive.workspace.sections import FILE, Acquire, Allocate, Pool, Rounds, Survey, TaskLabels
 from zooactive.workspace.settings import Settings
 
 
@@ -60,8 +60,10 @@ def parse_settings(text: str, path: Path) -> Settings:
 
 
 def _settings(values: Mapping[str, Any], path: Path) -> Settings:
-    sections = {"survey": Survey, "model": Network, "training": TrainingConfig, "pool": Pool, "acquire": Acquire} | {
-        "loop": Rounds
+    sections = {"survey": Survey, "model": Network, "training": TrainingConfig, "pool": Pool} | {
+        "acquire": Acquire,
+        "allocate": Allocate,
+        "loop": Rounds,
     }
     for key, value in values.items():
         if key not in {*sections, "tasks", "recipe"}:

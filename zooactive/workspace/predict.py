@@ -117,20 +117,20 @@ def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
 
 
 def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
-    """Fit the draws to the survey's galaxies, or take those that were fitted to this model before; None for dropout.
+    """Fit the draws to the survey's galaxies, or take those that were fitted to the same before; None for dropout.
 
     Raises a WorkspaceError when there are no such draws.
     """
     from zooactive.models import load_draws
-    from zooactive.training.draws import fit_draws
+    from zooactive.training.draws import fit_draws, made_of
 
     kind, pool = settings.pool.draws_from, settings.pool
     if kind == "dropout":
         return None
-    kept = settings.model.folder / f"draws-{kind}-{network.fingerprint()[:8]}.npz"
+    train, validation, _ = settings.split_survey()
+    kept = settings.model.folder / f"draws-{kind}-{made_of(kind, network, train, validation)}.npz"
     if kept.exists():
         return load_draws(kept)
-    train, validation, _ = settings.split_survey()
     with progress(f"fitting {kind}", int(train.labelled.sum() + validation.labelled.sum())) as done:
         fitted = fit_draws(
             network,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zooactive.acquisition.allocation.config import AllocationConfig
 from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.foundation.errors import WorkspaceError
@@ -74,6 +75,13 @@ class Acquire(AcquisitionConfig):
 
     n: int = 500
     out: Path = Path("selection.csv")
+
+
+@dataclass(frozen=True)
+class Allocate(AllocationConfig):
+    """How clicks are allocated: table ``[allocate]``."""
+
+    out: Path = Path("allocation.csv")
 
 
 @dataclass(frozen=True)

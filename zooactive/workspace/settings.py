@@ -18,7 +18,7 @@ from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
 from zooactive.training.recipes import Recipe, load_recipe
 from zooactive.tree import DecisionTree, load_tree
-from zooactive.workspace.sections import FILE, Acquire, Pool, Rounds, Survey, TaskLabels
+from zooactive.workspace.sections import FILE, Acquire, Allocate, Pool, Rounds, Survey, TaskLabels
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Settings:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     pool: Pool = field(default_factory=Pool)
     acquire: Acquire = field(default_factory=Acquire)
+    allocate: Allocate = field(default_factory=Allocate)
     loop: Rounds = field(default_factory=Rounds)
     tasks: Mapping[str, TaskLabels] = field(default_factory=dict)
     recipe: Recipe | None = None

@@ -51,6 +51,12 @@ votes = 40                 # volunteers that each chosen galaxy will be shown to
 # random_share = 0.1       # reserved for galaxies drawn at random: never train on them, they keep the metrics honest
 out = "selection.csv"
 
+[allocate]
+# floor = 0                # volunteers that every galaxy is shown to at least, and at most
+# ceiling = 40
+# weights = {{ bar = 1 }}    # the questions that count; default: all of them, once each
+# goal = "error"           # or "decision", "count", "model"
+
 [loop]
 # folder = "loop"          # of the rounds that `zooactive loop` plays
 # learner = "network"      # or "head": the head alone, on features that are computed once

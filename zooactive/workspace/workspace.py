@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zooactive.labels.subjects import SubjectSet
     from zooactive.prediction import Predictions
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
+    from zooactive.workspace.catalogue import PublishedCatalogue
     from zooactive.workspace.evaluate import WorkspaceMetrics
     from zooactive.workspace.loop import Rehearsal
 
@@ -106,6 +107,20 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return acquire(settings, progress=self._progress, tell=self._tell, **own)
+
+    def catalogue(self, **options: Any) -> PublishedCatalogue:
+        """Write the catalogue of model and votes together, one row a galaxy of the pool."""
+        from zooactive.workspace.catalogue import OPTIONS, catalogue
+
+        settings, own = self._with(OPTIONS, options)
+        return catalogue(settings, progress=self._progress, tell=self._tell, **own)
+
+    def allocate(self, clicks: float | None = None, **options: Any) -> pd.DataFrame:
+        """Say how many more volunteers each galaxy of the pool should be shown to, and which need none."""
+        from zooactive.workspace.allocate import OPTIONS, allocate
+
+        settings, own = self._with(OPTIONS, options)
+        return allocate(settings, clicks, progress=self._progress, tell=self._tell, **own)
 
     def finetune(self, labels: str | Path | None = None, task: str | None = None, **options: Any) -> FinetunedModel:
         """Learn a new question from a few hundred labels and return the fine-tuned model."""

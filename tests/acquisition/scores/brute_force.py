@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from scipy import special
 
@@ -33,10 +35,11 @@ def vote_trees(tree, alpha, volunteers):
     trees = {(): np.ones(len(alpha))}
     for q in tree.order:
         question, grown = tree.questions[q], {}
+        of_its_votes = functools.cache(functools.partial(urn, alpha[:, tree.slices[q]]))
         for known, p in trees.items():
             votes = dict(known)
             asked = sum(votes[column] for column in question.asked_after) if question.asked_after else volunteers
-            for counts, chance in urn(alpha[:, tree.slices[q]], asked).items():
+            for counts, chance in of_its_votes(asked).items():
                 grown[known + tuple(zip(question.columns, counts, strict=True))] = p * chance
         trees = grown
     p = np.array(list(trees.values()))

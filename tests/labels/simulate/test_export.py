@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -71,11 +72,38 @@ def test_another_round_adds_to_the_ledger_and_the_same_one_again_does_not(made, 
     truth = made.truth()
     for name, ids in (("one", made.ids[:6]), ("two", made.ids[6:]), ("again", made.ids[:6])):
         write_export(tmp_path / f"{name}.csv", manifest_of(ids), truth, words, votes=20)
-    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+    one, again = (pd.read_csv(tmp_path / f"{name}.csv", dtype=str) for name in ("one", "again"))
+    named = one["user_id"].notna()
+    assert one[named].equals(again[named])
+    assert one.drop(columns="user_name").equals(again.drop(columns="user_name"))
+    before = (tmp_path / "one.csv").read_bytes()
+    write_export(tmp_path / "one.csv", manifest_of(made.ids[:6]), truth, words, votes=20)
+    assert (tmp_path / "one.csv").read_bytes() == before
     votes = counted([tmp_path / f"{name}.csv" for name in ("one", "two", "again")], words, tmp_path / "ledger")
     assert votes["volunteers"].tolist() == [20] * 12
     write_export(tmp_path / "other.csv", manifest_of(made.ids[:6]), truth, words, votes=20, seed=1)
     assert (tmp_path / "one.csv").read_bytes() != (tmp_path / "other.csv").read_bytes()
+
+
+def test_those_who_are_not_logged_in_have_another_name_in_every_file_and_count_once(made, words, tmp_path):
+    truth, crowd = made.truth(), Crowd(volunteers=60, activity=0)
+    names = {}
+    for name, ids in (("first", made.ids[:6]), ("whole", made.ids)):
+        write_export(tmp_path / f"{name}.csv", manifest_of(ids), truth, words, crowd=crowd, votes=20)
+        table = pd.read_csv(tmp_path / f"{name}.csv", dtype=str)
+        names[name] = dict(zip(table["classification_id"], table["user_name"], strict=True))
+        people = {person for person in names[name].values() if person.startswith("not-logged-in-")}
+        assert 1 < len(people) <= 12
+    both = names["first"].keys() & names["whole"].keys()
+    assert len(both) == 120
+    same = {number: names["first"][number] == names["whole"][number] for number in both}
+    assert same == {number: names["first"][number].startswith("volunteer-") for number in both}
+    pairs = {(names["first"][number], names["whole"][number]) for number in both}
+    assert len({first for first, _ in pairs}) == len({whole for _, whole in pairs}) == len(pairs)
+    counted([tmp_path / "first.csv", tmp_path / "whole.csv"], words, tmp_path / "two")
+    counted([tmp_path / "whole.csv"], words, tmp_path / "one")
+    kept = [pq.read_table(tmp_path / folder / "classifications.parquet")["volunteer"] for folder in ("two", "one")]
+    assert len(set(kept[0].to_pylist())) == len(set(kept[1].to_pylist())) == len(set(names["whole"].values()))
 
 
 def test_questions_that_the_wording_leaves_away_are_not_asked(made, tmp_path):

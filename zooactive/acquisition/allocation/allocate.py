@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Unpack
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.acquisition.allocation.config import AllocationConfig, AllocationOptions
 from zooactive.acquisition.allocation.look import CLICK, Look, look_at
-from zooactive.acquisition.allocation.plan import Plan, floor_of, settle
+from zooactive.acquisition.allocation.plan import Plan, settle
 from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 from zooactive.tree.likelihood import checked_votes
@@ -43,7 +43,7 @@ def allocate(
     Parameters
     ----------
     posterior : Posterior, iterable of Posterior, or stored predictions
-        What the model expects *without* the votes received. Read once, or once for each goal in `least` more.
+        What the model expects *without* the votes received.
     clicks : float
         To spend: answers, not galaxies.
     price : float, optional
@@ -89,26 +89,41 @@ def allocate(
     {'id': ['known', 'unknown'], 'more': [0, 8]}
     """
     config = (config or AllocationConfig()).allocation(**options)
-    budget = _budget(clicks, price)
+    checked_budget(clicks, price)
     if isinstance(posterior, Iterator):
         raise AcquisitionError(
             f"the galaxies are a {type(posterior).__name__}, which can be read only once; give a list of Posteriors"
         )
-    least: NDArray[np.int64] | None = None
-    for aim, share in config.aims():
-        look = joined([look_at(chunk, votes, aim, rows) for chunk, votes, rows in _chunks(posterior, received, least)])
-        plan = allot(look, aim, None if budget is None else int(budget * share), price)
-        least = plan.more
-    return table_of(look, plan, config, budget=budget)
+    aims = [aim for aim, _ in config.aims()]
+    looks: list[list[Look]] = [[] for _ in aims]
+    for chunk, votes in _chunks(posterior, received):
+        for aim, found in zip(aims, looks, strict=True):
+            found.append(look_at(chunk, votes, aim))
+    return plan_of([joined(found) for found in looks], config, clicks=clicks, price=price)
 
 
-def allot(look: Look, config: AllocationConfig, budget: int | None, price: float | None) -> Plan:
-    """Settle the plan of some galaxies; raises AcquisitionError when an id occurs twice or the floor takes too much."""
+def plan_of(
+    looks: Sequence[Look], config: AllocationConfig, *, clicks: float | None = None, price: float | None = None
+) -> pd.DataFrame:
+    """Return the plan of galaxies that were looked at once for each of `AllocationConfig.aims`; see `allocate`."""
+    budget = checked_budget(clicks, price)
+    plan: Plan | None = None
+    for look, (aim, share) in zip(looks, config.aims(), strict=True):
+        start = None if plan is None else plan.more
+        plan = _allot(look, aim, None if budget is None else int(budget * share), price, start)
+    assert plan is not None
+    return _table_of(looks[-1], plan, config, budget)
+
+
+def _allot(
+    look: Look, config: AllocationConfig, budget: int | None, price: float | None, start: NDArray[np.int64] | None
+) -> Plan:
+    """Settle the plan; raise an AcquisitionError when an id occurs twice or the floor takes too much."""
     import pyarrow.compute as pc
 
     from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
-    floor = floor_of(look)
+    floor = int((look.floor * look.cost).sum())
     if pc.count_distinct(look.ids).as_py() < len(look):
         counted = pc.value_counts(look.ids)
         twice = counted.field("values")[int(np.argmax(counted.field("counts").to_numpy() > 1))]
@@ -119,7 +134,7 @@ def allot(look: Look, config: AllocationConfig, budget: int | None, price: float
             f"{budget / CLICK:,.0f}; lower the floor, or give fewer galaxies"
         )
     hashes = hash_arrow_ids(look.ids, purpose="clicks", seed=config.seed)
-    return settle(look, hashes, clicks=budget, price=price)
+    return settle(look, hashes, clicks=budget, price=price, start=start)
 
 
 def joined(looks: list[Look]) -> Look:
@@ -129,12 +144,11 @@ def joined(looks: list[Look]) -> Look:
     if not looks:
         raise AcquisitionError("no galaxy was given to spend clicks on; give predictions of at least one")
     ids = pa.chunked_array([look.ids for look in looks], pa.string()).combine_chunks()
-    columns = ("received", "missing", "cost", "artifact", "done", "points", "values")
+    columns = ("received", "missing", "cost", "artifact", "done", "floor", "points", "values")
     return Look(ids, *(np.concatenate([getattr(look, name) for look in looks]) for name in columns))
 
 
-def table_of(look: Look, plan: Plan, config: AllocationConfig, *, budget: int | None) -> pd.DataFrame:
-    """Return the plan as a table."""
+def _table_of(look: Look, plan: Plan, config: AllocationConfig, budget: int | None) -> pd.DataFrame:
     import pandas as pd
 
     # A price that was stated is a promise: what is not worth it today is not worth it tomorrow.
@@ -173,8 +187,14 @@ def table_of(look: Look, plan: Plan, config: AllocationConfig, *, budget: int | 
     return table
 
 
-def _budget(clicks: float | None, price: float | None) -> int | None:
-    """Clicks as whole millionths; None where a price was given."""
+def checked_budget(clicks: float | None, price: float | None) -> int | None:
+    """Return the clicks as whole millionths, or None where a price was given.
+
+    Raises
+    ------
+    AcquisitionError
+        When both or neither are given, or the number is negative or not finite.
+    """
     if (clicks is None) == (price is None):
         raise AcquisitionError("give the clicks to spend, or the price that a click has to be worth: one of the two")
     name, number = ("clicks", clicks) if clicks is not None else ("price", price)
@@ -184,13 +204,10 @@ def _budget(clicks: float | None, price: float | None) -> int | None:
 
 
 def _chunks(
-    posterior: Posterior | Iterable[Posterior],
-    received: ArrayLike | Mapping[str, ArrayLike] | None,
-    least: NDArray[np.int64] | None,
-) -> Iterator[tuple[Posterior, NDArray[np.float64], NDArray[np.int64] | None]]:
-    """Yield each chunk with its votes (galaxy, answer) and with its rows of `least`."""
+    posterior: Posterior | Iterable[Posterior], received: ArrayLike | Mapping[str, ArrayLike] | None
+) -> Iterator[tuple[Posterior, NDArray[np.float64]]]:
+    """Yield each chunk with its votes (galaxy, answer)."""
     first: Posterior | None = None
-    start = 0
     for chunk in [posterior] if isinstance(posterior, Posterior) else posterior:
         first = chunk if first is None else first
         if chunk.tree != first.tree:
@@ -198,9 +215,7 @@ def _chunks(
                 f"the chunks are of the trees '{first.tree.name}' and '{chunk.tree.name}'; predict all galaxies with one "
                 "model"
             )
-        rows = None if least is None else least[start : start + len(chunk)]
-        yield chunk, votes_of(chunk, received, whole=isinstance(posterior, Posterior)), rows
-        start += len(chunk)
+        yield chunk, votes_of(chunk, received, whole=isinstance(posterior, Posterior))
 
 
 def votes_of(chunk: Posterior, received: ArrayLike | Mapping[str, ArrayLike] | None, *, whole: bool) -> NDArray[np.float64]:

@@ -11,9 +11,6 @@ from zooactive.acquisition.scores.aim import Aim
 from zooactive.foundation.errors import AcquisitionError, did_you_mean
 from zooactive.foundation.vocabulary import GOALS, Goal
 
-LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-"""Numbers of more volunteers that are compared; the ceiling is another."""
-
 
 @dataclass(frozen=True)
 class AllocationConfig(Aim):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.acquisition.allocation.config import LADDER, AllocationConfig
+from zooactive.acquisition.allocation.config import AllocationConfig
 from zooactive.acquisition.pool import artifact_share
 from zooactive.acquisition.scores.tree_information import checked_trees
 from zooactive.acquisition.scores.vote_value import loss, values_on_ladder
@@ -16,6 +16,9 @@ from zooactive.posterior import Posterior
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+"""Numbers of more volunteers that are compared; what is left to the ceiling is another."""
 
 CLICK = 1_000_000
 """Clicks are counted in millionths, whole numbers, so that sums do not depend on their order."""
@@ -38,8 +41,10 @@ class Look:
         Whether it is likely to be no galaxy.
     done : ndarray of bool, shape (galaxy,)
         Whether nothing that counts is missing from the goal.
-    points : ndarray of int64, shape (galaxy, point)
-        Numbers of more volunteers, ascending; the first is what the floor asks for, the last what the ceiling allows.
+    floor : ndarray of int32, shape (galaxy,)
+        More volunteers that the floor asks for.
+    points : ndarray of int32, shape (galaxy, point)
+        Numbers of more volunteers, ascending from 0 to what the ceiling allows; the floor is one of them.
     values : ndarray of float64, shape (galaxy, point)
         What they are worth.
     """
@@ -50,17 +55,16 @@ class Look:
     cost: NDArray[np.int64]
     artifact: NDArray[np.bool_]
     done: NDArray[np.bool_]
-    points: NDArray[np.int64]
+    floor: NDArray[np.int32]
+    points: NDArray[np.int32]
     values: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.received)
 
 
-def look_at(
-    prior: Posterior, votes: NDArray[np.float64], config: AllocationConfig, least: NDArray[np.int64] | None = None
-) -> Look:
-    """Look at some galaxies, whose votes so far are (galaxy, answer); `least` (galaxy,) more votes they get in any case."""
+def look_at(prior: Posterior, votes: NDArray[np.float64], config: AllocationConfig) -> Look:
+    """Look at some galaxies, whose votes so far are (galaxy, answer)."""
     import pyarrow as pa
 
     tree = prior.tree
@@ -73,30 +77,16 @@ def look_at(
     done = np.zeros(len(prior), dtype=bool)
     if config.done is not None:
         done = (missing <= config.done) & (received >= config.floor)
-    points = _points(received, artifact | done, config, least)
-    return Look(
-        pa.array(prior.ids, pa.string()),
-        received,
-        missing,
-        np.maximum(np.rint(believed.asked().sum(1) * CLICK), 1).astype(np.int64),
-        artifact,
-        done,
-        points,
-        values_on_ladder(
-            believed, points, config, received=votes, trees=checked_trees(config.trees, prior.draws), seed=config.seed
-        ),
-    )
+    floor = np.where(artifact, 0, np.maximum(config.floor - received, 0))
+    points = _points(floor, np.where(artifact, 0, np.maximum(config.ceiling - received, 0)))
+    trees = checked_trees(config.trees, prior.draws)
+    values = values_on_ladder(believed, points, config, received=votes, trees=trees, seed=config.seed)
+    cost = np.maximum(np.rint(believed.asked().sum(1) * CLICK), 1).astype(np.int64)
+    ids = pa.array(prior.ids, pa.string())
+    return Look(ids, received, missing, cost, artifact, done, floor.astype(np.int32), points.astype(np.int32), values)
 
 
-def _points(
-    received: NDArray[np.int64], closed: NDArray[np.bool_], config: AllocationConfig, least: NDArray[np.int64] | None
-) -> NDArray[np.int64]:
+def _points(floor: NDArray[np.int64], most: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers of more volunteers that are compared, shape (galaxy, point)."""
-    first = np.maximum(config.floor - received, 0)
-    if least is not None:
-        first = np.maximum(first, least)
-    last = np.maximum(config.ceiling - received, first)
-    first[closed], last[closed] = 0, 0
-    steps = np.array([step for step in LADDER if step < config.ceiling], dtype=np.int64)
-    middle = np.clip(steps, first[:, None], last[:, None])
-    return np.column_stack([first, middle, last])
+    steps = np.broadcast_to(np.array([0, *LADDER]), (len(floor), 1 + len(LADDER)))
+    return np.sort(np.column_stack([np.minimum(steps, most[:, None]), floor, most]), axis=1)

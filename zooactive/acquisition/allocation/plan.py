@@ -15,37 +15,33 @@ class Plan(NamedTuple):
     """How many more volunteers each galaxy gets, and what was paid.
 
     ``more`` (galaxy,), ``value`` (galaxy,) of these votes, ``price`` in units of the goal a click, at which the clicks were
-    gone: 0 where they sufficed for all; ``spent`` in millionths of a click; ``floor``, what of it the floor took.
+    gone (0 where they sufficed for all), and ``spent`` in millionths of a click.
     """
 
     more: NDArray[np.int64]
     value: NDArray[np.float64]
     price: float
     spent: int
-    floor: int
 
 
 @dataclass(frozen=True)
 class _Steps:
-    """Steps from corner to corner of all galaxies' concave hulls: whose, more votes, their worth, their cost."""
+    """Steps from corner to corner of all galaxies' concave hulls: whose, more votes, their cost, their value a click."""
 
-    galaxy: NDArray[np.int64]
-    more: NDArray[np.int64]
-    value: NDArray[np.float64]
+    galaxy: NDArray[np.int32]
+    more: NDArray[np.int32]
     cost: NDArray[np.int64]
-
-    @property
-    def worth(self) -> NDArray[np.float64]:
-        """Value a click."""
-        return self.value / (self.cost / CLICK)
+    worth: NDArray[np.float64]
 
 
-def floor_of(look: Look) -> int:
-    """Millionths of a click that the floor takes."""
-    return int((look.points[:, 0] * look.cost).sum())
-
-
-def settle(look: Look, hashes: NDArray[np.uint64], *, clicks: int | None = None, price: float | None = None) -> Plan:
+def settle(
+    look: Look,
+    hashes: NDArray[np.uint64],
+    *,
+    clicks: int | None = None,
+    price: float | None = None,
+    start: NDArray[np.int64] | None = None,
+) -> Plan:
     """Give each galaxy the number of votes that maximises its value less the price of its clicks.
 
     Parameters
@@ -54,51 +50,60 @@ def settle(look: Look, hashes: NDArray[np.uint64], *, clicks: int | None = None,
     hashes : ndarray of uint64, shape (galaxy,)
         Who comes first among those of whom a click is worth the same.
     clicks : int, optional
-        Millionths that may be spent; the price is then the highest that does not leave clicks over: every step that is worth
-        more than it is taken, and of those that are worth exactly it as many, by their hashes, as come before the first
-        that would overspend. No other plan is worth more than this one by more than price x clicks left over.
+        Millionths that may be spent. The price is the value of a click of the first step that they do not suffice for, the
+        steps being taken in the order of what a click of them is worth, and at that price in the order of the hashes. So
+        no other plan is better than this one by more than price x clicks left over.
     price : float, optional
         In place of clicks: every step is taken that is worth more.
+    start : ndarray of int64, shape (galaxy,), optional
+        More votes that are given in any case, each one of the galaxy's points; by default those of the floor.
     """
-    steps = _steps(look)
-    worth = steps.worth
-    spent = floor = floor_of(look)
+    first = look.floor.astype(np.int64) if start is None else np.maximum(start, look.floor)
+    spent = int((first * look.cost).sum())
+    steps = _steps(look, first)
     if clicks is None:
         found = float(price or 0.0)
-        taken = np.flatnonzero(worth > found)
+        taken = np.flatnonzero(steps.worth > found)
     else:
-        found, taken = _within(worth, steps, hashes, clicks - floor)
-    more, value = look.points[:, 0].copy(), look.values[:, 0].copy()
+        found, taken = _within(steps, hashes, clicks - spent)
+    more = first.copy()
     np.add.at(more, steps.galaxy[taken], steps.more[taken])
-    last = np.clip((look.points <= more[:, None]).sum(1) - 1, 0, None)
-    value = look.values[np.arange(len(look)), last]
-    return Plan(more, value, found, spent + int(steps.cost[taken].sum()), floor)
+    return Plan(more, look.values[np.arange(len(look)), _last_at(look, more)], found, spent + int(steps.cost[taken].sum()))
 
 
-def _within(
-    worth: NDArray[np.float64], steps: _Steps, hashes: NDArray[np.uint64], clicks: int
-) -> tuple[float, NDArray[np.int64]]:
-    """The price at which the clicks are gone, and the steps that are taken."""
-    order = np.argsort(-worth, kind="stable")
+def _last_at(look: Look, votes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each galaxy the last of its points that is no more than so many votes."""
+    return np.asarray(np.maximum((look.points <= votes[:, None]).sum(1) - 1, 0))
+
+
+def _within(steps: _Steps, hashes: NDArray[np.uint64], clicks: int) -> tuple[float, NDArray[np.int64]]:
+    """Return the price at which the clicks are gone, and the steps that are taken."""
+    order = np.argsort(-steps.worth, kind="stable")
     over = int(np.searchsorted(np.cumsum(steps.cost[order]), clicks, side="right"))
     if over == len(order):
         return 0.0, order
-    price = float(worth[order[over]])
-    taken = order[: int(np.searchsorted(-worth[order], -price, side="left"))]
-    tied = np.flatnonzero(worth == price)
+    price = float(steps.worth[order[over]])
+    taken = order[: int(np.searchsorted(-steps.worth[order], -price, side="left"))]
+    tied = np.flatnonzero(steps.worth == price)
     tied = tied[np.argsort(hashes[steps.galaxy[tied]], kind="stable")]
     left = clicks - int(steps.cost[taken].sum())
     enough = int(np.searchsorted(np.cumsum(steps.cost[tied]), left, side="right"))
     return price, np.concatenate([taken, tied[:enough]])
 
 
-def _steps(look: Look) -> _Steps:
+def _steps(look: Look, first: NDArray[np.int64]) -> _Steps:
+    """Return the steps beyond the first votes; galaxies that are done have none."""
     from zooactive.acquisition.compiled.hull import concave_hulls
 
-    corners, lengths = np.zeros(look.points.shape, np.int64), np.zeros(len(look), np.int64)
-    concave_hulls(look.points, look.values, corners, lengths)
-    there = np.arange(1, look.points.shape[1]) < lengths[:, None]
-    galaxy, corner = np.nonzero(there)
+    begun = look.values[np.arange(len(look)), _last_at(look, first)]
+    before = (look.points <= first[:, None]) | look.done[:, None]
+    points = np.where(before, first[:, None], look.points).astype(np.int32)
+    values = np.where(before, begun[:, None], look.values)
+    corners, lengths = np.zeros(points.shape, np.int32), np.zeros(len(look), np.int64)
+    concave_hulls(points, values, corners, lengths)
+    whose, corner = np.nonzero(np.arange(1, points.shape[1]) < lengths[:, None])
+    galaxy = whose.astype(np.int32)
     end, begin = corners[galaxy, corner + 1], corners[galaxy, corner]
-    more = look.points[galaxy, end] - look.points[galaxy, begin]
-    return _Steps(galaxy, more, look.values[galaxy, end] - look.values[galaxy, begin], more * look.cost[galaxy])
+    more = points[galaxy, end] - points[galaxy, begin]
+    cost = more * look.cost[galaxy]
+    return _Steps(galaxy, more, cost, (values[galaxy, end] - values[galaxy, begin]) / (cost / CLICK))

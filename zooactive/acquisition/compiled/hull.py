@@ -10,7 +10,7 @@ from zooactive.foundation.compiled import compiled
 
 @compiled
 def concave_hulls(
-    points: NDArray[np.int64], values: NDArray[np.float64], corners: NDArray[np.int64], lengths: NDArray[np.int64]
+    points: NDArray[np.int32], values: NDArray[np.float64], corners: NDArray[np.int32], lengths: NDArray[np.int64]
 ) -> None:
     """Fill in the corners of each galaxy's concave hull, from its first point on.
 

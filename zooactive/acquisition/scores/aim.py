@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zooactive.acquisition.scores.catalogue_error import counting, question_weights
 from zooactive.foundation.errors import AcquisitionError, did_you_mean
 from zooactive.foundation.vocabulary import GOALS, Goal
-from zooactive.posterior import Posterior
-from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from zooactive.posterior import Posterior
+    from zooactive.tree import DecisionTree
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,19 @@ class Aim:
         if self.goal != "decision" and self.rules:
             raise AcquisitionError(f"rules belong to the goal 'decision', and the goal is '{self.goal}'; leave them away")
         for column, x in self.rules.items():
-            if isinstance(x, bool) or not isinstance(x, int | float | np.number) or not 0 < x < 1:
+            if isinstance(x, bool) or not isinstance(x, Real) or not 0 < x < 1:
                 raise AcquisitionError(f"the rule on '{column}' is above {x!r}; give a fraction between 0 and 1")
 
     def question_weights(self, tree: DecisionTree) -> NDArray[np.float64]:
         """Return how much each question counts, shape (question,); raises AcquisitionError or TreeError for wrong ones."""
+        from zooactive.acquisition.scores.catalogue_error import question_weights
+
         return question_weights(tree, self.weights or None)
 
     def counting(self, posterior: Posterior) -> NDArray[np.float64]:
         """Return how much each question counts times P(asked), shape (galaxy, question)."""
+        from zooactive.acquisition.scores.catalogue_error import counting
+
         return counting(posterior, self.weights or None)
 
     def rule_columns(self, tree: DecisionTree) -> dict[int, float]:

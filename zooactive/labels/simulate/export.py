@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.hashing import hash_ids
 from zooactive.foundation.spelling import from_spreadsheet
 from zooactive.foundation.writing import aside
+from zooactive.labels.classifications import NOT_LOGGED_IN
 from zooactive.labels.simulate.crowd import Answers, Crowd
 from zooactive.labels.simulate.forms import HEADER, Said, answers_given, export_row
 from zooactive.labels.wording import Wording, WorkflowWording
@@ -33,6 +35,7 @@ class _Job:
     ids: list[str]
     rows: list[dict[str, str]]
     seed: int
+    salt: bytes
 
 
 def write_export(
@@ -48,7 +51,8 @@ def write_export(
     """Let a crowd classify the subjects of a manifest and write the classifications as the Zooniverse exports them.
 
     Classifications are numbered by a hash of galaxy, seed and volunteer: another round of the circle gives other numbers,
-    and the same round again the same. Rows are written as they are made; the file may be larger than memory.
+    and the same round again the same. Volunteers who are not logged in have another name in each file, as on the Zooniverse:
+    it follows from the file's name and what is in it. Rows are written as they are made; the file may be larger than memory.
 
     Parameters
     ----------
@@ -86,7 +90,8 @@ def write_export(
     ]
     ids = _galaxies(rows, workflow)
     rho = _probabilities(truth, ids, tree)
-    job = _Job(workflow, _said(workflow, tree), ids, rows, seed)
+    salt = blake2b("\n".join([Path(path).name, str(seed), str(votes), *ids]).encode(errors="surrogatepass")).digest()
+    job = _Job(workflow, _said(workflow, tree), ids, rows, seed, salt)
     asked = np.array([column in job.said for column in range(len(tree.columns))])
     given, start = list[NDArray[np.int64]](), 0
     with aside(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
@@ -116,7 +121,7 @@ def _classifications(part: Answers, job: _Job, start: int) -> Iterator[dict[str,
             seconds += _PAUSE
             yield export_row(
                 int(numbers[galaxy]) + turn,
-                _name(who[galaxy]),
+                _name(who[galaxy], job.salt),
                 answers_given(columns, job.said),
                 subjects[galaxy],
                 job.rows[start + galaxy],
@@ -126,9 +131,11 @@ def _classifications(part: Answers, job: _Job, start: int) -> Iterator[dict[str,
             )
 
 
-def _name(volunteer: int) -> str:
-    """Return a volunteer's name; one in five is not logged in, and known by where they came from."""
-    return f"not-logged-in-{volunteer:010x}" if volunteer % 5 == 4 else f"volunteer-{volunteer}"
+def _name(volunteer: int, salt: bytes) -> str:
+    """Return a volunteer's name; one in five has none but a hash of where they came from, salted anew for each export."""
+    if volunteer % 5 != 4:
+        return f"volunteer-{volunteer}"
+    return NOT_LOGGED_IN + blake2b(str(volunteer).encode(), key=salt, digest_size=10).hexdigest()
 
 
 def _said(workflow: WorkflowWording, tree: DecisionTree) -> dict[int, tuple[str, str]]:

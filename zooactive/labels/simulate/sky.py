@@ -15,7 +15,7 @@ from zooactive.catalogue import Catalogue
 from zooactive.catalogue.images import SMALLEST_SIDE, encode_png
 from zooactive.foundation.errors import CatalogueError, ImageError
 from zooactive.foundation.hashing import hash_ids
-from zooactive.foundation.writing import aside, make_folder
+from zooactive.foundation.writing import aside, make_folder, many_aside
 from zooactive.labels.simulate.crowd import Crowd, perfect_crowd
 from zooactive.labels.simulate.eyes import vote_probabilities
 from zooactive.labels.simulate.forms import wording_toml
@@ -196,9 +196,9 @@ def _write(parts: Iterable[Sky], folder: Path, volunteers: int, labelled: int, s
     known = 0
     with aside(folder / "galaxies.csv") as galaxies, aside(folder / "truth.csv") as truth:
         for part in parts:
-            for galaxy_id, pixels in zip(part.ids, part.images, strict=True):
-                with aside(folder / "images" / f"{galaxy_id}.png") as image:
-                    image.write_bytes(encode_png(pixels))
+            with many_aside() as write:
+                for galaxy_id, pixels in zip(part.ids, part.images, strict=True):
+                    write(folder / "images" / f"{galaxy_id}.png", encode_png(pixels))
             votes = pd.DataFrame(part.votes(volunteers, seed=seed, crowd=crowd), columns=list(part.tree.columns))
             votes = votes.astype("Int64")
             votes.iloc[max(labelled - known, 0) :] = pd.NA

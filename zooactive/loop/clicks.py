@@ -1,0 +1,206 @@
+"""Rehearse what clicks bring to the catalogue: volunteers come one by one, and each day the plan is made anew.
+
+The model stays as it is; what is compared are ways to spend clicks and to turn votes into fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.acquisition.allocation.allocate import allocate
+from zooactive.acquisition.allocation.config import AllocationConfig
+from zooactive.foundation.errors import AcquisitionError
+from zooactive.foundation.hashing import hash_ids
+from zooactive.posterior import Posterior
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RAW, SHRUNK, UNIFORM, ALLOCATED = "raw votes", "shrunk votes", "model, uniform", "model, allocated"
+WAYS = (RAW, SHRUNK, UNIFORM, ALLOCATED)
+"""Ways to spend clicks: k / n alone; votes and the survey's own Dirichlet, without images; model and votes, as many to each
+galaxy; model and votes, allocated."""
+
+_SHOWN = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60)
+"""Volunteers that every galaxy is shown to, where all get as many."""
+
+
+def queue_volunteers(
+    fractions: ArrayLike, tree: DecisionTree, ids: Sequence[str], *, volunteers: int = 60, seed: int = 0
+) -> NDArray[np.int16]:
+    """Return the votes of each galaxy after its first 0, 1, ... volunteers, shape (galaxy, volunteers + 1, answer).
+
+    Parameters
+    ----------
+    fractions : array_like, shape (galaxy, answer)
+        With which a volunteer who is asked gives each answer. A question without any fractions is never answered.
+    tree : DecisionTree
+    ids : sequence of str
+        A galaxy's volunteers depend on its id and `seed` alone.
+    volunteers : int
+        How many stand in the queue of each galaxy.
+    seed : int
+    """
+    rho = np.asarray(fractions, dtype=float)
+    found = np.zeros((len(rho), volunteers + 1, len(tree.columns)), dtype=np.int16)
+    for row, start in enumerate(hash_ids(ids, purpose="crowd", seed=seed)):
+        rng = np.random.default_rng(int(start))
+        given = np.zeros((volunteers, len(tree.columns)), dtype=np.int16)
+        for q in tree.order:
+            where = tree.slices[q]
+            leading = tree.leads_to[q] if tree.parents[q] >= 0 else np.zeros(0, dtype=bool)
+            asked = given[:, leading].sum(1) > 0 if len(leading) else np.full(volunteers, True)
+            ends = np.cumsum(rho[row, where])
+            if ends[-1] <= 0 or not asked.any():
+                continue
+            answer = np.minimum(np.searchsorted(ends / ends[-1], rng.random(volunteers), side="right"), len(ends) - 1)
+            given[asked, where.start + answer[asked]] = 1
+        found[row, 1:] = np.cumsum(given, axis=0)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class ClickCurves:
+    """Error of the catalogue against clicks, for each way to spend them.
+
+    Parameters
+    ----------
+    clicks, errors : dict of str to ndarray, shape (step, galaxy)
+        Of each way: answers given so far, and the squared error of the fractions, weighted as the questions count.
+    shown : dict of str to ndarray, shape (step, galaxy)
+        Volunteers so far.
+    """
+
+    clicks: dict[str, NDArray[np.float64]]
+    errors: dict[str, NDArray[np.float64]]
+    shown: dict[str, NDArray[np.float64]]
+
+    def table(self) -> pd.DataFrame:
+        """Return one row a way and step: ``way``, and means over galaxies, ``volunteers``, ``clicks`` and ``error``."""
+        import pandas as pd
+
+        rows = [
+            {
+                "way": way,
+                "volunteers": self.shown[way][step].mean(),
+                "clicks": self.clicks[way][step].mean(),
+                "error": self.errors[way][step].mean(),
+            }
+            for way in self.clicks
+            for step in range(len(self.clicks[way]))
+        ]
+        return pd.DataFrame(rows)
+
+    def needed(self, way: str, raw: int, rows: NDArray[np.int64] | slice = slice(None)) -> tuple[float, float]:
+        """Return clicks a galaxy that a way needs for the error of so many raw votes, and clicks of these raw votes.
+
+        Between steps both are interpolated in the logarithm of the error. NaN where the way never gets there.
+        """
+        at = int(np.flatnonzero(self.shown[RAW][:, 0] == raw)[0])
+        wanted = self.errors[RAW][at, rows].mean()
+        clicks, errors = self.clicks[way][:, rows].mean(1), self.errors[way][:, rows].mean(1)
+        below = np.flatnonzero(errors <= wanted)
+        base = float(self.clicks[RAW][at, rows].mean())
+        if len(below) == 0:
+            return float("nan"), base
+        end = int(below[0])
+        if end == 0:
+            return float(clicks[0]), base
+        high, low = np.log(errors[end - 1]), np.log(errors[end])
+        share = (high - np.log(wanted)) / (high - low)
+        return float(clicks[end - 1] + share * (clicks[end] - clicks[end - 1])), base
+
+
+def rehearse_clicks(
+    model: Posterior,
+    queue: ArrayLike,
+    truth: ArrayLike,
+    *,
+    survey: ArrayLike,
+    days: Sequence[float] = (0.5, 0.5, 0.5, 0.5, 1, 2, 3, 4, 4, 4, 6, 6, 8, 10),
+    counted: Sequence[str] | None = None,
+    config: AllocationConfig | None = None,
+) -> ClickCurves:
+    """Play volunteers' days over galaxies whose true fractions are known.
+
+    Parameters
+    ----------
+    model : Posterior
+        What the model expects of galaxies that it has not learnt from.
+    queue : array_like of int, shape (galaxy, volunteers + 1, answer)
+        Of `queue_volunteers`.
+    truth : array_like, shape (galaxy, answer)
+        True fractions: what a catalogue of any number of votes would have.
+    survey : array_like, shape (answer,)
+        Concentrations of the survey as a whole, for votes shrunk without an image: `constant_concentrations` of galaxies
+        that are not judged. Where nobody was asked, raw votes are given its mean fractions.
+    days : sequence of float
+        What each day's clicks would pay for if all galaxies were shown to as many: volunteers a galaxy.
+    counted : sequence of str, optional
+        Questions whose answers are counted as clicks; by default all.
+    config : AllocationConfig, optional
+        Its weights say which questions count.
+
+    Returns
+    -------
+    ClickCurves
+
+    Raises
+    ------
+    AcquisitionError
+        When the shapes do not fit.
+    """
+    config = config or AllocationConfig()
+    tree = model.tree
+    lines, true = np.asarray(queue), np.asarray(truth, dtype=float)
+    if lines.ndim != 3 or lines.shape[::2] != (len(model), len(tree.columns)) or true.shape != lines.shape[::2]:
+        raise AcquisitionError(
+            f"a queue of shape {lines.shape} and truth of shape {true.shape} do not fit {len(model)} galaxies"
+        )
+    volunteers = lines.shape[1] - 1
+    weigh = config.question_weights(tree) * tree.asked(np.nan_to_num(true))
+    counts = [q for q, question in enumerate(tree.questions) if counted is None or question.name in counted]
+    whole = Posterior(np.broadcast_to(np.asarray(survey, dtype=float), (1, len(model), len(tree.columns))), model.ids, tree)
+
+    def error(fractions: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((weigh * tree.question_sums(np.nan_to_num(fractions - true) ** 2)).sum(1))
+
+    def given(votes: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(tree.question_sums(votes)[:, counts].sum(1))
+
+    clicks: dict[str, list[NDArray[np.float64]]] = {way: [] for way in WAYS}
+    errors: dict[str, list[NDArray[np.float64]]] = {way: [] for way in WAYS}
+    shown: dict[str, list[NDArray[np.float64]]] = {way: [] for way in WAYS}
+
+    def note(way: str, votes: NDArray[np.float64], number: NDArray[np.generic], fractions: NDArray[np.float64]) -> None:
+        clicks[way].append(given(votes))
+        errors[way].append(error(fractions))
+        shown[way].append(np.asarray(number, dtype=float))
+
+    rows = np.arange(len(model))
+    for number in (n for n in _SHOWN if n <= volunteers):
+        votes = lines[:, number].astype(float)
+        everywhere = np.full(len(model), number)
+        raw = np.where(tree.question_sums(votes)[:, tree.question_index] > 0, tree.fractions(votes), whole.mean())
+        note(RAW, votes, everywhere, raw)
+        note(SHRUNK, votes, everywhere, whole.given_votes(votes).mean())
+        note(UNIFORM, votes, everywhere, model.given_votes(votes).mean())
+
+    so_far = np.zeros(len(model), dtype=np.int64)
+    votes = lines[rows, so_far].astype(float)
+    note(ALLOCATED, votes, so_far, model.mean())
+    price = model.asked().sum()  # of one volunteer for every galaxy
+    most = replace(config, ceiling=min(config.ceiling, volunteers))
+    for day, share in enumerate(days):
+        plan = allocate(model, clicks=share * price, received=votes, config=replace(most, seed=config.seed + day))
+        so_far = np.minimum(so_far + plan["more"].to_numpy(), volunteers)
+        votes = lines[rows, so_far].astype(float)
+        note(ALLOCATED, votes, so_far, model.given_votes(votes).mean())
+    stacked = [{way: np.stack(values[way]) for way in WAYS} for values in (clicks, errors, shown)]
+    return ClickCurves(*stacked)

@@ -1,0 +1,280 @@
+"""The catalogue that is published: what model and volunteers together say of every galaxy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.catalogue import Catalogue, read_catalogue
+from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.posterior import Posterior
+from zooactive.posterior.corrections import scale_concentrations
+from zooactive.prediction.combined_files import Column, columns_of, percent, write_table
+from zooactive.tree import DecisionTree
+from zooactive.tree.likelihood import checked_votes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Votes = Catalogue | str | Path | Mapping[str, ArrayLike] | ArrayLike | None
+
+
+def combine(
+    posterior: Posterior | Iterable[Posterior],
+    votes: Votes = None,
+    *,
+    factors: Mapping[str, float] | None = None,
+    seen: Collection[str] = (),
+    above: Sequence[float] = (0.5,),
+    probability: float = 0.9,
+) -> CombinedCatalogue:
+    """Combine what a model expects with the votes that came in.
+
+    A galaxy's votes move both the weights of the draws, in proportion to how probable they made the votes, and their
+    concentrations, alpha + k (`Posterior.given_votes`). With no votes the model alone speaks; with many it hardly counts.
+
+    Parameters
+    ----------
+    posterior : Posterior, iterable of Posterior, or stored predictions
+        What the model expects *without* these votes. For galaxies whose votes it learnt from, take a model that has not
+        seen them, or name them in `seen`.
+    votes : Catalogue, path, mapping or array_like, optional
+        All votes so far, counts or pseudo-counts of a stated number of volunteers: a table, which is read with the
+        posterior's tree; by id, id -> (answer,); or row by row, (galaxy, answer), where `posterior` is one Posterior.
+    factors : mapping of str to float, optional
+        Question -> what its concentrations are multiplied by before the votes come in: below 1 the model is trusted less.
+        `zooactive.calibrate`'s `fit_concentration_factors` fits them, to votes of galaxies drawn at random that the model
+        has not learnt from.
+    seen : collection of str
+        Ids of galaxies whose votes the model has learnt from: marked ``prior_saw_votes``, since their votes count twice.
+    above : sequence of float
+        Fractions x of which P(fraction > x) is given.
+    probability : float
+        Of the intervals.
+
+    Returns
+    -------
+    CombinedCatalogue
+
+    Raises
+    ------
+    PosteriorError
+        When votes are negative, not finite or of another tree, look like fractions, or no galaxy with votes is predicted; or
+        when a factor, a fraction or a probability is impossible.
+    CatalogueError
+        When the table of votes cannot be read.
+
+    Notes
+    -----
+    Stopping when a galaxy is known well enough does no harm, as long as that was decided by its image and by votes that are
+    all in `votes`. Votes are not debiased for redshift: that is defined for votes alone, whose counts stand in the table.
+    To count galaxies with a fraction above x, sum P(fraction > x); counting mean fractions above x is biased by shrinkage.
+
+    Examples
+    --------
+    >>> from zooactive.tree import DecisionTree, Question
+    >>> tree = DecisionTree("t", [Question("smooth", ["yes", "no"])])
+    >>> model = Posterior([[[6, 4], [6, 4]]], ["g1", "g2"], tree)
+    >>> table = combine(model, {"g2": [1, 9]}).to_table()
+    >>> table[["id", "smooth_yes", "smooth_votes", "model_smooth"]].round(3).to_dict("list")
+    {'id': ['g1', 'g2'], 'smooth_yes': [0.6, 0.35], 'smooth_votes': [0, 10], 'model_smooth': [1.0, 0.5]}
+    """
+    if isinstance(posterior, Iterator):
+        raise PosteriorError(
+            f"the galaxies are a {type(posterior).__name__}, which can be read only once; give a list of Posteriors"
+        )
+    if not 0 < probability < 1:
+        raise PosteriorError(f"intervals of probability {probability} were asked for; give a number between 0 and 1")
+    for x in above:
+        if not 0 < x < 1:
+            raise PosteriorError(f"the probability above a fraction of {x} was asked for; give fractions between 0 and 1")
+    return CombinedCatalogue(posterior, votes, dict(factors or {}), frozenset(map(str, seen)), tuple(above), probability)
+
+
+@dataclass(frozen=True, eq=False)
+class CombinedCatalogue:
+    """What model and volunteers together say of every galaxy: `combine` makes it.
+
+    Iterating yields `Posterior` chunks given the votes. Nothing is computed before it is asked for.
+    """
+
+    model: Posterior | Iterable[Posterior]
+    votes: Votes
+    factors: Mapping[str, float]
+    seen: frozenset[str]
+    above: tuple[float, ...]
+    probability: float
+
+    def __iter__(self) -> Iterator[Posterior]:
+        for prior, votes in self._believed():
+            yield prior.given_votes(votes)
+
+    @property
+    def posterior(self) -> Posterior:
+        """All galaxies in memory, given the votes."""
+        chunks = list(self)
+        return Posterior(
+            np.concatenate([chunk.concentrations for chunk in chunks], axis=1),
+            [galaxy_id for chunk in chunks for galaxy_id in chunk.ids],
+            chunks[0].tree,
+            weights=np.concatenate([chunk.weights for chunk in chunks], axis=1),
+        )
+
+    def to_table(self) -> pd.DataFrame:
+        """Return one row a galaxy; `columns` says what each column is.
+
+        ``id``; for each answer in tree order the expected fraction ``QUESTION_ANSWER``, the ends ``_low`` and ``_high`` of
+        its credible interval, ``_above_50`` (percent) for P(fraction > 0.5), and ``_votes``; for each question
+        ``asked_QUESTION``, the probability that a volunteer is asked it, ``QUESTION_votes``, how many were, and
+        ``model_QUESTION``, the share of the expected fractions that rests on the model; ``volunteers`` and
+        ``prior_saw_votes``.
+        """
+        import pandas as pd
+
+        return pd.concat(list(self.tables()), ignore_index=True)
+
+    def tables(self) -> Iterator[pd.DataFrame]:
+        """Yield the table in pieces, chunk by chunk."""
+        for prior, votes in self._believed():
+            yield self._table(prior, prior.given_votes(votes), votes)
+
+    def write(self, path: str | Path, *, passed: pd.DataFrame | None = None) -> int:
+        """Write the table, and return how many galaxies it has.
+
+        Parameters
+        ----------
+        path : path
+            ``.csv`` or ``.parquet``, written chunk by chunk; ``.fits`` or ``.xml`` (VOTable), with units, UCDs and
+            descriptions, for which the whole table is held in memory.
+        passed : DataFrame, optional
+            Other columns that go along, with a column ``id``.
+
+        Raises
+        ------
+        OutputError, PosteriorError
+            When the file cannot be written, or its ending is another.
+        """
+        said = f"Vote fractions of tree '{self.tree.name}' by a model and by volunteers' votes together"
+        return write_table(self.tables(), self.columns, said, Path(path), passed)
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """What each column of the table is: its description and its UCD. All numbers have no unit."""
+        return columns_of(self.tree, above=self.above, probability=self.probability)
+
+    @property
+    def tree(self) -> DecisionTree:
+        """Whose questions are answered."""
+        if isinstance(self.model, Posterior):
+            return self.model.tree
+        tree = getattr(self.model, "tree", None)
+        return tree if isinstance(tree, DecisionTree) else next(iter(self.model)).tree
+
+    def _believed(self) -> Iterator[tuple[Posterior, NDArray[np.float64]]]:
+        """Yield what the model expects of each chunk, and the votes of its galaxies (galaxy, answer)."""
+        rows_of = _votes_by_id(self.votes, self.tree)
+        scales = _factors(self.factors, self.tree)
+        met = 0
+        for chunk in [self.model] if isinstance(self.model, Posterior) else self.model:
+            prior = chunk if scales is None else scale_concentrations(chunk, scales)
+            if rows_of is None:
+                yield prior, _row_by_row(self.votes, prior, whole=isinstance(self.model, Posterior))
+                continue
+            votes = np.zeros((len(prior), len(prior.tree.columns)))
+            for row, name in enumerate(prior.ids):
+                found = rows_of.get(name)
+                if found is not None:
+                    votes[row] = found
+                    met += 1
+            yield prior, votes
+        if rows_of and not met:
+            raise PosteriorError(
+                f"none of the {len(rows_of)} galaxies with votes is predicted, such as '{next(iter(rows_of))}'; give the "
+                "votes of these galaxies, by the same ids"
+            )
+
+    def _table(self, prior: Posterior, posterior: Posterior, votes: NDArray[np.float64]) -> pd.DataFrame:
+        import pandas as pd
+
+        tree = posterior.tree
+        counts = votes.astype(np.int64) if (votes % 1 == 0).all() else votes
+        mean, interval, asked = posterior.mean(), posterior.interval(self.probability), posterior.asked()
+        chances = [posterior.probability_above(x) for x in self.above]
+        names = [percent(x) for x in self.above]
+        columns: dict[str, NDArray[np.generic]] = {"id": posterior.ids}
+        for i, name in enumerate(tree.columns):
+            columns |= {name: mean[:, i], f"{name}_low": interval[:, i, 0], f"{name}_high": interval[:, i, 1]}
+            columns |= {f"{name}_above_{x}": chance[:, i] for x, chance in zip(names, chances, strict=True)}
+            columns[f"{name}_votes"] = counts[:, i]
+        whole, share = tree.question_sums(counts), model_share(prior, posterior)
+        for q, question in enumerate(tree.questions):
+            columns |= {f"asked_{question.name}": asked[:, q], f"{question.name}_votes": whole[:, q]}
+            columns[f"model_{question.name}"] = share[:, q]
+        columns["volunteers"] = whole[:, list(tree.roots)].max(1)
+        columns["prior_saw_votes"] = np.array([name in self.seen for name in posterior.ids], dtype=bool)
+        return pd.DataFrame(columns)
+
+
+def model_share(prior: Posterior, posterior: Posterior) -> NDArray[np.float64]:
+    """Return how much of the expected fractions rests on the model, E[alpha0 / (alpha0 + n)], shape (galaxy, question)."""
+    tree = prior.tree
+    before = tree.question_sums(prior.concentrations.astype(np.float64))
+    after = tree.question_sums(posterior.concentrations.astype(np.float64))
+    return np.asarray((posterior.weights[..., None] * (before / after)).sum(0))
+
+
+def _factors(factors: Mapping[str, float], tree: DecisionTree) -> NDArray[np.float64] | None:
+    if not factors:
+        return None
+    scales = np.ones(len(tree.questions))
+    for name, factor in factors.items():
+        scales[tree.questions.index(tree.question(name))] = factor
+    return scales
+
+
+def _votes_by_id(votes: Votes, tree: DecisionTree) -> Mapping[str, NDArray[np.float64]] | None:
+    """Return votes by id, in the order of the tree's columns; None where they are given row by row, or there are none."""
+    if votes is None or not isinstance(votes, Catalogue | str | Path | Mapping):
+        return None
+    if isinstance(votes, Mapping):
+        names = list(votes)
+        stacked = np.stack([np.asarray(votes[name], dtype=float) for name in names]) if names else None
+        found = np.zeros((0, len(tree.columns))) if stacked is None else _counted(stacked, tree, len(names))
+        return dict(zip(map(str, names), found, strict=True))
+    catalogue = votes if isinstance(votes, Catalogue) else read_catalogue(votes, tree=tree)
+    voted = catalogue.require_votes()
+    unknown = [column for column in voted.tree.columns if column not in tree.columns]
+    if unknown:
+        raise PosteriorError(
+            f"{catalogue.source} has votes for '{unknown[0]}', and the model answers tree '{tree.name}'."
+            f"{did_you_mean(unknown[0], tree.columns)}"
+        )
+    wide = np.zeros((len(catalogue), len(tree.columns)))
+    wide[:, [tree.columns.index(column) for column in voted.tree.columns]] = voted.votes
+    some = voted.some
+    return dict(zip(catalogue.ids[some], wide[some], strict=True))
+
+
+def _row_by_row(votes: Votes, prior: Posterior, *, whole: bool) -> NDArray[np.float64]:
+    if votes is None:
+        return np.zeros((len(prior), len(prior.tree.columns)))
+    if not whole:
+        raise PosteriorError("votes row by row belong to one Posterior; give the votes of chunks by id")
+    assert not isinstance(votes, Catalogue | str | Path | Mapping)
+    return _counted(votes, prior.tree, len(prior))
+
+
+def _counted(votes: ArrayLike, tree: DecisionTree, galaxies: int) -> NDArray[np.float64]:
+    """Return votes as counts; fractions, of which nobody knows how many volunteers stand behind them, are refused."""
+    found = checked_votes(votes, tree, galaxies)
+    sums = tree.question_sums(found)
+    if (found % 1 != 0).any() and sums.max(initial=0) <= 1 + 1e-6:
+        raise PosteriorError(
+            "the votes look like fractions: no question has more than one; multiply them by how many volunteers gave them"
+        )
+    return found

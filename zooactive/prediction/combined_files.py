@@ -1,0 +1,169 @@
+"""The published catalogue as CSV, Parquet, FITS or VOTable; what each column is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from zooactive.foundation.errors import PosteriorError, explained
+from zooactive.foundation.spelling import for_people, write_csv
+from zooactive.foundation.writing import aside
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from astropy.table import Table
+
+ENDINGS = (".csv", ".parquet", ".fits", ".xml")
+
+
+class Column(NamedTuple):
+    """What a column holds: a description, and its Unified Content Descriptor (IVOA, UCD1+)."""
+
+    description: str
+    ucd: str
+
+
+def percent(x: float) -> str:
+    """Return a fraction as its percents, as names of columns have it."""
+    return f"{100 * x:.6g}"
+
+
+def columns_of(tree: DecisionTree, *, above: Sequence[float], probability: float) -> dict[str, Column]:
+    """Return what each column of the catalogue's table is, in the table's order. All numbers have no unit."""
+    share = f"{100 * probability:g}%"
+    found = {"id": Column("Id of the galaxy", "meta.id;meta.main")}
+    for i, name in enumerate(tree.columns):
+        question = tree.questions[int(tree.question_index[i])]
+        answer = question.answers[i - tree.slices[int(tree.question_index[i])].start]
+        of = f"of those asked '{question.name}' who answer '{answer}'"
+        found[name] = Column(f"Expected fraction {of}", "stat.probability;stat.mean")
+        found[f"{name}_low"] = Column(f"Lower end of the {share} credible interval of {name}", "stat.probability;stat.min")
+        found[f"{name}_high"] = Column(f"Upper end of the {share} credible interval of {name}", "stat.probability;stat.max")
+        for x in above:
+            found[f"{name}_above_{percent(x)}"] = Column(f"P({name} > {x:g})", "stat.probability")
+        found[f"{name}_votes"] = Column(f"Volunteers {of}", "meta.number")
+    for question in tree.questions:
+        asked = f"Probability that a volunteer is asked '{question.name}'"
+        found[f"asked_{question.name}"] = Column(asked, "stat.probability")
+        found[f"{question.name}_votes"] = Column(f"Volunteers who answered '{question.name}'", "meta.number")
+        rests = f"Share of the expected fractions of '{question.name}' that rests on the model"
+        found[f"model_{question.name}"] = Column(rests, "stat.weight")
+    found["volunteers"] = Column("Volunteers who were shown the galaxy", "meta.number")
+    saw = "Whether the model had learnt from the galaxy's votes, which then count twice"
+    return found | {"prior_saw_votes": Column(saw, "meta.code")}
+
+
+def write_table(
+    pieces: Iterator[pd.DataFrame], about: dict[str, Column], said: str, path: Path, passed: pd.DataFrame | None
+) -> int:
+    """Write a table that comes in pieces, with other columns that go along, and return how many rows it has."""
+    if path.suffix not in ENDINGS:
+        raise PosteriorError(f"the catalogue cannot be written to {path}; give a name that ends in {', '.join(ENDINGS)}")
+    tables = _with_columns(pieces, passed)
+    with aside(path) as temporary:
+        if path.suffix == ".csv":
+            return _write_csv(tables, temporary)
+        if path.suffix == ".parquet":
+            return _write_parquet(tables, temporary)
+        return _write_astropy(tables, about, said, temporary, "fits" if path.suffix == ".fits" else "votable")
+
+
+def _with_columns(tables: Iterator[pd.DataFrame], passed: pd.DataFrame | None) -> Iterator[pd.DataFrame]:
+    for table in tables:
+        if passed is None or len(passed.columns) < 2:
+            yield table
+            continue
+        others = passed.drop_duplicates("id").set_index("id")
+        taken = [name for name in others.columns if name in table.columns]
+        if taken:
+            raise PosteriorError(f"the column '{taken[0]}' that goes along is one of the catalogue's; rename it")
+        yield table.join(others, on="id")
+
+
+def _write_csv(tables: Iterator[pd.DataFrame], path: Path) -> int:
+    rows = 0
+    for table in tables:
+        text = table.round({name: 6 for name in table.columns if table[name].dtype.kind == "f"})
+        if rows == 0:
+            write_csv(text, path, only="id")
+        else:
+            for_people(text, only="id").to_csv(path, index=False, header=False, mode="a")
+        rows += len(table)
+    return rows
+
+
+def _write_parquet(tables: Iterator[pd.DataFrame], path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows, writer = 0, None
+    try:
+        for table in tables:
+            said = "Parquet cannot hold a column of the catalogue: {reason}"
+            with explained(PosteriorError, said, pa.ArrowInvalid, pa.ArrowTypeError, ValueError):
+                arrow = pa.Table.from_pandas(_narrow(table), preserve_index=False)
+                writer = writer or pq.ParquetWriter(path, arrow.schema)
+                writer.write_table(arrow.cast(writer.schema))
+            rows += len(table)
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _narrow(table: pd.DataFrame) -> pd.DataFrame:
+    """Return probabilities and fractions in four bytes: a catalogue has two hundred of them a galaxy."""
+    return table.astype({name: "float32" for name in table.columns if table[name].dtype == "float64"})
+
+
+def _write_astropy(tables: Iterator[pd.DataFrame], about: dict[str, Column], said: str, path: Path, kind: str) -> int:
+    import pandas as pd
+    from astropy.table import MaskedColumn, Table
+
+    whole = pd.concat([_narrow(piece) for piece in tables], ignore_index=True)
+    table = Table()
+    for name in whole.columns:
+        cells = whole[name]
+        missing = cells.isna().to_numpy()
+        if cells.dtype.kind in "bifu" and not missing.any():
+            values = cells.to_numpy()
+        elif pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_bool_dtype(cells):
+            plain = cells.to_numpy(dtype="float64" if cells.dtype.kind == "f" else "int64", na_value=0)
+            values = MaskedColumn(plain, mask=missing)
+        else:
+            values = cells.astype(object).where(~missing, "").astype(str).to_numpy(dtype=str)
+        table[name] = values
+        if name in about:
+            table[name].description = about[name].description
+    if kind == "votable":
+        _write_votable(table, about, said, path)
+    else:
+        _write_fits(table, about, said, path)
+    return len(whole)
+
+
+def _write_votable(table: Table, about: dict[str, Column], said: str, path: Path) -> None:
+    from astropy.io.votable import from_table
+
+    votable = from_table(table)
+    votable.description = said
+    first = votable.get_first_table()
+    for field in first.fields:
+        if field.name in about:
+            field.ucd = about[field.name].ucd
+    votable.to_xml(str(path))
+
+
+def _write_fits(table: Table, about: dict[str, Column], said: str, path: Path) -> None:
+    from astropy.io import fits
+
+    hdu = fits.table_to_hdu(table)
+    hdu.name = "CATALOGUE"
+    hdu.header["COMMENT"] = said
+    for number, name in enumerate(table.colnames, start=1):
+        if name in about:
+            hdu.header[f"TUCD{number}"] = about[name].ucd
+            hdu.header[f"TCOMM{number}"] = about[name].description
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)

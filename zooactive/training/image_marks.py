@@ -1,0 +1,85 @@
+"""Marks of the images that a training learns from: by them a run that goes on tells whether they are still the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from zooactive.catalogue import Catalogue
+from zooactive.catalogue.images import ImageSource, place_of
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.foundation.allowance import usable_cpus
+from zooactive.foundation.errors import ZooactiveError
+from zooactive.foundation.writing import file_hash
+from zooactive.prediction.marks import LENGTH, image_mark, short_mark
+
+
+@dataclass(frozen=True)
+class ImageMarks:
+    """Tell the images of galaxies from others, by what their files hold.
+
+    A file may be changed in place and keep its name and size, as FITS cutouts do. The time of change alone would refuse a
+    folder that was copied. So both are kept: where all times are the same, the images are taken to be; where one is not,
+    what every file holds is read and compared. Images at addresses are known by these alone.
+
+    Parameters
+    ----------
+    ids : sequence of str
+    sources : sequence of ImageSource
+    """
+
+    ids: Sequence[str]
+    sources: Sequence[ImageSource]
+
+    @classmethod
+    def of(cls, *catalogues: Catalogue | None) -> ImageMarks:
+        """Return the marks of the images of catalogues, one after the other."""
+        given = [catalogue for catalogue in catalogues if catalogue is not None]
+        return cls(
+            [str(galaxy_id) for catalogue in given for galaxy_id in catalogue.ids],
+            [source for catalogue in given for source in catalogue.images],
+        )
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what a run keeps: a mark of all times of change, and one of what each image holds."""
+        content = "".join(mark for mark, _ in self._content)
+        # Of files that a Parquet file only names, its own time of change says nothing.
+        return {"changed": "" if any(named for _, named in self._content) else self._changed, "content": content}
+
+    def others(self, then: Mapping[str, Any]) -> list[str]:
+        """Return the galaxies whose images held something else when `then` was kept; a ValueError where that is damaged."""
+        if then["changed"] and then["changed"] == self._changed:
+            return []
+        marks = then["content"]
+        if len(marks) != LENGTH * len(self.ids):
+            raise ValueError("the marks of the images are as many as of another number of galaxies")
+        before = [marks[i : i + LENGTH] for i in range(0, len(marks), LENGTH)]
+        now = [mark for mark, _ in self._content]
+        return [galaxy_id for galaxy_id, old, new in zip(self.ids, before, now, strict=True) if old != new]
+
+    @cached_property
+    def _changed(self) -> str:
+        """A mark of all names, sizes and times of change."""
+        return blake2b("".join(map(image_mark, self.sources)).encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def _content(self) -> list[tuple[str, bool]]:
+        """For each image a mark of what it holds, and whether a Parquet file names its file."""
+        order = sorted(range(len(self.sources)), key=lambda row: place_of(self.sources[row]))
+        with ThreadPoolExecutor(usable_cpus()) as pool:
+            marks = dict(zip(order, pool.map(_content_mark, (self.sources[row] for row in order)), strict=True))
+        return [marks[row] for row in range(len(self.sources))]
+
+
+def _content_mark(source: ImageSource) -> tuple[str, bool]:
+    stored = isinstance(source, StoredImage)
+    try:
+        held = source.read() if isinstance(source, StoredImage) else source
+        return (short_mark(file_hash(held)), stored) if isinstance(held, Path) else (image_mark(held), False)
+    except (OSError, ValueError, ZooactiveError):  # whoever decodes it says why it cannot be read
+        return short_mark(""), stored

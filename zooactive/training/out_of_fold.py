@@ -1,0 +1,129 @@
+"""A model that has not seen a galaxy's own votes: a head for each fold of those that are learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue
+from zooactive.foundation.errors import PosteriorError
+from zooactive.foundation.hashing import Purpose, hash_ids
+from zooactive.foundation.telling import Tell, silent
+from zooactive.models import LinearDraws, find_axes, fit_bayesian_head
+from zooactive.posterior import Posterior
+from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    from zooactive.prediction import Predictions
+
+_JUDGES = 5
+"""One in so many of the galaxies learnt from chooses the width of the head's prior."""
+
+_FEWEST = 20
+"""Galaxies with votes that a head can be fitted to."""
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """Stored embeddings seen by heads that have not learnt from the galaxy they speak of; yields `Posterior` chunks.
+
+    Galaxies with votes are dealt into folds in the order of their hashed ids. The head of a fold is fitted to the votes of
+    all others (`fit_bayesian_head`), and speaks of the galaxies of that fold. Of galaxies without votes a head speaks that
+    was fitted to all. **Limitation**: an encoder that has learnt from these votes remembers them whatever the head does.
+
+    Parameters
+    ----------
+    stored : Predictions
+        With embeddings.
+    fold_of : mapping of str to int
+        The fold of each galaxy with votes.
+    heads : tuple of LinearDraws
+        One a fold, and last the one that was fitted to all.
+    """
+
+    stored: Predictions
+    fold_of: Mapping[str, int]
+    heads: tuple[LinearDraws, ...]
+
+    @classmethod
+    def fit(
+        cls, stored: Predictions, galaxies: Catalogue, *, folds: int = 5, components: int = 128, tell: Tell = silent
+    ) -> OutOfFold:
+        """Fit a head for each fold of the galaxies with votes.
+
+        Parameters
+        ----------
+        stored : Predictions
+            Of these galaxies among others.
+        galaxies : Catalogue
+            With votes; of galaxies that are not predicted nothing is learnt.
+        folds : int
+            At least 2.
+        components : int
+            Principal axes of the embeddings that a head looks at.
+        tell : callable
+
+        Raises
+        ------
+        PosteriorError
+            When there are fewer than two folds, fewer than twenty galaxies with votes, other questions, or no embeddings.
+        """
+        if folds < 2:
+            raise PosteriorError(f"{folds} folds were asked for; give 2 or more")
+        voted = galaxies.require_votes()
+        if voted.tree.columns != stored.tree.columns:
+            raise PosteriorError(
+                f"{galaxies.source} has votes on tree '{voted.tree.name}', and tree '{stored.tree.name}' was predicted; "
+                "give the votes of that tree"
+            )
+        votes_of = {str(name): row for name, row in zip(galaxies.ids[voted.some], voted.votes[voted.some], strict=True)}
+        names, features = stored.embeddings_of(votes_of)
+        if len(names) < _FEWEST:
+            raise PosteriorError(
+                f"{len(names)} galaxies with votes are predicted; a head for each fold needs at least {_FEWEST}"
+            )
+        votes = np.stack([votes_of[name] for name in names])
+        fold = _dealt(names, folds, "folds", stored.seed)
+        judge = _dealt(names, _JUDGES, "judges", stored.seed) == 0
+        axes = find_axes((chunk for _, chunk in stored.embeddings()), components=components)
+        kind, heads = getattr(stored.head, "concentrations", "softplus"), list[LinearDraws]()
+        for number in range(folds + 1):
+            learnt = fold != number
+            tell(f"fitting a head to {int(learnt.sum())} of {len(names)} galaxies with votes")
+            parts = [(features[learnt & of], votes[learnt & of]) for of in (~judge, judge)]
+            heads.append(fit_bayesian_head(parts[0], parts[1], voted.tree, axes, concentrations=kind).head)
+        return cls(stored, dict(zip(names, fold.tolist(), strict=True)), tuple(heads))
+
+    @property
+    def tree(self) -> DecisionTree:
+        """Whose questions are predicted."""
+        return self.stored.tree
+
+    def __iter__(self) -> Iterator[Posterior]:
+        for ids, features in self.stored.embeddings():
+            fold = np.array([self.fold_of.get(name, len(self.heads) - 1) for name in ids])
+            yield Posterior(self._concentrations(features, fold), ids, self.tree)
+
+    def _concentrations(self, features: NDArray[np.float16], fold: NDArray[np.int64]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] | None = None
+        for number in np.unique(fold):
+            rows = np.flatnonzero(fold == number)
+            part = self.heads[number].posterior_concentrations(
+                features[rows], draws=self.stored.draws, seed=self.stored.seed
+            )
+            if found is None:
+                found = np.empty((len(part), len(fold), part.shape[2]), dtype=np.float32)
+            found[:, rows] = part
+        assert found is not None
+        return found
+
+
+def _dealt(names: Sequence[str], hands: int, purpose: Purpose, seed: int) -> NDArray[np.int64]:
+    """Deal galaxies out in the order of their hashes, (galaxy,): whoever has votes may have been chosen by a hash before."""
+    hand = np.empty(len(names), dtype=np.int64)
+    hand[np.argsort(hash_ids(names, purpose=purpose, seed=seed), kind="stable")] = np.arange(len(names)) % hands
+    return hand

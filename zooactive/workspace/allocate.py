@@ -1,0 +1,182 @@
+"""How many more volunteers each galaxy of the pool should be shown to, and which need none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.writing import file_hash, make_folder
+from zooactive.workspace.finetuned import seen_by
+from zooactive.workspace.options import Options, as_path, options_of
+from zooactive.workspace.received import fit_trust, learnt_from, read_received
+from zooactive.workspace.sections import Allocate
+from zooactive.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+    from zooactive.acquisition.allocation.config import AllocationConfig
+    from zooactive.acquisition.allocation.look import Look
+    from zooactive.prediction import Predictions
+
+OPTIONS: Options = {name: to for name, to in options_of("allocate", Allocate).items() if name != "out"} | {
+    "id_column": "survey.id_column"
+}
+
+
+def allocate(
+    settings: Settings,
+    clicks: float | None = None,
+    *,
+    price: float | None = None,
+    votes: str | Path | None = None,
+    task: str | None = None,
+    predictions: str | Path | None = None,
+    trust: str | Path | None = None,
+    retirement: str | Path | None = None,
+    subjects: str | Path | None = None,
+    workflow: str | Path | None = None,
+    first_task: str = "T0",
+    out: str | Path | None = None,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
+) -> pd.DataFrame:
+    """Allocate clicks over stored predictions, and write the plan.
+
+    What votes are worth is kept beside the plan, part by part: a run that was interrupted goes on, and another budget costs
+    no second look.
+
+    Parameters
+    ----------
+    settings : Settings
+        Its table ``[allocate]`` has the options of `zooactive.allocate`.
+    clicks, price : float, optional
+        What may be spent, or what a click has to bring: one of the two.
+    votes : path, optional
+        A table of all votes so far; by default there are none.
+    task : str, optional
+        A fine-tuned task, whose model speaks.
+    predictions : path, optional
+    trust : path, optional
+        Votes of galaxies drawn at random, by which to set right how sure the model is.
+    retirement : path, optional
+        A folder for what retires subjects on the Zooniverse: see `zooactive.labels.retirement`.
+    subjects : path, optional
+        A subject export of the Zooniverse, by which galaxies are found there.
+    workflow : path, optional
+        The workflow as Panoptes' API gives it, as JSON, to be checked.
+    first_task : str
+        Key of the workflow's first task.
+    out : path, optional
+        The plan, ``.csv``, with a Parquet file beside it.
+    progress, tell : callable, optional
+
+    Returns
+    -------
+    DataFrame
+        As `zooactive.allocate` gives it; its ``attrs`` say where the file is, too.
+    """
+    from zooactive.acquisition.allocation.allocate import checked_budget, joined, plan_of
+    from zooactive.acquisition.selection_files import write_selection
+    from zooactive.labels.retirement import write_retirement
+    from zooactive.prediction import open_predictions
+
+    checked_budget(clicks, price)
+    settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
+    stored = open_predictions(settings.pool.predictions)
+    config = settings.allocate.allocation()
+    target = settings.allocate.out if out is None else Path(out)
+    make_folder(target.parent)
+    seen = learnt_from(settings, task, stored)
+    received = {} if votes is None else read_received(settings, stored, Path(votes), tell)
+    twice = len(seen & set(stored.known(received)))
+    if twice:
+        tell(
+            f"warning: the model has learnt from the votes of {twice} galaxies with votes, which therefore count twice; "
+            "predict them with a model that has not"
+        )
+    factors = {} if trust is None else fit_trust(settings, stored, Path(trust), seen, tell)[0]
+    inputs = {f"predictions {stored.folder}": file_hash(stored.folder / "journal.json")} | {
+        f"{name} {file}": file_hash(file) for name, file in (("votes", votes), ("trust", trust)) if file is not None
+    }
+    looks = []
+    for aim, _ in config.aims():
+        folder = target.with_name(f"{target.stem}-looks") / aim.goal
+        with progress(f"what votes are worth for the goal '{aim.goal}'", len(stored.parts)) as done:
+            found = _Looks(stored, received, factors, aim, folder, mark=list(inputs.values()))
+            looks.append(joined([look for look in found.each(done) if look is not None]))
+    plan = plan_of(looks, config, clicks=clicks, price=price)
+    write_selection(
+        plan,
+        target,
+        options={"clicks": clicks, "price": price, "factors": factors} | asdict(config),
+        inputs=inputs,
+        command="allocate",
+    )
+    if retirement is not None:
+        wishes = write_retirement(
+            plan, retirement, task=first_task, ceiling=config.ceiling, subjects=subjects, workflow=workflow
+        )
+        for wish in wishes:
+            tell(f"warning: {wish}")
+        if workflow is None:
+            tell("no --workflow is given, so nobody has looked whether it lets galaxies have as many votes as the plan says")
+    plan.attrs["file"] = str(target)
+    return plan
+
+
+class _Looks:
+    """Looks at the parts of stored predictions, each kept as a file until something that went into it changes."""
+
+    def __init__(
+        self,
+        stored: Predictions,
+        received: Mapping[str, ArrayLike],
+        factors: Mapping[str, float],
+        config: AllocationConfig,
+        folder: Path,
+        *,
+        mark: Sequence[str],
+    ) -> None:
+        self._stored, self._received, self._factors, self._config = stored, received, factors, config
+        self._folder = folder
+        whole = json.dumps([list(mark), sorted(factors.items()), asdict(config)])
+        self._mark = blake2b(whole.encode(), digest_size=16).hexdigest()
+
+    def each(self, done: Any) -> list[Look | None]:
+        """Return what is known of each part; None of a part without galaxies."""
+        from zooactive.foundation.locking import held
+
+        make_folder(self._folder)
+        found = []
+        with held(self._folder):
+            for number in range(len(self._stored.parts)):
+                found.append(self._look(number))
+                done(number + 1)
+        return found
+
+    def _look(self, number: int) -> Look | None:
+        from zooactive.acquisition.allocation.allocate import votes_of
+        from zooactive.acquisition.allocation.look import look_at
+        from zooactive.acquisition.allocation.look_files import read_look, write_look
+        from zooactive.posterior.corrections import scale_concentrations
+
+        file = self._folder / f"part-{number:05d}.parquet"
+        kept = read_look(file, self._mark)
+        if kept is not None:
+            return kept
+        prior = self._stored.part(number)
+        if prior is None:
+            return None
+        if self._factors:
+            scales = [self._factors.get(question.name, 1.0) for question in prior.tree.questions]
+            prior = scale_concentrations(prior, scales)
+        look = look_at(prior, votes_of(prior, self._received, whole=False), self._config)
+        write_look(look, file, self._mark)
+        return look

@@ -1,0 +1,115 @@
+"""The catalogue that is published: model and volunteers together, one row a galaxy of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.writing import file_hash, make_folder, write_how
+from zooactive.workspace.finetuned import seen_by
+from zooactive.workspace.options import Options, as_path
+from zooactive.workspace.received import fit_trust, learnt_from, survey_votes
+from zooactive.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OPTIONS: Options = {name: f"survey.{name}" for name in ("tree", "id_column")}
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedCatalogue:
+    """What was written: how many galaxies, of which how many have votes, and of how many the model had seen these.
+
+    ``factors``: what each question's concentrations were multiplied by, and what that brought; None where none was fitted.
+    """
+
+    file: Path
+    galaxies: int
+    voted: int
+    seen: int
+    factors: pd.DataFrame | None
+
+
+def catalogue(
+    settings: Settings,
+    *,
+    votes: str | Path | None = None,
+    task: str | None = None,
+    predictions: str | Path | None = None,
+    folds: int | None = None,
+    trust: str | Path | None = None,
+    above: Sequence[float] = (0.5,),
+    probability: float = 0.9,
+    out: str | Path | None = None,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
+) -> PublishedCatalogue:
+    """Write the posterior of every galaxy of the pool given the model and all votes so far.
+
+    Parameters
+    ----------
+    settings : Settings
+    votes : path, optional
+        A table of all votes so far; by default those of the survey, or a task's labels.
+    task : str, optional
+        A fine-tuned task, whose model speaks.
+    predictions : path, optional
+    folds : int, optional
+        Fit the head anew to the stored embeddings and the votes, in so many folds, so that what the model expects of each
+        galaxy has not seen the galaxy's own votes. By default the predictions are taken as they are.
+    trust : path, optional
+        Votes of galaxies drawn at random, by which to set right how sure the model is.
+    above : sequence of float
+        Fractions x of which P(fraction > x) is given.
+    probability : float
+        Of the intervals.
+    out : path, optional
+        ``.csv``, ``.parquet``, ``.fits`` or ``.xml`` (VOTable); by default ``catalogue.parquet`` in the workspace.
+    progress, tell : callable, optional
+    """
+    from zooactive.catalogue import read_catalogue
+    from zooactive.prediction import combine, open_predictions
+    from zooactive.training.out_of_fold import OutOfFold
+
+    given = as_path(votes)
+    settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
+    stored = open_predictions(settings.pool.predictions)
+    known = survey_votes(settings, task, stored)
+    if given is not None:
+        known = read_catalogue(given, tree=stored.tree, id_column=settings.survey.id_column)
+    if known is None:
+        raise WorkspaceError(
+            f"no table of votes for tree '{stored.tree.name}' is named; give --votes, or set catalogue and tree under "
+            "[survey]"
+        )
+    seen = learnt_from(settings, task, stored)
+    factors: dict[str, float] = {}
+    table = None
+    if trust is not None:
+        factors, table = fit_trust(settings, stored, Path(trust), seen, tell)
+    model = stored if folds is None else OutOfFold.fit(stored, known, folds=folds, tell=tell)
+    combined = combine(model, known, factors=factors, seen=seen, above=above, probability=probability)
+    target = settings.folder / "catalogue.parquet" if out is None else Path(out)
+    make_folder(target.parent)
+    galaxies = stored.catalogue()
+    written = combined.write(target, passed=galaxies.table.assign(id=galaxies.ids))
+    voted = set(stored.known(known.ids[known.require_votes().some]))
+    write_how(
+        target,
+        command="catalogue",
+        options={
+            "votes": known.source,
+            "folds": folds,
+            "factors": factors,
+            "above": list(above),
+            "probability": probability,
+        },
+        inputs={f"predictions {stored.folder}": file_hash(stored.folder / "journal.json")}
+        | {f"{name} {file}": file_hash(file) for name, file in (("votes", given), ("trust", trust)) if file is not None},
+    )
+    return PublishedCatalogue(target, written, len(voted), len(voted & seen), table)

@@ -1,0 +1,83 @@
+"""The votes that galaxies have received, whose votes the model learnt from, and how far it is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zooactive.foundation.errors import PosteriorError
+from zooactive.foundation.telling import Tell
+from zooactive.workspace.finetuned import labels_of
+from zooactive.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from zooactive.catalogue import Catalogue
+    from zooactive.prediction import EnsemblePredictions, Predictions
+
+
+def read_received(
+    settings: Settings, stored: Predictions | EnsemblePredictions, table: Path, tell: Tell
+) -> dict[str, NDArray[np.float64]]:
+    """Read the votes in a table by id, for the questions that were predicted."""
+    from zooactive.catalogue import read_catalogue
+
+    galaxies = read_catalogue(table, tree=stored.tree, id_column=settings.survey.id_column)
+    voted = galaxies.require_votes()
+    some = voted.some
+    known = len(stored.known(galaxies.ids[some]))
+    tell(f"votes in {table} are taken into account, for {known} of the pool's galaxies")
+    return dict(zip(map(str, galaxies.ids[some]), voted.votes[some], strict=True))
+
+
+def learnt_from(settings: Settings, task: str | None, stored: Predictions) -> set[str]:
+    """Return the ids whose votes or labels the model has learnt from, as far as the workspace knows.
+
+    Of a task its labelled galaxies; of the survey's own model the labelled galaxies of the training and the validation part.
+    """
+    if task is not None:
+        known = labels_of(settings.model.folder)
+        return set(known.ids[known.labelled])
+    survey = settings.survey
+    if survey.catalogue is None or not settings.has_tree or settings.survey_tree().columns != stored.tree.columns:
+        return set()
+    train, validation, _ = settings.split_survey()
+    return {str(name) for part in (train, validation) for name in part.ids[part.labelled]}
+
+
+def survey_votes(settings: Settings, task: str | None, stored: Predictions) -> Catalogue | None:
+    """Return the galaxies whose votes or labels the workspace knows already, for the questions that were predicted."""
+    if task is not None:
+        return labels_of(settings.model.folder)
+    survey = settings.survey
+    if survey.catalogue is None or not settings.has_tree or settings.survey_tree().columns != stored.tree.columns:
+        return None
+    return settings.read_survey()
+
+
+def fit_trust(
+    settings: Settings, stored: Predictions, table: Path, seen: Collection[str], tell: Tell
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Fit a factor on the concentrations of each question, to votes that the model has not learnt from.
+
+    Returns the factors that help, and the table of `fit_concentration_factors`.
+    """
+    from zooactive.acquisition.pool import gather
+    from zooactive.training.calibrate import fit_concentration_factors
+
+    votes = read_received(settings, stored, table, tell)
+    names = [name for name in stored.known(votes) if name not in seen]
+    if len(names) < 4:
+        raise PosteriorError(
+            f"{table} has votes of {len(names)} predicted galaxies that the model has not learnt from; give some dozens, "
+            "drawn at random"
+        )
+    fitted = fit_concentration_factors(gather(stored, names), np.stack([votes[name] for name in names]))
+    questions = [question.name for question in stored.tree.questions]
+    kept = {name: float(value) for name, value in zip(questions, fitted.values, strict=True) if value != 1}
+    return kept, fitted.table
