@@ -13,9 +13,12 @@ from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.shards import write_shards
 from zooactive.foundation.errors import CatalogueError, ImageError
 from zooactive.foundation.parts_folder import failed_of
+from zooactive.foundation.writing import write_how
 from zooactive.models.config import Network
 from zooactive.training.batches import Cutouts
-from zooactive.tree import load_tree
+from zooactive.training.finetuning.tasks import Task
+from zooactive.tree import DecisionTree, Question, load_tree
+from zooactive.workspace.finetuned import labels_of
 from zooactive.workspace.prepare import prepare
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
@@ -84,3 +87,16 @@ def test_prepare_lists_rows_that_contradict_themselves_beside_the_shards(tmp_pat
     listed = pd.read_csv(file)
     assert listed[["row", "id"]].to_numpy().tolist() == [[6, "g5"]]
     assert len(settings.read_survey()) == 7  # from the shards, which hold sound rows alone
+
+
+def test_a_task_reads_its_labels_again_with_the_share_that_it_was_learnt_with(tmp_path) -> None:
+    table = pd.DataFrame({"id": [f"g{row}" for row in range(8)], "bar_yes": [20] * 7 + [-3], "bar_no": 20})
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    task = Task("bar", DecisionTree("bar", [Question("bar", ["yes", "no"])]))
+    read = {"task": task.to_dict(), "labels": tmp_path / "labels.csv", "images": None}
+    write_how(tmp_path, command="finetune", options=read | {"max_set_aside": 0.2}, inputs={})
+    with pytest.warns(UserWarning, match="1 of 8 rows"):
+        assert len(labels_of(tmp_path)) == 7
+    write_how(tmp_path, command="finetune", options=read, inputs={})  # as it was before shares were said
+    with pytest.raises(CatalogueError, match="1 of 8 rows contradict themselves"):
+        labels_of(tmp_path)

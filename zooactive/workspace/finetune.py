@@ -129,7 +129,8 @@ def _learn(
     tuned.save(folder)
     if listed := write_set_aside(galaxies.set_aside, folder / SET_ASIDE_FILE):
         tell(listed)
-    options = {"task": task.to_dict(), "labels": table, "images": images, "config": asdict(config)}
+    read = {"labels": table, "images": images, "max_set_aside": labels.max_set_aside}
+    options = {"task": task.to_dict(), **read, "config": asdict(config)}
     inputs = {"model": encoder.fingerprint(), str(table): file_hash(table)}
     write_how(folder, command="finetune", options=options, inputs=inputs)
     return tuned
