@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from zooactive.catalogue.images import ImageSource, Preprocessing, decode_many, place_of
+from zooactive.catalogue.images import ImageSource, Preprocessing, place_of
+from zooactive.catalogue.many_images import decode_many
 from zooactive.catalogue.patience import Reason
 from zooactive.catalogue.places import same_place
+from zooactive.catalogue.set_aside import nothing
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.where import rows_where
 from zooactive.foundation.errors import CatalogueError, ZooactiveError, did_you_mean
@@ -63,6 +65,8 @@ class Catalogue:
         How the images were cut and resized when they were stored as shards; None for original images.
     field_crops : ndarray of float64, shape (G,), or None
         The centre fraction of each image that shows as much sky as the others' do, where surveys were combined.
+    set_aside : DataFrame
+        Rows of the file that were left out because their votes contradict themselves: row (from 1), id, reason.
 
     Raises
     ------
@@ -79,6 +83,7 @@ class Catalogue:
     min_votes: float = 30
     prepared: Preprocessing | None = None
     field_crops: NDArray[np.float64] | None = None
+    set_aside: pd.DataFrame = field(default_factory=nothing)
 
     def __post_init__(self) -> None:
         lengths = {"ids": len(self.ids), "images": len(self.images), "table": len(self.table)}

@@ -16,6 +16,7 @@ from zooactive.catalogue.catalogue import RESERVED, Catalogue
 from zooactive.catalogue.column_names import names_apart
 from zooactive.catalogue.find_images import IMAGE_SUFFIXES, find_images
 from zooactive.catalogue.images import Preprocessing
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table
 from zooactive.catalogue.votes import read_votes
 from zooactive.catalogue.where import rows_where
@@ -36,6 +37,7 @@ def read_catalogue(
     volunteers: float | str | None = None,
     min_votes: float | None = None,
     where: str | None = None,
+    max_set_aside: float = MAX_SET_ASIDE,
 ) -> Catalogue:
     """Read a table of galaxies, shards, or a folder of images.
 
@@ -63,6 +65,10 @@ def read_catalogue(
         Votes on a root question from which a galaxy is labelled; by default the tree's, and 1 for labels.
     where : str, optional
         Keep only the rows for which this comparison of the file's own columns holds, e.g. ``"mag_r < 17.7"``.
+    max_set_aside : float
+        Rows whose votes contradict themselves (more votes on a question than people who reached it, a cell that is no number
+        of votes) are left out with a warning, up to this share of the rows; beyond it the table is refused. The catalogue's
+        `set_aside` lists them.
 
     Returns
     -------
@@ -103,21 +109,29 @@ def read_catalogue(
         # The frame keeps its index, so that errors go on naming the file's own rows.
         table = replace(table, frame=table.frame[kept], ids=table.ids[kept])
     cutouts, used = find_images(table, path, image_column, start)
-    votes, single = None, False
+    votes, single, set_aside = None, False, None
     if tree is not None:
         counted = table.metadata is not None and table.metadata["tree"] is not None
         published = replace(tree, votes="counts") if counted else tree  # shards hold counts, whatever the survey published
         with warnings.catch_warnings():
             if counted:  # what is to be said of these votes was said when they were packed
                 warnings.simplefilter("ignore", UserWarning)
-            reading = read_votes(table, published, source=str(path), label_column=label_column, volunteers=volunteers)
-        votes, single = reading.votes, reading.single_label
+            reading = read_votes(
+                table,
+                published,
+                source=str(path),
+                label_column=label_column,
+                volunteers=volunteers,
+                max_set_aside=0 if counted else max_set_aside,
+            )
+        votes, single, set_aside = reading.votes, reading.single_label, reading.set_aside
         used = (*used, *reading.columns)
     rest = table.frame.drop(columns=list({table.id_column, *used})).reset_index(drop=True)
     rest = names_apart(rest, RESERVED, str(path))
     if min_votes is None:
         min_votes = 1 if single else tree.min_votes if tree is not None else 30
-    return Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)
+    found = Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)
+    return found if not set_aside else replace(found.take(set_aside.kept), set_aside=set_aside.rows())
 
 
 def single_image(path: str | Path) -> Catalogue:

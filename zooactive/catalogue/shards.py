@@ -30,12 +30,13 @@ from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import Failed, PartsFolder, Tally, failed_of, parts_in
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.telling import Progress
 
 _FORMAT = 2
 """Of shards: 2 has the marks of its images in each part and no longer in the run's name; before 1 no number was written."""
 
-_CHECK = Preprocessing(size=8)  # original bytes are only decoded to see that they can be
+_CHECK = Preprocessing(size=64)  # original bytes are only decoded to see that they can be, and show something
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,6 +259,7 @@ def _about_part(part: Path) -> Mapping[str, Any]:
 
     said = f"{part} is no Parquet file that can be read ({{reason}}); remove it and run again"
     with explained(CatalogueError, said, OSError, ValueError):  # an ArrowInvalid is a ValueError
+        check_regular(part)
         about = about_of(pq.read_schema(part))
     if not isinstance(about, dict):
         return {}

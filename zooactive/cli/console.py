@@ -69,6 +69,12 @@ SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of every rando
 VolunteersOption = Annotated[
     str | None, typer.Option(help="Volunteers behind each fraction: a number or a column.", show_default=False)
 ]
+MaxSetAsideOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Share of a table's rows that may contradict themselves (default 0.01).", show_default=False
+    ),
+]
 ImageSizeOption = Annotated[
     int | None, typer.Option(min=8, max=4096, help="Side of the network's input in pixels.", show_default=False)
 ]

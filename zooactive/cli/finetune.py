@@ -13,6 +13,7 @@ from zooactive.cli.console import (
     ImageSizeOption,
     ImagesOption,
     JsonOption,
+    MaxSetAsideOption,
     ModelOption,
     SeedOption,
     VolunteersOption,
@@ -76,6 +77,7 @@ def command(
     folds: FoldsOption = None,
     prevalence: PrevalenceOption = None,
     volunteers: VolunteersOption = None,
+    max_set_aside: MaxSetAsideOption = None,
     crop: CropOption = None,
     image_size: ImageSizeOption = None,
     unfreeze_epochs: Annotated[
@@ -100,6 +102,7 @@ def command(
         folds=folds,
         prevalence=prevalence,
         volunteers=number_or_column(volunteers),
+        max_set_aside=max_set_aside,
         crop=crop,
         image_size=image_size,
         unfreeze_epochs=unfreeze_epochs,

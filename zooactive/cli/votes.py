@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zooactive.cli.console import IdOption, JsonOption, TreeOption, be_brief, last_line, note, print_table
+from zooactive.cli.console import IdOption, JsonOption, MaxSetAsideOption, TreeOption, be_brief, last_line, note, print_table
 
 
 def command(
@@ -36,6 +36,7 @@ def command(
         typer.Option(help="Table of galaxies that the votes are added to.", show_default=False),
     ] = None,
     id_column: IdOption = None,
+    max_set_aside: MaxSetAsideOption = None,
     out: Annotated[Path, typer.Option(help="The votes, or that table with them: .csv or .parquet.")] = Path("votes.csv"),
     json: JsonOption = False,
 ) -> None:
@@ -58,10 +59,13 @@ def command(
         ledger=ledger,
         catalogue=catalogue,
         id_column=id_column,
+        max_set_aside=max_set_aside,
     )
     if counted.dropped or json:
         print_table(pd.DataFrame(counted.dropped, columns=["dropped", "reason", "number", "first"]), as_json=json)
     note(counted.said)
+    if counted.set_aside:
+        note(counted.set_aside)
     if counted.strangers:
         note(f"warning: {counted.strangers} galaxies with votes are not in {catalogue}")
     last_line(f"{len(counted.votes)} galaxies with votes: {out}", "zooactive train, with this table as the catalogue")

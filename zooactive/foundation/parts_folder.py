@@ -116,7 +116,8 @@ class Failed:
         """Say how many failed, whether these are too many, and what `again` would read them once more."""
         if not self.too_many(most):
             listed = f"{self.listed} names each with the reason"
-            return f"{self.number} images could not be read; {listed}; to try them once more, {again}"
+            images = "1 image" if self.number == 1 else f"{self.number} images"
+            return f"{images} could not be used; {listed}; to try again, {again}"
         return f"{self}; more than the {100 * most:.3g}% that may fail, so this survey is not whole: mend that, and {again}"
 
     def __str__(self) -> str:

@@ -60,9 +60,11 @@ class Cutouts:
     def _decode(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         pixels, failures = self._catalogue.decode(self._preprocessing, rows)
         if failures:
+            # Shards of before hold images that show nothing.
+            again = "" if self._catalogue.prepared is None else "delete the shards and run it again: "
             more = f"; {len(failures) - 1} more cannot be read" if len(failures) > 1 else ""
             raise ImageError(
-                f"{next(iter(failures.values()))}{more} (`zooactive prepare` leaves such galaxies out and lists them)"
+                f"{next(iter(failures.values()))}{more} ({again}`zooactive prepare` leaves such galaxies out and lists them)"
             )
         return pixels
 

@@ -172,7 +172,7 @@ def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[st
     for name, entry in settings.tasks.items():
         task = entry.load(name)
         if entry.labels is not None and task.load_tree().columns == tree.columns:
-            galaxies = task.read(entry.labels, images=entry.images)
+            galaxies = task.read(entry.labels, images=entry.images, max_set_aside=entry.max_set_aside)
             return list(galaxies.ids[galaxies.labelled])
     tell(
         f"warning: no table of galaxies with labels for tree '{tree.name}' is named, so none is left out; "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
 
 OPTIONS: Options = {}
-OF_LABELS = ("images", "column", "id_column", "image_column", "volunteers")
+OF_LABELS = ("images", "column", "id_column", "image_column", "volunteers", "max_set_aside")
 OF_TASK = ("crop", "image_size")
 
 
@@ -41,8 +41,8 @@ def finetune(
     `labels` is a table in place of the workspace's. `task` is the name or the file of the question; by default it has the
     name of the option `column`, or is "rings". `model` is what to start from, by default the workspace's model, or else the
     bundled encoder. `out` is ``tasks/TASK`` by default. The other options are entries of ``[tasks.NAME]`` (images, column,
-    id_column, image_column, volunteers), of the question (crop, image_size), and all of `FinetuneConfig`; they come before
-    what the workspace says.
+    id_column, image_column, volunteers, max_set_aside), of the question (crop, image_size), and all of `FinetuneConfig`;
+    they come before what the workspace says.
 
     Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
     learn from.
@@ -57,7 +57,7 @@ def finetune(
     folder = settings.folder / "tasks" / folder_name(name) if out is None else Path(out)
     with held(folder):
         start_networks()
-        return _learn(_start_of(settings, model, tell), found, question, config, folder, progress)
+        return _learn(_start_of(settings, model, tell), found, question, config, folder, progress, tell)
 
 
 def _labels(settings: Settings, name: str, labels: str | Path | None, columns: dict[str, Any]) -> TaskLabels:
@@ -105,9 +105,10 @@ def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
 
 
 def _learn(
-    start: Path, labels: TaskLabels, task: Task, config: FinetuneConfig, folder: Path, progress: Bar
+    start: Path, labels: TaskLabels, task: Task, config: FinetuneConfig, folder: Path, progress: Bar, tell: Tell
 ) -> FinetunedModel:
     """Fine-tune, and write the result into a folder."""
+    from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
     from zooactive.models import load_model
     from zooactive.training.finetuning.finetune import finetune
 
@@ -123,9 +124,13 @@ def _learn(
         def told(stage: str, epoch: int, losses: dict[str, float]) -> None:
             done(next(epochs))
 
-        tuned = finetune(encoder, table, task=task, images=images, config=config, progress=told)
+        galaxies = task.read(table, images=images, max_set_aside=labels.max_set_aside)
+        tuned = finetune(encoder, galaxies, task=task, config=config, progress=told)
     tuned.save(folder)
-    options = {"task": task.to_dict(), "labels": table, "images": images, "config": asdict(config)}
+    if listed := write_set_aside(galaxies.set_aside, folder / SET_ASIDE_FILE):
+        tell(listed)
+    read = {"labels": table, "images": images, "max_set_aside": labels.max_set_aside}
+    options = {"task": task.to_dict(), **read, "config": asdict(config)}
     inputs = {"model": encoder.fingerprint(), str(table): file_hash(table)}
     write_how(folder, command="finetune", options=options, inputs=inputs)
     return tuned

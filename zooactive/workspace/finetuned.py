@@ -90,11 +90,13 @@ def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) ->
 
 def labels_of(folder: Path) -> Catalogue:
     """Read the table that a task was learnt from; a WorkspaceError when it is not known any more which that was."""
+    from zooactive.catalogue.set_aside import MAX_SET_ASIDE
     from zooactive.training.finetuning.tasks import Task
 
     try:
         options = how_of(folder)["options"]
         task = Task.from_dict(options["task"], where=str(folder / "how.json"))
-        return task.read(options["labels"], images=options["images"])
+        most = options.get("max_set_aside", MAX_SET_ASIDE)  # not said by those of before
+        return task.read(options["labels"], images=options["images"], max_set_aside=most)
     except (ValueError, KeyError, TypeError) as error:
         raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error

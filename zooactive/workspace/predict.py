@@ -11,6 +11,7 @@ from zooactive.foundation.writing import make_folder
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -99,7 +100,7 @@ def predict_pool(
         )
     failed = stored.failed()
     if failed.number:
-        tell(failed.told(pool.max_failed, again))
+        tell(failures_told(failed, stored.failures(), pool.max_failed, again))
     return stored
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zooactive.acquisition.selection_files import read_selection
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
-from zooactive.catalogue.images import decode_many
+from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.foundation.writing import how_of, make_folder
 from zooactive.models.saved_form import BUNDLED

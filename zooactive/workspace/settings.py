@@ -87,6 +87,7 @@ class Settings:
             volunteers=survey.volunteers,
             min_votes=survey.min_votes,
             where=survey.where,
+            max_set_aside=survey.max_set_aside,
         )
         return galaxies if survey.rule is None else load_rule(survey.rule).apply(galaxies)
 

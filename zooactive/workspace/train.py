@@ -26,6 +26,7 @@ OPTIONS: Options = (options_of("survey", Survey) | options_of("model", Network) 
 
 def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) -> pd.DataFrame:
     """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
+    from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
     from zooactive.models.start import start_networks
 
     train_part, validation = _galaxies(settings, tell)
@@ -44,7 +45,10 @@ def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) ->
             tell(epoch_told(epoch, losses))
             done(epoch)
 
-        return train(model, train_part, validation=validation, run_dir=network.folder, config=config, progress=told)
+        epochs = train(model, train_part, validation=validation, run_dir=network.folder, config=config, progress=told)
+    if listed := write_set_aside(train_part.set_aside, network.folder / SET_ASIDE_FILE):
+        tell(listed)
+    return epochs
 
 
 def _galaxies(settings: Settings, tell: Tell) -> tuple[Catalogue, Catalogue | None]:

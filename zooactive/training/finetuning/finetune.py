@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, Preprocessing
 from zooactive.catalogue.image_statistics import ImageStatistics
-from zooactive.catalogue.images import SMALLEST_SIDE
 from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.telling import StageProgress
 from zooactive.models.saved_form import BUNDLED
@@ -131,12 +130,13 @@ class _Work:
     ) -> _Work:
         tree = task.load_tree()
         _refuse_strange_prevalence(tree, config)
-        labelled = _readable(labelled)
+        preprocessing = task.preprocessing(model.preprocessing)
+        labelled = _readable(labelled, preprocessing)
         _refuse_too_few(labelled, tree, config)
         start = model.with_tree(
             tree,
             concentrations="fraction" if tree.votes == "class" else None,
-            preprocessing=task.preprocessing(model.preprocessing),
+            preprocessing=preprocessing,
         )
         if model.images is not None:
             model.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=3)
@@ -312,9 +312,9 @@ class _Work:
         return tuple(map(float, shares_of(votes_of(self.labelled)[train], self.tree)))
 
 
-def _readable(labelled: Catalogue) -> Catalogue:
-    """Return the galaxies whose images can be read; a warning names the others."""
-    _, failures = labelled.decode(labelled.prepared or Preprocessing(size=SMALLEST_SIDE))
+def _readable(labelled: Catalogue, preprocessing: Preprocessing) -> Catalogue:
+    """Return the galaxies whose images can be read and show something; a warning names the others."""
+    _, failures = labelled.decode(labelled.prepared or preprocessing)
     if not failures:
         return labelled
     first = next(iter(failures.values()))
