@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,12 @@ def posterior_of(model: za.GalaxyModel, galaxies: za.Catalogue, tree: za.Decisio
     return Posterior(everything.concentrations[..., columns], everything.ids, tree)
 
 
-def ratios(curves: list[ClickCurves], rng: np.random.Generator) -> pd.DataFrame:
+def ratios(curves: list[ClickCurves], rng: np.random.Generator, raws: Sequence[int] = RAWS) -> pd.DataFrame:
     """Clicks of each way over those of raw votes, with intervals over galaxies and seeds."""
     galaxies = curves[0].errors[RAW].shape[1]
     everything = np.arange(galaxies)
     rows = []
-    for raw in RAWS:
+    for raw in raws:
         drawn = [(rng.integers(0, galaxies, galaxies), rng.integers(0, len(curves), len(curves))) for _ in range(RESAMPLES)]
         found: dict[str, np.ndarray] = {}
         for way in WAYS:
