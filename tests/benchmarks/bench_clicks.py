@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from zooactive.posterior.corrections import scale_concentrations
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.report import plots
 from zooactive.report.plots.style import paper
-from zooactive.training.calibrate import fit_concentration_factors
+from zooactive.training.calibrate import fit_pooled_factors
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SPLIT = (0.85, 0.05, 0.10)
@@ -45,12 +46,12 @@ def posterior_of(model: za.GalaxyModel, galaxies: za.Catalogue, tree: za.Decisio
     return Posterior(everything.concentrations[..., columns], everything.ids, tree)
 
 
-def ratios(curves: list[ClickCurves], rng: np.random.Generator) -> pd.DataFrame:
+def ratios(curves: list[ClickCurves], rng: np.random.Generator, raws: Sequence[int] = RAWS) -> pd.DataFrame:
     """Clicks of each way over those of raw votes, with intervals over galaxies and seeds."""
     galaxies = curves[0].errors[RAW].shape[1]
     everything = np.arange(galaxies)
     rows = []
-    for raw in RAWS:
+    for raw in raws:
         drawn = [(rng.integers(0, galaxies, galaxies), rng.integers(0, len(curves), len(curves))) for _ in range(RESAMPLES)]
         found: dict[str, np.ndarray] = {}
         for way in WAYS:
@@ -110,7 +111,7 @@ def main() -> None:
     tree = train.require_votes().tree
     survey = constant_concentrations(train.votes, tree)
     drawn = queue_volunteers(tree.fractions(validation.votes), tree, validation.ids, volunteers=20, seed=99)[:, -1]
-    factors = fit_concentration_factors(posterior_of(model, validation, tree), drawn.astype(float))
+    factors = fit_pooled_factors(posterior_of(model, validation, tree), drawn.astype(float))
     print(factors.table.round(3).to_string(index=False), flush=True)
     plain = posterior_of(model, test, tree)
     posterior = scale_concentrations(plain, factors.values)

@@ -48,8 +48,8 @@ def combine(
         posterior's tree; by id, id -> (answer,); or row by row, (galaxy, answer), where `posterior` is one Posterior.
     factors : mapping of str to float, optional
         Question -> what its concentrations are multiplied by before the votes come in: below 1 the model is trusted less.
-        `zooactive.calibrate`'s `fit_concentration_factors` fits them, to votes of galaxies drawn at random that the model
-        has not learnt from.
+        `zooactive.training.calibrate.fit_pooled_factors` fits them, to votes of galaxies drawn at random that the model has
+        not learnt from.
     seen : collection of str
         Ids of galaxies whose votes the model has learnt from: marked ``prior_saw_votes``, since their votes count twice.
     above : sequence of float

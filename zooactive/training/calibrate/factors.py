@@ -83,7 +83,10 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
         if min(map(len, halves)) > 1:
             parts = [(own.take(half), counts[half]) for half in halves]
             gains = np.concatenate(
-                [_losses(*judged, 1.0) - _losses(*judged, _best(*fitted)) for fitted, judged in (parts, parts[::-1])]
+                [
+                    question_losses(*judged, 1.0) - question_losses(*judged, _best(*fitted))
+                    for fitted, judged in (parts, parts[::-1])
+                ]
             )
             factor = _best(own.take(np.flatnonzero(several)), counts[several])
             gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
@@ -94,7 +97,7 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
     return ConcentrationFactors(values, pd.DataFrame(rows))
 
 
-def _losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+def question_losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
     """Return the negative log likelihood of one question's votes, (galaxy,), without the number of ways to give them."""
     log_p = np.stack(
         [log_rising(votes, factor * alpha.astype(np.float64), question.tree)[:, 0] for alpha in question.concentrations]
@@ -104,7 +107,9 @@ def _losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> N
 
 def _best(question: Posterior, votes: NDArray[np.float64]) -> float:
     """Return the factor with the least mean loss."""
-    return least_loss(lambda log: float(_losses(question, votes, np.exp(log)).mean()), SMALLEST, LARGEST, tolerance=1e-3)
+    return least_loss(
+        lambda log: float(question_losses(question, votes, np.exp(log)).mean()), SMALLEST, LARGEST, tolerance=1e-3
+    )
 
 
 def calibrate(
