@@ -130,7 +130,7 @@ def test_the_table_says_what_it_costs_and_brings():
     ]
     np.testing.assert_allclose(plan.clicks, plan.more * expected_clicks(galaxies, 1), atol=1e-4)
     np.testing.assert_allclose(plan.missing, catalogue_error(galaxies))
-    np.testing.assert_allclose(plan.value, value_of_votes(galaxies, plan.more, trees=4), rtol=1e-9)
+    np.testing.assert_allclose(plan.value, value_of_votes(galaxies, plan.more, trees=64), rtol=1e-9)
     assert plan.attrs["spent"] == pytest.approx(plan.clicks.sum())
     assert set(plan.why) <= {"more votes", "other galaxies come first"}
     assert not plan.retire.any()
