@@ -11,6 +11,7 @@ import pytest
 
 import zooactive as za
 from zooactive.acquisition import Aim, AllocationConfig, catalogue_error, expected_clicks, value_of_votes
+from zooactive.acquisition.allocation import plan as planning
 from zooactive.acquisition.allocation.config import AllocationOptions
 from zooactive.acquisition.allocation.look import CLICK, Look
 from zooactive.acquisition.allocation.plan import settle
@@ -111,6 +112,12 @@ def test_the_plan_does_not_depend_on_order_or_chunks():
     pd.testing.assert_frame_equal(back, plan, check_exact=True, check_dtype=False)
     assert 0 < plan.more.gt(0).sum() < 80
     assert plan.attrs["spent"] <= 150
+
+
+def test_hulls_are_made_some_at_a_time(monkeypatch):
+    whole = za.allocate(pool(), clicks=150)
+    monkeypatch.setattr(planning, "_BLOCK", 7)
+    pd.testing.assert_frame_equal(za.allocate(pool(), clicks=150), whole, check_exact=True)
 
 
 def test_the_table_says_what_it_costs_and_brings():
