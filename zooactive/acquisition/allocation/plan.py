@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +26,7 @@ class Plan(NamedTuple):
     spent: int
 
 
-@dataclass(frozen=True)
-class _Steps:
+class _Steps(NamedTuple):
     """Steps from corner to corner of all galaxies' concave hulls: whose, more votes, their cost, their value a click."""
 
     galaxy: NDArray[np.int32]
@@ -98,8 +96,9 @@ def _within(steps: _Steps, hashes: NDArray[np.uint64], clicks: int) -> tuple[flo
 
 def _steps(look: Look, first: NDArray[np.int64]) -> _Steps:
     """Return the steps beyond the first votes; galaxies that are done have none."""
-    some = [_steps_of(look, first, slice(begin, begin + _BLOCK)) for begin in range(0, len(look), _BLOCK)]
-    return _Steps(*(np.concatenate([getattr(steps, entry.name) for steps in some]) for entry in fields(_Steps)))
+    blocks = (_steps_of(look, first, slice(begin, begin + _BLOCK)) for begin in range(0, len(look), _BLOCK))
+    columns = list(zip(*blocks, strict=True))
+    return _Steps(*(np.concatenate(columns.pop(0)) for _ in _Steps._fields))
 
 
 def _steps_of(look: Look, start: NDArray[np.int64], here: slice) -> _Steps:
