@@ -87,7 +87,13 @@ def command(
     ] = None,
     first_task: Annotated[str, typer.Option(help="Key of the workflow's first task.")] = "T0",
     trees: Annotated[
-        int | None, typer.Option(min=1, help="Vote trees sampled a galaxy (default: one a draw).", show_default=False)
+        int | None, typer.Option(min=1, help="Vote trees sampled a galaxy (default: 64).", show_default=False)
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Draws of the model (default: as predicted; 16 plan as well, in half the time).", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The plan, .csv (default: allocation.csv); a .parquet beside it.", show_default=False)
@@ -124,6 +130,7 @@ def command(
         workflow=workflow,
         first_task=first_task,
         trees=trees,
+        draws=draws,
         out=out,
         seed=seed,
     )

@@ -91,6 +91,8 @@ def allocate(
     settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
     config = settings.allocate.allocation()
+    if settings.allocate.draws is not None:
+        stored = stored.redraw(stored.head, draws=settings.allocate.draws)
     target = settings.allocate.out if out is None else Path(out)
     make_folder(target.parent)
     seen = learnt_from(settings, task, stored)
@@ -109,13 +111,13 @@ def allocate(
     for aim, _ in config.aims():
         folder = target.with_name(f"{target.stem}-looks") / aim.goal
         with progress(f"what votes are worth for the goal '{aim.goal}'", len(stored.parts)) as done:
-            found = _Looks(stored, received, factors, aim, folder, mark=list(inputs.values()))
+            found = _Looks(stored, received, factors, aim, folder, mark=[*inputs.values(), str(stored.draws)])
             looks.append(joined([look for look in found.each(done) if look is not None]))
     plan = plan_of(looks, config, clicks=clicks, price=price)
     write_selection(
         plan,
         target,
-        options={"clicks": clicks, "price": price, "factors": factors} | asdict(config),
+        options={"clicks": clicks, "price": price, "factors": factors, "draws": stored.draws} | asdict(config),
         inputs=inputs,
         command="allocate",
     )

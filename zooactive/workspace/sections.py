@@ -79,8 +79,12 @@ class Acquire(AcquisitionConfig):
 
 @dataclass(frozen=True)
 class Allocate(AllocationConfig):
-    """How clicks are allocated: table ``[allocate]``."""
+    """How clicks are allocated: table ``[allocate]``.
 
+    `draws` of the model are made for each galaxy, by default as many as were predicted with.
+    """
+
+    draws: int | None = None
     out: Path = Path("allocation.csv")
 
 
