@@ -167,7 +167,9 @@ def test_training_stopped_by_ctrl_c_and_then_killed_ends_as_a_deterministic_run_
     code, told = ended_by(signal.SIGINT, in_epoch=3)
     assert code == 130, told
     assert "Traceback" not in told
-    assert told.strip().splitlines()[-1].startswith("zooactive: stopped; what was finished is kept")
+    assert told.strip().splitlines()[-1] == (
+        "zooactive: stopped; epochs 1 to 2 are kept in stopped; the same again goes on with epoch 3"
+    )
     assert (folder / "stopped" / "model" / "model.json").exists()
 
     assert ended_by(signal.SIGKILL, in_epoch=4)[0] == -signal.SIGKILL

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
@@ -30,7 +30,7 @@ def predict(
     *,
     stored: str | Path | None = None,
     retry_failures: bool = False,
-    progress: Bar = no_bar,
+    progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Predictions:
     """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
@@ -43,10 +43,11 @@ def predict(
 
     galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
-    start_networks()
-    from zooactive.models import load_model
+    with progress("getting ready", 0):
+        start_networks()
+        from zooactive.models import load_model
 
-    network = load_model(settings.model.folder)
+        network = load_model(settings.model.folder)
     draws_from = fitted_draws(settings, network, progress=progress)
     return predict_pool(
         settings,
@@ -68,7 +69,7 @@ def predict_pool(
     *,
     retry_failures: bool = False,
     again: str = "run the same command again",
-    progress: Bar = no_bar,
+    progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Predictions:
     """Predict galaxies into the pool's folder as the workspace says, or finish that.
@@ -115,7 +116,7 @@ def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
     return open_predictions(folder)
 
 
-def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
+def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Show = NOTHING) -> LinearDraws | None:
     """Fit the draws to the survey's galaxies, or take those that were fitted to the same before; None for dropout.
 
     Raises a WorkspaceError when there are no such draws.
