@@ -123,35 +123,36 @@ def _fit(
 
     if config.deterministic:
         deterministic_operations()
-    model.images = ImageStatistics.of(train_part, model.preprocessing)
-    canvas = config.augmentation.canvas(model.preprocessing)
-    votes = votes_of(train_part)
-    batches = TrainingBatches(
-        Cutouts(train_part, canvas, show=watch.show),
-        votes,
-        shareable(min(config.batch_size, len(train_part))),
-        seed=config.seed,
-        weights=label_weights(votes, votes, model.tree, config.balance) if config.balance else None,
-    )
-    if config.accumulate > batches.steps:
-        raise TrainingError(
-            f"accumulate = {config.accumulate}, but an epoch has {batches.steps} batches of {batches.batch_size} galaxies; "
-            "accumulate fewer, or take smaller batches"
+    with watch.show("getting ready", 0):
+        model.images = ImageStatistics.of(train_part, model.preprocessing)
+        canvas = config.augmentation.canvas(model.preprocessing)
+        votes = votes_of(train_part)
+        batches = TrainingBatches(
+            Cutouts(train_part, canvas, show=watch.show),
+            votes,
+            shareable(min(config.batch_size, len(train_part))),
+            seed=config.seed,
+            weights=label_weights(votes, votes, model.tree, config.balance) if config.balance else None,
         )
-    trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
-    compile_training(trainer, model.tree, config, batches.steps)
-    first = len(run.epochs)
-    if first:
-        trainer.build((None, canvas.size, canvas.size, canvas.channels))
-        trainer.optimizer.build(trainer.trainable_variables)
-        trainer.load_weights(run.weights)
-    elif model.head.fresh:
-        model.start_at(constant_concentrations(train_part.require_votes().votes, model.tree))
-    held_out = None
-    if validation_part is not None:
-        pixels = Cutouts(validation_part, canvas, show=watch.show).rows(np.arange(len(validation_part)))
-        judges = votes_of(validation_part)
-        held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
+        if config.accumulate > batches.steps:
+            raise TrainingError(
+                f"accumulate = {config.accumulate}, but an epoch has {batches.steps} batches of {batches.batch_size} "
+                "galaxies; accumulate fewer, or take smaller batches"
+            )
+        trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
+        compile_training(trainer, model.tree, config, batches.steps)
+        first = len(run.epochs)
+        if first:
+            trainer.build((None, canvas.size, canvas.size, canvas.channels))
+            trainer.optimizer.build(trainer.trainable_variables)
+            trainer.load_weights(run.weights)
+        elif model.head.fresh:
+            model.start_at(constant_concentrations(train_part.require_votes().votes, model.tree))
+        held_out = None
+        if validation_part is not None:
+            pixels = Cutouts(validation_part, canvas, show=watch.show).rows(np.arange(len(validation_part)))
+            judges = votes_of(validation_part)
+            held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
     keeper = make_keeper(model, train_part, batches, config, run, watch)
     judged = 0 if validation_part is None else len(validation_part)
     memory = memory_explained(batches.batch_size, accumulate=config.accumulate)

@@ -113,7 +113,8 @@ def _learn(
 
     table, images = labels.labels, labels.images
     assert table is not None
-    encoder = load_model(start)
+    with progress("getting ready", 0):
+        encoder = load_model(start)
     tuned = finetune(encoder, table, task=task, images=images, config=config, progress=Watch(progress))
     tuned.save(folder)
     options = {"task": task.to_dict(), "labels": table, "images": images, "config": asdict(config)}

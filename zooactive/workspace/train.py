@@ -39,7 +39,8 @@ def train(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) 
         from zooactive.training.train import train
 
     with on_every_device():
-        model = network.build(train_part.require_votes().tree, seed=config.seed)
+        with progress("getting ready", 0):
+            model = network.build(train_part.require_votes().tree, seed=config.seed)
         watch = Watch(progress, lambda epoch, losses: tell(epoch_told(epoch, losses)))
         return train(model, train_part, validation=validation, run_dir=network.folder, config=config, progress=watch)
 

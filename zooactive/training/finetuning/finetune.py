@@ -106,7 +106,8 @@ def _finetune(
     watch: Watch[StageProgress],
 ) -> FinetunedModel:
     """Do it, while somebody looks on."""
-    catalogue = task.read(labels, images=images)
+    with watch.show("getting ready", 0):
+        catalogue = task.read(labels, images=images)
     work = _Work.begin(model, task, catalogue.take(np.flatnonzero(catalogue.labelled)), config, watch)
     tables = []
     if config.folds:
@@ -144,17 +145,18 @@ class _Work:
     def begin(
         cls, model: GalaxyModel, task: Task, labelled: Catalogue, config: FinetuneConfig, watch: Watch[StageProgress]
     ) -> _Work:
-        tree = task.load_tree()
-        _refuse_strange_prevalence(tree, config)
-        labelled = _readable(labelled)
-        _refuse_too_few(labelled, tree, config)
-        start = model.with_tree(
-            tree,
-            concentrations="fraction" if tree.votes == "class" else None,
-            preprocessing=task.preprocessing(model.preprocessing),
-        )
-        if model.images is not None:
-            model.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=4)
+        with watch.show("getting ready", 0):
+            tree = task.load_tree()
+            _refuse_strange_prevalence(tree, config)
+            labelled = _readable(labelled)
+            _refuse_too_few(labelled, tree, config)
+            start = model.with_tree(
+                tree,
+                concentrations="fraction" if tree.votes == "class" else None,
+                preprocessing=task.preprocessing(model.preprocessing),
+            )
+            if model.images is not None:
+                model.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=4)
         views = None if config.policy == "all" else head_features(start, labelled, config.copies, show=watch.show)
         return cls(start, task, tree, labelled, views, config, watch)
 
