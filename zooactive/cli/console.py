@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -114,6 +115,7 @@ def be_brief() -> None:
     """Make warnings and TensorFlow brief."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several folds are several networks, which it warns of
     warnings.showwarning = _brief_warning
 
 
