@@ -164,8 +164,8 @@ class PartsFolder:
         kept = sum(len(self.rows_of(part)) for part in range(self.parts) if self.path(part).exists())
         if not kept:
             first = min(self.rows, self.rows_per_part)
-            return f"nothing is kept in {self.folder} before its first {first:,} galaxies; the same again begins anew"
-        return f"{kept:,} of {self.rows:,} galaxies are kept in {self.folder}; the same again goes on from there"
+            return f"nothing is kept in {self.folder} before its first {first:,} galaxies; run it again to begin anew"
+        return f"{kept:,} of {self.rows:,} galaxies are kept in {self.folder}; run it again to go on from there"
 
     def enter(self, fingerprint: str, another_run: ZooactiveError) -> None:
         """Raise `another_run` if the folder holds one; remove what killed runs left half-written.

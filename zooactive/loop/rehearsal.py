@@ -85,7 +85,7 @@ def rehearse(
     known = vote_table(labelled)
     watch, tables = watch_of(progress), list[pd.DataFrame]()
     shown = watch.show("rehearsing", len(seeds) * len(strategies) * rounds, "rounds")
-    with shown as report, kept_when_stopped(lambda: f"rounds that were played are kept in {folder}; the same again goes on"):
+    with shown as report, kept_when_stopped(lambda: f"rounds that were played are kept in {folder}; run it again to go on"):
         for seed in seeds:
             begun = labelled.rehearse(start, seed=seed)
             for strategy in strategies:

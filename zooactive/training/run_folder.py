@@ -151,10 +151,10 @@ class TrainingRun:
     def when_stopped(self, epochs: int) -> str:
         """Say what is kept of the run, should it be stopped now, and what will be done again."""
         if self.kept == 0:
-            return f"nothing is kept in {self.folder} before the first epoch is done; the same again begins anew"
+            return f"nothing is kept in {self.folder} before the first epoch is done; run it again to begin anew"
         so_far = "epoch 1 is" if self.kept == 1 else f"epochs 1 to {self.kept} are"
-        following = f"goes on with epoch {self.kept + 1}" if self.kept < epochs else "does what comes after the last epoch"
-        return f"{so_far} kept in {self.folder}; the same again {following}"
+        following = f"go on with epoch {self.kept + 1}" if self.kept < epochs else "do what comes after the last epoch"
+        return f"{so_far} kept in {self.folder}; run it again to {following}"
 
     def out_of_patience(self, patience: int) -> bool:
         """Return whether the loss has not fallen for `patience` epochs."""

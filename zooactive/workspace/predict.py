@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.telling import NOTHING, Show, Tell, silent
+from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
@@ -69,7 +69,7 @@ def predict_pool(
     *,
     retry_failures: bool = False,
     again: str = "run the same command again",
-    progress: Show = NOTHING,
+    progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> Predictions:
     """Predict galaxies into the pool's folder as the workspace says, or finish that.
@@ -116,7 +116,7 @@ def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
     return open_predictions(folder)
 
 
-def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Show = NOTHING) -> LinearDraws | None:
+def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
     """Fit the draws to the survey's galaxies, or take those that were fitted to the same before; None for dropout.
 
     Raises a WorkspaceError when there are no such draws.

@@ -93,7 +93,7 @@ def finetune(
     from zooactive.models import load_model
 
     config = config or FinetuneConfig()
-    with kept_when_stopped(lambda: "of a fine-tuning nothing is kept before its end; the same again begins anew"):
+    with kept_when_stopped(lambda: "nothing is kept of a fine-tuning before its end; run it again to begin anew"):
         return _finetune(model or load_model(BUNDLED), labels, load_task(task), images, config, watch_of(progress))
 
 
