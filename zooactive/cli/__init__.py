@@ -15,6 +15,9 @@ from typer.core import TyperGroup
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
 
+_KEPT = "no file is half written, and the same command does what is left to do"
+"""What Ctrl-C leaves of work that knows no better."""
+
 
 class Commands(TyperGroup):
     """A group that ends every explained failure in one or two lines and the right exit code."""
@@ -29,8 +32,9 @@ class Commands(TyperGroup):
                 raise
             typer.echo(f"zooactive: {_sentence(error)}", err=True)
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            typer.echo("zooactive: stopped; what was finished is kept, run the same command to go on", err=True)
+        except KeyboardInterrupt as stop:
+            kept = getattr(stop, "__notes__", None) or [_KEPT]
+            typer.echo(f"zooactive: stopped; {for_terminal(kept[0])}", err=True)
             raise typer.Exit(130) from None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,9 @@ import typer
 
 from zooactive.foundation.errors import did_you_mean
 from zooactive.foundation.parts_folder import MOST_FAILED, Failed
+from zooactive.foundation.showing import on_stderr
 from zooactive.foundation.spelling import for_terminal
+from zooactive.foundation.telling import Report
 from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
@@ -111,13 +114,14 @@ def open_workspace(folder: Path | None) -> Workspace:
     from zooactive.workspace import find_workspace
 
     be_brief()
-    return find_workspace(folder, progress=progress_bar, tell=note)
+    return find_workspace(folder, progress=on_stderr(), tell=note)
 
 
 def be_brief() -> None:
     """Make warnings and TensorFlow brief."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several folds are several networks, which it warns of
     warnings.showwarning = _brief_warning
 
 
@@ -142,7 +146,7 @@ def _brief_warning(message: Warning | str, category: type[Warning], *place: Any,
 
 def note(text: str) -> None:
     """Print a line for people, on stderr; ids and reasons in it may hold what a terminal would obey."""
-    typer.echo(for_terminal(text), err=True)
+    on_stderr().line(text)
 
 
 def refuse_too_many(failed: Failed, most: float) -> None:
@@ -162,25 +166,12 @@ def last_line(done: str, following: str | None = None) -> None:
     note(done + (f"\nNext: {following}" if following else ""))
 
 
-@contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes how much is done; the bar is on stderr, and off when that is no terminal.
+def progress_bar(label: str, total: int, unit: str = "galaxies") -> AbstractContextManager[Report]:
+    """Show some work on stderr: a bar in a terminal, and elsewhere a line every half a minute.
 
     Lines that `note` prints meanwhile stand above the bar.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns: tuple[ProgressColumn, ...] = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(for_terminal(label), total=total)
-        yield lambda done: bar.update(task, completed=done)
+    return on_stderr()(label, total, unit)
 
 
 def print_table(table: pd.DataFrame, *, as_json: bool, digits: int = 3) -> None:

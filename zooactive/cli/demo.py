@@ -36,7 +36,13 @@ def command(
     }
     for shown, step in steps.items():
         note(f"\n$ {shown}")
-        step()
+        try:
+            step()
+        except KeyboardInterrupt as stop:
+            stop.__notes__ = [
+                f"the steps before are kept in {folder}; go on there with `{shown}`, or delete it to begin anew"
+            ]
+            raise
     minutes = (time.monotonic() - began) / 60
     page = (folder / "report.html").resolve()
     note("")

@@ -83,6 +83,6 @@ def command(
 
     assert project is not None
     into = subject_set or (selection or here.settings.acquire.out).stem
-    with progress_bar("uploading", written.subjects) as progress:
+    with progress_bar("uploading", written.subjects, "subjects") as progress:
         sent = upload_subjects(folder, project=project, subject_set=into, progress=progress)
     last_line(f"{sent.new} subjects sent, {sent.known} were there: subject set {sent.subject_set}, '{into}'", following)

@@ -51,6 +51,8 @@ class TrainingRun:
     folder: Path
     fingerprint: str
     images: ImageMarks
+    kept: int = 0
+    """Epochs that a run which is stopped now would not do again."""
 
     def open(self, model: GalaxyModel) -> None:
         """Read how far the run is; a TrainingError when the folder holds another one."""
@@ -69,6 +71,7 @@ class TrainingRun:
         if other:
             raise TrainingError(f"{self.folder} holds a run with other {other}; choose another run directory or delete it")
         self._refuse_changed_images()
+        self.kept = len(self.epochs)
 
     def _refuse_changed_images(self) -> None:
         if "images" not in self.state:
@@ -144,6 +147,14 @@ class TrainingRun:
         """The epoch with the least validation loss, from 0."""
         losses = [epoch["val_loss"] for epoch in self.epochs]
         return int(np.argmin(losses))
+
+    def when_stopped(self, epochs: int) -> str:
+        """Say what is kept of the run, should it be stopped now, and what will be done again."""
+        if self.kept == 0:
+            return f"nothing is kept in {self.folder} before the first epoch is done; run it again to begin anew"
+        so_far = "epoch 1 is" if self.kept == 1 else f"epochs 1 to {self.kept} are"
+        following = f"go on with epoch {self.kept + 1}" if self.kept < epochs else "do what comes after the last epoch"
+        return f"{so_far} kept in {self.folder}; run it again to {following}"
 
     def out_of_patience(self, patience: int) -> bool:
         """Return whether the loss has not fallen for `patience` epochs."""

@@ -110,7 +110,7 @@ def allocate(
     looks = []
     for aim, _ in config.aims():
         folder = target.with_name(f"{target.stem}-looks") / aim.goal
-        with progress(f"what votes are worth for the goal '{aim.goal}'", len(stored.parts)) as done:
+        with progress(f"what votes are worth for the goal '{aim.goal}'", len(stored)) as done:
             found = _Looks(stored, received, factors, aim, folder, mark=[*inputs.values(), str(stored.draws)])
             looks.append(joined([look for look in found.each(done) if look is not None]))
     plan = plan_of(looks, config, clicks=clicks, price=price)
@@ -160,7 +160,7 @@ class _Looks:
         with held(self._folder):
             for number in range(len(self._stored.parts)):
                 found.append(self._look(number))
-                done(number + 1)
+                done(sum(map(len, filter(None, found))))
         return found
 
     def _look(self, number: int) -> Look | None:

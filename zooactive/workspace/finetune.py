@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.errors import TrainingError, WorkspaceError
 from zooactive.foundation.locking import held
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import file_hash, write_how
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.tasks import Task, folder_name, load_task
@@ -32,7 +31,7 @@ def finetune(
     *,
     model: str | Path | None = None,
     out: str | Path | None = None,
-    progress: Bar = no_bar,
+    progress: Show = NOTHING,
     tell: Tell = silent,
     **options: Any,
 ) -> FinetunedModel:
@@ -56,7 +55,8 @@ def finetune(
     config = _config(found, asked)
     folder = settings.folder / "tasks" / folder_name(name) if out is None else Path(out)
     with held(folder):
-        start_networks()
+        with progress("getting ready", 0):
+            start_networks()
         return _learn(_start_of(settings, model, tell), found, question, config, folder, progress, tell)
 
 
@@ -105,7 +105,7 @@ def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
 
 
 def _learn(
-    start: Path, labels: TaskLabels, task: Task, config: FinetuneConfig, folder: Path, progress: Bar, tell: Tell
+    start: Path, labels: TaskLabels, task: Task, config: FinetuneConfig, folder: Path, progress: Show, tell: Tell
 ) -> FinetunedModel:
     """Fine-tune, and write the result into a folder."""
     from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
@@ -114,18 +114,10 @@ def _learn(
 
     table, images = labels.labels, labels.images
     assert table is not None
-    encoder = load_model(start)
-    second = 0 if config.free_blocks == 0 else config.unfreeze_epochs
-    first = 0 if config.policy == "all" else 1
-    fits = config.folds + 1 if config.folds else 1
-    with progress("learning the task, steps", fits * (first + second)) as done:
-        epochs = count(1)
-
-        def told(stage: str, epoch: int, losses: dict[str, float]) -> None:
-            done(next(epochs))
-
-        galaxies = task.read(table, images=images, max_set_aside=labels.max_set_aside)
-        tuned = finetune(encoder, galaxies, task=task, config=config, progress=told)
+    with progress("getting ready", 0):
+        encoder = load_model(start)
+    galaxies = task.read(table, images=images, max_set_aside=labels.max_set_aside)
+    tuned = finetune(encoder, galaxies, task=task, config=config, progress=Watch(progress))
     tuned.save(folder)
     if listed := write_set_aside(galaxies.set_aside, folder / SET_ASIDE_FILE):
         tell(listed)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
@@ -31,7 +31,7 @@ def predict(
     *,
     stored: str | Path | None = None,
     retry_failures: bool = False,
-    progress: Bar = no_bar,
+    progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Predictions:
     """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
@@ -44,10 +44,11 @@ def predict(
 
     galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
-    start_networks()
-    from zooactive.models import load_model
+    with progress("getting ready", 0):
+        start_networks()
+        from zooactive.models import load_model
 
-    network = load_model(settings.model.folder)
+        network = load_model(settings.model.folder)
     draws_from = fitted_draws(settings, network, progress=progress)
     return predict_pool(
         settings,

@@ -45,7 +45,7 @@ def show(
     from zooactive.prediction import predict
 
     network = load_model(settings.model.folder)
-    posterior = predict(network, one, draws=settings.pool.draws, seed=settings.pool.seed)
+    posterior = predict(network, one, draws=settings.pool.draws, seed=settings.pool.seed, progress=None)
     voted, votes = one.voted, None
     if voted is not None and voted.some[0] and voted.tree.columns == network.tree.columns:
         votes = voted.votes[0]

@@ -12,7 +12,8 @@ from scipy import special
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError
 from zooactive.foundation.hashing import uniform_from_ids
-from zooactive.foundation.telling import Progress
+from zooactive.foundation.showing import counted
+from zooactive.foundation.telling import Auto, Progress
 from zooactive.models.features import embed
 from zooactive.posterior import Posterior
 from zooactive.training.calibrate.search import least_loss
@@ -119,7 +120,7 @@ def calibrate(
     draws: int = 64,
     seed: int = 0,
     batch_size: int = 128,
-    progress: Progress | None = None,
+    progress: Auto | Progress = "auto",
 ) -> pd.DataFrame:
     """Fit one factor on the concentrations of each question, and keep them with the model: `GalaxyModel.factors`.
 
@@ -157,7 +158,8 @@ def calibrate(
     galaxies = galaxies.take(np.flatnonzero(galaxies.labelled))
     if len(galaxies) == 0:
         raise ModelError(f"{galaxies.source} has no labelled galaxies to calibrate by; bring votes")
-    features, failures = embed(model, galaxies, batch_size=batch_size, progress=progress)
+    with counted(progress, "predicting the galaxies to calibrate by", len(galaxies)) as done:
+        features, failures = embed(model, galaxies, batch_size=batch_size, progress=done)
     if failures:
         raise ImageError(next(iter(failures.values())))
     head = model.linear_head()
