@@ -82,4 +82,7 @@ _register()
 
 def main() -> None:
     """Run the command line."""
+    from zooactive.cli.signs import show_what_can_be_shown
+
+    show_what_can_be_shown()
     app()
