@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 import textwrap
 import warnings
@@ -148,7 +147,10 @@ def note(text: str) -> None:
 
 def _wrapped(line: str) -> str:
     """Return a line broken between words where the terminal would break it within one."""
-    width = shutil.get_terminal_size().columns
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return line
     return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if len(line) > width else line
 
 
@@ -222,7 +224,8 @@ def print_table(
     shown, left_out = fitted(columns_of(table if rows is None else table.head(rows)), terminal.width if _told() else None)
     if title is not None:
         terminal.print(words(f"\n{title}"), style="bold")
-    terminal.print(drawn(shown), width=None if _told() else max(_WIDTH_OF_A_FILE, width_of(shown)))
+    terminal.width = max(terminal.width, width_of(shown))  # of a file, where all columns are shown
+    terminal.print(drawn(shown, terminal.encoding))
     hidden = 0 if rows is None else max(0, len(table) - rows)
     where = "--json prints all" if file is None else f"see {near(file)}"
     if hidden:

@@ -19,7 +19,7 @@ from zooactive.cli.console import (
     words,
 )
 from zooactive.cli.gallery import a_picture
-from zooactive.cli.tables import GAP
+from zooactive.cli.tables import GAP, ruled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,6 @@ def command(
 
 
 def _print(table: pd.DataFrame, title: str) -> None:
-    from rich import box
     from rich.table import Table
 
     terminal = screen()
@@ -66,7 +65,7 @@ def _print(table: pd.DataFrame, title: str) -> None:
     wide = _width_without_bar(table) <= terminal.width
     names = ["question", "P(asked)", "answer"] if wide else ["answer"]
     out = Table(
-        box=box.SIMPLE_HEAD,
+        box=ruled(terminal.encoding),
         show_edge=False,
         pad_edge=False,
         padding=(0, GAP - 1, 0, 0),

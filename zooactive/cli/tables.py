@@ -13,6 +13,7 @@ from zooactive.foundation.spelling import for_terminal
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.box import Box
     from rich.table import Table
 
 GAP = 2
@@ -96,18 +97,27 @@ def fitted(columns: Sequence[Column], width: int | None) -> tuple[list[tuple[Col
     return list(zip(shown, widths, strict=True)), [column.name for column in columns if column not in shown]
 
 
+def ruled(encoding: str) -> Box:
+    """Return a box with a line under the header alone, of signs that an encoding has."""
+    from rich import box
+
+    if encoding.lower().startswith("utf"):
+        return box.SIMPLE_HEAD
+    blank = "    \n"
+    return box.Box(f"{blank * 2} -- \n{blank * 5}", ascii=True)
+
+
 def width_of(shown: Sequence[tuple[Column, int]]) -> int:
     """Return the characters of a row."""
     return sum(width for _, width in shown) + GAP * (len(shown) - 1)
 
 
-def drawn(shown: Sequence[tuple[Column, int]]) -> Table:
+def drawn(shown: Sequence[tuple[Column, int]], encoding: str) -> Table:
     """Return the table as rich prints it; brackets in it are no markup."""
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    out = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    out = Table(box=ruled(encoding), show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
     for column, width in shown:
         justify = "right" if column.right else "left"
         header = Text("\n".join(_filled(_pieces(column.name), width)))
@@ -146,7 +156,8 @@ def _number(value: float, decimals: int) -> str:
         return "-"
     if not math.isfinite(value):
         return f"{value:g}"
-    if 0 < abs(value) < 10.0**-decimals / 2:
+    tiny = 10.0**-decimals * (10 if decimals == _MOST_DECIMALS else 0.5)
+    if 0 < abs(value) < tiny:
         return re.sub(r"e([+-])0+(?=\d)", r"e\1", f"{value:.0e}")
     return f"{value:.{decimals}f}"
 
