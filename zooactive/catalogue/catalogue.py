@@ -113,7 +113,9 @@ class Catalogue:
 
     def _repr_html_(self) -> str:
         rows, left_out = ends_of(len(self))
-        table = self.take(rows).to_pandas()
+        some = self.take(rows)
+        table = some.to_pandas()
+        table["image"] = [None if where is None else where.rpartition("/")[2] for where in table["image"]]
         shown = [*table.columns[:_SHOWN_COLUMNS]]
         cells: list[list[object] | None] = [[_cell(value) for value in row] for row in table[shown].to_numpy(dtype=object)]
         if left_out:

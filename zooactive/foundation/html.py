@@ -30,12 +30,15 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[object] | None], *
     Examples
     --------
     >>> html_table(["id"], [["<b>"]])
-    '<table><thead><tr><th>id</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
+    "<table><thead><tr><th>id</th></tr></thead><tbody><tr><td style='white-space:nowrap'>&lt;b&gt;</td></tr></tbody></table>"
     """
     head = "".join(f"<th>{escaped(name)}</th>" for name in header)
     body = "".join(
         "<tr>"
-        + "".join(f"<td>{escaped(cell)}</td>" for cell in (row if row is not None else ["..."] * len(header)))
+        + "".join(
+            f"<td style='white-space:nowrap'>{escaped(cell)}</td>"
+            for cell in (row if row is not None else ["..."] * len(header))
+        )
         + "</tr>"
         for row in rows
     )
@@ -47,7 +50,8 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[object] | None], *
 def html_pairs(caption: str, pairs: Iterable[tuple[str, object]]) -> str:
     """Return names and values under each other as HTML."""
     rows = "".join(
-        f"<tr><th style='text-align:left'>{escaped(name)}</th><td>{escaped(value)}</td></tr>" for name, value in pairs
+        f"<tr><th style='text-align:left'>{escaped(name)}</th><td style='text-align:left'>{escaped(value)}</td></tr>"
+        for name, value in pairs
     )
     return f"<div>{escaped(caption)}</div><table><tbody>{rows}</tbody></table>"
 

@@ -22,7 +22,7 @@ from zooactive.tree.likelihood import checked_votes
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHOWN_COLUMNS = 8
+_SHOWN_ANSWERS = 4
 
 Votes = Catalogue | str | Path | Mapping[str, ArrayLike] | ArrayLike | None
 
@@ -129,12 +129,14 @@ class CombinedCatalogue:
         if not isinstance(self.model, Posterior) or isinstance(self.votes, str | Path):
             return html_table([], [], caption=repr(self))  # rows would have to be read
         shown = self.head()
-        names = list(shown.columns[:_SHOWN_COLUMNS])
+        names = self.tree.columns[:_SHOWN_ANSWERS]
         cells = [
-            [f"{cell:.3g}" if isinstance(cell, float) else cell for cell in row] for row in shown[names].to_numpy(object)
+            [row["id"], f"{row['volunteers']:g}"]
+            + [f"{row[name]:.2f} ({row[f'{name}_low']:.2f}-{row[f'{name}_high']:.2f})" for name in names]
+            for row in shown.to_dict("records")
         ]
-        below = f"the first of {len(self)} galaxies, and of {shown.shape[1]} columns"
-        return html_table(names, cells, caption=repr(self), below=below)
+        below = f"first galaxies, first of {len(self.tree.columns)} answers: fraction ({self.probability:.0%} interval)"
+        return html_table(["id", "volunteers", *names], cells, caption=repr(self), below=below)
 
     def head(self, n: int = 5) -> pd.DataFrame:
         """Return the first rows of the table."""
