@@ -60,7 +60,7 @@ def command(
     if json:
         print_table(metrics.questions, as_json=True)
     else:
-        print_metrics(metrics)
+        print_metrics(metrics, Path(found.file).with_suffix(".html"))
     note(
         f"{metrics.galaxies} test galaxies: negative log-likelihood {metrics.likelihood:.2f} nats a galaxy, against "
         f"{metrics.constant_likelihood:.2f} for the best constant concentrations ({metrics.gain:+.1%})"
@@ -73,12 +73,13 @@ def command(
     )
 
 
-def print_metrics(metrics: Evaluation) -> None:
+def print_metrics(metrics: Evaluation, file: Path | None = None) -> None:
     """Print what fits a narrow terminal: a row a question; of a single question also its answers and confusion matrix."""
     questions = _of_several(metrics.questions).assign(**{"95%": _intervals(metrics.questions, "accuracy")})
     print_table(
         questions[["question", "galaxies", "accuracy", "95%", "baseline", "macro_f1", "auc"]],
         as_json=False,
+        file=file,
         title="How often the most likely answer is the volunteers'",
     )
     if len(metrics.coverage):
@@ -86,15 +87,19 @@ def print_metrics(metrics: Evaluation) -> None:
         print_table(
             _of_several(metrics.coverage).rename(columns=levels),
             as_json=False,
+            file=file,
             title="The share of observed fractions in intervals of this probability",
         )
         print_table(
             _worth(metrics),
             as_json=False,
+            file=file,
             title="How many volunteers' fractions are as good, and accuracy where volunteers agree",
         )
     if len(metrics.by_column):
-        print_table(_by_column(metrics), as_json=False, title="The first question, by what is known of the galaxies")
+        print_table(
+            _by_column(metrics), as_json=False, file=file, title="The first question, by what is known of the galaxies"
+        )
     if len(metrics.classification) != 1:
         return
     answers = metrics.classification[0].to_table()
@@ -102,12 +107,15 @@ def print_metrics(metrics: Evaluation) -> None:
     print_table(
         _of_several(answers)[["answer", "galaxies", "precision", "recall", "recall_95%", "f1", "f1_95%", "auc"]],
         as_json=False,
+        file=file,
         title="Each answer",
     )
     matrix = metrics.classification[0].confusion_table()
     numbered = matrix.set_axis([str(i) for i in range(1, len(matrix) + 1)], axis=1)  # long names would not fit side by side
     numbered.insert(0, "volunteers \\ model", [f"{i} {name}" for i, name in enumerate(matrix.index, 1)])
-    print_table(numbered, as_json=False, title="Galaxies by the volunteers' answer (rows) and the model's (columns)")
+    print_table(
+        numbered, as_json=False, file=file, title="Galaxies by the volunteers' answer (rows) and the model's (columns)"
+    )
 
 
 def _of_several(table: pd.DataFrame, galaxies: str = "galaxies") -> pd.DataFrame:

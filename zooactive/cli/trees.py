@@ -96,7 +96,7 @@ def _tree_or_task(name: str) -> DecisionTree:
             return learnt[name]
         near = did_you_mean(name, [*list_trees(), *list_tasks(), *learnt])
         raise TreeError(
-            f"there is no tree and no task '{name}'.{near} `zooactive trees` lists those that come along"
+            f"there is no decision tree '{name}', and no task.{near} `zooactive trees` lists those that come along"
         ) from None
 
 
