@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from zooactive.cli.console import note
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
 
@@ -27,7 +28,7 @@ class Commands(TyperGroup):
             # A reader that has seen enough (`zooactive ... | head`) is no failure of ours.
             if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            typer.echo(f"zooactive: {_sentence(error)}", err=True)
+            note(f"zooactive: {_sentence(error)}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo("zooactive: stopped; what was finished is kept, run the same command to go on", err=True)

@@ -60,7 +60,7 @@ def command(
     if json:
         print_table(metrics.questions, as_json=True)
     else:
-        print_metrics(metrics, Path(found.file).with_suffix(".html"))
+        print_metrics(metrics, None if found.file is None else found.file.with_suffix(".html"))
     note(
         f"{metrics.galaxies} test galaxies: negative log-likelihood {metrics.likelihood:.2f} nats a galaxy, against "
         f"{metrics.constant_likelihood:.2f} for the best constant concentrations ({metrics.gain:+.1%})"
