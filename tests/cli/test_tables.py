@@ -202,3 +202,11 @@ def test_no_traceback_on_a_terminal_of_ascii(setting, tmp_path):
     assert b"Traceback" not in done.stderr
     assert b"#" * 10 in done.stdout
     assert b"smooth-or-featured" in done.stdout
+
+
+def test_trees_draws_a_task_that_was_learnt_in_the_workspace(tmp_path, monkeypatch):
+    monkeypatch.setattr("zooactive.cli.trees._tasks_here", lambda: {"is_ring": load_tree("rings")})
+    found = CliRunner().invoke(app, ["trees", "is_ring"])
+    assert found.exit_code == 0
+    assert "ring" in found.stdout
+    assert "Did you mean 'is_ring'?" in CliRunner().invoke(app, ["trees", "is_rin"]).output
