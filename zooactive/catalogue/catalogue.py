@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,14 @@ from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.where import rows_where
 from zooactive.foundation.errors import CatalogueError, ZooactiveError, did_you_mean
 from zooactive.foundation.hashing import uniform_from_ids
+from zooactive.foundation.html import ends_of, html_table
+from zooactive.foundation.rows import ids_in, rows_in
 from zooactive.tree import DecisionTree
 
 RESERVED = ("id", "image")  # in shards, predictions and selections; a table's own column of this name is renamed
+
+
+_SHOWN_COLUMNS = 8
 
 
 class Voted(NamedTuple):
@@ -111,6 +116,35 @@ class Catalogue:
         tree = f", tree '{self.tree.name}'" if self.tree else ""
         return f"Catalogue({len(self)} galaxies from {self.source}{tree}, {int(self.labelled.sum())} labelled)"
 
+    def _repr_html_(self) -> str:
+        rows, left_out = ends_of(len(self))
+        some = self.take(rows)
+        table = some.to_pandas()
+        table["image"] = [None if where is None else where.rpartition("/")[2] for where in table["image"]]
+        shown = [*table.columns[:_SHOWN_COLUMNS]]
+        cells: list[list[object] | None] = [[_cell(value) for value in row] for row in table[shown].to_numpy(dtype=object)]
+        if left_out:
+            cells.insert(left_out, None)
+        missing = len(table.columns) - len(shown)
+        below = f"and {missing} more columns: to_pandas() has all" if missing else ""
+        return html_table(list(map(str, shown)), cells, caption=repr(self), below=below)
+
+    def __getitem__(self, key: Any) -> Catalogue:
+        """Return some galaxies: of a slice, of row numbers or a mask, or of one id or several."""
+        ids = ids_in(key)
+        return self.take(rows_in(key, len(self))) if ids is None else self.select(ids)
+
+    def head(self, n: int = 5) -> Catalogue:
+        """Return the first galaxies."""
+        return self[:n]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row a galaxy: ``id``, ``image`` (where it lies), the votes by answer, and the other columns."""
+        parts = [pd.DataFrame({"id": self.ids, "image": [_where(image) for image in self.images]})]
+        if self.voted is not None:
+            parts.append(pd.DataFrame(self.voted.votes, columns=list(self.voted.tree.columns)))
+        return pd.concat([*parts, self.table], axis=1)
+
     @property
     def voted(self) -> Voted | None:
         """The tree and the votes along it, or None where the catalogue has none."""
@@ -142,9 +176,9 @@ class Catalogue:
         if self.voted is None:
             return np.zeros(len(self), dtype=bool)
         tree, votes = self.voted
-        roots = tree.question_sums(votes)[:, list(tree.roots)]
+        roots = [votes[:, tree.slices[root]].sum(axis=1) for root in tree.roots]
         # Fractions printed with few digits sum to a hair less than everybody.
-        return np.asarray(roots.max(axis=1) >= self.min_votes - 1e-3)
+        return np.asarray(np.max(roots, axis=0) >= self.min_votes - 1e-3)
 
     def take(self, rows: ArrayLike) -> Catalogue:
         """Return the galaxies of these row numbers (or of a mask of G booleans), in this order."""
@@ -335,3 +369,14 @@ class Catalogue:
             stacklevel=3,
         )
         return np.asarray(u[leaders[groups]])
+
+
+def _where(image: ImageSource) -> str | None:
+    """Say where an image lies; one held in memory lies nowhere else."""
+    if image is None:
+        return None
+    return "in memory" if isinstance(image, bytes) else str(image)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from zooactive.cli.console import note
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
 
@@ -30,7 +31,7 @@ class Commands(TyperGroup):
             # A reader that has seen enough (`zooactive ... | head`) is no failure of ours.
             if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            typer.echo(f"zooactive: {_sentence(error)}", err=True)
+            note(f"zooactive: {_sentence(error)}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt as stop:
             kept = getattr(stop, "__notes__", None) or [_KEPT]
@@ -86,4 +87,7 @@ _register()
 
 def main() -> None:
     """Run the command line."""
+    from zooactive.cli.signs import show_what_can_be_shown
+
+    show_what_can_be_shown()
     app()

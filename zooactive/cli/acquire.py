@@ -19,7 +19,7 @@ from zooactive.cli.console import (
     note,
     one_of,
     open_workspace,
-    print_table,
+    print_selection,
 )
 from zooactive.foundation.vocabulary import SCORES
 
@@ -105,7 +105,7 @@ def command(
         out=out,
         seed=seed,
     )
-    print_table(selection if json else selection.head(10), as_json=json)
+    print_selection(selection, as_json=json)
     arms, left_out = selection["arm"].value_counts(), selection.attrs
     artifacts = max_artifact is not None or here.settings.acquire.max_artifact is not None
     note(

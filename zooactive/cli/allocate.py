@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
+    ROWS,
     IdOption,
     JsonOption,
     PredictionsOption,
@@ -135,10 +136,9 @@ def command(
         seed=seed,
     )
     shown = plan.sort_values(["value", "id"], ascending=[False, True], kind="stable")
-    print_table(
-        plan if json else shown.head(10)[["id", "received", "more", "stop_at", "value", "clicks", "why"]], as_json=json
-    )
     told = plan.attrs
+    people = shown[["id", "more", "received", "why", "value", "clicks", "stop_at"]]
+    print_table(plan if json else people, as_json=json, rows=ROWS, file=told["file"])
     note(
         f"{int(plan['more'].sum())} more volunteers for {int((plan['more'] > 0).sum())} galaxies, "
         f"{told['spent']:,.0f} clicks; they bring {told['value']:.4g} of the {told['missing']:.4g} that is missing"

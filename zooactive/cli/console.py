@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from zooactive.workspace import Workspace
 
 _WIDTH_OF_A_FILE = 160
+ROWS = 10
+"""Of a long table that people see."""
 
 NOT_WHOLE = 3
 """The exit code when all is written and more galaxies failed than may fail."""
@@ -146,7 +149,19 @@ def _brief_warning(message: Warning | str, category: type[Warning], *place: Any,
 
 def note(text: str) -> None:
     """Print a line for people, on stderr; ids and reasons in it may hold what a terminal would obey."""
-    on_stderr().line(text)
+    lines = for_terminal(text).split("\n")
+    if sys.stderr.isatty():
+        lines = [line if line.startswith(("Next: ", "$ ")) else _wrapped(line) for line in lines]  # those are copied
+    on_stderr().line("\n".join(lines))
+
+
+def _wrapped(line: str) -> str:
+    """Return a line broken between words where the terminal would break it within one."""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return line
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if len(line) > width else line
 
 
 def refuse_too_many(failed: Failed, most: float) -> None:
@@ -174,27 +189,65 @@ def progress_bar(label: str, total: int, unit: str = "galaxies") -> AbstractCont
     return on_stderr()(label, total, unit)
 
 
-def print_table(table: pd.DataFrame, *, as_json: bool, digits: int = 3) -> None:
-    """Print a table on stdout: aligned for people, or as JSON records."""
+def print_table(
+    table: pd.DataFrame,
+    *,
+    as_json: bool,
+    title: str | None = None,
+    rows: int | None = None,
+    file: Path | str | None = None,
+) -> None:
+    """Print a table on stdout: for people as wide as the terminal, or as JSON records.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The most important columns first: where the terminal is narrow, the last ones are left out.
+    as_json : bool
+        Print all of it as JSON.
+    title : str, optional
+        A line above it.
+    rows : int, optional
+        How many people see; the others are counted.
+    file : path, optional
+        Where all of it is written.
+    """
     if as_json:
         typer.echo(table.to_json(orient="records", indent=1))
         return
-    from rich import box
-    from rich.table import Table
+    from zooactive.cli.tables import columns_of, drawn, fitted, width_of
 
-    out = Table(box=box.SIMPLE_HEAD)
-    for name in table.columns:
-        out.add_column(words(name), justify="right" if table[name].dtype.kind in "fiu" else "left", overflow="fold")
-    for row in table.itertuples(index=False):
-        out.add_row(*(words(_cell(value, digits)) for value in row))
-    screen().print(out)
+    terminal = screen()
+    shown, left_out = fitted(columns_of(table if rows is None else table.head(rows)), terminal.width if _told() else None)
+    if title is not None:
+        terminal.print(words(f"\n{title}"), style="bold")
+    terminal.width = max(terminal.width, width_of(shown))  # of a file, where all columns are shown
+    terminal.print(drawn(shown, terminal.encoding))
+    hidden = 0 if rows is None else max(0, len(table) - rows)
+    where = "--json prints all" if file is None else f"see {near(file)}"
+    if hidden:
+        note(f"{hidden} more row{'s' * (hidden > 1)}{'' if file is None else f' in {near(file)}'}")
+    if left_out:
+        note(f"no room for {', '.join(left_out)}: {where}, or widen the terminal")
 
 
-def _cell(value: object, digits: int) -> str:
-    if isinstance(value, float):
-        small = 0 < abs(value) < 10.0**-digits
-        return "-" if value != value else f"{value:.1e}" if small else f"{value:.{digits}f}"
-    return str(value)
+def print_selection(selection: pd.DataFrame, *, as_json: bool) -> None:
+    """Print chosen galaxies: for people the highest scores first, since chance has a part in the order of choice."""
+    if as_json:
+        print_table(selection, as_json=True)
+        return
+    sorted_by = [name for name in ("arm", "score") if name in selection]
+    shown = selection.sort_values(sorted_by, ascending=[name == "arm" for name in sorted_by], kind="stable")
+    first = [name for name in ("id", "score", "question", "question_share", "clicks", "arm") if name in shown]
+    rest = [name for name in shown.columns if name not in (*first, "rank")]
+    print_table(shown[[*first, *rest]], as_json=False, rows=ROWS, file=selection.attrs["file"])
+    note("highest scores first, then those drawn at random; by rank, the order in which they were chosen, in the file")
+
+
+def near(path: Path | str) -> str:
+    """Return a path as one would type it here: relative where it lies in this folder."""
+    path = Path(path)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def words(value: object) -> Text:
@@ -208,5 +261,9 @@ def screen() -> Console:
     """Return rich's console on stdout: as wide as the terminal, and wide enough for every table in a file or pipe."""
     from rich.console import Console
 
-    told = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if told else _WIDTH_OF_A_FILE)
+    return Console(width=None if _told() else _WIDTH_OF_A_FILE)
+
+
+def _told() -> bool:
+    """Whether somebody says how wide the output is."""
+    return sys.stdout.isatty() or "COLUMNS" in os.environ

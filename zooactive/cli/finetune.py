@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from zooactive.cli.console import (
     print_table,
 )
 from zooactive.foundation.vocabulary import POLICIES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TaskOption = Annotated[
     str | None, typer.Option(help="The question: a task's name or its .toml file (default: rings).", show_default=False)
@@ -119,15 +122,35 @@ def command(
     config = how_of(folder)["options"]["config"]
     metrics = tuned.evaluate()
     galaxies = int(metrics.pop("galaxies"))
-    print_table(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]), as_json=json)
-    if len(tuned.model.tree.questions) > 1 and not json:
-        print_table(tuned.questions(), as_json=False)
+    if json:
+        print_table(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]), as_json=True)
+    else:
+        title = f"{tuned.task.name}: {galaxies} galaxies held out"
+        print_table(_measured(metrics, galaxies), as_json=False, title=title)
+        if len(tuned.model.tree.questions) > 1:
+            print_table(tuned.questions(), as_json=False, title="Accuracy of each question")
     note(_how_measured(galaxies, metrics, config["folds"]))
     if config["prevalence"] is not None:
         note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
         command_line("predict", workspace=workspace, model=folder, out=f"predictions-{folder.name}"),
+    )
+
+
+def _measured(metrics: dict[str, float], galaxies: int) -> pd.DataFrame:
+    """One row a measure, with its interval; none of these of a single galaxy."""
+    import pandas as pd
+
+    names = [name for name in metrics if not name.endswith(("_low", "_high"))]
+    ends = [(metrics.get(f"{name}_low", float("nan")), metrics.get(f"{name}_high", float("nan"))) for name in names]
+    several = galaxies > 1
+    return pd.DataFrame(
+        {
+            "measure": [name.replace("_", " ") for name in names],
+            "value": [metrics[name] if several else float("nan") for name in names],
+            "95%": [f"{low:.3f} to {high:.3f}" if several and low == low else "-" for low, high in ends],
+        }
     )
 
 

@@ -16,6 +16,7 @@ from zooactive.cli.console import (
     note,
     one_of,
     open_workspace,
+    print_selection,
     print_table,
 )
 from zooactive.foundation.vocabulary import LEARNERS, STRATEGIES, Strategy
@@ -55,7 +56,7 @@ def ask(
     """Train on the votes so far, measure, and choose the galaxies of the next round; again, until told of, the same."""
     here = open_workspace(workspace)
     selection = here.loop_ask(folder=folder, learner=learner, n=n, votes=votes, strategy=strategy, seed=seed)
-    print_table(selection if json else selection.head(10), as_json=json)
+    print_selection(selection, as_json=json)
     history = here.loop_status(folder=folder)
     _say_how_good(history)
     _say_when_to_stop(here, history)

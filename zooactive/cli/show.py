@@ -19,12 +19,12 @@ from zooactive.cli.console import (
     words,
 )
 from zooactive.cli.gallery import a_picture
+from zooactive.cli.tables import GAP, ruled
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-_LONGEST_BAR, _GAP = 20, 3  # characters; rich puts three between columns
+_LONGEST_BAR, _SHORTEST_BAR = 20, 5  # characters
 
 
 def command(
@@ -58,36 +58,49 @@ def command(
 
 
 def _print(table: pd.DataFrame, title: str) -> None:
-    from rich import box
     from rich.table import Table
 
     terminal = screen()
-    out = Table(box=box.SIMPLE_HEAD, title=words(title), title_justify="left", title_style="bold")
-    names = ["question", "P(asked)", "answer", "fraction", "90% interval"] + ["votes"] * ("votes" in table)
-    for name in names:
-        out.add_column(name, justify="right" if name in ("P(asked)", "fraction", "votes") else "left", no_wrap=True)
-    out.add_column("", no_wrap=True)
-    bar = max(0, min(_LONGEST_BAR, terminal.width - _width_without_bar(table)))
+    votes = ["votes"] * ("votes" in table)
+    wide = _width_without_bar(table) <= terminal.width
+    names = ["question", "P(asked)", "answer"] if wide else ["answer"]
+    out = Table(
+        box=ruled(terminal.encoding),
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, GAP - 1, 0, 0),
+        title=words(title),
+        title_justify="left",
+        title_style="bold",
+    )
+    for name in (*names, "fraction", "90% interval", *votes):
+        out.add_column(name, justify="right" if name in ("P(asked)", "fraction", "votes") else "left", overflow="fold")
+    bar = min(_LONGEST_BAR, terminal.width - _width_without_bar(table))
+    bar = bar if bar >= _SHORTEST_BAR else 0
+    if wide:
+        out.add_column("", no_wrap=True)
     before = None
     for row in table.to_dict("records"):
+        style = "dim" if row["asked"] < 0.5 else None
         first = row["question"] != before
         if first and before is not None:
             out.add_section()
         before = row["question"]
-        cells = [
-            row["question"] if first else "",
-            f"{row['asked']:.2f}" if first else "",
-            row["answer"],
-            f"{row['fraction']:.2f}",
-            f"{row['low']:.2f} to {row['high']:.2f}",
-        ]
-        cells += [f"{row['votes']:.4g}"] if "votes" in row else []
-        out.add_row(*map(words, cells), "█" * round(bar * row["fraction"]), style="dim" if row["asked"] < 0.5 else None)
+        answer = [f"{row['fraction']:.2f}", f"{row['low']:.2f} to {row['high']:.2f}"]
+        answer += [f"{row['votes']:.4g}"] if votes else []
+        if wide:
+            cells = [row["question"] if first else "", f"{row['asked']:.2f}" if first else "", row["answer"], *answer]
+            out.add_row(*map(words, cells), "\u2588" * round(bar * row["fraction"]), style=style)
+            continue
+        if first:  # on a line of its own
+            asked = f"of {row['asked']:.2f} asked"
+            out.add_row(words(row["question"]), "", words(asked), *([""] * len(votes)), style=style)
+        out.add_row(words(f"  {row['answer']}"), *map(words, answer), style=style)
     terminal.print(out)
 
 
 def _width_without_bar(table: pd.DataFrame) -> int:
-    """Characters that a row takes besides its bar: the longest texts, five more columns, and the gaps."""
-    votes = len("votes") + _GAP if "votes" in table else 0
-    texts = sum(max(len(name), *map(len, table[name])) + _GAP for name in ("question", "answer"))
-    return texts + len("P(asked)") + len("fraction") + len("0.00 to 0.00") + 3 * _GAP + votes + _GAP
+    """Characters that a row takes besides its bar: the longest texts, the other columns, and the gaps."""
+    votes = len("votes") + GAP if "votes" in table else 0
+    texts = sum(max(len(name), *map(len, table[name])) + GAP for name in ("question", "answer"))
+    return texts + len("P(asked)") + len("fraction") + len("0.00 to 0.00") + 3 * GAP + votes

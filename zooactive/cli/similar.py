@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
+    ROWS,
     JsonOption,
     PredictionsOption,
     WorkspaceOption,
@@ -30,7 +31,7 @@ def command(
 ) -> None:
     """List the galaxies whose embeddings are most like those of the given ones, and draw them after these."""
     table = open_workspace(workspace).similar(ids, predictions=predictions, n=n, out=out, gallery=gallery)
-    print_table(table if json else table.head(10), as_json=json)
+    print_table(table, as_json=json, rows=ROWS, file=table.attrs["file"])
     last_line(
         f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
         command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
+    ROWS,
     CatalogueOption,
     IdOption,
     ImagesOption,
@@ -77,7 +78,14 @@ def command(
         out=out,
         gallery=gallery,
     )
-    print_table(table if json else table.head(10), as_json=json)
+    names, first = list(table.columns), ["rank", "id", *([] if most == "certain" else table.columns[-1:])]
+    print_table(
+        table if json else table[[*first, *(name for name in names if name not in first)]],  # what sorts them stands first
+        as_json=json,
+        title=f"{table.attrs['answer']}: share of all volunteers, fraction of those asked with its 90% interval",
+        rows=ROWS,
+        file=table.attrs["file"],
+    )
     last_line(
         f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
         command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",
