@@ -58,7 +58,7 @@ def show(
 
 
 def _find(galaxy: str, settings: Settings) -> Catalogue:
-    from zooactive.catalogue.find_images import IMAGE_SUFFIXES
+    from zooactive.catalogue.image_files import IMAGE_SUFFIXES
     from zooactive.catalogue.reading import single_image
     from zooactive.foundation.errors import CatalogueError
 
