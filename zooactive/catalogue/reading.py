@@ -84,7 +84,7 @@ def read_catalogue(
     tree = None if tree is None else load_tree(tree)
     if tree is None and (label_column is not None or volunteers is not None):
         raise CatalogueError(f"{path}: a label column or a number of volunteers needs a decision tree; give tree=")
-    if path.is_dir() and not parquet_parts(path):
+    if is_folder_of_images(path):
         if tree is not None or id_column or image_column or where:
             raise CatalogueError(f"{path} is a folder of images without a table: it has no columns; give the table's path")
         return _read_folder(path, min_votes)
@@ -119,6 +119,11 @@ def read_catalogue(
     if min_votes is None:
         min_votes = 1 if single else tree.min_votes if tree is not None else 30
     return Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)
+
+
+def is_folder_of_images(path: Path) -> bool:
+    """Return whether a path is a folder without Parquet files, which is read as one of images."""
+    return path.is_dir() and not parquet_parts(path)
 
 
 def single_image(path: str | Path) -> Catalogue:

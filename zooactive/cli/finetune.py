@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zooactive.cli.console import (
     BatchSizeOption,
     IdOption,
+    ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
     JsonOption,
@@ -27,8 +28,14 @@ from zooactive.cli.console import (
 )
 from zooactive.foundation.vocabulary import POLICIES
 
+if TYPE_CHECKING:
+    from zooactive.workspace import Workspace
+
 TaskOption = Annotated[
-    str | None, typer.Option(help="The question: a task's name or its .toml file (default: rings).", show_default=False)
+    str | None,
+    typer.Option(
+        help="The question: a task's name or its .toml file (default: the only one, or rings).", show_default=False
+    ),
 ]
 ColumnOption = Annotated[
     str | None,
@@ -71,6 +78,7 @@ def command(
     model: ModelOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     policy: PolicyOption = None,
     blocks: BlocksOption = None,
     folds: FoldsOption = None,
@@ -88,13 +96,13 @@ def command(
 ) -> None:
     """Learn a new question from a few hundred labels, and say how well on galaxies held out."""
     here = open_workspace(workspace)
+    given: dict[str, Any] = {"images": images, "id_column": id_column, "image_column": image_column}
     tuned = here.finetune(
         labels,
         task,
         column=column,
         model=model,
-        images=images,
-        id_column=id_column,
+        **given,
         policy=policy,
         blocks=blocks,
         folds=folds,
@@ -110,10 +118,11 @@ def command(
     import pandas as pd
 
     from zooactive.foundation.writing import how_of
-    from zooactive.training.finetuning.tasks import folder_name
+    from zooactive.workspace.labels_alone import task_home
 
-    folder = out or here.folder / "tasks" / folder_name(task or column or "rings")
-    config = how_of(folder)["options"]["config"]
+    folder = out or task_home(here.settings, task or column or here.settings.default_task or "rings")
+    how = how_of(folder)["options"]
+    config = how["config"]
     metrics = tuned.evaluate()
     galaxies = int(metrics.pop("galaxies"))
     print_table(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]), as_json=json)
@@ -124,8 +133,19 @@ def command(
         note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
-        command_line("predict", workspace=workspace, model=folder, out=f"predictions-{folder.name}"),
+        command_line("predict", workspace=workspace, **_pool(here, folder, Path(how["labels"]), given)),
     )
+
+
+def _pool(here: Workspace, folder: Path, labels: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with which a task's model predicts the pool, or where there is none the galaxies of its labels."""
+    settings = here.settings
+    if settings.default_task is not None and folder == settings.model.folder:
+        return {}
+    model = {"model": folder, "out": f"predictions-{folder.name}"}
+    if settings.pool.catalogue is not None or settings.survey.catalogue is not None:
+        return model
+    return {"model": folder, "catalogue": labels, **given, "out": model["out"]}
 
 
 def _how_measured(galaxies: int, metrics: dict[str, float], folds: int) -> str:

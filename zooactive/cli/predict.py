@@ -9,8 +9,9 @@ import typer
 
 from zooactive.cli.console import (
     BatchSizeOption,
-    CatalogueOption,
+    GalaxiesOption,
     IdOption,
+    ImageColumnOption,
     ImagesOption,
     MaxFailedOption,
     MaxFailuresOption,
@@ -43,7 +44,7 @@ DrawsOption = Annotated[
 def command(
     workspace: WorkspaceOption = None,
     model: ModelOption = None,
-    catalogue: CatalogueOption = None,
+    catalogue: GalaxiesOption = None,
     stored: Annotated[
         Path | None,
         typer.Option(
@@ -52,6 +53,7 @@ def command(
     ] = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the predictions.", show_default=False)] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Posterior draws.", show_default=False)] = None,
     draws_from: DrawsOption = None,
@@ -94,6 +96,7 @@ def command(
         stored=stored,
         images=images,
         id_column=id_column,
+        image_column=image_column,
         out=out,
         draws=draws,
         draws_from=draws_from,
@@ -110,7 +113,7 @@ def command(
     )
     pool = here.settings.pool
     failed, most = predicted.failed(), pool.max_failed if max_failed is None else max_failed
-    following = command_line("acquire", workspace=workspace, predictions=out, n=here.settings.acquire.n)
+    following = command_line("acquire", workspace=workspace, predictions=out, n=min(here.settings.acquire.n, len(predicted)))
     last_line(
         f"{len(predicted)} galaxies, {draws or pool.draws} draws by {draws_from or pool.draws_from}: {predicted.folder}",
         None if failed.too_many(most) else following,

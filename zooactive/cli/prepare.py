@@ -10,6 +10,7 @@ import typer
 from zooactive.cli.console import (
     CatalogueOption,
     IdOption,
+    ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
     MaxFailedOption,
@@ -34,6 +35,7 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     volunteers: VolunteersOption = None,
     image_size: ImageSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the shards.", show_default=False)] = None,
@@ -49,6 +51,7 @@ def command(
         catalogue=catalogue,
         images=images,
         id_column=id_column,
+        image_column=image_column,
         volunteers=number_or_column(volunteers),
         image_size=image_size,
         out=out,
@@ -59,6 +62,7 @@ def command(
     given: dict[str, object] = {"tree": tree, "image_size": image_size}
     if out is None:
         given |= {"rule": rule, "catalogue": catalogue, "images": images, "volunteers": volunteers}
+        given |= {"id_column": id_column, "image_column": image_column}
     else:  # shards at a place of their own are a catalogue of their own, of classes where a rule made some
         from zooactive.catalogue import load_rule
 

@@ -11,10 +11,10 @@ from zooactive.cli.console import (
     JsonOption,
     PredictionsOption,
     WorkspaceOption,
-    command_line,
     last_line,
     open_workspace,
     print_table,
+    show_line,
 )
 from zooactive.cli.gallery import GalleryOption
 
@@ -33,5 +33,5 @@ def command(
     print_table(table if json else table.head(10), as_json=json)
     last_line(
         f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
-        command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",
+        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
     )

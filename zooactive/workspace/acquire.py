@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, PosteriorError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
-from zooactive.workspace.finetuned import labels_of, seen_by
+from zooactive.workspace.finetuned import labels_of, seen_by, task_meant
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.received import read_received
 from zooactive.workspace.sections import Acquire
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 OPTIONS: Options = {name: to for name, to in options_of("acquire", Acquire).items() if name not in ("votes", "out")} | {
-    name: f"survey.{name}" for name in ("tree", "catalogue", "id_column")
+    name: f"survey.{name}" for name in ("tree", "catalogue", "id_column", "image_column")
 }
 """The number of votes and the file are a task's own where none are given."""
 
@@ -54,23 +54,30 @@ def acquire(
     Raises a WorkspaceError when the task has not been learnt yet or its labels are not known any more, and an
     AcquisitionError when the selection would be written over a table that it is made from, or nobody is left to choose.
     """
+    task = task_meant(settings, task, as_path(predictions))
     if task is None and predictions is None:
         refuse_stale(settings)
     seen = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     never = None
     if task is not None:
-        seen, never = _for_labels(seen)
+        seen, never = _for_labels(seen, own=task == settings.default_task)
     seen = seen.with_options(acquire={"votes": votes, "out": out})
     folders = [Path(folder) for folder in also]
-    return _choose(seen, also=folders, exclude=as_path(exclude), never=never, given=as_path(given), tell=tell)
+    chosen = _choose(seen, also=folders, exclude=as_path(exclude), never=never, given=as_path(given), tell=tell)
+    chosen.attrs |= {"task": task, "predictions": str(seen.pool.predictions)}
+    return chosen
 
 
-def _for_labels(settings: Settings) -> tuple[Settings, list[str]]:
-    """Return the settings of a task as its labels want them, and the ids that have labels already."""
+def _for_labels(settings: Settings, *, own: bool) -> tuple[Settings, list[str]]:
+    """Return the settings of a task as its labels want them, and the ids that have labels already.
+
+    A workspace's own task is one whose selection the workspace names.
+    """
     folder = settings.model.folder
     known = labels_of(folder)
     single = known.require_votes().tree.votes == "class"
-    asked = {"out": settings.folder / f"selection-{folder.name}.csv", "votes": 1 if single else None}
+    out = None if own else settings.folder / f"selection-{folder.name}.csv"
+    asked = {"out": out, "votes": 1 if single else None}
     return settings.with_options(acquire=asked), list(known.ids[known.labelled])
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
-from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.options import Options, as_path, options_of
+from zooactive.workspace.origin import record_origin
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
 
@@ -22,6 +23,7 @@ OPTIONS: Options = options_of("pool", Pool) | {
     "out": "pool.predictions",
     "model": "model.folder",
     "id_column": "survey.id_column",
+    "image_column": "survey.image_column",
 }
 
 
@@ -48,7 +50,7 @@ def predict(
 
     network = load_model(settings.model.folder)
     draws_from = fitted_draws(settings, network, progress=progress)
-    return predict_pool(
+    predicted = predict_pool(
         settings,
         galaxies,
         network,
@@ -58,6 +60,8 @@ def predict(
         progress=progress,
         tell=tell,
     )
+    record_origin(settings, as_path(stored))
+    return predicted
 
 
 def predict_pool(

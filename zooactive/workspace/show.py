@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
     from zooactive.posterior import Posterior
 
-OPTIONS: Options = {"model": "model.folder"}
+OPTIONS: Options = {"model": "model.folder"} | {name: f"survey.{name}" for name in ("id_column", "image_column")}
 
 
 def show(
