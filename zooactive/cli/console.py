@@ -185,19 +185,20 @@ def show_line(galaxy: str, **options: object) -> str:
     return f"{command_line('show', **options)} {'-- ' if galaxy.startswith('-') else ''}{shlex.quote(galaxy)}"
 
 
-def predict_line(here: Workspace, *, workspace: Path | None, model: Path | None, **galaxies: object) -> str:
-    """Return the command that predicts with a model, into another folder where another model's predictions lie already."""
-    from zooactive.models.saved_form import stored_fingerprint
-    from zooactive.prediction.stored import model_of
+def predict_line(
+    here: Workspace, *, workspace: Path | None, model: Path | None, out: Path | None = None, **galaxies: Any
+) -> str:
+    """Return the command that predicts with a model, into another folder where other predictions lie already."""
+    from zooactive.workspace.origin import folder_for
 
-    usual = here.settings.pool.predictions
-    mine = stored_fingerprint(model or here.settings.model.folder)
-    folder, number = usual, 1
-    while model_of(folder) not in (None, mine):
-        number += 1
-        folder = usual.with_name(f"{usual.name}-{number}")
-    out = None if folder == usual else folder
-    return command_line("predict", workspace=workspace, model=model, **galaxies, out=out)
+    settings = here.settings.with_options(
+        model={"folder": model},
+        pool={"predictions": out} | {name: galaxies.get(name) for name in ("catalogue", "images")},
+        survey={name: galaxies.get(name) for name in ("id_column", "image_column")},
+    )
+    folder = folder_for(settings)
+    target = None if folder == here.settings.pool.predictions else folder
+    return command_line("predict", workspace=workspace, model=model, **galaxies, out=target)
 
 
 def last_line(done: str, following: str | None = None, *, then: str | None = None) -> None:

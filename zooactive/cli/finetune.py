@@ -24,6 +24,7 @@ from zooactive.cli.console import (
     number_or_column,
     one_of,
     open_workspace,
+    predict_line,
     print_table,
 )
 from zooactive.foundation.vocabulary import POLICIES
@@ -133,19 +134,19 @@ def command(
         note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
-        command_line("predict", workspace=workspace, **_pool(here, folder, Path(how["labels"]), given)),
+        _predict_line(here, workspace, folder, Path(how["labels"]), given),
     )
 
 
-def _pool(here: Workspace, folder: Path, labels: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with which a task's model predicts the pool, or where there is none the galaxies of its labels."""
+def _predict_line(here: Workspace, workspace: Path | None, folder: Path, labels: Path, given: dict[str, Any]) -> str:
+    """Return the command by which a task's model predicts the pool, or where there is none the galaxies of its labels."""
     settings = here.settings
     if settings.default_task is not None and folder == settings.model.folder:
-        return {}
-    model = {"model": folder, "out": f"predictions-{folder.name}"}
-    if settings.pool.catalogue is not None or settings.survey.catalogue is not None:
-        return model
-    return {"model": folder, "catalogue": labels, **given, "out": model["out"]}
+        return command_line("predict", workspace=workspace)
+    named = settings.pool.catalogue is not None or settings.survey.catalogue is not None
+    galaxies = {} if named else {"catalogue": labels, **given}
+    out = settings.folder / f"predictions-{folder.name}"
+    return predict_line(here, workspace=workspace, model=folder, out=out, **galaxies)
 
 
 def _how_measured(galaxies: int, metrics: dict[str, float], folds: int) -> str:

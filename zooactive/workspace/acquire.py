@@ -12,6 +12,7 @@ from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import labels_of, seen_by, task_meant
 from zooactive.workspace.options import Options, as_path, options_of
+from zooactive.workspace.origin import origin_of
 from zooactive.workspace.received import read_received
 from zooactive.workspace.sections import Acquire
 from zooactive.workspace.settings import Settings
@@ -27,6 +28,8 @@ OPTIONS: Options = {name: to for name, to in options_of("acquire", Acquire).item
     name: f"survey.{name}" for name in ("tree", "catalogue", "id_column", "image_column")
 }
 """The number of votes and the file are a task's own where none are given."""
+
+_LARGE_POOL = 100_000  # galaxies, from which to read all their votes again takes long
 
 
 def acquire(
@@ -154,6 +157,14 @@ def _excluded(
     return excluded
 
 
+def choosable(settings: Settings, stored: Predictions) -> int:
+    """Return how many predicted galaxies have no labels yet; of a large pool they are taken for all."""
+    everything = len(stored) - stored.failed().number
+    if len(stored) > _LARGE_POOL:
+        return everything
+    return everything - len(stored.known(set(_labelled(settings, stored.tree, silent))))
+
+
 def _listed(settings: Settings, exclude: Path, stored: Predictions | EnsemblePredictions, tell: Tell) -> set[str]:
     """Read the ids of a table of galaxies never to choose, whose id column may be called as the survey's."""
     from zooactive.catalogue.tables import read_table
@@ -180,6 +191,11 @@ def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[st
         task = entry.load(name)
         if entry.labels is not None and task.load_tree().columns == tree.columns:
             galaxies = task.read(entry.labels, images=entry.images)
+            return list(galaxies.ids[galaxies.labelled])
+    model = origin_of(settings).get("model")
+    if model is not None and (Path(model) / "finetuned.json").is_file():
+        galaxies = labels_of(Path(model))
+        if galaxies.require_votes().tree.columns == tree.columns:
             return list(galaxies.ids[galaxies.labelled])
     tell(
         f"warning: no table of galaxies with labels for tree '{tree.name}' is named, so none is left out; "

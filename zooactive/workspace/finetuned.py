@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import how_of
 from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
 from zooactive.workspace.options import as_path
-from zooactive.workspace.predict import predict_pool
+from zooactive.workspace.predict import clear_predictions_before, predict_pool
 from zooactive.workspace.sections import TaskLabels
 
 if TYPE_CHECKING:
@@ -70,19 +69,10 @@ def as_task(
         from zooactive.models import load_model
 
         network = load_model(folder)
-        _clear_predictions_before(out, network, tell)
+        clear_predictions_before(out, network, tell)
         known = None if before == out else known_embeddings(before, network, galaxies)
         predict_pool(settings, galaxies if known is None else known, network, progress=progress, tell=tell)
     return settings
-
-
-def _clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
-    """Delete what this command predicted with the task's model before it learnt from more labels."""
-    from zooactive.prediction.stored import model_of
-
-    if model_of(out) not in (None, network.fingerprint()):
-        tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
-        shutil.rmtree(out)
 
 
 def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) -> Predictions | None:

@@ -56,6 +56,23 @@ def read_predicted(settings: Settings) -> Catalogue:
     return (settings if found.get("catalogue") is None else _at(settings, found)).read_pool()
 
 
+def folder_for(settings: Settings) -> Path:
+    """Return the folder for predictions of these galaxies by this model: the one named, or else the first that fits.
+
+    A folder fits where nothing is, and where predictions of the same galaxies by the same model lie.
+    """
+    from zooactive.models.saved_form import stored_fingerprint
+    from zooactive.prediction.stored import model_of
+
+    usual = settings.pool.predictions
+    mine, said, own = stored_fingerprint(settings.model.folder), _said(settings), _said(_own(settings))
+    folder, number = usual, 1
+    while folder.exists() and (model_of(folder), _recorded(folder) or own) != (mine, said):
+        number += 1
+        folder = usual.with_name(f"{usual.name}-{number}")
+    return folder
+
+
 def _recorded(folder: Path) -> dict[str, str | None]:
     try:
         found = json.loads(read_text(folder / _FILE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def predict(
     predictions cannot be read.
     """
     from zooactive.models.start import start_networks
+    from zooactive.workspace.file import own_settings
 
     galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
@@ -49,6 +51,10 @@ def predict(
     from zooactive.models import load_model
 
     network = load_model(settings.model.folder)
+    own = own_settings(settings.folder)
+    same = (settings.model.folder, settings.pool.predictions) == (own.model.folder, own.pool.predictions)
+    if settings.default_task is not None and same:  # learnt anew, its earlier predictions are of no use
+        clear_predictions_before(settings.pool.predictions, network, tell)
     draws_from = fitted_draws(settings, network, progress=progress)
     predicted = predict_pool(
         settings,
@@ -105,6 +111,15 @@ def predict_pool(
     if failed.number:
         tell(failed.told(pool.max_failed, again))
     return stored
+
+
+def clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
+    """Delete what this command predicted with the task's model before it learnt from more labels."""
+    from zooactive.prediction.stored import model_of
+
+    if model_of(out) not in (None, network.fingerprint()):
+        tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
+        shutil.rmtree(out)
 
 
 def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
