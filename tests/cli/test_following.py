@@ -125,11 +125,13 @@ def test_init_says_what_goes_together(tmp_path: Path, words: tuple[str, ...], se
     assert not (tmp_path / "zooactive.toml").exists()
 
 
+@pytest.mark.filterwarnings("always:.*read as")
 def test_labels_without_images_are_told_with_the_names_that_are_looked_for(tmp_path: Path):
-    (tmp_path / "mine.csv").write_text("id,cutout,ring\na,a.jpg,1\nb,b.jpg,0\n")
+    (tmp_path / "mine.csv").write_text("id;cutout;ring\na;a.jpg;1\nb;b.jpg;0\n")
     said = zooactive("init", "--labels", "mine.csv", "--column", "ring", folder=tmp_path).stderr
     assert "none of the image columns file_loc, image, png_loc; name the one to use with --image" in said
     assert "it has cutout" in said
+    assert "mine.csv: read as columns separated by semicolons" in said
 
 
 def test_what_is_next_of_a_simulated_sky_runs_as_printed(tmp_path: Path):

@@ -50,7 +50,7 @@ def plain_csv(path: Path, keep: str | None = None) -> Iterator[Path]:
     found += ["commas as decimal points"] if commas else []
     warnings.warn(
         f"{path}: read as {' and '.join(found)}; if a name or a number looks wrong, save it as UTF-8 with commas",
-        stacklevel=2,
+        stacklevel=1,  # the next frame is contextlib's, and the terminal shows zooactive's own warnings
     )
     with tempfile.TemporaryDirectory(prefix="zooactive-") as folder:
         plain = Path(folder) / "plain.csv"
