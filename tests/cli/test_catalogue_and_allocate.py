@@ -153,7 +153,7 @@ def test_the_plan_is_what_python_gives(home):
     )
     pd.testing.assert_frame_equal(plan, expected, check_dtype=False, rtol=1e-9)
     assert "more volunteers for" in result.stderr
-    assert "Next: show them to volunteers" in result.stderr
+    assert "Next: zooactive catalogue" in result.stderr
     assert json.loads((home / "allocation.csv.how.json").read_text())["command"] == "allocate"
     assert pd.read_parquet(home / "allocation.parquet").shape == plan.shape
 

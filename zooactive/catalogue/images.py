@@ -243,7 +243,10 @@ def _opened(source: ImageSource, preprocessing: Preprocessing, name: str) -> Ite
         source = source.read()
     if source is None:
         known = ", ".join(IMAGE_COLUMNS)
-        raise ImageError(f"galaxy '{name}' has no image; give an image column ({known}), or the folder of images")
+        raise ImageError(
+            f"galaxy '{name}' has no image; give an image column ({known}), name another with --image (in Python "
+            "image_column), or give the folder of images with --images"
+        )
     if isinstance(source, NoImage):
         raise ImageError(f"galaxy '{name}' has no image: {source.reason}")
     with _explained(source, name):

@@ -14,7 +14,8 @@ import pandas as pd
 
 from zooactive.catalogue.catalogue import RESERVED, Catalogue
 from zooactive.catalogue.column_names import names_apart
-from zooactive.catalogue.find_images import IMAGE_SUFFIXES, find_images
+from zooactive.catalogue.find_images import find_images
+from zooactive.catalogue.image_files import IMAGE_SUFFIXES, files_below
 from zooactive.catalogue.images import Preprocessing
 from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table
@@ -44,14 +45,14 @@ def read_catalogue(
     Parameters
     ----------
     path : str, Path or Catalogue
-        CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images, whose ids are then
-        the file names. A catalogue is returned as it is, less what `where` excludes. Tables and shards may lie at an
-        address such as ``s3://survey/shards`` (see `zooactive.foundation.addresses`).
+        CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images (subfolders too),
+        whose ids are then the file names. A catalogue is returned as it is, less what `where` excludes. Tables and shards
+        may lie at an address such as ``s3://survey/shards`` (see `zooactive.foundation.addresses`).
     tree : str, Path or DecisionTree, optional
         Names the vote columns and says what they hold (see `zooactive.catalogue.votes`); without it no votes are read.
     images : str or Path, optional
         The folder from which relative image paths start (by default the table's own), or, where the table has no image
-        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits. It may be an address.
+        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits, or its subfolders. It may be an address.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
     image_column : str, optional
@@ -89,7 +90,7 @@ def read_catalogue(
     tree = None if tree is None else load_tree(tree)
     if tree is None and (label_column is not None or volunteers is not None):
         raise CatalogueError(f"{path}: a label column or a number of volunteers needs a decision tree; give tree=")
-    if path.is_dir() and not parquet_parts(path):
+    if is_folder_of_images(path):
         if tree is not None or id_column or image_column or where:
             raise CatalogueError(f"{path} is a folder of images without a table: it has no columns; give the table's path")
         return _read_folder(path, min_votes)
@@ -134,6 +135,11 @@ def read_catalogue(
     return found if not set_aside else replace(found.take(set_aside.kept), set_aside=set_aside.rows())
 
 
+def is_folder_of_images(path: Path) -> bool:
+    """Return whether a path is a folder without Parquet files, which is read as one of images."""
+    return path.is_dir() and not parquet_parts(path)
+
+
 def single_image(path: str | Path) -> Catalogue:
     """Return a catalogue of one galaxy, named by its image file."""
     path = Path(path)
@@ -172,7 +178,7 @@ def _from_shards(
 
 
 def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    files = [file for file in files_below(path) if file.suffix.lower() in IMAGE_SUFFIXES]
     if not files:
         raise CatalogueError(
             f"{path} holds neither Parquet files nor images ({', '.join(IMAGE_SUFFIXES)}); give another folder"
@@ -181,5 +187,12 @@ def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
         if (control := control_in(file.stem)) is not None:
             raise CatalogueError(f"{path}: the name of {file.name} holds the control character {control}; rename the file")
     ids = np.array([unicodedata.normalize("NFC", file.stem) for file in files], dtype=object)
+    seen: dict[str, Path] = {}
+    for galaxy_id, file in zip(ids, files, strict=True):
+        if (first := seen.setdefault(galaxy_id, file)) is not file:
+            raise CatalogueError(
+                f"{path}: {first.relative_to(path)} and {file.relative_to(path)} are both called '{galaxy_id}', and the "
+                "name is the galaxy's id; rename one, give one subfolder, or a table with ids and paths"
+            )
     table = pd.DataFrame(index=pd.RangeIndex(len(files)))
     return Catalogue(ids, tuple(files), None, None, table, str(path), 30 if min_votes is None else float(min_votes))

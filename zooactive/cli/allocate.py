@@ -11,6 +11,7 @@ import typer
 from zooactive.cli.console import (
     ROWS,
     IdOption,
+    ImageColumnOption,
     JsonOption,
     PredictionsOption,
     SeedOption,
@@ -76,6 +77,7 @@ def command(
     ] = None,
     task: Annotated[str | None, typer.Option(help="A fine-tuned task, whose model speaks.", show_default=False)] = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     retirement: Annotated[
         Path | None,
         typer.Option(help="Folder for lists and a rule that retire subjects on the Zooniverse.", show_default=False),
@@ -126,6 +128,7 @@ def command(
         trust=trust,
         task=task,
         id_column=id_column,
+        image_column=image_column,
         retirement=retirement,
         subjects=subjects,
         workflow=workflow,
@@ -145,8 +148,12 @@ def command(
     )
     for why, galaxies in plan.loc[plan["more"] == 0, "why"].value_counts().items():
         note(f"{galaxies} galaxies get none: {why}")
-    following = command_line("catalogue", workspace=workspace, predictions=predictions, votes=votes)
-    last_line(f"{len(plan)} galaxies: {told['file']}", f"show them to volunteers; then {following}")
+    given = {"predictions": predictions, "task": task, "id_column": id_column, "image_column": image_column}
+    last_line(
+        f"{len(plan)} galaxies: {told['file']}",
+        command_line("catalogue", workspace=workspace, **given, votes=votes),
+        then="`zooactive export --plan` writes the plan's galaxies as a subject set for volunteers",
+    )
 
 
 def numbers(given: Sequence[str] | None, option: str) -> dict[str, float] | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _WIDTH_OF_A_FILE = 160
 ROWS = 10
 """Of a long table that people see."""
+_SPELT = {"id_column": "id", "image_column": "image"}  # options that are not called as their entries are
 
 NOT_WHOLE = 3
 """The exit code when all is written and more galaxies failed than may fail."""
@@ -61,10 +62,28 @@ RuleOption = Annotated[
 CatalogueOption = Annotated[
     Path | None, typer.Option(help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards.", show_default=False)
 ]
-ImagesOption = Annotated[Path | None, typer.Option(help="Folder that relative image paths start from.", show_default=False)]
+GalaxiesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalogue",
+        help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards; or a folder of images, subfolders too.",
+        show_default=False,
+    ),
+]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that relative image paths start from, or in which, or below, files are called by the ids.",
+        show_default=False,
+    ),
+]
 IdOption = Annotated[
     str | None,
     typer.Option("--id", help="The id column (default: id, id_str, iauname, GalaxyID or survey_id).", show_default=False),
+]
+ImageColumnOption = Annotated[
+    str | None,
+    typer.Option("--image", help="The image column (default: file_loc, image or png_loc).", show_default=False),
 ]
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Folder of a run or of a saved model.", show_default=False)
@@ -172,13 +191,51 @@ def refuse_too_many(failed: Failed, most: float) -> None:
 
 def command_line(name: str, **options: object) -> str:
     """Return a command to type, with those options that are not None."""
-    given = [f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items() if value is not None]
+    names = {key: _SPELT.get(key, key.replace("_", "-")) for key in options}
+    given = [f"--{names[key]} {shlex.quote(_short(value))}" for key, value in options.items() if value is not None]
     return " ".join([f"zooactive {name}", *given])
 
 
-def last_line(done: str, following: str | None = None) -> None:
-    """Say what was written where, and what one would run next."""
-    note(done + (f"\nNext: {following}" if following else ""))
+def _short(value: object) -> str:
+    """Return a value as people would type it: a path from here where it lies below."""
+    path, here = Path(str(value)), Path.cwd()
+    if path.is_absolute() and path != here and path.is_relative_to(here):
+        return str(path.relative_to(here))
+    return str(value)
+
+
+def show_line(galaxy: str, **options: object) -> str:
+    """Return the command that shows a galaxy, whose id may look like an option; `options` may say more than it takes."""
+    options.pop("where", None)
+    return f"{command_line('show', **options)} {'-- ' if galaxy.startswith('-') else ''}{shlex.quote(galaxy)}"
+
+
+def predict_line(
+    here: Workspace, *, workspace: Path | None, model: Path | None, out: Path | None = None, **galaxies: Any
+) -> str:
+    """Return the command that predicts with a model, into another folder where other predictions lie already."""
+    from zooactive.workspace.origin import folder_for
+
+    settings = here.settings.with_options(
+        model={"folder": model},
+        pool={"predictions": out} | {name: galaxies.get(name) for name in ("catalogue", "images")},
+        survey={name: galaxies.get(name) for name in ("id_column", "image_column")},
+    )
+    folder = folder_for(settings)
+    target = None if folder == here.settings.pool.predictions else folder
+    return command_line("predict", workspace=workspace, model=model, **galaxies, out=target)
+
+
+def last_line(done: str, following: str | None = None, *, then: str | None = None) -> None:
+    """Say what was written where, the command to run next, and what people would do then.
+
+    The command is run as it is printed; a test does so.
+    """
+    note(done)
+    if following:
+        note(f"Next: {following}")
+    if then:
+        note(f"Then: {then}")
 
 
 def progress_bar(label: str, total: int, unit: str = "galaxies") -> AbstractContextManager[Report]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -48,7 +49,8 @@ def command(
     note("")
     last_line(
         f"Done in {minutes:.1f} minutes. Open {page}",
-        f"cd {folder} and try `zooactive show 587732578312454276`; then `zooactive init` on galaxies of your own",
+        f"cd {shlex.quote(str(folder))} && zooactive show 587732578312454276",
+        then="`zooactive init` makes a workspace of galaxies of your own",
     )
 
 

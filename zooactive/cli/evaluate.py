@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zooactive.cli.console import (
     CatalogueOption,
     IdOption,
+    ImageColumnOption,
     ImagesOption,
     JsonOption,
     ModelOption,
     RuleOption,
     TreeOption,
+    VolunteersOption,
     WorkspaceOption,
-    command_line,
     last_line,
     note,
+    number_or_column,
     open_workspace,
+    predict_line,
     print_table,
 )
 
@@ -47,15 +50,18 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
+    volunteers: VolunteersOption = None,
     rule: RuleOption = None,
     by: ByOption = None,
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure the model on the test galaxies, beside a model that has seen no image."""
-    found = open_workspace(workspace).evaluate(
-        model=model, tree=tree, catalogue=catalogue, images=images, id_column=id_column, rule=rule, by=by, out=out
-    )
+    here = open_workspace(workspace)
+    given: dict[str, Any] = {"model": model, "catalogue": catalogue, "images": images}
+    given |= {"id_column": id_column, "image_column": image_column}
+    found = here.evaluate(**given, tree=tree, volunteers=number_or_column(volunteers), rule=rule, by=by, out=out)
     metrics = found.metrics
     if json:
         print_table(metrics.questions, as_json=True)
@@ -69,7 +75,7 @@ def command(
         f"Written to {found.file}; beside it evaluation.html to look at, and evaluation.json with each "
         "answer's precision, recall and F1, the confusion matrices, coverage and reliability. Rows of the first table count "
         "galaxies of which at least half of the volunteers were asked the question.",
-        command_line("predict", workspace=workspace, model=model),
+        predict_line(here, workspace=workspace, **given),
     )
 
 

@@ -61,9 +61,12 @@ def ask(
     _say_how_good(history)
     _say_when_to_stop(here, history)
     file = Path(selection.attrs["file"])
-    export = command_line("export", workspace=workspace, selection=file)
-    tell = f"zooactive loop tell VOTES{'' if folder is None else f' --folder {folder}'}"
-    last_line(f"round {selection.attrs['round']}, {len(selection)} galaxies: {file}", f"{export}; with their votes, {tell}")
+    tell = command_line("loop tell VOTES", workspace=workspace, folder=folder, learner=learner)
+    last_line(
+        f"round {selection.attrs['round']}, {len(selection)} galaxies: {file}",
+        command_line("export", workspace=workspace, selection=file, out=file.with_name("subjects")),
+        then=f"show them to volunteers; when the votes are in, {tell}",
+    )
 
 
 @app.command()
@@ -86,7 +89,7 @@ def tell(
     _say_when_to_stop(here, here.loop_status(folder=folder))
     last_line(
         f"votes of round {number}: {folder or here.settings.loop.folder}",
-        command_line("loop ask", workspace=workspace, folder=folder),
+        command_line("loop ask", workspace=workspace, folder=folder, learner=learner),
     )
 
 
@@ -128,7 +131,11 @@ def rehearse(
     )
     if found.efficiency is not None:
         print_table(found.efficiency, as_json=json)
-    last_line(f"rounds.csv, efficiency.csv and curves.png: {out}", "zooactive loop ask, with the strategy that needs least")
+    last_line(
+        f"rounds.csv, efficiency.csv and curves.png: {out}",
+        command_line("loop ask", workspace=workspace, learner=learner),
+        then="--strategy, or strategy under [loop] in zooactive.toml, names the one that needs least",
+    )
 
 
 # Inside --------------------------------------------------------------------------------------------------------------

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zooactive.cli.console import (
+    GalaxiesOption,
+    IdOption,
+    ImageColumnOption,
     ImagesOption,
     JsonOption,
     ModelOption,
     WorkspaceOption,
-    command_line,
     last_line,
     open_workspace,
+    predict_line,
     screen,
     words,
 )
@@ -24,6 +27,8 @@ from zooactive.cli.tables import GAP, ruled
 if TYPE_CHECKING:
     import pandas as pd
 
+    from zooactive.workspace import Workspace
+
 _LONGEST_BAR, _SHORTEST_BAR = 20, 5  # characters
 
 
@@ -31,8 +36,10 @@ def command(
     galaxy: Annotated[str, typer.Argument(help="An id of the workspace, or an image file.")],
     workspace: WorkspaceOption = None,
     model: ModelOption = None,
-    catalogue: Annotated[Path | None, typer.Option(help="Table that has the id.", show_default=False)] = None,
+    catalogue: GalaxiesOption = None,
     images: ImagesOption = None,
+    id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     maps: Annotated[
         Path | None,
         typer.Option(
@@ -45,7 +52,9 @@ def command(
 ) -> None:
     """Show what volunteers would say about one galaxy; questions that most would not be asked are dimmed."""
     here = open_workspace(workspace)
-    table = here.show(galaxy, model=model, catalogue=catalogue, images=images, maps=maps)
+    given: dict[str, Any] = {"catalogue": catalogue, "images": images}
+    given |= {"id_column": id_column, "image_column": image_column}
+    table = here.show(galaxy, model=model, **given, maps=maps)
     if json:
         typer.echo(table.to_json(orient="records", indent=1))
         return
@@ -53,8 +62,16 @@ def command(
     last_line(
         f"Mean vote fractions and 90% intervals of {table.attrs['draws']} draws by {model or here.settings.model.folder}; "
         "dimmed: asked of fewer than half of the volunteers.",
-        command_line("predict", workspace=workspace, model=model) + " for all galaxies",
+        predict_line(here, workspace=workspace, model=model, **_all_of(galaxy, here, given)),
     )
+
+
+def _all_of(galaxy: str, here: Workspace, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options for all galaxies among which one was shown: its table, or the folder that its image is in."""
+    known = here.settings.pool.catalogue or here.settings.survey.catalogue
+    if given["catalogue"] is None and known is None:
+        return {"catalogue": Path(galaxy).parent}
+    return given if given["catalogue"] is not None else {}
 
 
 def _print(table: pd.DataFrame, title: str) -> None:

@@ -12,10 +12,10 @@ from zooactive.cli.console import (
     JsonOption,
     PredictionsOption,
     WorkspaceOption,
-    command_line,
     last_line,
     open_workspace,
     print_table,
+    show_line,
 )
 from zooactive.cli.gallery import GalleryOption
 
@@ -34,5 +34,5 @@ def command(
     print_table(table, as_json=json, rows=ROWS, file=table.attrs["file"])
     last_line(
         f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
-        command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",
+        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
     )

@@ -13,6 +13,7 @@ from zooactive.cli.console import (
     CatalogueOption,
     EpochsOption,
     IdOption,
+    ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
     MaxSetAsideOption,
@@ -41,6 +42,7 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     volunteers: VolunteersOption = None,
     max_set_aside: MaxSetAsideOption = None,
     backbone: BackboneOption = None,
@@ -81,6 +83,7 @@ def command(
         catalogue=catalogue,
         images=images,
         id_column=id_column,
+        image_column=image_column,
         volunteers=number_or_column(volunteers),
         max_set_aside=max_set_aside,
         backbone=backbone,
@@ -99,9 +102,10 @@ def command(
         seed=seed,
     )
     best = history.iloc[int(history["val_loss"].argmin())]
-    given = {"workspace": workspace, "tree": tree, "rule": rule, "catalogue": catalogue, "images": images, "model": run_dir}
+    given = {"workspace": workspace, "model": run_dir, "tree": tree, "rule": rule, "catalogue": catalogue, "images": images}
+    given |= {"id_column": id_column, "image_column": image_column, "volunteers": volunteers}
     last_line(
         f"Best of {len(history)} epochs: {int(best['epoch'])}, validation loss {best['val_loss']:.3f} nats a galaxy. "
         f"The model is in {(run_dir or here.settings.model.folder) / 'model'}",
-        f"{command_line('evaluate', **given)}, then zooactive predict",
+        command_line("evaluate", **given),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,7 +34,7 @@ def command(
     last_line(
         f"{len(tree.questions)} question{'s' * (len(tree.questions) > 1)}, {len(tree.columns)} answers."
         + (f" Cite: {tree.citation}" if tree.citation else ""),
-        f"zooactive init --tree {name} --catalogue TABLE",
+        then=f"zooactive init --tree {shlex.quote(name)} --catalogue TABLE, with a table of votes",
     )
 
 
@@ -48,7 +49,9 @@ def _list(*, as_json: bool) -> None:
     ]
     print_table(pd.DataFrame(rows), as_json=as_json)
     if not as_json:
-        last_line(f"{len(rows)} decision trees.", "zooactive trees NAME draws one")
+        last_line(
+            f"{len(rows)} decision trees.", f"zooactive trees {rows[0]['tree']}", then="any other tree is drawn by its name"
+        )
 
 
 def _drawing(tree: DecisionTree) -> Tree:

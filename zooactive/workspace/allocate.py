@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
-from zooactive.workspace.finetuned import seen_by
+from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.received import fit_trust, learnt_from, read_received
 from zooactive.workspace.sections import Allocate
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from zooactive.prediction import Predictions
 
 OPTIONS: Options = {name: to for name, to in options_of("allocate", Allocate).items() if name != "out"} | {
-    "id_column": "survey.id_column"
+    "id_column": "survey.id_column",
+    "image_column": "survey.image_column",
 }
 
 
@@ -88,6 +89,7 @@ def allocate(
     from zooactive.prediction import open_predictions
 
     checked_budget(clicks, price)
+    task = task_meant(settings, task, as_path(predictions))
     settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
     config = settings.allocate.allocation()

@@ -11,7 +11,8 @@ from zooactive.foundation.locking import held
 from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import file_hash, write_how
 from zooactive.training.finetuning.config import FinetuneConfig
-from zooactive.training.finetuning.tasks import Task, folder_name, load_task
+from zooactive.training.finetuning.tasks import Task, load_task
+from zooactive.workspace.labels_alone import task_home
 from zooactive.workspace.options import Options
 from zooactive.workspace.sections import FILE, TaskLabels
 from zooactive.workspace.settings import Settings
@@ -38,10 +39,10 @@ def finetune(
     """Learn a new question from a few hundred labels, write the result and return it.
 
     `labels` is a table in place of the workspace's. `task` is the name or the file of the question; by default it has the
-    name of the option `column`, or is "rings". `model` is what to start from, by default the workspace's model, or else the
-    bundled encoder. `out` is ``tasks/TASK`` by default. The other options are entries of ``[tasks.NAME]`` (images, column,
-    id_column, image_column, volunteers, max_set_aside), of the question (crop, image_size), and all of `FinetuneConfig`;
-    they come before what the workspace says.
+    name of the option `column`, or is the one task of a workspace of labels alone, or "rings". `model` is what to start
+    from, by default the workspace's model, or else the bundled encoder. `out` is ``tasks/TASK`` by default. The other
+    options are entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside), of the
+    question (crop, image_size), and all of `FinetuneConfig`; they come before what the workspace says.
 
     Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
     learn from.
@@ -49,11 +50,11 @@ def finetune(
     from zooactive.models.start import start_networks
 
     asked = {name: value for name, value in options.items() if value is not None}
-    name = task or asked.get("column") or "rings"
+    name = task or asked.get("column") or settings.default_task or "rings"
     found = _labels(settings, name, labels, {key: asked.pop(key) for key in OF_LABELS if key in asked})
     question = replace(found.load(name), **{key: asked.pop(key) for key in OF_TASK if key in asked})
     config = _config(found, asked)
-    folder = settings.folder / "tasks" / folder_name(name) if out is None else Path(out)
+    folder = task_home(settings, name) if out is None else Path(out)
     with held(folder):
         with progress("getting ready", 0):
             start_networks()
@@ -98,6 +99,10 @@ def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
 
     if model is not None:
         return Path(model)
+    own = settings.default_task
+    if own is not None and settings.model.folder == task_home(settings, own):
+        tell("starting from the encoder that comes with zooactive")
+        return Path(BUNDLED)
     if settings.model.folder.exists():
         return settings.model.folder
     tell(f"{settings.model.folder} holds no model yet: starting from the encoder that comes with zooactive")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import how_of
-from zooactive.workspace.predict import predict_pool
+from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
+from zooactive.workspace.options import as_path
+from zooactive.workspace.predict import clear_predictions_before, predict_pool
+from zooactive.workspace.sections import TaskLabels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zooactive.catalogue import Catalogue
     from zooactive.models import GalaxyModel
     from zooactive.prediction import Predictions
@@ -22,21 +23,29 @@ if TYPE_CHECKING:
 
 def task_folder(settings: Settings, task: str) -> Path:
     """Return where a task's fine-tuned model lies; a WorkspaceError when it has not been learnt yet."""
-    from zooactive.training.finetuning.tasks import folder_name
-
-    folder = settings.folder / "tasks" / folder_name(task)
+    folder = task_home(settings, task)
     if not (folder / "finetuned.json").is_file():
-        raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune --task {task}` first")
+        how = "" if task == settings.default_task else f" --task {task}"
+        raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune{how}` first")
     return folder
 
 
 def seen_by(
     settings: Settings, task: str | None, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
 ) -> Settings:
-    """Return the settings as a task sees them, or without one, with the named predictions in place of its own."""
+    """Return the settings as a task sees them, or without one, with the named predictions in place of its own.
+
+    In a workspace of labels alone its one task is meant where neither is named.
+    """
+    task = task_meant(settings, task, predictions)
     if task is None:
         return settings.with_options(pool={"predictions": predictions})
     return as_task(settings, task, predictions=predictions, progress=progress, tell=tell)
+
+
+def task_meant(settings: Settings, task: str | None, predictions: Path | None) -> str | None:
+    """Return the task whose predictions a command takes: the one named, or else that of a workspace of labels alone."""
+    return settings.default_task if task is None and predictions is None else task
 
 
 def as_task(
@@ -48,8 +57,9 @@ def as_task(
     not been learnt yet is a WorkspaceError.
     """
     folder = task_folder(settings, task)
-    out = predictions or settings.folder / f"predictions-{folder.name}"
     before = settings.pool.predictions
+    out = predictions or (before if task == settings.default_task else settings.folder / f"predictions-{folder.name}")
+    settings = with_pool_of_labels(settings, settings.tasks.get(task) or _labels_record(folder))
     settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
     if predictions is None:
         from zooactive.models.start import start_networks
@@ -59,19 +69,10 @@ def as_task(
         from zooactive.models import load_model
 
         network = load_model(folder)
-        _clear_predictions_before(out, network, tell)
-        known = known_embeddings(before, network, galaxies)
+        clear_predictions_before(out, network, tell)
+        known = None if before == out else known_embeddings(before, network, galaxies)
         predict_pool(settings, galaxies if known is None else known, network, progress=progress, tell=tell)
     return settings
-
-
-def _clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
-    """Delete what this command predicted with the task's model before it learnt from more labels."""
-    from zooactive.prediction.stored import model_of
-
-    if model_of(out) not in (None, network.fingerprint()):
-        tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
-        shutil.rmtree(out)
 
 
 def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) -> Predictions | None:
@@ -86,6 +87,24 @@ def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) ->
     except PosteriorError:
         return None
     return stored if same and stored.has_embeddings else None
+
+
+def _labels_record(folder: Path) -> TaskLabels:
+    """Return where the labels of a task lie that no workspace names, as far as its folder says it."""
+    options = how_of(folder).get("options")
+    options = options if isinstance(options, dict) else {}
+    task = options.get("task")
+    columns = task if isinstance(task, dict) else {}
+
+    def text(values: dict[str, Any], name: str) -> str | None:
+        return values[name] if isinstance(values.get(name), str) else None
+
+    return TaskLabels(
+        labels=as_path(text(options, "labels")),
+        images=as_path(text(options, "images")),
+        id_column=text(columns, "id_column"),
+        image_column=text(columns, "image_column"),
+    )
 
 
 def labels_of(folder: Path) -> Catalogue:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
-from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.options import Options, as_path, options_of
+from zooactive.workspace.origin import record_origin
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
 from zooactive.workspace.told import failures_told
@@ -23,6 +25,7 @@ OPTIONS: Options = options_of("pool", Pool) | {
     "out": "pool.predictions",
     "model": "model.folder",
     "id_column": "survey.id_column",
+    "image_column": "survey.image_column",
 }
 
 
@@ -41,6 +44,7 @@ def predict(
     predictions cannot be read.
     """
     from zooactive.models.start import start_networks
+    from zooactive.workspace.file import own_settings
 
     galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
@@ -49,8 +53,12 @@ def predict(
         from zooactive.models import load_model
 
         network = load_model(settings.model.folder)
+    own = own_settings(settings.folder)
+    same = (settings.model.folder, settings.pool.predictions) == (own.model.folder, own.pool.predictions)
+    if settings.default_task is not None and same:  # learnt anew, its earlier predictions are of no use
+        clear_predictions_before(settings.pool.predictions, network, tell)
     draws_from = fitted_draws(settings, network, progress=progress)
-    return predict_pool(
+    predicted = predict_pool(
         settings,
         galaxies,
         network,
@@ -60,6 +68,8 @@ def predict(
         progress=progress,
         tell=tell,
     )
+    record_origin(settings, as_path(stored))
+    return predicted
 
 
 def predict_pool(
@@ -103,6 +113,15 @@ def predict_pool(
     if failed.number:
         tell(failures_told(failed, stored.failures(), pool.max_failed, again))
     return stored
+
+
+def clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
+    """Delete what this command predicted with the task's model before it learnt from more labels."""
+    from zooactive.prediction.stored import model_of
+
+    if model_of(out) not in (None, network.fingerprint()):
+        tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
+        shutil.rmtree(out)
 
 
 def stored_embeddings(settings: Settings, folder: Path) -> Predictions:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
     from zooactive.posterior import Posterior
 
-OPTIONS: Options = {"model": "model.folder"}
+OPTIONS: Options = {"model": "model.folder"} | {name: f"survey.{name}" for name in ("id_column", "image_column")}
 
 
 def show(
@@ -58,7 +58,7 @@ def show(
 
 
 def _find(galaxy: str, settings: Settings) -> Catalogue:
-    from zooactive.catalogue.find_images import IMAGE_SUFFIXES
+    from zooactive.catalogue.image_files import IMAGE_SUFFIXES
     from zooactive.catalogue.reading import single_image
     from zooactive.foundation.errors import CatalogueError
 

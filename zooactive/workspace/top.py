@@ -16,7 +16,9 @@ from zooactive.workspace.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS: Options = {name: f"pool.{name}" for name in ("catalogue", "images")} | {"id_column": "survey.id_column"}
+OPTIONS: Options = {name: f"pool.{name}" for name in ("catalogue", "images")} | {
+    name: f"survey.{name}" for name in ("id_column", "image_column")
+}
 
 
 def top(

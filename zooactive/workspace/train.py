@@ -31,6 +31,8 @@ def train(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) 
 
     train_part, validation = _galaxies(settings, tell)
     network, config = settings.model, settings.training
+    if network.folder.parent == settings.folder / "tasks":
+        raise WorkspaceError(f"{network.folder} is a fine-tuned task's folder; give another one for the run with --run-dir")
     for line in plan_of(network, config, galaxies=int(train_part.labelled.sum()), recipe=settings.recipe):
         tell(line)
     make_folder(network.folder)

@@ -342,8 +342,9 @@ def _readable(labelled: Catalogue, preprocessing: Preprocessing) -> Catalogue:
         return labelled
     first = next(iter(failures.values()))
     if len(failures) == len(labelled):
+        has = "" if any(labelled.images) else f" (it has {', '.join(map(str, labelled.table.columns[:8]))})"
         raise TrainingError(
-            f"{labelled.source}: no image of {len(labelled)} labelled galaxies is readable; the first: {first}"
+            f"{labelled.source}: no image of {len(labelled)} labelled galaxies is readable; the first: {first}{has}"
         )
     warnings.warn(
         f"{labelled.source}: {len(failures)} of {len(labelled)} labelled galaxies are left out, their images are not "
