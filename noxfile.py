@@ -54,6 +54,13 @@ def drills(session: nox.Session) -> None:
 
 
 @nox.session
+def following(session: nox.Session) -> None:
+    """Every "Next:" line of every command, in and outside a workspace, run as it is printed; or the scenarios given."""
+    session.install("-e", ".", *group("test"))
+    session.run("python", "tests/cli/following.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Rules and format."""
     session.install(*group("lint"))

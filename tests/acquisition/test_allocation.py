@@ -11,6 +11,7 @@ import pytest
 
 import zooactive as za
 from zooactive.acquisition import Aim, AllocationConfig, catalogue_error, expected_clicks, value_of_votes
+from zooactive.acquisition.allocation import plan as planning
 from zooactive.acquisition.allocation.config import AllocationOptions
 from zooactive.acquisition.allocation.look import CLICK, Look
 from zooactive.acquisition.allocation.plan import settle
@@ -113,6 +114,12 @@ def test_the_plan_does_not_depend_on_order_or_chunks():
     assert plan.attrs["spent"] <= 150
 
 
+def test_hulls_are_made_some_at_a_time(monkeypatch):
+    whole = za.allocate(pool(), clicks=150)
+    monkeypatch.setattr(planning, "_BLOCK", 7)
+    pd.testing.assert_frame_equal(za.allocate(pool(), clicks=150), whole, check_exact=True)
+
+
 def test_the_table_says_what_it_costs_and_brings():
     galaxies = pool()
     plan = za.allocate(galaxies, clicks=200)
@@ -130,7 +137,7 @@ def test_the_table_says_what_it_costs_and_brings():
     ]
     np.testing.assert_allclose(plan.clicks, plan.more * expected_clicks(galaxies, 1), atol=1e-4)
     np.testing.assert_allclose(plan.missing, catalogue_error(galaxies))
-    np.testing.assert_allclose(plan.value, value_of_votes(galaxies, plan.more, trees=4), rtol=1e-9)
+    np.testing.assert_allclose(plan.value, value_of_votes(galaxies, plan.more, trees=64), rtol=1e-9)
     assert plan.attrs["spent"] == pytest.approx(plan.clicks.sum())
     assert set(plan.why) <= {"more votes", "other galaxies come first"}
     assert not plan.retire.any()

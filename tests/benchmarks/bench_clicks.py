@@ -4,7 +4,8 @@ On galaxies that the bundled encoder has never seen: the test tenth of the Galax
 from the recorded fractions, whose own noise (about 40 people) counts against the model. Concentrations are widened by one
 factor a question, fitted to votes drawn for the validation galaxies, which are not judged. Ratios are to the clicks of raw
 votes of 10, 20 and 40 people; below 1 is cheaper. 95% intervals over galaxies and seeds, by the bootstrap. About half an
-hour on two cores for all questions. Options: number of seeds; a folder for the table and the picture.
+hour on two cores for all questions. Arguments: number of seeds; a folder for the tables and the
+picture; names of questions, the empty one for the whole tree.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,9 @@ from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
 from zooactive.posterior.loss import constant_concentrations
-from zooactive.training.calibrate import fit_concentration_factors
+from zooactive.report import plots
+from zooactive.report.plots.style import paper
+from zooactive.training.calibrate import fit_pooled_factors
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SPLIT = (0.85, 0.05, 0.10)
@@ -42,12 +46,12 @@ def posterior_of(model: za.GalaxyModel, galaxies: za.Catalogue, tree: za.Decisio
     return Posterior(everything.concentrations[..., columns], everything.ids, tree)
 
 
-def ratios(curves: list[ClickCurves], rng: np.random.Generator) -> pd.DataFrame:
+def ratios(curves: list[ClickCurves], rng: np.random.Generator, raws: Sequence[int] = RAWS) -> pd.DataFrame:
     """Clicks of each way over those of raw votes, with intervals over galaxies and seeds."""
     galaxies = curves[0].errors[RAW].shape[1]
     everything = np.arange(galaxies)
     rows = []
-    for raw in RAWS:
+    for raw in raws:
         drawn = [(rng.integers(0, galaxies, galaxies), rng.integers(0, len(curves), len(curves))) for _ in range(RESAMPLES)]
         found: dict[str, np.ndarray] = {}
         for way in WAYS:
@@ -75,6 +79,28 @@ def interval(values: np.ndarray) -> dict[str, float]:
     return {"ratio": values[0], "low": low, "high": high, "never": float(never.mean())}
 
 
+def with_bands(curves: list[ClickCurves], rng: np.random.Generator) -> pd.DataFrame:
+    """Return the curves' means over galaxies and seeds, with 95% bands of the error."""
+    table = curves[0].table()
+    galaxies = curves[0].errors[RAW].shape[1]
+    for name in ("volunteers", "clicks", "error"):
+        table[name] = np.mean([curve.table()[name] for curve in curves], axis=0)
+    stacked = np.stack([np.concatenate([curve.errors[way] for way in curve.errors]) for curve in curves])
+    again = []
+    for _ in range(RESAMPLES):
+        rows, seeds = rng.integers(0, galaxies, galaxies), rng.integers(0, len(curves), len(curves))
+        again.append(stacked[seeds][:, :, rows].mean((0, 2)))
+    table["low"], table["high"] = np.percentile(again, [2.5, 97.5], axis=0)
+    return table
+
+
+def draw(curves: pd.DataFrame, path: Path) -> None:
+    """Draw the curves with their bands."""
+    figure = paper(5.5, 3.6, layout="constrained")
+    plots.click_curves(figure.add_subplot(), curves)
+    figure.savefig(path, dpi=130)
+
+
 def main() -> None:
     """Measure the whole tree, then each question alone."""
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
@@ -85,7 +111,7 @@ def main() -> None:
     tree = train.require_votes().tree
     survey = constant_concentrations(train.votes, tree)
     drawn = queue_volunteers(tree.fractions(validation.votes), tree, validation.ids, volunteers=20, seed=99)[:, -1]
-    factors = fit_concentration_factors(posterior_of(model, validation, tree), drawn.astype(float))
+    factors = fit_pooled_factors(posterior_of(model, validation, tree), drawn.astype(float))
     print(factors.table.round(3).to_string(index=False), flush=True)
     plain = posterior_of(model, test, tree)
     posterior = scale_concentrations(plain, factors.values)
@@ -95,7 +121,8 @@ def main() -> None:
     print(f"{len(test)} galaxies, {seeds} seeds, {time.perf_counter() - began:.0f} s so far", flush=True)
     rng = np.random.default_rng(0)
     tables = []
-    for name in ("", *(question.name for question in tree.questions)):
+    asked = sys.argv[3:] or ["", *(question.name for question in tree.questions)]
+    for name in asked:
         weights = {name: 1.0} if name else {}
         config = AllocationConfig(weights=weights, ceiling=VOLUNTEERS, trees=TREES)
         counted = [name] if name else None
@@ -107,7 +134,6 @@ def main() -> None:
         print(f"\n{name or 'whole tree'} ({time.perf_counter() - began:.0f} s)")
         print(table.drop(columns="question").round(3).to_string(index=False), flush=True)
         if not name:
-            summary = pd.concat([curve.table() for curve in curves]).groupby(["way", "volunteers"], sort=False).mean()
             without = [rehearse_clicks(plain, queue, truth, survey=survey, config=config, days=()) for queue in queues]
             unwidened = np.mean(
                 [[ratio(curve, UNIFORM, raw, np.arange(len(test))) for raw in RAWS] for curve in without], axis=0
@@ -115,7 +141,9 @@ def main() -> None:
             print(f"model, uniform, without the factors: {np.round(unwidened, 3).tolist()}", flush=True)
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
-                summary.reset_index().to_csv(folder / "curves.csv", index=False)
+                bands = with_bands(curves, rng)
+                bands.to_csv(folder / "curves.csv", index=False)
+                draw(bands, folder / "clicks.png")
     if folder is not None:
         pd.concat(tables).to_csv(folder / "ratios.csv", index=False)
         (folder / "how.json").write_text(

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import zooactive as za
+from zooactive.foundation.telling import NOTHING, Watch
 from zooactive.models import find_axes
 from zooactive.models.freezing import free_last_blocks
 from zooactive.models.head.bayesian import most_probable_weights
@@ -45,13 +46,13 @@ def main() -> None:
     began = time.perf_counter()
     views = head_features(model, rings, 8)
     once = time.perf_counter() - began
-    fit_head_to_features(model, (views, votes), (views[0], votes), stage, progress=told)
+    fit_head_to_features(model, (views, votes), (views[0], votes), stage, watch=Watch(NOTHING, told))
     cached = float(np.median(np.diff(ends)))
     ends.clear()
     free_last_blocks(model.encoder, 0)
     pixels = Cutouts(rings, model.preprocessing)
     judging = pixels.rows(np.arange(300)), votes, np.ones(300, np.float32)
-    stage.fit(training_network(model, encoder_training=False), (pixels, votes), judging, told)
+    stage.fit(training_network(model, encoder_training=False), (pixels, votes), judging, watch=Watch(NOTHING, told))
     whole = float(np.median(np.diff(ends)))
     print(f"an epoch of 8 x 300 features {cached:.2f} s, of 300 images through the frozen network {whole:.2f} s")
     print(f"ratio {whole / cached:.0f} for an epoch, {8 * whole / cached:.0f} for one of all eight orientations (bound 50)")

@@ -23,19 +23,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
+from pictures import picture
 from PIL import Image
 from tiny_network import tiny_model
 
-from zooactive.catalogue import Preprocessing, images, read_catalogue
-from zooactive.catalogue.images import LARGEST_BYTES, decode, decode_many
+from zooactive.catalogue import Preprocessing, fits_images, images, read_catalogue
+from zooactive.catalogue.images import LARGEST_BYTES, decode
+from zooactive.catalogue.many_images import decode_many
+from zooactive.catalogue.shards import _about_part
 from zooactive.foundation.errors import CatalogueError, ImageError, ModelError, ZooactiveError
 from zooactive.foundation.npz import read_npz
 from zooactive.foundation.parsing import read_object, read_toml
+from zooactive.foundation.parts_folder import PartsFolder
 from zooactive.foundation.reading import Unpacked, read_text
+from zooactive.labels.ledger import Ledger
 from zooactive.labels.rows import rows_of
 from zooactive.models import load_model
 from zooactive.models.head.files import load_draws
 from zooactive.models.saved_form import read_arrays
+from zooactive.posterior.files import read_posterior
+from zooactive.prediction.part_files import about_part, rows_in
+from zooactive.tree import load_tree
 
 SMALL = Preprocessing(size=8)
 FAR_TOO_MANY = r"larger than a cutout|more than a cutout"
@@ -214,7 +222,7 @@ def test_large_images_are_decoded_one_at_a_time(monkeypatch) -> None:
 
     monkeypatch.setattr(images, "_to_mode", slow)
     stream = io.BytesIO()
-    Image.new("RGB", (16, 16)).save(stream, "PNG")
+    Image.fromarray(picture(0, 16)).save(stream, "PNG")
     _, failures = decode_many([stream.getvalue()] * 6, SMALL, names=list("abcdef"), workers=4)
     assert not failures
     assert most == 1
@@ -226,13 +234,14 @@ def test_blocks_of_rows_give_the_same_grey_levels_as_a_whole_image(shape, stretc
     rng = np.random.default_rng(0)
     values = rng.gamma(0.5, 100, shape).astype(np.float32)
     values.flat[::17] = np.nan
-    whole = images._stretched(values.copy(), stretch)
-    monkeypatch.setattr(images, "_VALUES_AT_ONCE", 200)
-    assert np.array_equal(whole, images._stretched(values.copy(), stretch))
+    whole = fits_images.stretched(values.copy(), stretch)
+    monkeypatch.setattr(fits_images, "_VALUES_AT_ONCE", 200)
+    assert np.array_equal(whole, fits_images.stretched(values.copy(), stretch))
 
 
 # Pipes, sockets and devices -------------------------------------------------------------------------------------------
 
+ERROR, GZ2 = CatalogueError("of another run"), load_tree("gz2")
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "image": ("g.png", lambda path: decode(path, SMALL)),
     "csv": ("t.csv", read_catalogue),
@@ -240,6 +249,11 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "fits table": ("t.fits", read_catalogue),
     "votable": ("t.vot", read_catalogue),
     "shard": ("part-00000.parquet", lambda path: read_catalogue(path.parent)),
+    "shard of a run": ("part-00000.parquet", lambda path: PartsFolder(path.parent, 1, 1, _about_part).enter("1", ERROR)),
+    "part": ("part-00000.parquet", about_part),
+    "rows of a part": ("part-00000.parquet", rows_in),
+    "posterior": ("p.parquet", read_posterior),
+    "ledger": ("classifications.parquet", lambda path: Ledger(path.parent, GZ2)),
     "toml": ("w.toml", lambda path: read_toml(path, CatalogueError, give="another")),
     "head": ("head.npz", load_draws),
     "encoder": ("encoder.npz", lambda path: read_arrays(path, lambda shapes: None)),

@@ -13,7 +13,8 @@ from pictures import picture
 from PIL import Image
 
 from zooactive.catalogue import Preprocessing
-from zooactive.catalogue.images import decode, decode_many, encode_png
+from zooactive.catalogue.images import decode, encode_png
+from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import ImageError
 
 
@@ -59,8 +60,8 @@ def test_shrinking_averages_over_neighbours_instead_of_dropping_them() -> None:
 
 def test_colour_becomes_grey_by_luma_and_grey_becomes_three_equal_channels() -> None:
     colour = np.zeros((8, 8, 3), dtype=np.uint8)
-    colour[..., 1] = 100
-    assert np.all(decode(png(colour), Preprocessing(size=8, channels=1)) == 59)  # 0.587 of 100
+    colour[1:, :, 1] = 100
+    assert np.all(decode(png(colour), Preprocessing(size=8, channels=1))[1:] == 59)  # 0.587 of 100
     grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert np.array_equal(decode(png(grey), Preprocessing(size=8)), np.repeat(grey[..., None], 3, axis=2))
 
@@ -84,8 +85,55 @@ def test_a_palette_with_transparency_is_read_without_a_warning() -> None:
 
 def test_a_jpeg_is_near_its_original(tmp_path: Path) -> None:
     pixels = np.full((32, 32, 3), (200, 120, 40), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95)
-    assert np.abs(decode(tmp_path / "a.jpg", Preprocessing(size=16)).astype(int) - (200, 120, 40)).max() <= 3
+    pixels[:16] = 120, 40, 200
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95, subsampling=0)
+    small = decode(tmp_path / "a.jpg", Preprocessing(size=16)).astype(int)
+    assert np.abs(small[:6] - (120, 40, 200)).max() <= 3
+    assert np.abs(small[-6:] - (200, 120, 40)).max() <= 3
+
+
+# What shows nothing ---------------------------------------------------------------------------------------------------
+
+
+def flat(form: str, mode: str, colour: object, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, (240, 200), colour).save(buffer, form, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (flat("JPEG", "RGB", (32, 32, 32)), "32"),  # of the Legacy viewer, off the survey
+        (flat("JPEG", "RGB", (22, 22, 22), quality=75), "22"),  # of its SDSS layer
+        (flat("JPEG", "L", 0, progressive=True), "0"),
+        (flat("PNG", "RGB", (255, 255, 255)), "255"),  # Pan-STARRS beyond a skycell
+        (flat("PNG", "RGB", (10, 20, 30)), "10, 20, 30"),
+        (flat("PNG", "RGBA", (0, 0, 0, 0)), "0"),
+        (flat("PNG", "1", 1), "255"),
+        (flat("PNG", "I;16", 257 * 9), "9"),
+        (flat("PNG", "P", 0), "0"),
+    ],
+)
+@pytest.mark.parametrize("channels", [3, 1])
+def test_an_image_of_one_value_is_refused_and_the_value_named(content: bytes, value: str, channels: int) -> None:
+    said = value if channels == 3 or "," not in value else "[0-9]+"
+    with pytest.raises(ImageError, match=rf"is one single value \({said}\): off the survey, or an empty frame; leave"):
+        decode(content, Preprocessing(size=32, channels=channels), name="J1")
+
+
+def test_an_image_whose_centre_shows_nothing_is_refused_where_only_that_is_used() -> None:
+    framed = np.full((60, 60, 3), 7, dtype=np.uint8)
+    framed[:5] = picture(0, 60)[:5]
+    assert decode(png(framed), Preprocessing(size=30)).any()
+    with pytest.raises(ImageError, match=r"one single value \(7\) in the part that is used, at 30 x 30 pixels"):
+        decode(png(framed), Preprocessing(size=30, crop=0.5))
+
+
+def test_a_faint_source_on_an_empty_frame_is_an_image() -> None:
+    lone = np.zeros((64, 64), dtype=np.uint8)
+    lone[30:34, 30:34] = 40
+    assert decode(png(lone), Preprocessing(size=16)).any()
 
 
 # FITS -----------------------------------------------------------------------------------------------------------------
@@ -119,7 +167,7 @@ def test_missing_pixels_of_a_fits_image_become_black() -> None:
 def test_three_fits_planes_become_colour_and_one_becomes_three_equal_channels() -> None:
     planes = np.random.default_rng(0).normal(0, 1, (3, 16, 16)).astype(np.float32)
     planes[0] += 20 * np.eye(16)
-    colour = decode(fits_bytes(planes), Preprocessing(size=16))
+    colour = decode(fits_bytes(planes), Preprocessing(size=16, bands="rgb"))
     assert colour[..., 0].max() == 255
     assert colour[..., 1].max() < 200
     single = decode(fits_bytes(planes[0]), Preprocessing(size=16))
@@ -138,8 +186,9 @@ def test_a_gzipped_fits_image_is_read_too() -> None:
     assert np.array_equal(decode(gzip.compress(image), Preprocessing(size=16)), decode(image, Preprocessing(size=16)))
 
 
-def test_a_flat_fits_image_is_black_and_one_without_a_finite_pixel_is_refused() -> None:
-    assert not decode(fits_bytes(np.full((16, 16), 7.0)), Preprocessing(size=16)).any()
+def test_a_fits_image_of_one_value_or_without_a_finite_pixel_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"is one single value \(7\): off the survey"):
+        decode(fits_bytes(np.full((16, 16), 7.0)), Preprocessing(size=16))
     with pytest.raises(ImageError, match="without any finite pixel"):
         decode(fits_bytes(np.full((16, 16), np.nan)), Preprocessing(size=16))
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from zooactive.catalogue import Preprocessing, images, patience
-from zooactive.catalogue.images import decode_many
+from zooactive.catalogue.many_images import decode_many
 from zooactive.catalogue.patience import Patience, Reason, is_away, kind_of, may_pass, read_patiently
 
 SMALL = Preprocessing(size=8)

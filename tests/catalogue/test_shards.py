@@ -12,7 +12,7 @@ from PIL import Image
 
 import zooactive.catalogue.shards
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
-from zooactive.catalogue.images import decode_many
+from zooactive.catalogue.many_images import decode_many
 from zooactive.catalogue.shards import write_shards
 from zooactive.foundation.errors import CatalogueError, ImageError
 from zooactive.tree import DecisionTree, Question

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from zooactive.catalogue import Preprocessing, images, read_catalogue, stored_images
+from zooactive.catalogue import Preprocessing, images, many_images, read_catalogue, stored_images
 from zooactive.catalogue.images import encode_png
 from zooactive.foundation.errors import CatalogueError
 
@@ -59,8 +59,8 @@ def test_a_slow_thread_has_no_group_read_again(survey: Path, monkeypatch) -> Non
         time.sleep(0.2 if name == "J0" else 0)  # in the group that is the first to make room
         return decode(source, *args, name=name, **kwargs)
 
-    monkeypatch.setattr(images, "decode", slow)
-    pixels, failures = images.decode_many(catalogue.images, EXACT, names=list(catalogue.ids), workers=3)
+    monkeypatch.setattr(many_images, "decode", slow)
+    pixels, failures = many_images.decode_many(catalogue.images, EXACT, names=list(catalogue.ids), workers=3)
     assert not failures
     np.testing.assert_array_equal(pixels, PIXELS)
     assert reads == [0, 1, 2, 0, 1, 2]
@@ -70,7 +70,7 @@ def test_a_group_that_cannot_be_read_stops_all_threads(survey: Path) -> None:
     catalogue = read_catalogue(survey)
     os.utime(survey / "b.parquet", ns=(1, 1))
     with pytest.raises(CatalogueError, match=r"b\.parquet was changed"):
-        images.decode_many(catalogue.images, EXACT, names=list(catalogue.ids), workers=3)
+        many_images.decode_many(catalogue.images, EXACT, names=list(catalogue.ids), workers=3)
 
 
 def test_a_catalogue_travels_to_another_process(survey: Path) -> None:

@@ -201,7 +201,7 @@ MISTAKES = (
             lambda folder: change(folder / "rings.csv", lambda table: table.assign(name="galaxy " + table["id"]))),
     Mistake("a labelled galaxy twice", RINGS, ("rings.csv", "'g000' is in rows 1 and 25", "keep one"),
             lambda folder: change(folder / "rings.csv", lambda table: table.iloc[[*range(len(table)), 0]])),
-    Mistake("no image of any labelled galaxy", (*RINGS[:5], ".", *RINGS[6:]), ("rings.csv", "has no image of any galaxy")),
+    Mistake("no image of any labelled galaxy", (*RINGS[:5], "run", *RINGS[6:]), ("rings.csv", "has no image of any galaxy")),
     Mistake("a prevalence of three classes", ("finetune", "rings.csv", "--column", "ring", "--images", "images", *MODEL,
             "--prevalence", "0.1"), ("prevalence", "first of two labels"), cell(4, "ring", "perhaps", "rings.csv")),
     Mistake("no labels named", ("finetune", "--task", "rings", *MODEL), ("'rings'", "finetune labels.csv", "[tasks.rings]")),

@@ -8,6 +8,7 @@ import sys
 
 import pandas as pd
 import pytest
+from PIL import Image
 from small_survey import write_survey, zooactive
 from tiny_network import tiny_model
 
@@ -24,6 +25,7 @@ WRONG = {
     "not enough labels": (("finetune", "few.csv", *RINGS), "2 galaxies are labelled, too few"),
     "unknown policy": (("finetune", "rings.csv", *RINGS, "--policy", "heads"), "Did you mean 'head'?"),
     "no images": (("finetune", "rings.csv", "--task", "rings", "--images", "empty"), "no image of"),
+    "blank images": (("finetune", "rings.csv", "--task", "rings", "--images", "blank"), "no image of"),
     "no images to train on": (("train", *SURVEY[:2], "--catalogue", "gone.csv"), "cannot be read"),
     "wrong backbone": (("train", "--workspace", "other"), "there is no backbone 'efficientnet_b9'"),
     "no model": (("predict", "--catalogue", "survey.csv", "--model", "nowhere"), "run `zooactive train`"),
@@ -56,8 +58,10 @@ def told(tmp_path_factory):
     zooactive(*predict, "--out", "predictions", folder=folder)
     (folder / "few.csv").write_text("\n".join((folder / "rings.csv").read_text().splitlines()[:3]) + "\n")
     pd.read_csv(folder / "survey.csv").assign(file_loc="gone.png").to_csv(folder / "gone.csv", index=False)
-    for name in ("other", "empty"):
+    for name in ("other", "empty", "blank"):
         (folder / name).mkdir()
+    for image in (folder / "images").iterdir():
+        Image.new("RGB", (32, 32), (7, 7, 7)).save(folder / "blank" / image.name)
     (folder / "other" / "zooactive.toml").write_text(
         '[survey]\ntree = "../tree.toml"\ncatalogue = "../survey.csv"\nimages = "../images"\n'
         '[model]\nbackbone = "efficientnet_b9"\n'

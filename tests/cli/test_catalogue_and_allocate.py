@@ -153,9 +153,20 @@ def test_the_plan_is_what_python_gives(home):
     )
     pd.testing.assert_frame_equal(plan, expected, check_dtype=False, rtol=1e-9)
     assert "more volunteers for" in result.stderr
-    assert "Next: show them to volunteers" in result.stderr
+    assert "Next: zooactive catalogue" in result.stderr
     assert json.loads((home / "allocation.csv.how.json").read_text())["command"] == "allocate"
     assert pd.read_parquet(home / "allocation.parquet").shape == plan.shape
+
+
+def test_fewer_draws_are_made_where_they_are_asked_for(home):
+    zooactive("allocate", "--clicks", 300, "--draws", 3, "--trees", 5, folder=home)
+    plan = pd.read_csv(home / "allocation.csv", dtype={"id": str}, keep_default_na=False)
+    stored = open_predictions(home / "predictions")
+    expected = za.allocate(stored.redraw(stored.head, draws=3), 300, trees=5)
+    pd.testing.assert_frame_equal(plan, expected, check_dtype=False, rtol=1e-9)
+    assert json.loads((home / "allocation.csv.how.json").read_text())["options"]["draws"] == 3
+    whole = za.load_workspace(home).allocate(300, trees=5)
+    assert not np.array_equal(whole.value, plan.value), "what was kept of other draws is not taken"
 
 
 def test_another_budget_costs_no_second_look_and_other_votes_do(home, monkeypatch):

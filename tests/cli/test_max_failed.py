@@ -82,7 +82,7 @@ def test_the_share_that_may_fail_is_an_option_and_an_entry(survey, command):
     take_away(survey, 4)
     zooactive(*words, folder=survey, code=3)
     said = zooactive(*words, "--max-failed", 0.1, folder=survey).stderr
-    assert "4 images could not be read; " in said
+    assert "4 images could not be used; " in said
     assert "Next:" in said
     zooactive(*words, "--max-failed", 0.01, folder=survey, code=3)
     zooactive(*words, "--max-failed", 7, folder=survey, code=2)
@@ -97,7 +97,7 @@ def test_the_share_that_may_fail_is_an_option_and_an_entry(survey, command):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_few_failures_are_told_and_the_exit_code_is_0(survey, command):
     take_away(survey, 3)
-    assert "3 images could not be read; " in zooactive(*COMMANDS[command], folder=survey).stderr
+    assert "3 images could not be used; " in zooactive(*COMMANDS[command], folder=survey).stderr
 
 
 def test_from_python_nothing_is_raised_and_the_result_tells(survey):

@@ -148,10 +148,23 @@ keras.Model.fit = paused
 """A command whose training waits in the middle of an epoch, the first of its words, for what the test does to it."""
 
 
-def test_training_stopped_by_ctrl_c_and_then_killed_ends_as_a_deterministic_run_that_was_not(tmp_path):
-    folder = write_survey(tmp_path / "survey", 36)
-    words = ["train", "--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images", "--backbone", "small_cnn"]
-    words += ["--image-size", "16", "--epochs", "5", "--batch-size", "8", "--deterministic", "--run-dir"]
+TRAIN = ["train", "--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images", "--backbone", "small_cnn"]
+TRAIN += ["--image-size", "16", "--epochs", "5", "--batch-size", "8", "--deterministic", "--run-dir"]
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory) -> Path:
+    """A survey, and the run `whole` that nobody disturbed."""
+    folder = write_survey(tmp_path_factory.mktemp("processes") / "survey", 36)
+    new = [sys.executable, "-c", SMALLER + AS_COMMAND]
+    whole = subprocess.run([*new, *TRAIN, "whole"], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert whole.returncode == 0, whole.stderr
+    assert whole.stdout == ""
+    return folder
+
+
+def test_training_stopped_by_ctrl_c_and_then_killed_ends_as_a_deterministic_run_that_was_not(survey):
+    folder, words = survey, TRAIN
     checkpoint = folder / "stopped" / "checkpoint" / "state.json"
 
     def ended_by(sent: signal.Signals, *, in_epoch: int) -> tuple[int | None, str]:
@@ -167,16 +180,96 @@ def test_training_stopped_by_ctrl_c_and_then_killed_ends_as_a_deterministic_run_
     code, told = ended_by(signal.SIGINT, in_epoch=3)
     assert code == 130, told
     assert "Traceback" not in told
-    assert told.strip().splitlines()[-1].startswith("zooactive: stopped; what was finished is kept")
+    assert told.strip().splitlines()[-1] == (
+        "zooactive: stopped; epochs 1 to 2 are kept in stopped; run it again to go on with epoch 3"
+    )
     assert (folder / "stopped" / "model" / "model.json").exists()
 
     assert ended_by(signal.SIGKILL, in_epoch=4)[0] == -signal.SIGKILL
 
     assert warm_interpreter.run(SMALLER + AS_COMMAND, *words, "stopped", folder=folder).returncode == 0
-    new = [sys.executable, "-c", SMALLER + AS_COMMAND]
-    whole = subprocess.run([*new, *words, "whole"], cwd=folder, capture_output=True, text=True, timeout=120)
-    assert whole.returncode == 0, whole.stderr
     stopped, whole = ((folder / name / "history.csv").read_text() for name in ("stopped", "whole"))
     assert stopped == whole
     stopped, whole = (read_json(folder / name / "model" / "model.json")["fingerprint"] for name in ("stopped", "whole"))
     assert stopped == whole
+
+
+STOPPED = """
+import os, signal
+
+def stop(*_, **__):
+    os.kill(os.getpid(), signal.SIGINT)
+
+"""
+IN_THE_FIRST_EPOCH = """
+from zooactive.training import keeper
+keeper.seed_epoch = stop
+"""
+IN_THE_FEATURES = """
+import zooactive.models.features
+zooactive.models.features.forward = stop
+"""
+IN_PARTS_OF_8 = """
+import functools, importlib
+predict = importlib.import_module("zooactive.prediction.predict")
+predict.PredictionConfig = functools.partial(predict.PredictionConfig, rows_per_part=8)
+"""
+IN_THE_FIRST_PART = """
+from zooactive.foundation.parts_folder import Tally
+Tally.count = stop
+"""
+IN_A_LATER_PART = """
+from zooactive.foundation.parts_folder import PartsFolder
+write = PartsFolder.write
+
+def written(self, part, *given, **options):
+    write(self, part, *given, **options)
+    if part == 1:
+        stop()
+
+PartsFolder.write = written
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "words", "kept"),
+    [
+        (
+            IN_THE_FIRST_EPOCH,
+            [*TRAIN, "first"],
+            "nothing is kept in first before the first epoch is done; run it again to begin anew",
+        ),
+        (
+            IN_THE_FEATURES,
+            ["finetune", "rings.csv", "--task", "rings", "--images", "images", "--model", "whole", "--policy", "head"],
+            "nothing is kept of a fine-tuning before its end; run it again to begin anew",
+        ),
+        (
+            IN_THE_FIRST_PART,
+            ["predict", "--catalogue", "survey.csv", "--images", "images", "--model", "whole", "--out", "none"],
+            "nothing is kept in none before its first 36 galaxies; run it again to begin anew",
+        ),
+        (
+            IN_PARTS_OF_8 + IN_A_LATER_PART,
+            ["predict", "--catalogue", "survey.csv", "--images", "images", "--model", "whole", "--out", "some"],
+            "{kept} of 36 galaxies are kept in some; run it again to go on from there",
+        ),
+    ],
+    ids=["train", "finetune", "predict-first", "predict"],
+)
+def test_ctrl_c_says_what_is_kept_and_what_is_done_again(survey, where, words, kept):
+    done = warm_interpreter.run(SMALLER + STOPPED + where + AS_COMMAND, *words, folder=survey)
+    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+    parts = len(list((survey / "some").glob("part-*.parquet")))
+    kept = kept.format(kept=min(36, 8 * parts))
+    assert done.stderr.strip().splitlines()[-1] == f"zooactive: stopped; {kept}"
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_where_nobody_knows_better_ends_in_a_true_sentence(tmp_path, monkeypatch):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zooactive.tree.load_tree", stop)
+    told = zooactive("trees", "gz2", folder=tmp_path, code=130).stderr
+    assert told == "zooactive: stopped; no file is half written, and the same command does what is left to do\n"

@@ -8,7 +8,13 @@ from scipy import stats
 from worlds import BINARY, world
 
 from zooactive.acquisition import exact_mutual_information
-from zooactive.evaluation.calibration import acquisition_calibration, coverage, pit_histogram, realised_information
+from zooactive.evaluation.calibration import (
+    acquisition_calibration,
+    coverage,
+    coverage_by_galaxy,
+    pit_histogram,
+    realised_information,
+)
 from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
@@ -39,6 +45,17 @@ def test_coverage_is_the_average_of_its_randomised_form():
     for level in (0.3, 0.5):
         expected = ((u > (1 - level) / 2) & (u < (1 + level) / 2)).mean()
         assert coverage(posterior, [[k, n - k]], [level])[f"{level:g}"][0] == pytest.approx(expected, abs=2e-5)
+
+
+def test_what_each_galaxy_adds_has_the_coverage_as_its_mean(tree):
+    posterior, votes = world(tree, 200)
+    each = coverage_by_galaxy(posterior, votes, 0.8)
+    np.testing.assert_array_equal(np.isnan(each), tree.question_sums(votes) == 0)
+    np.testing.assert_allclose(np.nanmean(each, axis=0), coverage(posterior, votes)["0.8"], atol=1e-12)
+    alone = coverage_by_galaxy(posterior.take([7]), votes[[7]], 0.8)
+    np.testing.assert_allclose(alone[0], each[7])
+    with pytest.raises(PosteriorError, match="level of 1"):
+        coverage_by_galaxy(posterior, votes, 1)
 
 
 def test_a_question_without_votes_has_no_coverage(tree):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from zooactive.catalogue import Preprocessing, read_catalogue
+from zooactive.catalogue import Preprocessing, images, read_catalogue
 from zooactive.catalogue.shards import write_shards
-from zooactive.foundation.addresses import address_of, from_folder
+from zooactive.foundation import addresses
+from zooactive.foundation.addresses import RemoteImage, address_of, from_folder, local_copy
 from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.writing import this_host
 
 fsspec = pytest.importorskip("fsspec")
+AbstractFileSystem = fsspec.AbstractFileSystem
 SMALL = Preprocessing(size=16)
 
 
@@ -88,6 +93,93 @@ def test_shards_at_an_address_are_copied_once_and_again_when_they_change(survey,
     files.pipe("/survey/shards/part-00000.parquet", (tmp_path / "shards" / "part-00000.parquet").read_bytes())
     read_catalogue("memory://survey/shards")
     assert first.stat().st_mtime_ns > before
+
+
+def stored_shards(files, folder, rows_per_shard=2):
+    """Shards of the survey at memory://survey/shards, made in a folder here."""
+    write_shards(read_catalogue("memory://survey/galaxies.csv"), folder, SMALL, rows_per_shard=rows_per_shard)
+    for part in folder.glob("part-*"):
+        files.pipe(f"/survey/shards/{part.name}", part.read_bytes())
+
+
+def test_parts_deleted_at_the_address_are_no_longer_read(survey, tmp_path):
+    files, _ = survey
+    stored_shards(files, tmp_path / "shards")
+    assert len(read_catalogue("memory://survey/shards")) == 4
+    files.rm("/survey/shards/part-00001.parquet")
+    about_it = "part-00001|1 of 2|shards.*2 parts|incomplete|lack"
+    with pytest.raises(CatalogueError, match=about_it):  # a survey that is not whole does not look whole
+        read_catalogue("memory://survey/shards")
+    assert [path.name for path in sorted((tmp_path / "cache").rglob("part-*"))] == [
+        "part-00000.parquet",
+        "part-00000.parquet.origin",
+    ]
+
+
+def test_a_folder_packed_anew_in_fewer_parts_leaves_none_of_the_old_ones(survey, tmp_path):
+    files, pixels = survey
+    stored_shards(files, tmp_path / "many", rows_per_shard=1)
+    assert len(read_catalogue("memory://survey/shards")) == 4
+    files.rm("/survey/shards", recursive=True)
+    stored_shards(files, tmp_path / "few", rows_per_shard=3)
+    again = read_catalogue("memory://survey/shards/")
+    assert list(again.ids) == ["J0", "J1", "J2", "J3"]
+    assert np.array_equal(again.decode(SMALL)[0], pixels)
+
+
+def test_a_table_in_place_of_one_of_another_name_leaves_none_of_the_old_one(survey, tmp_path):
+    files, _ = survey
+    for name, ids in (("a", ["J0", "J1"]), ("b", ["J2"])):
+        pd.DataFrame({"id": ids, "mag_r": 1.0}).to_parquet(tmp_path / f"{name}.parquet")
+        files.pipe(f"/survey/tables/{name}.parquet", (tmp_path / f"{name}.parquet").read_bytes())
+    assert len(read_catalogue("memory://survey/tables")) == 3
+    files.rm("/survey/tables/a.parquet")
+    assert list(read_catalogue("memory://survey/tables").ids) == ["J2"]
+
+
+def test_copies_on_their_way_and_other_addresses_stay_in_the_cache(survey, tmp_path):
+    files, _ = survey
+    stored_shards(files, tmp_path / "shards")
+    files.pipe("/survey/other/galaxies.parquet", (tmp_path / "shards" / "part-00000.parquet").read_bytes())
+    other = local_copy("memory://survey/other/galaxies.parquet")
+    folder = local_copy("memory://survey/shards")
+    (folder / f".part-{this_host()}-{os.getpid()}-0-part-00001.parquet").write_bytes(b"")
+    assert local_copy("memory://survey/shards") == folder
+    assert len(list(folder.glob(".part-*"))) == 1
+    assert other.exists()
+
+
+def test_an_image_there_is_read_up_to_a_bound(survey, monkeypatch):
+    files, _ = survey
+    monkeypatch.setattr(images, "LARGEST_BYTES", 1 << 20)
+    files.pipe("/survey/images/J1.jpg", files.cat("/survey/images/J1.jpg") + bytes(1 << 20))
+    found, failures = read_catalogue("memory://survey/galaxies.csv").decode(SMALL)
+    assert list(failures) == [1]
+    assert "has more than 1048576 bytes" in failures[1]
+    assert found[0].any()
+
+
+def test_an_image_without_an_end_at_a_web_server_is_read_up_to_a_bound(monkeypatch):
+    asked, read = [], 0
+
+    class Endless(io.RawIOBase):
+        def read(self, size=-1):
+            nonlocal read
+            read += size
+            return bytes(size)
+
+    class Web(AbstractFileSystem):
+        protocol = ("http", "https")
+
+        def open(self, path, mode="rb", **options):
+            asked.append(options)
+            return Endless()
+
+    monkeypatch.setattr(addresses, "_file_system", lambda address: (Web(), address))
+    with pytest.raises(OSError, match="has more than 3000000 bytes"):
+        RemoteImage("https://survey.org/J0.jpg").read(3_000_000)
+    assert read == 3_000_001
+    assert asked == [{"block_size": 0, "size": 1}]  # one request, for as much as comes
 
 
 @pytest.mark.parametrize(

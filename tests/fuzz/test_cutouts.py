@@ -20,7 +20,8 @@ from pictures import picture
 from PIL import Image
 
 from zooactive.catalogue import Preprocessing
-from zooactive.catalogue.images import LARGEST_PIXELS, decode, decode_many
+from zooactive.catalogue.images import LARGEST_PIXELS, decode
+from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import ImageError
 
 SETTINGS = (
@@ -56,9 +57,9 @@ SOUND: dict[str, bytes] = {
     "progressive": as_picture(PIXELS, "JPEG", progressive=True, exif=exif_of_a_camera()),
     "png": as_picture(PIXELS, "PNG"),
     "deep_png": as_picture(PIXELS[..., 0].astype(np.uint16) * 257, "PNG"),
-    "fits": as_fits(fits.ImageHDU(PLANES)),
+    "fits": as_fits(fits.ImageHDU(PLANES, fits.Header({"BANDS": "zrg"}))),
     "scaled_fits": as_fits(fits.ImageHDU(PLANES[0].astype(np.int16), fits.Header({"BZERO": 32768, "BSCALE": 0.5}))),
-    "gzipped_fits": gzip.compress(as_fits(fits.ImageHDU(PLANES))),
+    "gzipped_fits": gzip.compress(as_fits(fits.ImageHDU(PLANES, fits.Header({"BANDS": "zrg"})))),
     "gzipped_jpeg": gzip.compress(as_picture(PIXELS, "JPEG")),
 }
 

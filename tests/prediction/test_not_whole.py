@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from tiny_network import tiny_model
 
 from zooactive.catalogue import Catalogue, Preprocessing, patience, read_catalogue, shards
@@ -71,7 +72,7 @@ def answers(galaxies, monkeypatch):
     asked: Counter[str] = Counter()
     scripted: dict[str, list] = {}
 
-    def answer(remote: RemoteImage) -> bytes:
+    def answer(remote: RemoteImage, most: int) -> bytes:
         asked[remote.address] += 1
         script = scripted.get(remote.address, [])
         said = (script.pop(0) if len(script) > 1 else script[0]) if script else contents[remote.address]
@@ -232,6 +233,14 @@ def test_an_id_without_a_file_in_a_folder_of_ids_is_counted(run, galaxies, tmp_p
     pd.DataFrame({"id": list(catalogue.ids)}).to_csv(tmp_path / "galaxies.csv", index=False)
     read = read_catalogue(tmp_path / "galaxies.csv", images=catalogue.images[0].parent)
     assert kinds(run(read, tmp_path / "out")) == {"g006": "permanent"}
+
+
+def test_an_image_that_shows_nothing_is_permanent(run, galaxies, tmp_path):
+    catalogue = galaxies(8)
+    Image.new("RGB", (48, 48), (32, 32, 32)).save(catalogue.images[3])
+    result = run(catalogue, tmp_path / "out")
+    assert kinds(result) == {"g003": "permanent"}
+    assert "is one single value (32): off the survey" in result.failed().reason
 
 
 # Images at addresses --------------------------------------------------------------------------------------------------

@@ -311,6 +311,7 @@ def test_numbers_of_volunteers_are_said_also_where_the_votes_cannot_tell():
     inf, nan = float("inf"), float("nan")
     assert people(9.14, 7.8, 10.5) == "9.1 (7.8 to 10)"
     assert people(14.6, 11.3, inf) == "15 (11 to any number)"
+    assert people(27.6, nan, nan) == "-"  # of one galaxy
     assert people(inf, 60.2, inf) == "more than 60"
     assert people(inf, inf, inf) == people(nan, nan, nan) == "more than can be told"
 

@@ -70,6 +70,18 @@ def test_paths_start_from_the_file_and_absolute_ones_stay(written, tmp_path):
     assert place.tasks["rings"].labels == tmp_path / "r.csv"
 
 
+def test_labels_alone_lie_in_a_folder_of_a_plain_name_or_in_that_of_an_earlier_version(written, tmp_path):
+    text = '[tasks."Is Ring?"]\nlabels = "r.csv"\ncolumn = "Is Ring?"\n'
+    place = written(text)
+    assert place.model.folder == tmp_path / "tasks" / "is-ring"
+    assert place.pool.predictions == tmp_path / "predictions-is-ring"
+    assert place.acquire.out == tmp_path / "selection-is-ring.csv"
+    earlier = tmp_path / "tasks" / "Is Ring?"
+    earlier.mkdir(parents=True)
+    (earlier / "finetuned.json").write_text("{}")
+    assert written(text).model.folder == earlier
+
+
 def test_a_tree_or_task_of_ones_own_is_found_from_anywhere(written, tmp_path, monkeypatch):
     monkeypatch.chdir("/")
     place = written('[survey]\ntree = "mine.toml"\n[tasks.odd]\ntask = "odd.toml"\n[tasks.rings]\n')

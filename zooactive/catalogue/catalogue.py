@@ -9,23 +9,30 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from zooactive.catalogue.images import ImageSource, Preprocessing, decode_many, place_of
+from zooactive.catalogue.images import ImageSource, Preprocessing, place_of
+from zooactive.catalogue.many_images import decode_many
 from zooactive.catalogue.patience import Reason
 from zooactive.catalogue.places import same_place
+from zooactive.catalogue.set_aside import nothing
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.where import rows_where
 from zooactive.foundation.errors import CatalogueError, ZooactiveError, did_you_mean
 from zooactive.foundation.hashing import uniform_from_ids
+from zooactive.foundation.html import ends_of, html_table
+from zooactive.foundation.rows import ids_in, rows_in
 from zooactive.tree import DecisionTree
 
 RESERVED = ("id", "image")  # in shards, predictions and selections; a table's own column of this name is renamed
+
+
+_SHOWN_COLUMNS = 8
 
 
 class Voted(NamedTuple):
@@ -63,6 +70,8 @@ class Catalogue:
         How the images were cut and resized when they were stored as shards; None for original images.
     field_crops : ndarray of float64, shape (G,), or None
         The centre fraction of each image that shows as much sky as the others' do, where surveys were combined.
+    set_aside : DataFrame
+        Rows of the file that were left out because their votes contradict themselves: row (from 1), id, reason.
 
     Raises
     ------
@@ -79,6 +88,7 @@ class Catalogue:
     min_votes: float = 30
     prepared: Preprocessing | None = None
     field_crops: NDArray[np.float64] | None = None
+    set_aside: pd.DataFrame = field(default_factory=nothing)
 
     def __post_init__(self) -> None:
         lengths = {"ids": len(self.ids), "images": len(self.images), "table": len(self.table)}
@@ -105,6 +115,35 @@ class Catalogue:
     def __repr__(self) -> str:
         tree = f", tree '{self.tree.name}'" if self.tree else ""
         return f"Catalogue({len(self)} galaxies from {self.source}{tree}, {int(self.labelled.sum())} labelled)"
+
+    def _repr_html_(self) -> str:
+        rows, left_out = ends_of(len(self))
+        some = self.take(rows)
+        table = some.to_pandas()
+        table["image"] = [None if where is None else where.rpartition("/")[2] for where in table["image"]]
+        shown = [*table.columns[:_SHOWN_COLUMNS]]
+        cells: list[list[object] | None] = [[_cell(value) for value in row] for row in table[shown].to_numpy(dtype=object)]
+        if left_out:
+            cells.insert(left_out, None)
+        missing = len(table.columns) - len(shown)
+        below = f"and {missing} more columns: to_pandas() has all" if missing else ""
+        return html_table(list(map(str, shown)), cells, caption=repr(self), below=below)
+
+    def __getitem__(self, key: Any) -> Catalogue:
+        """Return some galaxies: of a slice, of row numbers or a mask, or of one id or several."""
+        ids = ids_in(key)
+        return self.take(rows_in(key, len(self))) if ids is None else self.select(ids)
+
+    def head(self, n: int = 5) -> Catalogue:
+        """Return the first galaxies."""
+        return self[:n]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row a galaxy: ``id``, ``image`` (where it lies), the votes by answer, and the other columns."""
+        parts = [pd.DataFrame({"id": self.ids, "image": [_where(image) for image in self.images]})]
+        if self.voted is not None:
+            parts.append(pd.DataFrame(self.voted.votes, columns=list(self.voted.tree.columns)))
+        return pd.concat([*parts, self.table], axis=1)
 
     @property
     def voted(self) -> Voted | None:
@@ -137,9 +176,9 @@ class Catalogue:
         if self.voted is None:
             return np.zeros(len(self), dtype=bool)
         tree, votes = self.voted
-        roots = tree.question_sums(votes)[:, list(tree.roots)]
+        roots = [votes[:, tree.slices[root]].sum(axis=1) for root in tree.roots]
         # Fractions printed with few digits sum to a hair less than everybody.
-        return np.asarray(roots.max(axis=1) >= self.min_votes - 1e-3)
+        return np.asarray(np.max(roots, axis=0) >= self.min_votes - 1e-3)
 
     def take(self, rows: ArrayLike) -> Catalogue:
         """Return the galaxies of these row numbers (or of a mask of G booleans), in this order."""
@@ -330,3 +369,14 @@ class Catalogue:
             stacklevel=3,
         )
         return np.asarray(u[leaders[groups]])
+
+
+def _where(image: ImageSource) -> str | None:
+    """Say where an image lies; one held in memory lies nowhere else."""
+    if image is None:
+        return None
+    return "in memory" if isinstance(image, bytes) else str(image)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zooactive.catalogue.image_files import IMAGE_SUFFIXES, files_below
 from zooactive.catalogue.image_places import places_of
 from zooactive.catalogue.images import ImageSource, NoImage
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS, GalaxyTable
 from zooactive.foundation.addresses import RemoteImage, address_of, remote_images
 from zooactive.foundation.errors import CatalogueError, did_you_mean
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits")
 
 
 def find_images(
@@ -33,7 +32,9 @@ def find_images(
         raise CatalogueError(f"the image folder {folder} does not exist; give the folder that image paths start from")
     if image_column is not None and image_column not in columns:
         raise CatalogueError(
-            f"the image column '{image_column}' is missing from {path}.{did_you_mean(image_column, columns)}"
+            f"the image column '{image_column}' is missing from {path}.{did_you_mean(image_column, columns)} "
+            f"It has {', '.join(map(str, columns[:8]))}; without --image (in Python image_column) images are looked for in "
+            f"{', '.join(IMAGE_COLUMNS)}"
         )
     start = folder or (path if path.is_dir() else path.parent)
     blank: tuple[tuple[ImageSource, ...], tuple[str, ...]] | None = None
@@ -56,19 +57,44 @@ def find_images(
         return blank
     raise CatalogueError(
         f"{folder} has no image of any galaxy in {path}; files are called by the id, e.g. '{table.ids[0]}.jpg', "
-        "or an image column gives their paths"
+        f"or an image column gives their paths: {', '.join(IMAGE_COLUMNS)}, or one named with --image"
     )
 
 
 def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
     """Return the images of a folder whose files are called by the ids."""
     found: dict[str, Path] | dict[str, RemoteImage]
-    found = remote_images(folder) if isinstance(folder, str) else {file.name: file for file in folder.iterdir()}
+    found = remote_images(folder) if isinstance(folder, str) else _files_by_name(folder, table)
     named = {_as_ids_are(name): name for name in sorted(found, reverse=True)} | {name: name for name in found}
     return tuple(
         next((found[named[name]] for suffix in IMAGE_SUFFIXES if (name := f"{galaxy_id}{suffix}") in named), None)
         for galaxy_id in table.ids
     )
+
+
+def _files_by_name(folder: Path, table: GalaxyTable) -> dict[str, Path]:
+    """Return the files of a folder and its subfolders by name, of several the one nearest to the folder itself.
+
+    An image of a galaxy that is in two subfolders is a CatalogueError: nobody knows which is meant.
+    """
+    found: dict[str, Path] = {}
+    twice: dict[str, Path] = {}
+    for file in files_below(folder):
+        first = found.setdefault(file.name, file)
+        if first is not file and len(file.parts) < len(first.parts):
+            found[file.name] = file
+            twice.pop(file.name, None)
+        elif first is not file and len(file.parts) == len(first.parts):
+            twice.setdefault(file.name, file)
+    if twice:
+        ids = set(table.ids)
+        for name, second in twice.items():
+            if _as_ids_are(name).rpartition(".")[0] in ids and second.suffix.lower() in IMAGE_SUFFIXES:
+                raise CatalogueError(
+                    f"{folder} has {name} in {found[name].parent} and in {second.parent}; give one of these folders, or an "
+                    "image column with paths"
+                )
+    return found
 
 
 def _as_ids_are(name: str) -> str:

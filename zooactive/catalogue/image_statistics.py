@@ -151,7 +151,7 @@ def _pixels(catalogue: Catalogue, preprocessing: Preprocessing) -> float | None:
     for row in _evenly(catalogue, _FOR_A_SIZE):
         try:
             crop = 1.0 if catalogue.field_crops is None else float(catalogue.field_crops[row])
-            sides.append(crop * preprocessing.crop * shorter_side(catalogue.images[row]))
+            sides.append(crop * preprocessing.crop * shorter_side(catalogue.images[row], preprocessing.bands))
         except ImageError:
             continue
     return float(np.median(sides)) if sides else None

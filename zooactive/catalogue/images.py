@@ -11,10 +11,10 @@ import errno
 import io
 import re
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from zooactive.catalogue.patience import Reason, UnreachableImage, is_away, may_pass, read_patiently, status_of
+from zooactive.catalogue.fits_images import BLANK, BLANK_MEND, colour_planes, is_picture, refuse_blank, stretched
+from zooactive.catalogue.patience import UnreachableImage, is_away, may_pass, status_of
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS
 from zooactive.foundation.addresses import RemoteImage
-from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
 from zooactive.foundation.reading import Unpacked, open_regular
 
@@ -52,9 +52,6 @@ LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192, planes included; more is a s
 LARGEST_BYTES = 1 << 28  # of a file, of what it unpacks to, and of a FITS image's values
 _LARGEST_HEADERS = 1 << 22
 _MANY_PIXELS = 1 << 22  # from here on images are decoded one at a time, whatever the number of threads
-_VALUES_AT_ONCE = 1 << 20
-
-_ASKED_AT_ONCE = 32  # images at addresses: the wait for each is longer than the work on it
 
 UNSEEN = b"|-1\n"
 """How the mark of a file that is not there ends."""
@@ -64,8 +61,6 @@ _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body)", r
 _one_large_image = threading.Lock()
 
 _STRETCHES = ("asinh", "linear")
-_LOW, _HIGH = 1.0, 99.5  # percentiles of the finite pixels that become black and white
-_SOFTENING = 0.1  # where the asinh turns from linear to logarithmic, as a fraction of the range
 
 
 @dataclass(frozen=True)
@@ -87,6 +82,9 @@ class Preprocessing:
         an image is.
     scales : tuple of float
         Predict from crops of these widths, relative to `crop`, and average their features.
+    bands : str, optional
+        The bands of the planes of FITS images in their order, where the header does not say them: "grz", or "z, r, g".
+        Without it three planes are taken for red, green and blue.
 
     Raises
     ------
@@ -105,6 +103,7 @@ class Preprocessing:
     stretch: str = "asinh"
     standardise: bool = False
     scales: tuple[float, ...] = (1.0,)
+    bands: str | None = None
 
     def __post_init__(self) -> None:
         whole = isinstance(self.size, int) and not isinstance(self.size, bool)
@@ -126,10 +125,12 @@ class Preprocessing:
                 "and none that is wider than the image"
             )
         object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
+        if self.bands is not None and not (isinstance(self.bands, str) and self.bands.strip()):
+            raise ImageError(f'preprocessing: bands = {self.bands!r}; give those of the planes in their order, as "grz"')
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values."""
-        return asdict(self)
+        """Return the settings as plain values; `bands` only where they are given."""
+        return {name: value for name, value in asdict(self).items() if name != "bands" or value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
@@ -163,97 +164,29 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
     ------
     ImageError
         When the image is missing, empty, truncated, of no known format, no regular file, below 8 pixels a side, or above
-        2^26 values (all planes together) or 2^28 bytes (also when unpacked).
+        2^26 values (all planes together) or 2^28 bytes (also when unpacked); and when it shows nothing: one value in all
+        pixels that the network would see, or in a plane of a FITS image.
         An `UnreachableImage` where the reason may pass.
 
     Notes
     -----
-    16-bit grey PNG is divided by 257. FITS is read from the first extension with an image: two axes, or three planes
-    (3, y, x) for red, green and blue, on one scale above each plane's own sky; NaN becomes black. Transparency is ignored.
-    Images of more than 2^22 values are decoded one at a time, whatever the number of threads.
+    16-bit grey PNG is divided by 257. FITS is read from the first extension with an image: two axes, or planes (3, y, x) on
+    one scale above each plane's own sky; NaN becomes black. The reddest band of three becomes red and the bluest blue, by
+    the header's BANDS (or BAND0, BAND1 and so on) or by `bands`; of more bands z, r and g are shown where they are there.
+    Transparency is ignored. Images of more than 2^22 values are decoded one at a time, whatever the number of threads.
     """
-    with _opened(source, preprocessing.stretch, name) as image:
+    with _opened(source, preprocessing, name) as image:
         image = _to_mode(image, "L" if preprocessing.channels == 1 else "RGB")
-        image = _centre_resized(image, preprocessing)
-        return np.asarray(image, dtype=np.uint8).reshape(preprocessing.size, preprocessing.size, preprocessing.channels)
+        small = np.asarray(_centre_resized(image, preprocessing), dtype=np.uint8)
+        pixels = small.reshape(preprocessing.size, preprocessing.size, preprocessing.channels)
+        _refuse_blank(image, pixels)
+        return pixels
 
 
-def shorter_side(source: ImageSource) -> int:
-    """Return the pixels along the shorter side of an image, with the errors of `decode`."""
-    with _opened(source, "linear", "") as image:
+def shorter_side(source: ImageSource, bands: str | None = None) -> int:
+    """Return the pixels along the shorter side of an image, with the errors of `decode`; `bands` as in `Preprocessing`."""
+    with _opened(source, Preprocessing(stretch="linear", bands=bands), "") as image:
         return min(image.size)
-
-
-def decode_many(
-    sources: Sequence[ImageSource],
-    preprocessing: Preprocessing,
-    *,
-    names: Sequence[str],
-    crops: Sequence[float] | None = None,
-    workers: int | None = None,
-) -> tuple[NDArray[np.uint8], dict[int, Reason]]:
-    """Read many cutouts in threads; an unreadable one is reported and does not stop the others.
-
-    One that failed for a reason that may pass, such as a server that does not answer, is read again after growing pauses.
-
-    Parameters
-    ----------
-    sources : sequence of Path, bytes, StoredImage, RemoteImage or None, length G
-    preprocessing : Preprocessing
-    names : sequence of str, length G
-        The galaxies' ids.
-    crops : sequence of float, length G, optional
-        The centre fraction of each image that is taken for the whole of it.
-    workers : int, optional
-        Threads; by default one for each CPU that this process may use, and 32 for images at addresses.
-
-    Returns
-    -------
-    pixels : ndarray of uint8, shape (G, size, size, channels)
-        Zeros where an image could not be read.
-    failures : dict of int to Reason
-        Row -> the reason, a text with its kind, in the order of rows.
-
-    Examples
-    --------
-    >>> pixels, failures = decode_many([None], Preprocessing(size=8), names=["J0"])
-    >>> failures
-    {0: "galaxy 'J0' has no image; give an image column (file_loc, image, png_loc), or the folder of images"}
-    """
-    size, channels = preprocessing.size, preprocessing.channels
-    pixels = np.zeros((len(sources), size, size, channels), dtype=np.uint8)
-
-    def read(rows: Collection[int]) -> dict[int, Reason]:
-        reasons: dict[int, Reason] = {}
-        order = iter(sorted(rows, key=lambda row: place_of(sources[row])))
-        taking = threading.Lock()  # row groups are opened in their order, so that a slow thread does not have one read again
-
-        def read_on() -> None:
-            while True:
-                with taking:
-                    if (row := next(order, None)) is None:
-                        return
-                    source = sources[row]
-                    if isinstance(source, StoredImage):
-                        source = source.with_group()
-                wanted = preprocessing if crops is None else replace(preprocessing, crop=preprocessing.crop * crops[row])
-                try:
-                    pixels[row] = decode(source, wanted, name=names[row])
-                except ImageError as error:
-                    reasons[row] = Reason.of(error)
-
-        far = any(isinstance(sources[row], RemoteImage) for row in rows)
-        threads = min(len(rows), workers or (_ASKED_AT_ONCE if far else usable_cpus()))
-        with ThreadPoolExecutor(max(threads, 1)) as pool:
-            try:
-                for reading in as_completed([pool.submit(read_on) for _ in range(threads)]):
-                    reading.result()
-            except BaseException:
-                order = iter(())  # the others end with the image that they hold
-                raise
-        return reasons
-
-    return pixels, read_patiently(read, range(len(sources)))
 
 
 def original_bytes(source: ImageSource, *, name: str = "") -> bytes:
@@ -265,7 +198,7 @@ def original_bytes(source: ImageSource, *, name: str = "") -> bytes:
         return b""
     with _explained(content, name):
         if isinstance(content, RemoteImage):
-            return content.read()
+            return content.read(LARGEST_BYTES)
         with open_regular(content) as stream:
             return stream.read(LARGEST_BYTES + _LARGEST_HEADERS)
 
@@ -304,18 +237,21 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 @contextmanager
-def _opened(source: ImageSource, stretch: str, name: str) -> Iterator[Image.Image]:
+def _opened(source: ImageSource, preprocessing: Preprocessing, name: str) -> Iterator[Image.Image]:
     """Read an image of any of the known formats; whatever goes wrong with it, also afterwards, is an ImageError."""
     if isinstance(source, StoredImage):
         source = source.read()
     if source is None:
         known = ", ".join(IMAGE_COLUMNS)
-        raise ImageError(f"galaxy '{name}' has no image; give an image column ({known}), or the folder of images")
+        raise ImageError(
+            f"galaxy '{name}' has no image; give an image column ({known}), name another with --image (in Python "
+            "image_column), or give the folder of images with --images"
+        )
     if isinstance(source, NoImage):
         raise ImageError(f"galaxy '{name}' has no image: {source.reason}")
     with _explained(source, name):
         if isinstance(source, RemoteImage):
-            source = source.read()
+            source = source.read(LARGEST_BYTES)
             if _PAGE.match(source):
                 raise ImageError("is a page of HTML or XML and no image; check the address and your right to read it")
         with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as stored:
@@ -327,7 +263,7 @@ def _opened(source: ImageSource, stretch: str, name: str) -> Iterator[Image.Imag
             stored.seek(0)
             stream = io.BufferedReader(Unpacked(stored, LARGEST_BYTES + _LARGEST_HEADERS)) if zipped else stored
             with ExitStack() as turn:
-                image = _open_fits(stream, stretch, turn) if _is_fits(stream) else _open_picture(stream, turn)
+                image = _open_fits(stream, preprocessing, turn) if _is_fits(stream) else _open_picture(stream, turn)
                 yield image
 
 
@@ -428,7 +364,7 @@ def _centre_resized(image: Image.Image, preprocessing: Preprocessing) -> Image.I
     return image.resize((preprocessing.size, preprocessing.size), Image.Resampling.BICUBIC, box=box)
 
 
-def _open_fits(stream: BinaryIO, stretch: str, turn: ExitStack) -> Image.Image:
+def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) -> Image.Image:
     from astropy.io import fits
 
     from zooactive.foundation.fits import FitsStream, check_tiles, claimed_bytes, each_hdu, first_claim
@@ -436,37 +372,41 @@ def _open_fits(stream: BinaryIO, stretch: str, turn: ExitStack) -> Image.Image:
     if first_claim(stream) > LARGEST_BYTES:
         raise ImageError(f"has values of {first_claim(stream)} bytes, far more than a cutout; cut out the galaxy first")
     with fits.open(FitsStream(stream), memmap=False) as hdus:
-        for hdu in each_hdu(hdus):
-            shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
-            if len(shape) == 2 or (len(shape) == 3 and shape[0] == 3):
-                # From the header, before memory is taken.
-                _check_shape(shape[-2], shape[-1], turn, planes=3 if len(shape) == 3 else 1)
-                if claimed_bytes(hdu) > LARGEST_BYTES:
-                    raise ImageError(f"has values of {claimed_bytes(hdu)} bytes, far more than a cutout; cut out the galaxy")
-                check_tiles(hdu, LARGEST_BYTES)
-                with np.errstate(over="ignore"):
-                    values = np.array(hdu.data, dtype=np.float32)
-                del hdu.data
-                return Image.fromarray(_stretched(values, stretch))
-    raise ImageError("holds no FITS image of two axes or three planes (3, y, x); store the cutout so")
+        pictures = (
+            (f"extension {number}" + (f" ({hdu.name})" if hdu.name else ""), hdu, header)
+            for number, hdu in enumerate(each_hdu(hdus))
+            if hdu.is_image
+            for header in (ChainMap(hdu.header, hdus[0].header),)  # packed files say the bands in front of the image
+            if is_picture(header, hdu.shape, preprocessing.bands)
+        )
+        for place, hdu, header in pictures:
+            # From the header, before memory is taken.
+            _check_shape(hdu.shape[-2], hdu.shape[-1], turn, planes=hdu.shape[0] if len(hdu.shape) == 3 else 1)
+            if claimed_bytes(hdu) > LARGEST_BYTES:
+                raise ImageError(f"has values of {claimed_bytes(hdu)} bytes, far more than a cutout; cut out the galaxy")
+            check_tiles(hdu, LARGEST_BYTES)
+            shown = colour_planes(header, hdu.shape[0], preprocessing.bands) if len(hdu.shape) == 3 else [0]
+            planes = hdu.data.reshape(-1, *hdu.shape[-2:])
+            values = np.empty((len(shown), *hdu.shape[-2:]), dtype=np.float32)
+            with np.errstate(over="ignore"):
+                for plane, number in enumerate(shown):
+                    values[plane] = planes[number]
+            del hdu.data, planes
+            refuse_blank(values, place, lambda: next(pictures, (None,))[0])
+            return Image.fromarray(stretched(values, preprocessing.stretch))
+    raise ImageError(
+        "holds no FITS image of two axes or three planes (3, y, x), nor of other planes whose BANDS its header says; store "
+        "the cutout so"
+    )
 
 
-def _stretched(values: NDArray[np.float32], stretch: str) -> NDArray[np.uint8]:
-    """Return grey levels (y, x) or (y, x, 3), the top row first, of values (y, x) or (3, y, x), which are changed."""
-    values[~np.isfinite(values)] = np.nan
-    planes = values.reshape((-1, *values.shape[-2:]))
-    if np.isnan(planes).all(axis=(1, 2)).any():
-        raise ImageError("holds a plane without any finite pixel; fetch it again, or leave this galaxy out")
-    planes -= np.nanpercentile(planes, _LOW, axis=(1, 2), keepdims=True)
-    high = float(np.nanpercentile(planes, _HIGH))
-    height, width = planes.shape[1:]
-    levels = np.empty((height, width, len(planes)), dtype=np.uint8)
-    step = max(1, _VALUES_AT_ONCE // (len(planes) * width))
-    for start in range(0, height, step):  # a large image's intermediate values would take many times its size
-        rows = planes[:, start : start + step]
-        scaled = np.clip(np.nan_to_num(rows, nan=0.0) / (high if high > 0 else 1.0), 0, 1)
-        if stretch == "asinh":
-            scaled = np.arcsinh(scaled / _SOFTENING) / np.arcsinh(1 / _SOFTENING)
-        turned = np.round(255 * scaled[:, ::-1]).astype(np.uint8)
-        levels[height - start - rows.shape[1] : height - start] = np.moveaxis(turned, 0, -1)
-    return levels[..., 0] if levels.shape[2] == 1 else levels
+def _refuse_blank(image: Image.Image, pixels: NDArray[np.uint8]) -> None:
+    """Refuse an image of which the network would see one value everywhere."""
+    middle = pixels[len(pixels) // 2]  # nearly every image tells there
+    if (middle != middle[0]).any() or (pixels != pixels[0, 0]).any():
+        return
+    value = ", ".join(dict.fromkeys(map(str, pixels[0, 0])))
+    bands = image.getextrema()
+    everywhere = all(low == high for low, high in (bands if isinstance(bands[0], tuple) else [bands]))
+    where = "" if everywhere else f" in the part that is used, at {pixels.shape[1]} x {pixels.shape[0]} pixels"
+    raise ImageError(f"is {BLANK} ({value}){where}: {BLANK_MEND}")

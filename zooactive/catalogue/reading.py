@@ -14,8 +14,10 @@ import pandas as pd
 
 from zooactive.catalogue.catalogue import RESERVED, Catalogue
 from zooactive.catalogue.column_names import names_apart
-from zooactive.catalogue.find_images import IMAGE_SUFFIXES, find_images
+from zooactive.catalogue.find_images import find_images
+from zooactive.catalogue.image_files import IMAGE_SUFFIXES, files_below
 from zooactive.catalogue.images import Preprocessing
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table
 from zooactive.catalogue.votes import read_votes
 from zooactive.catalogue.where import rows_where
@@ -36,20 +38,21 @@ def read_catalogue(
     volunteers: float | str | None = None,
     min_votes: float | None = None,
     where: str | None = None,
+    max_set_aside: float = MAX_SET_ASIDE,
 ) -> Catalogue:
     """Read a table of galaxies, shards, or a folder of images.
 
     Parameters
     ----------
     path : str, Path or Catalogue
-        CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images, whose ids are then
-        the file names. A catalogue is returned as it is, less what `where` excludes. Tables and shards may lie at an
-        address such as ``s3://survey/shards`` (see `zooactive.foundation.addresses`).
+        CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images (subfolders too),
+        whose ids are then the file names. A catalogue is returned as it is, less what `where` excludes. Tables and shards
+        may lie at an address such as ``s3://survey/shards`` (see `zooactive.foundation.addresses`).
     tree : str, Path or DecisionTree, optional
         Names the vote columns and says what they hold (see `zooactive.catalogue.votes`); without it no votes are read.
     images : str or Path, optional
         The folder from which relative image paths start (by default the table's own), or, where the table has no image
-        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits. It may be an address.
+        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits, or its subfolders. It may be an address.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
     image_column : str, optional
@@ -63,6 +66,10 @@ def read_catalogue(
         Votes on a root question from which a galaxy is labelled; by default the tree's, and 1 for labels.
     where : str, optional
         Keep only the rows for which this comparison of the file's own columns holds, e.g. ``"mag_r < 17.7"``.
+    max_set_aside : float
+        Rows whose votes contradict themselves (more votes on a question than people who reached it, a cell that is no number
+        of votes) are left out with a warning, up to this share of the rows; beyond it the table is refused. The catalogue's
+        `set_aside` lists them.
 
     Returns
     -------
@@ -83,7 +90,7 @@ def read_catalogue(
     tree = None if tree is None else load_tree(tree)
     if tree is None and (label_column is not None or volunteers is not None):
         raise CatalogueError(f"{path}: a label column or a number of volunteers needs a decision tree; give tree=")
-    if path.is_dir() and not parquet_parts(path):
+    if is_folder_of_images(path):
         if tree is not None or id_column or image_column or where:
             raise CatalogueError(f"{path} is a folder of images without a table: it has no columns; give the table's path")
         return _read_folder(path, min_votes)
@@ -103,21 +110,34 @@ def read_catalogue(
         # The frame keeps its index, so that errors go on naming the file's own rows.
         table = replace(table, frame=table.frame[kept], ids=table.ids[kept])
     cutouts, used = find_images(table, path, image_column, start)
-    votes, single = None, False
+    votes, single, set_aside = None, False, None
     if tree is not None:
         counted = table.metadata is not None and table.metadata["tree"] is not None
         published = replace(tree, votes="counts") if counted else tree  # shards hold counts, whatever the survey published
         with warnings.catch_warnings():
             if counted:  # what is to be said of these votes was said when they were packed
                 warnings.simplefilter("ignore", UserWarning)
-            reading = read_votes(table, published, source=str(path), label_column=label_column, volunteers=volunteers)
-        votes, single = reading.votes, reading.single_label
+            reading = read_votes(
+                table,
+                published,
+                source=str(path),
+                label_column=label_column,
+                volunteers=volunteers,
+                max_set_aside=0 if counted else max_set_aside,
+            )
+        votes, single, set_aside = reading.votes, reading.single_label, reading.set_aside
         used = (*used, *reading.columns)
     rest = table.frame.drop(columns=list({table.id_column, *used})).reset_index(drop=True)
     rest = names_apart(rest, RESERVED, str(path))
     if min_votes is None:
         min_votes = 1 if single else tree.min_votes if tree is not None else 30
-    return Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)
+    found = Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)
+    return found if not set_aside else replace(found.take(set_aside.kept), set_aside=set_aside.rows())
+
+
+def is_folder_of_images(path: Path) -> bool:
+    """Return whether a path is a folder without Parquet files, which is read as one of images."""
+    return path.is_dir() and not parquet_parts(path)
 
 
 def single_image(path: str | Path) -> Catalogue:
@@ -158,7 +178,7 @@ def _from_shards(
 
 
 def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    files = [file for file in files_below(path) if file.suffix.lower() in IMAGE_SUFFIXES]
     if not files:
         raise CatalogueError(
             f"{path} holds neither Parquet files nor images ({', '.join(IMAGE_SUFFIXES)}); give another folder"
@@ -167,5 +187,12 @@ def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
         if (control := control_in(file.stem)) is not None:
             raise CatalogueError(f"{path}: the name of {file.name} holds the control character {control}; rename the file")
     ids = np.array([unicodedata.normalize("NFC", file.stem) for file in files], dtype=object)
+    seen: dict[str, Path] = {}
+    for galaxy_id, file in zip(ids, files, strict=True):
+        if (first := seen.setdefault(galaxy_id, file)) is not file:
+            raise CatalogueError(
+                f"{path}: {first.relative_to(path)} and {file.relative_to(path)} are both called '{galaxy_id}', and the "
+                "name is the galaxy's id; rename one, give one subfolder, or a table with ids and paths"
+            )
     table = pd.DataFrame(index=pd.RangeIndex(len(files)))
     return Catalogue(ids, tuple(files), None, None, table, str(path), 30 if min_votes is None else float(min_votes))

@@ -30,12 +30,14 @@ from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import Failed, PartsFolder, Tally, failed_of, parts_in
-from zooactive.foundation.telling import Progress
+from zooactive.foundation.reading import check_regular
+from zooactive.foundation.showing import counted
+from zooactive.foundation.telling import Auto, Progress, kept_when_stopped
 
 _FORMAT = 2
 """Of shards: 2 has the marks of its images in each part and no longer in the run's name; before 1 no number was written."""
 
-_CHECK = Preprocessing(size=8)  # original bytes are only decoded to see that they can be
+_CHECK = Preprocessing(size=64)  # original bytes are only decoded to see that they can be, and show something
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ def write_shards(
     rows_per_shard: int = 2048,
     max_failures: int | None = None,
     retry_failures: bool = False,
-    progress: Progress | None = None,
+    progress: Auto | Progress = "auto",
 ) -> ShardsResult:
     """Write a catalogue as shards ``part-00000.parquet``, ...; a second run finishes what an interrupted one left.
 
@@ -117,8 +119,8 @@ def write_shards(
     retry_failures : bool
         Read all images again that failed before, also those at addresses that failed for a reason of their own, such as a
         404; all others are tried again anyway. A part in which an image can be read now is made again whole.
-    progress : callable, optional
-        Called after each part with the number of galaxies done.
+    progress : callable, "auto" or None
+        Called after each part with the number of galaxies done; "auto" and None as `zooactive.train`.
 
     Returns
     -------
@@ -146,11 +148,11 @@ def write_shards(
         )
     folder = PartsFolder(out, len(catalogue), rows_per_shard, _about_part)
     plan = _plan(catalogue, preprocessing, folder)
-    with held(out):
-        return _write(plan, max_failures, retry_failures, progress)
+    with held(out), counted(progress, "packing", len(catalogue)) as done, kept_when_stopped(folder.when_stopped):
+        return _write(plan, max_failures, retry_failures, done)
 
 
-def _write(plan: _Plan, max_failures: int | None, retry_failures: bool, progress: Progress | None) -> ShardsResult:
+def _write(plan: _Plan, max_failures: int | None, retry_failures: bool, progress: Progress) -> ShardsResult:
     """Write the parts that are missing into a folder that nobody else is at work in."""
     plan = _as_begun(plan)
     catalogue, folder, out = plan.catalogue, plan.folder, plan.folder.folder
@@ -258,6 +260,7 @@ def _about_part(part: Path) -> Mapping[str, Any]:
 
     said = f"{part} is no Parquet file that can be read ({{reason}}); remove it and run again"
     with explained(CatalogueError, said, OSError, ValueError):  # an ArrowInvalid is a ValueError
+        check_regular(part)
         about = about_of(pq.read_schema(part))
     if not isinstance(about, dict):
         return {}

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zooactive.catalogue.csv_dialects import plain_csv
 from zooactive.catalogue.stored_images import stored_column
 from zooactive.catalogue.votables import checked_votable
 from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
@@ -36,6 +37,7 @@ ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
 _SHARDS_SAY = {"tree", "preprocessing", "min_votes", "parts"}
 _FORMATS = {
     ".csv": "csv",
+    ".tsv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".fits": "fits",
@@ -67,7 +69,8 @@ def read_table(
     Parameters
     ----------
     path : Path
-        ``.csv``, ``.parquet`` (or a folder of such parts), ``.fits`` (the first table) or ``.xml``, ``.vot``.
+        ``.csv`` (also with semicolons or tabs, in UTF-16 or Latin-1), ``.parquet`` (or a folder of such parts), ``.fits``
+        (of several tables the first with an id column) or ``.xml``, ``.vot``.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
     image_column : str, optional
@@ -108,11 +111,12 @@ def read_table(
         ),
     ):
         if kind == "csv":
-            frame, id_column = _read_csv(path, id_column, image_column)
+            with plain_csv(path, keep=id_column) as plain:
+                frame, id_column = _read_csv(plain, path, id_column, image_column)
         elif kind == "parquet":
             frame, id_column, metadata = _read_parquet(path, id_column, image_column, images)
         else:
-            frame = _read_fits(path) if kind == "fits" else _read_votable(path)
+            frame = _read_fits(path, id_column) if kind == "fits" else _read_votable(path)
             id_column = find_id_column(list(frame.columns), id_column, path)
     if frame.empty:
         raise CatalogueError(f"{path} has no rows; give a table with at least one galaxy")
@@ -157,8 +161,9 @@ def tree_of_shards(path: Path) -> dict[str, Any] | None:
     return None if metadata is None else metadata["tree"]
 
 
-def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:
-    header = [str(name) for name in pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]]
+def _read_csv(plain: Path, path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:
+    """Read a CSV in plain form; errors name the file that it was made of."""
+    header = [str(name) for name in pd.read_csv(plain, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]]
     header[0] = header[0].removeprefix("\ufeff")
     _refuse_twins(header, path)  # pandas would call the second one 'name.1'
     id_column = find_id_column(header, id_column, path)
@@ -166,7 +171,7 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
         blank = {name: _BLANK for name in header if name != id_column}  # an id may well be called "NA"
         frame = pd.read_csv(
-            path,
+            plain,
             names=header,  # pandas would give blank ones names of its own
             header=0,
             dtype={id_column: str},
@@ -175,7 +180,7 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
             index_col=False,  # or a file with one more cell in each row than in its header would shift all columns
             low_memory=False,
         )
-    _refuse_cut_off(path, len(header))
+    _refuse_cut_off(plain, path, len(header))
     frame[id_column] = texts_from_spreadsheet(frame[id_column])
     for name in frame.columns.drop(id_column):
         if pd.api.types.is_string_dtype(frame[name].dtype) and (none := frame[name] == _NONE).any():
@@ -187,14 +192,14 @@ def _read_csv(path: Path, id_column: str | None, image_column: str | None) -> tu
             elif name in (*IMAGE_COLUMNS, image_column):
                 frame[name] = rest
     blank = {name: [*words, _NONE] for name, words in blank.items()}
-    keep_whole_numbers(frame, path, but=id_column, blank=blank)
+    keep_whole_numbers(frame, plain, but=id_column, blank=blank)
     return frame, id_column
 
 
-def _refuse_cut_off(path: Path, columns: int) -> None:
+def _refuse_cut_off(plain: Path, path: Path, columns: int) -> None:
     """Refuse a file that ends within a row: its last cells would be blank, and that is no votes."""
-    with path.open("rb") as stream:
-        stream.seek(max(path.stat().st_size - _TAIL, 0))
+    with plain.open("rb") as stream:
+        stream.seek(max(plain.stat().st_size - _TAIL, 0))
         _, line, last = stream.read().replace(b"\r", b"\n").rpartition(b"\n")
     cells = last.count(b",") + 1
     if line and last and b'"' not in last and cells < columns:
@@ -282,7 +287,7 @@ def _about_shards(schema: pa.Schema) -> dict[str, Any] | None:
     return about
 
 
-def _read_fits(path: Path) -> pd.DataFrame:
+def _read_fits(path: Path, id_column: str | None) -> pd.DataFrame:
     from astropy.io import fits
     from astropy.table import Table
 
@@ -296,14 +301,30 @@ def _read_fits(path: Path) -> pd.DataFrame:
             tables = [i for i, hdu in enumerate(each_hdu(hdus)) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
             if not tables:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
-            check_table(hdus[tables[0]])
-            table = Table.read(hdus, format="fits", hdu=tables[0])
+            number = _table_with_ids(hdus, tables, id_column, path)
+            check_table(hdus[number])
+            table = Table.read(hdus, format="fits", hdu=number)
             table.convert_bytestring_to_unicode()
             frame = _one_value_a_row(table)
-            for name, undefined in undefined_logicals(hdus[tables[0]]).items():
+            for name, undefined in undefined_logicals(hdus[number]).items():
                 if name in frame.columns:
                     frame[name] = frame[name].astype("boolean").mask(undefined)
             return frame
+
+
+def _table_with_ids(hdus: Any, tables: Sequence[int], id_column: str | None, path: Path) -> int:
+    """Return the number of the first table of a FITS file that has an id column, and say which one is read of several."""
+    names = ID_COLUMNS if id_column is None else (id_column,)
+    with_ids = [number for number in tables if set(names) & set(hdus[number].columns.names)]
+    number = with_ids[0] if with_ids else tables[0]
+    if len(with_ids) > 1 or number != tables[0]:
+        called = f" ('{hdus[number].name}')" if hdus[number].name else ""
+        warnings.warn(
+            f"{path}: of its {len(tables)} tables extension {number}{called} is read, the first with an id column; save "
+            "another one as a file of its own to read that",
+            stacklevel=2,
+        )
+    return number
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE, SetAside
 from zooactive.catalogue.tables import GalaxyTable
 from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
 from zooactive.tree import DecisionTree
@@ -37,11 +38,15 @@ YES, NO = ("yes", "true", "y", "t", "1"), ("no", "false", "n", "f", "0")
 
 @dataclass(frozen=True, eq=False)
 class VoteReading:
-    """Votes (G, answer) as counts or pseudo-counts, 0 where not asked, and the table's columns that they came from."""
+    """Votes (G, answer) as counts or pseudo-counts, 0 where not asked, and the table's columns that they came from.
+
+    Those of rows that are set aside mean nothing.
+    """
 
     votes: NDArray[np.float64]
     columns: tuple[str, ...]
     single_label: bool
+    set_aside: SetAside
 
 
 def read_votes(
@@ -51,6 +56,7 @@ def read_votes(
     source: str,
     label_column: str | None = None,
     volunteers: float | str | None = None,
+    max_set_aside: float = MAX_SET_ASIDE,
 ) -> VoteReading:
     """Read a tree's votes from a table, matched by name.
 
@@ -66,6 +72,8 @@ def read_votes(
         fraction of the first of its two answers.
     volunteers : float or str, optional
         How many volunteers stand behind the fractions, or the column that says so; by default the tree's own number.
+    max_set_aside : float
+        Rows whose votes no volunteers could have given are set aside with a warning, up to this share of them.
 
     Returns
     -------
@@ -74,29 +82,49 @@ def read_votes(
     Raises
     ------
     CatalogueError
-        For a missing column, or votes that no volunteers could have given; names row, id, column and the mend.
+        For a missing column, or more rows with votes that no volunteers could have given; names row, id, column and the
+        mend.
     """
+    doubts = SetAside(table, source, max_set_aside)
+    reading = _read(table, tree, doubts, source, label_column, volunteers)
+    doubts.warn(stacklevel=3)
+    return reading
+
+
+def _read(
+    table: GalaxyTable,
+    tree: DecisionTree,
+    doubts: SetAside,
+    source: str,
+    label_column: str | None,
+    volunteers: float | str | None,
+) -> VoteReading:
     columns = match_columns(tree, list(table.frame.columns), source)
     if label_column is None and tree.votes == "class" and None in columns.values():
         label_column = _class_column(tree, table, source)
     if label_column is None:
-        return _read_columns(table, tree, _needed(columns, tree, table, source), source, volunteers)
+        return _read_columns(table, tree, _needed(columns, tree, table, source), doubts, source, volunteers)
     _refuse_unfit(table, tree, label_column, source)
     if tree.votes == "fractions":
-        return _read_fraction(table, tree, label_column, source, volunteers)
+        return _read_fraction(table, tree, label_column, doubts, source, volunteers)
     if volunteers is not None:
         raise CatalogueError(f"{source}: a label is one vote; leave volunteers away, or leave label_column away")
-    return _read_labels(table, tree, label_column, source)
+    return _read_labels(table, tree, label_column, doubts, source)
 
 
 def _read_columns(
-    table: GalaxyTable, tree: DecisionTree, columns: tuple[str, ...], source: str, volunteers: float | str | None
+    table: GalaxyTable,
+    tree: DecisionTree,
+    columns: tuple[str, ...],
+    doubts: SetAside,
+    source: str,
+    volunteers: float | str | None,
 ) -> VoteReading:
-    values = np.column_stack([numbers_of(table, name, source) for name in columns])
+    values = np.column_stack([numbers_of(table, name, doubts) for name in columns])
     crowd: NDArray[np.float64] | None = None
     if tree.votes in ("fractions", "cumulative"):
-        _refuse_above_one(values, table, columns, source)
-        crowd = _volunteers(table, tree, volunteers, source)
+        _doubt_above_one(values, columns, doubts)
+        crowd = _volunteers(table, tree, volunteers, doubts, source)
         values = _counts(values, crowd, tree)
         columns += (volunteers,) if isinstance(volunteers, str) else ()
     elif volunteers is not None:
@@ -104,8 +132,8 @@ def _read_columns(
             f"{source}: tree '{tree.name}' holds counts, and volunteers only turns fractions into counts; "
             'leave it away, or use a tree whose file says votes = "fractions"'
         )
-    _check_excess(values, crowd, table, tree, source)
-    return VoteReading(values, columns, single_label=False)
+    doubt_excess(values, crowd, tree, doubts, source, stacklevel=5)
+    return VoteReading(values, columns, False, doubts)
 
 
 # Which column is which ------------------------------------------------------------------------------------------------
@@ -180,12 +208,8 @@ def _class_column(tree: DecisionTree, table: GalaxyTable, source: str) -> str:
 # From cells to numbers ------------------------------------------------------------------------------------------------
 
 
-def _where(table: GalaxyTable, row: int, column: Hashable, source: str) -> str:
-    return f"{source}, row {table.frame.index[row] + 1} (id '{table.ids[row]}'), column '{column}'"
-
-
-def numbers_of(table: GalaxyTable, name: str, source: str) -> NDArray[np.float64]:
-    """Return a column of votes, shape (G,): blank and -999 become 0; what no count or fraction can be is refused."""
+def numbers_of(table: GalaxyTable, name: str, doubts: SetAside) -> NDArray[np.float64]:
+    """Return a column of votes, shape (G,): blank and -999 become 0, and so does what no count can be, which is doubted."""
     cells = table.frame[name]
     if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_complex_dtype(cells.dtype):
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -197,22 +221,23 @@ def numbers_of(table: GalaxyTable, name: str, source: str) -> NDArray[np.float64
         wrong = np.isnan(values) & ~blank
     values = np.where(np.isnan(values) | (values == MISSING), 0.0, values)
     wrong |= ~((values >= 0) & (values <= _MOST))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise CatalogueError(
-            f"{_where(table, row, name, source)}: '{cells.iloc[row]}' is no number of votes ({int(wrong.sum())} such "
-            "cells); give 0 or more, or leave it blank where the question was not asked"
-        )
-    return values
+    doubts.add(
+        np.asarray(wrong),
+        lambda row: f"column '{name}': '{cells.iloc[row]}' is no number of votes",
+        f" ({int(wrong.sum())} such cells); give 0 or more, or leave it blank where the question was not asked",
+    )
+    return np.where(wrong, 0.0, values)
 
 
-def _volunteers(table: GalaxyTable, tree: DecisionTree, volunteers: float | str | None, source: str) -> NDArray[np.float64]:
+def _volunteers(
+    table: GalaxyTable, tree: DecisionTree, volunteers: float | str | None, doubts: SetAside, source: str
+) -> NDArray[np.float64]:
     """Return how many volunteers saw each galaxy, shape (G,)."""
     if isinstance(volunteers, str):
         if volunteers not in table.frame.columns:
             hint = did_you_mean(volunteers, list(table.frame.columns))
             raise CatalogueError(f"column '{volunteers}', the number of volunteers, is missing from {source}.{hint}")
-        return numbers_of(table, volunteers, source)
+        return numbers_of(table, volunteers, doubts)
     number = tree.volunteers if volunteers is None else volunteers
     if number is None:
         raise CatalogueError(
@@ -224,14 +249,17 @@ def _volunteers(table: GalaxyTable, tree: DecisionTree, volunteers: float | str 
     return np.full(len(table.ids), float(number))
 
 
-def _refuse_above_one(fractions: NDArray[np.float64], table: GalaxyTable, columns: tuple[str, ...], source: str) -> None:
+def _doubt_above_one(fractions: NDArray[np.float64], columns: tuple[str, ...], doubts: SetAside) -> None:
+    """Doubt the rows with a fraction (G, answer) above 1, which becomes 0."""
     wrong = fractions > 1 + _NOISE
-    if wrong.any():
-        row, column = (int(i) for i in np.argwhere(wrong)[0])
-        raise CatalogueError(
-            f"{_where(table, row, columns[column], source)}: {fractions[row, column]:g} is above 1 and no fraction "
-            f"({int(wrong.sum())} such cells); if these are counts or percentages, say so in the tree's file or divide them"
-        )
+
+    def reason_of(row: int) -> str:
+        column = int(np.argmax(wrong[row]))
+        return f"column '{columns[column]}': {fractions[row, column]:g} is above 1 and no fraction"
+
+    mend = "if these are counts or percentages, say so in the tree's file or divide them"
+    doubts.add(np.asarray(wrong.any(axis=1)), reason_of, f" ({int(wrong.sum())} such cells); {mend}")
+    fractions[wrong] = 0
 
 
 def _counts(fractions: NDArray[np.float64], crowd: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
@@ -248,30 +276,38 @@ def _counts(fractions: NDArray[np.float64], crowd: NDArray[np.float64], tree: De
     return counts
 
 
-def _check_excess(
-    votes: NDArray[np.float64], crowd: NDArray[np.float64] | None, table: GalaxyTable, tree: DecisionTree, source: str
+def doubt_excess(
+    votes: NDArray[np.float64],
+    crowd: NDArray[np.float64] | None,
+    tree: DecisionTree,
+    doubts: SetAside,
+    source: str,
+    *,
+    stacklevel: int,
 ) -> None:
-    """Refuse more votes on a question than people who reached it; up to one vote is rounding and only counted."""
+    """Doubt rows with more votes on a question than people who reached it; up to one vote is rounding and only counted."""
     allowed = tree.allowed_votes(votes)
     if crowd is not None:
         allowed[:, list(tree.roots)] = crowd[:, None]
     sums = tree.question_sums(votes)
     excess = sums - allowed
-    if (excess > 1 + 1e-6).any():
-        row, q = (int(i) for i in np.argwhere(excess > 1 + 1e-6)[0])
+    wrong = excess > 1 + 1e-6
+
+    def reason_of(row: int) -> str:
+        q = int(np.argmax(wrong[row]))
         question = tree.questions[q]
         before = " + ".join(question.asked_after) or "the volunteers"
-        raise CatalogueError(
-            f"{_where(table, row, question.name + '_...', source)}: {sums[row, q]:g} votes, but only {allowed[row, q]:g} "
-            f"reached the question ({before}); {int((excess > 1 + 1e-6).any(axis=1).sum())} rows are so: correct the "
-            "counts, or use the tree that this survey's volunteers saw"
-        )
-    rounded = int((excess > _NOISE).any(axis=1).sum())
+        reached = f"{sums[row, q]:g} votes, but only {allowed[row, q]:g} reached the question ({before})"
+        return f"column '{question.name}_...': {reached}"
+
+    mend = "correct the counts, or use the tree that this survey's volunteers saw"
+    doubts.add(wrong.any(axis=1), reason_of, f"; {int(wrong.any(axis=1).sum())} rows are so: {mend}")
+    rounded = int((excess[doubts.kept] > _NOISE).any(axis=1).sum())
     if rounded:
         warnings.warn(
             f"{source}: {rounded} of {len(votes)} rows have up to one vote more on a question than people who reached it; "
             "taken for rounding and kept",
-            stacklevel=5,
+            stacklevel=stacklevel + 1,
         )
 
 
@@ -292,7 +328,7 @@ def _refuse_unfit(table: GalaxyTable, tree: DecisionTree, column: str, source: s
 
 
 def _read_fraction(
-    table: GalaxyTable, tree: DecisionTree, column: str, source: str, volunteers: float | str | None
+    table: GalaxyTable, tree: DecisionTree, column: str, doubts: SetAside, source: str, volunteers: float | str | None
 ) -> VoteReading:
     """Return the votes of a question of two answers, from one column with the fraction of the first."""
     if len(tree.columns) != 2:
@@ -301,16 +337,16 @@ def _read_fraction(
             "tree of two answers, or a column for each"
         )
     cells = table.frame[column]
-    values = numbers_of(table, column, source)[:, None]
-    _refuse_above_one(values, table, (column,), source)
+    values = numbers_of(table, column, doubts)[:, None]
+    _doubt_above_one(values, (column,), doubts)
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    crowd = np.where(np.isnan(numbers) | (numbers == MISSING), 0.0, _volunteers(table, tree, volunteers, source))
+    crowd = np.where(np.isnan(numbers) | (numbers == MISSING), 0.0, _volunteers(table, tree, volunteers, doubts, source))
     votes = np.minimum(np.hstack([values, 1 - values]), 1).clip(0) * crowd[:, None]
     used = (column, volunteers) if isinstance(volunteers, str) else (column,)
-    return VoteReading(votes, used, single_label=False)
+    return VoteReading(votes, used, False, doubts)
 
 
-def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: str) -> VoteReading:
+def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, doubts: SetAside, source: str) -> VoteReading:
     answers = tree.questions[0].answers
     _refuse_same(answers, tree)
     said = f"{source}: the cells of the label column '{column}' hold several values each; give one label a row"
@@ -325,14 +361,15 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, source: st
             hint = did_you_mean(text, answers) or f" The answers are {', '.join(answers)}"
             row = int(np.argmax(codes == code))
             raise CatalogueError(
-                f"{_where(table, row, column, source)}: the label '{text}' is no answer of '{tree.questions[0].name}'.{hint}"
+                f"{source}, {doubts.place(row)}, column '{column}': the label '{text}' is no answer of "
+                f"'{tree.questions[0].name}'.{hint}"
             )
         meanings[code] = meaning
     answer = meanings[codes]
     votes = np.zeros((len(codes), len(answers)))
     rows = np.flatnonzero(answer >= 0)
     votes[rows, answer[rows]] = 1.0
-    return VoteReading(votes, (column,), single_label=True)
+    return VoteReading(votes, (column,), True, doubts)
 
 
 def _refuse_same(answers: tuple[str, ...], tree: DecisionTree) -> None:

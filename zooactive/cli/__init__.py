@@ -12,8 +12,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from zooactive.cli.console import note
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
+
+_KEPT = "no file is half written, and the same command does what is left to do"
+"""What Ctrl-C leaves of work that knows no better."""
 
 
 class Commands(TyperGroup):
@@ -27,10 +31,11 @@ class Commands(TyperGroup):
             # A reader that has seen enough (`zooactive ... | head`) is no failure of ours.
             if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            typer.echo(f"zooactive: {_sentence(error)}", err=True)
+            note(f"zooactive: {_sentence(error)}")
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            typer.echo("zooactive: stopped; what was finished is kept, run the same command to go on", err=True)
+        except KeyboardInterrupt as stop:
+            kept = getattr(stop, "__notes__", None) or [_KEPT]
+            typer.echo(f"zooactive: stopped; {for_terminal(kept[0])}", err=True)
             raise typer.Exit(130) from None
 
 
@@ -82,4 +87,7 @@ _register()
 
 def main() -> None:
     """Run the command line."""
+    from zooactive.cli.signs import show_what_can_be_shown
+
+    show_what_can_be_shown()
     app()

@@ -9,6 +9,7 @@ import typer
 
 from zooactive.cli.console import (
     IdOption,
+    ImageColumnOption,
     JsonOption,
     PredictionsOption,
     SeedOption,
@@ -19,7 +20,7 @@ from zooactive.cli.console import (
     note,
     one_of,
     open_workspace,
-    print_table,
+    print_selection,
 )
 from zooactive.foundation.vocabulary import SCORES
 
@@ -68,6 +69,7 @@ def command(
     tree: TreeOption = None,
     catalogue: VotedOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     exclude: ExcludeOption = None,
     given: Annotated[
         Path | None,
@@ -94,6 +96,7 @@ def command(
         tree=tree,
         catalogue=catalogue,
         id_column=id_column,
+        image_column=image_column,
         exclude=exclude,
         given=given,
         random_share=random_share,
@@ -105,7 +108,7 @@ def command(
         out=out,
         seed=seed,
     )
-    print_table(selection if json else selection.head(10), as_json=json)
+    print_selection(selection, as_json=json)
     arms, left_out = selection["arm"].value_counts(), selection.attrs
     artifacts = max_artifact is not None or here.settings.acquire.max_artifact is not None
     note(
@@ -113,9 +116,15 @@ def command(
         f"{left_out['excluded']} labelled or excluded galaxies of the pool were left out"
         + (f", and {left_out['artifacts']} that look like artifacts" if artifacts else "")
     )
-    report = command_line("report", workspace=workspace, predictions=predictions, selection=out)
-    following = f"{report}, or show them to volunteers"
+    file, labels_for = Path(selection.attrs["file"]), selection.attrs["task"]
+    shown: dict[str, object] = {"predictions": predictions, "selection": out}
     if task is not None:
-        learn = command_line("finetune", workspace=workspace, task=task)
-        following = f"label them, add them to the table of labels, and {learn}"
-    last_line(f"{len(selection)} galaxies: {selection.attrs['file']}", following)
+        shown = {"predictions": predictions or selection.attrs["predictions"], "selection": file}
+    learn = command_line("finetune", workspace=workspace, task=task)
+    last_line(
+        f"{len(selection)} galaxies: {file}",
+        command_line("report", workspace=workspace, **shown),
+        then="show them to volunteers: `zooactive export` writes them as a subject set"
+        if labels_for is None
+        else f"label them, add them to the table of labels, and {learn}",
+    )

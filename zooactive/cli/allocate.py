@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
+    ROWS,
     IdOption,
+    ImageColumnOption,
     JsonOption,
     PredictionsOption,
     SeedOption,
@@ -75,6 +77,7 @@ def command(
     ] = None,
     task: Annotated[str | None, typer.Option(help="A fine-tuned task, whose model speaks.", show_default=False)] = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     retirement: Annotated[
         Path | None,
         typer.Option(help="Folder for lists and a rule that retire subjects on the Zooniverse.", show_default=False),
@@ -87,7 +90,13 @@ def command(
     ] = None,
     first_task: Annotated[str, typer.Option(help="Key of the workflow's first task.")] = "T0",
     trees: Annotated[
-        int | None, typer.Option(min=1, help="Vote trees sampled a galaxy (default: one a draw).", show_default=False)
+        int | None, typer.Option(min=1, help="Vote trees sampled a galaxy (default: 64).", show_default=False)
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Draws of the model (default: as predicted; 16 plan as well, in half the time).", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The plan, .csv (default: allocation.csv); a .parquet beside it.", show_default=False)
@@ -119,27 +128,32 @@ def command(
         trust=trust,
         task=task,
         id_column=id_column,
+        image_column=image_column,
         retirement=retirement,
         subjects=subjects,
         workflow=workflow,
         first_task=first_task,
         trees=trees,
+        draws=draws,
         out=out,
         seed=seed,
     )
     shown = plan.sort_values(["value", "id"], ascending=[False, True], kind="stable")
-    print_table(
-        plan if json else shown.head(10)[["id", "received", "more", "stop_at", "value", "clicks", "why"]], as_json=json
-    )
     told = plan.attrs
+    people = shown[["id", "more", "received", "why", "value", "clicks", "stop_at"]]
+    print_table(plan if json else people, as_json=json, rows=ROWS, file=told["file"])
     note(
         f"{int(plan['more'].sum())} more volunteers for {int((plan['more'] > 0).sum())} galaxies, "
         f"{told['spent']:,.0f} clicks; they bring {told['value']:.4g} of the {told['missing']:.4g} that is missing"
     )
     for why, galaxies in plan.loc[plan["more"] == 0, "why"].value_counts().items():
         note(f"{galaxies} galaxies get none: {why}")
-    following = command_line("catalogue", workspace=workspace, predictions=predictions, votes=votes)
-    last_line(f"{len(plan)} galaxies: {told['file']}", f"show them to volunteers; then {following}")
+    given = {"predictions": predictions, "task": task, "id_column": id_column, "image_column": image_column}
+    last_line(
+        f"{len(plan)} galaxies: {told['file']}",
+        command_line("catalogue", workspace=workspace, **given, votes=votes),
+        then="`zooactive export --plan` writes the plan's galaxies as a subject set for volunteers",
+    )
 
 
 def numbers(given: Sequence[str] | None, option: str) -> dict[str, float] | None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zooactive.cli.console import (
     CatalogueOption,
     IdOption,
+    ImageColumnOption,
     ImagesOption,
     JsonOption,
     ModelOption,
     TreeOption,
+    VolunteersOption,
     WorkspaceOption,
     command_line,
     last_line,
     note,
+    number_or_column,
     open_workspace,
     print_table,
 )
@@ -25,16 +30,19 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
+    volunteers: VolunteersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fit a factor on the concentrations of each question to the validation galaxies' votes; kept where it helps others."""
-    table = open_workspace(workspace).calibrate(
-        model=model, tree=tree, catalogue=catalogue, images=images, id_column=id_column
-    )
+    given: dict[str, Any] = {"model": model, "tree": tree, "catalogue": catalogue, "images": images}
+    given |= {"id_column": id_column, "image_column": image_column}
+    table = open_workspace(workspace).calibrate(**given, volunteers=number_or_column(volunteers))
     print_table(table, as_json=json)
     gained = float(table.loc[table["kept"], "gain"].sum())
     note(
         f"{int(table['kept'].sum())} of {len(table)} factors are kept; where their questions were asked they bring "
         f"{gained:.3f} nats in all on votes that they were not fitted to"
     )
-    last_line(f"stored with the model: {table.attrs['file']}", command_line("evaluate", workspace=workspace, model=model))
+    following = command_line("evaluate", workspace=workspace, **given, volunteers=volunteers)
+    last_line(f"stored with the model: {table.attrs['file']}", following)

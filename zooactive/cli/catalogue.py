@@ -9,6 +9,7 @@ import typer
 
 from zooactive.cli.console import (
     IdOption,
+    ImageColumnOption,
     PredictionsOption,
     TreeOption,
     WorkspaceOption,
@@ -28,6 +29,7 @@ def command(
     ] = None,
     tree: TreeOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     task: Annotated[str | None, typer.Option(help="A fine-tuned task, whose model speaks.", show_default=False)] = None,
     folds: Annotated[
         int | None,
@@ -56,6 +58,7 @@ def command(
         votes=votes,
         tree=tree,
         id_column=id_column,
+        image_column=image_column,
         task=task,
         folds=folds,
         trust=trust,
@@ -71,5 +74,6 @@ def command(
             f"the model has learnt from the votes of {written.seen} of them, which therefore count twice (prior_saw_votes); "
             "--folds 5 fits the head anew without them"
         )
-    following = command_line("allocate", workspace=workspace, predictions=predictions, votes=votes)
-    last_line(f"{written.galaxies} galaxies: {written.file}", f"{following} --clicks 10000")
+    given = {"predictions": predictions, "votes": votes, "task": task, "id_column": id_column, "image_column": image_column}
+    following = command_line("allocate", workspace=workspace, **given, clicks=10000)
+    last_line(f"{written.galaxies} galaxies: {written.file}", following)

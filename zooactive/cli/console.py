@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
+import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +17,9 @@ import typer
 
 from zooactive.foundation.errors import did_you_mean
 from zooactive.foundation.parts_folder import MOST_FAILED, Failed
+from zooactive.foundation.showing import on_stderr
 from zooactive.foundation.spelling import for_terminal
+from zooactive.foundation.telling import Report
 from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from zooactive.workspace import Workspace
 
 _WIDTH_OF_A_FILE = 160
+ROWS = 10
+"""Of a long table that people see."""
+_SPELT = {"id_column": "id", "image_column": "image"}  # options that are not called as their entries are
 
 NOT_WHOLE = 3
 """The exit code when all is written and more galaxies failed than may fail."""
@@ -55,10 +62,28 @@ RuleOption = Annotated[
 CatalogueOption = Annotated[
     Path | None, typer.Option(help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards.", show_default=False)
 ]
-ImagesOption = Annotated[Path | None, typer.Option(help="Folder that relative image paths start from.", show_default=False)]
+GalaxiesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalogue",
+        help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards; or a folder of images, subfolders too.",
+        show_default=False,
+    ),
+]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that relative image paths start from, or in which, or below, files are called by the ids.",
+        show_default=False,
+    ),
+]
 IdOption = Annotated[
     str | None,
     typer.Option("--id", help="The id column (default: id, id_str, iauname, GalaxyID or survey_id).", show_default=False),
+]
+ImageColumnOption = Annotated[
+    str | None,
+    typer.Option("--image", help="The image column (default: file_loc, image or png_loc).", show_default=False),
 ]
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Folder of a run or of a saved model.", show_default=False)
@@ -68,6 +93,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the table as JSO
 SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of every random choice.", show_default=False)]
 VolunteersOption = Annotated[
     str | None, typer.Option(help="Volunteers behind each fraction: a number or a column.", show_default=False)
+]
+MaxSetAsideOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Share of a table's rows that may contradict themselves (default 0.01).", show_default=False
+    ),
 ]
 ImageSizeOption = Annotated[
     int | None, typer.Option(min=8, max=4096, help="Side of the network's input in pixels.", show_default=False)
@@ -105,13 +136,14 @@ def open_workspace(folder: Path | None) -> Workspace:
     from zooactive.workspace import find_workspace
 
     be_brief()
-    return find_workspace(folder, progress=progress_bar, tell=note)
+    return find_workspace(folder, progress=on_stderr(), tell=note)
 
 
 def be_brief() -> None:
     """Make warnings and TensorFlow brief."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several folds are several networks, which it warns of
     warnings.showwarning = _brief_warning
 
 
@@ -136,7 +168,19 @@ def _brief_warning(message: Warning | str, category: type[Warning], *place: Any,
 
 def note(text: str) -> None:
     """Print a line for people, on stderr; ids and reasons in it may hold what a terminal would obey."""
-    typer.echo(for_terminal(text), err=True)
+    lines = for_terminal(text).split("\n")
+    if sys.stderr.isatty():
+        lines = [line if line.startswith(("Next: ", "$ ")) else _wrapped(line) for line in lines]  # those are copied
+    on_stderr().line("\n".join(lines))
+
+
+def _wrapped(line: str) -> str:
+    """Return a line broken between words where the terminal would break it within one."""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return line
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if len(line) > width else line
 
 
 def refuse_too_many(failed: Failed, most: float) -> None:
@@ -147,57 +191,120 @@ def refuse_too_many(failed: Failed, most: float) -> None:
 
 def command_line(name: str, **options: object) -> str:
     """Return a command to type, with those options that are not None."""
-    given = [f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in options.items() if value is not None]
+    names = {key: _SPELT.get(key, key.replace("_", "-")) for key in options}
+    given = [f"--{names[key]} {shlex.quote(_short(value))}" for key, value in options.items() if value is not None]
     return " ".join([f"zooactive {name}", *given])
 
 
-def last_line(done: str, following: str | None = None) -> None:
-    """Say what was written where, and what one would run next."""
-    note(done + (f"\nNext: {following}" if following else ""))
+def _short(value: object) -> str:
+    """Return a value as people would type it: a path from here where it lies below."""
+    path, here = Path(str(value)), Path.cwd()
+    if path.is_absolute() and path != here and path.is_relative_to(here):
+        return str(path.relative_to(here))
+    return str(value)
 
 
-@contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes how much is done; the bar is on stderr, and off when that is no terminal.
+def show_line(galaxy: str, **options: object) -> str:
+    """Return the command that shows a galaxy, whose id may look like an option; `options` may say more than it takes."""
+    options.pop("where", None)
+    return f"{command_line('show', **options)} {'-- ' if galaxy.startswith('-') else ''}{shlex.quote(galaxy)}"
+
+
+def predict_line(
+    here: Workspace, *, workspace: Path | None, model: Path | None, out: Path | None = None, **galaxies: Any
+) -> str:
+    """Return the command that predicts with a model, into another folder where other predictions lie already."""
+    from zooactive.workspace.origin import folder_for
+
+    settings = here.settings.with_options(
+        model={"folder": model},
+        pool={"predictions": out} | {name: galaxies.get(name) for name in ("catalogue", "images")},
+        survey={name: galaxies.get(name) for name in ("id_column", "image_column")},
+    )
+    folder = folder_for(settings)
+    target = None if folder == here.settings.pool.predictions else folder
+    return command_line("predict", workspace=workspace, model=model, **galaxies, out=target)
+
+
+def last_line(done: str, following: str | None = None, *, then: str | None = None) -> None:
+    """Say what was written where, the command to run next, and what people would do then.
+
+    The command is run as it is printed; a test does so.
+    """
+    note(done)
+    if following:
+        note(f"Next: {following}")
+    if then:
+        note(f"Then: {then}")
+
+
+def progress_bar(label: str, total: int, unit: str = "galaxies") -> AbstractContextManager[Report]:
+    """Show some work on stderr: a bar in a terminal, and elsewhere a line every half a minute.
 
     Lines that `note` prints meanwhile stand above the bar.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns: tuple[ProgressColumn, ...] = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(for_terminal(label), total=total)
-        yield lambda done: bar.update(task, completed=done)
+    return on_stderr()(label, total, unit)
 
 
-def print_table(table: pd.DataFrame, *, as_json: bool, digits: int = 3) -> None:
-    """Print a table on stdout: aligned for people, or as JSON records."""
+def print_table(
+    table: pd.DataFrame,
+    *,
+    as_json: bool,
+    title: str | None = None,
+    rows: int | None = None,
+    file: Path | str | None = None,
+) -> None:
+    """Print a table on stdout: for people as wide as the terminal, or as JSON records.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The most important columns first: where the terminal is narrow, the last ones are left out.
+    as_json : bool
+        Print all of it as JSON.
+    title : str, optional
+        A line above it.
+    rows : int, optional
+        How many people see; the others are counted.
+    file : path, optional
+        Where all of it is written.
+    """
     if as_json:
         typer.echo(table.to_json(orient="records", indent=1))
         return
-    from rich import box
-    from rich.table import Table
+    from zooactive.cli.tables import columns_of, drawn, fitted, width_of
 
-    out = Table(box=box.SIMPLE_HEAD)
-    for name in table.columns:
-        out.add_column(words(name), justify="right" if table[name].dtype.kind in "fiu" else "left", overflow="fold")
-    for row in table.itertuples(index=False):
-        out.add_row(*(words(_cell(value, digits)) for value in row))
-    screen().print(out)
+    terminal = screen()
+    shown, left_out = fitted(columns_of(table if rows is None else table.head(rows)), terminal.width if _told() else None)
+    if title is not None:
+        terminal.print(words(f"\n{title}"), style="bold")
+    terminal.width = max(terminal.width, width_of(shown))  # of a file, where all columns are shown
+    terminal.print(drawn(shown, terminal.encoding))
+    hidden = 0 if rows is None else max(0, len(table) - rows)
+    where = "--json prints all" if file is None else f"see {near(file)}"
+    if hidden:
+        note(f"{hidden} more row{'s' * (hidden > 1)}{'' if file is None else f' in {near(file)}'}")
+    if left_out:
+        note(f"no room for {', '.join(left_out)}: {where}, or widen the terminal")
 
 
-def _cell(value: object, digits: int) -> str:
-    if isinstance(value, float):
-        small = 0 < abs(value) < 10.0**-digits
-        return "-" if value != value else f"{value:.1e}" if small else f"{value:.{digits}f}"
-    return str(value)
+def print_selection(selection: pd.DataFrame, *, as_json: bool) -> None:
+    """Print chosen galaxies: for people the highest scores first, since chance has a part in the order of choice."""
+    if as_json:
+        print_table(selection, as_json=True)
+        return
+    sorted_by = [name for name in ("arm", "score") if name in selection]
+    shown = selection.sort_values(sorted_by, ascending=[name == "arm" for name in sorted_by], kind="stable")
+    first = [name for name in ("id", "score", "question", "question_share", "clicks", "arm") if name in shown]
+    rest = [name for name in shown.columns if name not in (*first, "rank")]
+    print_table(shown[[*first, *rest]], as_json=False, rows=ROWS, file=selection.attrs["file"])
+    note("highest scores first, then those drawn at random; by rank, the order in which they were chosen, in the file")
+
+
+def near(path: Path | str) -> str:
+    """Return a path as one would type it here: relative where it lies in this folder."""
+    path = Path(path)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def words(value: object) -> Text:
@@ -211,5 +318,9 @@ def screen() -> Console:
     """Return rich's console on stdout: as wide as the terminal, and wide enough for every table in a file or pipe."""
     from rich.console import Console
 
-    told = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if told else _WIDTH_OF_A_FILE)
+    return Console(width=None if _told() else _WIDTH_OF_A_FILE)
+
+
+def _told() -> bool:
+    """Whether somebody says how wide the output is."""
+    return sys.stdout.isatty() or "COLUMNS" in os.environ

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from collections.abc import Callable
@@ -36,13 +37,20 @@ def command(
     }
     for shown, step in steps.items():
         note(f"\n$ {shown}")
-        step()
+        try:
+            step()
+        except KeyboardInterrupt as stop:
+            stop.__notes__ = [
+                f"the steps before are kept in {folder}; go on there with `{shown}`, or delete it to begin anew"
+            ]
+            raise
     minutes = (time.monotonic() - began) / 60
     page = (folder / "report.html").resolve()
     note("")
     last_line(
         f"Done in {minutes:.1f} minutes. Open {page}",
-        f"cd {folder} and try `zooactive show 587732578312454276`; then `zooactive init` on galaxies of your own",
+        f"cd {shlex.quote(str(folder))} && zooactive show 587732578312454276",
+        then="`zooactive init` makes a workspace of galaxies of your own",
     )
 
 

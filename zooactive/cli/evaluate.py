@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zooactive.cli.console import (
     CatalogueOption,
     IdOption,
+    ImageColumnOption,
     ImagesOption,
     JsonOption,
     ModelOption,
     RuleOption,
     TreeOption,
+    VolunteersOption,
     WorkspaceOption,
-    command_line,
     last_line,
     note,
+    number_or_column,
     open_workspace,
+    predict_line,
     print_table,
 )
 
@@ -47,20 +50,23 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
+    volunteers: VolunteersOption = None,
     rule: RuleOption = None,
     by: ByOption = None,
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure the model on the test galaxies, beside a model that has seen no image."""
-    found = open_workspace(workspace).evaluate(
-        model=model, tree=tree, catalogue=catalogue, images=images, id_column=id_column, rule=rule, by=by, out=out
-    )
+    here = open_workspace(workspace)
+    given: dict[str, Any] = {"model": model, "catalogue": catalogue, "images": images}
+    given |= {"id_column": id_column, "image_column": image_column}
+    found = here.evaluate(**given, tree=tree, volunteers=number_or_column(volunteers), rule=rule, by=by, out=out)
     metrics = found.metrics
     if json:
         print_table(metrics.questions, as_json=True)
     else:
-        print_metrics(metrics)
+        print_metrics(metrics, None if found.file is None else found.file.with_suffix(".html"))
     note(
         f"{metrics.galaxies} test galaxies: negative log-likelihood {metrics.likelihood:.2f} nats a galaxy, against "
         f"{metrics.constant_likelihood:.2f} for the best constant concentrations ({metrics.gain:+.1%})"
@@ -69,39 +75,70 @@ def command(
         f"Written to {found.file}; beside it evaluation.html to look at, and evaluation.json with each "
         "answer's precision, recall and F1, the confusion matrices, coverage and reliability. Rows of the first table count "
         "galaxies of which at least half of the volunteers were asked the question.",
-        command_line("predict", workspace=workspace, model=model),
+        predict_line(here, workspace=workspace, **given),
     )
 
 
-def print_metrics(metrics: Evaluation) -> None:
+def print_metrics(metrics: Evaluation, file: Path | None = None) -> None:
     """Print what fits a narrow terminal: a row a question; of a single question also its answers and confusion matrix."""
-    questions = metrics.questions.assign(**{"95%": _intervals(metrics.questions, "accuracy")})
-    print_table(questions[["question", "galaxies", "accuracy", "95%", "baseline", "macro_f1", "auc"]], as_json=False)
+    questions = _of_several(metrics.questions).assign(**{"95%": _intervals(metrics.questions, "accuracy")})
+    print_table(
+        questions[["question", "galaxies", "accuracy", "95%", "baseline", "macro_f1", "auc"]],
+        as_json=False,
+        file=file,
+        title="How often the most likely answer is the volunteers'",
+    )
     if len(metrics.coverage):
-        levels = {name: f"{float(name):.0%} intervals hold" for name in metrics.coverage.columns[2:]}
-        print_table(metrics.coverage.rename(columns={"galaxies": "galaxies asked", **levels}), as_json=False)
-        print_table(_worth(metrics), as_json=False)
+        levels = {name: f"{float(name):.0%}" for name in metrics.coverage.columns[2:]}
+        print_table(
+            _of_several(metrics.coverage).rename(columns=levels),
+            as_json=False,
+            file=file,
+            title="The share of observed fractions in intervals of this probability",
+        )
+        print_table(
+            _worth(metrics),
+            as_json=False,
+            file=file,
+            title="How many volunteers' fractions are as good, and accuracy where volunteers agree",
+        )
     if len(metrics.by_column):
-        print_table(_by_column(metrics), as_json=False)
+        print_table(
+            _by_column(metrics), as_json=False, file=file, title="The first question, by what is known of the galaxies"
+        )
     if len(metrics.classification) != 1:
         return
     answers = metrics.classification[0].to_table()
     answers = answers.assign(**{f"{name}_95%": _intervals(answers, name) for name in ("recall", "f1")})
-    print_table(answers[["answer", "galaxies", "precision", "recall", "recall_95%", "f1", "f1_95%", "auc"]], as_json=False)
+    print_table(
+        _of_several(answers)[["answer", "galaxies", "precision", "recall", "recall_95%", "f1", "f1_95%", "auc"]],
+        as_json=False,
+        file=file,
+        title="Each answer",
+    )
     matrix = metrics.classification[0].confusion_table()
     numbered = matrix.set_axis([str(i) for i in range(1, len(matrix) + 1)], axis=1)  # long names would not fit side by side
     numbered.insert(0, "volunteers \\ model", [f"{i} {name}" for i, name in enumerate(matrix.index, 1)])
-    print_table(numbered, as_json=False)
+    print_table(
+        numbered, as_json=False, file=file, title="Galaxies by the volunteers' answer (rows) and the model's (columns)"
+    )
+
+
+def _of_several(table: pd.DataFrame, galaxies: str = "galaxies") -> pd.DataFrame:
+    """Leave the measures of a single galaxy blank: its number says all that is known."""
+    measured = table.select_dtypes("float").columns
+    return table.assign(**{name: table[name].where(table[galaxies] > 1) for name in measured})
 
 
 def _worth(metrics: Evaluation) -> pd.DataFrame:
     """What the fractions of each question are worth in volunteers, and accuracy where volunteers agree."""
-    table = metrics.worth[["question"]].copy()
-    table["as good as volunteers"] = [_people(value) for value in metrics.worth["volunteers"]]
-    ends = zip(metrics.worth["volunteers_low"], metrics.worth["volunteers_high"], strict=True)
-    table["95%"] = ["-" if math.isnan(low) else f"{low:.1f}-{high:.1f}" for low, high in ends]
-    table["galaxies agreed on"] = metrics.confident["confident"]
-    table["accuracy there"] = metrics.confident["confident_accuracy"]
+    worth, confident = _of_several(metrics.worth), _of_several(metrics.confident, "confident")
+    table = worth[["question", "galaxies"]].copy()
+    table["volunteers"] = [_people(value) for value in worth["volunteers"]]
+    ends = zip(worth["volunteers_low"], worth["volunteers_high"], strict=True)
+    table["95%"] = [_range_of_people(low, high) for low, high in ends]
+    table["galaxies agreed on"] = confident["confident"]
+    table["accuracy there"] = confident["confident_accuracy"]
     return table
 
 
@@ -109,16 +146,27 @@ def _people(number: float) -> str:
     return f"{number:.1f}" if math.isfinite(number) else "-" if math.isnan(number) else "all"
 
 
+def _range_of_people(low: float, high: float) -> str:
+    if math.isnan(low):
+        return "-"
+    return f"{low:.1f}-{high:.1f}" if math.isfinite(high) else f"above {low:.1f}"
+
+
 def _by_column(metrics: Evaluation) -> pd.DataFrame:
     """The first question of the tree, in bins; the others are in the page and the JSON."""
     from zooactive.evaluation.fractions import bin_names
 
     first = metrics.by_column[metrics.by_column["question"] == metrics.by_column["question"].iloc[0]]
-    table: pd.DataFrame = first[["question", "galaxies", "accuracy", "baseline", "deviation"]].reset_index(drop=True)
+    table: pd.DataFrame = _of_several(first)[["question", "galaxies", "accuracy", "baseline", "deviation"]].reset_index(
+        drop=True
+    )
     table.insert(0, "column", bin_names(first))
     return table
 
 
 def _intervals(table: pd.DataFrame, name: str) -> list[str]:
     ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
-    return ["-" if low != low else f"{low:.3f}-{high:.3f}" for low, high in ends]
+    several = table["galaxies"] > 1
+    return [
+        f"{low:.3f}-{high:.3f}" if known and low == low else "-" for (low, high), known in zip(ends, several, strict=True)
+    ]

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
-    CatalogueOption,
+    GalaxiesOption,
     IdOption,
+    ImageColumnOption,
     ImagesOption,
     WorkspaceOption,
     last_line,
@@ -30,9 +31,10 @@ def command(
             show_default=False,
         ),
     ] = None,
-    catalogue: CatalogueOption = None,
+    catalogue: GalaxiesOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder (default: subjects).", show_default=False)] = None,
     size: Annotated[
         int | None,
@@ -63,6 +65,7 @@ def command(
         catalogue=catalogue,
         images=images,
         id_column=id_column,
+        image_column=image_column,
         out=out,
         size=size,
         credit=credit,
@@ -72,17 +75,17 @@ def command(
     )
     folder = out or here.folder / "subjects"
     names = ", ".join(manifest.name for manifest in written.manifests)
-    following = "zooactive votes EXPORT.csv --wording WORDING.toml, when the votes are in"
+    counted = "when the votes are in, zooactive votes EXPORT.csv --wording WORDING.toml"
     if not upload:
         last_line(
             f"{written.subjects} subjects in {folder}: {names} and images/",
-            f"upload them as a subject set; then {following}",
+            then=f"upload them as a subject set; {counted}",
         )
         return
     from zooactive.labels.panoptes import upload_subjects
 
     assert project is not None
     into = subject_set or (selection or here.settings.acquire.out).stem
-    with progress_bar("uploading", written.subjects) as progress:
+    with progress_bar("uploading", written.subjects, "subjects") as progress:
         sent = upload_subjects(folder, project=project, subject_set=into, progress=progress)
-    last_line(f"{sent.new} subjects sent, {sent.known} were there: subject set {sent.subject_set}, '{into}'", following)
+    last_line(f"{sent.new} subjects sent, {sent.known} were there: subject set {sent.subject_set}, '{into}'", then=counted)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zooactive.cli.console import (
     BatchSizeOption,
     IdOption,
+    ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
     JsonOption,
+    MaxSetAsideOption,
     ModelOption,
     SeedOption,
     VolunteersOption,
@@ -23,12 +25,21 @@ from zooactive.cli.console import (
     number_or_column,
     one_of,
     open_workspace,
+    predict_line,
     print_table,
 )
 from zooactive.foundation.vocabulary import POLICIES
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.workspace import Workspace
+
 TaskOption = Annotated[
-    str | None, typer.Option(help="The question: a task's name or its .toml file (default: rings).", show_default=False)
+    str | None,
+    typer.Option(
+        help="The question: a task's name or its .toml file (default: the only one, or rings).", show_default=False
+    ),
 ]
 ColumnOption = Annotated[
     str | None,
@@ -72,11 +83,13 @@ def command(
     model: ModelOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     policy: PolicyOption = None,
     blocks: BlocksOption = None,
     folds: FoldsOption = None,
     prevalence: PrevalenceOption = None,
     volunteers: VolunteersOption = None,
+    max_set_aside: MaxSetAsideOption = None,
     crop: CropOption = None,
     image_size: ImageSizeOption = None,
     unfreeze_epochs: Annotated[
@@ -89,18 +102,19 @@ def command(
 ) -> None:
     """Learn a new question from a few hundred labels, and say how well on galaxies held out."""
     here = open_workspace(workspace)
+    given: dict[str, Any] = {"images": images, "id_column": id_column, "image_column": image_column}
     tuned = here.finetune(
         labels,
         task,
         column=column,
         model=model,
-        images=images,
-        id_column=id_column,
+        **given,
         policy=policy,
         blocks=blocks,
         folds=folds,
         prevalence=prevalence,
         volunteers=number_or_column(volunteers),
+        max_set_aside=max_set_aside,
         crop=crop,
         image_size=image_size,
         unfreeze_epochs=unfreeze_epochs,
@@ -111,22 +125,54 @@ def command(
     import pandas as pd
 
     from zooactive.foundation.writing import how_of
-    from zooactive.training.finetuning.tasks import folder_of
+    from zooactive.workspace.labels_alone import task_home
 
-    folder = out or folder_of(here.folder / "tasks", task or column or "rings")
-    config = how_of(folder)["options"]["config"]
+    folder = out or task_home(here.settings, task or column or here.settings.default_task or "rings")
+    how = how_of(folder)["options"]
+    config = how["config"]
     metrics = tuned.evaluate()
     galaxies = int(metrics.pop("galaxies"))
-    print_table(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]), as_json=json)
-    if len(tuned.model.tree.questions) > 1 and not json:
-        print_table(tuned.questions(), as_json=False)
+    if json:
+        print_table(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]), as_json=True)
+    else:
+        title = f"{tuned.task.name}: {galaxies} galaxies held out"
+        print_table(_measured(metrics, galaxies), as_json=False, title=title)
+        if len(tuned.model.tree.questions) > 1:
+            print_table(tuned.questions(), as_json=False, title="Accuracy of each question")
     note(_how_measured(galaxies, metrics, config["folds"]))
     if config["prevalence"] is not None:
         note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
-        command_line("predict", workspace=workspace, model=folder, out=f"predictions-{folder.name}"),
+        _predict_line(here, workspace, folder, Path(how["labels"]), given),
     )
+
+
+def _measured(metrics: dict[str, float], galaxies: int) -> pd.DataFrame:
+    """One row a measure, with its interval; none of these of a single galaxy."""
+    import pandas as pd
+
+    names = [name for name in metrics if not name.endswith(("_low", "_high"))]
+    ends = [(metrics.get(f"{name}_low", float("nan")), metrics.get(f"{name}_high", float("nan"))) for name in names]
+    several = galaxies > 1
+    return pd.DataFrame(
+        {
+            "measure": [name.replace("_", " ") for name in names],
+            "value": [metrics[name] if several else float("nan") for name in names],
+            "95%": [f"{low:.3f} to {high:.3f}" if several and low == low else "-" for low, high in ends],
+        }
+    )
+
+
+def _predict_line(here: Workspace, workspace: Path | None, folder: Path, labels: Path, given: dict[str, Any]) -> str:
+    """Return the command by which a task's model predicts the pool, or where there is none the galaxies of its labels."""
+    settings = here.settings
+    if settings.default_task is not None and folder == settings.model.folder:
+        return command_line("predict", workspace=workspace)
+    named = settings.pool.catalogue is not None or settings.survey.catalogue is not None
+    galaxies = {} if named else {"catalogue": labels, **given}
+    out = settings.folder / f"predictions-{folder.name}"
+    return predict_line(here, workspace=workspace, model=folder, out=out, **galaxies)
 
 
 def _how_measured(galaxies: int, metrics: dict[str, float], folds: int) -> str:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zooactive.cli.console import IdOption, ImageSizeOption, ImagesOption, be_brief, last_line, note, one_of
+from zooactive.cli.console import (
+    IdOption,
+    ImageColumnOption,
+    ImageSizeOption,
+    ImagesOption,
+    TreeOption,
+    be_brief,
+    last_line,
+    note,
+    one_of,
+)
 from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
@@ -16,14 +27,30 @@ if TYPE_CHECKING:
     from zooactive.workspace.settings import Settings
 
 
+PoolOption = Annotated[
+    Path | None,
+    typer.Option(help="Galaxies to choose from: a table, or a folder of images, subfolders too.", show_default=False),
+]
+
+
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder of the workspace.")] = Path(),
     *,
-    tree: Annotated[str, typer.Option(help="Decision tree: a name or a .toml file.")],
-    catalogue: Annotated[Path, typer.Option(help="Table of galaxies with votes.")],
+    tree: TreeOption = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="With a tree: the table of galaxies with votes.", show_default=False)
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="A table of labels; without a tree, all that is needed.", show_default=False)
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="Of the labels: the column with yes or no, classes, or fractions.", show_default=False),
+    ] = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
-    pool: Annotated[Path | None, typer.Option(help="Table of galaxies to choose from.", show_default=False)] = None,
+    image_column: ImageColumnOption = None,
+    pool: PoolOption = None,
     backbone: Annotated[
         str | None,
         typer.Option(
@@ -42,22 +69,59 @@ def command(
         Path | None, typer.Option(help="A table of ring labels for `finetune --task rings`.", show_default=False)
     ] = None,
 ) -> None:
-    """Write a commented zooactive.toml, after a look at the catalogue it names."""
+    """Write a commented zooactive.toml, after a look at the tables that it names.
+
+    With --tree and --catalogue it is a workspace of a survey with votes. With --labels and --column it is one of labels
+    alone, in which every command means this task. With all four the labels are a task of the survey's workspace.
+    """
+    if tree is None and labels is None:
+        raise typer.BadParameter("give --tree and --catalogue for a survey with votes, or --labels and --column for labels")
+    if (tree is None) != (catalogue is None):
+        raise typer.BadParameter("--tree and --catalogue go together: the votes' questions and the table that has them")
+    if (labels is None) != (column is None):
+        raise typer.BadParameter("--labels and --column go together: the table of labels and the column that has them")
     from zooactive.models.saved_form import BUNDLED, config_of
     from zooactive.workspace.sections import Pool, Survey
     from zooactive.workspace.settings import Settings
     from zooactive.workspace.template import write_workspace
 
     be_brief()
-    own_tree = str(Path(tree).resolve()) if tree.endswith(".toml") else tree
-    survey = Survey(own_tree, catalogue, images, id_column=id_column, rehearsal=rehearsal)
-    galaxies = _look(Settings(folder, survey=survey, pool=Pool(catalogue=pool)), rings)
+    columns = {"id_column": id_column, "image_column": image_column}
+    tasks: dict[str, dict[str, str | None]] = {}
+    if rings is not None:
+        tasks["rings"] = {"labels": _from(folder, rings)}
+    if labels is not None and column is not None:
+        # The columns of a survey are not those of another table of labels.
+        there = columns if tree is None else _columns_in(labels, columns)
+        known = _read_labels(labels, column, images, there)
+        place = {"labels": _from(folder, labels), "images": None if images is None else _from(folder, images)}
+        tasks[column] = {**place, "column": column, **there}
+    if tree is None:
+        assert labels is not None
+        own = columns if pool is None else _columns_in(pool, columns)
+        source, own_images = (labels, images) if pool is None else (pool, None)
+        survey = Survey(**own)  # type: ignore[arg-type]
+        choosable = Settings(folder, survey=survey, pool=Pool(catalogue=source, images=own_images)).read_pool()
+        if pool is not None and images is not None and not any(choosable.images):
+            own_images = images
+            choosable = Settings(folder, survey=survey, pool=Pool(catalogue=source, images=images)).read_pool()
+        _warn_of_no_images(choosable)
+        values = {"pool_images": own_images and pool and _from(folder, own_images), **own}
+        labelled = f"{len(known)} galaxies in {labels}, {int(known.labelled.sum())} of them labelled"
+        done = f"{labelled}; {len(choosable)} galaxies to choose from."
+        following = "zooactive finetune"
+    else:
+        assert catalogue is not None
+        own_tree = str(Path(tree).resolve()) if tree.endswith(".toml") else tree
+        survey = Survey(own_tree, catalogue, images, id_column=id_column, image_column=image_column, rehearsal=rehearsal)
+        galaxies = _look(Settings(folder, survey=survey, pool=Pool(catalogue=pool)), rings)
+        values = {"images": images and _from(folder, images), **columns}
+        done = f"{len(galaxies)} galaxies, {int(galaxies.labelled.sum())} of them labelled."
+        following = "zooactive prepare && zooactive train"
     path = write_workspace(
         folder,
-        tree=_from(folder, Path(tree)) if tree.endswith(".toml") else tree,
-        catalogue=_from(folder, catalogue),
-        images=images and _from(folder, images),
-        id_column=id_column,
+        tree=_from(folder, Path(tree)) if tree is not None and tree.endswith(".toml") else tree,
+        catalogue=None if catalogue is None else _from(folder, catalogue),
         pool=pool and _from(folder, pool),
         backbone=backbone or "efficientnet_lite0",
         start=BUNDLED if backbone is None else None,
@@ -65,13 +129,35 @@ def command(
         epochs=epochs,
         n=n,
         rehearsal=rehearsal,
-        tasks={"rings": (_from(folder, rings), None)} if rings else {},
+        tasks=tasks,
+        **values,
     )
     go_there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
-    last_line(
-        f"{path}: {len(galaxies)} galaxies, {int(galaxies.labelled.sum())} of them labelled.",
-        f"{go_there}zooactive prepare && zooactive train",
-    )
+    last_line(f"{path}: {done}", f"{go_there}{following}")
+
+
+def _read_labels(labels: Path, column: str, images: Path | None, columns: Mapping[str, str | None]) -> Catalogue:
+    """Read a table of labels as `zooactive finetune` will."""
+    from zooactive.training.finetuning.tasks import task_of_column
+
+    known = task_of_column(labels, column, **columns).read(labels, images=images)
+    _warn_of_no_images(known)
+    return known
+
+
+def _columns_in(table: Path, columns: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return those of the columns that another table has too; a folder of images has none."""
+    from zooactive.catalogue.reading import is_folder_of_images
+    from zooactive.catalogue.tables import read_table
+    from zooactive.foundation.errors import CatalogueError
+
+    if not any(columns.values()) or is_folder_of_images(table):
+        return dict.fromkeys(columns)
+    try:
+        has = read_table(table, id_column=columns["id_column"]).frame.columns
+    except CatalogueError:
+        has = read_table(table).frame.columns
+    return {name: column if column in has else None for name, column in columns.items()}
 
 
 def _look(settings: Settings, rings: Path | None) -> Catalogue:
@@ -85,9 +171,19 @@ def _look(settings: Settings, rings: Path | None) -> Catalogue:
         settings.read_pool()
     if rings is not None:
         read_catalogue(rings)
-    if not any(galaxies.images):
-        note(f"warning: {galaxies.source} has no image column; give --images, a folder of files called by the ids")
+    _warn_of_no_images(galaxies)
     return galaxies
+
+
+def _warn_of_no_images(galaxies: Catalogue) -> None:
+    from zooactive.catalogue.tables import IMAGE_COLUMNS
+
+    if not any(galaxies.images):
+        note(
+            f"warning: {galaxies.source} has none of the image columns {', '.join(IMAGE_COLUMNS)}; name the one to use with "
+            "--image, or give --images, a folder of files called by the ids "
+            f"(it has {', '.join(map(str, galaxies.table.columns[:8]))})"
+        )
 
 
 def _from(folder: Path, path: Path) -> str:

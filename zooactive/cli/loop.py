@@ -16,6 +16,7 @@ from zooactive.cli.console import (
     note,
     one_of,
     open_workspace,
+    print_selection,
     print_table,
 )
 from zooactive.foundation.vocabulary import LEARNERS, STRATEGIES, Strategy
@@ -55,14 +56,17 @@ def ask(
     """Train on the votes so far, measure, and choose the galaxies of the next round; again, until told of, the same."""
     here = open_workspace(workspace)
     selection = here.loop_ask(folder=folder, learner=learner, n=n, votes=votes, strategy=strategy, seed=seed)
-    print_table(selection if json else selection.head(10), as_json=json)
+    print_selection(selection, as_json=json)
     history = here.loop_status(folder=folder)
     _say_how_good(history)
     _say_when_to_stop(here, history)
     file = Path(selection.attrs["file"])
-    export = command_line("export", workspace=workspace, selection=file)
-    tell = f"zooactive loop tell VOTES{'' if folder is None else f' --folder {folder}'}"
-    last_line(f"round {selection.attrs['round']}, {len(selection)} galaxies: {file}", f"{export}; with their votes, {tell}")
+    tell = command_line("loop tell VOTES", workspace=workspace, folder=folder, learner=learner)
+    last_line(
+        f"round {selection.attrs['round']}, {len(selection)} galaxies: {file}",
+        command_line("export", workspace=workspace, selection=file, out=file.with_name("subjects")),
+        then=f"show them to volunteers; when the votes are in, {tell}",
+    )
 
 
 @app.command()
@@ -85,7 +89,7 @@ def tell(
     _say_when_to_stop(here, here.loop_status(folder=folder))
     last_line(
         f"votes of round {number}: {folder or here.settings.loop.folder}",
-        command_line("loop ask", workspace=workspace, folder=folder),
+        command_line("loop ask", workspace=workspace, folder=folder, learner=learner),
     )
 
 
@@ -127,7 +131,11 @@ def rehearse(
     )
     if found.efficiency is not None:
         print_table(found.efficiency, as_json=json)
-    last_line(f"rounds.csv, efficiency.csv and curves.png: {out}", "zooactive loop ask, with the strategy that needs least")
+    last_line(
+        f"rounds.csv, efficiency.csv and curves.png: {out}",
+        command_line("loop ask", workspace=workspace, learner=learner),
+        then="--strategy, or strategy under [loop] in zooactive.toml, names the one that needs least",
+    )
 
 
 # Inside --------------------------------------------------------------------------------------------------------------

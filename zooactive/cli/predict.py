@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zooactive.cli.console import (
     BatchSizeOption,
-    CatalogueOption,
+    GalaxiesOption,
     IdOption,
+    ImageColumnOption,
     ImagesOption,
     MaxFailedOption,
     MaxFailuresOption,
@@ -25,6 +26,10 @@ from zooactive.cli.console import (
     refuse_too_many,
 )
 from zooactive.foundation.vocabulary import DRAWS, ENGINES, GONE, KEEPS
+
+if TYPE_CHECKING:
+    from zooactive.prediction import Predictions
+    from zooactive.workspace import Workspace
 
 
 def _kind_of_draws(value: str | None) -> str | None:
@@ -43,7 +48,7 @@ DrawsOption = Annotated[
 def command(
     workspace: WorkspaceOption = None,
     model: ModelOption = None,
-    catalogue: CatalogueOption = None,
+    catalogue: GalaxiesOption = None,
     stored: Annotated[
         Path | None,
         typer.Option(
@@ -52,6 +57,7 @@ def command(
     ] = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the predictions.", show_default=False)] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Posterior draws.", show_default=False)] = None,
     draws_from: DrawsOption = None,
@@ -94,6 +100,7 @@ def command(
         stored=stored,
         images=images,
         id_column=id_column,
+        image_column=image_column,
         out=out,
         draws=draws,
         draws_from=draws_from,
@@ -110,9 +117,18 @@ def command(
     )
     pool = here.settings.pool
     failed, most = predicted.failed(), pool.max_failed if max_failed is None else max_failed
-    following = command_line("acquire", workspace=workspace, predictions=out, n=here.settings.acquire.n)
+    following = _following(here, predicted, workspace, out)
     last_line(
         f"{len(predicted)} galaxies, {draws or pool.draws} draws by {draws_from or pool.draws_from}: {predicted.folder}",
         None if failed.too_many(most) else following,
     )
     refuse_too_many(failed, most)
+
+
+def _following(here: Workspace, predicted: Predictions, workspace: Path | None, out: Path | None) -> str:
+    """Return the command that chooses galaxies, or where all have labels already the one that looks at them."""
+    from zooactive.workspace.acquire import choosable
+
+    left = choosable(here.settings.with_options(pool={"predictions": predicted.folder}), predicted)
+    n = min(here.settings.acquire.n, left or len(predicted))
+    return command_line("acquire" if left else "top", workspace=workspace, predictions=out, n=n)

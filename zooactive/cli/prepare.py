@@ -10,10 +10,12 @@ import typer
 from zooactive.cli.console import (
     CatalogueOption,
     IdOption,
+    ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
     MaxFailedOption,
     MaxFailuresOption,
+    MaxSetAsideOption,
     RetryOption,
     RuleOption,
     TreeOption,
@@ -34,7 +36,9 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     volunteers: VolunteersOption = None,
+    max_set_aside: MaxSetAsideOption = None,
     image_size: ImageSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the shards.", show_default=False)] = None,
     max_failures: MaxFailuresOption = None,
@@ -49,7 +53,9 @@ def command(
         catalogue=catalogue,
         images=images,
         id_column=id_column,
+        image_column=image_column,
         volunteers=number_or_column(volunteers),
+        max_set_aside=max_set_aside,
         image_size=image_size,
         out=out,
         max_failures=max_failures,
@@ -59,6 +65,7 @@ def command(
     given: dict[str, object] = {"tree": tree, "image_size": image_size}
     if out is None:
         given |= {"rule": rule, "catalogue": catalogue, "images": images, "volunteers": volunteers}
+        given |= {"id_column": id_column, "image_column": image_column}
     else:  # shards at a place of their own are a catalogue of their own, of classes where a rule made some
         from zooactive.catalogue import load_rule
 

@@ -9,6 +9,8 @@ import typer
 
 from zooactive.cli.console import (
     CatalogueOption,
+    IdOption,
+    ImageColumnOption,
     ImagesOption,
     ModelOption,
     PredictionsOption,
@@ -24,6 +26,8 @@ def command(
     tree: TreeOption = None,
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
+    id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     model: ModelOption = None,
     predictions: PredictionsOption = None,
     selection: Annotated[Path | None, typer.Option(help="Table written by `zooactive acquire`.", show_default=False)] = None,
@@ -32,13 +36,19 @@ def command(
     ] = None,
 ) -> None:
     """Write one self-contained HTML page: training, metrics, acquired galaxies, tasks."""
-    page = open_workspace(workspace).report(
+    here = open_workspace(workspace)
+    page = here.report(
         tree=tree,
         catalogue=catalogue,
         images=images,
+        id_column=id_column,
+        image_column=image_column,
         model=model,
         predictions=predictions,
         selection=selection,
         out=out,
     )
-    last_line(f"The page is written: open {page}", "show the selection to volunteers, add their votes, and train again")
+    then = "show the selection to volunteers, add their votes, and train again"
+    if here.settings.default_task is not None:
+        then = "label the selection, add the labels to the table, and `zooactive finetune` again"
+    last_line(f"The page is written: open {page}", then=then)

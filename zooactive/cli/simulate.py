@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zooactive.cli.console import be_brief, last_line
+from zooactive.cli.console import be_brief, command_line, last_line
 
 app = typer.Typer(
     no_args_is_help=True, help="Rehearse: galaxies whose vote probabilities are known, and a crowd that classifies them."
@@ -37,7 +38,7 @@ def sky(
     with_votes = n if labelled is None else min(labelled, n)
     last_line(
         f"{n} galaxies in {folder}, {with_votes} of them with votes: images/, galaxies.csv, truth.csv and wording.toml",
-        f"zooactive init --tree {TREE} --catalogue {table} --image-size {size}",
+        command_line(f"init {shlex.quote(str(folder))}", tree=TREE, catalogue=table, image_size=size),
     )
 
 
@@ -78,10 +79,12 @@ def crowd(
     people = Crowd(volunteers=volunteers, skill=skill, bias=bias, seed=seed)
     known = read(truth, dtype={"id": str})
     given = write_export(out, subjects, known, load_wording(wording), crowd=people, votes=votes, seed=seed)
+    table = truth.with_name("galaxies.csv")
+    to = {"catalogue": table, "out": table.with_name("galaxies-2.csv")} if table.is_file() else {}
     options = {"votes": votes, "volunteers": volunteers, "skill": skill, "bias": bias, "seed": seed}
     hashes = {str(path): file_hash(path) for path in (*manifests, truth, wording)}
     write_how(out, command="simulate crowd", options=options, inputs=hashes)
     last_line(
         f"{votes * len(given)} classifications of {len(given)} galaxies: {out}",
-        f"zooactive votes {out} --wording {wording} --catalogue galaxies.csv --out galaxies-2.csv",
+        command_line(f"votes {shlex.quote(str(out))}", wording=wording, **to),
     )

@@ -8,17 +8,19 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
-    CatalogueOption,
+    ROWS,
+    GalaxiesOption,
     IdOption,
+    ImageColumnOption,
     ImagesOption,
     JsonOption,
     PredictionsOption,
     WorkspaceOption,
-    command_line,
     last_line,
     one_of,
     open_workspace,
     print_table,
+    show_line,
 )
 from zooactive.cli.gallery import GalleryOption
 from zooactive.foundation.vocabulary import MOST
@@ -34,9 +36,10 @@ def command(
     ] = None,
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
-    catalogue: CatalogueOption = None,
+    catalogue: GalaxiesOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     task: Annotated[
         str | None,
         typer.Option(help="A fine-tuned task, whose predictions of the pool are made if need be.", show_default=False),
@@ -64,12 +67,14 @@ def command(
         raise typer.BadParameter(f"the answers {argument} and {option} are asked for; give one")
     if lowest and most != "certain":
         raise typer.BadParameter(f"--lowest and --most {most} do not go together; give one")
-    table = open_workspace(workspace).top(
+    here = open_workspace(workspace)
+    table = here.top(
         argument if argument is not None else option,
         predictions=predictions,
         catalogue=catalogue,
         images=images,
         id_column=id_column,
+        image_column=image_column,
         task=task,
         n=n,
         most=most,
@@ -77,8 +82,15 @@ def command(
         out=out,
         gallery=gallery,
     )
-    print_table(table if json else table.head(10), as_json=json)
+    names, first = list(table.columns), ["rank", "id", *([] if most == "certain" else table.columns[-1:])]
+    print_table(
+        table if json else table[[*first, *(name for name in names if name not in first)]],  # what sorts them stands first
+        as_json=json,
+        title=f"{table.attrs['answer']}: share of all volunteers, fraction of those asked with its 90% interval",
+        rows=ROWS,
+        file=table.attrs["file"],
+    )
     last_line(
         f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
-        command_line("show", workspace=workspace) + f" {table['id'].iloc[0]}",
+        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
     )

@@ -13,8 +13,10 @@ from zooactive.cli.console import (
     CatalogueOption,
     EpochsOption,
     IdOption,
+    ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
+    MaxSetAsideOption,
     RuleOption,
     SeedOption,
     TreeOption,
@@ -40,7 +42,9 @@ def command(
     catalogue: CatalogueOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     volunteers: VolunteersOption = None,
+    max_set_aside: MaxSetAsideOption = None,
     backbone: BackboneOption = None,
     image_size: ImageSizeOption = None,
     channels: Annotated[int | None, typer.Option(min=1, max=3, help="3 for colour, 1 for grey.", show_default=False)] = None,
@@ -79,7 +83,9 @@ def command(
         catalogue=catalogue,
         images=images,
         id_column=id_column,
+        image_column=image_column,
         volunteers=number_or_column(volunteers),
+        max_set_aside=max_set_aside,
         backbone=backbone,
         image_size=image_size,
         channels=channels,
@@ -96,9 +102,10 @@ def command(
         seed=seed,
     )
     best = history.iloc[int(history["val_loss"].argmin())]
-    given = {"workspace": workspace, "tree": tree, "rule": rule, "catalogue": catalogue, "images": images, "model": run_dir}
+    given = {"workspace": workspace, "model": run_dir, "tree": tree, "rule": rule, "catalogue": catalogue, "images": images}
+    given |= {"id_column": id_column, "image_column": image_column, "volunteers": volunteers}
     last_line(
         f"Best of {len(history)} epochs: {int(best['epoch'])}, validation loss {best['val_loss']:.3f} nats a galaxy. "
         f"The model is in {(run_dir or here.settings.model.folder) / 'model'}",
-        f"{command_line('evaluate', **given)}, then zooactive predict",
+        command_line("evaluate", **given),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,16 +17,14 @@ if TYPE_CHECKING:
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="A tree to draw: a name or a .toml file.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A tree or a task to draw: a name or a .toml file.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """List the decision trees, or draw one in the terminal."""
-    from zooactive.tree import load_tree
-
+    """List the decision trees, or draw one, or that of a task, in the terminal."""
     if name is None:
         _list(as_json=json)
         return
-    tree = load_tree(name)
+    tree = _tree_or_task(name)
     if json:
         import json as json_format
 
@@ -33,9 +32,9 @@ def command(
         return
     screen().print(_drawing(tree))
     last_line(
-        f"{len(tree.questions)} questions, {len(tree.columns)} answers."
+        f"{len(tree.questions)} question{'s' * (len(tree.questions) > 1)}, {len(tree.columns)} answers."
         + (f" Cite: {tree.citation}" if tree.citation else ""),
-        f"zooactive init --tree {name} --catalogue TABLE",
+        then=f"zooactive init --tree {shlex.quote(name)} --catalogue TABLE, with a table of votes",
     )
 
 
@@ -50,7 +49,9 @@ def _list(*, as_json: bool) -> None:
     ]
     print_table(pd.DataFrame(rows), as_json=as_json)
     if not as_json:
-        last_line(f"{len(rows)} decision trees.", "zooactive trees NAME draws one")
+        last_line(
+            f"{len(rows)} decision trees.", f"zooactive trees {rows[0]['tree']}", then="any other tree is drawn by its name"
+        )
 
 
 def _drawing(tree: DecisionTree) -> Tree:
@@ -58,19 +59,65 @@ def _drawing(tree: DecisionTree) -> Tree:
     from rich.text import Text
     from rich.tree import Tree
 
+    from zooactive.tree.drawing import branches
+
+    hanging = branches(tree)
+
+    def hang(place: Tree, column: str | None) -> None:
+        for branch in hanging.get(column, ()):
+            named = Text.assemble((for_terminal(branch.name), "bold cyan"), (for_terminal(branch.after), "dim"))
+            below = place.add(named)
+            for answer, leading in zip(branch.question.answers, branch.question.columns, strict=True):
+                hang(below.add(words(answer)), leading)
+
     drawing = Tree(Text(for_terminal(tree.title or tree.name), "bold"))
-    places: dict[str, Tree] = {}
-    for index in tree.order:
-        question = tree.questions[index]
-        leading = question.asked_after
-        place = places[leading[-1]] if leading else drawing
-        named = Text(for_terminal(question.name.removesuffix(tree.suffix)), "bold cyan")
-        others = f" (after {' or '.join(_answer(tree, c) for c in leading)})" if len(leading) > 1 else ""
-        branch = place.add(Text.assemble(named, (for_terminal(others), "dim")))
-        for answer, column in zip(question.answers, question.columns, strict=True):
-            places[column] = branch.add(words(answer))
+    hang(drawing, None)
     return drawing
 
 
-def _answer(tree: DecisionTree, column: str) -> str:
-    return column.removeprefix(tree.question_of(column).name + "_")
+def _tree_or_task(name: str) -> DecisionTree:
+    """Return a tree by its name or file, or the tree that a task asks: one that comes along, a file, or one learnt here."""
+    from zooactive.tree import list_trees, load_tree
+
+    if name in list_trees():
+        return load_tree(name)
+    from zooactive.foundation.errors import TreeError, ZooactiveError, did_you_mean
+    from zooactive.training.finetuning.tasks import list_tasks, load_task
+
+    if name in list_tasks():
+        return load_task(name).load_tree()
+    try:
+        return load_tree(name)
+    except TreeError as error:
+        if name.endswith(".toml"):
+            try:
+                return load_task(name).load_tree()
+            except ZooactiveError:
+                raise error from None
+        learnt = _tasks_here()
+        if name in learnt:
+            return learnt[name]
+        near = did_you_mean(name, [*list_trees(), *list_tasks(), *learnt])
+        raise TreeError(
+            f"there is no decision tree '{name}', and no task.{near} `zooactive trees` lists those that come along"
+        ) from None
+
+
+def _tasks_here() -> dict[str, DecisionTree]:
+    """Return the trees of the tasks that were learnt in this workspace, by the names of their folders and their own."""
+    from zooactive.foundation.errors import ZooactiveError
+    from zooactive.training.finetuning.finetuned_model import saved_task
+    from zooactive.workspace import find_workspace
+
+    try:
+        folder = find_workspace(None).folder / "tasks"
+    except ZooactiveError:
+        return {}
+    found: dict[str, DecisionTree] = {}
+    for saved in sorted(folder.glob("*/")):
+        try:
+            task = saved_task(saved)
+        except ZooactiveError:
+            continue
+        found |= {saved.name: task.load_tree(), task.name: task.load_tree()}
+    return found

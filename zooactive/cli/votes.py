@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zooactive.cli.console import IdOption, JsonOption, TreeOption, be_brief, last_line, note, print_table
+from zooactive.cli.console import (
+    IdOption,
+    JsonOption,
+    MaxSetAsideOption,
+    TreeOption,
+    be_brief,
+    command_line,
+    last_line,
+    note,
+    print_table,
+)
 
 
 def command(
@@ -36,6 +47,7 @@ def command(
         typer.Option(help="Table of galaxies that the votes are added to.", show_default=False),
     ] = None,
     id_column: IdOption = None,
+    max_set_aside: MaxSetAsideOption = None,
     out: Annotated[Path, typer.Option(help="The votes, or that table with them: .csv or .parquet.")] = Path("votes.csv"),
     json: JsonOption = False,
 ) -> None:
@@ -58,10 +70,27 @@ def command(
         ledger=ledger,
         catalogue=catalogue,
         id_column=id_column,
+        max_set_aside=max_set_aside,
     )
     if counted.dropped or json:
         print_table(pd.DataFrame(counted.dropped, columns=["dropped", "reason", "number", "first"]), as_json=json)
     note(counted.said)
+    if counted.set_aside:
+        note(counted.set_aside)
     if counted.strangers:
         note(f"warning: {counted.strangers} galaxies with votes are not in {catalogue}")
-    last_line(f"{len(counted.votes)} galaxies with votes: {out}", "zooactive train, with this table as the catalogue")
+    following = None if catalogue is None else _workspace_line(out, tree, wording, id_column)
+    then = "`zooactive loop tell` takes them in for a round; --catalogue adds them to a table of galaxies to train on"
+    last_line(f"{len(counted.votes)} galaxies with votes: {out}", following, then=None if following else then)
+
+
+def _workspace_line(table: Path, tree: str | None, wording: Path | None, id_column: str | None) -> str | None:
+    """Return the command that makes a workspace of the table with votes; None where its tree has no name of its own."""
+    from zooactive.labels import load_wording
+    from zooactive.tree import list_trees
+
+    if wording is not None:
+        name = load_wording(wording).tree.name
+        tree = name if name in list_trees() else None
+    made = f"init {shlex.quote(str(table.with_suffix('')))}"
+    return None if tree is None else command_line(made, tree=tree, catalogue=table, id_column=id_column)

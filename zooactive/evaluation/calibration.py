@@ -55,13 +55,39 @@ def coverage(posterior: Posterior, votes: ArrayLike, levels: Sequence[float] = (
     """
     import pandas as pd
 
-    wrong = [level for level in levels if not 0 < level < 1]
-    if wrong:
-        raise PosteriorError(f"a level of {wrong[0]} was asked for; give probabilities between 0 and 1")
+    _check_levels(levels)
     rows = []
     for one, below, above in _transforms(posterior, votes):
-        rows.append(one.row() | {f"{level:g}": _share_inside(below, above, level) for level in levels})
+        shares = {f"{level:g}": _shares_inside(below, above, level) for level in levels}
+        rows.append(one.row() | {name: float(found.mean()) if len(one) else float("nan") for name, found in shares.items()})
     return pd.DataFrame(rows)
+
+
+def coverage_by_galaxy(posterior: Posterior, votes: ArrayLike, level: float = 0.95) -> NDArray[np.float64]:
+    """Return what each galaxy adds to the mean that `coverage` takes, for intervals over galaxies.
+
+    Parameters
+    ----------
+    posterior, votes
+        As `coverage`.
+    level : float
+        Nominal probability, between 0 and 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (galaxy, question)
+        The mean over a question's answers, between 0 and 1; NaN where a galaxy has no votes on the question.
+
+    Raises
+    ------
+    PosteriorError
+        As `coverage`.
+    """
+    _check_levels([level])
+    found = np.full((len(posterior), len(posterior.tree.questions)), np.nan)
+    for q, (one, below, above) in enumerate(_transforms(posterior, votes)):
+        found[one.rows, q] = _shares_inside(below, above, level).reshape(len(one.question.columns), len(one)).mean(0)
+    return found
 
 
 def pit_histogram(posterior: Posterior, votes: ArrayLike, *, bins: int = 10) -> pd.DataFrame:
@@ -187,15 +213,19 @@ def _pit(posterior: Posterior, counts: NDArray[np.int64], asked: NDArray[np.int6
     return np.clip(found, 0, 1)
 
 
-def _share_inside(below: NDArray[np.float64], above: NDArray[np.float64], level: float) -> float:
-    """Return the mean share of [below, above] within the central interval of probability `level`."""
-    if len(below) == 0:
-        return float("nan")
+def _check_levels(levels: Sequence[float]) -> None:
+    wrong = [level for level in levels if not 0 < level < 1]
+    if wrong:
+        raise PosteriorError(f"a level of {wrong[0]} was asked for; give probabilities between 0 and 1")
+
+
+def _shares_inside(below: NDArray[np.float64], above: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Return the share of each [below, above] within the central interval of probability `level`."""
     low, high = (1 - level) / 2, (1 + level) / 2
     inside = np.clip(np.minimum(above, high) - np.maximum(below, low), 0, None)
     width = above - below
     point = (below >= low) & (below <= high)  # a count of no probability to speak of: by its place alone
-    return float(np.where(width > 1e-12, inside / np.maximum(width, 1e-12), point).mean())
+    return np.asarray(np.where(width > 1e-12, inside / np.maximum(width, 1e-12), point))
 
 
 def _share_below(below: NDArray[np.float64], above: NDArray[np.float64], edge: float) -> float:

@@ -35,7 +35,7 @@ def worth_in_volunteers(
     that infinitely many volunteers would give; ``noise``, that of the observed fractions; ``volunteers``, whose fractions
     would be as far off as the expected ones, with ``volunteers_low`` and ``volunteers_high``, its 95% interval by the
     bootstrap over galaxies. Infinite where the votes cannot tell the expected fractions from perfect ones; NaN without
-    galaxies.
+    galaxies, and the interval also with one.
 
     Of n votes with fractions f, f (1 - f) n / (n - 1) is an unbiased estimate of the variance p (1 - p) of one vote, and
     this divided by n is the share of (mean - f)^2 that is the chance of who voted. What is left is the model's own squared
@@ -60,7 +60,7 @@ def worth_in_volunteers(
             rows.append(row | nothing)
             continue
         again = resampled_means(np.stack([one_vote, squared], axis=1), resamples, rng)
-        ratios = _ratio(again[:, 0], again[:, 1]) if resamples else np.array([np.nan])
+        ratios = _ratio(again[:, 0], again[:, 1]) if resamples and len(one) > 1 else np.array([np.nan])
         ends = np.quantile(ratios, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), method="inverted_cdf")  # some may be infinite
         row |= {"error": float(np.sqrt(max(squared.mean(), 0))), "noise": float(np.sqrt(noise.mean()))}
         row |= {"volunteers": float(_ratio(one_vote.mean(), squared.mean()))}

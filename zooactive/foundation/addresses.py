@@ -6,6 +6,7 @@ files are read by row group, again and again.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -17,10 +18,12 @@ from typing import Any
 
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.reading import check_regular
-from zooactive.foundation.writing import aside
+from zooactive.foundation.writing import aside, is_passing
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}([^/].*)")  # a name of two letters at least: C:/ is a disk
 _TABLES = (".parquet", ".pq")
+_AT_ONCE = 1 << 16
+_ORIGIN = ".origin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,17 @@ class RemoteImage:
     def __str__(self) -> str:
         return self.address
 
-    def read(self) -> bytes:
-        """Return the image's bytes; what the file system raises is handed on."""
+    def read(self, most: int) -> bytes:
+        """Return the image's bytes; what the file system raises is handed on, and more than `most` bytes are an OSError."""
         files, path = _file_system(self.address)
         _check_local(files, path)
-        content: bytes = files.cat_file(path)
+        if {"http", "https"} & set(_protocols(files)):  # a web server need not keep to a range that it was asked for
+            with files.open(path, "rb", block_size=0, size=1) as stream:  # one request, and the size is not believed
+                content = _up_to(stream, most + 1)
+        else:
+            content = files.cat_file(path, end=most + 1)
+        if len(content) > most:
+            raise OSError(errno.EFBIG, f"it has more than {most} bytes")
         return content
 
 
@@ -90,6 +99,8 @@ def remote_images(folder: str) -> dict[str, RemoteImage]:
 def local_copy(address: str) -> Path:
     """Copy a table, or a folder of Parquet files, into the cache; what is there and has not changed is kept.
 
+    What was copied before and is no longer at the address goes.
+
     Raises
     ------
     CatalogueError
@@ -105,11 +116,15 @@ def local_copy(address: str) -> Path:
             raise CatalogueError(f"{address} holds no Parquet files; give a table, or a folder of shards")
         for name in found:
             _copy(files, name, folder / Path(name).name)
+        kept = {Path(name).name for name in found}
+        for copy in sorted(folder.iterdir()):
+            if copy.name.removesuffix(_ORIGIN) not in kept and not is_passing(copy.name):
+                copy.unlink(missing_ok=True)
     return folder / Path(found[0]).name if single else folder
 
 
 def _copy(files: Any, name: str, target: Path) -> None:
-    stamp = target.with_name(target.name + ".origin")
+    stamp = target.with_name(target.name + _ORIGIN)
     origin = json.dumps(files.info(name), default=str, sort_keys=True)
     if target.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == origin:
         return
@@ -122,9 +137,21 @@ def _copy(files: Any, name: str, target: Path) -> None:
 
 def _check_local(files: Any, path: str) -> None:
     """Raise an error for a pipe or device of this machine, which may never end."""
-    protocols = (files.protocol,) if isinstance(files.protocol, str) else files.protocol
-    if {"file", "local"} & set(protocols):
+    if {"file", "local"} & set(_protocols(files)):
         check_regular(Path(path))
+
+
+def _protocols(files: Any) -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
+
+
+def _up_to(stream: Any, most: int) -> bytes:
+    """Read a stream to its end, or so many bytes of it."""
+    pieces: list[bytes] = []
+    while most > 0 and (piece := stream.read(min(most, _AT_ONCE))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
 
 
 def _file_system(address: str) -> tuple[Any, str]:

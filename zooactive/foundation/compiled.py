@@ -17,3 +17,9 @@ def compiled(function: _Function) -> _Function:
     check of every division would keep the processor from working on several numbers at once.
     """
     return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def compiled_sum(function: _Function) -> _Function:
+    """Compile a sum whose terms may be added in any order, several at once; the order does not depend on the numbers."""
+    fast = {"reassoc", "contract"}
+    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function))

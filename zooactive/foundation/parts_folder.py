@@ -116,7 +116,8 @@ class Failed:
         """Say how many failed, whether these are too many, and what `again` would read them once more."""
         if not self.too_many(most):
             listed = f"{self.listed} names each with the reason"
-            return f"{self.number} images could not be read; {listed}; to try them once more, {again}"
+            images = "1 image" if self.number == 1 else f"{self.number} images"
+            return f"{images} could not be used; {listed}; to try again, {again}"
         return f"{self}; more than the {100 * most:.3g}% that may fail, so this survey is not whole: mend that, and {again}"
 
     def __str__(self) -> str:
@@ -158,6 +159,14 @@ class PartsFolder:
     def path(self, part: int) -> Path:
         """Return where a part lies when it is finished."""
         return self.folder / f"part-{part:05d}.parquet"
+
+    def when_stopped(self) -> str:
+        """Say what is kept of the run, should it be stopped now, and what will be done again."""
+        kept = sum(len(self.rows_of(part)) for part in range(self.parts) if self.path(part).exists())
+        if not kept:
+            first = min(self.rows, self.rows_per_part)
+            return f"nothing is kept in {self.folder} before its first {first:,} galaxies; run it again to begin anew"
+        return f"{kept:,} of {self.rows:,} galaxies are kept in {self.folder}; run it again to go on from there"
 
     def enter(self, fingerprint: str, another_run: ZooactiveError) -> None:
         """Raise `another_run` if the folder holds one; remove what killed runs left half-written.
@@ -229,12 +238,16 @@ class Tally:
 
     def missing(self, again: Collection[int] = ()) -> list[int]:
         """Return the parts that are not there yet, or are to be made `again`, and count the others."""
-        parts = []
+        parts, progress = [], self._progress
+        self._progress = None
         for part in range(self._folder.parts):
             if part not in again and self._folder.path(part).exists():
                 self.find(part)
             else:
                 parts.append(part)
+        self._progress = progress
+        if progress is not None and self.done:  # at once: it is no pace
+            progress(self.done)
         return parts
 
     def find(self, part: int) -> None:

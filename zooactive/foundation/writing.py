@@ -308,14 +308,17 @@ def file_hash(path: str | Path) -> str:
     """Hash a file's bytes, or every file's name and bytes in a folder, by BLAKE2b, as 32 hexadecimal digits."""
     path = Path(path)
     digest = hashlib.blake2b(digest_size=16)
-    for file in (
-        sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(_PASSING)) if path.is_dir() else [path]
-    ):
+    for file in sorted(p for p in path.rglob("*") if p.is_file() and not is_passing(p.name)) if path.is_dir() else [path]:
         digest.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
         with open_regular(file) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def is_passing(name: str) -> bool:
+    """Return whether a file of this name is no result, but on its way to be one, or a lock."""
+    return name.startswith(_PASSING)
 
 
 def how_of(result: Path) -> dict[str, Any]:

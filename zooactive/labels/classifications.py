@@ -6,7 +6,7 @@ Columns: https://help.zooniverse.org/next-steps/data-exports
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +68,7 @@ class Dropped:
     first: dict[str, str] = field(default_factory=dict)
     votes: dict[str, float] = field(default_factory=dict)
     entries: Counter[str] = field(default_factory=Counter)
+    listed: list[dict[str, object]] = field(default_factory=list)
 
     def classification(self, reason: str, where: object, number: int = 1) -> None:
         """Count a whole classification, or a number of them of which one is named."""
@@ -89,6 +90,12 @@ class Dropped:
         """Count a row or a cell of totals that holds nobody knows how many votes."""
         self.entries[reason] += 1
         self.first.setdefault(reason, str(where))
+
+    def set_aside(self, rows: Iterable[tuple[int, str, str]], file: str) -> None:
+        """List the rows of a table that contradict themselves: their number, id and reason."""
+        for row, galaxy, reason in rows:
+            self.entry("a row that contradicts itself", f"{file}, row {row} (id '{galaxy}'), {reason}")
+            self.listed.append({"file": file, "row": row, "id": galaxy, "reason": reason})
 
     def rows(self) -> list[dict[str, object]]:
         """Return what, reason, number and first example, the most frequent first."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.catalogue.tables import read_table
 from zooactive.catalogue.votes import read_votes
 from zooactive.foundation.errors import CatalogueError
@@ -17,7 +18,12 @@ from zooactive.tree import DecisionTree
 
 
 def read_counts(
-    paths: Sequence[str | Path], tree: DecisionTree, dropped: Dropped, *, id_column: str | None = None
+    paths: Sequence[str | Path],
+    tree: DecisionTree,
+    dropped: Dropped,
+    *,
+    id_column: str | None = None,
+    max_set_aside: float = MAX_SET_ASIDE,
 ) -> pd.DataFrame:
     """Read the votes of tables; a galaxy in several of them counts as in the last.
 
@@ -28,9 +34,11 @@ def read_counts(
     tree : DecisionTree
         One of counts; its columns and their other names are looked for.
     dropped : Dropped
-        Takes votes that a later table replaces.
+        Takes votes that a later table replaces, and rows that are set aside.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
+    max_set_aside : float
+        Of each table, as `zooactive.read_catalogue` takes it.
 
     Returns
     -------
@@ -44,13 +52,16 @@ def read_counts(
     """
     if tree.votes != "counts":
         raise CatalogueError(f"tree '{tree.name}' holds {tree.votes}, not counts; read such a table as a catalogue")
-    tables = [read_table(Path(path), id_column=id_column) for path in paths]
-    ids = pd.Series(np.concatenate([table.ids for table in tables]))
-    counts = np.concatenate(
-        [read_votes(table, tree, source=str(path)).votes for table, path in zip(tables, paths, strict=True)]
-    )
+    names, votes = [], []
+    for path in paths:
+        table = read_table(Path(path), id_column=id_column)
+        reading = read_votes(table, tree, source=str(path), max_set_aside=max_set_aside)
+        dropped.set_aside(reading.set_aside.listed(), str(path))
+        names.append(table.ids[reading.set_aside.kept])
+        votes.append(reading.votes[reading.set_aside.kept])
+    ids, counts = pd.Series(np.concatenate(names)), np.concatenate(votes)
     older = ids.duplicated(keep="last").to_numpy()
     if older.any():
         where = f"galaxy {ids[int(np.argmax(older))]}"
         dropped.vote("totals of a galaxy that a later table replaces", where, float(counts[older].sum()))
-    return as_votes(counts[~older], list(ids[~older]), tree)
+    return as_votes(counts[~older], [str(name) for name in ids[~older]], tree)

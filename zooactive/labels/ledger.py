@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE, SetAside
 from zooactive.catalogue.tables import GalaxyTable
-from zooactive.catalogue.votes import MISSING, match_columns, numbers_of, refuse_misspelt
+from zooactive.catalogue.votes import MISSING, doubt_excess, match_columns, numbers_of, refuse_misspelt
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
 from zooactive.foundation.parquet import check_parquet
 from zooactive.foundation.parsing import from_json
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import aside
 from zooactive.labels.classifications import Classification, Dropped
 from zooactive.tree import DecisionTree
@@ -73,6 +75,7 @@ class Ledger:
             import pyarrow.parquet as pq
 
             with self._explained():
+                check_regular(self._file)
                 metadata = pq.read_schema(self._file).metadata
                 columns = metadata[b"columns"].decode().split("\n")
                 form = int(metadata.get(b"format", 0))
@@ -195,6 +198,7 @@ class Ledger:
             with aside(self._key_file) as temporary:
                 temporary.write_bytes(secrets.token_bytes(_KEY_LENGTH))
             self._key_file.chmod(0o600)
+        check_regular(self._key_file)
         key = self._key_file.read_bytes()
         if len(key) != _KEY_LENGTH:
             raise CatalogueError(f"{self._key_file} is damaged; restore it from a copy, or {_MERGE_AGAIN}")
@@ -208,6 +212,7 @@ class Ledger:
         if not self._file.exists():
             return empty
         with self._explained():
+            check_regular(self._file)
             check_parquet(self._file)
             table = pq.read_table(self._file).replace_schema_metadata(None).cast(empty.schema)
             table.validate(full=True)
@@ -350,7 +355,14 @@ def _letters(name: str) -> str:
 
 
 def add_votes(
-    table: pd.DataFrame, votes: pd.DataFrame, tree: DecisionTree, id_column: str, *, source: str = "the table"
+    table: pd.DataFrame,
+    votes: pd.DataFrame,
+    tree: DecisionTree,
+    id_column: str,
+    *,
+    source: str = "the table",
+    dropped: Dropped | None = None,
+    max_set_aside: float = MAX_SET_ASIDE,
 ) -> tuple[pd.DataFrame, int]:
     """Add votes to those of a table of galaxies, and return it with the number of galaxies with votes that it lacks.
 
@@ -365,11 +377,16 @@ def add_votes(
     id_column : str
     source : str
         The table's file, for errors.
+    dropped : Dropped, optional
+        Takes the rows whose votes contradict themselves: these votes are left out, and what came in counts alone.
+    max_set_aside : float
+        The share of the rows that may be so.
 
     Raises
     ------
     CatalogueError
-        For cells that are no votes, and for a column whose name is nearly one of the tree's beside others that are.
+        For more rows with cells that are no votes, or with votes that no volunteers could have given, and for a column whose
+        name is nearly one of the tree's beside others that are.
     """
     present = [str(name) for name in table.columns]
     columns = match_columns(tree, present, source)
@@ -381,12 +398,19 @@ def add_votes(
     rows: NDArray[np.int64] = np.array([row_of.get(galaxy_id, -1) for galaxy_id in votes["id"]], dtype=np.int64)
     known = rows >= 0
     out = table.copy()
+    doubts = SetAside(galaxies, source, max_set_aside)
+    before = {column: numbers_of(galaxies, name, doubts) for column, name in columns.items() if name is not None}
+    if len(before) == len(columns):
+        doubt_excess(np.column_stack(list(before.values())), None, tree, doubts, source, stacklevel=2)
+    doubts.warn(stacklevel=2)
+    if dropped is not None:
+        dropped.set_aside(doubts.listed(), source)
     for column, name in columns.items():
         counts = np.full(len(out), np.nan)
         if name is not None:
-            counts = numbers_of(galaxies, name, source)
+            counts = before[column]
             said = pd.to_numeric(out[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-            counts[np.isnan(said) | (said == MISSING)] = np.nan
+            counts[np.isnan(said) | (said == MISSING) | ~doubts.kept] = np.nan
         counts[rows[known]] = np.nan_to_num(counts[rows[known]]) + votes[column].to_numpy()[known]
         whole = np.all(counts[~np.isnan(counts)] % 1 == 0)
         out[name or column] = pd.array(counts, dtype="Int64") if whole else counts

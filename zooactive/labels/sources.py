@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.foundation.errors import CatalogueError
 from zooactive.labels.classifications import Dropped, read_export
 from zooactive.labels.count_tables import read_counts
@@ -66,7 +67,14 @@ class VoteSources:
     wording: Wording | None
     subjects: Path | None
 
-    def count(self, ledger: str | Path, dropped: Dropped, *, id_column: str | None = None) -> tuple[pd.DataFrame, str]:
+    def count(
+        self,
+        ledger: str | Path,
+        dropped: Dropped,
+        *,
+        id_column: str | None = None,
+        max_set_aside: float = MAX_SET_ASIDE,
+    ) -> tuple[pd.DataFrame, str]:
         """Count the votes, and return them with a line that says how many.
 
         Parameters
@@ -76,6 +84,8 @@ class VoteSources:
         dropped : Dropped
         id_column : str, optional
             Of tables of counts.
+        max_set_aside : float
+            Of tables of counts: the share of rows that may contradict themselves.
 
         Returns
         -------
@@ -84,7 +94,7 @@ class VoteSources:
         said : str
         """
         if self.kind is Kind.TABLE:
-            votes = read_counts(self.files, self.tree, dropped, id_column=id_column)
+            votes = read_counts(self.files, self.tree, dropped, id_column=id_column, max_set_aside=max_set_aside)
             return votes, _in_all(votes, self.tree)
         assert self.wording is not None
         if self.kind is Kind.REDUCTION:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE, SET_ASIDE_FILE, write_set_aside
 from zooactive.catalogue.stored_images import StoredImage, write_parquet
 from zooactive.catalogue.tables import GalaxyTable, read_table
 from zooactive.foundation.errors import CatalogueError
@@ -39,12 +40,15 @@ class CountedVotes:
         How many classifications were new, or how many votes there are, in a line.
     strangers : int
         Galaxies with votes that the table of galaxies lacks.
+    set_aside : str or None
+        How many rows of tables contradict themselves, and which file names them, in a line.
     """
 
     votes: pd.DataFrame
     dropped: list[dict[str, object]]
     said: str
     strangers: int
+    set_aside: str | None = None
 
 
 def count_votes(
@@ -57,6 +61,7 @@ def count_votes(
     ledger: Path = Path("classifications"),
     catalogue: Path | None = None,
     id_column: str | None = None,
+    max_set_aside: float | None = None,
 ) -> CountedVotes:
     """Count votes in classification exports, each classification once however often it is exported, or in totals.
 
@@ -74,6 +79,9 @@ def count_votes(
         A table of galaxies that the votes are added to.
     id_column : str, optional
         Of that table, and of tables of counts.
+    max_set_aside : float, optional
+        The share of the rows of each of these that may contradict themselves (default 0.01). Such rows do not count, and
+        are listed beside `out` in a file whose name ends in ``.set_aside.csv``.
 
     Raises
     ------
@@ -87,17 +95,20 @@ def count_votes(
     sources = find_sources(files, wording=wording, tree=tree, subjects=subjects)
     table = None if catalogue is None else _table_to_add_to(catalogue, id_column, sources.tree, out)
     make_folder(out.parent)
-    dropped = Dropped()
+    dropped, most = Dropped(), MAX_SET_ASIDE if max_set_aside is None else max_set_aside
     # Another process that merges before the votes are written would find them written over by fewer.
     with held(ledger) if sources.kind is Kind.EXPORT else nullcontext():
-        votes, said = sources.count(ledger, dropped, id_column=id_column)
-        strangers = _write(votes, table, sources.tree, out, source=str(catalogue))
+        votes, said = sources.count(ledger, dropped, id_column=id_column, max_set_aside=most)
+        strangers = _write(votes, table, sources.tree, out, source=str(catalogue), dropped=dropped, most=most)
     given = [*files, *(path for path in (wording, subjects, catalogue) if path is not None)]
     if tree is not None and tree.endswith(".toml"):
         given.append(Path(tree))
     inputs = {str(path): file_hash(path) for path in given}
     write_how(out, command="votes", options={"dropped": dropped.rows()}, inputs=inputs)
-    return CountedVotes(votes, dropped.rows(), said, strangers)
+    import pandas as pd
+
+    listed = write_set_aside(pd.DataFrame(dropped.listed), out.with_name(f"{out.stem}.{SET_ASIDE_FILE}"))
+    return CountedVotes(votes, dropped.rows(), said, strangers, listed)
 
 
 def _table_to_add_to(catalogue: Path, id_column: str | None, tree: DecisionTree, out: Path) -> GalaxyTable:
@@ -124,12 +135,23 @@ def _is_no_text(column: pd.Series[Any]) -> bool:
     )
 
 
-def _write(votes: pd.DataFrame, table: GalaxyTable | None, tree: DecisionTree, out: Path, *, source: str) -> int:
+def _write(
+    votes: pd.DataFrame,
+    table: GalaxyTable | None,
+    tree: DecisionTree,
+    out: Path,
+    *,
+    source: str,
+    dropped: Dropped | None = None,
+    most: float = MAX_SET_ASIDE,
+) -> int:
     """Write the votes, or a table with them; return how many galaxies with votes the table lacks."""
     result, strangers, about = votes, 0, None
     if table is not None:
         frame = table.frame.assign(**{table.id_column: table.ids})
-        result, strangers = add_votes(frame, votes, tree, table.id_column, source=source)
+        result, strangers = add_votes(
+            frame, votes, tree, table.id_column, source=source, dropped=dropped, max_set_aside=most
+        )
         if table.metadata is not None:  # of shards: without it their images would be cropped again
             about = {key: table.metadata[key] for key in ("tree", "preprocessing", "min_votes")} | {"parts": 1}
     with aside(out) as temporary:

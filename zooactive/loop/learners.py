@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError, explained
 from zooactive.foundation.parsing import read_object
+from zooactive.foundation.showing import watch_of
+from zooactive.foundation.telling import Auto, EpochProgress, Watch
 from zooactive.foundation.vocabulary import DrawKind
 from zooactive.foundation.writing import write_json
 from zooactive.models import FeatureAxes, LaplaceHead, find_axes, load_draws
@@ -22,7 +24,6 @@ from zooactive.training.draws import check_kind
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
-    from zooactive.foundation.telling import EpochProgress
     from zooactive.models import GalaxyModel
     from zooactive.models.config import Network
 
@@ -61,8 +62,8 @@ class NetworkLearner:
         As `zooactive.fit_draws`. Those of dropout differ as much after many votes as after few.
     batch_size : int
         Of the prediction.
-    progress : callable, optional
-        Called after each epoch, as by `zooactive.train`.
+    progress : callable, "auto" or None
+        As of `zooactive.train`, for all that is fitted and predicted.
 
     Raises
     ------
@@ -76,7 +77,7 @@ class NetworkLearner:
     draws: int = 64
     draws_from: DrawKind = "dropout"
     batch_size: int = 128
-    progress: EpochProgress | None = None
+    progress: Auto | EpochProgress | Watch[EpochProgress] = "auto"
 
     def __post_init__(self) -> None:
         check_kind(self.draws_from)  # before hours of training, not after
@@ -95,9 +96,15 @@ class NetworkLearner:
         config = replace(self.training, seed=seed)
         train(model, train_part, validation=validation_part, run_dir=folder, config=config, progress=self.progress)
         if self.draws_from != "dropout" and not _draws_file(folder).exists():
-            draws = fit_draws(
-                model, train_part, validation=validation_part, kind=self.draws_from, batch_size=self.batch_size
-            )
+            with watch_of(self.progress).show(f"fitting {self.draws_from}", len(train_part) + len(validation_part)) as done:
+                draws = fit_draws(
+                    model,
+                    train_part,
+                    validation=validation_part,
+                    kind=self.draws_from,
+                    batch_size=self.batch_size,
+                    progress=done,
+                )
             draws.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
@@ -106,14 +113,16 @@ class NetworkLearner:
 
         fitted = _draws_file(folder)  # also of a round that began with other draws
         kept = self.draws_from != "dropout" and fitted.exists()
-        return predict(
-            self.model(folder),
-            galaxies,
-            out=folder / f"predictions-{name}",
-            draws=self.draws,
-            batch_size=self.batch_size,
-            draws_from=load_draws(fitted) if kept else None,
-        )
+        with watch_of(self.progress).show("predicting", len(galaxies)) as done:
+            return predict(
+                self.model(folder),
+                galaxies,
+                out=folder / f"predictions-{name}",
+                draws=self.draws,
+                batch_size=self.batch_size,
+                draws_from=load_draws(fitted) if kept else None,
+                progress=done,
+            )
 
     def model(self, folder: Path) -> GalaxyModel:
         """Load the model of the best epoch."""

@@ -11,7 +11,8 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import AcquisitionError, CatalogueError
-from zooactive.foundation.telling import RehearsalProgress
+from zooactive.foundation.showing import watch_of
+from zooactive.foundation.telling import Auto, RehearsalProgress, Watch, kept_when_stopped
 from zooactive.foundation.vocabulary import Strategy
 from zooactive.foundation.writing import aside
 from zooactive.loop.config import LoopConfig
@@ -34,7 +35,7 @@ def rehearse(
     start: int = 200,
     rounds: int = 5,
     config: LoopConfig | None = None,
-    progress: RehearsalProgress | None = None,
+    progress: Auto | RehearsalProgress | Watch[RehearsalProgress] = "auto",
 ) -> pd.DataFrame:
     """Play rounds of every strategy with every seed, the votes coming from the catalogue.
 
@@ -59,7 +60,8 @@ def rehearse(
         Of `config.n` galaxies each.
     config : LoopConfig, optional
         Its strategy and its seed are replaced.
-    progress : callable, optional
+    progress : callable, "auto" or None
+        Called after each round with its strategy, its seed and its number; "auto" and None as `zooactive.train`.
 
     Returns
     -------
@@ -81,19 +83,23 @@ def rehearse(
             f"galaxies of {catalogue.source}; play fewer or smaller rounds"
         )
     known = vote_table(labelled)
-    tables = []
-    for seed in seeds:
-        begun = labelled.rehearse(start, seed=seed)
-        for strategy in strategies:
-            place = folder / strategy / f"seed-{seed:03d}"
-            loop = Loop(place, learner, begun, test=test, config=replace(config, strategy=strategy, seed=seed))
-            while len(loop.rounds) <= rounds:
-                loop.tell(known[known["id"].isin(loop.ask()["id"])])
-                if progress is not None:
-                    progress(strategy, seed, len(loop.rounds) - 1)
-            loop.learn()
-            tables.append(loop.history().assign(strategy=strategy, seed=seed))
-            _write(pd.concat(tables, ignore_index=True), folder)
+    watch, tables = watch_of(progress), list[pd.DataFrame]()
+    shown = watch.show("rehearsing", len(seeds) * len(strategies) * rounds, "rounds")
+    with shown as report, kept_when_stopped(lambda: f"rounds that were played are kept in {folder}; run it again to go on"):
+        for seed in seeds:
+            begun = labelled.rehearse(start, seed=seed)
+            for strategy in strategies:
+                before, doing = len(tables) * rounds, f"rehearsing, {strategy}, seed {seed}"
+                place = folder / strategy / f"seed-{seed:03d}"
+                loop = Loop(place, learner, begun, test=test, config=replace(config, strategy=strategy, seed=seed))
+                report(before + len(loop.rounds) - 1, doing)
+                while len(loop.rounds) <= rounds:
+                    loop.tell(known[known["id"].isin(loop.ask()["id"])])
+                    watch.tell(strategy, seed, len(loop.rounds) - 1)
+                    report(before + len(loop.rounds) - 1, doing)
+                loop.learn()
+                tables.append(loop.history().assign(strategy=strategy, seed=seed))
+                _write(pd.concat(tables, ignore_index=True), folder)
     return pd.concat(tables, ignore_index=True)
 
 

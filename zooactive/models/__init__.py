@@ -5,9 +5,10 @@ The names load what they need when first used: ``zooactive.models.head`` works o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.faces import names_on_demand
+from zooactive.models.start import start_networks
 
 _HOMES = {
     "GalaxyModel": "galaxy_model",
@@ -68,7 +69,15 @@ if TYPE_CHECKING:
 
 _GONE = {"HeadEnsemble": "use LaplaceHead", "fit_head_ensemble": "use fit_laplace"}
 
-__getattr__ = names_on_demand(__name__, _HOMES, _GONE)
+_WITHOUT_KERAS = ("head.bayesian", "head.draws", "head.dropout", "head.files", "head.laplace")
+
+_loaded = names_on_demand(__name__, _HOMES, _GONE)
+
+
+def __getattr__(name: str) -> Any:
+    if _HOMES.get(name, _WITHOUT_KERAS[0]) not in _WITHOUT_KERAS:
+        start_networks()
+    return _loaded(name)
 
 
 def __dir__() -> list[str]:

@@ -36,6 +36,7 @@ class Network:
     crop: float = 1.0
     standardise: bool = False
     scales: tuple[float, ...] = (1.0,)
+    bands: str | None = None
     dropout: float = 0.2
     concentrations: str = "softplus"
     precision: str = "float32"
@@ -51,6 +52,7 @@ class Network:
             crop=self.crop,
             standardise=self.standardise,
             scales=self.scales,
+            bands=self.bands,
         )
 
     def check(self) -> None:

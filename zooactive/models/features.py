@@ -72,7 +72,7 @@ def stream_features(
 
     def read(rows: range) -> _Decoded:
         seen = [catalogue.decode(preprocessing, rows, scale=scale) for scale in preprocessing.scales]
-        failures = {rows.start + row: reason for row, reason in seen[0][1].items()}
+        failures = {rows.start + row: reason for _, met in reversed(seen) for row, reason in met.items()}
         return rows, [_padded(pixels, batch_size) for pixels, _ in seen], failures
 
     def decoded() -> Iterator[_Decoded]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.errors import ModelError, ZooactiveError, did_you_mean, explained
+from zooactive.foundation.html import html_pairs
 from zooactive.foundation.vocabulary import PRECISIONS
 from zooactive.foundation.writing import aside, write_json
 from zooactive.models.backbones.register import build_encoder, nested_layers
@@ -141,6 +142,20 @@ class GalaxyModel:
     def __repr__(self) -> str:
         size, channels = self.preprocessing.size, self.preprocessing.channels
         return f"GalaxyModel('{self.tree.name}', backbone='{self.backbone}', image_size={size}, channels={channels})"
+
+    def _repr_html_(self) -> str:
+        size, channels = self.preprocessing.size, self.preprocessing.channels
+        number = "all of the image" if self.preprocessing.crop == 1 else f"the central {self.preprocessing.crop:g}"
+        pairs = {
+            "questions": f"{len(self.tree.questions)}, with {len(self.tree.columns)} answers",
+            "backbone": f"{self.backbone}, {self.network.count_params():,} weights",
+            "input": f"{size} x {size} pixels, {channels} channel{'s' * (channels > 1)}, {number}",
+            "features": self.encoder.output.shape[-1],
+            "concentrations": self.head.concentrations,
+            "precision": self.precision,
+            "calibrated": "no" if self.factors is None else "yes",
+        }
+        return html_pairs(f"GalaxyModel of tree '{self.tree.name}'", pairs.items())
 
     def with_tree(
         self,

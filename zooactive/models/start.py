@@ -8,11 +8,16 @@ import sys
 
 
 def start_networks() -> None:
-    """Import Keras, keeping from stderr what TensorFlow's libraries print before they can be told not to."""
+    """Import Keras, keeping from stderr what TensorFlow's libraries print before they can be told not to.
+
+    Who has set TF_CPP_MIN_LOG_LEVEL below 3 wants to read it, and does.
+    """
     if "keras" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") < "3":
+        importlib.import_module("keras")
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     silence = os.open(os.devnull, os.O_WRONLY)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zooactive.foundation.errors import PosteriorError, explained
 from zooactive.foundation.metadata import about_of, with_about
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import aside
 from zooactive.posterior.posterior import Posterior
 from zooactive.tree import DecisionTree
@@ -55,9 +56,12 @@ def read_posterior(path: str | Path) -> Posterior:
     """
     import pyarrow.parquet as pq
 
-    damaged = explained(PosteriorError, f"{path} is damaged, or holds no posterior; write it with zooactive.write_posterior")
+    damaged = explained(
+        PosteriorError, f"{path} is damaged, or holds no posterior ({{reason}}); write it with zooactive.write_posterior"
+    )
     missing = f"{path} is missing; write it with zooactive.write_posterior"
     with damaged, explained(PosteriorError, missing, FileNotFoundError):
+        check_regular(Path(path))
         table = pq.read_table(path)
         table.validate(full=True)
         about = about_of(table.schema)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.foundation.html import ends_of, html_table
+from zooactive.foundation.rows import ids_in, rows_in
+from zooactive.foundation.spelling import for_terminal
 from zooactive.posterior import mixtures
 from zooactive.tree import DecisionTree, Question
 from zooactive.tree.likelihood import checked_votes, log_rising, log_ways
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 2048
 """Galaxies whose float64 Beta parameters are held at a time."""
+_SHOWN_ANSWERS = 6
+_SHOWN_WIDTH = 100
 
 
 class VoteEntropy(NamedTuple):
@@ -40,7 +45,7 @@ class VoteEntropy(NamedTuple):
     data: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
     """Paired posterior draws of the concentrations of every answer.
 
@@ -113,6 +118,52 @@ class Posterior:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __getitem__(self, key: Any) -> Posterior:
+        """Return some galaxies: of a slice, of row numbers or a mask, or of one id or several."""
+        ids = ids_in(key)
+        return self.take(rows_in(key, len(self))) if ids is None else self.select(ids)
+
+    def head(self, n: int = 5) -> Posterior:
+        """Return the first galaxies."""
+        return self[:n]
+
+    def __repr__(self) -> str:
+        columns, rows, _ = self._shown()
+        columns = ["id", *columns]
+        widths = [max(len(row[place]) for row in (columns, *rows)) for place in range(len(columns))]
+        while len(columns) > 2 and sum(widths) + 2 * len(widths) > _SHOWN_WIDTH:
+            widths.pop()
+            columns.pop()
+        _, left_out = ends_of(len(self))
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (columns, *rows)]
+        lines[1 + left_out : 1 + left_out] = ["..."] * bool(left_out)
+        return for_terminal("\n".join([self._said(), *lines, *self._rest(len(columns) - 1)]))
+
+    def _repr_html_(self) -> str:
+        columns, rows, left_out = self._shown()
+        body = [*rows[:left_out], None, *rows[left_out:]] if left_out else rows
+        return html_table(["id", *columns], body, caption=self._said(), below=" ".join(self._rest(len(columns))))
+
+    def _said(self) -> str:
+        return f"Posterior of {len(self)} galaxies, tree '{self.tree.name}', {self.draws} draws: fraction (90% interval)"
+
+    def _rest(self, shown: int) -> list[str]:
+        missing = len(self.tree.columns) - shown
+        return [f"and {missing} more answers: to_pandas() has all"] if missing else []
+
+    def _shown(self) -> tuple[list[str], list[list[str]], int]:
+        """Return names and cells of the first answers, of the first and last galaxies, and where others are left out."""
+        rows, left_out = ends_of(len(self))
+        some, answers = self.take(rows), self.tree.columns[:_SHOWN_ANSWERS]
+        mean = some.mean()
+        ends = [some._of_mixtures(lambda a, b, w: mixtures.quantiles(a, b, w, (0.05, 0.95)), name) for name in answers]
+        names = [name.replace(f"{self.tree.suffix}_", "_", 1) if self.tree.suffix else name for name in answers]
+        cells = [
+            [str(galaxy), *(f"{mean[g, a]:.2f} ({ends[a][g, 0]:.2f}-{ends[a][g, 1]:.2f})" for a in range(len(answers)))]
+            for g, galaxy in enumerate(some.ids)
+        ]
+        return names, cells, left_out
 
     @property
     def draws(self) -> int:
@@ -330,6 +381,10 @@ class Posterior:
         asked = self.asked()
         columns |= {f"asked_{question.name}": asked[:, i] for i, question in enumerate(self.tree.questions)}
         return pd.DataFrame(columns)
+
+    def to_pandas(self, *, probability: float | None = 0.9) -> pd.DataFrame:
+        """Return one row a galaxy, by `to_table`."""
+        return self.to_table(probability=probability)
 
     # Inside ---------------------------------------------------------------------------------------------------------
 

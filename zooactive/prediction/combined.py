@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import PosteriorError, did_you_mean
+from zooactive.foundation.html import html_table
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
 from zooactive.prediction.combined_files import Column, columns_of, percent, write_table
@@ -20,6 +21,8 @@ from zooactive.tree.likelihood import checked_votes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_SHOWN_ANSWERS = 4
 
 Votes = Catalogue | str | Path | Mapping[str, ArrayLike] | ArrayLike | None
 
@@ -48,8 +51,8 @@ def combine(
         posterior's tree; by id, id -> (answer,); or row by row, (galaxy, answer), where `posterior` is one Posterior.
     factors : mapping of str to float, optional
         Question -> what its concentrations are multiplied by before the votes come in: below 1 the model is trusted less.
-        `zooactive.calibrate`'s `fit_concentration_factors` fits them, to votes of galaxies drawn at random that the model
-        has not learnt from.
+        `zooactive.training.calibrate.fit_pooled_factors` fits them, to votes of galaxies drawn at random that the model has
+        not learnt from.
     seen : collection of str
         Ids of galaxies whose votes the model has learnt from: marked ``prior_saw_votes``, since their votes count twice.
     above : sequence of float
@@ -96,7 +99,7 @@ def combine(
     return CombinedCatalogue(posterior, votes, dict(factors or {}), frozenset(map(str, seen)), tuple(above), probability)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CombinedCatalogue:
     """What model and volunteers together say of every galaxy: `combine` makes it.
 
@@ -113,6 +116,43 @@ class CombinedCatalogue:
     def __iter__(self) -> Iterator[Posterior]:
         for prior, votes in self._believed():
             yield prior.given_votes(votes)
+
+    def __len__(self) -> int:
+        if isinstance(self.model, Posterior) or hasattr(self.model, "tree"):
+            return len(self.model)  # type: ignore[arg-type]
+        return sum(len(chunk) for chunk in self.model)
+
+    def __repr__(self) -> str:
+        return f"CombinedCatalogue of {len(self)} galaxies, tree '{self.tree.name}'; head() and to_pandas() show them"
+
+    def _repr_html_(self) -> str:
+        if not isinstance(self.model, Posterior) or isinstance(self.votes, str | Path):
+            return html_table([], [], caption=repr(self))  # rows would have to be read
+        shown = self.head()
+        names = self.tree.columns[:_SHOWN_ANSWERS]
+        cells = [
+            [row["id"], f"{row['volunteers']:g}"]
+            + [f"{row[name]:.2f} ({row[f'{name}_low']:.2f}-{row[f'{name}_high']:.2f})" for name in names]
+            for row in shown.to_dict("records")
+        ]
+        below = f"first galaxies, first of {len(self.tree.columns)} answers: fraction ({self.probability:.0%} interval)"
+        return html_table(["id", "volunteers", *names], cells, caption=repr(self), below=below)
+
+    def head(self, n: int = 5) -> pd.DataFrame:
+        """Return the first rows of the table."""
+        first = self.model if isinstance(self.model, Posterior) else next(iter(self.model))
+        votes = self.votes
+        if isinstance(self.model, Posterior) and _is_row_by_row(votes):
+            votes = _row_by_row(votes, self.model, whole=True)[:n]
+        rows_of = _votes_by_id(votes, self.tree)
+        some = first.take(slice(n))
+        if rows_of is not None:
+            votes = np.array([rows_of.get(name, np.zeros(len(self.tree.columns))) for name in some.ids])
+        return replace(self, model=some, votes=votes).to_table()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row a galaxy, by `to_table`."""
+        return self.to_table()
 
     @property
     def posterior(self) -> Posterior:
@@ -239,8 +279,9 @@ def _factors(factors: Mapping[str, float], tree: DecisionTree) -> NDArray[np.flo
 
 def _votes_by_id(votes: Votes, tree: DecisionTree) -> Mapping[str, NDArray[np.float64]] | None:
     """Return votes by id, in the order of the tree's columns; None where they are given row by row, or there are none."""
-    if votes is None or not isinstance(votes, Catalogue | str | Path | Mapping):
+    if votes is None or _is_row_by_row(votes):
         return None
+    assert isinstance(votes, Catalogue | str | Path | Mapping)
     if isinstance(votes, Mapping):
         names = list(votes)
         stacked = np.stack([np.asarray(votes[name], dtype=float) for name in names]) if names else None
@@ -258,6 +299,10 @@ def _votes_by_id(votes: Votes, tree: DecisionTree) -> Mapping[str, NDArray[np.fl
     wide[:, [tree.columns.index(column) for column in voted.tree.columns]] = voted.votes
     some = voted.some
     return dict(zip(catalogue.ids[some], wide[some], strict=True))
+
+
+def _is_row_by_row(votes: Votes) -> bool:
+    return votes is not None and not isinstance(votes, Catalogue | str | Path | Mapping)
 
 
 def _row_by_row(votes: Votes, prior: Posterior, *, whole: bool) -> NDArray[np.float64]:

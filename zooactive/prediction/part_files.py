@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from zooactive.foundation.errors import PosteriorError, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parquet import check_parquet
+from zooactive.foundation.reading import check_regular
 from zooactive.prediction.marks import LENGTH
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_regular(part)
         check_parquet(part, columns)
         rows = pq.read_table(part, columns=None if columns is None else list(columns))
         rows.validate(full=True)
@@ -39,6 +41,7 @@ def columns_of(part: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_regular(part)
         names: list[str] = pq.read_schema(part).names
         return names
 
@@ -48,6 +51,7 @@ def rows_in(part: Path) -> int:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_regular(part)
         return int(pq.read_metadata(part).num_rows)
 
 
@@ -59,6 +63,7 @@ def about_part(part: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     with explained_part(part):
+        check_regular(part)
         about: dict[str, Any] = about_of(pq.read_schema(part))
         names, failures = about["passed"], about["failures"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

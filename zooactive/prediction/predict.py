@@ -12,7 +12,8 @@ import numpy as np
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError
 from zooactive.foundation.parts_folder import read_journal
-from zooactive.foundation.telling import Progress
+from zooactive.foundation.showing import counted
+from zooactive.foundation.telling import Auto, Progress
 from zooactive.models import LinearDraws
 from zooactive.models.features import batches_of, embed, stream_features
 from zooactive.models.holds import Holds, network_of
@@ -35,7 +36,7 @@ def predict(
     seed: int = 0,
     batch_size: int = 128,
     draws_from: LinearDraws | None = None,
-    progress: Progress | None = None,
+    progress: Auto | Progress = "auto",
 ) -> Posterior: ...
 
 
@@ -53,7 +54,7 @@ def predict(
     max_failures: int | None = None,
     retry_failures: bool = False,
     engine: Engine | None = None,
-    progress: Progress | None = None,
+    progress: Auto | Progress = "auto",
 ) -> Predictions: ...
 
 
@@ -70,7 +71,7 @@ def predict(
     max_failures: int | None = None,
     retry_failures: bool = False,
     engine: Engine | None = None,
-    progress: Progress | None = None,
+    progress: Auto | Progress = "auto",
 ) -> Posterior | Predictions:
     """Predict what volunteers would say about every galaxy of a catalogue.
 
@@ -103,8 +104,8 @@ def predict(
         such as a 404; all others are tried again anyway.
     engine : callable, optional
         With `out`: who writes the parts, such as `RayEngine`; by default this process.
-    progress : callable, optional
-        Called with the number of galaxies done.
+    progress : callable, "auto" or None
+        Called with the number of galaxies done; "auto" and None as `zooactive.train`.
 
     Returns
     -------
@@ -140,21 +141,23 @@ def predict(
         config = PredictionConfig(draws=draws, seed=seed, batch_size=batch_size, keep=keep)
         if stored is not None:
             config = replace(config, rows_per_part=stored.rows_per_part)
-        return write_predictions(
-            network,
-            table,
-            out,
-            head=head,
-            config=config,
-            stored=stored,
-            max_failures=max_failures,
-            retry_failures=retry_failures,
-            engine=engine,
-            progress=progress,
-        )
+        with counted(progress, "predicting", len(table)) as done:
+            return write_predictions(
+                network,
+                table,
+                out,
+                head=head,
+                config=config,
+                stored=stored,
+                max_failures=max_failures,
+                retry_failures=retry_failures,
+                engine=engine,
+                progress=done,
+            )
     if stored is not None:
         return stored.redraw(head, draws=draws, seed=seed).posterior()
-    features, failures = embed(network, table, batch_size=batch_size, progress=progress)
+    with counted(progress, "predicting", len(table)) as done:
+        features, failures = embed(network, table, batch_size=batch_size, progress=done)
     if failures:
         first = next(iter(failures.values()))
         if len(table) == 1:

@@ -19,7 +19,7 @@ from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.locking import held
 from zooactive.foundation.parts_folder import JOURNAL_FORMAT, PartsFolder, Tally, failed_of, read_journal
-from zooactive.foundation.telling import Progress
+from zooactive.foundation.telling import Progress, kept_when_stopped
 from zooactive.foundation.writing import write_how
 from zooactive.models import LinearDraws
 from zooactive.prediction.marks import LENGTH, marks_of, what_is_other
@@ -122,12 +122,13 @@ def _write(
     missing = tally.missing(writer.again)
     if missing and journal.pop("finished", False):
         folder.write_journal(journal)
-    if engine is None:
-        for _ in writer.write(missing, seen=lambda batch: tally.count(len(batch.rows), list(batch.failures.values()))):
-            pass
-    else:
-        for part in engine(writer, missing):
-            tally.find(part)
+    with kept_when_stopped(folder.when_stopped):
+        if engine is None:
+            for _ in writer.write(missing, seen=lambda batch: tally.count(len(batch.rows), list(batch.failures.values()))):
+                pass
+        else:
+            for part in engine(writer, missing):
+                tally.find(part)
     failed = failed_of(folder.write_failures(), len(catalogue), out)
     if failed.number == len(catalogue):
         raise ImageError(f"none of the {len(catalogue)} images can be read: {failed}")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zooactive.foundation.errors import PosteriorError, did_you_mean
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import read_journal
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import aside
 from zooactive.prediction.stored import Predictions
 
@@ -93,6 +94,7 @@ def _read_index(file: Path, run: str) -> tuple[list[str], NDArray[np.float32]] |
     import pyarrow.parquet as pq
 
     try:
+        check_regular(file)
         rows = pq.read_table(file)
         if about_of(rows.schema)["run"] != run:
             return None

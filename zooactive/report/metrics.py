@@ -195,7 +195,9 @@ def _panels(titles: Sequence[str], draw: Callable[[Axes, int], None], *, side: f
 
 
 def _people(value: float, low: float, high: float) -> str:
-    """A number of volunteers and its interval, either of which may be infinite."""
+    """A number of volunteers and its interval, either of which may be infinite; of a single galaxy nothing is said."""
+    if math.isfinite(value) and math.isnan(low):
+        return "-"
     if not math.isfinite(value):
         return f"more than {low:.0f}" if math.isfinite(low) else "more than can be told"
     top = f"{high:.0f}" if math.isfinite(high) else "any number"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.catalogue.patience import Reason
 from zooactive.foundation.errors import ImageError, ZooactiveError
+from zooactive.foundation.telling import NOTHING, Show
 
 _IN_MEMORY = 2 << 30
 """Bytes of decoded pixels up to which a catalogue is decoded once and kept; of larger ones the files' bytes are kept, and
 decoded batch by batch."""
+
+_AT_ONCE = 1024
+"""Images that are decoded between two reports of how many are."""
 
 
 class Rows(Protocol):
@@ -44,11 +49,11 @@ class Cutouts:
     word.
     """
 
-    def __init__(self, catalogue: Catalogue, preprocessing: Preprocessing) -> None:
+    def __init__(self, catalogue: Catalogue, preprocessing: Preprocessing, *, show: Show = NOTHING) -> None:
         small = len(catalogue) * preprocessing.size**2 * preprocessing.channels <= _IN_MEMORY
         self._catalogue = catalogue if small else catalogue.in_memory()
         self._preprocessing = preprocessing
-        self._pixels = self._decode(np.arange(len(catalogue))) if small else None
+        self._pixels = self._decode_all(show) if small else None
 
     def __len__(self) -> int:
         return len(self._catalogue)
@@ -57,12 +62,29 @@ class Cutouts:
         """Return the pixels of some rows, uint8, shape (row, side, side, channel)."""
         return self._decode(rows) if self._pixels is None else self._pixels[rows]
 
+    def _decode_all(self, show: Show) -> NDArray[np.uint8]:
+        how, number = self._preprocessing, len(self)
+        pixels = np.zeros((number, how.size, how.size, how.channels), dtype=np.uint8)
+        failures: dict[int, Reason] = {}
+        with show("reading images", number, "images") as report:
+            for start in range(0, number, _AT_ONCE):
+                stop = min(start + _AT_ONCE, number)
+                pixels[start:stop], failed = self._catalogue.decode(how, range(start, stop))
+                failures |= {start + row: reason for row, reason in failed.items()}
+                report(stop)
+        return self._readable(pixels, failures)
+
     def _decode(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        pixels, failures = self._catalogue.decode(self._preprocessing, rows)
+        return self._readable(*self._catalogue.decode(self._preprocessing, rows))
+
+    def _readable(self, pixels: NDArray[np.uint8], failures: Mapping[int, Reason]) -> NDArray[np.uint8]:
+        """Return pixels of which none failed; an ImageError otherwise."""
         if failures:
+            # Shards of before hold images that show nothing.
+            again = "" if self._catalogue.prepared is None else "delete the shards and run it again: "
             more = f"; {len(failures) - 1} more cannot be read" if len(failures) > 1 else ""
             raise ImageError(
-                f"{next(iter(failures.values()))}{more} (`zooactive prepare` leaves such galaxies out and lists them)"
+                f"{next(iter(failures.values()))}{more} ({again}`zooactive prepare` leaves such galaxies out and lists them)"
             )
         return pixels
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError, TrainingError, did_you_mean
-from zooactive.foundation.telling import Progress
+from zooactive.foundation.showing import counted
+from zooactive.foundation.telling import Auto, Progress
 from zooactive.foundation.vocabulary import DRAWS, GONE, DrawKind
 from zooactive.models import LinearDraws
 from zooactive.models.features import embed
@@ -30,7 +31,7 @@ def fit_draws(
     validation: Catalogue | str | Path,
     kind: DrawKind = "laplace",
     batch_size: int = 128,
-    progress: Progress | None = None,
+    progress: Auto | Progress = "auto",
 ) -> LinearDraws:
     """Fit the draws of a trained model's last layer; give them to `zooactive.predict` as ``draws_from``.
 
@@ -46,8 +47,8 @@ def fit_draws(
         default.
     batch_size : int
         Galaxies a step of the network.
-    progress : callable, optional
-        Called with the number of galaxies done.
+    progress : callable, "auto" or None
+        Called with the number of galaxies done; "auto" and None as `zooactive.train`.
 
     Returns
     -------
@@ -68,8 +69,10 @@ def fit_draws(
     fitted = KINDS[kind].fitted
     if fitted is None:
         return head
-    train_part = _features(network, train, "train", batch_size, progress, 0)
-    validation_part = _features(network, validation, "validation", batch_size, progress, len(train_part[0]))
+    learnt, judged = (_voted(network, *given) for given in ((train, "train"), (validation, "validation")))
+    with counted(progress, f"fitting {kind}", len(learnt[0]) + len(judged[0])) as done:
+        train_part = _features(network, *learnt, batch_size, done, 0)
+        validation_part = _features(network, *judged, batch_size, done, len(learnt[0]))
     return fitted(head, *train_part, validation=validation_part)
 
 
@@ -92,17 +95,21 @@ def check_kind(kind: str) -> None:
         raise ModelError(f"there are no draws '{kind}'.{did_you_mean(kind, DRAWS)} Use one of {', '.join(DRAWS)}")
 
 
-def _features(
-    network: GalaxyModel, catalogue: Catalogue | str | Path, name: str, batch_size: int, progress: Progress | None, done: int
-) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
-    """Return features and votes of a catalogue's labelled galaxies."""
+def _voted(network: GalaxyModel, catalogue: Catalogue | str | Path, name: str) -> tuple[Catalogue, NDArray[np.float64]]:
+    """Return a catalogue's labelled galaxies and their votes."""
     table = read_catalogue(catalogue, tree=network.tree) if isinstance(catalogue, str | Path) else catalogue
     votes = table.require_votes(network.tree, error=ModelError).votes[table.labelled]
     table = table.take(table.labelled)
     if len(table) == 0:
         raise TrainingError(f"no galaxy of {name} ({table.source}) has votes; give galaxies that the model could learn from")
-    shift = None if progress is None else (lambda so_far: progress(done + so_far))
-    features, failures = embed(network, table, batch_size=batch_size, progress=shift)
+    return table, votes
+
+
+def _features(
+    network: GalaxyModel, table: Catalogue, votes: NDArray[np.float64], batch_size: int, progress: Progress, done: int
+) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
+    """Return features and votes of galaxies."""
+    features, failures = embed(network, table, batch_size=batch_size, progress=lambda so_far: progress(done + so_far))
     if failures:
         raise ImageError(
             f"{len(failures)} of {len(table)} images cannot be read, the first: {next(iter(failures.values()))} "

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
+from zooactive.foundation.telling import NOTHING, Show
 
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
@@ -17,7 +18,7 @@ _AT_ONCE = 128
 """Images whose features are computed together."""
 
 
-def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDArray[np.float32]:
+def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int, *, show: Show = NOTHING) -> NDArray[np.float32]:
     """Compute what a model's head sees of a catalogue's images, in some of their eight orientations.
 
     The features are float32 (copy, galaxy, feature); the first copy is of the images as they are.
@@ -26,13 +27,17 @@ def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int) -> NDAr
     from zooactive.training.batches import Cutouts
     from zooactive.training.devices import shareable
 
-    images = Cutouts(catalogue, model.preprocessing)
+    images = Cutouts(catalogue, model.preprocessing, show=show)
     network = prediction_network(model.encoder)
     batches = []  # one after the other: the pixels of a survey need not fit into memory
     size = shareable(_AT_ONCE)
-    for start in range(0, len(catalogue), size):
-        pixels = images.rows(np.arange(start, min(start + size, len(catalogue))))
-        batches.append(np.stack([forward(network, view, size) for view in _orientations(pixels, copies)]))
+    with show("features of the images", len(catalogue) * copies, "views") as report:
+        for start in range(0, len(catalogue), size):
+            pixels, views = images.rows(np.arange(start, min(start + size, len(catalogue)))), []
+            for view in _orientations(pixels, copies):
+                views.append(forward(network, view, size))
+                report(start * copies + len(views) * len(pixels))
+            batches.append(np.stack(views))
     return np.concatenate(batches, axis=1).astype(np.float32)
 
 

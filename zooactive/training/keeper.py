@@ -10,7 +10,7 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
-from zooactive.foundation.telling import EpochProgress
+from zooactive.foundation.telling import EpochProgress, Watch
 from zooactive.foundation.writing import aside, refuse_without_room
 from zooactive.training.config import TrainingConfig
 from zooactive.training.run_folder import TrainingRun
@@ -38,7 +38,7 @@ def make_keeper(
     batches: TrainingBatches,
     config: TrainingConfig,
     run: TrainingRun,
-    progress: EpochProgress | None,
+    watch: Watch[EpochProgress],
 ) -> Any:
     """Return the callback that watches the loss, keeps the best weights and writes the checkpoint.
 
@@ -88,8 +88,7 @@ def make_keeper(
                 self.model.stop_training = True
             if self.model.stop_training or epoch + 1 == config.epochs or time.monotonic() >= self.writes_from:
                 self.write(is_best=run.best_epoch == epoch)
-            if progress is not None:
-                progress(epoch + 1, losses)
+            watch.tell(epoch + 1, losses)
 
         def largest_file(self) -> int:
             """Bytes that the weights and the optimiser's state take in a file, at most."""
@@ -110,6 +109,7 @@ def make_keeper(
                     self.model.set_weights(last)
             self.best = None
             run.save_state()
+            run.kept = len(run.epochs)
             took = time.monotonic() - began
             self.writes_from = began + took + (_PACE * took if took > _QUICK else 0)
 

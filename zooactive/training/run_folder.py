@@ -55,6 +55,8 @@ class TrainingRun:
     planned: int
     with_epochs: Callable[[int], str]
     """What the fingerprint is with another number of epochs."""
+    kept: int = 0
+    """Epochs that a run which is stopped now would not do again."""
 
     def open(self, model: GalaxyModel) -> None:
         """Read how far the run is; a TrainingError when the folder holds another one."""
@@ -75,6 +77,7 @@ class TrainingRun:
         if other:
             raise TrainingError(f"{self.folder} holds a run with other {other}; choose another run directory or delete it")
         self._refuse_changed_images()
+        self.kept = len(self.epochs)
 
     def _raise_epochs(self) -> None:
         """Go on with a finished run if more epochs are all that is asked for beside what it did."""
@@ -158,6 +161,14 @@ class TrainingRun:
         """The epoch with the least validation loss, from 0."""
         losses = [epoch["val_loss"] for epoch in self.epochs]
         return int(np.argmin(losses))
+
+    def when_stopped(self, epochs: int) -> str:
+        """Say what is kept of the run, should it be stopped now, and what will be done again."""
+        if self.kept == 0:
+            return f"nothing is kept in {self.folder} before the first epoch is done; run it again to begin anew"
+        so_far = "epoch 1 is" if self.kept == 1 else f"epochs 1 to {self.kept} are"
+        following = f"go on with epoch {self.kept + 1}" if self.kept < epochs else "do what comes after the last epoch"
+        return f"{so_far} kept in {self.folder}; run it again to {following}"
 
     def out_of_patience(self, patience: int) -> bool:
         """Return whether the loss has not fallen for `patience` epochs."""

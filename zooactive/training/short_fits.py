@@ -11,15 +11,20 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
-from zooactive.foundation.telling import StageProgress
+from zooactive.foundation.telling import NOTHING, StageProgress, Watch
 from zooactive.training.config import Optimisation
 from zooactive.training.head_features import head_features
 from zooactive.training.weights import label_weights, votes_of
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
+    from zooactive.foundation.telling import Report
     from zooactive.models import GalaxyModel
     from zooactive.training.batches import Rows
+
+
+UNWATCHED: Watch[StageProgress] = Watch(NOTHING)
+"""Nobody looks on."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class Stage:
         trainer: Any,
         train: tuple[Rows, NDArray[np.float32]],
         validation: tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]],
-        progress: StageProgress | None = None,
         *,
+        watch: Watch[StageProgress] = UNWATCHED,
         weights: NDArray[np.float32] | None = None,
     ) -> list[dict[str, Any]]:
         """Fit a Keras model to votes, and return stage, epoch, loss and val_loss of each epoch.
@@ -67,7 +72,8 @@ class Stage:
         history: list[dict[str, Any]] = []
         began = trainer.get_weights()
         judged = shareable_rows(*validation)
-        with memory_explained(size), batches.explained(), gradients_forgotten():
+        shown = watch.show(f"{self.name}, epoch 1 of {how.epochs}", how.epochs * batches.steps * size)
+        with memory_explained(size), batches.explained(), gradients_forgotten(), shown as report:
             loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
             trainer.fit(
                 batches.dataset(),
@@ -81,23 +87,21 @@ class Stage:
                     keras.callbacks.EarlyStopping(patience=how.patience, restore_best_weights=True),
                     keras.callbacks.LambdaCallback(
                         on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, how.seed, epoch),
-                        on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, progress),
+                        on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, watch),
                     ),
+                    step_reporter(report, self.name, how.epochs, steps=batches.steps, batch_size=size),
                 ],
             )
         if min(epoch["val_loss"] for epoch in history) > loss_then:
             trainer.set_weights(began)
         return history
 
-    def _note(
-        self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], progress: StageProgress | None
-    ) -> None:
+    def _note(self, history: list[dict[str, Any]], epoch: int, logs: dict[str, float], watch: Watch[StageProgress]) -> None:
         losses = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"])}
         if not np.isfinite(losses["loss"]):
             raise TrainingError(f"the loss is {losses['loss']} in epoch {epoch + 1}; lower the learning rate")
         history.append({"stage": self.name, "epoch": epoch + 1, **losses})
-        if progress is not None:
-            progress(self.name, epoch + 1, losses)
+        watch.tell(self.name, epoch + 1, losses)
 
 
 def fit_head(
@@ -108,17 +112,17 @@ def fit_head(
     *,
     copies: int = 8,
     balance: float = 0.0,
-    progress: StageProgress | None = None,
+    watch: Watch[StageProgress] = UNWATCHED,
 ) -> list[dict[str, Any]]:
     """Fit a model's head, in place, on features that its encoder computes once, so that an epoch takes a moment.
 
     The galaxies of `validation` choose the best epoch. Of each image, `copies` orientations are learnt from, 1 to 8. See
     `label_weights` for `balance`, and `Stage.fit` for what is returned.
     """
-    views = head_features(model, train, copies)
-    judged = head_features(model, validation, 1)[0]
+    views = head_features(model, train, copies, show=watch.show)
+    judged = head_features(model, validation, 1, show=watch.show)[0]
     return fit_head_to_features(
-        model, (views, votes_of(train)), (judged, votes_of(validation)), stage, balance=balance, progress=progress
+        model, (views, votes_of(train)), (judged, votes_of(validation)), stage, balance=balance, watch=watch
     )
 
 
@@ -129,7 +133,7 @@ def fit_head_to_features(
     stage: Stage,
     *,
     balance: float = 0.0,
-    progress: StageProgress | None = None,
+    watch: Watch[StageProgress] = UNWATCHED,
 ) -> list[dict[str, Any]]:
     """Fit a model's head, in place, to features that were computed before.
 
@@ -146,7 +150,7 @@ def fit_head_to_features(
         keras.Model(inputs, model.head(inputs)),
         (ArrayRows(np.concatenate(views)), np.tile(votes, (len(views), 1))),
         (judged, judges, label_weights(judges, votes, model.tree, balance)),
-        progress,
+        watch=watch,
         weights=np.tile(label_weights(votes, votes, model.tree, balance), len(views)),
     )
 
@@ -156,3 +160,20 @@ def seed_epoch(trainer: Any, seed: int, epoch: int) -> None:
     states = [variable for variable in trainer.variables if "seed_generator_state" in variable.path]
     for number, state in enumerate(states):
         state.assign(np.array([(seed * 1000 + number) % 2**32, epoch << 20], dtype=np.uint32))
+
+
+def step_reporter(report: Report, name: str, epochs: int, *, steps: int, batch_size: int) -> Any:
+    """Return the callback that reports each batch of a fit, in galaxies, and the epoch."""
+    import keras
+
+    class StepReporter(keras.callbacks.Callback):  # type: ignore[misc]
+        async_safe = True  # no step waits until it was reported
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            self.before = epoch * steps
+            report(self.before * batch_size, f"{name}, epoch {epoch + 1} of {epochs}")
+
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            report((self.before + batch + 1) * batch_size)
+
+    return StepReporter()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,21 +14,24 @@ from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.locking import held
-from zooactive.foundation.telling import EpochProgress
+from zooactive.foundation.showing import watch_of
+from zooactive.foundation.telling import Auto, EpochProgress, Show, Watch, kept_when_stopped
 from zooactive.foundation.writing import write_how
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.training.config import Optimisation, TrainingConfig
+from zooactive.training.estimate import Estimate
 from zooactive.training.image_marks import ImageMarks
 from zooactive.training.keeper import make_keeper, tensorboard_callbacks
 from zooactive.training.network import training_network
 from zooactive.training.run_folder import TrainingRun, run_fingerprint
-from zooactive.training.short_fits import Stage, fit_head
+from zooactive.training.short_fits import Stage, fit_head, step_reporter
 from zooactive.training.weights import label_weights, votes_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
+    from zooactive.training.batches import TrainingBatches
 
 _VIEWS_OF_HEAD = 50_000
 """Views of the galaxies, about, that a head is fitted anew to: of few galaxies all orientations, of many the first."""
@@ -39,7 +44,7 @@ def train(
     validation: Catalogue | str | Path | None = None,
     run_dir: str | Path,
     config: TrainingConfig | None = None,
-    progress: EpochProgress | None = None,
+    progress: Auto | EpochProgress | Watch[EpochProgress] = "auto",
 ) -> pd.DataFrame:
     """Fit a model to the votes of a catalogue's labelled galaxies.
 
@@ -59,8 +64,9 @@ def train(
         Gets ``model/`` (best epoch), ``history.csv``, ``checkpoint/``, ``how.json`` and, where TensorBoard is installed,
         ``tensorboard/``.
     config : TrainingConfig, optional
-    progress : callable, optional
-        Called after each epoch with its number (from 1) and its losses.
+    progress : callable, "auto" or None
+        Called after each epoch with its number (from 1) and its losses. "auto" shows how far the training is in a terminal
+        or a notebook, and elsewhere in a line every half a minute on stderr; None or False shows nothing.
 
     Returns
     -------
@@ -89,7 +95,8 @@ def train(
             run.open(model)  # another process may have gone on since
             if not run.finished:
                 model.factors = None  # what another training was set right by
-                _fit(model, train_part, validation_part, config, run, progress)
+                with kept_when_stopped(lambda: run.when_stopped(config.epochs)):
+                    _fit(model, train_part, validation_part, config, run, watch_of(progress))
     model.load_weights(run.folder / "model")
     return run.history()
 
@@ -111,7 +118,7 @@ def _fit(
     validation_part: Catalogue | None,
     config: TrainingConfig,
     run: TrainingRun,
-    progress: EpochProgress | None,
+    watch: Watch[EpochProgress],
 ) -> None:
     from zooactive.models.backbones.fast_layers import gradients_forgotten
     from zooactive.training.batches import Cutouts, TrainingBatches
@@ -120,38 +127,40 @@ def _fit(
 
     if config.deterministic:
         deterministic_operations()
-    model.images = ImageStatistics.of(train_part, model.preprocessing)
-    canvas = config.augmentation.canvas(model.preprocessing)
-    votes = votes_of(train_part)
-    batches = TrainingBatches(
-        Cutouts(train_part, canvas),
-        votes,
-        shareable(min(config.batch_size, len(train_part))),
-        seed=config.seed,
-        weights=label_weights(votes, votes, model.tree, config.balance) if config.balance else None,
-    )
-    if config.accumulate > batches.steps:
-        raise TrainingError(
-            f"accumulate = {config.accumulate}, but an epoch has {batches.steps} batches of {batches.batch_size} galaxies; "
-            "accumulate fewer, or take smaller batches"
+    with watch.show("getting ready", 0):
+        model.images = ImageStatistics.of(train_part, model.preprocessing)
+        canvas = config.augmentation.canvas(model.preprocessing)
+        votes = votes_of(train_part)
+        batches = TrainingBatches(
+            Cutouts(train_part, canvas, show=watch.show),
+            votes,
+            shareable(min(config.batch_size, len(train_part))),
+            seed=config.seed,
+            weights=label_weights(votes, votes, model.tree, config.balance) if config.balance else None,
         )
-    trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
-    compile_training(trainer, model.tree, config, batches.steps)
-    first = len(run.epochs)
-    if first:
-        trainer.build((None, canvas.size, canvas.size, canvas.channels))
-        trainer.optimizer.build(trainer.trainable_variables)
-        trainer.load_weights(run.weights)
-    elif model.head.fresh:
-        model.start_at(constant_concentrations(train_part.require_votes().votes, model.tree))
-    held_out = None
-    if validation_part is not None:
-        pixels = Cutouts(validation_part, canvas).rows(np.arange(len(validation_part)))
-        judges = votes_of(validation_part)
-        held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
-    keeper = make_keeper(model, train_part, batches, config, run, progress)
+        if config.accumulate > batches.steps:
+            raise TrainingError(
+                f"accumulate = {config.accumulate}, but an epoch has {batches.steps} batches of {batches.batch_size} "
+                "galaxies; accumulate fewer, or take smaller batches"
+            )
+        trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
+        compile_training(trainer, model.tree, config, batches.steps)
+        first = len(run.epochs)
+        if first:
+            trainer.build((None, canvas.size, canvas.size, canvas.channels))
+            trainer.optimizer.build(trainer.trainable_variables)
+            trainer.load_weights(run.weights)
+        elif model.head.fresh:
+            model.start_at(constant_concentrations(train_part.require_votes().votes, model.tree))
+        held_out = None
+        if validation_part is not None:
+            pixels = Cutouts(validation_part, canvas, show=watch.show).rows(np.arange(len(validation_part)))
+            judges = votes_of(validation_part)
+            held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
+    keeper = make_keeper(model, train_part, batches, config, run, watch)
+    judged = 0 if validation_part is None else len(validation_part)
     memory = memory_explained(batches.batch_size, accumulate=config.accumulate)
-    with memory, batches.explained(), gradients_forgotten():
+    with memory, batches.explained(), gradients_forgotten(), _shown(watch.show, config, batches, first, judged) as steps:
         trainer.fit(
             batches.dataset(first),
             steps_per_epoch=batches.steps,
@@ -160,11 +169,11 @@ def _fit(
             validation_data=held_out,
             validation_batch_size=batches.batch_size,
             shuffle=False,
-            callbacks=[keeper, *tensorboard_callbacks(run.folder)],
+            callbacks=[keeper, steps, *tensorboard_callbacks(run.folder)],
             verbose=0,
         )
     if config.head_epochs and validation_part is not None:
-        _refit_head(model, train_part, validation_part, config, run)
+        _refit_head(model, train_part, validation_part, config, run, watch.show)
     write_how(
         run.folder,
         command="train",
@@ -175,8 +184,27 @@ def _fit(
     run.save_state()
 
 
+@contextmanager
+def _shown(show: Show, config: TrainingConfig, batches: TrainingBatches, first: int, judged: int) -> Iterator[Any]:
+    """Show a training by the batch, and tell how long it will last once that is known; gives the callback."""
+    size, steps = batches.batch_size, batches.steps
+    estimate = Estimate(show, config, galaxies=steps * size, judged=judged)
+    with show(f"training, epoch {first + 1} of {config.epochs}", config.epochs * steps * size) as report:
+
+        def reported(done: int, doing: str = "") -> None:
+            report(done, doing)
+            estimate.take(done)
+
+        yield step_reporter(reported, "training", config.epochs, steps=steps, batch_size=size)
+
+
 def _refit_head(
-    model: GalaxyModel, train_part: Catalogue, validation_part: Catalogue, config: TrainingConfig, run: TrainingRun
+    model: GalaxyModel,
+    train_part: Catalogue,
+    validation_part: Catalogue,
+    config: TrainingConfig,
+    run: TrainingRun,
+    show: Show,
 ) -> None:
     """Fit the best epoch's head anew on the features of the images as they are; it stays where that helps.
 
@@ -196,8 +224,8 @@ def _refit_head(
         patience=config.patience,
         seed=config.seed,
     )
-    stage = Stage("head", model.tree, how)
-    history = fit_head(model, train_part, validation_part, stage, copies=copies, balance=config.balance)
+    stage = Stage("the head anew", model.tree, how)
+    history = fit_head(model, train_part, validation_part, stage, copies=copies, balance=config.balance, watch=Watch(show))
     best = min(epoch["val_loss"] for epoch in history)
     run.state["head_val_loss"] = best
     if best < run.epochs[run.best_epoch]["val_loss"]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.foundation.errors import TreeError, did_you_mean
+from zooactive.tree.drawing import tree_as_html, tree_as_text
 
 VoteKind: TypeAlias = Literal["counts", "fractions", "cumulative", "class"]
 VOTE_KINDS: tuple[VoteKind, ...] = ("counts", "fractions", "cumulative", "class")
@@ -80,7 +81,7 @@ class Question:
         return tuple(f"{self.name}_{answer}" for answer in self.answers)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DecisionTree:
     """The questions of a survey, in the order of its vote columns.
 
@@ -177,6 +178,17 @@ class DecisionTree:
                 f"tree '{self.name}': question '{question.name}' is asked after answers of {len(parents)} questions "
                 f"({', '.join(sorted(parents))}); a volunteer could be counted twice: keep to one parent question"
             )
+
+    # Shown ----------------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"DecisionTree('{self.name}': {len(self.questions)} questions, {len(self.columns)} answers)"
+
+    def __str__(self) -> str:
+        return tree_as_text(self)
+
+    def _repr_html_(self) -> str:
+        return tree_as_html(self)
 
     # Columns and where they are -------------------------------------------------------------------------------------
 
@@ -293,15 +305,23 @@ class DecisionTree:
         return headers | {column: column for column in self.columns}
 
     def resolve(self, header: str) -> str:
-        """Return the column that a typed name or a file's header means.
+        """Return the column that a typed name or a file's header means; of a question of yes and no, its yes.
 
         Examples
         --------
         >>> from zooactive.tree.files import load_tree
-        >>> load_tree("decals_dr5").resolve("bar_strong")
-        'bar-dr5_strong'
+        >>> load_tree("decals_dr5").resolve("bar_strong"), load_tree("gz2").resolve("bar")
+        ('bar-dr5_strong', 'bar-gz2_yes')
         """
         if header not in self.headers:
+            for question in self.questions:
+                short = question.name.removesuffix(self.suffix)
+                if header not in (question.name, short):
+                    continue
+                if "yes" in question.answers:
+                    return f"{question.name}_yes"
+                answers = [f"{short}_{answer}" for answer in question.answers]
+                raise TreeError(f"'{header}' is a question; give one of its answers: {', '.join(answers)}")
             raise TreeError(
                 f"tree '{self.name}' has no answer '{header}'.{did_you_mean(header, self.headers)} "
                 f"`zooactive trees {self.name}` lists them"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, PosteriorError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
-from zooactive.workspace.finetuned import labels_of, seen_by
+from zooactive.workspace.finetuned import labels_of, seen_by, task_meant
 from zooactive.workspace.options import Options, as_path, options_of
+from zooactive.workspace.origin import origin_of
 from zooactive.workspace.received import read_received
 from zooactive.workspace.sections import Acquire
 from zooactive.workspace.settings import Settings
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 
 OPTIONS: Options = {name: to for name, to in options_of("acquire", Acquire).items() if name not in ("votes", "out")} | {
-    name: f"survey.{name}" for name in ("tree", "catalogue", "id_column")
+    name: f"survey.{name}" for name in ("tree", "catalogue", "id_column", "image_column")
 }
 """The number of votes and the file are a task's own where none are given."""
+
+_LARGE_POOL = 100_000  # galaxies, from which to read all their votes again takes long
 
 
 def acquire(
@@ -54,23 +57,30 @@ def acquire(
     Raises a WorkspaceError when the task has not been learnt yet or its labels are not known any more, and an
     AcquisitionError when the selection would be written over a table that it is made from, or nobody is left to choose.
     """
+    task = task_meant(settings, task, as_path(predictions))
     if task is None and predictions is None:
         refuse_stale(settings)
     seen = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     never = None
     if task is not None:
-        seen, never = _for_labels(seen)
+        seen, never = _for_labels(seen, own=task == settings.default_task)
     seen = seen.with_options(acquire={"votes": votes, "out": out})
     folders = [Path(folder) for folder in also]
-    return _choose(seen, also=folders, exclude=as_path(exclude), never=never, given=as_path(given), tell=tell)
+    chosen = _choose(seen, also=folders, exclude=as_path(exclude), never=never, given=as_path(given), tell=tell)
+    chosen.attrs |= {"task": task, "predictions": str(seen.pool.predictions)}
+    return chosen
 
 
-def _for_labels(settings: Settings) -> tuple[Settings, list[str]]:
-    """Return the settings of a task as its labels want them, and the ids that have labels already."""
+def _for_labels(settings: Settings, *, own: bool) -> tuple[Settings, list[str]]:
+    """Return the settings of a task as its labels want them, and the ids that have labels already.
+
+    A workspace's own task is one whose selection the workspace names.
+    """
     folder = settings.model.folder
     known = labels_of(folder)
     single = known.require_votes().tree.votes == "class"
-    asked = {"out": settings.folder / f"selection-{folder.name}.csv", "votes": 1 if single else None}
+    out = None if own else settings.folder / f"selection-{folder.name}.csv"
+    asked = {"out": out, "votes": 1 if single else None}
     return settings.with_options(acquire=asked), list(known.ids[known.labelled])
 
 
@@ -147,6 +157,14 @@ def _excluded(
     return excluded
 
 
+def choosable(settings: Settings, stored: Predictions) -> int:
+    """Return how many predicted galaxies have no labels yet; of a large pool they are taken for all."""
+    everything = len(stored) - stored.failed().number
+    if len(stored) > _LARGE_POOL:
+        return everything
+    return everything - len(stored.known(set(_labelled(settings, stored.tree, silent))))
+
+
 def _listed(settings: Settings, exclude: Path, stored: Predictions | EnsemblePredictions, tell: Tell) -> set[str]:
     """Read the ids of a table of galaxies never to choose, whose id column may be called as the survey's."""
     from zooactive.catalogue.tables import read_table
@@ -172,7 +190,12 @@ def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[st
     for name, entry in settings.tasks.items():
         task = entry.load(name)
         if entry.labels is not None and task.load_tree().columns == tree.columns:
-            galaxies = task.read(entry.labels, images=entry.images)
+            galaxies = task.read(entry.labels, images=entry.images, max_set_aside=entry.max_set_aside)
+            return list(galaxies.ids[galaxies.labelled])
+    model = origin_of(settings).get("model")
+    if model is not None and (Path(model) / "finetuned.json").is_file():
+        galaxies = labels_of(Path(model))
+        if galaxies.require_votes().tree.columns == tree.columns:
             return list(galaxies.ids[galaxies.labelled])
     tell(
         f"warning: no table of galaxies with labels for tree '{tree.name}' is named, so none is left out; "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
-from zooactive.workspace.finetuned import seen_by
+from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.received import fit_trust, learnt_from, read_received
 from zooactive.workspace.sections import Allocate
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from zooactive.prediction import Predictions
 
 OPTIONS: Options = {name: to for name, to in options_of("allocate", Allocate).items() if name != "out"} | {
-    "id_column": "survey.id_column"
+    "id_column": "survey.id_column",
+    "image_column": "survey.image_column",
 }
 
 
@@ -88,9 +89,12 @@ def allocate(
     from zooactive.prediction import open_predictions
 
     checked_budget(clicks, price)
+    task = task_meant(settings, task, as_path(predictions))
     settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
     config = settings.allocate.allocation()
+    if settings.allocate.draws is not None:
+        stored = stored.redraw(stored.head, draws=settings.allocate.draws)
     target = settings.allocate.out if out is None else Path(out)
     make_folder(target.parent)
     seen = learnt_from(settings, task, stored)
@@ -108,14 +112,14 @@ def allocate(
     looks = []
     for aim, _ in config.aims():
         folder = target.with_name(f"{target.stem}-looks") / aim.goal
-        with progress(f"what votes are worth for the goal '{aim.goal}'", len(stored.parts)) as done:
-            found = _Looks(stored, received, factors, aim, folder, mark=list(inputs.values()))
+        with progress(f"what votes are worth for the goal '{aim.goal}'", len(stored)) as done:
+            found = _Looks(stored, received, factors, aim, folder, mark=[*inputs.values(), str(stored.draws)])
             looks.append(joined([look for look in found.each(done) if look is not None]))
     plan = plan_of(looks, config, clicks=clicks, price=price)
     write_selection(
         plan,
         target,
-        options={"clicks": clicks, "price": price, "factors": factors} | asdict(config),
+        options={"clicks": clicks, "price": price, "factors": factors, "draws": stored.draws} | asdict(config),
         inputs=inputs,
         command="allocate",
     )
@@ -158,7 +162,7 @@ class _Looks:
         with held(self._folder):
             for number in range(len(self._stored.parts)):
                 found.append(self._look(number))
-                done(number + 1)
+                done(sum(map(len, filter(None, found))))
         return found
 
     def _look(self, number: int) -> Look | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder, write_how
-from zooactive.workspace.finetuned import seen_by
+from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path
 from zooactive.workspace.received import fit_trust, learnt_from, survey_votes
 from zooactive.workspace.settings import Settings
@@ -18,7 +18,7 @@ from zooactive.workspace.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS: Options = {name: f"survey.{name}" for name in ("tree", "id_column")}
+OPTIONS: Options = {name: f"survey.{name}" for name in ("tree", "id_column", "image_column")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +77,7 @@ def catalogue(
     from zooactive.training.out_of_fold import OutOfFold
 
     given = as_path(votes)
+    task = task_meant(settings, task, as_path(predictions))
     settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
     known = survey_votes(settings, task, stored)

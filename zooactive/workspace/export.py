@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.foundation.telling import Tell, silent
 from zooactive.workspace.options import Options
+from zooactive.workspace.origin import read_predicted
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 OPTIONS: Options = {name: f"pool.{name}" for name in ("catalogue", "images")} | {
     "id_column": "survey.id_column",
+    "image_column": "survey.image_column",
     "selection": "acquire.out",
 }
 
@@ -50,7 +52,7 @@ def export(
     options = {"side": size, "credit": credit, "licence": licence, "columns": tuple(column)}
     written = write_subjects(
         selection,
-        settings.read_pool(),
+        read_predicted(settings),
         folder,
         side=size,
         credit=credit,

@@ -16,6 +16,7 @@ from zooactive.models.config import Network
 from zooactive.models.saved_form import BUNDLED, IMAGENET
 from zooactive.training.config import TrainingConfig
 from zooactive.training.recipes import Recipe, load_recipe
+from zooactive.workspace.labels_alone import for_its_task
 from zooactive.workspace.sections import FILE, Acquire, Allocate, Pool, Rounds, Survey, TaskLabels
 from zooactive.workspace.settings import Settings
 
@@ -32,6 +33,11 @@ def find_settings(start: str | Path | None = None) -> Settings:
     if start is not None and not folder.is_dir():
         raise WorkspaceError(f"there is no folder {folder}; `zooactive init` makes a workspace")
     return _settings({}, folder / FILE)
+
+
+def own_settings(folder: Path) -> Settings:
+    """Load the workspace of a folder; where it has no file, one of defaults."""
+    return load_settings(folder / FILE) if (folder / FILE).is_file() else _settings({}, folder / FILE)
 
 
 def load_settings(path: str | Path) -> Settings:
@@ -84,7 +90,7 @@ def _settings(values: Mapping[str, Any], path: Path) -> Settings:
         loaded["model"] = replace(loaded["model"], start=str(path.parent / own_path(loaded["model"].start)))
     files = {entry: _own_file(getattr(loaded["survey"], entry), path.parent) for entry in ("tree", "rule")}
     loaded["survey"] = replace(loaded["survey"], **files)
-    return Settings(path.parent, tasks=tasks, recipe=recipe, **loaded)
+    return for_its_task(Settings(path.parent, tasks=tasks, recipe=recipe, **loaded))
 
 
 def _named_recipe(values: Mapping[str, Any], path: Path) -> Recipe | None:

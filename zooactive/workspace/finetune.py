@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zooactive.catalogue import Preprocessing
 from zooactive.foundation.errors import TrainingError, WorkspaceError
 from zooactive.foundation.locking import held
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import file_hash, write_how
 from zooactive.models.saved_form import BUNDLED, config_of
 from zooactive.models.start import start_networks
@@ -21,7 +21,8 @@ from zooactive.training.finetuning.checks import (
     refuse_too_few,
 )
 from zooactive.training.finetuning.config import FinetuneConfig
-from zooactive.training.finetuning.tasks import Task, folder_of, load_task
+from zooactive.training.finetuning.tasks import Task, load_task
+from zooactive.workspace.labels_alone import task_home
 from zooactive.workspace.options import Options
 from zooactive.workspace.sections import FILE, TaskLabels
 from zooactive.workspace.settings import Settings
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
 
 OPTIONS: Options = {}
-OF_LABELS = ("images", "column", "id_column", "image_column", "volunteers")
+OF_LABELS = ("images", "column", "id_column", "image_column", "volunteers", "max_set_aside")
 OF_TASK = ("crop", "image_size")
 
 
@@ -42,34 +43,36 @@ def finetune(
     *,
     model: str | Path | None = None,
     out: str | Path | None = None,
-    progress: Bar = no_bar,
+    progress: Show = NOTHING,
     tell: Tell = silent,
     **options: Any,
 ) -> FinetunedModel:
     """Learn a new question from a few hundred labels, write the result and return it.
 
     `labels` is a table in place of the workspace's. `task` is the name or the file of the question; by default it has the
-    name of the option `column`, or is "rings". `model` is what to start from, by default the workspace's model, or else the
-    bundled encoder. `out` is ``tasks/TASK`` by default. The other options are entries of ``[tasks.NAME]`` (images, column,
-    id_column, image_column, volunteers), of the question (crop, image_size), and all of `FinetuneConfig`; they come before
-    what the workspace says.
+    name of the option `column`, or is the one task of a workspace of labels alone, or "rings". `model` is what to start
+    from, by default the workspace's model, or else the bundled encoder. `out` is ``tasks/TASK`` by default. The other
+    options are entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside), of the
+    question (crop, image_size), and all of `FinetuneConfig`; they come before what the workspace says.
 
     Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
     learn from.
     """
     asked = {name: value for name, value in options.items() if value is not None}
-    name = task or asked.get("column") or "rings"
+    name = task or asked.get("column") or settings.default_task or "rings"
     found = _labels(settings, name, labels, {key: asked.pop(key) for key in OF_LABELS if key in asked})
     question = replace(found.load(name), **{key: asked.pop(key) for key in OF_TASK if key in asked})
     config = _config(found, asked)
-    folder = folder_of(settings.folder / "tasks", name) if out is None else Path(out)
-    galaxies = _galaxies(found, question, config)
+    folder = task_home(settings, name) if out is None else Path(out)
     start = _start_of(settings, model, tell)
+    preprocessing = Preprocessing.from_dict(config_of(start)["preprocessing"])
+    galaxies = _galaxies(found, question, config, question.preprocessing(preprocessing))
     config, why = decided(config, question.load_tree(), len(galaxies))
     tell(why)
     with held(folder):
-        start_networks()
-        return _learn(start, found, question, galaxies, config, folder, progress)
+        with progress("getting ready", 0):
+            start_networks()
+        return _learn(start, found, question, galaxies, config, folder, progress, tell)
 
 
 def _labels(settings: Settings, name: str, labels: str | Path | None, columns: dict[str, Any]) -> TaskLabels:
@@ -109,24 +112,27 @@ def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
 def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
     """Return what to start from: a model that is named or that the workspace has trained, or what comes with zooactive."""
     if model is not None:
-        config_of(model)
         return Path(model)
+    own = settings.default_task
+    if own is not None and settings.model.folder == task_home(settings, own):
+        tell("starting from the encoder that comes with zooactive")
+        return Path(BUNDLED)
     if settings.model.folder.exists():
         return settings.model.folder
     tell(f"{settings.model.folder} holds no model yet: starting from the encoder that comes with zooactive")
     return Path(BUNDLED)
 
 
-def _galaxies(labels: TaskLabels, task: Task, config: FinetuneConfig) -> Catalogue:
+def _galaxies(labels: TaskLabels, task: Task, config: FinetuneConfig, preprocessing: Preprocessing) -> Catalogue:
     """Read the galaxies with labels; what is wrong with them is said here, before networks are loaded, which takes long."""
     assert labels.labels is not None
-    catalogue = task.read(labels.labels, images=labels.images)
+    catalogue = task.read(labels.labels, images=labels.images, max_set_aside=labels.max_set_aside)
     labelled, tree = catalogue.take(catalogue.labelled), task.load_tree()
     refuse_strange_prevalence(tree, config)
     refuse_too_few(labelled, tree, config)
     parts = Parts(labelled, tree, config)
     _ = parts.folds() if config.folds else parts.split()
-    refuse_no_images(labelled)
+    refuse_no_images(labelled, preprocessing)
     return labelled
 
 
@@ -137,27 +143,24 @@ def _learn(
     galaxies: Catalogue,
     config: FinetuneConfig,
     folder: Path,
-    progress: Bar,
+    progress: Show,
+    tell: Tell,
 ) -> FinetunedModel:
     """Fine-tune, and write the result into a folder."""
+    from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
     from zooactive.models import load_model
     from zooactive.training.finetuning.finetune import finetune
 
     table, images = labels.labels, labels.images
     assert table is not None
-    encoder = load_model(start)
-    second = 0 if config.free_blocks == 0 else config.unfreeze_epochs
-    first = 0 if config.policy == "all" else 1
-    fits = config.folds + 1 if config.folds else 1
-    with progress("learning the task, steps", fits * (first + second)) as done:
-        epochs = count(1)
-
-        def told(stage: str, epoch: int, losses: dict[str, float]) -> None:
-            done(next(epochs))
-
-        tuned = finetune(encoder, galaxies, task=task, config=config, progress=told)
+    with progress("getting ready", 0):
+        encoder = load_model(start)
+    tuned = finetune(encoder, galaxies, task=task, config=config, progress=Watch(progress))
     tuned.save(folder)
-    options = {"task": task.to_dict(), "labels": table, "images": images, "config": asdict(config)}
+    if listed := write_set_aside(galaxies.set_aside, folder / SET_ASIDE_FILE):
+        tell(listed)
+    read = {"labels": table, "images": images, "max_set_aside": labels.max_set_aside}
+    options = {"task": task.to_dict(), **read, "config": asdict(config)}
     inputs = {"model": encoder.fingerprint(), str(table): file_hash(table)}
     write_how(folder, command="finetune", options=options, inputs=inputs)
     return tuned

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import how_of
 from zooactive.models.start import start_networks
-from zooactive.workspace.predict import predict_pool
+from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
+from zooactive.workspace.options import as_path
+from zooactive.workspace.predict import clear_predictions_before, predict_pool
+from zooactive.workspace.sections import TaskLabels
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zooactive.catalogue import Catalogue
     from zooactive.models import GalaxyModel
     from zooactive.prediction import Predictions
@@ -23,21 +24,29 @@ if TYPE_CHECKING:
 
 def task_folder(settings: Settings, task: str) -> Path:
     """Return where a task's fine-tuned model lies; a WorkspaceError when it has not been learnt yet."""
-    from zooactive.training.finetuning.tasks import folder_of
-
-    folder = folder_of(settings.folder / "tasks", task)
+    folder = task_home(settings, task)
     if not (folder / "finetuned.json").is_file():
-        raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune --task {task}` first")
+        how = "" if task == settings.default_task else f" --task {task}"
+        raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune{how}` first")
     return folder
 
 
 def seen_by(
     settings: Settings, task: str | None, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
 ) -> Settings:
-    """Return the settings as a task sees them, or without one, with the named predictions in place of its own."""
+    """Return the settings as a task sees them, or without one, with the named predictions in place of its own.
+
+    In a workspace of labels alone its one task is meant where neither is named.
+    """
+    task = task_meant(settings, task, predictions)
     if task is None:
         return settings.with_options(pool={"predictions": predictions})
     return as_task(settings, task, predictions=predictions, progress=progress, tell=tell)
+
+
+def task_meant(settings: Settings, task: str | None, predictions: Path | None) -> str | None:
+    """Return the task whose predictions a command takes: the one named, or else that of a workspace of labels alone."""
+    return settings.default_task if task is None and predictions is None else task
 
 
 def as_task(
@@ -49,8 +58,9 @@ def as_task(
     not been learnt yet is a WorkspaceError.
     """
     folder = task_folder(settings, task)
-    out = predictions or settings.folder / f"predictions-{folder.name}"
     before = settings.pool.predictions
+    out = predictions or (before if task == settings.default_task else settings.folder / f"predictions-{folder.name}")
+    settings = with_pool_of_labels(settings, settings.tasks.get(task) or _labels_record(folder))
     settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
     if predictions is None:
         galaxies = settings.read_pool()
@@ -58,19 +68,10 @@ def as_task(
         from zooactive.models import load_model
 
         network = load_model(folder)
-        _clear_predictions_before(out, network, tell)
-        known = known_embeddings(before, network, galaxies)
+        clear_predictions_before(out, network, tell)
+        known = None if before == out else known_embeddings(before, network, galaxies)
         predict_pool(settings, galaxies if known is None else known, network, progress=progress, tell=tell)
     return settings
-
-
-def _clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
-    """Delete what this command predicted with the task's model before it learnt from more labels."""
-    from zooactive.prediction.stored import model_of
-
-    if model_of(out) not in (None, network.fingerprint()):
-        tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
-        shutil.rmtree(out)
 
 
 def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) -> Predictions | None:
@@ -87,13 +88,33 @@ def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) ->
     return stored if same and stored.has_embeddings else None
 
 
+def _labels_record(folder: Path) -> TaskLabels:
+    """Return where the labels of a task lie that no workspace names, as far as its folder says it."""
+    options = how_of(folder).get("options")
+    options = options if isinstance(options, dict) else {}
+    task = options.get("task")
+    columns = task if isinstance(task, dict) else {}
+
+    def text(values: dict[str, Any], name: str) -> str | None:
+        return values[name] if isinstance(values.get(name), str) else None
+
+    return TaskLabels(
+        labels=as_path(text(options, "labels")),
+        images=as_path(text(options, "images")),
+        id_column=text(columns, "id_column"),
+        image_column=text(columns, "image_column"),
+    )
+
+
 def labels_of(folder: Path) -> Catalogue:
     """Read the table that a task was learnt from; a WorkspaceError when it is not known any more which that was."""
+    from zooactive.catalogue.set_aside import MAX_SET_ASIDE
     from zooactive.training.finetuning.tasks import Task
 
     try:
         options = how_of(folder)["options"]
         task = Task.from_dict(options["task"], where=str(folder / "how.json"))
-        return task.read(options["labels"], images=options["images"])
+        most = options.get("max_set_aside", MAX_SET_ASIDE)  # not said by those of before
+        return task.read(options["labels"], images=options["images"], max_set_aside=most)
     except (ValueError, KeyError, TypeError) as error:
         raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.workspace.origin import origin_of, read_predicted
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def write_list(
     *,
     first: Sequence[str] = (),
 ) -> None:
-    """Write a table of galaxies of the pool as CSV and draw their images; its ``attrs`` say where both are.
+    """Write a table of galaxies of the pool as CSV and draw their images; its ``attrs`` say where both are, and which
+    model and galaxies the predictions are of where the workspace's file does not.
 
     The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture.
     """
@@ -36,7 +38,7 @@ def write_list(
     make_folder(target.parent)
     with aside(target) as temporary:
         write_csv(table, temporary)
-    galaxies = settings.read_pool().select([*first, *table["id"]])
+    galaxies = read_predicted(settings).select([*first, *table["id"]])
     captions = [*first, *captions]
     stored = galaxies.prepared
     pixels, failures = galaxies.decode(Preprocessing(size=_SIDE) if stored is None else stored)
@@ -44,4 +46,4 @@ def write_list(
     figure = gallery([pixels[i] for i in shown], [captions[i] for i in shown], columns=8)
     with aside(picture) as temporary:
         figure.savefig(temporary, dpi=150, format=picture.suffix[1:].lower())
-    table.attrs |= {"file": str(target), "picture": str(picture)}
+    table.attrs |= {"file": str(target), "picture": str(picture), "of": origin_of(settings)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,8 @@ from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.errors import WorkspaceError
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.showing import watch_of
+from zooactive.foundation.telling import NOTHING, Show, ShownBy, Tell, Watch, silent
 from zooactive.foundation.vocabulary import STRATEGIES, Strategy
 from zooactive.foundation.writing import aside
 from zooactive.loop import HeadLearner, Learner, Loop, LoopConfig, NetworkLearner
@@ -26,7 +26,7 @@ from zooactive.workspace.told import epoch_told
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.foundation.telling import EpochProgress
+    from zooactive.foundation.telling import Auto, EpochProgress
 
 
 OPTIONS: Options = options_of("acquire", AcquisitionConfig) | options_of("loop", Rounds) | {"n": "acquire.n"}
@@ -44,24 +44,24 @@ class Rehearsal(NamedTuple):
     """What each strategy needs for what random choice reaches; None where there is nothing to compare."""
 
 
-def ask(settings: Settings, *, tell: Tell = silent) -> pd.DataFrame:
+def ask(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) -> pd.DataFrame:
     """Train on the votes so far, measure, and choose the galaxies of the next round, the same until their votes are in.
 
     The selection's ``attrs`` say the round and where its file is.
     """
-    loop = _opened(settings, tell)
+    loop = _opened(settings, progress, tell)
     selection = loop.ask()
     here = loop.rounds[-1]
     selection.attrs |= {"round": here.number, "file": str(here.selection)}
     return selection
 
 
-def tell_votes(settings: Settings, table: str | Path, *, tell: Tell = silent) -> dict[str, Any]:
+def tell_votes(settings: Settings, table: str | Path, *, progress: Show = NOTHING, tell: Tell = silent) -> dict[str, Any]:
     """Take the votes of a table, close the round, and return its number and what the votes told."""
     from zooactive.catalogue import read_catalogue
     from zooactive.loop import vote_table
 
-    loop = _opened(settings, tell)
+    loop = _opened(settings, progress, tell)
     number = loop.rounds[-1].number
     return {"round": number} | loop.tell(vote_table(read_catalogue(table, tree=loop.tree)))
 
@@ -85,7 +85,7 @@ def rehearse(
     start: int = 200,
     rounds: int = 5,
     drawn: int | None = None,
-    progress: Bar = no_bar,
+    progress: Show = NOTHING,
 ) -> Rehearsal:
     """Compare strategies on galaxies whose votes are known, and write and draw how many labels each needs.
 
@@ -98,23 +98,22 @@ def rehearse(
     galaxies, test = survey_parts(settings)
     settings.model.check()
     start_networks()
-    learns = learner_of(settings, Path(out), galaxies, test)
+    inner: Watch[EpochProgress] = Watch(NOTHING if isinstance(progress, ShownBy) else progress)
+    learns = learner_of(settings, Path(out), galaxies, test, progress=inner)
     if drawn is not None:
         galaxies, test = draw_votes(galaxies, volunteers=drawn), draw_votes(test, volunteers=drawn, seed=1)
-    with progress("rounds", len(strategies) * seeds * rounds) as done:
-        played = count(1)
-        table = play(
-            out,
-            learns,
-            galaxies,
-            test=test,
-            strategies=strategies,
-            seeds=range(seeds),
-            start=start,
-            rounds=rounds,
-            config=config_of(settings),
-            progress=lambda name, seed, number: done(next(played)),
-        )
+    table = play(
+        out,
+        learns,
+        galaxies,
+        test=test,
+        strategies=strategies,
+        seeds=range(seeds),
+        start=start,
+        rounds=rounds,
+        config=config_of(settings),
+        progress=Watch(progress),
+    )
     found = Rehearsal(table, _efficiency(table))
     if found.efficiency is not None:
         with aside(Path(out) / "efficiency.csv") as temporary:
@@ -152,15 +151,16 @@ def _draw(table: pd.DataFrame, path: Path) -> None:
         figure.savefig(temporary, dpi=150, format="png")
 
 
-def _opened(settings: Settings, tell: Tell) -> Loop:
-    return open_loop(settings, progress=lambda epoch, losses: tell(epoch_told(epoch, losses)))
+def _opened(settings: Settings, progress: Show, tell: Tell) -> Loop:
+    watch = Watch(progress, lambda epoch, losses: tell(epoch_told(epoch, losses)))
+    return open_loop(settings, progress=watch)
 
 
-def open_loop(settings: Settings, *, progress: EpochProgress | None = None) -> Loop:
+def open_loop(settings: Settings, *, progress: Auto | EpochProgress | Watch[EpochProgress] = None) -> Loop:
     """Open the workspace's loop, or begin it.
 
     The galaxies are those of the survey, but for its test part, on which rounds are measured, and those of the pool's own
-    catalogue where it has one. `progress` is called after each epoch of a network's training. Raises a ZooactiveError when
+    catalogue where it has one. `progress` is as of `zooactive.train`. Raises a ZooactiveError when
     the workspace names no catalogue or no tree, the folder holds another loop, or an image cannot be read.
     """
     galaxies, test = survey_parts(settings)
@@ -205,7 +205,12 @@ def survey_parts(settings: Settings) -> tuple[Catalogue, Catalogue]:
 
 
 def learner_of(
-    settings: Settings, folder: Path, galaxies: Catalogue, test: Catalogue, *, progress: EpochProgress | None = None
+    settings: Settings,
+    folder: Path,
+    galaxies: Catalogue,
+    test: Catalogue,
+    *,
+    progress: Auto | EpochProgress | Watch[EpochProgress] = None,
 ) -> Learner:
     """Return the learner that ``[loop]`` names; for a head, all galaxies' features are computed or found in the folder."""
     tree = settings.survey_tree()
@@ -224,12 +229,14 @@ def learner_of(
 
     start = load_model(settings.model.start or BUNDLED)
     everything = join_catalogues(galaxies, test).without_votes()
-    embeddings = predict(
-        start,
-        everything,
-        out=folder / "embeddings",
-        draws=1,
-        batch_size=settings.pool.batch_size,
-        max_failures=settings.pool.max_failures,
-    )
+    with watch_of(progress).show("features of the images", len(everything)) as done:
+        embeddings = predict(
+            start,
+            everything,
+            out=folder / "embeddings",
+            draws=1,
+            batch_size=settings.pool.batch_size,
+            max_failures=settings.pool.max_failures,
+            progress=done,
+        )
     return HeadLearner(start, tree, embeddings, draws=settings.pool.draws)

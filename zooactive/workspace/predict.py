@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.saved_form import config_of
 from zooactive.models.start import start_networks
-from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.options import Options, as_path, options_of
+from zooactive.workspace.origin import record_origin
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -24,6 +27,7 @@ OPTIONS: Options = options_of("pool", Pool) | {
     "out": "pool.predictions",
     "model": "model.folder",
     "id_column": "survey.id_column",
+    "image_column": "survey.image_column",
 }
 
 
@@ -32,7 +36,7 @@ def predict(
     *,
     stored: str | Path | None = None,
     retry_failures: bool = False,
-    progress: Bar = no_bar,
+    progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Predictions:
     """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
@@ -41,15 +45,22 @@ def predict(
     all images again that failed before, as `zooactive.predict` does. Raises a ZooactiveError when galaxies, model or
     predictions cannot be read.
     """
+    from zooactive.workspace.file import own_settings
+
     galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, Path(stored))
     config_of(settings.model.folder)
     make_folder(settings.pool.predictions)
-    start_networks()
-    from zooactive.models import load_model
+    with progress("getting ready", 0):
+        start_networks()
+        from zooactive.models import load_model
 
-    network = load_model(settings.model.folder)
+        network = load_model(settings.model.folder)
+    own = own_settings(settings.folder)
+    same = (settings.model.folder, settings.pool.predictions) == (own.model.folder, own.pool.predictions)
+    if settings.default_task is not None and same:  # learnt anew, its earlier predictions are of no use
+        clear_predictions_before(settings.pool.predictions, network, tell)
     draws_from = fitted_draws(settings, network, progress=progress)
-    return predict_pool(
+    predicted = predict_pool(
         settings,
         galaxies,
         network,
@@ -59,6 +70,8 @@ def predict(
         progress=progress,
         tell=tell,
     )
+    record_origin(settings, as_path(stored))
+    return predicted
 
 
 def predict_pool(
@@ -100,8 +113,17 @@ def predict_pool(
         )
     failed = stored.failed()
     if failed.number:
-        tell(failed.told(pool.max_failed, again))
+        tell(failures_told(failed, stored.failures(), pool.max_failed, again))
     return stored
+
+
+def clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
+    """Delete what this command predicted with the task's model before it learnt from more labels."""
+    from zooactive.prediction.stored import model_of
+
+    if model_of(out) not in (None, network.fingerprint()):
+        tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
+        shutil.rmtree(out)
 
 
 def stored_embeddings(settings: Settings, folder: Path) -> Predictions:

@@ -9,6 +9,7 @@ from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
     from zooactive.catalogue.shards import ShardsResult
@@ -29,6 +30,7 @@ def prepare(
     `max_failures` stops it when more images than this cannot be read; `retry_failures` has all images read again that failed
     before.
     """
+    from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
     from zooactive.catalogue.shards import write_shards
     from zooactive.foundation.writing import file_hash, make_folder, write_how
 
@@ -46,7 +48,10 @@ def prepare(
     source = Path(str(settings.survey.catalogue))
     inputs = {str(source): file_hash(source)} if source.is_file() else {}
     write_how(shards, command="prepare", options=settings.shards_record(), inputs=inputs)
+    if listed := write_set_aside(survey.set_aside, shards / SET_ASIDE_FILE):
+        tell(listed)
     failed = result.failed()
     if failed.number:
-        tell(failed.told(settings.survey.max_failed, "run the same command with --retry-failures"))
+        again = "run the same command with --retry-failures"
+        tell(failures_told(failed, result.failures, settings.survey.max_failed, again))
     return result

@@ -65,10 +65,10 @@ def fit_trust(
 ) -> tuple[dict[str, float], pd.DataFrame]:
     """Fit a factor on the concentrations of each question, to votes that the model has not learnt from.
 
-    Returns the factors that help, and the table of `fit_concentration_factors`.
+    Returns the factors by question, and the table of `fit_pooled_factors`.
     """
     from zooactive.acquisition.pool import gather
-    from zooactive.training.calibrate import fit_concentration_factors
+    from zooactive.training.calibrate import fit_pooled_factors
 
     votes = read_received(settings, stored, table, tell)
     names = [name for name in stored.known(votes) if name not in seen]
@@ -77,7 +77,7 @@ def fit_trust(
             f"{table} has votes of {len(names)} predicted galaxies that the model has not learnt from; give some dozens, "
             "drawn at random"
         )
-    fitted = fit_concentration_factors(gather(stored, names), np.stack([votes[name] for name in names]))
+    fitted = fit_pooled_factors(gather(stored, names), np.stack([votes[name] for name in names]))
     questions = [question.name for question in stored.tree.questions]
     kept = {name: float(value) for name, value in zip(questions, fitted.values, strict=True) if value != 1}
     return kept, fitted.table

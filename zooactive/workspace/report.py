@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.acquisition.selection_files import read_selection
-from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
-from zooactive.catalogue.images import decode_many
+from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.foundation.writing import how_of, make_folder
 from zooactive.models.saved_form import BUNDLED
@@ -26,7 +26,9 @@ from zooactive.report import (
     tree_finding,
     write_report,
 )
+from zooactive.workspace.finetuned import labels_of
 from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.origin import read_predicted
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
 
@@ -53,11 +55,12 @@ def report(settings: Settings, *, out: str | Path | None = None) -> Path:
     for gather in (_selection, _test_galaxies, _training, _tasks, _failures):
         gather(settings, facts, findings, how)
     if not findings:
-        raise WorkspaceError(f"{settings.folder} holds nothing to report yet; run `zooactive train` first")
+        first = "finetune" if settings.default_task else "train"
+        raise WorkspaceError(f"{settings.folder} holds nothing to report yet; run `zooactive {first}` first")
     title = f"Galaxies worth the next hour: {settings.folder.name}"
+    learnt = "labels" if settings.default_task else "volunteers' votes"
     lead = (
-        "What the model learnt from volunteers' votes, which galaxies it asks them to look at next, and how far it can be "
-        "trusted."
+        f"What the model learnt from {learnt}, which galaxies it asks people to look at next, and how far it can be trusted."
     )
     return write_report(target, title=title, lead=lead, facts=facts, findings=findings, how=how)
 
@@ -76,7 +79,7 @@ def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[
             f"{settings.acquire.out} has {len(strangers)} galaxies that {settings.pool.predictions} has not, such as "
             f"'{min(strangers)}'; run `zooactive acquire` again"
         )
-    pixels = _pixels(settings.read_pool().select(selection["id"]))
+    pixels = _pixels(read_predicted(settings).select(selection["id"]))
     facts += [
         ("galaxies in the pool", f"{len(stored):,}"),
         ("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"),
@@ -133,7 +136,7 @@ def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Find
         tuned = load_finetuned(file.parent)
         made = how_of(file.parent)
         table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
-        pixels = _task_pixels(made.get("options", {}), list(table["id"]))
+        pixels = _task_pixels(file.parent, list(table["id"]))
         findings.append(task_finding(tuned.task.name, tuned.evaluate(), table, pixels, answer=tuned.answer))
         how[f"finetune {tuned.task.name}"] = made
 
@@ -150,11 +153,11 @@ def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[F
         facts.append(("images that cannot be read", f"{len(pd.concat(rows).drop_duplicates('id')):,}"))
 
 
-def _task_pixels(options: dict[str, Any], ids: list[str]) -> dict[str, NDArray[np.uint8]]:
+def _task_pixels(folder: Path, ids: list[str]) -> dict[str, NDArray[np.uint8]]:
     """Return pictures of a task's galaxies from the table they were learnt from; none when that has changed since."""
     try:
-        return _pixels(read_catalogue(options["labels"], images=options.get("images")).select(ids))
-    except (KeyError, CatalogueError):
+        return _pixels(labels_of(folder).select(ids))
+    except (WorkspaceError, CatalogueError):
         return {}
 
 

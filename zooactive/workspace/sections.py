@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zooactive.acquisition.allocation.config import AllocationConfig
 from zooactive.acquisition.config import AcquisitionConfig
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.parts_folder import MOST_FAILED
 from zooactive.foundation.vocabulary import DrawKind, EngineName, Keep, LearnerKind, Strategy
@@ -32,6 +33,7 @@ class Survey:
     label_column: str | None = None
     volunteers: float | str | None = None
     min_votes: float | None = None
+    max_set_aside: float = MAX_SET_ASIDE
     where: str | None = None
     shards: Path = Path("shards")
     split: tuple[float, float, float] = (0.7, 0.2, 0.1)
@@ -77,8 +79,12 @@ class Acquire(AcquisitionConfig):
 
 @dataclass(frozen=True)
 class Allocate(AllocationConfig):
-    """How clicks are allocated: table ``[allocate]``."""
+    """How clicks are allocated: table ``[allocate]``.
 
+    `draws` of the model are made for each galaxy, by default as many as were predicted with.
+    """
+
+    draws: int | None = None
     out: Path = Path("allocation.csv")
 
 
@@ -111,6 +117,7 @@ class TaskLabels:
     id_column: str | None = None
     image_column: str | None = None
     volunteers: float | str | None = None
+    max_set_aside: float = MAX_SET_ASIDE
     policy: str | None = None
     folds: int | None = None
     prevalence: float | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.catalogue import Catalogue, Preprocessing, load_rule, read_catalogue
+from zooactive.catalogue.reading import is_folder_of_images
 from zooactive.catalogue.tables import tree_of_shards
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.settings import replaced
@@ -87,6 +88,7 @@ class Settings:
             volunteers=survey.volunteers,
             min_votes=survey.min_votes,
             where=survey.where,
+            max_set_aside=survey.max_set_aside,
         )
         return galaxies if survey.rule is None else load_rule(survey.rule).apply(galaxies)
 
@@ -129,6 +131,11 @@ class Settings:
     def has_tree(self) -> bool:
         """Whether it is known what the survey's volunteers were asked."""
         return self.survey.rule is not None or self.survey.tree is not None or self._stored_tree() is not None
+
+    @property
+    def default_task(self) -> str | None:
+        """The task that is meant where none is named: the only one of a workspace without a survey of votes."""
+        return next(iter(self.tasks)) if len(self.tasks) == 1 and not self.has_tree else None
 
     def _everything(self) -> Catalogue:
         self._refuse_nameless()
@@ -177,6 +184,8 @@ class Settings:
         """Read the galaxies to choose from: the wanted ones of ``[pool]``'s own catalogue or else of the survey."""
         if self.pool.catalogue is None:
             return read_catalogue(self.read_survey(), where=self.pool.where)
+        if is_folder_of_images(self.pool.catalogue):
+            return read_catalogue(self.pool.catalogue)  # which has no columns, whatever those of other tables are called
         return read_catalogue(
             self.pool.catalogue,
             images=self.pool.images,

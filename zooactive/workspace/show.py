@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
     from zooactive.posterior import Posterior
 
-OPTIONS: Options = {"model": "model.folder"}
+OPTIONS: Options = {"model": "model.folder"} | {name: f"survey.{name}" for name in ("id_column", "image_column")}
 
 
 def show(
@@ -46,7 +46,7 @@ def show(
     from zooactive.prediction import predict
 
     network = load_model(settings.model.folder)
-    posterior = predict(network, one, draws=settings.pool.draws, seed=settings.pool.seed)
+    posterior = predict(network, one, draws=settings.pool.draws, seed=settings.pool.seed, progress=None)
     voted, votes = one.voted, None
     if voted is not None and voted.some[0] and voted.tree.columns == network.tree.columns:
         votes = voted.votes[0]
@@ -59,7 +59,7 @@ def show(
 
 
 def _find(galaxy: str, settings: Settings) -> Catalogue:
-    from zooactive.catalogue.find_images import IMAGE_SUFFIXES
+    from zooactive.catalogue.image_files import IMAGE_SUFFIXES
     from zooactive.catalogue.reading import single_image
     from zooactive.foundation.errors import CatalogueError
 

@@ -15,7 +15,7 @@ from zooactive.workspace.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS: Options = options_of("pool", Pool)
+OPTIONS: Options = options_of("pool", Pool) | {name: f"survey.{name}" for name in ("id_column", "image_column")}
 
 
 def similar(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from zooactive.foundation.writing import aside
 from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
 from zooactive.workspace.file import parse_settings
-from zooactive.workspace.sections import FILE, Survey
+from zooactive.workspace.sections import FILE, Acquire, Survey
 
 _TEMPLATE = """\
 # A zooactive workspace. Most values can be given as options of a command instead; paths start from this file.
@@ -19,7 +20,7 @@ _TEMPLATE = """\
 [survey]
 tree = {tree}              # `zooactive trees` lists them; a path that ends in .toml is a tree of your own
 catalogue = {catalogue}    # CSV, Parquet, FITS or VOTable: an id, an image and vote columns, matched by name
-{images}{id_column}# volunteers = 40          # behind each fraction, where the catalogue has fractions and no counts
+{columns}# volunteers = 40          # behind each fraction, where the catalogue has fractions and no counts
 # min_votes = 30           # votes on the first question from which a galaxy counts as labelled
 # where = "mag_r < 17.7"   # keep some galaxies only
 # rule = "zhu2019"         # learn the clean classes that this rule makes of the votes
@@ -64,19 +65,39 @@ out = "selection.csv"
 """
 
 
+_LABELS_ALONE = """\
+# A zooactive workspace of labels alone. Most values can be given as options of a command instead; paths start from this
+# file. Its one task is meant where a command names none: `zooactive finetune`, `predict`, `top`, `acquire`, `report`.
+{tasks}# policy = "head"          # what learns
+# folds = 5                # measure by cross-validation, on all labels
+# prevalence = 0.02        # share of galaxies on the sky of which a yes, or else the first label, is true
+
+[pool]
+{pool}draws = 64
+
+[acquire]
+n = {n}
+# out = "selection.csv"
+
+[survey]
+{id_column}{image_column}# tree = "gz2"             # of a survey of votes, with its catalogue: see `zooactive init --help`
+"""
+_IMAGE_COLUMN = '# image_column = "path"    # where it is not called file_loc, image or png_loc'
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ID_COLUMN = '# id_column = "objid"      # where it is not called id, id_str, iauname, GalaxyID or survey_id'
 
 
-def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: Any) -> Path:
+def write_workspace(folder: str | Path, *, tree: str | None = None, catalogue: str | None = None, **values: Any) -> Path:
     """Write a commented ``zooactive.toml`` into a folder.
 
     Parameters
     ----------
     folder : path
-    tree, catalogue : str
+    tree, catalogue : str, optional
+        Without a tree the workspace is one of labels alone, with one task.
     **values
-        Any of images, id_column, backbone, image_size, start, epochs, batch_size, learning_rate, patience, n, pool,
-        split, rehearsal, and `tasks`: name to (labels, images).
+        Any of images, id_column, image_column, backbone, image_size, start, epochs, batch_size, learning_rate, patience, n,
+        pool, pool_images, split, rehearsal, and `tasks`: name to (labels, images), or to the entries of ``[tasks.NAME]``.
 
     Raises
     ------
@@ -86,14 +107,36 @@ def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: 
     path = Path(folder) / FILE
     if path.exists():
         raise WorkspaceError(f"{path} is there already; edit it, or choose another folder")
+    tasks = values.get("tasks") or {}
+    assert isinstance(tasks, dict)
+    text = _labels_alone(values, tasks) if tree is None else _survey(tree, str(catalogue), values, tasks)
+    parse_settings(text, path)  # what cannot be read back is not written
+    with aside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _labels_alone(values: dict[str, Any], tasks: dict[str, Any]) -> str:
+    pool = _entry("catalogue", values.get("pool"), '# catalogue = "pool.csv"    # default: the table of labels itself')
+    return _LABELS_ALONE.format(
+        tasks=_tasks(tasks),
+        pool=pool + _optional("images", values.get("pool_images")),
+        n=values.get("n") or Acquire().n,
+        id_column=_entry("id_column", values.get("id_column"), _ID_COLUMN + "; of the pool"),
+        image_column=_entry("image_column", values.get("image_column"), _IMAGE_COLUMN + "; of the pool"),
+    )
+
+
+def _survey(tree: str, catalogue: str, values: dict[str, Any], tasks: dict[str, Any]) -> str:
     training = TrainingConfig()
     images, pool, rehearsal = values.get("images"), values.get("pool"), values.get("rehearsal")
     rehearsed = f"rehearsal = {rehearsal}" if rehearsal else "# rehearsal = 2000"
-    text = _TEMPLATE.format(
+    return _TEMPLATE.format(
         tree=_quoted(tree),
         catalogue=_quoted(catalogue),
-        images=_entry("images", images, '# images = "images"        # where relative image paths start'),
-        id_column=_entry("id_column", values.get("id_column"), _ID_COLUMN),
+        columns=_entry("images", images, '# images = "images"        # where relative image paths start')
+        + _entry("id_column", values.get("id_column"), _ID_COLUMN)
+        + _entry("image_column", values.get("image_column"), _IMAGE_COLUMN),
         rehearsal=f"{rehearsed}         # pretend that only so many galaxies, by hashed id, have votes yet",
         split=list(values.get("split") or Survey().split),
         backbone=_quoted(values.get("backbone") or Network().backbone),
@@ -108,17 +151,23 @@ def write_workspace(folder: str | Path, *, tree: str, catalogue: str, **values: 
         learning_rate=values.get("learning_rate") or training.learning_rate,
         patience=values.get("patience") or training.patience,
         n=values.get("n") or 500,
-        pool=_entry("catalogue", pool, '# catalogue = "pool.csv"    # default: the survey\'s own galaxies'),
-    )
-    tasks = values.get("tasks") or {}
-    assert isinstance(tasks, dict)
-    for name, (labels, task_images) in tasks.items():
-        text += f"\n[tasks.{name}]\nlabels = {_quoted(labels)}\n"
-        text += _entry("images", task_images, "")
-    parse_settings(text, path)  # what cannot be read back is not written
-    with aside(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+        pool=_entry("catalogue", pool, '# catalogue = "pool.csv"    # default: the survey\'s own galaxies')
+        + _optional("images", values.get("pool_images")),
+    ) + _tasks(tasks)
+
+
+def _tasks(tasks: dict[str, Any]) -> str:
+    """Return the tables of the tasks."""
+    text = ""
+    for name, said in tasks.items():
+        entries = said if isinstance(said, dict) else dict(zip(("labels", "images"), said, strict=True))
+        key = name if _BARE.fullmatch(name) else _quoted(name)
+        text += f"\n[tasks.{key}]\n" + "".join(_optional(entry, value) for entry, value in entries.items())
+    return text
+
+
+def _optional(key: str, value: str | None) -> str:
+    return _entry(key, value, "") if value else ""
 
 
 def _entry(key: str, value: str | None, otherwise: str) -> str:

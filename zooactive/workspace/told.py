@@ -1,4 +1,4 @@
-"""What a training is told about in lines: what it will do, and how each epoch was."""
+"""What people are told in lines: which images failed, what a training will do, and how each epoch was."""
 
 from __future__ import annotations
 
@@ -6,10 +6,24 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.foundation.parts_folder import Failed
     from zooactive.models.config import Network
     from zooactive.training.augmentation import Augmentation
     from zooactive.training.config import TrainingConfig
     from zooactive.training.recipes import Recipe
+
+
+def failures_told(failed: Failed, failures: pd.DataFrame, most: float, again: str) -> str:
+    """Return what `Failed.told` says, and how many of these images show nothing, by the table of the failures."""
+    from zooactive.catalogue.fits_images import BLANK
+
+    blank = int(failures["reason"].str.contains(f" {BLANK} ", regex=False).sum())
+    told = failed.told(most, again)
+    if not blank:
+        return told
+    return f"{told}; {blank} of the {len(failures)} show {BLANK} everywhere (off the survey, or empty frames)"
 
 
 def epoch_told(epoch: int, losses: Mapping[str, float]) -> str:

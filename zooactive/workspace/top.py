@@ -16,7 +16,9 @@ from zooactive.workspace.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS: Options = {name: f"pool.{name}" for name in ("catalogue", "images")} | {"id_column": "survey.id_column"}
+OPTIONS: Options = {name: f"pool.{name}" for name in ("catalogue", "images")} | {
+    name: f"survey.{name}" for name in ("id_column", "image_column")
+}
 
 
 def top(
@@ -35,7 +37,8 @@ def top(
 ) -> pd.DataFrame:
     """List the galaxies most likely to get a given answer, write the list and draw it.
 
-    Of a fine-tuned task the pool's predictions are made first where they have not been.
+    The table's ``attrs`` say the answer's column, and where the list and the picture are. Of a fine-tuned task the pool's
+    predictions are made first where they have not been.
     """
     from zooactive.prediction import open_predictions
     from zooactive.prediction.top import best
@@ -50,5 +53,6 @@ def top(
     captions = [f"{row.id}\n{row.fraction:.2f} ({row.low:.2f} to {row.high:.2f})" for row in table.itertuples(index=False)]
     if most == "informative":
         captions = [f"{row.id}\n{row.fraction:.2f}, {row.information:.2g} nats" for row in table.itertuples(index=False)]
+    table.attrs["answer"] = column
     write_list(table, captions, settings, target if out is None else Path(out), None if gallery is None else Path(gallery))
     return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zooactive.foundation.errors import WorkspaceError
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.config import Network
 from zooactive.models.start import start_networks
@@ -27,27 +27,32 @@ OPTIONS: Options = (options_of("survey", Survey) | options_of("model", Network) 
 }
 
 
-def train(settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) -> pd.DataFrame:
+def train(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) -> pd.DataFrame:
     """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
+    from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
+
     network, config = settings.model, settings.training
     network.check()
     train_part, validation = _galaxies(settings, tell)
+    if network.folder.parent == settings.folder / "tasks":
+        raise WorkspaceError(f"{network.folder} is a fine-tuned task's folder; give another one for the run with --run-dir")
     _refuse_no_images(train_part, config.augmentation.canvas(network.preprocessing()))
     for line in plan_of(network, config, galaxies=int(train_part.labelled.sum()), recipe=settings.recipe):
         tell(line)
     make_folder(network.folder)
-    start_networks()
-    from zooactive.training.devices import on_every_device
-    from zooactive.training.train import train
+    with progress("getting ready", 0):
+        start_networks()
+        from zooactive.training.devices import on_every_device
+        from zooactive.training.train import train
 
-    with on_every_device(), progress("training, epochs", config.epochs) as done:
-        model = network.build(train_part.require_votes().tree, seed=config.seed)
-
-        def told(epoch: int, losses: dict[str, float]) -> None:
-            tell(epoch_told(epoch, losses))
-            done(epoch)
-
-        return train(model, train_part, validation=validation, run_dir=network.folder, config=config, progress=told)
+    with on_every_device():
+        with progress("getting ready", 0):
+            model = network.build(train_part.require_votes().tree, seed=config.seed)
+        watch = Watch(progress, lambda epoch, losses: tell(epoch_told(epoch, losses)))
+        epochs = train(model, train_part, validation=validation, run_dir=network.folder, config=config, progress=watch)
+    if listed := write_set_aside(train_part.set_aside, network.folder / SET_ASIDE_FILE):
+        tell(listed)
+    return epochs
 
 
 def _refuse_no_images(galaxies: Catalogue, canvas: Preprocessing) -> None:

@@ -6,7 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.showing import show_of
+from zooactive.foundation.telling import Auto, Bar, Show, Tell, silent
 from zooactive.workspace.file import find_settings, load_settings
 from zooactive.workspace.options import Options, settings_for
 from zooactive.workspace.sections import FILE
@@ -35,8 +36,12 @@ class Workspace:
     ----------
     settings : Settings
         What the file says.
-    progress, tell : callable, optional
-        Told how far the work is, and lines for people; by default nobody is.
+    progress : "auto", None or callable
+        "auto" shows how far the work is in a terminal or a notebook, and elsewhere in a line every half a minute on stderr;
+        None or False shows nothing. A function takes a label and a total, and returns a context that gives what takes the
+        number done.
+    tell : callable, optional
+        Takes lines for people; by default nobody does.
 
     Examples
     --------
@@ -45,8 +50,8 @@ class Workspace:
     >>> selection = workspace.acquire(n=500, votes=20)  # doctest: +SKIP
     """
 
-    def __init__(self, settings: Settings, *, progress: Bar = no_bar, tell: Tell = silent) -> None:
-        self.settings, self._progress, self._tell = settings, progress, tell
+    def __init__(self, settings: Settings, *, progress: Auto | Bar | Show = "auto", tell: Tell = silent) -> None:
+        self.settings, self._progress, self._tell = settings, show_of(progress, tell), tell
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.settings.folder)!r})"
@@ -169,14 +174,14 @@ class Workspace:
         from zooactive.workspace.loop import OPTIONS, ask
 
         settings, own = self._with(OPTIONS, options)
-        return ask(settings, tell=self._tell, **own)
+        return ask(settings, progress=self._progress, tell=self._tell, **own)
 
     def loop_tell(self, votes: str | Path, **options: Any) -> dict[str, Any]:
         """Take in the votes of a round, and close the round."""
         from zooactive.workspace.loop import OPTIONS, tell_votes
 
         settings, own = self._with(OPTIONS, options)
-        return tell_votes(settings, votes, tell=self._tell, **own)
+        return tell_votes(settings, votes, progress=self._progress, tell=self._tell, **own)
 
     def loop_status(self, **options: Any) -> pd.DataFrame:
         """Return one row a round so far."""
@@ -193,7 +198,9 @@ class Workspace:
         return rehearse(settings, progress=self._progress, **own)
 
 
-def find_workspace(start: str | Path | None = None, *, progress: Bar = no_bar, tell: Tell = silent) -> Workspace:
+def find_workspace(
+    start: str | Path | None = None, *, progress: Auto | Bar | Show = "auto", tell: Tell = silent
+) -> Workspace:
     """Load the nearest ``zooactive.toml`` at or above a folder; without one, a workspace of defaults.
 
     Raises
@@ -204,7 +211,7 @@ def find_workspace(start: str | Path | None = None, *, progress: Bar = no_bar, t
     return Workspace(find_settings(start), progress=progress, tell=tell)
 
 
-def load_workspace(path: str | Path, *, progress: Bar = no_bar, tell: Tell = silent) -> Workspace:
+def load_workspace(path: str | Path, *, progress: Auto | Bar | Show = "auto", tell: Tell = silent) -> Workspace:
     """Load a workspace: a folder with ``zooactive.toml``, or that file.
 
     Parameters

@@ -166,6 +166,16 @@ def test_votes_wanted_are_counted_from_those_received():
     assert value_of_votes(given, 2, aim=Aim("count", weights={"child": 1}, wanted=2), received=received).max() == 0
 
 
+def test_draws_that_are_worlds_apart_are_weighed_by_logarithms():
+    alpha = np.tile([0.001, 6400.0], (64, 1))
+    alpha[0] = [6400.0, 0.001]
+    worlds = posterior(PAIR, alpha)
+    mu = np.array([0.001, 6400.0]) / 6400.001
+    within = 2 * mu[0] * mu[1] / 6401.001 * 6400.001 / 6600.001  # of each draw once 200 votes are in, which tell the draw
+    found = value_of_votes(worlds, 200, trees=64)[0]  # the draw that is alone multiplies what is alike for all by 64 ** 200
+    assert found == pytest.approx(catalogue_error(worlds)[0] - within, rel=1e-5)
+
+
 # What does not matter, and what is refused -----------------------------------------------------------------------------
 
 

@@ -161,6 +161,9 @@ def _table_of(look: Look, plan: Plan, config: AllocationConfig, budget: int | No
         (worth_less, "other", "its next votes bring less than their price"),
     ]
     conditions = [case[0] for case in cases]
+    retired, rest = np.logical_or.reduce(conditions), len(cases) + (plan.more > 0)
+    case = np.where(retired, np.argmax(conditions, axis=0), rest)
+    reasons, whys = zip(*(case[1:] for case in cases), ("", "other galaxies come first"), ("", "more votes"), strict=True)
     table = pd.DataFrame(
         {
             "id": look.ids.to_pandas().astype(object),
@@ -170,11 +173,9 @@ def _table_of(look: Look, plan: Plan, config: AllocationConfig, budget: int | No
             "value": plan.value,
             "clicks": plan.more * look.cost / CLICK,
             "missing": look.missing,
-            "retire": np.logical_or.reduce(conditions),
-            "reason": np.select(conditions, [case[1] for case in cases], ""),
-            "why": np.select(
-                [*conditions, plan.more > 0], [*(case[2] for case in cases), "more votes"], "other galaxies come first"
-            ),
+            "retire": retired,
+            "reason": np.array(reasons, dtype=object)[case],
+            "why": np.array(whys, dtype=object)[case],
         }
     )
     table.attrs = {

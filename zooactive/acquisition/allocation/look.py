@@ -78,7 +78,7 @@ def look_at(prior: Posterior, votes: NDArray[np.float64], config: AllocationConf
     if config.done is not None:
         done = (missing <= config.done) & (received >= config.floor)
     floor = np.where(artifact, 0, np.maximum(config.floor - received, 0))
-    points = _points(floor, np.where(artifact, 0, np.maximum(config.ceiling - received, 0)))
+    points = _points(floor, np.where(artifact, 0, np.maximum(config.ceiling - received, 0)), config)
     trees = checked_trees(config.trees, prior.draws)
     values = values_on_ladder(believed, points, config, received=votes, trees=trees, seed=config.seed)
     cost = np.maximum(np.rint(believed.asked().sum(1) * CLICK), 1).astype(np.int64)
@@ -86,7 +86,8 @@ def look_at(prior: Posterior, votes: NDArray[np.float64], config: AllocationConf
     return Look(ids, received, missing, cost, artifact, done, floor.astype(np.int32), points.astype(np.int32), values)
 
 
-def _points(floor: NDArray[np.int64], most: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers of more volunteers that are compared, shape (galaxy, point)."""
-    steps = np.broadcast_to(np.array([0, *LADDER]), (len(floor), 1 + len(LADDER)))
-    return np.sort(np.column_stack([np.minimum(steps, most[:, None]), floor, most]), axis=1)
+def _points(floor: NDArray[np.int64], most: NDArray[np.int64], config: AllocationConfig) -> NDArray[np.int64]:
+    """Numbers of more volunteers that are compared, shape (galaxy, point); as many points for all chunks."""
+    steps = np.array([0, *(more for more in LADDER if more < config.ceiling)])
+    columns = [np.minimum(steps, most[:, None]), most]
+    return np.sort(np.column_stack([*columns, floor] if config.floor else columns), axis=1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FLAT = ("received", "missing", "cost", "artifact", "done", "floor")
-FORMAT = 1
+FORMAT = 2
 
 
 def write_look(look: Look, path: Path, mark: str) -> None:

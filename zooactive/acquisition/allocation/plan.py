@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.acquisition.allocation.look import CLICK, Look
+
+_BLOCK = 65536
+"""Galaxies whose hulls are made at a time."""
 
 
 class Plan(NamedTuple):
@@ -24,8 +26,7 @@ class Plan(NamedTuple):
     spent: int
 
 
-@dataclass(frozen=True)
-class _Steps:
+class _Steps(NamedTuple):
     """Steps from corner to corner of all galaxies' concave hulls: whose, more votes, their cost, their value a click."""
 
     galaxy: NDArray[np.int32]
@@ -68,12 +69,14 @@ def settle(
         found, taken = _within(steps, hashes, clicks - spent)
     more = first.copy()
     np.add.at(more, steps.galaxy[taken], steps.more[taken])
-    return Plan(more, look.values[np.arange(len(look)), _last_at(look, more)], found, spent + int(steps.cost[taken].sum()))
+    return Plan(
+        more, look.values[np.arange(len(look)), _last_at(look.points, more)], found, spent + int(steps.cost[taken].sum())
+    )
 
 
-def _last_at(look: Look, votes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each galaxy the last of its points that is no more than so many votes."""
-    return np.asarray(np.maximum((look.points <= votes[:, None]).sum(1) - 1, 0))
+def _last_at(points: NDArray[np.int32], votes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each galaxy the last of its points (galaxy, point) that is no more than so many votes."""
+    return np.asarray(np.maximum((points <= votes[:, None]).sum(1) - 1, 0))
 
 
 def _within(steps: _Steps, hashes: NDArray[np.uint64], clicks: int) -> tuple[float, NDArray[np.int64]]:
@@ -93,17 +96,25 @@ def _within(steps: _Steps, hashes: NDArray[np.uint64], clicks: int) -> tuple[flo
 
 def _steps(look: Look, first: NDArray[np.int64]) -> _Steps:
     """Return the steps beyond the first votes; galaxies that are done have none."""
+    blocks = (_steps_of(look, first, slice(begin, begin + _BLOCK)) for begin in range(0, len(look), _BLOCK))
+    columns = list(zip(*blocks, strict=True))
+    return _Steps(*(np.concatenate(columns.pop(0)) for _ in _Steps._fields))
+
+
+def _steps_of(look: Look, start: NDArray[np.int64], here: slice) -> _Steps:
+    """Return the steps of some galaxies."""
     from zooactive.acquisition.compiled.hull import concave_hulls
 
-    begun = look.values[np.arange(len(look)), _last_at(look, first)]
-    before = (look.points <= first[:, None]) | look.done[:, None]
-    points = np.where(before, first[:, None], look.points).astype(np.int32)
-    values = np.where(before, begun[:, None], look.values)
-    corners, lengths = np.zeros(points.shape, np.int32), np.zeros(len(look), np.int64)
+    first = start[here]
+    begun = look.values[here][np.arange(len(first)), _last_at(look.points[here], first)]
+    before = (look.points[here] <= first[:, None]) | look.done[here, None]
+    points = np.where(before, first[:, None], look.points[here]).astype(np.int32)
+    values = np.where(before, begun[:, None], look.values[here])
+    corners, lengths = np.zeros(points.shape, np.int32), np.zeros(len(first), np.int64)
     concave_hulls(points, values, corners, lengths)
     whose, corner = np.nonzero(np.arange(1, points.shape[1]) < lengths[:, None])
     galaxy = whose.astype(np.int32)
     end, begin = corners[galaxy, corner + 1], corners[galaxy, corner]
     more = points[galaxy, end] - points[galaxy, begin]
-    cost = more * look.cost[galaxy]
-    return _Steps(galaxy, more, cost, (values[galaxy, end] - values[galaxy, begin]) / (cost / CLICK))
+    cost = more * look.cost[here][galaxy]
+    return _Steps(galaxy + np.int32(here.start), more, cost, (values[galaxy, end] - values[galaxy, begin]) / (cost / CLICK))

@@ -2,63 +2,227 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.acquisition.compiled.tree_layout import TreeLayout
-from zooactive.acquisition.compiled.vote_trees import (
-    LOG_SCALE,
-    SCALE,
-    entropy,
-    share_trees,
-    uniform,
-    weigh_question,
-)
-from zooactive.foundation.compiled import compiled
+from zooactive.acquisition.compiled.vote_trees import share_trees, uniform
+from zooactive.foundation.compiled import compiled, compiled_sum
 
-_STREAM = np.uint64(0xD1B54A32D192ED03)
+_STREAM, _QUESTION = np.uint64(0xD1B54A32D192ED03), np.uint64(0x8CB92BA72F3D8DD7)
+"""How far apart the random streams of trees and of questions begin."""
+
+_TREES_AT_ONCE = 8
+"""Vote trees whose numbers should stay in a core's fastest cache."""
+
+_TINY, _HUGE = 1e-250, 1e250
+"""Sums of products within these bounds have lost nothing that counts; the others are taken from logarithms."""
+
+
+class Factors(NamedTuple):
+    """What one galaxy's votes do to the draws' weights, in tables over draws; row 0 of ``rows`` is 1.
+
+    ``rows`` (row, draw): row ``answer[a] + k - 1`` has the product of (alpha_a + j) over j < k, and row
+    ``question[q] + n - 1`` that of 1 / (alpha0_q + j) over j < n. Each is divided by what is alike for all draws, so that
+    products keep near 1; only the ratios of draws count. ``inverse`` (draw, number): number ``shares[q] + n`` is
+    1 / (alpha0_q + n). ``alpha`` (answer, draw) and ``total`` (question, draw) are the concentrations and their sums.
+    """
+
+    alpha: NDArray[np.float64]
+    total: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    answer: NDArray[np.int64]
+    question: NDArray[np.int64]
+    shares: NDArray[np.int64]
 
 
 @compiled
-def _climb(
+def _sample(
     alpha: NDArray[np.float64],
     layout: TreeLayout,
     points: NDArray[np.int64],
+    seed: np.uint64,
     state: NDArray[np.uint64],
+    bounds: NDArray[np.float64],
     counts: NDArray[np.int64],
 ) -> None:
-    """Fill in the votes (answer, point) after each of `points` volunteers, ascending, from one draw's alpha (answer,).
+    """Fill in the votes (point, answer) after each of `points` volunteers, ascending, from one draw's alpha (answer,).
 
-    Each question is a Polya urn, as for whole vote trees; a volunteer walks down the tree before the next one comes.
+    Each question is a Polya urn with a random stream of its own, from which votes come one by one, so that more volunteers
+    let the same tree grow. `state` (1,) and `bounds` (answer,) are buffers. Nothing branches on a vote, since nobody, the
+    processor included, can guess it.
     """
-    answers, questions = len(alpha), len(layout.parents)
-    total, asked = np.zeros(questions), np.zeros(questions)
-    votes, chosen = np.zeros(answers, np.int64), np.empty(questions, np.int64)
+    for i in range(len(layout.order)):
+        q = layout.order[i]
+        first, last, parent = layout.bounds[q], layout.bounds[q + 1], layout.parents[q]
+        state[0] = seed + np.uint64(q + 1) * _QUESTION
+        total = 0.0
+        for a in range(first, last):
+            total += alpha[a]
+            bounds[a] = total
+            counts[0, a] = 0
+        given = 0
+        for here in range(len(points)):
+            if here > 0:
+                for a in range(first, last):
+                    counts[here, a] = counts[here - 1, a]
+            asked = points[here]
+            if parent >= 0:
+                asked = 0
+                for a in range(layout.bounds[parent], layout.bounds[parent + 1]):
+                    asked += counts[here, a] * layout.leads_to[q, a]
+            for vote in range(given, asked):
+                where, answer = uniform(state) * (total + vote), first
+                for a in range(first, last - 1):
+                    answer += where >= bounds[a]
+                for a in range(first, last - 1):
+                    bounds[a] += a >= answer
+                counts[here, answer] += 1
+            given = asked
+
+
+@compiled
+def _trees(
+    by_draw: NDArray[np.float64],
+    sources: NDArray[np.int64],
+    layout: TreeLayout,
+    points: NDArray[np.int64],
+    seed: np.uint64,
+    counts: NDArray[np.int64],
+) -> None:
+    """Fill in the votes (tree, point, answer) of trees sampled from the draws `sources`."""
+    state, bounds = np.empty(1, np.uint64), np.empty(by_draw.shape[1])
+    for m in range(len(sources)):
+        _sample(by_draw[sources[m]], layout, points, seed + np.uint64(m + 1) * _STREAM, state, bounds, counts[m])
+
+
+@compiled
+def _factors(
+    alpha: NDArray[np.float64], total: NDArray[np.float64], layout: TreeLayout, counts: NDArray[np.int64]
+) -> Factors:
+    """Tabulate all that votes (column, answer) need, from alpha (answer, draw) and its sums by question (question, draw)."""
+    answers, draws = alpha.shape
+    questions = len(total)
+    most, asked = np.zeros(answers, np.int64), np.zeros(questions, np.int64)
+    for c in range(len(counts)):
+        for q in range(questions):
+            n = 0
+            for a in range(layout.bounds[q], layout.bounds[q + 1]):
+                n += counts[c, a]
+                most[a] = max(most[a], counts[c, a])
+            asked[q] = max(asked[q], n)
+    rows, inverse = np.empty((1 + most.sum() + asked.sum(), draws)), np.empty((draws, questions + asked.sum()))
+    answer, question, shares = np.empty(answers, np.int64), np.empty(questions, np.int64), np.empty(questions, np.int64)
+    rows[0] = 1.0
+    row, share = 1, 0
+    for a in range(answers):
+        answer[a] = row
+        middle = alpha[a].mean()
+        for k in range(most[a]):
+            before, scale = 0 if k == 0 else row - 1, 1.0 / (middle + k)
+            for t in range(draws):
+                rows[row, t] = rows[before, t] * ((alpha[a, t] + k) * scale)
+            row += 1
     for q in range(questions):
+        question[q], shares[q] = row, share
+        middle = total[q].mean()
+        for n in range(asked[q] + 1):
+            for t in range(draws):
+                inverse[t, share] = 1.0 / (total[q, t] + n)
+            if n < asked[q]:
+                before = 0 if n == 0 else row - 1
+                for t in range(draws):
+                    rows[row, t] = rows[before, t] * ((middle + n) * inverse[t, share])
+                row += 1
+            share += 1
+    return Factors(alpha, total, rows, inverse, answer, question, shares)
+
+
+@compiled_sum
+def _likely(
+    weights: NDArray[np.float64],
+    factors: Factors,
+    layout: TreeLayout,
+    counts: NDArray[np.int64],
+    c: int,
+    which: NDArray[np.int64],
+    likely: NDArray[np.float64],
+) -> float:
+    """Fill in weights x P(votes | draw), (draw,), for column `c` of votes (column, answer), and return their sum.
+
+    All but for one factor, which is alike for all draws. `which` is a buffer for the factors' rows.
+    """
+    rows, draws, used = factors.rows, len(weights), 0
+    for q in range(len(layout.parents)):
+        n = 0
         for a in range(layout.bounds[q], layout.bounds[q + 1]):
-            total[q] += alpha[a]
-    here = 0
-    for volunteer in range(points[-1] + 1):
-        while here < len(points) and points[here] == volunteer:
-            counts[:, here] = votes
-            here += 1
-        if volunteer == points[-1]:
-            return
-        for q in layout.order:
-            parent = layout.parents[q]
-            chosen[q] = -1
-            if parent >= 0 and (chosen[parent] < 0 or not layout.leads_to[q, chosen[parent]]):
-                continue
-            first, last = layout.bounds[q], layout.bounds[q + 1]
-            left = uniform(state) * (total[q] + asked[q])
-            chosen[q] = last - 1
-            for a in range(first, last - 1):
-                left -= alpha[a] + votes[a]
-                if left < 0.0:
-                    chosen[q] = a
-                    break
-            votes[chosen[q]] += 1
-            asked[q] += 1.0
+            k = counts[c, a]
+            which[used] = factors.answer[a] + k - 1
+            used += k > 0  # without a branch, which could not be guessed
+            n += k
+        which[used] = factors.question[q] + n - 1
+        used += n > 0
+    for t in range(draws):
+        likely[t] = weights[t]
+    for _ in range(3):
+        which[used] = 0
+        used += 1
+    for i in range(0, used - 3, 4):
+        one, two, three, four = which[i], which[i + 1], which[i + 2], which[i + 3]
+        for t in range(draws):
+            likely[t] *= (rows[one, t] * rows[two, t]) * (rows[three, t] * rows[four, t])
+    whole = 0.0
+    for t in range(draws):
+        whole += likely[t]
+    if _TINY < whole < _HUGE:
+        return whole
+    return _likely_by_logarithms(weights, factors, layout, counts, c, likely)
+
+
+@compiled
+def _likely_by_logarithms(
+    weights: NDArray[np.float64],
+    factors: Factors,
+    layout: TreeLayout,
+    counts: NDArray[np.int64],
+    c: int,
+    likely: NDArray[np.float64],
+) -> float:
+    """Do as `_likely` does where products leave the range of numbers."""
+    highest = -np.inf
+    for t in range(len(weights)):
+        likely[t] = np.log(weights[t])
+        for q in range(len(layout.parents)):
+            n = 0
+            for a in range(layout.bounds[q], layout.bounds[q + 1]):
+                for k in range(counts[c, a]):
+                    likely[t] += np.log((factors.alpha[a, t] + k) / (factors.total[q, t] + n))
+                    n += 1
+        highest = max(highest, likely[t])
+    whole = 0.0
+    for t in range(len(weights)):
+        likely[t] = np.exp(likely[t] - highest)
+        whole += likely[t]
+    return whole
+
+
+@compiled
+def _concentrations(
+    concentrations: NDArray[np.float32], g: int, layout: TreeLayout
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return one galaxy's (draw, answer), (answer, draw), and its sums by question (question, draw)."""
+    draws, _, answers = concentrations.shape
+    by_draw, alpha = np.empty((draws, answers)), np.empty((answers, draws))
+    total = np.zeros((len(layout.parents), draws))
+    for t in range(draws):
+        for q in range(len(layout.parents)):
+            for a in range(layout.bounds[q], layout.bounds[q + 1]):
+                by_draw[t, a] = alpha[a, t] = concentrations[t, g, a]
+                total[q, t] += alpha[a, t]
+    return by_draw, alpha, total
 
 
 @compiled
@@ -70,8 +234,7 @@ def climb(
     trees: int,
     layout: TreeLayout,
     counts: NDArray[np.int64],
-    sources: NDArray[np.int64],
-    chance: NDArray[np.float64],
+    after: NDArray[np.float64],
 ) -> None:
     """Sample vote trees of each galaxy, each seen after several numbers of volunteers, and weigh the draws by them.
 
@@ -84,43 +247,22 @@ def climb(
     points : (galaxy, point)
         Numbers of volunteers, ascending.
     seeds : (galaxy,)
-    counts : (galaxy, answer, tree x point)
+    counts : (galaxy, tree, point, answer)
         Filled in: votes.
-    sources : (galaxy, tree)
-        Filled in: the draw that a tree is sampled from.
-    chance : (galaxy, 2, tree x point, draw)
-        Filled in: mantissa and exponent (of LIMIT) of how probable the votes are under a draw, but for what all draws share.
+    after : (galaxy, tree x point, draw)
+        Filled in: the draws' weights once the votes are in.
     """
-    draws, galaxies, answers = concentrations.shape
-    steps = points.shape[1]
-    state = np.empty(1, np.uint64)
-    by_draw = np.empty((draws, answers))
+    _, galaxies, answers = concentrations.shape
+    which = np.empty(answers + len(layout.parents) + 3, np.int64)
     for g in range(galaxies):
-        by_draw[:] = concentrations[:, g]
-        alpha = by_draw.T.copy()
-        sources[g] = share_trees(weights[:, g].copy(), trees, seeds[g])
-        for m in range(trees):
-            state[0] = seeds[g] + np.uint64(m + 1) * _STREAM
-            _climb(by_draw[sources[g, m]], layout, points[g], state, counts[g, :, m * steps : (m + 1) * steps])
-        table = np.empty((2, points[g, steps - 1] + 1, draws))
-        chance[g, 0], chance[g, 1] = 1.0, 0.0
-        for q in layout.order:
-            weigh_question(q, alpha, counts[g], layout, table, chance[g])
-
-
-@compiled
-def weights_after(weights: NDArray[np.float64], chance: NDArray[np.float64], found: NDArray[np.float64]) -> None:
-    """Fill in the draws' weights (column, draw) once the votes are in, from weights (draw,) and chance (2, column, draw)."""
-    draws = len(weights)
-    for c in range(len(found)):
-        highest = chance[1, c].max()
-        total = 0.0
-        for t in range(draws):
-            below = highest - chance[1, c, t]
-            scale = 1.0 if below == 0.0 else (SCALE if below == 1.0 else (SCALE * SCALE if below == 2.0 else 0.0))
-            found[c, t] = weights[t] * chance[0, c, t] * scale
-            total += found[c, t]
-        found[c] /= total
+        by_draw, alpha, total = _concentrations(concentrations, g, layout)
+        prior = weights[:, g].copy()
+        _trees(by_draw, share_trees(prior, trees, seeds[g]), layout, points[g], seeds[g], counts[g])
+        columns = counts[g].reshape((-1, answers))
+        factors = _factors(alpha, total, layout, columns)
+        for c in range(len(columns)):
+            likely = after[g, c]
+            likely /= _likely(prior, factors, layout, columns, c, which, likely)
 
 
 @compiled
@@ -128,14 +270,13 @@ def fall_of_error(
     concentrations: NDArray[np.float32],
     weights: NDArray[np.float64],
     counting: NDArray[np.float64],
-    steps: int,
+    points: NDArray[np.int64],
+    seeds: NDArray[np.uint64],
+    trees: int,
     layout: TreeLayout,
-    counts: NDArray[np.int64],
-    sources: NDArray[np.int64],
-    chance: NDArray[np.float64],
     values: NDArray[np.float64],
 ) -> None:
-    """Fill in the expected fall of the catalogue's error, `values` (galaxy, point).
+    """Fill in the expected fall of the catalogue's error, `values` (galaxy, point); parameters as in `climb`.
 
     The mean over vote trees of sum_qa c_q [(m(k) - m)^2 - C_qa]. How much a question counts, c_q, is `counting`
     (galaxy, question), and m is the expected fraction. C is a control variate: the squared move of the best linear
@@ -143,74 +284,157 @@ def fall_of_error(
     (n mu_t (1 - mu_t) (alpha0_t + n) / (alpha0_t + 1) + n^2 (mu_t - m)^2) / (s + n)^2. The one concentration s has the
     variance of the whole mixture. So the estimate stays unbiased, and where the draws agree only n is left to chance.
     """
-    draws, galaxies, _ = concentrations.shape
-    columns = counts.shape[2]
-    after = np.empty((columns, draws))
-    inverse = np.empty(draws)
+    draws, galaxies, answers = concentrations.shape
+    questions = len(layout.parents)
+    which, likely = np.empty(answers + questions + 3, np.int64), np.empty(draws)
+    means, single = np.empty(answers), np.empty(questions)
+    spread, off = np.empty((questions, draws)), np.empty((questions, draws))
+    width = _TREES_AT_ONCE * points.shape[1]
+    after, sums = np.empty((draws, width)), np.empty((answers, width))
+    asked, share, moved = np.empty(width, np.int64), np.empty(width), np.empty(width)
     for g in range(galaxies):
-        weights_after(weights[:, g].copy(), chance[g], after)
         values[g] = 0.0
-        for q in range(len(layout.parents)):
-            if counting[g, q] == 0.0:
-                continue
-            first, last = layout.bounds[q], layout.bounds[q + 1]
-            total = np.zeros(draws)
-            for t in range(draws):
-                for a in range(first, last):
-                    total[t] += concentrations[t, g, a]
-            spread, off = np.zeros(draws), np.zeros(draws)
-            means = np.zeros(last - first)
-            for a in range(first, last):
+        ladder = np.unique(points[g])
+        ladder = ladder[ladder > 0]
+        steps = len(ladder)
+        if steps == 0:
+            continue
+        by_draw, alpha, total = _concentrations(concentrations, g, layout)
+        prior = weights[:, g].copy()
+        for q in range(questions):
+            single[q] = _linear(alpha, total, prior, layout, q, means, spread, off)
+        sources = share_trees(prior, trees, seeds[g])
+        counts = np.empty((trees, steps, answers), np.int64)
+        _trees(by_draw, sources, layout, ladder, seeds[g], counts)
+        columns = counts.reshape((-1, answers))
+        factors = _factors(alpha, total, layout, columns)
+        falls = np.zeros(steps)
+        for begin in range(0, len(columns), width):
+            some = columns[begin : begin + width]
+            for c in range(len(some)):
+                scale = 1.0 / _likely(prior, factors, layout, some, c, which, likely)
                 for t in range(draws):
-                    means[a - first] += weights[t, g] * concentrations[t, g, a] / total[t]
-            variance, widest = 0.0, 0.0
-            for a in range(first, last):
-                widest += means[a - first] * (1.0 - means[a - first])
-                for t in range(draws):
-                    mu = concentrations[t, g, a] / total[t]
-                    spread[t] += mu * (1.0 - mu)
-                    off[t] += (mu - means[a - first]) ** 2
-            for t in range(draws):
-                variance += weights[t, g] * (spread[t] / (total[t] + 1.0) + off[t])
-            single = max(widest / variance - 1.0, 0.0)
+                    after[t, c] = likely[t] * scale
+            for q in range(questions):
+                if counting[g, q] == 0.0:
+                    continue
+                _move(factors, layout, q, some, after, means, asked, share, sums, moved)
+                for c in range(len(some)):
+                    n, source = asked[c], sources[(begin + c) // steps]
+                    if n > 0:
+                        linear = spread[q, source] * n * (total[q, source] + n) / (total[q, source] + 1.0)
+                        linear += off[q, source] * n * n
+                        for a in range(layout.bounds[q], layout.bounds[q + 1]):
+                            linear -= (some[c, a] - n * means[a]) ** 2
+                        moved[c] += linear / (single[q] + n) ** 2
+                    falls[(begin + c) % steps] += counting[g, q] * moved[c]
+        for j in range(points.shape[1]):
+            if points[g, j] > 0:
+                values[g, j] = falls[np.searchsorted(ladder, points[g, j])] / trees
+
+
+@compiled
+def _linear(
+    alpha: NDArray[np.float64],
+    total: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    layout: TreeLayout,
+    q: int,
+    means: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    off: NDArray[np.float64],
+) -> float:
+    """Return the concentration s of the best linear estimate of a question's fractions.
+
+    Fill in their expected values `means` (answer,), and the sums over answers of mu_t (1 - mu_t), `spread`, and of
+    (mu_t - m)^2, `off`, both (question, draw).
+    """
+    draws = len(weights)
+    widest, variance = 0.0, 0.0
+    for t in range(draws):
+        spread[q, t], off[q, t] = 0.0, 0.0
+    for a in range(layout.bounds[q], layout.bounds[q + 1]):
+        means[a] = 0.0
+        for t in range(draws):
+            means[a] += weights[t] * alpha[a, t] / total[q, t]
+        widest += means[a] * (1.0 - means[a])
+        for t in range(draws):
+            mu = alpha[a, t] / total[q, t]
+            spread[q, t] += mu * (1.0 - mu)
+            off[q, t] += (mu - means[a]) ** 2
+    for t in range(draws):
+        variance += weights[t] * (spread[q, t] / (total[q, t] + 1.0) + off[q, t])
+    return max(widest / variance - 1.0, 0.0)
+
+
+@compiled
+def _move(
+    factors: Factors,
+    layout: TreeLayout,
+    q: int,
+    counts: NDArray[np.int64],
+    after: NDArray[np.float64],
+    means: NDArray[np.float64],
+    asked: NDArray[np.int64],
+    share: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    moved: NDArray[np.float64],
+) -> None:
+    """Fill in the votes on a question, `asked` (column,), and the sum over its answers of (m(k) - m)^2, `moved` (column,).
+
+    m(k) is the mean of (alpha_a + k_a) / (alpha0 + asked) over draws of weights `after` (draw, column), for votes `counts`
+    (column, answer). The last answer gets what the others leave of 1. `share` (column,) and `sums` (answer, column) are
+    buffers. Columns are the last axis, so that the inner loops are vectorised.
+    """
+    first, last, columns = layout.bounds[q], layout.bounds[q + 1], len(counts)
+    for c in range(columns):
+        n = 0
+        for a in range(first, last):
+            n += counts[c, a]
+        asked[c] = n
+    sums[first:last] = 0.0
+    for t in range(len(after)):
+        for c in range(columns):
+            share[c] = after[t, c] * factors.inverse[t, factors.shares[q] + asked[c]]
+        for c in range(columns):
+            sums[last - 1, c] += share[c]
+        for a in range(first, last - 1):
+            alpha = factors.alpha[a, t]
             for c in range(columns):
-                asked = 0
-                for a in range(first, last):
-                    asked += counts[g, a, c]
-                source = sources[g, c // steps]
-                shrunk = 1.0 / (single + asked) ** 2 if asked > 0 else 0.0
-                fall = spread[source] * asked * (total[source] + asked) / (total[source] + 1.0)
-                fall = (fall + off[source] * asked * asked) * shrunk
-                for t in range(draws):
-                    inverse[t] = after[c, t] / (total[t] + asked)
-                rest = 0.0
-                for t in range(draws):
-                    rest += inverse[t]
-                for a in range(first, last):
-                    mean = counts[g, a, c] * rest
-                    for t in range(draws):
-                        mean += inverse[t] * concentrations[t, g, a]
-                    fall += (mean - means[a - first]) ** 2
-                    fall -= (counts[g, a, c] - asked * means[a - first]) ** 2 * shrunk
-                values[g, c % steps] += counting[g, q] * fall
+                sums[a, c] += share[c] * alpha
+    for c in range(columns):
+        moved[c], rest = 0.0, 0.0
+        for a in range(first, last - 1):
+            move = sums[a, c] + counts[c, a] * sums[last - 1, c] - means[a]
+            moved[c] += move * move
+            rest -= move
+        moved[c] += rest * rest
+
+
+@compiled
+def information(weights: NDArray[np.float64], steps: int, after: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Fill in the mutual information of the votes and the draw, `values` (galaxy, point), in nats.
+
+    The mean fall of the entropy of the draws' weights, from `weights` (draw, galaxy) to `after`
+    (galaxy, tree x point, draw).
+    """
+    columns = after.shape[1]
+    for g in range(len(after)):
+        before = _entropy(weights[:, g])
+        values[g] = 0.0
+        for c in range(columns):
+            values[g, c % steps] += before - _entropy(after[g, c])
         values[g] /= columns // steps
 
 
 @compiled
-def information(weights: NDArray[np.float64], steps: int, chance: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-    """Fill in the mutual information of the votes and the draw, `values` (galaxy, point), in nats."""
-    draws, galaxies = weights.shape
-    columns = chance.shape[2]
-    logits = np.empty(draws)
-    for g in range(galaxies):
-        prior = np.log(weights[:, g])
-        before = entropy(prior)
-        values[g] = 0.0
-        for c in range(columns):
-            for t in range(draws):
-                logits[t] = prior[t] + np.log(chance[g, 0, c, t]) + chance[g, 1, c, t] * LOG_SCALE
-            values[g, c % steps] += before - entropy(logits)
-        values[g] /= columns // steps
+def _entropy(weights: NDArray[np.float64]) -> float:
+    """Return the entropy of weights (draw,) that sum to 1."""
+    found = 0.0
+    for weight in weights:
+        if weight > 0.0:
+            found -= weight * np.log(weight)
+    return found
 
 
 @compiled

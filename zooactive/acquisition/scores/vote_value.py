@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from zooactive.foundation.hashing import hash_ids
 from zooactive.foundation.vocabulary import Goal
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
+
+if TYPE_CHECKING:
+    from zooactive.acquisition.compiled.tree_layout import TreeLayout
 
 _SLICE = 8
 """Galaxies that one thread works on at a time: their vote trees should stay in a core's cache."""
@@ -137,31 +140,27 @@ def values_on_ladder(
 ) -> NDArray[np.float64]:
     """Return the value of several numbers of more volunteers, `points` (galaxy, point) ascending, of the same shape."""
     from zooactive.acquisition.compiled.tree_layout import lay_out
-    from zooactive.acquisition.compiled.vote_ladder import climb
 
-    tree, layout, steps = posterior.tree, lay_out(posterior.tree), points.shape[1]
+    tree = posterior.tree
     aim.question_weights(tree)
     votes = np.zeros((len(posterior), len(tree.columns))) if received is None else np.asarray(received, dtype=np.float64)
     seeds = hash_ids(posterior.ids, purpose="trees", seed=seed)
-    weights = posterior.weights
+    weights, counting = posterior.weights, np.zeros((len(posterior), len(tree.questions)))
+    if aim.goal in _COUNTING:
+        counting = aim.counting(posterior)
 
     def value(first: int) -> NDArray[np.float64]:
         here = slice(first, first + _SLICE)
-        part = Posterior(posterior.concentrations[:, here], posterior.ids[here], tree, weights=weights[:, here])
-        galaxies, columns = len(part), trees * steps
-        alpha, prior = part.concentrations.copy(), part.weights.copy()
-        grown = _Grown(
-            part,
-            prior,
-            steps,
-            counts=np.empty((galaxies, len(tree.columns), columns), np.int64),
-            sources=np.empty((galaxies, trees), np.int64),
-            chance=np.empty((galaxies, 2, columns, part.draws)),
+        part = _Part(
+            posterior.concentrations[:, here].copy(),  # writable, or the functions would be compiled once more
+            weights[:, here].copy(),
+            points[here].copy(),
+            seeds[here].copy(),
+            trees,
+            lay_out(tree),
+            counting[here],
         )
-        climb(
-            alpha, prior, points[here].copy(), seeds[here].copy(), trees, layout, grown.counts, grown.sources, grown.chance
-        )
-        return VALUES[aim.goal](grown, aim, votes[here])
+        return VALUES[aim.goal](part, tree, aim, votes[here])
 
     return np.asarray(np.where(points == 0, 0.0, np.maximum(_in_slices(value, len(posterior)), 0.0)))
 
@@ -171,85 +170,79 @@ def _in_slices(value: Callable[[int], NDArray[np.float64]], galaxies: int) -> ND
         return np.concatenate(list(pool.map(value, range(0, max(galaxies, 1), _SLICE))))
 
 
-class _Grown(NamedTuple):
-    """Vote trees of a few galaxies, as `climb` fills them in."""
+class _Part(NamedTuple):
+    """A few galaxies, as compiled functions need them; `counting` (galaxy, question) where the goal asks for it."""
 
-    posterior: Posterior
+    concentrations: NDArray[np.float32]
     weights: NDArray[np.float64]
-    steps: int
-    counts: NDArray[np.int64]
-    sources: NDArray[np.int64]
-    chance: NDArray[np.float64]
+    points: NDArray[np.int64]
+    seeds: NDArray[np.uint64]
+    trees: int
+    layout: TreeLayout
+    counting: NDArray[np.float64]
+
+    def grown(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return vote trees: votes (galaxy, answer, tree x point) and draws' weights (galaxy, tree x point, draw)."""
+        from zooactive.acquisition.compiled.vote_ladder import climb
+
+        draws, galaxies, answers = self.concentrations.shape
+        steps = self.points.shape[1]
+        counts = np.empty((galaxies, self.trees, steps, answers), np.int64)
+        after = np.empty((galaxies, self.trees * steps, draws))
+        climb(self.concentrations, self.weights, self.points, self.seeds, self.trees, self.layout, counts, after)
+        return np.moveaxis(counts.reshape(galaxies, -1, answers), 2, 1), after
 
     def mean(self, of_columns: NDArray[Any]) -> NDArray[np.float64]:
         """Mean over trees of what is (galaxy, tree x point), shape (galaxy, point)."""
-        galaxies = len(of_columns)
-        return np.asarray(of_columns.reshape(galaxies, -1, self.steps).mean(1))
+        return np.asarray(of_columns.reshape(len(of_columns), -1, self.points.shape[1]).mean(1))
 
 
-def _fall_of_error(grown: _Grown, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
-    from zooactive.acquisition.compiled.tree_layout import lay_out
+def _fall_of_error(part: _Part, tree: DecisionTree, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
     from zooactive.acquisition.compiled.vote_ladder import fall_of_error
 
-    posterior = grown.posterior
-    values = np.empty((len(posterior), grown.steps))
+    values = np.empty(part.points.shape)
     fall_of_error(
-        posterior.concentrations.copy(),
-        grown.weights,
-        aim.counting(posterior),
-        grown.steps,
-        lay_out(posterior.tree),
-        grown.counts,
-        grown.sources,
-        grown.chance,
-        values,
+        part.concentrations, part.weights, part.counting.copy(), part.points, part.seeds, part.trees, part.layout, values
     )
     return values
 
 
-def _information(grown: _Grown, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
+def _information(part: _Part, tree: DecisionTree, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
     from zooactive.acquisition.compiled.vote_ladder import information
 
-    values = np.empty((len(grown.posterior), grown.steps))
-    information(grown.weights, grown.steps, grown.chance, values)
+    values = np.empty(part.points.shape)
+    information(part.weights, part.points.shape[1], part.grown()[1], values)
     return values
 
 
-def _enough_votes(grown: _Grown, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
-    tree = grown.posterior.tree
+def _enough_votes(part: _Part, tree: DecisionTree, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
     have = tree.question_sums(received)
-    more = np.add.reduceat(grown.counts, tree.starts, axis=1)
-    value = np.zeros((len(have), grown.steps))
+    more = np.add.reduceat(part.grown()[0], tree.starts, axis=1)
+    value = np.zeros(part.points.shape)
     for q, weight in enumerate(aim.question_weights(tree)):
         short = have[:, q] < aim.wanted
-        value += weight * grown.mean((have[:, q, None] + more[:, q] >= aim.wanted) & short[:, None])
+        value += weight * part.mean((have[:, q, None] + more[:, q] >= aim.wanted) & short[:, None])
     return value
 
 
-def _right_decisions(grown: _Grown, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
+def _right_decisions(part: _Part, tree: DecisionTree, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean over trees of max(0, 2 P(wrong) - 1): what is gained where the votes turn the decision round.
 
     The probability of being above x keeps its mean as votes come in, so that this is the fall of min(P, 1 - P); trees that
     turn nothing round add exactly nothing.
     """
-    from zooactive.acquisition.compiled.vote_ladder import weights_after
-
-    posterior, tree = grown.posterior, grown.posterior.tree
-    counting = aim.counting(posterior)
-    value = np.zeros((len(posterior), grown.steps))
-    after = np.empty(grown.chance.shape[2:])
-    for g, rules in enumerate(_rules(posterior, aim)):
-        alpha = posterior.concentrations[:, g].astype(np.float64)
-        weights_after(grown.weights[:, g].copy(), grown.chance[g], after)
-        for column, x in rules.items():
+    value = np.zeros(part.points.shape)
+    counts, after = part.grown()
+    for g in range(len(value)):
+        alpha, weights = part.concentrations[:, g].astype(np.float64), part.weights[:, g]
+        for column, x in _rules(alpha, weights, tree, aim).items():
             q = int(tree.question_index[column])
-            asked = grown.counts[g, tree.slices[q]].sum(0)
-            above = _above(alpha[:, column], alpha[:, tree.slices[q]].sum(1), grown.counts[g, column], asked, after, x)
-            before = _above(
-                alpha[:, column], alpha[:, tree.slices[q]].sum(1), np.zeros(1), np.zeros(1), grown.weights[:, g][None], x
-            )[0]
+            asked = counts[g, tree.slices[q]].sum(0)
+            total = alpha[:, tree.slices[q]].sum(1)
+            above = _above(alpha[:, column], total, counts[g, column], asked, after[g], x)
+            before = _above(alpha[:, column], total, np.zeros(1), np.zeros(1), weights[None], x)[0]
             turned = np.maximum(0, 1 - 2 * above if before >= 0.5 else 2 * above - 1)
-            value[g] += counting[g, q] * turned.reshape(-1, grown.steps).mean(0)
+            value[g] += part.counting[g, q] * part.mean(turned[None])[0]
     return value
 
 
@@ -268,23 +261,25 @@ def _above(
     return np.asarray((weights * tails[where.ravel()]).sum(1))
 
 
-def _rules(posterior: Posterior, aim: Aim) -> list[dict[int, float]]:
-    """Each galaxy's rules, number of the answer -> x."""
-    given = aim.rule_columns(posterior.tree)
+def _rules(alpha: NDArray[np.float64], weights: NDArray[np.float64], tree: DecisionTree, aim: Aim) -> dict[int, float]:
+    """A galaxy's rules, number of the answer -> x, from alpha (draw, answer) and weights (draw,)."""
+    given = aim.rule_columns(tree)
     if given:
-        return [given] * len(posterior)
-    mean = posterior.mean()
-    slices = posterior.tree.slices
-    return [{where.start + int(row[where].argmax()): 0.5 for where in slices} for row in mean]
+        return given
+    mean = weights @ tree.fractions(alpha)
+    return {where.start + int(mean[where].argmax()): 0.5 for where in tree.slices}
 
 
-VALUES: dict[Goal, Callable[[_Grown, Aim, NDArray[np.float64]], NDArray[np.float64]]] = {
+VALUES: dict[Goal, Callable[[_Part, DecisionTree, Aim, NDArray[np.float64]], NDArray[np.float64]]] = {
     "error": _fall_of_error,
     "decision": _right_decisions,
     "count": _enough_votes,
     "model": _information,
 }
-"""How the worth of votes is computed for each goal: of vote trees, what clicks are for, and the votes received."""
+"""How the worth of votes is computed for each goal: of some galaxies, what clicks are for, and the votes received."""
+
+_COUNTING: frozenset[Goal] = frozenset({"error", "decision"})
+"""Goals that weigh a question by the probability that it is asked."""
 
 
 def loss(posterior: Posterior, aim: Aim, received: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -303,11 +298,11 @@ def loss(posterior: Posterior, aim: Aim, received: ArrayLike | None = None) -> N
         return np.asarray((aim.question_weights(tree) * (have < aim.wanted)).sum(1))
     counting, lost = aim.counting(posterior), np.zeros(len(posterior))
     nobody = np.zeros(1)
-    for g, rules in enumerate(_rules(posterior, aim)):
+    for g, weights in enumerate(posterior.weights.T):
         alpha = posterior.concentrations[:, g].astype(np.float64)
-        for column, x in rules.items():
+        for column, x in _rules(alpha, weights, tree, aim).items():
             q = int(tree.question_index[column])
             total = alpha[:, tree.slices[q]].sum(1)
-            above = _above(alpha[:, column], total, nobody, nobody, posterior.weights[:, g][None], x)[0]
+            above = _above(alpha[:, column], total, nobody, nobody, weights[None], x)[0]
             lost[g] += counting[g, q] * min(above, 1 - above)
     return lost

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from zooactive.foundation.errors import ModelError
+from zooactive.foundation.telling import Progress
 from zooactive.models.head.activation import activate, bias_for, check_concentrations, slope_of_outputs
 from zooactive.models.head.laplace import LaplaceHead, curvature_of
 from zooactive.posterior.loss import constant_concentrations
@@ -169,15 +170,16 @@ def most_probable_weights(
     weights: tuple[ArrayLike, ArrayLike] | None = None,
     concentrations: str = "softplus",
     precisions: Sequence[float] = PRECISIONS,
+    progress: Progress | None = None,
 ) -> ProbableWeights:
     """Fit as `fit_bayesian_head` does, but never learn from the judges, whom something else can then be measured on.
 
-    Weights, (galaxy,) each, say how much the log-likelihood of each galaxy learnt from, and of each judge, counts. Raises
-    what `fit_bayesian_head` does.
+    Weights, (galaxy,) each, say how much the log-likelihood of each galaxy learnt from, and of each judge, counts.
+    `progress` is called with the number of priors done. Raises what `fit_bayesian_head` does.
     """
     check_concentrations(concentrations)
     parts, problem = _rows(train, validation, weights, tree, axes), _Problem(tree, concentrations)
-    found, losses = problem.judged(*parts, precisions)
+    found, losses = problem.judged(*parts, precisions, progress)
     best = min(losses, key=losses.__getitem__)
     whole = axes.back() @ found[best]
     return ProbableWeights(whole[:-1], whole[-1], best, problem.loss(parts[0], found[best]), losses)
@@ -214,7 +216,7 @@ class _Problem:
         return np.vstack([np.zeros((components, len(bias))), bias])
 
     def judged(
-        self, train: _Rows, validation: _Rows, precisions: Sequence[float]
+        self, train: _Rows, validation: _Rows, precisions: Sequence[float], progress: Progress | None = None
     ) -> tuple[dict[float, NDArray[np.float64]], dict[float, float]]:
         """The most probable weights under each prior, each found from the one before, and the judges' mean losses."""
         start = self.constant(train[1], train[0].shape[1])
@@ -223,6 +225,8 @@ class _Problem:
         for precision in precisions:
             start = weights[precision] = self.fit(train, precision, start)
             losses[precision] = self.loss(validation, start)
+            if progress is not None:
+                progress(len(losses))
         return weights, losses
 
     def loss(self, rows: _Rows, weights: NDArray[np.float64]) -> float:

@@ -14,10 +14,11 @@ from zooactive.report.plots.decision_tree import decision_tree, tree_size
 from zooactive.report.plots.filters import filter_panels, map_panels, network_view
 from zooactive.report.plots.fractions import fractions_scatter, observed_against_predicted
 from zooactive.report.plots.galaxies import answer_densities, galaxy_posteriors, gallery
-from zooactive.report.plots.rounds import strategy_curves
+from zooactive.report.plots.rounds import click_curves, strategy_curves
 
 __all__ = [
     "answer_densities",
+    "click_curves",
     "confusion_matrix",
     "coverage_dots",
     "decision_tree",

@@ -1,11 +1,14 @@
 """Concentrations and probabilities set right by galaxies that were not learnt from.
 
-Five corrections, side by side. z are the head's linear outputs, alpha the concentrations, q a question.
+Six corrections, side by side. z are the head's linear outputs, alpha the concentrations, q a question.
 
 ``factors.py``: how sure the posterior is of vote fractions. alpha -> f_q alpha.
     Fitted to the votes of validation galaxies by maximum likelihood, and kept where the half of the galaxies that the factor
     was not fitted to gains. Stored as `GalaxyModel.factors` in ``model.json``; `zooactive.models.head.scaled` predicts with
     them, and `scale_concentrations` applies them to a posterior.
+``pooled.py``: the same, where votes of few galaxies say how far the model is trusted beside votes. alpha -> f_q alpha.
+    Fitted to votes of galaxies drawn at random; ln f_q lies around a common value with a standard deviation of 0.25, and all
+    are kept. Not stored with a model: `zooactive.combine` takes them, and `--trust` fits them.
 ``temperature.py``: how sure a fine-tuned head is of single labels. z -> z / T.
     Fitted to the galaxies that chose the best epoch, each weighed as in the fit. Stored in the head's weights. Guo et al.
     2017, section 4.2, with a prior on ln T.
@@ -26,6 +29,7 @@ from __future__ import annotations
 
 from zooactive.posterior.corrections import prior_shift, scale_concentrations
 from zooactive.training.calibrate.factors import ConcentrationFactors, calibrate, fit_concentration_factors
+from zooactive.training.calibrate.pooled import fit_pooled_factors
 from zooactive.training.calibrate.shares import shares_of, with_shares
 from zooactive.training.calibrate.temperature import fit_temperature, with_temperature
 
@@ -33,6 +37,7 @@ __all__ = [
     "ConcentrationFactors",
     "calibrate",
     "fit_concentration_factors",
+    "fit_pooled_factors",
     "fit_temperature",
     "prior_shift",
     "scale_concentrations",

@@ -12,7 +12,8 @@ from scipy import special
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError
 from zooactive.foundation.hashing import uniform_from_ids
-from zooactive.foundation.telling import Progress
+from zooactive.foundation.showing import counted
+from zooactive.foundation.telling import Auto, Progress
 from zooactive.models.features import embed
 from zooactive.posterior import Posterior
 from zooactive.training.calibrate.search import least_loss
@@ -83,7 +84,10 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
         if min(map(len, halves)) > 1:
             parts = [(own.take(half), counts[half]) for half in halves]
             gains = np.concatenate(
-                [_losses(*judged, 1.0) - _losses(*judged, _best(*fitted)) for fitted, judged in (parts, parts[::-1])]
+                [
+                    question_losses(*judged, 1.0) - question_losses(*judged, _best(*fitted))
+                    for fitted, judged in (parts, parts[::-1])
+                ]
             )
             factor = _best(own.take(np.flatnonzero(several)), counts[several])
             gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
@@ -94,7 +98,7 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
     return ConcentrationFactors(values, pd.DataFrame(rows))
 
 
-def _losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+def question_losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
     """Return the negative log likelihood of one question's votes, (galaxy,), without the number of ways to give them."""
     log_p = np.stack(
         [log_rising(votes, factor * alpha.astype(np.float64), question.tree)[:, 0] for alpha in question.concentrations]
@@ -104,7 +108,9 @@ def _losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> N
 
 def _best(question: Posterior, votes: NDArray[np.float64]) -> float:
     """Return the factor with the least mean loss."""
-    return least_loss(lambda log: float(_losses(question, votes, np.exp(log)).mean()), SMALLEST, LARGEST, tolerance=1e-3)
+    return least_loss(
+        lambda log: float(question_losses(question, votes, np.exp(log)).mean()), SMALLEST, LARGEST, tolerance=1e-3
+    )
 
 
 def calibrate(
@@ -114,7 +120,7 @@ def calibrate(
     draws: int = 64,
     seed: int = 0,
     batch_size: int = 128,
-    progress: Progress | None = None,
+    progress: Auto | Progress = "auto",
 ) -> pd.DataFrame:
     """Fit one factor on the concentrations of each question, and keep them with the model: `GalaxyModel.factors`.
 
@@ -152,7 +158,8 @@ def calibrate(
     galaxies = galaxies.take(np.flatnonzero(galaxies.labelled))
     if len(galaxies) == 0:
         raise ModelError(f"{galaxies.source} has no labelled galaxies to calibrate by; bring votes")
-    features, failures = embed(model, galaxies, batch_size=batch_size, progress=progress)
+    with counted(progress, "predicting the galaxies to calibrate by", len(galaxies)) as done:
+        features, failures = embed(model, galaxies, batch_size=batch_size, progress=done)
     if failures:
         raise ImageError(next(iter(failures.values())))
     head = model.linear_head()

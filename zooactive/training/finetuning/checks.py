@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, Preprocessing
-from zooactive.catalogue.images import SMALLEST_SIDE
 from zooactive.foundation.errors import TrainingError
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.folds import label_counts, stratified_folds, stratified_split
@@ -114,29 +114,36 @@ class Parts:
             )
 
 
-def readable(labelled: Catalogue) -> Catalogue:
-    """Return the galaxies whose images can be read; a warning names the others."""
-    _, failures = labelled.decode(labelled.prepared or Preprocessing(size=SMALLEST_SIDE))
+def readable(labelled: Catalogue, preprocessing: Preprocessing) -> Catalogue:
+    """Return the galaxies whose images can be read and show something; a warning names the others."""
+    failures = _unreadable(labelled, preprocessing)
     if not failures:
         return labelled
-    first = next(iter(failures.values()))
-    if len(failures) == len(labelled):
-        raise TrainingError(
-            f"{labelled.source}: no image of {len(labelled)} labelled galaxies is readable; the first: {first}"
-        )
     warnings.warn(
         f"{labelled.source}: {len(failures)} of {len(labelled)} labelled galaxies are left out, their images are not "
-        f"readable; the first: {first}",
-        stacklevel=4,
+        f"readable; the first: {next(iter(failures.values()))}",
+        stacklevel=5,
     )
     return labelled.take([row for row in range(len(labelled)) if row not in failures])
 
 
-def refuse_no_images(labelled: Catalogue) -> None:
+def refuse_no_images(labelled: Catalogue, preprocessing: Preprocessing) -> None:
     """Raise a TrainingError where no galaxy has an image that can be read; the first of them are looked at, or else all."""
     first = labelled.take(range(min(_FIRST, len(labelled))))
-    if len(first.decode(first.prepared or Preprocessing(size=SMALLEST_SIDE))[1]) == len(first):
-        readable(labelled)
+    if len(first.decode(first.prepared or preprocessing)[1]) == len(first):
+        _unreadable(labelled, preprocessing)
+
+
+def _unreadable(labelled: Catalogue, preprocessing: Preprocessing) -> Mapping[int, str]:
+    """Return what is wrong with the images that show nothing, by row; a TrainingError where these are all."""
+    _, failures = labelled.decode(labelled.prepared or preprocessing)
+    if failures and len(failures) == len(labelled):
+        first = next(iter(failures.values()))
+        has = "" if any(labelled.images) else f" (it has {', '.join(map(str, labelled.table.columns[:8]))})"
+        raise TrainingError(
+            f"{labelled.source}: no image of {len(labelled)} labelled galaxies is readable; the first: {first}{has}"
+        )
+    return failures
 
 
 def refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneConfig) -> None:
@@ -166,7 +173,7 @@ def warn_of_few(labelled: Catalogue, tree: DecisionTree) -> None:
         warnings.warn(
             f"{labelled.source}: some labels have fewer than {_FEW} galaxies ({', '.join(few)}); hardly anything is learnt "
             "of these, or known of how well",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.image_statistics import ImageStatistics
-from zooactive.foundation.telling import StageProgress
+from zooactive.foundation.showing import watch_of
+from zooactive.foundation.telling import Auto, StageProgress, Watch, Within, kept_when_stopped
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations
@@ -53,7 +54,7 @@ def finetune(
     task: str | Path | Task,
     images: str | Path | None = None,
     config: FinetuneConfig | None = None,
-    progress: StageProgress | None = None,
+    progress: Auto | StageProgress | Watch[StageProgress] = "auto",
 ) -> FinetunedModel:
     """Learn a new question from a few hundred labels.
 
@@ -74,7 +75,9 @@ def finetune(
     images : path, optional
         The folder that relative image paths start from.
     config : FinetuneConfig, optional
-    progress : callable, optional
+    progress : callable, "auto" or None
+        Called after each epoch with the stage, the number of the epoch in it (from 1) and its losses. "auto" shows how far
+        the work is, as `zooactive.train` does; None or False shows nothing.
 
     Returns
     -------
@@ -93,17 +96,30 @@ def finetune(
     from zooactive.models import load_model
 
     config = config or FinetuneConfig()
-    model = load_model(BUNDLED) if model is None else model
-    task = load_task(task)
-    catalogue = task.read(labels, images=images)
-    work = _Work.begin(model, task, catalogue.take(np.flatnonzero(catalogue.labelled)), config, progress)
+    with kept_when_stopped(lambda: "nothing is kept of a fine-tuning before its end; run it again to begin anew"):
+        return _finetune(model or load_model(BUNDLED), labels, load_task(task), images, config, watch_of(progress))
+
+
+def _finetune(
+    model: GalaxyModel,
+    labels: Catalogue | str | Path,
+    task: Task,
+    images: str | Path | None,
+    config: FinetuneConfig,
+    watch: Watch[StageProgress],
+) -> FinetunedModel:
+    """Do it, while somebody looks on."""
+    with watch.show("getting ready", 0):
+        catalogue = task.read(labels, images=images)
+    work = _Work.begin(model, task, catalogue.take(np.flatnonzero(catalogue.labelled)), config, watch)
     parts_of = Parts(work.labelled, work.tree, config)
+    tables = []
     if config.folds:
-        tables = [
-            work.held_out(work.fit(*parts[:2])[0], parts[2]).assign(fold=number)
-            for number, parts in enumerate(parts_of.folds())
-        ]
+        for number, (train, validation, test) in enumerate(parts_of.folds()):
+            fold = work.shown_as(f"fold {number + 1} of {config.folds}")
+            tables.append(fold.held_out(fold.fit(train, validation)[0], test).assign(fold=number))
         train, validation = parts_of.last()
+        work = work.shown_as("last fit")
     else:
         train, validation, test = parts_of.split()
     tuned, history = work.fit(train, validation)
@@ -127,26 +143,32 @@ class _Work:
     labelled: Catalogue
     views: NDArray[np.float32] | None
     config: FinetuneConfig
-    progress: StageProgress | None
+    watch: Watch[StageProgress]
 
     @classmethod
     def begin(
-        cls, model: GalaxyModel, task: Task, labelled: Catalogue, config: FinetuneConfig, progress: StageProgress | None
+        cls, model: GalaxyModel, task: Task, labelled: Catalogue, config: FinetuneConfig, watch: Watch[StageProgress]
     ) -> _Work:
-        tree = task.load_tree()
-        refuse_strange_prevalence(tree, config)
-        labelled = readable(labelled)
-        refuse_too_few(labelled, tree, config)
-        config, _ = decided(config, tree, len(labelled))
-        start = model.with_tree(
-            tree,
-            concentrations="fraction" if tree.votes == "class" else None,
-            preprocessing=task.preprocessing(model.preprocessing),
-        )
-        if model.images is not None:
-            model.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=3)
-        views = None if config.policy == "all" else head_features(start, labelled, config.copies)
-        return cls(start, task, tree, labelled, views, config, progress)
+        with watch.show("getting ready", 0):
+            tree = task.load_tree()
+            refuse_strange_prevalence(tree, config)
+            preprocessing = task.preprocessing(model.preprocessing)
+            labelled = readable(labelled, preprocessing)
+            refuse_too_few(labelled, tree, config)
+            config, _ = decided(config, tree, len(labelled))
+            start = model.with_tree(
+                tree,
+                concentrations="fraction" if tree.votes == "class" else None,
+                preprocessing=preprocessing,
+            )
+            if model.images is not None:
+                model.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=4)
+        views = None if config.policy == "all" else head_features(start, labelled, config.copies, show=watch.show)
+        return cls(start, task, tree, labelled, views, config, watch)
+
+    def shown_as(self, part: str) -> _Work:
+        """Return the same work, shown as one of its parts."""
+        return replace(self, watch=replace(self.watch, show=Within(self.watch.show, part)))
 
     @property
     def balance(self) -> float:
@@ -183,20 +205,21 @@ class _Work:
 
         known, votes = views[:, train], votes_of(self.labelled)
         counts = [label_weights(votes[rows], votes[train], self.tree, self.balance) for rows in (train, validation)]
-        found = most_probable_weights(
-            (np.concatenate(known), np.tile(votes[train], (len(known), 1))),
-            (views[0][validation], votes[validation]),
-            self.tree,
-            find_axes(known, components=_COMPONENTS),
-            weights=(np.tile(counts[0], len(known)) / len(known), counts[1]),
-            concentrations=tuned.head.concentrations,
-            precisions=_PRECISIONS,
-        )
+        with self.watch.show("the head", len(_PRECISIONS), "fits") as report:
+            found = most_probable_weights(
+                (np.concatenate(known), np.tile(votes[train], (len(known), 1))),
+                (views[0][validation], votes[validation]),
+                self.tree,
+                find_axes(known, components=_COMPONENTS),
+                weights=(np.tile(counts[0], len(known)) / len(known), counts[1]),
+                concentrations=tuned.head.concentrations,
+                precisions=_PRECISIONS,
+                progress=report,
+            )
         tuned.head.kernel.assign(found.kernel)
         tuned.head.bias.assign(found.bias)
         losses = {"loss": found.loss, "val_loss": found.losses[found.precision]}
-        if self.progress is not None:
-            self.progress("head", 1, losses)
+        self.watch.tell("head", 1, losses)
         return {"stage": "head", "epoch": 1, **losses}
 
     def _fit_encoder(
@@ -215,13 +238,13 @@ class _Work:
         stage = Stage("encoder", self.tree, config.optimisation, rates)
         history = stage.fit(
             training_network(tuned, augmentation=config.augmentation, seed=config.seed, encoder_training=False),
-            (Cutouts(known, canvas), votes),
+            (Cutouts(known, canvas, show=self.watch.show), votes),
             (
-                Cutouts(judged, canvas).rows(np.arange(len(judged))),
+                Cutouts(judged, canvas, show=self.watch.show).rows(np.arange(len(judged))),
                 judges,
                 label_weights(judges, votes, self.tree, self.balance),
             ),
-            self.progress,
+            watch=self.watch,
             weights=label_weights(votes, votes, self.tree, self.balance),
         )
         free_everything(tuned.encoder)
@@ -247,7 +270,8 @@ class _Work:
             return known
         from zooactive.models.features import embed
 
-        features: NDArray[np.float16] = embed(tuned, self.labelled.take(rows))[0]
+        with self.watch.show("features of the images", len(rows)) as report:
+            features: NDArray[np.float16] = embed(tuned, self.labelled.take(rows), progress=report)[0]
         return features
 
     # What is known afterwards ----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.catalogue.tables import read_table
 from zooactive.catalogue.votes import MISSING, NO, YES, label_key, label_text
 from zooactive.foundation.catalogs import NamedFiles
@@ -72,8 +73,10 @@ class Task:
         """Load the task's tree."""
         return load_tree(self.tree)
 
-    def read(self, labels: Catalogue | str | Path, *, images: str | Path | None = None) -> Catalogue:
-        """Read a table of this task's labels; a catalogue is returned as it is.
+    def read(
+        self, labels: Catalogue | str | Path, *, images: str | Path | None = None, max_set_aside: float = MAX_SET_ASIDE
+    ) -> Catalogue:
+        """Read a table of this task's labels, as `zooactive.read_catalogue` does; a catalogue is returned as it is.
 
         Raises
         ------
@@ -97,6 +100,7 @@ class Task:
             volunteers=self.volunteers,
             min_votes=self.min_votes,
             images=images,
+            max_set_aside=max_set_aside,
         )
 
     def preprocessing(self, encoder: Preprocessing) -> Preprocessing:

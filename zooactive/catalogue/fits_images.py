@@ -1,0 +1,153 @@
+"""FITS images as pictures: which planes become red, green and blue, and how values become grey levels."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.foundation.errors import ImageError
+
+BLANK = "one single value"
+"""What the reason says of an image that shows nothing."""
+
+BLANK_MEND = "off the survey, or an empty frame; leave this galaxy out, or fetch it again"
+
+_WAVELENGTHS = {
+    "fuv": 153, "nuv": 231, "u": 355, "b": 440, "g": 475, "v": 550, "r": 622, "vis": 720, "i": 763, "z": 905, "y": 1020,
+    "j": 1250, "h": 1650, "k": 2170, "ks": 2150, "w1": 3400, "w2": 4600, "w3": 12000, "w4": 22000,
+}  # fmt: skip
+"""Of a band, in nanometres, roughly: only the order counts."""
+
+_COLOURS = (("z", "r", "g"), ("i", "r", "g"))
+"""Red, green and blue of cubes with more than three bands, where these are among them: as the surveys' own pictures."""
+
+_MOST_PLANES = 64
+_MEND = "write the bands of its planes into the header as BANDS"
+
+_VALUES_AT_ONCE = 1 << 20
+_LOW, _HIGH = 1.0, 99.5  # percentiles of the finite pixels that become black and white
+_SOFTENING = 0.1  # where the asinh turns from linear to logarithmic, as a fraction of the range
+
+
+def is_picture(header: Mapping[str, Any], shape: tuple[int, ...], bands: str | None) -> bool:
+    """Return whether an array of FITS can be an image: two axes, one or three planes, or more whose bands are known."""
+    if len(shape) != 3:
+        return len(shape) == 2
+    said = bands is not None or _text(header, "BANDS") or _text(header, "BAND0")
+    return shape[0] in (1, 3) or (bool(said) and 2 <= shape[0] <= _MOST_PLANES)
+
+
+def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> list[int]:
+    """Return which planes of a cube become red, green and blue: the reddest, the middle and the bluest band.
+
+    The header says the bands as BANDS, or as BAND0, BAND1 and so on; `bands` says them where it does not. Three planes of
+    which nobody says the bands are taken for red, green and blue, and a cube of one plane has that alone. An ImageError with
+    the mend is raised for an unknown band and for planes that make no picture; a UserWarning tells of bands that are guessed
+    or not shown.
+    """
+    if planes == 1:
+        return [0]
+    names = _names(header, planes, bands)
+    if names is None and planes == 3:
+        warnings.warn(
+            "FITS images of three planes do not say their bands (BANDS), so the planes are taken for red, green and blue; "
+            'give the bands in the order of the planes, for example bands = "grz" under [model], if they are others',
+            stacklevel=2,
+        )
+        return [0, 1, 2]
+    if names is None:
+        raise ImageError(f"has {planes} planes, and nobody says of which bands; {_MEND}")
+    listed = ", ".join(names)
+    folded = [re.split(r"[-_.]", name)[-1].casefold() for name in names]  # HSC-G is g
+    unknown = [name for name, short in zip(names, folded, strict=True) if short not in _WAVELENGTHS]
+    if unknown:
+        raise ImageError(f"has planes of the bands {listed}, of which '{unknown[0]}' is unknown; {_MEND}, such as 'grz'")
+    if len(set(folded)) < 3:
+        raise ImageError(f"has planes of the bands {listed}; a colour image needs three, a grey one a single plane")
+    order = sorted(range(planes), key=lambda plane: -_WAVELENGTHS[folded[plane]])
+    if planes == 3:
+        return order
+    chosen = next((colours for colours in _COLOURS if set(colours) <= set(folded)), None)
+    shown = [order[0], order[planes // 2], order[-1]] if chosen is None else [folded.index(name) for name in chosen]
+    seen = ", ".join(names[plane] for plane in shown)
+    warnings.warn(
+        f"FITS images have planes of the bands {listed}: {seen} are shown as red, green and blue, and the others are not",
+        stacklevel=2,
+    )
+    return shown
+
+
+def _names(header: Mapping[str, Any], planes: int, bands: str | None) -> list[str] | None:
+    """Return the band of each plane by the header, or else as given; None where nobody says them."""
+    each = [_text(header, f"BAND{plane}") for plane in range(planes)]
+    said = _text(header, "BANDS")
+    if said or all(each):
+        names = _apart(said, planes)
+        names = each if len(names) != planes and all(each) else names
+        if len(names) != planes:
+            raise ImageError(f"has {planes} planes and its header says BANDS = {said!r}; mend the header")
+        return names
+    if bands is None:
+        return None
+    names = _apart(bands, planes)
+    if len(names) != planes:
+        raise ImageError(f"has {planes} planes, and bands = {bands!r} names {len(names)}; {_MEND}")
+    return names
+
+
+def _text(header: Mapping[str, Any], key: str) -> str:
+    value = header.get(key)
+    return value.strip() if isinstance(value, str) else ""  # a card may have no value
+
+
+def _apart(text: str, planes: int) -> list[str]:
+    """Take names of bands apart: of one letter each, or parted by commas or spaces."""
+    parts = [part for part in re.split(r"[\s,;/+]+", text) if part]
+    return list(parts[0]) if len(parts) == 1 and planes > 1 else parts
+
+
+def refuse_blank(values: NDArray[np.float32], place: str, later: Callable[[], str | None]) -> None:
+    """Raise an ImageError for (plane, y, x) values of which a plane has no finite pixel, or one value in all of them.
+
+    Pixels that are not finite become NaN. `place` is the extension of the values; `later` returns the next one with an
+    image, or None.
+    """
+    values[~np.isfinite(values)] = np.nan
+    low, high = np.fmin.reduce(values, axis=(1, 2)), np.fmax.reduce(values, axis=(1, 2))
+    if np.isnan(low).any():
+        raise ImageError("holds a plane without any finite pixel; fetch it again, or leave this galaxy out")
+    blank = low == high
+    if not blank.any():
+        return
+    what = f"{BLANK} ({low[blank][0]:g})"
+    if not blank.all():
+        raise ImageError(f"holds a plane of {what}: {BLANK_MEND}")
+    if (another := later()) is not None:
+        raise ImageError(f"is {what} in {place}; {another} holds another image: store that one first")
+    raise ImageError(f"is {what}: {BLANK_MEND}")
+
+
+def stretched(values: NDArray[np.float32], stretch: str) -> NDArray[np.uint8]:
+    """Return grey levels (y, x) or (y, x, plane), the top row first, of values (y, x) or (plane, y, x), which are changed.
+
+    NaN becomes black.
+    """
+    planes = values.reshape((-1, *values.shape[-2:]))
+    planes -= np.nanpercentile(planes, _LOW, axis=(1, 2), keepdims=True)
+    high = float(np.nanpercentile(planes, _HIGH))
+    height, width = planes.shape[1:]
+    levels = np.empty((height, width, len(planes)), dtype=np.uint8)
+    step = max(1, _VALUES_AT_ONCE // (len(planes) * width))
+    for start in range(0, height, step):  # a large image's intermediate values would take many times its size
+        rows = planes[:, start : start + step]
+        scaled = np.clip(np.nan_to_num(rows, nan=0.0) / (high if high > 0 else 1.0), 0, 1)
+        if stretch == "asinh":
+            scaled = np.arcsinh(scaled / _SOFTENING) / np.arcsinh(1 / _SOFTENING)
+        turned = np.round(255 * scaled[:, ::-1]).astype(np.uint8)
+        levels[height - start - rows.shape[1] : height - start] = np.moveaxis(turned, 0, -1)
+    return levels[..., 0] if levels.shape[2] == 1 else levels

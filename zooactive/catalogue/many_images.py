@@ -1,0 +1,92 @@
+"""Many cutouts at once: read in threads, one unreadable image reported and no hindrance to the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue.images import ImageSource, Preprocessing, decode, place_of
+from zooactive.catalogue.patience import Reason, read_patiently
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.foundation.addresses import RemoteImage
+from zooactive.foundation.allowance import usable_cpus
+from zooactive.foundation.errors import ImageError
+
+_ASKED_AT_ONCE = 32  # images at addresses: the wait for each is longer than the work on it
+
+
+def decode_many(
+    sources: Sequence[ImageSource],
+    preprocessing: Preprocessing,
+    *,
+    names: Sequence[str],
+    crops: Sequence[float] | None = None,
+    workers: int | None = None,
+) -> tuple[NDArray[np.uint8], dict[int, Reason]]:
+    """Read many cutouts in threads; an unreadable one is reported and does not stop the others.
+
+    One that failed for a reason that may pass, such as a server that does not answer, is read again after growing pauses.
+
+    Parameters
+    ----------
+    sources : sequence of Path, bytes, StoredImage, RemoteImage or None, length G
+    preprocessing : Preprocessing
+    names : sequence of str, length G
+        The galaxies' ids.
+    crops : sequence of float, length G, optional
+        The centre fraction of each image that is taken for the whole of it.
+    workers : int, optional
+        Threads; by default one for each CPU that this process may use, and 32 for images at addresses.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (G, size, size, channels)
+        Zeros where an image could not be read.
+    failures : dict of int to Reason
+        Row -> the reason, a text with its kind, in the order of rows.
+
+    Examples
+    --------
+    >>> pixels, failures = decode_many([None], Preprocessing(size=8), names=["J0"])
+    >>> failures
+    {0: "galaxy 'J0' has no image; give an image column (file_loc, image, png_loc), or the folder of images"}
+    """
+    size, channels = preprocessing.size, preprocessing.channels
+    pixels = np.zeros((len(sources), size, size, channels), dtype=np.uint8)
+
+    def read(rows: Collection[int]) -> dict[int, Reason]:
+        reasons: dict[int, Reason] = {}
+        order = iter(sorted(rows, key=lambda row: place_of(sources[row])))
+        taking = threading.Lock()  # row groups are opened in their order, so that a slow thread does not have one read again
+
+        def read_on() -> None:
+            while True:
+                with taking:
+                    if (row := next(order, None)) is None:
+                        return
+                    source = sources[row]
+                    if isinstance(source, StoredImage):
+                        source = source.with_group()
+                wanted = preprocessing if crops is None else replace(preprocessing, crop=preprocessing.crop * crops[row])
+                try:
+                    pixels[row] = decode(source, wanted, name=names[row])
+                except ImageError as error:
+                    reasons[row] = Reason.of(error)
+
+        far = any(isinstance(sources[row], RemoteImage) for row in rows)
+        threads = min(len(rows), workers or (_ASKED_AT_ONCE if far else usable_cpus()))
+        with ThreadPoolExecutor(max(threads, 1)) as pool:
+            try:
+                for reading in as_completed([pool.submit(read_on) for _ in range(threads)]):
+                    reading.result()
+            except BaseException:
+                order = iter(())  # the others end with the image that they hold
+                raise
+        return reasons
+
+    return pixels, read_patiently(read, range(len(sources)))

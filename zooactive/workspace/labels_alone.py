@@ -1,0 +1,50 @@
+"""A workspace of labels alone: no survey of votes, and one task, which then is the task of every command."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from zooactive.catalogue.reading import is_folder_of_images
+from zooactive.training.finetuning.tasks import folder_of
+from zooactive.workspace.sections import Acquire, Pool, TaskLabels
+from zooactive.workspace.settings import Settings
+
+
+def for_its_task(settings: Settings) -> Settings:
+    """Return a workspace of labels alone as its one task sees it, and any other workspace as it is.
+
+    The model is the task's, and so are predictions and selection, unless the file names others. Where no pool is named, it
+    is the table of labels.
+    """
+    name = settings.default_task
+    if name is None:
+        return settings
+    home, model = settings.folder, task_home(settings, name)
+    pool, choice = settings.pool, settings.acquire
+    if pool.predictions == home / Pool().predictions:
+        pool = replace(pool, predictions=home / f"predictions-{model.name}")
+    if choice.out == home / Acquire().out:
+        choice = replace(choice, out=home / f"selection-{model.name}.csv")
+    settings = replace(settings, pool=pool, acquire=choice, model=replace(settings.model, folder=model))
+    return with_pool_of_labels(settings, settings.tasks[name])
+
+
+def task_home(settings: Settings, task: str) -> Path:
+    """Return the folder of a task's fine-tuned model; one that an earlier version named otherwise is found."""
+    return folder_of(settings.folder / "tasks", task)
+
+
+def with_pool_of_labels(settings: Settings, labels: TaskLabels) -> Settings:
+    """Return a workspace whose pool is a table of labels, unless it names galaxies of its own."""
+    if settings.pool.catalogue is not None or settings.survey.catalogue is not None or labels.labels is None:
+        return settings
+    pool = replace(settings.pool, catalogue=labels.labels, images=settings.pool.images or labels.images)
+    if is_folder_of_images(labels.labels):
+        return replace(settings, pool=pool)
+    survey = replace(
+        settings.survey,
+        id_column=settings.survey.id_column or labels.id_column,
+        image_column=settings.survey.image_column or labels.image_column,
+    )
+    return replace(settings, pool=pool, survey=survey)

@@ -1,0 +1,120 @@
+"""Where a folder of predictions comes from, where the workspace's file does not say it: its model, and its galaxies.
+
+Commands that show galaxies of these predictions find their images by it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.foundation.addresses import from_folder
+from zooactive.foundation.reading import read_text
+from zooactive.foundation.writing import write_json
+from zooactive.models.saved_form import BUNDLED
+from zooactive.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    from zooactive.catalogue import Catalogue
+
+_FILE = "galaxies.json"
+_PATHS = ("model", "catalogue", "images")
+_NAMES = (*_PATHS, "id_column", "image_column", "where")
+
+
+def record_origin(settings: Settings, stored: Path | None = None) -> None:
+    """Write beside predictions which model and galaxies they are of, unless the workspace's file says the same.
+
+    Where they were made of `stored` predictions, the galaxies are those of these.
+    """
+    own, found, path = _said(_own(settings)), _said(settings), settings.pool.predictions / _FILE
+    if stored is not None:
+        found = (_recorded(stored) or own) | {"model": found["model"]}
+    if found == own:
+        path.unlink(missing_ok=True)
+    else:
+        write_json(path, found)
+
+
+def origin_of(settings: Settings) -> dict[str, Any]:
+    """Return which model and galaxies the predictions are of, by the names of the commands' options.
+
+    It is empty where the workspace's file says it, or nobody knows. Galaxies that an option names come first.
+    """
+    found, said = _recorded(settings.pool.predictions), _said(settings)
+    own = _said(_own(settings))
+    if _galaxies(said) != _galaxies(own):
+        return said | {"model": found.get("model") or said["model"]}
+    return found or ({} if said["model"] == own["model"] else {"model": said["model"]})
+
+
+def read_predicted(settings: Settings) -> Catalogue:
+    """Read the galaxies that the predictions are of, with their images."""
+    found = origin_of(settings)
+    return (settings if found.get("catalogue") is None else _at(settings, found)).read_pool()
+
+
+def folder_for(settings: Settings) -> Path:
+    """Return the folder for predictions of these galaxies by this model: the one named, or else the first that fits.
+
+    A folder fits where nothing is, and where predictions of the same galaxies by the same model lie.
+    """
+    from zooactive.models.saved_form import stored_fingerprint
+    from zooactive.prediction.stored import model_of
+
+    usual = settings.pool.predictions
+    mine, said, own = stored_fingerprint(settings.model.folder), _said(settings), _said(_own(settings))
+    folder, number = usual, 1
+    while folder.exists() and (model_of(folder), _recorded(folder) or own) != (mine, said):
+        number += 1
+        folder = usual.with_name(f"{usual.name}-{number}")
+    return folder
+
+
+def _recorded(folder: Path) -> dict[str, str | None]:
+    try:
+        found = json.loads(read_text(folder / _FILE))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(found, dict) or not all(value is None or isinstance(value, str) for value in found.values()):
+        return {}
+    return {name: found.get(name) for name in _NAMES}
+
+
+def _at(settings: Settings, found: dict[str, Any]) -> Settings:
+    """Return a workspace whose pool is what the predictions are of."""
+    pool, survey = settings.pool, settings.survey
+    places = {name: None if found.get(name) is None else Path(found[name]) for name in ("catalogue", "images")}
+    return replace(
+        settings,
+        pool=replace(pool, catalogue=places["catalogue"], images=places["images"], where=found.get("where")),
+        survey=replace(survey, id_column=found.get("id_column"), image_column=found.get("image_column")),
+    )
+
+
+def _own(settings: Settings) -> Settings:
+    """Return what the workspace's file says, without any option."""
+    from zooactive.workspace.file import own_settings
+
+    return own_settings(settings.folder)
+
+
+def _said(settings: Settings) -> dict[str, str | None]:
+    bundled = Path(BUNDLED)
+    named: dict[str, Path | str | None] = {
+        "model": settings.model.folder,
+        "catalogue": settings.pool.catalogue or settings.survey.catalogue,
+        "images": settings.pool.images if settings.pool.catalogue is not None else settings.survey.images,
+        "id_column": settings.survey.id_column,
+        "image_column": settings.survey.image_column,
+        "where": settings.pool.where,
+    }
+    here, places = Path.cwd(), {name: value for name, value in named.items() if name in _PATHS and value != bundled}
+    named |= {name: None if value is None else from_folder(here, Path(value)) for name, value in places.items()}
+    return {name: None if value is None else str(value) for name, value in named.items()}
+
+
+def _galaxies(said: dict[str, str | None]) -> dict[str, str | None]:
+    return {name: value for name, value in said.items() if name != "model"}
