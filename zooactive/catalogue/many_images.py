@@ -53,8 +53,8 @@ def decode_many(
     Examples
     --------
     >>> pixels, failures = decode_many([None], Preprocessing(size=8), names=["J0"])
-    >>> failures
-    {0: "galaxy 'J0' has no image; give an image column (file_loc, image, png_loc), or the folder of images"}
+    >>> failures[0].partition(";")[0]
+    "galaxy 'J0' has no image"
     """
     size, channels = preprocessing.size, preprocessing.channels
     pixels = np.zeros((len(sources), size, size, channels), dtype=np.uint8)

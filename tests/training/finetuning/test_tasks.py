@@ -29,6 +29,12 @@ def test_every_bundled_task_loads_and_comes_back_from_plain_values():
         assert again.to_dict() == task.to_dict()
 
 
+@pytest.mark.parametrize("entry", ["name", "tree"])
+def test_a_saved_task_without_its_name_or_tree_is_refused(entry):
+    with pytest.raises(TrainingError, match="needs the entries name and tree"):
+        Task.from_dict({"name": "own", "tree": "rings", entry: None}, where="finetuned.json")
+
+
 def test_tasks_are_found_by_name_or_file_and_mistakes_in_them_are_named(tmp_path):
     with pytest.raises(TrainingError, match="Did you mean 'rings'"):
         load_task("ring")

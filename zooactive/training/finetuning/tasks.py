@@ -132,7 +132,7 @@ class Task:
             kind = _KINDS.get(key, (str,))
             if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
                 raise TrainingError(f"{where}: {key} = {value!r}; give {_IN_WORDS[kind]}")
-        if not {"name", "tree"} <= values.keys():
+        if values.get("name") is None or values.get("tree") is None:
             raise TrainingError(f"{where}: a task needs the entries name and tree")
         tree = values["tree"]
         with explained(TrainingError, f"{where}: {{reason}}", ZooactiveError):
