@@ -445,3 +445,15 @@ def test_impossible_settings_are_refused(wrong):
 def test_tensorboard_finds_the_curves_of_a_run(finished):
     pytest.importorskip("tensorboard")
     assert list((finished.folder / "tensorboard").rglob("events.out.tfevents.*"))
+
+
+def test_curves_that_cannot_be_written_are_told_in_a_sentence(tmp_path):
+    from zooactive.foundation.errors import OutputError
+    from zooactive.training.keeper import curves_explained
+
+    with pytest.raises(OutputError, match="tensorboard cannot be written; is the disk full"), curves_explained(tmp_path):
+        raise RuntimeError(
+            "{{function_node}} runs/events.v2\n\tCould not initialize events writer. [Op:CreateSummaryFileWriter]"
+        )
+    with pytest.raises(RuntimeError, match="something else"), curves_explained(tmp_path):
+        raise RuntimeError("something else")

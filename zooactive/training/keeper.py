@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zooactive.catalogue import Catalogue
-from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.errors import OutputError, TrainingError
 from zooactive.foundation.telling import EpochProgress, Watch
 from zooactive.foundation.writing import aside, refuse_without_room
 from zooactive.training.config import TrainingConfig
@@ -125,3 +127,16 @@ def tensorboard_callbacks(folder: Path) -> list[Any]:
     if keras.backend.backend() != "tensorflow" or importlib.util.find_spec("tensorboard") is None:
         return []
     return [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)]
+
+
+@contextmanager
+def curves_explained(folder: Path) -> Iterator[None]:
+    """Say in a sentence that TensorBoard's curves cannot be written, which TensorFlow tells in its own words."""
+    try:
+        yield
+    except Exception as error:
+        if "events writer" not in str(error):
+            raise
+        raise OutputError(
+            f"{folder / 'tensorboard'} cannot be written; is the disk full? Free some space and run the same command again"
+        ) from error

@@ -21,7 +21,7 @@ from zooactive.posterior.loss import constant_concentrations
 from zooactive.training.config import Optimisation, TrainingConfig
 from zooactive.training.estimate import Estimate
 from zooactive.training.image_marks import ImageMarks
-from zooactive.training.keeper import make_keeper, tensorboard_callbacks
+from zooactive.training.keeper import curves_explained, make_keeper, tensorboard_callbacks
 from zooactive.training.network import training_network
 from zooactive.training.run_folder import TrainingRun, run_fingerprint
 from zooactive.training.short_fits import Stage, fit_head, step_reporter
@@ -159,8 +159,14 @@ def _fit(
             held_out = shareable_rows(pixels, judges, label_weights(judges, votes, model.tree, config.balance))
     keeper = make_keeper(model, train_part, batches, config, run, watch)
     judged = 0 if validation_part is None else len(validation_part)
-    memory = memory_explained(batches.batch_size, accumulate=config.accumulate)
-    with memory, batches.explained(), gradients_forgotten(), _shown(watch.show, config, batches, first, judged) as steps:
+    memory, curves = memory_explained(batches.batch_size, accumulate=config.accumulate), curves_explained(run.folder)
+    with (
+        memory,
+        curves,
+        batches.explained(),
+        gradients_forgotten(),
+        _shown(watch.show, config, batches, first, judged) as steps,
+    ):
         trainer.fit(
             batches.dataset(first),
             steps_per_epoch=batches.steps,
