@@ -215,7 +215,7 @@ def test_retirement_files_have_panoptes_words_and_caesars_rule(home, tmp_path):
     retires = {"criteria": "classification_count", "options": {"count": 8}}
     workflow.write_text(json.dumps({"workflows": [{"id": "1", "retirement": retires}]}))
     result = zooactive(
-        "allocate", "--clicks", 200, "--votes", votes, "--ceiling", 10, "--retirement", "retire", "--subjects", subjects,
+        "allocate", "--clicks", 60, "--votes", votes, "--ceiling", 10, "--retirement", "retire", "--subjects", subjects,
         "--workflow", workflow, folder=home,
     )  # fmt: skip
     said = " ".join(result.stderr.split())
@@ -225,7 +225,10 @@ def test_retirement_files_have_panoptes_words_and_caesars_rule(home, tmp_path):
     assert len(retired) == 12
     assert "subject_id" in retired
     stop = pd.read_csv(home / "retire" / "stop_at.csv", dtype={"id": str})
-    assert set(stop.id) | set(retired.id) == set(pool[:-1])
+    waiting = {name for name in pool[:-1] if name not in {*stop.id, *retired.id}}
+    assert waiting
+    assert f"{len(waiting | {pool[-1]})} galaxies are in neither list" in said or f"{len(waiting)} galaxies" in said
+    assert (stop.stop_at > stop.received).all()
     row = stop.iloc[0]
     assert json.loads(row.reduction) == {
         "reduction": {"subject_id": row.subject_id, "data": {"stop_at": max(row.stop_at, 1)}}
@@ -241,7 +244,7 @@ def test_a_plan_is_exported_with_the_number_that_caesar_compares_with(home):
     manifest = pd.read_csv(home / "subjects" / "manifest.csv", dtype={"#id": str})
     more = plan[plan.more > 0]
     assert written.subjects == len(more) > 0
-    assert dict(zip(manifest["#id"], manifest["#stop_at"], strict=True)) == dict(zip(more.id, more.stop_at, strict=True))
+    assert dict(zip(manifest["#id"], manifest["#stop_at"], strict=True)) == dict(zip(more.id, more.more, strict=True))
     (home / "allocation.csv").write_text("id,more\ng1,2\n")
     assert "holds no plan" in zooactive("export", "--plan", "allocation.csv", folder=home, code=1).stderr
 
@@ -262,3 +265,62 @@ def test_a_plan_is_exported_with_the_number_that_caesar_compares_with(home):
 def test_what_is_impossible_is_said(home, words, said, code):
     assert said in " ".join(zooactive("allocate", *words, folder=home, code=code).stderr.replace("│", " ").split())
     assert not (home / "allocation.csv").exists()
+
+
+def test_no_input_is_overwritten(home):
+    votes, before = some_votes(home), {}
+    (home / "subjects.csv").write_text("subject_id,metadata\n")
+    for path in (votes, home / "subjects.csv"):
+        before[path] = path.read_bytes()
+    lines = [
+        ("catalogue", "--votes", votes, "--out", votes), ("allocate", "--clicks", 9, "--votes", votes, "--out", votes),
+        ("catalogue", "--votes", votes, "--out", home / "predictions" / "failures.parquet"),
+        ("allocate", "--clicks", 9, "--retirement", "r", "--subjects", "subjects.csv", "--out", "subjects.csv"),
+    ]  # fmt: skip
+    failures = (home / "predictions" / "failures.parquet").read_bytes()
+    for words in lines:
+        assert "give another --out" in " ".join(zooactive(*words, folder=home, code=1).stderr.split())
+    assert {path: path.read_bytes() for path in before} == before
+    assert (home / "predictions" / "failures.parquet").read_bytes() == failures
+
+
+def test_fractions_and_strangers_are_no_votes(home):
+    votes = some_votes(home)
+    table = pd.read_csv(votes, dtype={"id": str})
+    columns = list(table.columns[1:])
+    table.assign(**{name: table[name] / 10 for name in columns}).to_csv(home / "fractions.csv", index=False)
+    table.assign(id="X" + table.id).to_csv(home / "strangers.csv", index=False)
+    for command in (("catalogue",), ("allocate", "--clicks", 50)):
+        said = zooactive(*command, "--votes", "fractions.csv", folder=home, code=1).stderr
+        assert "look like fractions" in " ".join(said.split())
+        said = zooactive(*command, "--votes", "strangers.csv", folder=home, code=1).stderr
+        assert "none of the 12 galaxies with votes" in " ".join(said.split())
+
+
+def test_a_column_that_is_called_as_one_of_the_catalogues_goes_along_under_another_name(home):
+    stored = open_predictions(home / "predictions")
+    for part in stored.parts:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(part)
+        about = json.loads(table.schema.metadata[b"zooactive"])
+        about["passed"] = ["volunteers" if name == "mag_r" else name for name in about["passed"]]
+        names = ["volunteers" if name == "mag_r" else name for name in table.column_names]
+        renamed = table.rename_columns(names).replace_schema_metadata({b"zooactive": json.dumps(about)})
+        pq.write_table(renamed, part)
+    zooactive("catalogue", "--out", "c.csv", folder=home)
+    assert {"volunteers", "original_volunteers"} <= set(pd.read_csv(home / "c.csv").columns)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("catalogue", "--out", "c.txt", "--folds", 5), "ends in .csv, .parquet"),
+        (("allocate", "--clicks", 5, "--out", "p.parquet"), "ends in .csv"),
+        (("allocate", "--clicks", 5, "--workflow", "w.json"), "give --retirement FOLDER"),
+        (("allocate", "--price", 0.1, "--least", "model=0.1"), "least is a share of the clicks"),
+    ],
+)
+def test_what_cannot_be_written_or_meant_is_said_before_anything_is_computed(home, words, said):
+    assert said in " ".join(zooactive(*words, folder=home, code=1).stderr.split())
+    assert not (home / "p-looks").exists()

@@ -104,6 +104,12 @@ def test_what_the_owner_has_to_set_is_said(retirement, said):
     assert check_workflow({"workflows": [{"retirement": retirement}]}, ceiling=40) == wishes
 
 
+@pytest.mark.parametrize("found", [{"retirement": 5}, {"retirement": "x"}, {"retirement": {"options": [1]}}])
+def test_a_retirement_of_another_shape_is_refused(found):
+    with pytest.raises(CatalogueError, match="is none of Panoptes'"):
+        check_workflow(found, ceiling=40)
+
+
 @pytest.mark.parametrize("found", [{}, {"workflows": []}, {"errors": [{"message": "Could not find workflow"}]}])
 def test_what_is_no_workflow_is_refused(found):
     with pytest.raises(CatalogueError, match="no workflow of Panoptes"):
@@ -126,7 +132,7 @@ def test_subjects_are_found_by_the_hidden_id_and_the_latest_counts(tmp_path):
 def plan() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "id": ["a", "b", "c"], "received": [12, 3, 0], "stop_at": [12, 9, 0],
+            "id": ["a", "b", "c"], "received": [12, 3, 0], "more": [0, 6, 0], "stop_at": [12, 9, 0],
             "retire": [True, False, False], "reason": ["consensus", "", ""], "why": ["known well enough", "more votes", "-"],
         }
     )  # fmt: skip
@@ -142,7 +148,7 @@ def test_a_reason_that_panoptes_has_not_and_a_damaged_workflow_are_refused(tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_a_number_below_one_is_never_put(tmp_path):
+def test_galaxies_that_wait_have_no_number(tmp_path):
     assert write_retirement(plan(), tmp_path / "out", ceiling=40) == []
     bodies = [json.loads(body) for body in pd.read_csv(tmp_path / "out" / "stop_at.csv").reduction]
-    assert bodies == [{"reduction": {"data": {"stop_at": 9}}}, {"reduction": {"data": {"stop_at": 1}}}]
+    assert bodies == [{"reduction": {"data": {"stop_at": 9}}}]

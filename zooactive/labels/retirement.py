@@ -98,7 +98,9 @@ def check_workflow(workflow: Mapping[str, Any], *, ceiling: int) -> list[str]:
     if not isinstance(found, Mapping) or "retirement" not in found:
         raise CatalogueError("this is no workflow of Panoptes: it has no entry 'retirement'; save GET /api/workflows/ID")
     retirement = found["retirement"] or {}
-    options = retirement.get("options") or {}
+    options = (retirement.get("options") or {}) if isinstance(retirement, Mapping) else None
+    if not isinstance(options, Mapping):
+        raise CatalogueError(f"retirement = {retirement!r} is none of Panoptes'; save GET /api/workflows/ID")
     criteria = retirement.get("criteria", "classification_count")
     wanted = "set its retirement to 'never retire', or to at least that many, by hand in the project builder"
     if criteria == "never_retire":
@@ -123,7 +125,8 @@ def write_retirement(
     """Write what retires subjects by a plan, and return what the project's owner should set by hand.
 
     ``retire.csv``: ids of the galaxies that need no vote, with one of Panoptes' reasons. ``stop_at.csv``: how many people
-    every other galaxy should be shown to in all, and the body of the reduction that says so. ``caesar.json``: the rule.
+    each galaxy that gets more votes should be shown to in all, those of the past included if this subject has them, and the
+    body of the reduction that says so. ``caesar.json``: the rule.
 
     Parameters
     ----------
@@ -165,7 +168,7 @@ def write_retirement(
     numbers = ["subject_id"] if subjects is not None else []
     with aside(folder / "retire.csv") as temporary:
         write_csv(plan.loc[retired, ["id", *numbers, "reason", "why"]], temporary)
-    others = plan.loc[~retired, ["id", *numbers, "received", "stop_at"]]
+    others = plan.loc[plan["more"].to_numpy() > 0, ["id", *numbers, "received", "stop_at"]]
     bodies = [_reduction(row) for row in others.to_dict("records")]
     with aside(folder / "stop_at.csv") as temporary:
         write_csv(others.assign(reduction=bodies), temporary)

@@ -17,7 +17,7 @@ from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
 from zooactive.prediction.combined_files import Column, columns_of, percent, write_table
 from zooactive.tree import DecisionTree
-from zooactive.tree.likelihood import checked_votes
+from zooactive.tree.likelihood import checked_votes, refuse_fractions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +91,8 @@ def combine(
         raise PosteriorError(
             f"the galaxies are a {type(posterior).__name__}, which can be read only once; give a list of Posteriors"
         )
+    if not isinstance(above, Sequence):
+        raise PosteriorError(f"above = {above!r}: give a list of fractions, such as [0.5]")
     if not 0 < probability < 1:
         raise PosteriorError(f"intervals of probability {probability} were asked for; give a number between 0 and 1")
     for x in above:
@@ -295,6 +297,7 @@ def _votes_by_id(votes: Votes, tree: DecisionTree) -> Mapping[str, NDArray[np.fl
             f"{catalogue.source} has votes for '{unknown[0]}', and the model answers tree '{tree.name}'."
             f"{did_you_mean(unknown[0], tree.columns)}"
         )
+    refuse_fractions(voted.votes, voted.tree)
     wide = np.zeros((len(catalogue), len(tree.columns)))
     wide[:, [tree.columns.index(column) for column in voted.tree.columns]] = voted.votes
     some = voted.some
@@ -317,9 +320,5 @@ def _row_by_row(votes: Votes, prior: Posterior, *, whole: bool) -> NDArray[np.fl
 def _counted(votes: ArrayLike, tree: DecisionTree, galaxies: int) -> NDArray[np.float64]:
     """Return votes as counts; fractions, of which nobody knows how many volunteers stand behind them, are refused."""
     found = checked_votes(votes, tree, galaxies)
-    sums = tree.question_sums(found)
-    if (found % 1 != 0).any() and sums.max(initial=0) <= 1 + 1e-6:
-        raise PosteriorError(
-            "the votes look like fractions: no question has more than one; multiply them by how many volunteers gave them"
-        )
+    refuse_fractions(found, tree)
     return found

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 ENDINGS = (".csv", ".parquet", ".fits", ".xml")
+_LONGEST_NAME = 68  # of a FITS column
 
 
 class Column(NamedTuple):
@@ -55,12 +56,17 @@ def columns_of(tree: DecisionTree, *, above: Sequence[float], probability: float
     return found | {"prior_saw_votes": Column(saw, "meta.code")}
 
 
+def check_ending(path: Path) -> None:
+    """Raise a PosteriorError for a file that no catalogue can be written to."""
+    if path.suffix not in ENDINGS:
+        raise PosteriorError(f"the catalogue cannot be written to {path}; give a name that ends in {', '.join(ENDINGS)}")
+
+
 def write_table(
     pieces: Iterator[pd.DataFrame], about: dict[str, Column], said: str, path: Path, passed: pd.DataFrame | None
 ) -> int:
     """Write a table that comes in pieces, with other columns that go along, and return how many rows it has."""
-    if path.suffix not in ENDINGS:
-        raise PosteriorError(f"the catalogue cannot be written to {path}; give a name that ends in {', '.join(ENDINGS)}")
+    check_ending(path)
     tables = _with_columns(pieces, passed)
     with aside(path) as temporary:
         if path.suffix == ".csv":
@@ -159,6 +165,12 @@ def _write_votable(table: Table, about: dict[str, Column], said: str, path: Path
 def _write_fits(table: Table, about: dict[str, Column], said: str, path: Path) -> None:
     from astropy.io import fits
 
+    for name in table.colnames:
+        if not name.isascii() or len(name) > _LONGEST_NAME:
+            raise PosteriorError(
+                f"FITS cannot hold the name of the column '{name}' (ASCII, at most {_LONGEST_NAME} characters); rename it "
+                "in the table, or write .xml, .csv or .parquet"
+            )
     hdu = fits.table_to_hdu(table)
     hdu.name = "CATALOGUE"
     hdu.header["COMMENT"] = said

@@ -101,6 +101,15 @@ def checked_votes(votes: ArrayLike, tree: DecisionTree, galaxies: int | None = N
     return k
 
 
+def refuse_fractions(votes: ArrayLike, tree: DecisionTree) -> None:
+    """Raise a PosteriorError for votes (galaxy, answer) that look like fractions, of nobody knows how many volunteers."""
+    k = np.asarray(votes, dtype=np.float64)
+    if (k % 1 != 0).any() and tree.question_sums(k).max(initial=0) <= 1 + 1e-6:
+        raise PosteriorError(
+            "the votes look like fractions: no question has more than one; multiply them by how many volunteers gave them"
+        )
+
+
 def _checked_concentrations(concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
     alpha = np.asarray(concentrations, dtype=np.float64)
     _check_answers(alpha, "concentrations", tree)

@@ -9,11 +9,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path, options_of
-from zooactive.workspace.received import fit_trust, learnt_from, read_received
+from zooactive.workspace.received import fit_trust, learnt_from, read_received, refuse_overwriting
 from zooactive.workspace.sections import Allocate
 from zooactive.workspace.settings import Settings
 
@@ -89,16 +90,23 @@ def allocate(
     from zooactive.prediction import open_predictions
 
     checked_budget(clicks, price)
+    if retirement is None and (workflow is not None or subjects is not None):
+        raise WorkspaceError("a workflow and subjects belong to the lists that retire galaxies; give --retirement FOLDER")
+    target = settings.allocate.out if out is None else Path(out)
+    if target.suffix != ".csv":
+        raise WorkspaceError(f"the plan cannot be written to {target}; give a name that ends in .csv")
     task = task_meant(settings, task, as_path(predictions))
     settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
     config = settings.allocate.allocation()
     if settings.allocate.draws is not None:
         stored = stored.redraw(stored.head, draws=settings.allocate.draws)
-    target = settings.allocate.out if out is None else Path(out)
+    refuse_overwriting(target, settings, stored, votes, trust, subjects, workflow)
     make_folder(target.parent)
     seen = learnt_from(settings, task, stored)
     received = {} if votes is None else read_received(settings, stored, Path(votes), tell)
+    if votes is None:
+        tell("no --votes are given, so every galaxy counts as one that nobody has seen")
     twice = len(seen & set(stored.known(received)))
     if twice:
         tell(
@@ -129,6 +137,9 @@ def allocate(
         )
         for wish in wishes:
             tell(f"warning: {wish}")
+        waiting = int(((plan["more"] == 0) & ~plan["retire"]).sum())
+        if waiting:
+            tell(f"{waiting} galaxies are in neither list: others come first, and they are not done (--price says when)")
         if workflow is None:
             tell("no --workflow is given, so nobody has looked whether it lets galaxies have as many votes as the plan says")
     plan.attrs["file"] = str(target)

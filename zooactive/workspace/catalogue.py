@@ -12,7 +12,7 @@ from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder, write_how
 from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path
-from zooactive.workspace.received import fit_trust, learnt_from, survey_votes
+from zooactive.workspace.received import fit_trust, learnt_from, refuse_overwriting, survey_votes
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def catalogue(
     progress, tell : callable, optional
     """
     from zooactive.catalogue import read_catalogue
+    from zooactive.catalogue.column_names import names_apart
     from zooactive.prediction import combine, open_predictions
+    from zooactive.prediction.combined_files import check_ending
     from zooactive.training.out_of_fold import OutOfFold
 
     given = as_path(votes)
@@ -88,6 +90,9 @@ def catalogue(
             f"no table of votes for tree '{stored.tree.name}' is named; give --votes, or set catalogue and tree under "
             "[survey]"
         )
+    target = settings.folder / "catalogue.parquet" if out is None else Path(out)
+    check_ending(target)
+    refuse_overwriting(target, settings, stored, given, trust)
     seen = learnt_from(settings, task, stored)
     factors: dict[str, float] = {}
     table = None
@@ -95,10 +100,10 @@ def catalogue(
         factors, table = fit_trust(settings, stored, Path(trust), seen, tell)
     model = stored if folds is None else OutOfFold.fit(stored, known, folds=folds, tell=tell)
     combined = combine(model, known, factors=factors, seen=seen, above=above, probability=probability)
-    target = settings.folder / "catalogue.parquet" if out is None else Path(out)
     make_folder(target.parent)
     galaxies = stored.catalogue()
-    written = combined.write(target, passed=galaxies.table.assign(id=galaxies.ids))
+    passed = names_apart(galaxies.table, combined.columns, str(stored.folder))
+    written = combined.write(target, passed=passed.assign(id=galaxies.ids))
     voted = set(stored.known(known.ids[known.require_votes().some]))
     write_how(
         target,

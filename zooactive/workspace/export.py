@@ -47,7 +47,8 @@ def export(
     if plan is None:
         selection = read_selection(chosen)
     else:
-        selection = read_plan(chosen).query("more > 0")[["id", "stop_at"]].reset_index(drop=True)
+        shown = read_plan(chosen).query("more > 0")
+        selection = shown[["id"]].assign(stop_at=shown["more"]).reset_index(drop=True)  # a new subject begins at nobody
     folder = settings.folder / "subjects" if out is None else Path(out)
     options = {"side": size, "credit": credit, "licence": licence, "columns": tuple(column)}
     written = write_subjects(

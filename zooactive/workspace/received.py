@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zooactive.foundation.errors import PosteriorError
+from zooactive.foundation.errors import PosteriorError, WorkspaceError
 from zooactive.foundation.telling import Tell
 from zooactive.workspace.finetuned import labels_of
 from zooactive.workspace.settings import Settings
@@ -26,11 +26,18 @@ def read_received(
 ) -> dict[str, NDArray[np.float64]]:
     """Read the votes in a table by id, for the questions that were predicted."""
     from zooactive.catalogue import read_catalogue
+    from zooactive.tree.likelihood import refuse_fractions
 
     galaxies = read_catalogue(table, tree=stored.tree, id_column=settings.survey.id_column)
     voted = galaxies.require_votes()
     some = voted.some
+    refuse_fractions(voted.votes, voted.tree)
     known = len(stored.known(galaxies.ids[some]))
+    if not known:
+        raise PosteriorError(
+            f"none of the {int(some.sum())} galaxies with votes in {table} is in {stored.folder}; check its ids (--id names "
+            "the column)"
+        )
     tell(f"votes in {table} are taken into account, for {known} of the pool's galaxies")
     return dict(zip(map(str, galaxies.ids[some]), voted.votes[some], strict=True))
 
@@ -81,3 +88,13 @@ def fit_trust(
     questions = [question.name for question in stored.tree.questions]
     kept = {name: float(value) for name, value in zip(questions, fitted.values, strict=True) if value != 1}
     return kept, fitted.table
+
+
+def refuse_overwriting(target: Path, settings: Settings, stored: Predictions, *tables: str | Path | None) -> None:
+    """Raise a WorkspaceError when a result would be written over a table that it is made from, or into the predictions."""
+    sources = (settings.survey.catalogue, settings.pool.catalogue, *tables)
+    for source in (Path(source) for source in sources if source is not None):
+        if target.resolve() == source.resolve():
+            raise WorkspaceError(f"the result would be written over {source}, which it is made from; give another --out")
+    if stored.folder.resolve() in target.resolve().parents:
+        raise WorkspaceError(f"{target} lies in the folder of the predictions; give another --out")

@@ -14,7 +14,7 @@ from zooactive.acquisition.allocation.look import CLICK, Look, look_at
 from zooactive.acquisition.allocation.plan import Plan, settle
 from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
-from zooactive.tree.likelihood import checked_votes
+from zooactive.tree.likelihood import checked_votes, refuse_fractions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,11 +94,18 @@ def allocate(
         raise AcquisitionError(
             f"the galaxies are a {type(posterior).__name__}, which can be read only once; give a list of Posteriors"
         )
+    if isinstance(received, Mapping):
+        received = {str(name): votes for name, votes in received.items()}
+    met = 0
     aims = [aim for aim, _ in config.aims()]
     looks: list[list[Look]] = [[] for _ in aims]
     for chunk, votes in _chunks(posterior, received):
-        for aim, found in zip(aims, looks, strict=True):
-            found.append(look_at(chunk, votes, aim))
+        if len(chunk):
+            for aim, found in zip(aims, looks, strict=True):
+                found.append(look_at(chunk, votes, aim))
+        met += int((votes.sum(1) > 0).sum())
+    if not met and isinstance(received, Mapping) and any(np.sum(votes) > 0 for votes in received.values()):
+        raise AcquisitionError("none of the galaxies with votes is among those given; give their votes by the same ids")
     return plan_of([joined(found) for found in looks], config, clicks=clicks, price=price)
 
 
@@ -107,6 +114,8 @@ def plan_of(
 ) -> pd.DataFrame:
     """Return the plan of galaxies that were looked at once for each of `AllocationConfig.aims`; see `allocate`."""
     budget = checked_budget(clicks, price)
+    if budget is None and config.least:
+        raise AcquisitionError("least is a share of the clicks, and a price was given; give clicks, or leave least away")
     plan: Plan | None = None
     for look, (aim, share) in zip(looks, config.aims(), strict=True):
         start = None if plan is None else plan.more
@@ -141,7 +150,7 @@ def joined(looks: list[Look]) -> Look:
     """Put looks under each other."""
     import pyarrow as pa
 
-    if not looks:
+    if not sum(map(len, looks)):
         raise AcquisitionError("no galaxy was given to spend clicks on; give predictions of at least one")
     ids = pa.chunked_array([look.ids for look in looks], pa.string()).combine_chunks()
     columns = ("received", "missing", "cost", "artifact", "done", "floor", "points", "values")
@@ -227,7 +236,11 @@ def votes_of(chunk: Posterior, received: ArrayLike | Mapping[str, ArrayLike] | N
     if isinstance(received, Mapping):
         nobody = np.zeros(shape[1])
         rows = [np.asarray(received.get(str(name), nobody), dtype=np.float64) for name in chunk.ids]
-        return checked_votes(np.stack(rows) if rows else np.zeros(shape), chunk.tree, len(chunk))
+        found = checked_votes(np.stack(rows) if rows else np.zeros(shape), chunk.tree, len(chunk))
+        refuse_fractions(found, chunk.tree)
+        return found
     if not whole:
         raise AcquisitionError("votes row by row belong to one Posterior; give the votes of chunks as a mapping by id")
-    return checked_votes(received, chunk.tree, len(chunk))
+    found = checked_votes(received, chunk.tree, len(chunk))
+    refuse_fractions(found, chunk.tree)
+    return found

@@ -18,6 +18,7 @@ from zooactive.foundation.hashing import hash_ids
 from zooactive.foundation.vocabulary import Goal
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
+from zooactive.tree.likelihood import checked_votes
 
 if TYPE_CHECKING:
     from zooactive.acquisition.compiled.tree_layout import TreeLayout
@@ -143,7 +144,8 @@ def values_on_ladder(
 
     tree = posterior.tree
     aim.question_weights(tree)
-    votes = np.zeros((len(posterior), len(tree.columns))) if received is None else np.asarray(received, dtype=np.float64)
+    nobody = np.zeros((len(posterior), len(tree.columns)))
+    votes = nobody if received is None else checked_votes(received, tree, len(posterior))
     seeds = hash_ids(posterior.ids, purpose="trees", seed=seed)
     weights, counting = posterior.weights, np.zeros((len(posterior), len(tree.questions)))
     if aim.goal in _COUNTING:
