@@ -183,8 +183,10 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
 
 def _number(text: str) -> int:
     """A number of the Zooniverse: digits alone, for Python also reads 1_000."""
-    if not (text.strip().isascii() and text.strip().isdecimal()):
-        raise ValueError(text)
+    if not (text.isdecimal() and text.isascii()):
+        text = text.strip()
+        if not (text.isdecimal() and text.isascii()):
+            raise ValueError(text)
     return int(text)
 
 
@@ -194,7 +196,7 @@ def _galaxy(subject_data: str, workflow: WorkflowWording) -> str:
         subjects = from_json(subject_data)
     except ValueError as error:
         raise Unusable("subject_data is no JSON") from error
-    if not isinstance(subjects, Mapping):
+    if not isinstance(subjects, dict):
         raise Unusable("subject_data of another shape")
     if len(subjects) != 1:
         raise Unusable("several subjects, or none, at once")
@@ -206,11 +208,13 @@ def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
 
     Raises `Unusable` when none does, or the id has lost digits.
     """
-    if not isinstance(metadata, Mapping):
+    if not isinstance(metadata, dict):
         raise Unusable("metadata of another shape")
-    entries = (metadata.get(name) for name in names)
-    found = next((entry for entry in entries if entry is not None and str(entry).strip()), None)
-    if found is None:
+    for name in names:
+        found = metadata.get(name)
+        if found is not None and str(found).strip():
+            break
+    else:
         raise Unusable("a subject whose metadata has no id of a galaxy")
     text = id_text(from_spreadsheet(str(found).strip()))  # as the manifest was uploaded
     lost = is_rounded(found) if isinstance(found, int) else is_rounded(text)
@@ -225,9 +229,9 @@ def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
 def _flat(annotations: Any) -> Iterator[tuple[str, Any]]:
     """Yield task and value of each annotation, also inside combined tasks, in the order of the volunteer."""
     for entry in annotations if isinstance(annotations, list) else ():
-        if isinstance(entry, Mapping):
+        if isinstance(entry, dict):
             value = entry.get("value")
-            if isinstance(value, list) and any(isinstance(part, Mapping) and "task" in part for part in value):
+            if isinstance(value, list) and any(isinstance(part, dict) and "task" in part for part in value):
                 yield from _flat(value)
             elif "task" in entry:
                 yield str(entry["task"]), value
