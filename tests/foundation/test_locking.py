@@ -123,8 +123,11 @@ def test_a_link_in_the_place_of_the_lock_has_nothing_written_over(tmp_path):
 
 def test_a_pipe_in_the_place_of_the_lock_stops_nobody(tmp_path):
     os.mkfifo(tmp_path / ".lock")
+    worked = False
     with held(tmp_path):
-        pass
+        worked = True
+    assert worked
+    assert not (tmp_path / ".lock").exists()
 
 
 def test_a_folder_of_a_full_disk_is_held_though_nobody_can_read_by_whom(tmp_path, monkeypatch):

@@ -162,8 +162,11 @@ def test_a_bar_beside_somebody_elses_is_not_drawn(clock, monkeypatch):
         raise LiveError("only one")
 
     monkeypatch.setattr(Live, "start", refuse)
+    done = []
     with Terminal(clock)("training", 10) as report:
         report(5)
+        done.append(5)
+    assert done == [5], "the work goes on without a bar"
 
 
 def test_a_dumb_terminal_and_a_file_get_lines(monkeypatch):

@@ -121,8 +121,8 @@ def paths(tree: DecisionTree) -> int:
 
 
 def _one_volunteer(posterior: Posterior, aim: Aim) -> NDArray[np.float64]:
+    from zooactive.acquisition.compiled.paths import one_volunteer
     from zooactive.acquisition.compiled.tree_layout import lay_out
-    from zooactive.acquisition.compiled.vote_ladder import one_volunteer
 
     layout, counting, weights = lay_out(posterior.tree), aim.counting(posterior), posterior.weights
 
