@@ -207,3 +207,13 @@ def test_what_is_impossible_is_refused(make, said, tmp_path, monkeypatch) -> Non
 def test_a_table_of_votes_that_cannot_be_read_is_an_error(tmp_path) -> None:
     with pytest.raises(CatalogueError, match="does not exist"):
         za.combine(model(), tmp_path / "never.csv").to_table()
+
+
+def test_a_table_with_ids_is_votes_by_id_here_and_in_allocation() -> None:
+    prior, names = model(), list(TREE.columns)
+    table = pd.DataFrame([VOTES["J3"], VOTES["J1"]], columns=names).assign(id=["J3", "J1"])
+    pd.testing.assert_frame_equal(za.combine(prior, table).to_table(), za.combine(prior, VOTES).to_table())
+    by_table, by_mapping = (za.allocate(prior, clicks=20, received=votes) for votes in (table, VOTES))
+    pd.testing.assert_frame_equal(by_table, by_mapping)
+    with pytest.raises(PosteriorError, match="no column 'bar_no'"):
+        za.combine(prior, table.drop(columns="bar_no")).to_table()

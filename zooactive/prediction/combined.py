@@ -17,7 +17,7 @@ from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
 from zooactive.prediction.combined_files import Column, columns_of, percent, write_table
 from zooactive.tree import DecisionTree
-from zooactive.tree.likelihood import checked_votes, refuse_fractions
+from zooactive.tree.likelihood import by_id, checked_votes, refuse_fractions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,6 +281,7 @@ def _factors(factors: Mapping[str, float], tree: DecisionTree) -> NDArray[np.flo
 
 def _votes_by_id(votes: Votes, tree: DecisionTree) -> Mapping[str, NDArray[np.float64]] | None:
     """Return votes by id, in the order of the tree's columns; None where they are given row by row, or there are none."""
+    votes = by_id(votes, tree)
     if votes is None or _is_row_by_row(votes):
         return None
     assert isinstance(votes, Catalogue | str | Path | Mapping)

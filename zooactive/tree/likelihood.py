@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -99,6 +101,18 @@ def checked_votes(votes: ArrayLike, tree: DecisionTree, galaxies: int | None = N
             f"the votes for '{tree.columns[where[-1]]}'{row} are {k[where]}; votes are finite and not negative"
         )
     return k
+
+
+def by_id(votes: Any, tree: DecisionTree) -> Any:
+    """Return a table with a column ``id`` as votes by id, in the order of the tree's columns; anything else as it is."""
+    if "id" not in getattr(votes, "columns", ()):
+        return votes
+    missing = [column for column in tree.columns if column not in votes.columns]
+    if missing:
+        raise PosteriorError(
+            f"the table of votes has no column '{missing[0]}' of tree '{tree.name}'; give votes on that tree"
+        )
+    return dict(zip(map(str, votes["id"]), votes[list(tree.columns)].to_numpy(dtype=np.float64), strict=True))
 
 
 def refuse_fractions(votes: ArrayLike, tree: DecisionTree) -> None:

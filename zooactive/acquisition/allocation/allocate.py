@@ -14,7 +14,7 @@ from zooactive.acquisition.allocation.look import CLICK, Look, look_at
 from zooactive.acquisition.allocation.plan import Plan, settle
 from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
-from zooactive.tree.likelihood import checked_votes, refuse_fractions
+from zooactive.tree.likelihood import by_id, checked_votes, refuse_fractions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -230,7 +230,7 @@ def _chunks(
 
 def votes_of(chunk: Posterior, received: ArrayLike | Mapping[str, ArrayLike] | None, *, whole: bool) -> NDArray[np.float64]:
     """Return the votes that galaxies have received, shape (galaxy, answer)."""
-    shape = (len(chunk), len(chunk.tree.columns))
+    shape, received = (len(chunk), len(chunk.tree.columns)), by_id(received, chunk.tree)
     if received is None:
         return np.zeros(shape)
     if isinstance(received, Mapping):
