@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zooactive.foundation.errors import did_you_mean
-from zooactive.foundation.parts_folder import MOST_FAILED, Failed
 from zooactive.foundation.showing import on_stderr
 from zooactive.foundation.spelling import for_terminal
 from zooactive.foundation.telling import Report
-from zooactive.foundation.vocabulary import BACKBONES
+from zooactive.foundation.vocabulary import BACKBONES, MOST_FAILED
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
     from rich.text import Text
 
+    from zooactive.foundation.parts_folder import Failed
     from zooactive.workspace import Workspace
 
 _WIDTH_OF_A_FILE = 160

@@ -15,6 +15,7 @@ from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.metadata import with_about
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.telling import Progress
+from zooactive.foundation.vocabulary import MOST_FAILED
 from zooactive.foundation.writing import aside, remove_leftovers, write_json
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ def parts_in(folder: Path) -> list[Path]:
     """Return the parts that lie in a folder, in the order of their rows."""
     return sorted(folder.glob("part-*.parquet"))
 
-
-MOST_FAILED = 0.05
-"""Share of a run's galaxies that may fail before the run says that it is not whole."""
 
 JOURNAL_FORMAT = 3
 """Of the folders with a journal: 3 has marks of the images and of the table, before it no number was written."""

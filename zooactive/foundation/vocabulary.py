@@ -1,6 +1,6 @@
-"""The closed lists of words that options and settings take, known without loading what they name.
+"""What the command line must know without loading what it is about: closed lists of words, and a default.
 
-Each is a type of those words and, beside it, the words in the order in which people are told of them.
+Each list is a type of its words and, beside it, the words in the order in which people are told of them.
 """
 
 from __future__ import annotations
@@ -68,3 +68,6 @@ GOALS: tuple[Goal, ...] = get_args(Goal)
 Most: TypeAlias = Literal["certain", "uncertain", "informative"]
 MOST: tuple[Most, ...] = get_args(Most)
 """What the galaxies that `zooactive top` lists have most of."""
+
+MOST_FAILED = 0.05
+"""Share of a run's galaxies that may fail before the run says that it is not whole."""

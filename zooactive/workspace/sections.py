@@ -9,8 +9,7 @@ from zooactive.acquisition.allocation.config import AllocationConfig
 from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.foundation.errors import WorkspaceError
-from zooactive.foundation.parts_folder import MOST_FAILED
-from zooactive.foundation.vocabulary import DrawKind, EngineName, Keep, LearnerKind, Strategy
+from zooactive.foundation.vocabulary import MOST_FAILED, DrawKind, EngineName, Keep, LearnerKind, Strategy
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
