@@ -39,6 +39,9 @@ _HOMES = {
     "fit_draws": "training.draws",
     "calibrate": "training.calibrate",
     "predict": "prediction",
+    "embed": "prediction",
+    "read_embeddings": "prediction",
+    "Embeddings": "prediction",
     "combine": "prediction",
     "CombinedCatalogue": "prediction",
     "acquire": "acquisition",
@@ -86,7 +89,7 @@ if TYPE_CHECKING:
     from zooactive.loop import Loop, LoopConfig
     from zooactive.models import GalaxyModel, load_model
     from zooactive.posterior import Posterior, combine_draws, read_posterior, write_posterior
-    from zooactive.prediction import CombinedCatalogue, combine, predict
+    from zooactive.prediction import CombinedCatalogue, Embeddings, combine, embed, predict, read_embeddings
     from zooactive.report import plots
     from zooactive.training import losses
     from zooactive.training.augmentation import Augmentation

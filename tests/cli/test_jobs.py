@@ -29,7 +29,7 @@ JOBS = {
     for name, job in {
         **{name: name for name in ("prepare", "train", "calibrate", "predict", "evaluate", "acquire", "finetune", "top")},
         **{name: name for name in ("similar", "show", "report", "export")},
-        **{"catalogue": "catalogue", "allocate": "allocate"},
+        **{name: name for name in ("catalogue", "allocate", "embed")},
         **{"loop_ask": "ask", "loop_tell": "tell_votes", "loop_status": "status", "loop_rehearse": "rehearse"},
     }.items()
 }
@@ -104,7 +104,8 @@ def test_methods_and_commands_write_the_same_files(begun, undrawn, tmp_path, mon
     for folder in (typed, called):
         shutil.copy(begun.survey / "rings.csv", folder)
     lines = [
-        ("prepare",), ("train",), ("predict", "--draws", 8), ("acquire", "--n", 5, "--votes", 20), ("evaluate",),
+        ("prepare",), ("train",), ("predict", "--draws", 8), ("embed", "--batch-size", 32),
+        ("acquire", "--n", 5, "--votes", 20), ("evaluate",),
         ("catalogue", "--folds", 2), ("allocate", "--clicks", 200, "--for", "bar=1,edge-on=2", "--ceiling", 6),
         ("top", "bar_strong", "--n", 6), ("similar", "g001", "--n", 3), ("export", "--credit", "us"),
         ("finetune", "rings.csv", "--task", "rings", "--images", images, "--policy", "head"),
@@ -118,6 +119,7 @@ def test_methods_and_commands_write_the_same_files(begun, undrawn, tmp_path, mon
     workspace.prepare()
     history = workspace.train()
     predictions = workspace.predict(draws=8)
+    workspace.embed(batch_size=32)
     selection = workspace.acquire(n=5, votes=20)
     metrics = workspace.evaluate().metrics
     workspace.catalogue(folds=2)

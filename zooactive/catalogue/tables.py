@@ -17,22 +17,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue.csv_dialects import plain_csv
+from zooactive.catalogue.id_columns import ID_COLUMNS, find_id_column, ids_of
 from zooactive.catalogue.stored_images import stored_column
 from zooactive.catalogue.votables import checked_votable
-from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
-from zooactive.foundation.ids import id_text, is_rounded
+from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parquet import check_parquet
 from zooactive.foundation.parts_folder import parts_in
 from zooactive.foundation.reading import Unpacked, check_regular, open_regular
-from zooactive.foundation.spelling import control_in, texts_from_spreadsheet
+from zooactive.foundation.spelling import texts_from_spreadsheet
 from zooactive.foundation.whole_numbers import as_frame, keep_whole_numbers, whole_numbers, without_loss
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 IMAGE_COLUMNS = ("file_loc", "image", "png_loc")
-ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
 
 _SHARDS_SAY = {"tree", "preprocessing", "min_votes", "parts"}
 _FORMATS = {
@@ -120,22 +119,7 @@ def read_table(
             id_column = find_id_column(list(frame.columns), id_column, path)
     if frame.empty:
         raise CatalogueError(f"{path} has no rows; give a table with at least one galaxy")
-    return GalaxyTable(frame, _ids(frame[id_column], id_column, path), id_column, metadata)
-
-
-def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) -> str:
-    """Return the column that holds the ids: the one asked for, or the first of the known names."""
-    if id_column is not None:
-        if id_column not in columns:
-            raise CatalogueError(f"the id column '{id_column}' is missing from {path}.{did_you_mean(id_column, columns)}")
-        return id_column
-    for known in ID_COLUMNS:
-        if known in columns:
-            return known
-    raise CatalogueError(
-        f"{path} has none of the id columns {', '.join(ID_COLUMNS)}; rename one to id, or name the one to use with "
-        f"--id, in Python id_column (it has {', '.join(columns[:8])})"
-    )
+    return GalaxyTable(frame, ids_of(frame[id_column], id_column, path), id_column, metadata)
 
 
 def parquet_parts(folder: Path) -> list[Path]:
@@ -369,37 +353,3 @@ def _one_value_a_row(table: Any) -> pd.DataFrame:
     flat = [name for name in table.colnames if table[name].ndim == 1 and table[name].dtype.kind != "c"]
     frame: pd.DataFrame = table[flat].to_pandas(index=False)
     return frame
-
-
-def _ids(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
-    """Return the ids as text, or say which row's is blank, rounded or repeated (rows count from 1)."""
-    if pd.api.types.is_float_dtype(column):
-        raise CatalogueError(
-            f"{path}: the id column '{name}' holds floats, which lose digits of long ids; save it as text or whole numbers"
-        )
-    blank = column.isna().to_numpy(dtype=bool)
-    ids = np.array(["" if gap else id_text(str(value)) for gap, value in zip(blank, column, strict=True)], dtype=object)
-    for row, galaxy_id in enumerate(ids):
-        if not galaxy_id:
-            raise CatalogueError(
-                f"{path}, row {row + 1}: the id (column '{name}') is blank; give it an id or remove the row"
-            )
-        if (control := control_in(galaxy_id)) is not None:
-            raise CatalogueError(
-                f"{path}, row {row + 1}: the id {galaxy_id!r} (column '{name}') holds the control character {control}; "
-                "write it without"
-            )
-        if is_rounded(galaxy_id):
-            raise CatalogueError(
-                f"{path}, row {row + 1}: the id '{galaxy_id}' (column '{name}') was rounded by a spreadsheet or "
-                "a float column; save the ids as text"
-            )
-    repeated = pd.Series(ids, dtype=object).duplicated().to_numpy()
-    if repeated.any():
-        second = int(np.argmax(repeated))
-        first = int(np.argmax(ids == ids[second]))
-        raise CatalogueError(
-            f"{path}: the id '{ids[second]}' is in rows {first + 1} and {second + 1} (column '{name}'); "
-            f"keep one ({int(repeated.sum())} rows repeat an id)"
-        )
-    return ids

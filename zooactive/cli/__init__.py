@@ -75,7 +75,7 @@ def _options(
 
 
 def _register() -> None:
-    names = ("init", "demo", "show", "trees", "prepare", "train", "predict", "acquire", "export", "votes")
+    names = ("init", "demo", "show", "trees", "prepare", "train", "embed", "predict", "acquire", "export", "votes")
     for name in (*names, "catalogue", "allocate", "finetune", "evaluate", "calibrate", "top", "similar", "report"):
         app.command(name)(import_module(f"zooactive.cli.{name}").command)
     for name in ("loop", "simulate"):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
+    EmbeddingsOption,
     IdOption,
     ImageColumnOption,
     JsonOption,
@@ -75,6 +76,7 @@ def command(
         Path | None,
         typer.Option(help="Table of votes that came in since the training: taken into account.", show_default=False),
     ] = None,
+    embeddings: EmbeddingsOption = None,
     random_share: ShareOption = None,
     beta: BetaOption = None,
     per_clicks: PerClicksOption = None,
@@ -99,6 +101,7 @@ def command(
         image_column=image_column,
         exclude=exclude,
         given=given,
+        embeddings=embeddings,
         random_share=random_share,
         beta=beta,
         per_clicks=per_clicks,

@@ -10,6 +10,7 @@ import typer
 
 from zooactive.cli.console import (
     ROWS,
+    EmbeddingsOption,
     IdOption,
     ImageColumnOption,
     JsonOption,
@@ -37,6 +38,7 @@ def command(
     ] = None,
     votes: Annotated[Path | None, typer.Option(help="Table of all votes so far.", show_default=False)] = None,
     predictions: PredictionsOption = None,
+    embeddings: EmbeddingsOption = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
@@ -115,6 +117,7 @@ def command(
         clicks,
         price=price,
         votes=votes,
+        embeddings=embeddings,
         predictions=predictions,
         weights=numbers(weights, "--for"),
         goal=goal,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
+    EmbeddingsOption,
     IdOption,
     ImageColumnOption,
     PredictionsOption,
@@ -24,6 +25,7 @@ from zooactive.cli.console import (
 def command(
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
+    embeddings: EmbeddingsOption = None,
     votes: Annotated[
         Path | None, typer.Option(help="Table of all votes so far (default: the survey's).", show_default=False)
     ] = None,
@@ -54,6 +56,7 @@ def command(
     galaxies without any by the model.
     """
     written = open_workspace(workspace).catalogue(
+        embeddings=embeddings,
         predictions=predictions,
         votes=votes,
         tree=tree,

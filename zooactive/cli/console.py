@@ -89,6 +89,30 @@ ModelOption = Annotated[
     Path | None, typer.Option("--model", help="Folder of a run or of a saved model.", show_default=False)
 ]
 PredictionsOption = Annotated[Path | None, typer.Option(help="Folder written by `zooactive predict`.", show_default=False)]
+EmbeddingsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--embeddings",
+        help="Features of the galaxies by any encoder, in place of images and a network: Parquet, Arrow, .npy, HDF5 or CSV.",
+        show_default=False,
+    ),
+]
+EmbeddingIdsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--embedding-ids",
+        help="Table, or .txt, with the ids of an .npy in its order (default: beside it).",
+        show_default=False,
+    ),
+]
+EmbeddingColumnOption = Annotated[
+    str | None,
+    typer.Option("--embedding-column", help="Column of lists, or prefix of the features' columns.", show_default=False),
+]
+EncoderOption = Annotated[
+    str | None,
+    typer.Option("--encoder", help="A name for what made the embeddings; another is refused.", show_default=False),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of every random choice.", show_default=False)]
 VolunteersOption = Annotated[
@@ -218,7 +242,7 @@ def predict_line(
 
     settings = here.settings.with_options(
         model={"folder": model},
-        pool={"predictions": out} | {name: galaxies.get(name) for name in ("catalogue", "images")},
+        pool={"predictions": out} | {name: galaxies.get(name) for name in ("catalogue", "images", "embeddings")},
         survey={name: galaxies.get(name) for name in ("id_column", "image_column")},
     )
     folder = folder_for(settings)

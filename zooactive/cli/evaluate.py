@@ -10,6 +10,7 @@ import typer
 
 from zooactive.cli.console import (
     CatalogueOption,
+    EmbeddingsOption,
     IdOption,
     ImageColumnOption,
     ImagesOption,
@@ -51,6 +52,7 @@ def command(
     images: ImagesOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
+    embeddings: EmbeddingsOption = None,
     volunteers: VolunteersOption = None,
     rule: RuleOption = None,
     by: ByOption = None,
@@ -61,7 +63,15 @@ def command(
     here = open_workspace(workspace)
     given: dict[str, Any] = {"model": model, "catalogue": catalogue, "images": images}
     given |= {"id_column": id_column, "image_column": image_column}
-    found = here.evaluate(**given, tree=tree, volunteers=number_or_column(volunteers), rule=rule, by=by, out=out)
+    found = here.evaluate(
+        **given,
+        embeddings=embeddings,
+        tree=tree,
+        volunteers=number_or_column(volunteers),
+        rule=rule,
+        by=by,
+        out=out,
+    )
     metrics = found.metrics
     if json:
         print_table(metrics.questions, as_json=True)

@@ -9,6 +9,10 @@ import typer
 
 from zooactive.cli.console import (
     BatchSizeOption,
+    EmbeddingColumnOption,
+    EmbeddingIdsOption,
+    EmbeddingsOption,
+    EncoderOption,
     IdOption,
     ImageColumnOption,
     ImageSizeOption,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.workspace import Workspace
+    from zooactive.workspace.settings import Settings
 
 TaskOption = Annotated[
     str | None,
@@ -84,6 +89,10 @@ def command(
     images: ImagesOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
+    embeddings: EmbeddingsOption = None,
+    embedding_ids: EmbeddingIdsOption = None,
+    embedding_column: EmbeddingColumnOption = None,
+    encoder: EncoderOption = None,
     policy: PolicyOption = None,
     blocks: BlocksOption = None,
     folds: FoldsOption = None,
@@ -109,6 +118,10 @@ def command(
         column=column,
         model=model,
         **given,
+        embeddings=embeddings,
+        embedding_ids=embedding_ids,
+        embedding_column=embedding_column,
+        encoder=encoder,
         policy=policy,
         blocks=blocks,
         folds=folds,
@@ -144,7 +157,7 @@ def command(
         note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
-        _predict_line(here, workspace, folder, Path(how["labels"]), given),
+        _predict_line(here, workspace, folder, Path(how["labels"]), given, how.get("embeddings") or {}),
     )
 
 
@@ -164,15 +177,26 @@ def _measured(metrics: dict[str, float], galaxies: int) -> pd.DataFrame:
     )
 
 
-def _predict_line(here: Workspace, workspace: Path | None, folder: Path, labels: Path, given: dict[str, Any]) -> str:
+def _predict_line(
+    here: Workspace, workspace: Path | None, folder: Path, labels: Path, given: dict[str, Any], embeddings: dict[str, Any]
+) -> str:
     """Return the command by which a task's model predicts the pool, or where there is none the galaxies of its labels."""
     settings = here.settings
+    if embeddings:
+        out = settings.folder / f"predictions-{folder.name}"
+        return predict_line(here, workspace=workspace, model=folder, out=out, **_as_given(settings, embeddings))
     if settings.default_task is not None and folder == settings.model.folder:
         return command_line("predict", workspace=workspace)
     named = settings.pool.catalogue is not None or settings.survey.catalogue is not None
     galaxies = {} if named else {"catalogue": labels, **given}
     out = settings.folder / f"predictions-{folder.name}"
     return predict_line(here, workspace=workspace, model=folder, out=out, **galaxies)
+
+
+def _as_given(settings: Settings, embeddings: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that say where embeddings are, unless the workspace's file says so."""
+    own = {name: getattr(settings.pool, name) for name in embeddings}
+    return {} if own["embeddings"] is not None else embeddings
 
 
 def _how_measured(galaxies: int, metrics: dict[str, float], folds: int) -> str:

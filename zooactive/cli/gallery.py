@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PICTURES = (".png", ".pdf", ".svg")
 
@@ -23,3 +26,9 @@ GalleryOption = Annotated[
         callback=a_picture, help="The picture: .png, .pdf or .svg (default: beside the table).", show_default=False
     ),
 ]
+
+
+def listed(table: pd.DataFrame) -> str:
+    """Say where a list of galaxies is, and where they are drawn if they are."""
+    said, picture = f"{len(table)} galaxies: {table.attrs['file']}", table.attrs["picture"]
+    return said if picture is None else f"{said}, drawn in {picture}"

@@ -9,6 +9,10 @@ import typer
 
 from zooactive.cli.console import (
     BatchSizeOption,
+    EmbeddingColumnOption,
+    EmbeddingIdsOption,
+    EmbeddingsOption,
+    EncoderOption,
     GalaxiesOption,
     IdOption,
     ImageColumnOption,
@@ -55,6 +59,10 @@ def command(
             "--from", help="Predictions by a model with the same encoder: no image is looked at.", show_default=False
         ),
     ] = None,
+    embeddings: EmbeddingsOption = None,
+    embedding_ids: EmbeddingIdsOption = None,
+    embedding_column: EmbeddingColumnOption = None,
+    encoder: EncoderOption = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
@@ -98,6 +106,10 @@ def command(
         model=model,
         catalogue=catalogue,
         stored=stored,
+        embeddings=embeddings,
+        embedding_ids=embedding_ids,
+        embedding_column=embedding_column,
+        encoder=encoder,
         images=images,
         id_column=id_column,
         image_column=image_column,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zooactive.cli.console import (
+    EmbeddingsOption,
     GalaxiesOption,
     IdOption,
     ImageColumnOption,
@@ -38,6 +39,7 @@ def command(
     model: ModelOption = None,
     catalogue: GalaxiesOption = None,
     images: ImagesOption = None,
+    embeddings: EmbeddingsOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
     maps: Annotated[
@@ -52,7 +54,7 @@ def command(
 ) -> None:
     """Show what volunteers would say about one galaxy; questions that most would not be asked are dimmed."""
     here = open_workspace(workspace)
-    given: dict[str, Any] = {"catalogue": catalogue, "images": images}
+    given: dict[str, Any] = {"catalogue": catalogue, "images": images, "embeddings": embeddings}
     given |= {"id_column": id_column, "image_column": image_column}
     table = here.show(galaxy, model=model, **given, maps=maps)
     if json:

@@ -9,6 +9,9 @@ import typer
 
 from zooactive.cli.console import (
     ROWS,
+    EmbeddingColumnOption,
+    EmbeddingIdsOption,
+    EmbeddingsOption,
     JsonOption,
     PredictionsOption,
     WorkspaceOption,
@@ -17,22 +20,36 @@ from zooactive.cli.console import (
     print_table,
     show_line,
 )
-from zooactive.cli.gallery import GalleryOption
+from zooactive.cli.gallery import GalleryOption, listed
 
 
 def command(
     ids: Annotated[list[str], typer.Argument(metavar="ID", help="A galaxy of the predictions, or several that are alike.")],
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
+    embeddings: EmbeddingsOption = None,
+    embedding_ids: EmbeddingIdsOption = None,
+    embedding_column: EmbeddingColumnOption = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 48,
     out: Annotated[Path | None, typer.Option(help="The table, .csv (default: similar-ID.csv).", show_default=False)] = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the galaxies whose embeddings are most like those of the given ones, and draw them after these."""
-    table = open_workspace(workspace).similar(ids, predictions=predictions, n=n, out=out, gallery=gallery)
+    table = open_workspace(workspace).similar(
+        ids,
+        predictions=predictions,
+        embeddings=embeddings,
+        embedding_ids=embedding_ids,
+        embedding_column=embedding_column,
+        n=n,
+        out=out,
+        gallery=gallery,
+    )
     print_table(table, as_json=json, rows=ROWS, file=table.attrs["file"])
     last_line(
-        f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
-        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
+        listed(table),
+        None
+        if table.attrs["picture"] is None
+        else show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
     )

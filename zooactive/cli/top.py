@@ -9,6 +9,7 @@ import typer
 
 from zooactive.cli.console import (
     ROWS,
+    EmbeddingsOption,
     GalaxiesOption,
     IdOption,
     ImageColumnOption,
@@ -22,7 +23,7 @@ from zooactive.cli.console import (
     print_table,
     show_line,
 )
-from zooactive.cli.gallery import GalleryOption
+from zooactive.cli.gallery import GalleryOption, listed
 from zooactive.foundation.vocabulary import MOST
 
 
@@ -40,6 +41,7 @@ def command(
     images: ImagesOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
+    embeddings: EmbeddingsOption = None,
     task: Annotated[
         str | None,
         typer.Option(help="A fine-tuned task, whose predictions of the pool are made if need be.", show_default=False),
@@ -75,6 +77,7 @@ def command(
         images=images,
         id_column=id_column,
         image_column=image_column,
+        embeddings=embeddings,
         task=task,
         n=n,
         most=most,
@@ -91,6 +94,8 @@ def command(
         file=table.attrs["file"],
     )
     last_line(
-        f"{len(table)} galaxies: {table.attrs['file']}, drawn in {table.attrs['picture']}",
-        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
+        listed(table),
+        None
+        if table.attrs["picture"] is None
+        else show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
     )

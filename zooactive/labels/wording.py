@@ -29,7 +29,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from zooactive.catalogue.tables import ID_COLUMNS
+from zooactive.catalogue.id_columns import ID_COLUMNS
 from zooactive.foundation.errors import CatalogueError, TreeError, did_you_mean, explained
 from zooactive.foundation.parsing import read_toml
 from zooactive.tree import DecisionTree, load_tree

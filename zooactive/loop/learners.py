@@ -26,6 +26,7 @@ from zooactive.tree import DecisionTree
 if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
     from zooactive.models.config import Network
+    from zooactive.models.loading import AnyModel
 
 
 class Learner(Protocol):
@@ -43,7 +44,7 @@ class Learner(Protocol):
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
         """Return predictions of galaxies by the model learnt in a folder, and of more galaxies where those are at hand."""
 
-    def model(self, folder: Path) -> GalaxyModel:
+    def model(self, folder: Path) -> AnyModel:
         """Return the model that was learnt in a folder."""
 
 
@@ -86,13 +87,13 @@ class NetworkLearner:
         self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
     ) -> None:
         """Train a network on some galaxies; a fit that was killed goes on where it was."""
-        from zooactive.models import load_model
+        from zooactive.models import load_network
         from zooactive.training.draws import fit_draws
         from zooactive.training.train import train
 
         model = self.network.build(self.tree, seed=seed)
         if before is not None:
-            model.start_from(load_model(before))
+            model.start_from(load_network(before))
         config = replace(self.training, seed=seed)
         train(model, train_part, validation=validation_part, run_dir=folder, config=config, progress=self.progress)
         if self.draws_from != "dropout" and not _draws_file(folder).exists():
@@ -126,9 +127,9 @@ class NetworkLearner:
 
     def model(self, folder: Path) -> GalaxyModel:
         """Load the model of the best epoch."""
-        from zooactive.models import load_model
+        from zooactive.models import load_network
 
-        return load_model(folder)
+        return load_network(folder)
 
 
 class HeadLearner:
@@ -139,7 +140,7 @@ class HeadLearner:
 
     Parameters
     ----------
-    start : GalaxyModel
+    start : GalaxyModel or EmbeddingModel
         Its encoder is used as it is.
     tree : DecisionTree
         The questions.
@@ -158,7 +159,7 @@ class HeadLearner:
 
     def __init__(
         self,
-        start: GalaxyModel,
+        start: AnyModel,
         tree: DecisionTree,
         embeddings: Predictions,
         *,
@@ -185,7 +186,7 @@ class HeadLearner:
             (self._features(validation_part), votes_of(validation_part)),
             self.tree,
             self._axes,
-            concentrations=self._model.head.concentrations,
+            concentrations=self._model.concentrations,
         )
         about = {"precision": fitted.precision, "losses": fitted.losses, "encoder": self.embeddings.encoder}
         write_json(folder / _PRIOR, about)
@@ -196,14 +197,13 @@ class HeadLearner:
         self._refuse_another_encoder(folder)
         return self.embeddings.redraw(load_draws(_draws_file(folder)), draws=self.draws)
 
-    def model(self, folder: Path) -> GalaxyModel:
+    def model(self, folder: Path) -> AnyModel:
         """Return the encoder with the head that was fitted, whose own draws are then those of dropout."""
         self._refuse_another_encoder(folder)
         head = load_draws(_draws_file(folder))
         assert isinstance(head, LaplaceHead)
         model = self._model.with_tree(self.tree)
-        model.head.kernel.assign(head.kernel)
-        model.head.bias.assign(head.bias)
+        model.put_head(head.kernel, head.bias)
         return model
 
     def _refuse_another_encoder(self, folder: Path) -> None:

@@ -31,7 +31,7 @@ from zooactive.tree.likelihood import checked_votes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
     from zooactive.posterior import Posterior
 
 
@@ -203,7 +203,7 @@ class Loop:
             return pd.DataFrame({"id": pd.Series(dtype=object)} | {column: [] for column in self.tree.columns})
         return pd.concat(tables).drop_duplicates("id", keep="last").reset_index(drop=True)
 
-    def model(self) -> GalaxyModel:
+    def model(self) -> AnyModel:
         """Return the model of the last round that has one.
 
         Raises

@@ -12,7 +12,9 @@ from zooactive.models.start import start_networks
 
 _HOMES = {
     "GalaxyModel": "galaxy_model",
-    "load_model": "galaxy_model",
+    "EmbeddingModel": "embedding_model",
+    "load_model": "loading",
+    "load_network": "loading",
     "ConcentrationHead": "head.layer",
     "LaplaceHead": "head.laplace",
     "LinearDraws": "head.draws",
@@ -34,6 +36,7 @@ _HOMES = {
 
 __all__ = [
     "ConcentrationHead",
+    "EmbeddingModel",
     "FeatureAxes",
     "GalaxyModel",
     "LaplaceHead",
@@ -49,6 +52,7 @@ __all__ = [
     "list_backbones",
     "load_draws",
     "load_model",
+    "load_network",
     "load_published",
     "register_backbone",
     "start_from_published",
@@ -57,7 +61,8 @@ __all__ = [
 if TYPE_CHECKING:
     from zooactive.models.backbones.folding import folded
     from zooactive.models.backbones.register import build_encoder, list_backbones, register_backbone
-    from zooactive.models.galaxy_model import GalaxyModel, load_model
+    from zooactive.models.embedding_model import EmbeddingModel
+    from zooactive.models.galaxy_model import GalaxyModel
     from zooactive.models.head.bayesian import FeatureAxes, find_axes, fit_bayesian_head
     from zooactive.models.head.draws import LinearDraws
     from zooactive.models.head.dropout import LinearHead
@@ -65,11 +70,12 @@ if TYPE_CHECKING:
     from zooactive.models.head.laplace import LaplaceHead, fit_laplace
     from zooactive.models.head.layer import ConcentrationHead
     from zooactive.models.layer_maps import feature_maps, first_filters
+    from zooactive.models.loading import load_model, load_network
     from zooactive.models.published_weights import load_published, start_from_published
 
 _GONE = {"HeadEnsemble": "use LaplaceHead", "fit_head_ensemble": "use fit_laplace"}
 
-_WITHOUT_KERAS = ("head.bayesian", "head.draws", "head.dropout", "head.files", "head.laplace")
+_WITHOUT_KERAS = ("embedding_model", "loading", "head.bayesian", "head.draws", "head.dropout", "head.files", "head.laplace")
 
 _loaded = names_on_demand(__name__, _HOMES, _GONE)
 

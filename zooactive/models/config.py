@@ -83,7 +83,8 @@ class Network:
         ModelError
             When settings contradict each other, or there is nothing to start from.
         """
-        from zooactive.models.galaxy_model import GalaxyModel, load_model
+        from zooactive.models.galaxy_model import GalaxyModel
+        from zooactive.models.loading import load_network
         from zooactive.models.published_weights import start_from_published
 
         model = GalaxyModel(
@@ -99,5 +100,5 @@ class Network:
             if is_published(self.start):
                 start_from_published(model, self.start)
             else:
-                model.start_from(load_model(self.start))
+                model.start_from(load_network(self.start))
         return model

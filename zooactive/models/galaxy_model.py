@@ -220,6 +220,16 @@ class GalaxyModel:
         """
         self.head.bias.assign(bias_for(alpha, self.head.concentrations, self.tree))
 
+    def put_head(self, kernel: NDArray[np.floating], bias: NDArray[np.floating]) -> None:
+        """Take weights (feature, answer) and a bias (answer,) for the head's own."""
+        self.head.kernel.assign(kernel)
+        self.head.bias.assign(bias)
+
+    @property
+    def concentrations(self) -> str:
+        """How outputs become concentrations."""
+        return str(self.head.concentrations)
+
     def to_config(self) -> dict[str, Any]:
         """Return everything that the model is besides its weights, as plain values."""
         return {
@@ -349,25 +359,11 @@ class GalaxyModel:
         for layer in nested_layers(self.encoder):
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()  # it computes with constants made from its weights
-        self.head.kernel.assign(kernel)
-        self.head.bias.assign(bias)
+        self.put_head(kernel, bias)
 
 
-def load_model(folder: str | Path) -> GalaxyModel:
-    """Load a saved model.
-
-    Parameters
-    ----------
-    folder : path
-        Of `GalaxyModel.save`, or a run directory that holds it as ``model/``; "bundled" is the encoder that comes with
-        zooactive.
-
-    Raises
-    ------
-    ModelError
-        When there is no model, it is incomplete, of another version of the format, or its backbone is not registered.
-    """
-    folder = model_folder(Path(folder))
+def load_galaxy_model(folder: Path) -> GalaxyModel:
+    """Load what `GalaxyModel.save` wrote; a ModelError where it is incomplete, or its backbone is not registered."""
     about = read_about(folder)
     file = folder / ABOUT
     damaged = explained(ModelError, f"{file} is damaged ({{reason}}); save the model again")

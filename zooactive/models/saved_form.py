@@ -19,6 +19,9 @@ from zooactive.foundation.parsing import read_object
 FORMAT = 1
 """Version of the saved form; raised when an older zooactive could not read a newer model."""
 
+EMBEDDINGS_FORMAT = 2
+"""Of models that take embeddings and have no network, which older versions could not read."""
+
 ABOUT, ENCODER, HEAD = "model.json", "encoder.npz", "head.npz"
 
 
@@ -42,8 +45,11 @@ def read_about(folder: Path) -> dict[str, Any]:
         about = read_object(path)
     if not {"format", "model", "fingerprint"} <= set(about):
         raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
-    if about["format"] != FORMAT:
-        raise ModelError(f"{path} has format {about['format']}, this zooactive reads {FORMAT}; install the version it names")
+    if about["format"] not in (FORMAT, EMBEDDINGS_FORMAT):
+        raise ModelError(
+            f"{path} has format {about['format']}, this zooactive reads {FORMAT} and {EMBEDDINGS_FORMAT}; install the "
+            "version it names"
+        )
     return about
 
 
@@ -54,6 +60,11 @@ def config_of(path: str | Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelError(f"{folder / ABOUT} is damaged (model is no object); save the model again")
     return config
+
+
+def takes_embeddings(path: str | Path) -> bool:
+    """Return whether a saved model takes embeddings and has no network; a ModelError where no whole model lies."""
+    return bool(read_about(model_folder(Path(path)))["format"] == EMBEDDINGS_FORMAT)
 
 
 def stored_fingerprint(path: Path) -> str | None:

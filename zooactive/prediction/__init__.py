@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from zooactive.prediction.combined import CombinedCatalogue, combine
+from zooactive.prediction.embed import embed
+from zooactive.prediction.embedding_files import read_embeddings
+from zooactive.prediction.embeddings import Embeddings
 from zooactive.prediction.ensemble import EnsemblePredictions, open_ensemble
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.predict import predict, predict_chunks
@@ -12,14 +15,17 @@ from zooactive.prediction.stored import Predictions, open_predictions
 
 __all__ = [
     "CombinedCatalogue",
+    "Embeddings",
     "EnsemblePredictions",
     "PredictionConfig",
     "Predictions",
     "RayEngine",
     "combine",
+    "embed",
     "find_similar",
     "open_ensemble",
     "open_predictions",
     "predict",
     "predict_chunks",
+    "read_embeddings",
 ]

@@ -18,14 +18,16 @@ from zooactive.foundation.parts_folder import PartsFolder
 from zooactive.foundation.vocabulary import KEEPS
 from zooactive.models import LinearDraws
 from zooactive.models.features import Batch, batches_of, stream_features
+from zooactive.models.holds import network_with_images
 from zooactive.posterior import Posterior
+from zooactive.prediction.embeddings import SeenEmbeddings
 from zooactive.prediction.marks import image_mark, unseen_mark
 from zooactive.prediction.stored import SCREEN, Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
     from zooactive.tree import DecisionTree
 
 
@@ -71,20 +73,20 @@ class PredictionConfig:
 class PartWriter:
     """Predicts and writes parts of one run, in this process or in an engine's workers: it can be pickled.
 
-    `catalogue` has all galaxies of the run, and `folder` its parts. `about` is what every part's metadata says. `passed` has
-    the kinds of the catalogue's columns that go along: the same in every part, whatever rows it has. With `stored`
-    predictions, their embeddings of the same galaxies stand for the images; the catalogue is then that of
-    `Predictions.catalogue`. The parts in `again` are there and are to be made again.
+    Without a `head` the embeddings alone are written. `catalogue` has all galaxies of the run, and `folder` its parts.
+    `about` is what every part's metadata says. `passed` has the kinds of the catalogue's columns that go along: the same in
+    every part, whatever rows it has. With `stored` predictions or embeddings, their features of the same galaxies stand for
+    the images; the catalogue is then that of their `catalogue`. The parts in `again` are there and are to be made again.
     """
 
-    model: GalaxyModel
-    head: LinearDraws
+    model: AnyModel
+    head: LinearDraws | None
     catalogue: Catalogue
     folder: PartsFolder
     config: PredictionConfig
     about: dict[str, Any]
     passed: Any
-    stored: Predictions | None = None
+    stored: Predictions | SeenEmbeddings | None = None
     again: frozenset[int] = frozenset()
 
     def write(self, parts: Sequence[int], *, seen: Callable[[Batch], None] | None = None) -> Iterator[int]:
@@ -103,7 +105,7 @@ class PartWriter:
                 yield rows
 
         if self.stored is None:
-            stream = stream_features(self.model, self.catalogue, marked(), batch_size=size)
+            stream = stream_features(network_with_images(self.model), self.catalogue, marked(), batch_size=size)
         else:
             stream = self.stored.stream_features(batches)
         with ThreadPoolExecutor(max_workers=1) as finishing:
@@ -130,17 +132,18 @@ class PartWriter:
         good = np.array([row for row in rows if row not in failures], dtype=np.int64)
         features = np.concatenate([batch.features for batch in found])[good - rows.start]
         galaxies = self.catalogue.take(good)
-        concentrations = self.head.posterior_concentrations(features, draws=config.draws, seed=config.seed)
-        table = pa.Table.from_pandas(
-            self._summary(Posterior(concentrations, galaxies.ids, self.head.tree)), preserve_index=False
-        )
+        table = pa.table({"id": pa.array(galaxies.ids, pa.string())})
+        if self.head is not None:
+            concentrations = self.head.posterior_concentrations(features, draws=config.draws, seed=config.seed)
+            summary = self._summary(Posterior(concentrations, galaxies.ids, self.head.tree))
+            table = pa.Table.from_pandas(summary, preserve_index=False)
         passed = pa.Table.from_pandas(galaxies.table, schema=self.passed, preserve_index=False)
         for name, column in zip(passed.column_names, passed.columns, strict=True):
             table = table.append_column(name, column)
         worded = table.column_names
         if config.keeps("embeddings"):
             table = table.append_column("embedding", _lists(features))
-        if config.keeps("draws"):
+        if self.head is not None and config.keeps("draws"):
             by_galaxy = np.moveaxis(concentrations, 1, 0).reshape(len(good), config.draws * len(self.head.tree.columns))
             table = table.append_column("concentrations", _lists(by_galaxy))
         failed = [
@@ -153,7 +156,7 @@ class PartWriter:
             for row, reason in sorted(failures.items())
         ]
         about = {
-            "tree": self.head.tree.to_dict(),
+            "tree": None if self.head is None else self.head.tree.to_dict(),
             "passed": passed.column_names,
             "failures": failed,
             **self.about,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
 
@@ -16,20 +16,21 @@ from zooactive.foundation.showing import counted
 from zooactive.foundation.telling import Auto, Progress
 from zooactive.models import LinearDraws
 from zooactive.models.features import batches_of, embed, stream_features
-from zooactive.models.holds import Holds, network_of
+from zooactive.models.holds import Holds, network_of, network_with_images
 from zooactive.posterior import Posterior
+from zooactive.prediction.embeddings import Embeddings, SeenEmbeddings
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.runs import Engine, write_predictions
 from zooactive.prediction.stored import Predictions
 
 if TYPE_CHECKING:
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
 
 
 @overload
 def predict(
-    model: GalaxyModel | Holds,
-    catalogue: Catalogue | str | Path | Predictions,
+    model: AnyModel | Holds,
+    catalogue: Catalogue | str | Path | Predictions | Embeddings,
     *,
     out: None = None,
     draws: int = 64,
@@ -42,8 +43,8 @@ def predict(
 
 @overload
 def predict(
-    model: GalaxyModel | Holds,
-    catalogue: Catalogue | str | Path | Predictions,
+    model: AnyModel | Holds,
+    catalogue: Catalogue | str | Path | Predictions | Embeddings,
     *,
     out: str | Path,
     draws: int = 64,
@@ -59,8 +60,8 @@ def predict(
 
 
 def predict(
-    model: GalaxyModel | Holds,
-    catalogue: Catalogue | str | Path | Predictions,
+    model: AnyModel | Holds,
+    catalogue: Catalogue | str | Path | Predictions | Embeddings,
     *,
     out: str | Path | None = None,
     draws: int = 64,
@@ -80,10 +81,11 @@ def predict(
 
     Parameters
     ----------
-    model : GalaxyModel or FinetunedModel
-    catalogue : Catalogue, path or Predictions
+    model : GalaxyModel, EmbeddingModel or FinetunedModel
+    catalogue : Catalogue, path, Predictions or Embeddings
         Votes are not looked at. Of predictions by a model with the very same encoder, such as the one that was fine-tuned
-        with the policy ``head``, the stored embeddings are taken, and no image is looked at.
+        with the policy ``head``, the stored embeddings are taken, and no image is looked at; so it is with embeddings of
+        `zooactive.read_embeddings`, which a model that learnt from such needs.
     out : path, optional
         A folder to stream Parquet into; the same call goes on where an interrupted one stopped. Without it the posterior
         is returned, in memory.
@@ -128,12 +130,12 @@ def predict(
         When the images look unlike those that the model learnt from.
     """
     network = network_of(model)
-    stored = catalogue if isinstance(catalogue, Predictions) else None
-    if isinstance(catalogue, Predictions):
-        catalogue.refuse_another_encoder(network)
-        table = catalogue.catalogue()
+    stored = _seen(network, catalogue)
+    if stored is not None:
+        table = stored.catalogue()
     else:
-        table = read_catalogue(catalogue)
+        network_with_images(network)
+        table = read_catalogue(cast("Catalogue | str | Path", catalogue))
         if network.images is not None and (out is None or read_journal(Path(out)) is None):  # once a run
             network.images.warn_of_unlike(table, network.preprocessing, stacklevel=2)
     head = head_of(network, draws_from)
@@ -154,10 +156,12 @@ def predict(
                 engine=engine,
                 progress=done,
             )
-    if stored is not None:
+    if isinstance(stored, Predictions):
         return stored.redraw(head, draws=draws, seed=seed).posterior()
+    if stored is not None:
+        return Posterior(head.posterior_concentrations(stored.features, draws=draws, seed=seed), table.ids, network.tree)
     with counted(progress, "predicting", len(table)) as done:
-        features, failures = embed(network, table, batch_size=batch_size, progress=done)
+        features, failures = embed(network_with_images(network), table, batch_size=batch_size, progress=done)
     if failures:
         first = next(iter(failures.values()))
         if len(table) == 1:
@@ -171,7 +175,7 @@ def predict(
 
 
 def predict_chunks(
-    model: GalaxyModel | Holds,
+    model: AnyModel | Holds,
     catalogue: Catalogue | str | Path,
     *,
     draws: int = 64,
@@ -205,7 +209,7 @@ def predict_chunks(
     >>> for posterior in predict_chunks(model, "shards"):  # doctest: +SKIP
     ...     interesting = posterior.ids[posterior.mean()[:, 0] > 0.9]
     """
-    network = network_of(model)
+    network = network_with_images(network_of(model))
     head = head_of(network, draws_from)
     galaxies = read_catalogue(catalogue)
     for batch in stream_features(network, galaxies, batches_of(range(len(galaxies)), batch_size), batch_size=batch_size):
@@ -219,7 +223,17 @@ def predict_chunks(
             yield Posterior(concentrations, galaxies.ids[good], network.tree)
 
 
-def head_of(network: GalaxyModel, draws_from: LinearDraws | None) -> LinearDraws:
+def _seen(
+    network: AnyModel, galaxies: Catalogue | str | Path | Predictions | Embeddings
+) -> Predictions | SeenEmbeddings | None:
+    """Return what stands for images, where something does; a PosteriorError when it is of another encoder."""
+    if isinstance(galaxies, Predictions):
+        galaxies.refuse_another_encoder(network)
+        return galaxies
+    return galaxies.seen_by(network) if isinstance(galaxies, Embeddings) else None
+
+
+def head_of(network: AnyModel, draws_from: LinearDraws | None) -> LinearDraws:
     """Return where draws come from: the model's own head, or what was fitted to it, scaled where the model is calibrated.
 
     A fitted head of another tree is a ModelError.

@@ -18,17 +18,18 @@ from zooactive.catalogue.patience import PERMANENT
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.locking import held
-from zooactive.foundation.parts_folder import JOURNAL_FORMAT, PartsFolder, Tally, failed_of, read_journal
+from zooactive.foundation.parts_folder import JOURNAL_FORMAT, Failed, PartsFolder, Tally, failed_of, read_journal
 from zooactive.foundation.telling import Progress, kept_when_stopped
 from zooactive.foundation.writing import write_how
 from zooactive.models import LinearDraws
+from zooactive.prediction.embeddings import SeenEmbeddings
 from zooactive.prediction.marks import LENGTH, marks_of, what_is_other
 from zooactive.prediction.part_files import about_part, check_rows
 from zooactive.prediction.parts import PartWriter, PredictionConfig, kinds_of, own_columns
 from zooactive.prediction.stored import Predictions, open_predictions
 
 if TYPE_CHECKING:
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
 
 _HOPELESS = (
     "{failed} of the first {done} images cannot be read, more than the {allowed} allowed, such as: {first}; "
@@ -40,13 +41,13 @@ Engine: TypeAlias = Callable[[PartWriter, Sequence[int]], Iterable[int]]
 
 
 def write_predictions(
-    model: GalaxyModel,
+    model: AnyModel,
     catalogue: Catalogue,
     out: str | Path,
     *,
     config: PredictionConfig,
     head: LinearDraws | None = None,
-    stored: Predictions | None = None,
+    stored: Predictions | SeenEmbeddings | None = None,
     max_failures: int | None = None,
     retry_failures: bool = False,
     engine: Engine | None = None,
@@ -72,85 +73,116 @@ def write_predictions(
     """
     head = model.scaled(model.linear_head()) if head is None else head
     catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
-    passed = kinds_of(catalogue)
-    with held(out):
-        return _write(
-            model,
-            catalogue,
-            Path(out),
-            config=config,
-            head=head,
-            passed=passed,
-            stored=stored,
-            max_failures=max_failures,
-            retry_failures=retry_failures,
-            engine=engine,
-            progress=progress,
-        )
-
-
-def _write(
-    model: GalaxyModel,
-    catalogue: Catalogue,
-    out: Path,
-    *,
-    config: PredictionConfig,
-    head: LinearDraws,
-    passed: Any,
-    stored: Predictions | None,
-    max_failures: int | None,
-    retry_failures: bool,
-    engine: Engine | None,
-    progress: Progress | None,
-) -> Predictions:
-    """Write the predictions into a folder that nobody else is at work in."""
-    folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
-    wanted = _journal(model, head, catalogue, config) | {"format": JOURNAL_FORMAT, "parts": folder.parts}
-    found = read_journal(out)
-    journal = wanted if found is None else _same_run(out, found, wanted, _fingerprint_before(model, head, catalogue, config))
-    folder.enter(
-        journal["fingerprint"],
-        PosteriorError(f"{out} holds other predictions, without a journal; choose another folder or delete this one"),
-    )
-    if found is None:
-        head.save(out / "head.npz")
-        folder.write_journal(journal)
-    about = {key: value for key, value in journal.items() if key not in ("marks", "finished")}
-    writer = PartWriter(model, head, catalogue, folder, config, about, passed, stored)
-    writer = replace(writer, again=frozenset(_compare_images(writer, retry_failures)))
-    tally = Tally(folder, max_failures, progress, _HOPELESS)
-    missing = tally.missing(writer.again)
-    if missing and journal.pop("finished", False):
-        folder.write_journal(journal)
-    with kept_when_stopped(folder.when_stopped):
-        if engine is None:
-            for _ in writer.write(missing, seen=lambda batch: tally.count(len(batch.rows), list(batch.failures.values()))):
-                pass
-        else:
-            for part in engine(writer, missing):
-                tally.find(part)
-    failed = failed_of(folder.write_failures(), len(catalogue), out)
-    if failed.number == len(catalogue):
-        raise ImageError(f"none of the {len(catalogue)} images can be read: {failed}")
-    folder.write_journal(journal | {"finished": True})
-    write_how(
-        out,
-        command="predict",
-        options={**asdict(config), "draws_from": head.kind},
-        inputs={"model": journal["model"], "run": journal["fingerprint"]},
+    _write(
+        model,
+        catalogue,
+        Path(out),
+        config=config,
+        head=head,
+        stored=stored,
+        max_failures=max_failures,
+        retry_failures=retry_failures,
+        engine=engine,
+        progress=progress,
     )
     return open_predictions(out)
 
 
-def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:
+def write_embeddings(
+    model: AnyModel,
+    catalogue: Catalogue,
+    out: str | Path,
+    *,
+    config: PredictionConfig,
+    max_failures: int | None = None,
+    retry_failures: bool = False,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Failed:
+    """Stream the embeddings of a catalogue into a folder, without asking the model's head: as `write_predictions` does.
+
+    Returns how many galaxies have none, because their image cannot be read.
+    """
+    catalogue = replace(catalogue, table=names_apart(catalogue.table, frozenset({"id", "embedding"}), catalogue.source))
+    return _write(
+        model,
+        catalogue,
+        Path(out),
+        config=config,
+        head=None,
+        stored=None,
+        max_failures=max_failures,
+        retry_failures=retry_failures,
+        engine=engine,
+        progress=progress,
+    )
+
+
+def _write(
+    model: AnyModel,
+    catalogue: Catalogue,
+    out: Path,
+    *,
+    config: PredictionConfig,
+    head: LinearDraws | None,
+    stored: Predictions | SeenEmbeddings | None,
+    max_failures: int | None,
+    retry_failures: bool,
+    engine: Engine | None,
+    progress: Progress | None,
+) -> Failed:
+    """Write a run into a folder, and say how many galaxies failed."""
+    passed = kinds_of(catalogue)
+    with held(out):
+        folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
+        wanted = _journal(model, head, catalogue, config) | {"format": JOURNAL_FORMAT, "parts": folder.parts}
+        found = read_journal(out)
+        before = None if head is None else _fingerprint_before(model, head, catalogue, config)
+        journal = wanted if found is None else _same_run(out, found, wanted, before)
+        folder.enter(
+            journal["fingerprint"],
+            PosteriorError(f"{out} holds other predictions, without a journal; choose another folder or delete this one"),
+        )
+        if found is None:
+            if head is not None:
+                head.save(out / "head.npz")
+            folder.write_journal(journal)
+        about = {key: value for key, value in journal.items() if key not in ("marks", "finished")}
+        writer = PartWriter(model, head, catalogue, folder, config, about, passed, stored)
+        writer = replace(writer, again=frozenset(_compare_images(writer, retry_failures)))
+        tally = Tally(folder, max_failures, progress, _HOPELESS)
+        missing = tally.missing(writer.again)
+        if missing and journal.pop("finished", False):
+            folder.write_journal(journal)
+        with kept_when_stopped(folder.when_stopped):
+            if engine is None:
+                for _ in writer.write(missing, seen=lambda seen: tally.count(len(seen.rows), list(seen.failures.values()))):
+                    pass
+            else:
+                for part in engine(writer, missing):
+                    tally.find(part)
+        failed = failed_of(folder.write_failures(), len(catalogue), out)
+        if failed.number == len(catalogue):
+            raise ImageError(f"none of the {len(catalogue)} images can be read: {failed}")
+        folder.write_journal(journal | {"finished": True})
+        write_how(
+            out,
+            command="embed" if head is None else "predict",
+            options=asdict(config) | ({} if head is None else {"draws_from": head.kind}),
+            inputs={"model": journal["model"], "run": journal["fingerprint"]},
+        )
+    return failed
+
+
+def _journal(model: AnyModel, head: LinearDraws | None, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:
     """Return what is known of a run before it begins: marks of all that goes into it, except images, which parts mark."""
-    own = own_columns(head.tree)  # votes on them may come in while a survey is predicted
+    own = frozenset[str]() if head is None else own_columns(head.tree)  # votes on them may come in meanwhile
     columns = [name for name in catalogue.table.columns if name.removeprefix("original_") not in own]
     made = {
-        "model": model.fingerprint(),
+        "model": model.fingerprint() if head is not None else model.encoder_fingerprint(),
         "encoder": model.encoder_fingerprint(),
-        "head": head.fingerprint(),
-        "draws_from": head.kind,
+        "head": None if head is None else head.fingerprint(),
+        "draws_from": None if head is None else head.kind,
         "marks": marks_of(catalogue, columns),
         **asdict(config),
     }
@@ -158,7 +190,7 @@ def _journal(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config
     return {"fingerprint": identity.hexdigest(), **made}
 
 
-def _fingerprint_before(model: GalaxyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> str:
+def _fingerprint_before(model: AnyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> str:
     """Return what told one run from another before there were marks."""
     identity = blake2b(digest_size=16)
     identity.update(json.dumps([model.fingerprint(), head.fingerprint(), asdict(config), 2], sort_keys=True).encode())
@@ -166,7 +198,7 @@ def _fingerprint_before(model: GalaxyModel, head: LinearDraws, catalogue: Catalo
     return identity.hexdigest()
 
 
-def _same_run(out: Path, found: dict[str, Any], wanted: dict[str, Any], before: str) -> dict[str, Any]:
+def _same_run(out: Path, found: dict[str, Any], wanted: dict[str, Any], before: str | None) -> dict[str, Any]:
     """Return the journal to go on with; a PosteriorError that names what is other where the folder holds another run."""
     marked = "marks" in found
     if found["fingerprint"] != (wanted["fingerprint"] if marked else before):

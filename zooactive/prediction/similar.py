@@ -16,17 +16,20 @@ from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import read_journal
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import aside
+from zooactive.models.head.feature_scale import FeatureScale
+from zooactive.prediction.embeddings import Embeddings
 from zooactive.prediction.stored import Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.decomposition import PCA
 
 _COMPONENTS = 64
 _LEARNT_FROM = 50_000  # embeddings that the principal components are fitted to, spread evenly over the run
 _FILE = "similar.parquet"
 
 
-def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 24) -> pd.DataFrame:
+def find_similar(predictions: Predictions | Embeddings, to: str | Iterable[str], *, n: int = 24) -> pd.DataFrame:
     """Find the galaxies whose embeddings are most like those of one galaxy, or of several together.
 
     Embeddings are compared by the cosine of the angle between them, less their mean and in their first 64 principal
@@ -35,8 +38,8 @@ def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 
 
     Parameters
     ----------
-    predictions : Predictions
-        With embeddings.
+    predictions : Predictions or Embeddings
+        With embeddings; of `zooactive.read_embeddings` nothing is kept.
     to : str or iterable of str
         Ids of galaxies among them. Of several, a galaxy's likeness is the mean of its likeness to each.
     n : int
@@ -55,12 +58,13 @@ def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 
     import pandas as pd
 
     asked = [to] if isinstance(to, str) else list(to)
-    ids, vectors = _index(predictions)
+    ids, vectors = _compared(predictions) if isinstance(predictions, Embeddings) else _index(predictions)
     row_of = {galaxy_id: row for row, galaxy_id in enumerate(ids)}
     for galaxy_id in asked:
         if galaxy_id not in row_of:
             near = did_you_mean(galaxy_id, row_of) if len(row_of) <= 100_000 else ""
-            raise PosteriorError(f"{predictions.folder} has no galaxy '{galaxy_id}'.{near or ' Check the ids'}")
+            source = predictions.source if isinstance(predictions, Embeddings) else predictions.folder
+            raise PosteriorError(f"{source} has no galaxy '{galaxy_id}'.{near or ' Check the ids'}")
     rows = [row_of[galaxy_id] for galaxy_id in dict.fromkeys(asked)]
     if not rows:
         raise PosteriorError("no galaxy was named to look for others like it; give at least one id")
@@ -72,6 +76,32 @@ def find_similar(predictions: Predictions, to: str | Iterable[str], *, n: int = 
     table = table.sort_values(["similarity", "id"], ascending=[False, True]).head(found).reset_index(drop=True)
     table.insert(0, "rank", table.index + 1)
     return table
+
+
+def _compared(embeddings: Embeddings) -> tuple[list[str], NDArray[np.float32]]:
+    """Return ids and unit vectors (galaxy, component) of embeddings in memory, each feature with a spread of 1."""
+    if len(embeddings) < 2:
+        raise PosteriorError(f"{embeddings.source} holds {len(embeddings)} galaxies; at least 2 are needed to compare")
+    scale = FeatureScale.of_features(embeddings.features)
+    pca = _components([scale.of(features) for _, features in embeddings.chunks()], len(embeddings))
+    vectors = np.concatenate([_unit(pca, scale.of(features)) for _, features in embeddings.chunks()])
+    return list(map(str, embeddings.ids)), vectors
+
+
+def _components(chunks: Iterable[NDArray[np.floating]], galaxies: int) -> PCA:
+    """Fit the principal components to galaxies that are spread evenly over all."""
+    from sklearn.decomposition import PCA
+
+    every = -(-galaxies // _LEARNT_FROM)
+    sample = np.concatenate([features[::every] for features in chunks]).astype(np.float32)
+    return PCA(min(_COMPONENTS, *sample.shape), random_state=0).fit(sample)
+
+
+def _unit(pca: PCA, features: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return unit vectors of features, rounded as they are stored."""
+    vectors = pca.transform(features.astype(np.float32))
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors.astype(np.float16).astype(np.float32))
 
 
 def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
@@ -111,22 +141,18 @@ def _write_index(predictions: Predictions, file: Path, run: str) -> None:
     """Compress the embeddings part by part."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from sklearn.decomposition import PCA
 
     galaxies = len(predictions)
     if galaxies < 2:
         raise PosteriorError(f"{predictions.folder} holds {galaxies} galaxies; at least 2 are needed to compare")
-    every = -(-galaxies // _LEARNT_FROM)
-    sample = np.concatenate([features[::every] for _, features in predictions.embeddings()]).astype(np.float32)
-    pca = PCA(min(_COMPONENTS, *sample.shape), random_state=0).fit(sample)
+    pca = _components((features for _, features in predictions.embeddings()), galaxies)
     schema = pa.schema(
         [("id", pa.string()), ("vector", pa.list_(pa.float16(), pca.n_components_))],
         metadata={"zooactive": json.dumps({"run": run, "variance": float(pca.explained_variance_ratio_.sum())})},
     )
     with aside(file) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as out:
         for ids, features in predictions.embeddings():
-            vectors = pca.transform(features.astype(np.float32))
-            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            vectors = _unit(pca, features)
             flat = pa.array(vectors.astype(np.float16).ravel())
             column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
             out.write_table(pa.table([pa.array(ids, pa.string()), column], schema=schema))

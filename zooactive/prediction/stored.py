@@ -45,7 +45,7 @@ from zooactive.prediction.part_files import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
     from zooactive.tree import DecisionTree
 
 SCREEN = "one_vote_information"
@@ -74,13 +74,13 @@ class Predictions:
     redrawn: bool = False
 
     def redraw(
-        self, head: LinearDraws | GalaxyModel | Holds, *, draws: int | None = None, seed: int | None = None
+        self, head: LinearDraws | AnyModel | Holds, *, draws: int | None = None, seed: int | None = None
     ) -> Predictions:
         """Return what another head says of the same embeddings, with other draws or a new task, without reading a pixel.
 
         Parameters
         ----------
-        head : LinearDraws, GalaxyModel or FinetunedModel
+        head : LinearDraws, GalaxyModel, EmbeddingModel or FinetunedModel
             A model must have the very encoder that was predicted with, such as one fine-tuned with the policy ``head``.
         draws, seed : int, optional
             By default those that were predicted with.
@@ -98,7 +98,7 @@ class Predictions:
             self.folder, head, self.draws if draws is None else draws, self.seed if seed is None else seed, redrawn=True
         )
 
-    def refuse_another_encoder(self, network: GalaxyModel) -> None:
+    def refuse_another_encoder(self, network: AnyModel) -> None:
         """Raise a PosteriorError unless the embeddings are of this model's encoder."""
         if network.encoder_fingerprint() != self.encoder:
             raise PosteriorError(
@@ -295,14 +295,19 @@ class Predictions:
         A ``transient`` failure may pass, as that of a server which does not answer; a ``permanent`` one is the image's own.
         Folders of before have no kinds.
         """
-        listed = self.folder / "failures.parquet"
-        columns = ["id", "path", "reason", "kind"]
-        return _frame(listed, [name for name in columns if name != "kind" or name in columns_of(listed)])
+        return failures_in(self.folder)
 
     def failed(self) -> Failed:
         """Sum up how many galaxies could not be predicted, and why."""
         failures = self.failures()
         return failed_of(failures, len(self) + len(failures), self.folder)
+
+
+def failures_in(folder: Path) -> pd.DataFrame:
+    """Return the galaxies of a run that have no features: id, path, reason and kind; see `Predictions.failures`."""
+    listed = folder / "failures.parquet"
+    columns = ["id", "path", "reason", "kind"]
+    return _frame(listed, [name for name in columns if name != "kind" or name in columns_of(listed)])
 
 
 def model_of(folder: Path) -> str | None:
@@ -326,6 +331,11 @@ def open_predictions(folder: str | Path) -> Predictions:
         if journal is None:
             state = "no predictions; run `zooactive predict`, or give the folder that it wrote"
         raise PosteriorError(f"{folder} holds {state}")
+    if not (folder / "head.npz").exists() and journal.get("head", "") is None:
+        raise PosteriorError(
+            f"{folder} holds embeddings alone, of which no head has said anything yet; give them with --embeddings, in "
+            "Python as zooactive.read_embeddings(...)"
+        )
     for entry, least in (("draws", 1), ("seed", 0), ("rows_per_part", 1), ("parts", 0)):
         value = journal.get(entry, 0 if entry == "parts" else None)
         if type(value) is not int or value < least:

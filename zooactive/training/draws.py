@@ -17,7 +17,7 @@ from zooactive.foundation.vocabulary import DRAWS, GONE, DrawKind
 from zooactive.models import LinearDraws
 from zooactive.models.features import embed
 from zooactive.models.head.files import KINDS
-from zooactive.models.holds import Holds, network_of
+from zooactive.models.holds import Holds, network_of, network_with_images
 from zooactive.prediction.marks import image_mark, marks_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def fit_draws(
     ImageError
         When an image cannot be read.
     """
-    network = network_of(model)
+    network = network_with_images(network_of(model))
     check_kind(kind)
     head = network.linear_head()
     fitted = KINDS[kind].fitted

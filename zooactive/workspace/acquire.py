@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, PosteriorError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
+from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.finetuned import labels_of, seen_by, task_meant
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import origin_of
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from zooactive.tree import DecisionTree
 
 
-OPTIONS: Options = {name: to for name, to in options_of("acquire", Acquire).items() if name not in ("votes", "out")} | {
-    name: f"survey.{name}" for name in ("tree", "catalogue", "id_column", "image_column")
-}
+OPTIONS: Options = (
+    {name: to for name, to in options_of("acquire", Acquire).items() if name not in ("votes", "out")}
+    | EMBEDDING_OPTIONS
+    | {name: f"survey.{name}" for name in ("tree", "catalogue", "id_column", "image_column")}
+)
 """The number of votes and the file are a task's own where none are given."""
 
 _LARGE_POOL = 100_000  # galaxies, from which to read all their votes again takes long

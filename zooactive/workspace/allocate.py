@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
+from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.received import fit_trust, learnt_from, read_received, refuse_overwriting
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
     from zooactive.acquisition.allocation.look import Look
     from zooactive.prediction import Predictions
 
-OPTIONS: Options = {name: to for name, to in options_of("allocate", Allocate).items() if name != "out"} | {
-    "id_column": "survey.id_column",
-    "image_column": "survey.image_column",
-}
+_OWN = {name: to for name, to in options_of("allocate", Allocate).items() if name != "out"}
+OPTIONS: Options = _OWN | EMBEDDING_OPTIONS | {name: f"survey.{name}" for name in ("id_column", "image_column")}
 
 
 def allocate(

@@ -26,10 +26,10 @@ def calibrate(settings: Settings, *, progress: Bar = no_bar) -> pd.DataFrame:
     config_of(settings.model.folder)
     validation, pool = settings.split_survey()[1], settings.pool
     start_networks()
-    from zooactive.models import load_model
+    from zooactive.models import load_network
     from zooactive.training.calibrate import calibrate
 
-    network, folder = load_model(settings.model.folder), model_folder(Path(settings.model.folder))
+    network, folder = load_network(settings.model.folder), model_folder(Path(settings.model.folder))
     with progress("predicting the validation galaxies", int(validation.labelled.sum())) as done:
         table = calibrate(network, validation, draws=pool.draws, seed=pool.seed, batch_size=pool.batch_size, progress=done)
     network.save(folder)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder, write_how
+from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path
 from zooactive.workspace.received import fit_trust, learnt_from, refuse_overwriting, survey_votes
@@ -18,7 +19,7 @@ from zooactive.workspace.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS: Options = {name: f"survey.{name}" for name in ("tree", "id_column", "image_column")}
+OPTIONS: Options = {name: f"survey.{name}" for name in ("tree", "id_column", "image_column")} | EMBEDDING_OPTIONS
 
 
 @dataclass(frozen=True, eq=False)

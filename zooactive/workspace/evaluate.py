@@ -19,10 +19,11 @@ from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceErr
 from zooactive.foundation.telling import Bar, no_bar
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
 from zooactive.models.saved_form import config_of
-from zooactive.models.start import start_networks
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
 from zooactive.tree import DecisionTree
+from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
+from zooactive.workspace.embeddings import read_given, with_recorded
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
@@ -30,7 +31,8 @@ from zooactive.workspace.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
+    from zooactive.prediction import Embeddings
 
 USUAL = ("redshift", "z", "photo_z", "mag_r", "petromag_r", "mag")
 """Columns in whose bins metrics are told without being asked, in any case of letters."""
@@ -69,7 +71,7 @@ class WorkspaceMetrics:
     file: Path | None = None
 
 
-OPTIONS: Options = options_of("survey", Survey) | {"model": "model.folder"}
+OPTIONS: Options = options_of("survey", Survey) | EMBEDDING_OPTIONS | {"model": "model.folder"}
 
 
 def evaluate(
@@ -107,13 +109,18 @@ def measure(settings: Settings, *, by: Sequence[str] | None = None, progress: Ba
             f"the model in {settings.model.folder} answers tree '{answered.name}', the votes in {test.source} are of "
             f"'{tree.name}'; give --model of that tree"
         )
-    start_networks()
-    from zooactive.models import load_model
+    from zooactive.models import EmbeddingModel, load_model
     from zooactive.prediction import predict
 
     network = load_model(settings.model.folder)
+    seen: Catalogue | Embeddings = test
+    if isinstance(network, EmbeddingModel):
+        seen = read_given(with_recorded(settings, settings.model.folder)).of_galaxies(test)
+        test = test.select(seen.ids)
+        tree, votes = test.require_votes()
+        columns = numbers_of(test, by)
     with progress("predicting the test galaxies", len(test)) as done:
-        everything = predict(network, test, draws=settings.pool.draws, seed=settings.pool.seed, progress=done)
+        everything = predict(network, seen, draws=settings.pool.draws, seed=settings.pool.seed, progress=done)
     posterior = for_questions(everything, tree)
     return WorkspaceMetrics(
         metrics=evaluate_posterior(posterior, votes, seen=train.require_votes().votes, columns=columns),
@@ -186,7 +193,7 @@ def numbers_of(catalogue: Catalogue, by: Sequence[str] | None = None) -> dict[st
     return found
 
 
-def _uncalibrated(network: GalaxyModel, everything: Posterior, test: Voted) -> pd.DataFrame | None:
+def _uncalibrated(network: AnyModel, everything: Posterior, test: Voted) -> pd.DataFrame | None:
     if network.factors is None or test.tree.votes == "class":
         return None
     return coverage(for_questions(scale_concentrations(everything, 1 / network.factors), test.tree), test.votes)

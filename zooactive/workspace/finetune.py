@@ -11,17 +11,19 @@ from zooactive.foundation.errors import TrainingError, WorkspaceError
 from zooactive.foundation.locking import held
 from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import file_hash, write_how
-from zooactive.models.saved_form import BUNDLED, config_of
-from zooactive.models.start import start_networks
+from zooactive.models.saved_form import BUNDLED, config_of, takes_embeddings
 from zooactive.training.finetuning.checks import (
     Parts,
     decided,
+    head_alone,
     refuse_no_images,
     refuse_strange_prevalence,
     refuse_too_few,
 )
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.tasks import Task, load_task
+from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
+from zooactive.workspace.embeddings import embeddings_record, read_given
 from zooactive.workspace.labels_alone import task_home
 from zooactive.workspace.options import Options
 from zooactive.workspace.sections import FILE, TaskLabels
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
 
-OPTIONS: Options = {}
+OPTIONS: Options = EMBEDDING_OPTIONS
 OF_LABELS = ("images", "column", "id_column", "image_column", "volunteers", "max_set_aside")
 OF_TASK = ("crop", "image_size")
 
@@ -52,7 +54,8 @@ def finetune(
     `labels` is a table in place of the workspace's. `task` is the name or the file of the question; by default it has the
     name of the option `column`, or is the one task of a workspace of labels alone, or "rings". `model` is what to start
     from, by default the workspace's model, or else the bundled encoder. `out` is ``tasks/TASK`` by default. The other
-    options are entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside), of the
+    options are where embeddings are (embeddings, embedding_ids, embedding_column, encoder), which then stand for images and
+    a model; entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside), of the
     question (crop, image_size), and all of `FinetuneConfig`; they come before what the workspace says.
 
     Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
@@ -64,14 +67,16 @@ def finetune(
     question = replace(found.load(name), **{key: asked.pop(key) for key in OF_TASK if key in asked})
     config = _config(found, asked)
     folder = task_home(settings, name) if out is None else Path(out)
+    if settings.pool.embeddings is not None:
+        return _on_embeddings(settings, found, question, config, folder, progress, tell)
     start = _start_of(settings, model, tell)
+    if takes_embeddings(start):
+        raise WorkspaceError(f"the model in {start} takes embeddings and has no network; give --embeddings FILE")
     preprocessing = Preprocessing.from_dict(config_of(start)["preprocessing"])
     galaxies = _galaxies(found, question, config, question.preprocessing(preprocessing))
     config, why = decided(config, question.load_tree(), len(galaxies))
     tell(why)
     with held(folder):
-        with progress("getting ready", 0):
-            start_networks()
         return _learn(start, found, question, galaxies, config, folder, progress, tell)
 
 
@@ -147,20 +152,56 @@ def _learn(
     tell: Tell,
 ) -> FinetunedModel:
     """Fine-tune, and write the result into a folder."""
-    from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
-    from zooactive.models import load_model
+    from zooactive.models import load_network
     from zooactive.training.finetuning.finetune import finetune
 
-    table, images = labels.labels, labels.images
-    assert table is not None
     with progress("getting ready", 0):
-        encoder = load_model(start)
+        encoder = load_network(start)
     tuned = finetune(encoder, galaxies, task=task, config=config, progress=Watch(progress))
+    _write(tuned, labels, galaxies, config, folder, {"model": encoder.fingerprint()}, {}, tell)
+    return tuned
+
+
+def _on_embeddings(
+    settings: Settings, labels: TaskLabels, task: Task, config: FinetuneConfig, folder: Path, progress: Show, tell: Tell
+) -> FinetunedModel:
+    """Fit a head to embeddings, and write the result into a folder; no network is loaded."""
+    from zooactive.training.finetuning.finetune import finetune
+
+    config, tree = head_alone(config), task.load_tree()
+    tell("policy head: on embeddings the head alone learns")
+    refuse_strange_prevalence(tree, config)
+    with progress("getting ready", 0):
+        embeddings = read_given(settings)
+        assert labels.labels is not None
+        catalogue = task.read(labels.labels, images=labels.images, max_set_aside=labels.max_set_aside)
+    with held(folder):
+        tuned = finetune(None, catalogue, task=task, embeddings=embeddings, config=config, progress=Watch(progress))
+        record = {"embeddings": embeddings_record(settings)}
+        file = settings.pool.embeddings
+        inputs = {str(file): file_hash(file)} if file is not None and file.is_file() else {}
+        _write(tuned, labels, catalogue, config, folder, inputs, record, tell)
+    return tuned
+
+
+def _write(
+    tuned: FinetunedModel,
+    labels: TaskLabels,
+    galaxies: Catalogue,
+    config: FinetuneConfig,
+    folder: Path,
+    inputs: dict[str, str],
+    record: dict[str, Any],
+    tell: Tell,
+) -> None:
+    """Write a fine-tuned model, and what it was made of."""
+    from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
+
+    table = labels.labels
+    assert table is not None
     tuned.save(folder)
     if listed := write_set_aside(galaxies.set_aside, folder / SET_ASIDE_FILE):
         tell(listed)
-    read = {"labels": table, "images": images, "max_set_aside": labels.max_set_aside}
-    options = {"task": task.to_dict(), **read, "config": asdict(config)}
-    inputs = {"model": encoder.fingerprint(), str(table): file_hash(table)}
-    write_how(folder, command="finetune", options=options, inputs=inputs)
-    return tuned
+    read = {"labels": table, "images": labels.images, "max_set_aside": labels.max_set_aside}
+    options = {"task": tuned.task.to_dict(), **read, "config": asdict(config), **record}
+    write_how(folder, command="finetune", options=options, inputs=inputs | {str(table): file_hash(table)})

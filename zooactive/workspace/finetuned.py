@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import how_of
-from zooactive.models.start import start_networks
+from zooactive.workspace.embeddings import on_embeddings, with_recorded
 from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
 from zooactive.workspace.options import as_path
-from zooactive.workspace.predict import clear_predictions_before, predict_pool
+from zooactive.workspace.predict import clear_predictions_before, galaxies_for, predict_pool
 from zooactive.workspace.sections import TaskLabels
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
     from zooactive.prediction import Predictions
     from zooactive.workspace.settings import Settings
 
@@ -39,9 +40,25 @@ def seen_by(
     In a workspace of labels alone its one task is meant where neither is named.
     """
     task = task_meant(settings, task, predictions)
+    if task is None and predictions is None and settings.pool.embeddings is not None:
+        return _by_own_model(settings, progress=progress, tell=tell)
     if task is None:
         return settings.with_options(pool={"predictions": predictions})
     return as_task(settings, task, predictions=predictions, progress=progress, tell=tell)
+
+
+def _by_own_model(settings: Settings, *, progress: Bar, tell: Tell) -> Settings:
+    """Predict the embeddings that are named by the workspace's own model, which has to take them."""
+    from zooactive.models import load_model
+
+    if not on_embeddings(settings, settings.model.folder) or not settings.model.folder.exists():
+        raise WorkspaceError(
+            f"{settings.model.folder} holds no model that could say anything of embeddings; learn one (`zooactive finetune "
+            "--embeddings`) and name it with --task"
+        )
+    network = load_model(settings.model.folder)
+    predict_pool(settings, galaxies_for(settings), network, progress=progress, tell=tell)
+    return settings
 
 
 def task_meant(settings: Settings, task: str | None, predictions: Path | None) -> str | None:
@@ -58,23 +75,24 @@ def as_task(
     not been learnt yet is a WorkspaceError.
     """
     folder = task_folder(settings, task)
+    settings = with_recorded(settings, folder)
     before = settings.pool.predictions
     out = predictions or (before if task == settings.default_task else settings.folder / f"predictions-{folder.name}")
-    settings = with_pool_of_labels(settings, settings.tasks.get(task) or _labels_record(folder))
+    if not on_embeddings(settings, folder):  # of which there may be many more than labels
+        settings = with_pool_of_labels(settings, settings.tasks.get(task) or _labels_record(folder))
     settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
     if predictions is None:
-        galaxies = settings.read_pool()
-        start_networks()
+        galaxies = galaxies_for(settings)
         from zooactive.models import load_model
 
         network = load_model(folder)
         clear_predictions_before(out, network, tell)
-        known = None if before == out else known_embeddings(before, network, galaxies)
+        known = None if before == out else known_embeddings(before, network, galaxies.ids)
         predict_pool(settings, galaxies if known is None else known, network, progress=progress, tell=tell)
     return settings
 
 
-def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) -> Predictions | None:
+def known_embeddings(folder: Path, network: AnyModel, ids: Iterable[str]) -> Predictions | None:
     """Return the predictions in a folder if their embeddings of these galaxies are what this model's encoder would give."""
     from zooactive.foundation.errors import PosteriorError
     from zooactive.prediction import open_predictions
@@ -82,7 +100,7 @@ def known_embeddings(folder: Path, network: GalaxyModel, galaxies: Catalogue) ->
     try:
         stored = open_predictions(folder)
         stored.refuse_another_encoder(network)
-        same = set(stored.catalogue().ids) == set(galaxies.ids)
+        same = set(stored.catalogue().ids) == set(ids)
     except PosteriorError:
         return None
     return stored if same and stored.has_embeddings else None

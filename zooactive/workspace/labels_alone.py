@@ -37,7 +37,8 @@ def task_home(settings: Settings, task: str) -> Path:
 
 def with_pool_of_labels(settings: Settings, labels: TaskLabels) -> Settings:
     """Return a workspace whose pool is a table of labels, unless it names galaxies of its own."""
-    if settings.pool.catalogue is not None or settings.survey.catalogue is not None or labels.labels is None:
+    named = (settings.pool.catalogue, settings.pool.embeddings, settings.survey.catalogue)
+    if labels.labels is None or any(name is not None for name in named):
         return settings
     pool = replace(settings.pool, catalogue=labels.labels, images=settings.pool.images or labels.images)
     if is_folder_of_images(labels.labels):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zooactive.workspace.origin import origin_of, read_predicted
+from zooactive.workspace.origin import origin_of, read_pictured
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,18 +27,22 @@ def write_list(
     """Write a table of galaxies of the pool as CSV and draw their images; its ``attrs`` say where both are, and which
     model and galaxies the predictions are of where the workspace's file does not.
 
-    The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture.
+    The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture;
+    where nobody names images, as embeddings do not, there is none, and ``attrs["picture"]`` is None.
     """
     from zooactive.catalogue import Preprocessing
     from zooactive.foundation.spelling import write_csv
     from zooactive.foundation.writing import aside, make_folder
     from zooactive.report.plots import gallery
 
-    picture = picture or target.with_suffix(".png")
     make_folder(target.parent)
     with aside(target) as temporary:
         write_csv(table, temporary)
-    galaxies = read_predicted(settings).select([*first, *table["id"]])
+    table.attrs |= {"file": str(target), "picture": None, "of": origin_of(settings)}
+    galaxies = read_pictured(settings, [*first, *table["id"]])
+    if galaxies is None:
+        return
+    picture = picture or target.with_suffix(".png")
     captions = [*first, *captions]
     stored = galaxies.prepared
     pixels, failures = galaxies.decode(Preprocessing(size=_SIDE) if stored is None else stored)
@@ -46,4 +50,4 @@ def write_list(
     figure = gallery([pixels[i] for i in shown], [captions[i] for i in shown], columns=8)
     with aside(picture) as temporary:
         figure.savefig(temporary, dpi=150, format=picture.suffix[1:].lower())
-    table.attrs |= {"file": str(target), "picture": str(picture), "of": origin_of(settings)}
+    table.attrs["picture"] = str(picture)

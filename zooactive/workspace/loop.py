@@ -18,6 +18,8 @@ from zooactive.foundation.writing import aside
 from zooactive.loop import HeadLearner, Learner, Loop, LoopConfig, NetworkLearner
 from zooactive.models.saved_form import BUNDLED
 from zooactive.models.start import start_networks
+from zooactive.tree import DecisionTree
+from zooactive.workspace.embeddings import read_given
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Rounds
 from zooactive.workspace.settings import Settings
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.foundation.telling import Auto, EpochProgress
+    from zooactive.models.loading import AnyModel
+    from zooactive.prediction import Embeddings
 
 
 OPTIONS: Options = options_of("acquire", AcquisitionConfig) | options_of("loop", Rounds) | {"n": "acquire.n"}
@@ -97,7 +101,8 @@ def rehearse(
     settings = replace(settings, survey=replace(settings.survey, rehearsal=None))
     galaxies, test = survey_parts(settings)
     settings.model.check()
-    start_networks()
+    if settings.loop.learner == "network" or settings.pool.embeddings is None:
+        start_networks()
     inner: Watch[EpochProgress] = Watch(NOTHING if isinstance(progress, ShownBy) else progress)
     learns = learner_of(settings, Path(out), galaxies, test, progress=inner)
     if drawn is not None:
@@ -167,7 +172,8 @@ def open_loop(settings: Settings, *, progress: Auto | EpochProgress | Watch[Epoc
     if settings.pool.catalogue is not None:
         galaxies = join_catalogues(galaxies, settings.read_pool())
     settings.model.check()
-    start_networks()
+    if settings.loop.learner == "network" or settings.pool.embeddings is None:
+        start_networks()
     return Loop(
         settings.loop.folder,
         learner_of(settings, settings.loop.folder, galaxies, test, progress=progress),
@@ -224,15 +230,14 @@ def learner_of(
             batch_size=settings.pool.batch_size,
             progress=progress,
         )
-    from zooactive.models import load_model
     from zooactive.prediction import predict
 
-    start = load_model(settings.model.start or BUNDLED)
     everything = join_catalogues(galaxies, test).without_votes()
+    start, seen = _features_of(settings, everything, tree)
     with watch_of(progress).show("features of the images", len(everything)) as done:
         embeddings = predict(
             start,
-            everything,
+            seen,
             out=folder / "embeddings",
             draws=1,
             batch_size=settings.pool.batch_size,
@@ -240,3 +245,20 @@ def learner_of(
             progress=done,
         )
     return HeadLearner(start, tree, embeddings, draws=settings.pool.draws)
+
+
+def _features_of(settings: Settings, galaxies: Catalogue, tree: DecisionTree) -> tuple[AnyModel, Catalogue | Embeddings]:
+    """Return what looks at galaxies, and what it looks at: their images, or the embeddings that ``[pool]`` names."""
+    from zooactive.models import EmbeddingModel, load_network
+    from zooactive.models.head.feature_scale import FeatureScale
+
+    if settings.pool.embeddings is None:
+        return load_network(settings.model.start or BUNDLED), galaxies
+    found = read_given(settings)
+    start = EmbeddingModel(
+        tree,
+        features=found.width,
+        encoder=found.encoder,
+        scale=None if found.as_stored else FeatureScale.of_features(found.features),
+    )
+    return start, found.of_galaxies(galaxies)

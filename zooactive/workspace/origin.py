@@ -6,6 +6,7 @@ Commands that show galaxies of these predictions find their images by it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
 
 _FILE = "galaxies.json"
-_PATHS = ("model", "catalogue", "images")
+_PATHS = ("model", "catalogue", "images", "embeddings")
 _NAMES = (*_PATHS, "id_column", "image_column", "where")
 
 
@@ -54,6 +55,18 @@ def read_predicted(settings: Settings) -> Catalogue:
     """Read the galaxies that the predictions are of, with their images."""
     found = origin_of(settings)
     return (settings if found.get("catalogue") is None else _at(settings, found)).read_pool()
+
+
+def read_pictured(settings: Settings, ids: Iterable[str]) -> Catalogue | None:
+    """Read some of the galaxies that the predictions are of, with their images; None where embeddings stand for these."""
+    found, names = origin_of(settings), list(ids)
+    named = found.get("catalogue") or settings.pool.catalogue or settings.survey.catalogue
+    if named is None and found.get("embeddings") is not None:
+        return None
+    galaxies = read_predicted(settings)
+    if found.get("embeddings") is not None and not set(names) <= set(galaxies.ids):
+        return None  # a table of labels, say, beside the embeddings of many more
+    return galaxies.select(names)
 
 
 def folder_for(settings: Settings) -> Path:
@@ -110,6 +123,7 @@ def _said(settings: Settings) -> dict[str, str | None]:
         "id_column": settings.survey.id_column,
         "image_column": settings.survey.image_column,
         "where": settings.pool.where,
+        "embeddings": settings.pool.embeddings,
     }
     here, places = Path.cwd(), {name: value for name, value in named.items() if name in _PATHS and value != bundled}
     named |= {name: None if value is None else from_folder(here, Path(value)) for name, value in places.items()}

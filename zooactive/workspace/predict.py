@@ -10,7 +10,7 @@ from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.saved_form import config_of
-from zooactive.models.start import start_networks
+from zooactive.workspace.embeddings import on_embeddings, pool_of_embeddings, with_recorded
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import record_origin
 from zooactive.workspace.sections import Pool
@@ -19,8 +19,9 @@ from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
-    from zooactive.models import GalaxyModel, LinearDraws
-    from zooactive.prediction import Predictions
+    from zooactive.models import LinearDraws
+    from zooactive.models.loading import AnyModel
+    from zooactive.prediction import Embeddings, Predictions
 
 
 OPTIONS: Options = options_of("pool", Pool) | {
@@ -47,11 +48,11 @@ def predict(
     """
     from zooactive.workspace.file import own_settings
 
-    galaxies = settings.read_pool() if stored is None else stored_embeddings(settings, Path(stored))
     config_of(settings.model.folder)
+    settings = with_recorded(settings, settings.model.folder)
+    galaxies = galaxies_for(settings) if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
     with progress("getting ready", 0):
-        start_networks()
         from zooactive.models import load_model
 
         network = load_model(settings.model.folder)
@@ -74,10 +75,15 @@ def predict(
     return predicted
 
 
+def galaxies_for(settings: Settings) -> Catalogue | Embeddings:
+    """Read the pool: as images, or as embeddings where the model takes these or the workspace names some."""
+    return pool_of_embeddings(settings) if on_embeddings(settings, settings.model.folder) else settings.read_pool()
+
+
 def predict_pool(
     settings: Settings,
-    galaxies: Catalogue | Predictions,
-    network: GalaxyModel,
+    galaxies: Catalogue | Predictions | Embeddings,
+    network: AnyModel,
     draws_from: LinearDraws | None = None,
     *,
     retry_failures: bool = False,
@@ -87,9 +93,9 @@ def predict_pool(
 ) -> Predictions:
     """Predict galaxies into the pool's folder as the workspace says, or finish that.
 
-    Where the galaxies are stored predictions, their embeddings are taken. Draws come from the dropout of the model's head
-    unless `draws_from` is given. `again` says what people can do about images that failed. An engine with options of
-    another one is a WorkspaceError.
+    Where the galaxies are embeddings or stored predictions with some, these are taken. Draws come from the dropout of the
+    model's head unless `draws_from` is given. `again` says what people can do about images that failed. An engine with
+    options of another one is a WorkspaceError.
     """
     from zooactive.prediction import predict
     from zooactive.prediction.engines import ENGINES
@@ -117,7 +123,7 @@ def predict_pool(
     return stored
 
 
-def clear_predictions_before(out: Path, network: GalaxyModel, tell: Tell) -> None:
+def clear_predictions_before(out: Path, network: AnyModel, tell: Tell) -> None:
     """Delete what this command predicted with the task's model before it learnt from more labels."""
     from zooactive.prediction.stored import model_of
 
@@ -138,17 +144,19 @@ def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
     return open_predictions(folder)
 
 
-def fitted_draws(settings: Settings, network: GalaxyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
+def fitted_draws(settings: Settings, network: AnyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
     """Fit the draws to the survey's galaxies, or take those that were fitted to the same before; None for dropout.
 
     Raises a WorkspaceError when there are no such draws.
     """
     from zooactive.models import load_draws
+    from zooactive.models.holds import network_with_images
     from zooactive.training.draws import fit_draws, made_of
 
     kind, pool = settings.pool.draws_from, settings.pool
     if kind == "dropout":
         return None
+    network = network_with_images(network)
     train, validation, _ = settings.split_survey()
     kept = settings.model.folder / f"draws-{kind}-{made_of(kind, network, train, validation)}.npz"
     if kept.exists():

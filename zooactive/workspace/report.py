@@ -14,7 +14,6 @@ from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.foundation.writing import how_of, make_folder
 from zooactive.models.saved_form import BUNDLED
-from zooactive.models.start import start_networks
 from zooactive.report import (
     Finding,
     acquired_gallery,
@@ -28,7 +27,7 @@ from zooactive.report import (
 )
 from zooactive.workspace.finetuned import labels_of
 from zooactive.workspace.options import Options, options_of
-from zooactive.workspace.origin import read_predicted
+from zooactive.workspace.origin import read_pictured
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
 
@@ -79,7 +78,8 @@ def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[
             f"{settings.acquire.out} has {len(strangers)} galaxies that {settings.pool.predictions} has not, such as "
             f"'{min(strangers)}'; run `zooactive acquire` again"
         )
-    pixels = _pixels(read_predicted(settings).select(selection["id"]))
+    pictured = read_pictured(settings, selection["id"])
+    pixels = {} if pictured is None else _pixels(pictured)
     facts += [
         ("galaxies in the pool", f"{len(stored):,}"),
         ("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"),
@@ -130,7 +130,6 @@ def _training(settings: Settings, facts: list[tuple[str, str]], findings: list[F
 
 def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     for file in sorted((settings.folder / "tasks").glob("*/finetuned.json")):
-        start_networks()
         from zooactive.training.finetuning.finetuned_model import load_finetuned
 
         tuned = load_finetuned(file.parent)

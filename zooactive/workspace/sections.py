@@ -47,7 +47,10 @@ class Survey:
 
 @dataclass(frozen=True)
 class Pool:
-    """The galaxies to choose from, and their predictions: table ``[pool]``."""
+    """The galaxies to choose from, and their predictions: table ``[pool]``.
+
+    Where `embeddings` names a file of another encoder's features, these stand for images and a network.
+    """
 
     catalogue: Path | None = None
     images: Path | None = None
@@ -58,6 +61,10 @@ class Pool:
     seed: int = 0
     batch_size: int = 128
     keep: Keep = "embeddings"
+    embeddings: Path | None = None
+    embedding_ids: Path | None = None
+    embedding_column: str | None = None
+    encoder: str | None = None
     max_failures: int | None = None
     max_failed: float = MOST_FAILED
     engine: EngineName = "local"

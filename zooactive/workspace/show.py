@@ -5,20 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.catalogue import Catalogue
 from zooactive.foundation.telling import Tell, silent
 from zooactive.models.saved_form import config_of
-from zooactive.models.start import start_networks
+from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
+from zooactive.workspace.embeddings import on_embeddings, read_given, with_recorded
 from zooactive.workspace.options import Options
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.catalogue import Catalogue
     from zooactive.models import GalaxyModel
     from zooactive.posterior import Posterior
+    from zooactive.prediction import Embeddings
 
-OPTIONS: Options = {"model": "model.folder"} | {name: f"survey.{name}" for name in ("id_column", "image_column")}
+OPTIONS: Options = (
+    EMBEDDING_OPTIONS | {"model": "model.folder"} | {name: f"survey.{name}" for name in ("id_column", "image_column")}
+)
 
 
 def show(
@@ -39,23 +43,35 @@ def show(
         settings = settings.with_options(survey={"images": images})
     else:
         settings = settings.with_options(pool={"catalogue": catalogue, "images": images})
-    one = _find(galaxy, settings)
     config_of(settings.model.folder)
-    start_networks()
+    settings = with_recorded(settings, settings.model.folder)
+    known = on_embeddings(settings, settings.model.folder)
+    one = _embedding_of(galaxy, settings) if known else _find(galaxy, settings)
     from zooactive.models import load_model
+    from zooactive.models.holds import network_with_images
     from zooactive.prediction import predict
 
     network = load_model(settings.model.folder)
     posterior = predict(network, one, draws=settings.pool.draws, seed=settings.pool.seed, progress=None)
-    voted, votes = one.voted, None
+    voted, votes = getattr(one, "voted", None), None
     if voted is not None and voted.some[0] and voted.tree.columns == network.tree.columns:
         votes = voted.votes[0]
     table = answer_table(posterior, votes)
     if maps is not None:
-        _draw_maps(network, one, Path(maps))
+        shown = network_with_images(network)
+        assert isinstance(one, Catalogue)
+        _draw_maps(shown, one, Path(maps))
         tell(f"First filters and feature maps: {maps}")
     table.attrs["draws"] = posterior.draws
     return table
+
+
+def _embedding_of(galaxy: str, settings: Settings) -> Embeddings:
+    """Return the embedding of one galaxy; a CatalogueError where there is none."""
+    from zooactive.prediction.embeddings import only_of
+
+    found = read_given(settings)
+    return found.take(only_of(found, [galaxy], "the command line"))
 
 
 def _find(galaxy: str, settings: Settings) -> Catalogue:

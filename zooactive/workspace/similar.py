@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.spelling import file_name
+from zooactive.workspace.embeddings import read_given
 from zooactive.workspace.lists import write_list
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
@@ -30,7 +31,8 @@ def similar(
     from zooactive.prediction import find_similar, open_predictions
 
     names = [ids] if isinstance(ids, str) else list(ids)
-    table = find_similar(open_predictions(settings.pool.predictions), names, n=n)
+    given = settings.pool.embeddings is not None
+    table = find_similar(read_given(settings) if given else open_predictions(settings.pool.predictions), names, n=n)
     target = settings.folder / f"similar-{file_name(names[0])}.csv" if out is None else Path(out)
     captions = [f"{row.id}\n{row.similarity:.2f}" for row in table.itertuples(index=False)]
     write_list(table, captions, settings, target, None if gallery is None else Path(gallery), first=names)

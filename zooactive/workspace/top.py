@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.vocabulary import Most
+from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.finetuned import seen_by
 from zooactive.workspace.lists import write_list
 from zooactive.workspace.options import Options, as_path
@@ -16,9 +17,11 @@ from zooactive.workspace.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTIONS: Options = {name: f"pool.{name}" for name in ("catalogue", "images")} | {
-    name: f"survey.{name}" for name in ("id_column", "image_column")
-}
+OPTIONS: Options = (
+    {name: f"pool.{name}" for name in ("catalogue", "images")}
+    | EMBEDDING_OPTIONS
+    | {name: f"survey.{name}" for name in ("id_column", "image_column")}
+)
 
 
 def top(

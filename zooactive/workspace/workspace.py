@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zooactive.prediction import Predictions
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
     from zooactive.workspace.catalogue import PublishedCatalogue
+    from zooactive.workspace.embed import WrittenEmbeddings
     from zooactive.workspace.evaluate import WorkspaceMetrics
     from zooactive.workspace.loop import Rehearsal
 
@@ -98,6 +99,13 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return predict(settings, progress=self._progress, tell=self._tell, **own)
+
+    def embed(self, **options: Any) -> WrittenEmbeddings:
+        """Compute the features of every galaxy of the pool, or go on where a run was interrupted."""
+        from zooactive.workspace.embed import OPTIONS, embed
+
+        settings, own = self._with(OPTIONS, options)
+        return embed(settings, progress=self._progress, tell=self._tell, **own)
 
     def evaluate(self, **options: Any) -> WorkspaceMetrics:
         """Measure the model on galaxies that it never saw."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue, Preprocessing
 from zooactive.foundation.errors import TrainingError
+from zooactive.prediction.embeddings import Embeddings
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.folds import label_counts, stratified_folds, stratified_split
 from zooactive.tree import DecisionTree
@@ -59,6 +60,16 @@ def decided(config: FinetuneConfig, tree: DecisionTree, labelled: int) -> tuple[
         why = f"shares of votes, and {judges} galaxies to choose the best epoch (--policy head is quicker)"
         return replace(config, policy="staged"), f"policy staged: {why}"
     return replace(config, policy="head"), f"policy head: {why} (--policy staged adds it)"
+
+
+def head_alone(config: FinetuneConfig) -> FinetuneConfig:
+    """Return the settings of a fit to embeddings, in which the head alone learns; a TrainingError for another policy."""
+    if config.policy not in ("auto", "head"):
+        raise TrainingError(
+            f"policy = '{config.policy}' teaches the encoder, which embeddings alone do not bring; leave it away, or give "
+            "images in place of embeddings"
+        )
+    return replace(config, policy="head")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +136,12 @@ def readable(labelled: Catalogue, preprocessing: Preprocessing) -> Catalogue:
         stacklevel=5,
     )
     return labelled.take([row for row in range(len(labelled)) if row not in failures])
+
+
+def with_embeddings(labelled: Catalogue, embeddings: Embeddings) -> tuple[Catalogue, NDArray[np.floating]]:
+    """Return the labelled galaxies that have an embedding, and these; a warning counts the others."""
+    known = embeddings.of_galaxies(labelled)
+    return labelled.select(known.ids), known.features
 
 
 def refuse_no_images(labelled: Catalogue, preprocessing: Preprocessing) -> None:

@@ -13,6 +13,9 @@ from zooactive.catalogue import Catalogue
 from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.showing import watch_of
 from zooactive.foundation.telling import Auto, StageProgress, Watch, Within, kept_when_stopped
+from zooactive.models.embedding_model import EmbeddingModel
+from zooactive.models.head.feature_scale import FeatureScale
+from zooactive.models.loading import AnyModel, load_network
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import constant_concentrations
@@ -21,10 +24,12 @@ from zooactive.training.calibrate.temperature import fit_temperature, with_tempe
 from zooactive.training.finetuning.checks import (
     Parts,
     decided,
+    head_alone,
     readable,
     refuse_strange_prevalence,
     refuse_too_few,
     warn_of_few,
+    with_embeddings,
 )
 from zooactive.training.finetuning.config import FinetuneConfig as FinetuneConfig
 from zooactive.training.finetuning.finetuned_model import FinetunedModel as FinetunedModel
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel, LinearHead
+    from zooactive.prediction.embeddings import Embeddings
 
 _COMPONENTS = 256
 """Principal axes of the features that a new head looks at, at most."""
@@ -53,6 +59,7 @@ def finetune(
     *,
     task: str | Path | Task,
     images: str | Path | None = None,
+    embeddings: Embeddings | None = None,
     config: FinetuneConfig | None = None,
     progress: Auto | StageProgress | Watch[StageProgress] = "auto",
 ) -> FinetunedModel:
@@ -74,6 +81,9 @@ def finetune(
         `zooactive.training.finetuning.tasks`).
     images : path, optional
         The folder that relative image paths start from.
+    embeddings : Embeddings, optional
+        Of `zooactive.read_embeddings`, by whatever encoder: a head is fitted to those of the labelled galaxies, and neither
+        a model nor an image is looked at. The result then takes embeddings of the same encoder.
     config : FinetuneConfig, optional
     progress : callable, "auto" or None
         Called after each epoch with the stage, the number of the epoch in it (from 1) and its losses. "auto" shows how far
@@ -86,32 +96,27 @@ def finetune(
     Raises
     ------
     TrainingError
-        When too few galaxies are labelled, or all with one label.
+        When too few galaxies are labelled, or all with one label; for a policy that needs images where there are embeddings.
 
     Warns
     -----
     UserWarning
-        When the images look unlike those that the encoder learnt from, or fewer than ten galaxies have some label.
+        When the images look unlike those that the encoder learnt from, fewer than ten galaxies have some label, or labelled
+        galaxies have no embedding.
     """
-    from zooactive.models import load_model
-
-    config = config or FinetuneConfig()
+    config, watch, task = config or FinetuneConfig(), watch_of(progress), load_task(task)
     with kept_when_stopped(lambda: "nothing is kept of a fine-tuning before its end; run it again to begin anew"):
-        return _finetune(model or load_model(BUNDLED), labels, load_task(task), images, config, watch_of(progress))
+        with watch.show("getting ready", 0):
+            catalogue = task.read(labels, images=images)
+            labelled = catalogue.take(np.flatnonzero(catalogue.labelled))
+        if embeddings is not None:
+            return _finetune(_Work.on_embeddings(embeddings, task, labelled, config, watch))
+        return _finetune(_Work.begin(model or load_network(BUNDLED), task, labelled, config, watch))
 
 
-def _finetune(
-    model: GalaxyModel,
-    labels: Catalogue | str | Path,
-    task: Task,
-    images: str | Path | None,
-    config: FinetuneConfig,
-    watch: Watch[StageProgress],
-) -> FinetunedModel:
+def _finetune(work: _Work) -> FinetunedModel:
     """Do it, while somebody looks on."""
-    with watch.show("getting ready", 0):
-        catalogue = task.read(labels, images=images)
-    work = _Work.begin(model, task, catalogue.take(np.flatnonzero(catalogue.labelled)), config, watch)
+    task, config = work.task, work.config
     parts_of = Parts(work.labelled, work.tree, config)
     tables = []
     if config.folds:
@@ -128,7 +133,8 @@ def _finetune(
     if config.prevalence is not None:
         assert prior is not None
         _put(with_shares(tuned.linear_head(), prior, (config.prevalence, 1 - config.prevalence)), tuned)
-    tuned.images = ImageStatistics.of(work.labelled, tuned.preprocessing)
+    if not isinstance(tuned, EmbeddingModel):
+        tuned.images = ImageStatistics.of(work.labelled, tuned.preprocessing)
     warn_of_few(work.labelled, work.tree)
     return FinetunedModel(tuned, task, held_out, _table(history), prior, config.prevalence)
 
@@ -137,7 +143,7 @@ def _finetune(
 class _Work:
     """What all fits of a task share: the labelled galaxies, their features by the frozen encoder, and the settings."""
 
-    start: GalaxyModel
+    start: AnyModel
     task: Task
     tree: DecisionTree
     labelled: Catalogue
@@ -166,6 +172,26 @@ class _Work:
         views = None if config.policy == "all" else head_features(start, labelled, config.copies, show=watch.show)
         return cls(start, task, tree, labelled, views, config, watch)
 
+    @classmethod
+    def on_embeddings(
+        cls, embeddings: Embeddings, task: Task, labelled: Catalogue, config: FinetuneConfig, watch: Watch[StageProgress]
+    ) -> _Work:
+        """Take embeddings for the features, of those labelled galaxies that have some."""
+        tree = task.load_tree()
+        refuse_strange_prevalence(tree, config)
+        config = head_alone(config)
+        labelled, features = with_embeddings(labelled, embeddings)
+        refuse_too_few(labelled, tree, config)
+        start = EmbeddingModel(
+            tree,
+            features=embeddings.width,
+            encoder=embeddings.encoder,
+            scale=None if embeddings.as_stored else FeatureScale.of_features(embeddings.features),
+            concentrations="fraction" if tree.votes == "class" else "softplus",
+        )
+        views = start.of(features).astype(np.float32)[None]
+        return cls(start, task, tree, labelled, views, config, watch)
+
     def shown_as(self, part: str) -> _Work:
         """Return the same work, shown as one of its parts."""
         return replace(self, watch=replace(self.watch, show=Within(self.watch.show, part)))
@@ -177,7 +203,7 @@ class _Work:
 
     # One fit ---------------------------------------------------------------------------------------------------------
 
-    def fit(self, train: NDArray[np.int64], validation: NDArray[np.int64]) -> tuple[GalaxyModel, list[dict[str, Any]]]:
+    def fit(self, train: NDArray[np.int64], validation: NDArray[np.int64]) -> tuple[AnyModel, list[dict[str, Any]]]:
         """Fit a model to the labels of some rows; others choose its best epochs and calibrate its probabilities."""
         config = self.config
         tuned = self.start.with_tree(self.tree)
@@ -186,7 +212,7 @@ class _Work:
         history: list[dict[str, Any]] = []
         if self.views is not None:
             history.append(self._fit_head(tuned, self.views, train, validation))
-        if config.free_blocks != 0:
+        if config.free_blocks != 0 and not isinstance(tuned, EmbeddingModel):
             history += self._fit_encoder(tuned, train, validation)
         if self.tree.votes == "class":
             self._set_right(tuned, train, validation)
@@ -194,7 +220,7 @@ class _Work:
 
     def _fit_head(
         self,
-        tuned: GalaxyModel,
+        tuned: AnyModel,
         views: NDArray[np.float32],
         train: NDArray[np.int64],
         validation: NDArray[np.int64],
@@ -212,12 +238,11 @@ class _Work:
                 self.tree,
                 find_axes(known, components=_COMPONENTS),
                 weights=(np.tile(counts[0], len(known)) / len(known), counts[1]),
-                concentrations=tuned.head.concentrations,
+                concentrations=tuned.concentrations,
                 precisions=_PRECISIONS,
                 progress=report,
             )
-        tuned.head.kernel.assign(found.kernel)
-        tuned.head.bias.assign(found.bias)
+        tuned.put_head(found.kernel, found.bias)
         losses = {"loss": found.loss, "val_loss": found.losses[found.precision]}
         self.watch.tell("head", 1, losses)
         return {"stage": "head", "epoch": 1, **losses}
@@ -250,7 +275,7 @@ class _Work:
         free_everything(tuned.encoder)
         return history
 
-    def _set_right(self, tuned: GalaxyModel, train: NDArray[np.int64], validation: NDArray[np.int64]) -> None:
+    def _set_right(self, tuned: AnyModel, train: NDArray[np.int64], validation: NDArray[np.int64]) -> None:
         """Calibrate the head's outputs as probabilities of labels that are as common as in the table.
 
         They are divided by the temperature that suits the galaxies which chose the best epoch, weighed as the fit weighed
@@ -263,11 +288,12 @@ class _Work:
         weighed = shares_of(votes[train], self.tree, self.balance)
         _put(with_shares(head, weighed, self.prior(train)), tuned)
 
-    def _features(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    def _features(self, tuned: AnyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
         """Return what a fitted model's head sees of some rows; a frozen encoder's features are known already."""
         if self.views is not None and self.config.free_blocks == 0 and tuned.preprocessing.scales == (1.0,):
             known: NDArray[np.float32] = self.views[0][rows]
             return known
+        assert not isinstance(tuned, EmbeddingModel)
         from zooactive.models.features import embed
 
         with self.watch.show("features of the images", len(rows)) as report:
@@ -276,7 +302,7 @@ class _Work:
 
     # What is known afterwards ----------------------------------------------------------------------------------------
 
-    def held_out(self, tuned: GalaxyModel, rows: NDArray[np.int64]) -> pd.DataFrame:
+    def held_out(self, tuned: AnyModel, rows: NDArray[np.int64]) -> pd.DataFrame:
         """Return expected fractions and votes of galaxies that a model has not learnt from."""
         import pandas as pd
 
@@ -295,10 +321,9 @@ class _Work:
         return tuple(map(float, shares_of(votes_of(self.labelled)[train], self.tree)))
 
 
-def _put(head: LinearHead, tuned: GalaxyModel) -> None:
+def _put(head: LinearHead, tuned: AnyModel) -> None:
     """Give a model the weights of a head."""
-    tuned.head.kernel.assign(head.kernel)
-    tuned.head.bias.assign(head.bias)
+    tuned.put_head(head.kernel, head.bias)
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from zooactive.training.finetuning.tasks import Task
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
 
 _ABOUT = "finetuned.json"
 _FORMAT = 1
@@ -39,7 +39,7 @@ class FinetunedModel:
 
     Parameters
     ----------
-    model : GalaxyModel
+    model : GalaxyModel or EmbeddingModel
     task : Task
     held_out : DataFrame
         id; for each answer its expected fraction and, as ``ANSWER_votes``, its votes (1 for a label); of a
@@ -52,7 +52,7 @@ class FinetunedModel:
         Share of the first label that the model's probabilities hold for, where it is not that of `prior`.
     """
 
-    model: GalaxyModel
+    model: AnyModel
     task: Task
     held_out: pd.DataFrame
     history: pd.DataFrame

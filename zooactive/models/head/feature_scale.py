@@ -1,0 +1,51 @@
+"""The centre and the spread of features: what makes those of any encoder numbers that float16 can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zooactive.foundation.errors import ModelError
+
+_ROWS = 4096
+"""Galaxies whose sums are taken together, in float64."""
+_LARGEST = 65504.0
+"""The largest float16."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureScale:
+    """What is subtracted from each feature, and what the rest is divided by.
+
+    Parameters
+    ----------
+    centre, spread : ndarray of float32, shape (feature,)
+        A feature that is the same for all galaxies has the spread 1.
+    """
+
+    centre: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        fits = self.centre.ndim == 1 and self.centre.shape == self.spread.shape
+        if not fits or not np.isfinite(self.centre).all() or not (np.isfinite(self.spread) & (self.spread > 0)).all():
+            raise ModelError("the centre and the spread of features are not one number each; save the model again")
+
+    @classmethod
+    def of_features(cls, features: NDArray[np.floating]) -> FeatureScale:
+        """Take the mean and the standard deviation of each feature over all galaxies, (galaxy, feature)."""
+        number, width = features.shape
+        chunks = [slice(start, start + _ROWS) for start in range(0, number, _ROWS)]
+        centre = sum((features[rows].sum(0, dtype=np.float64) for rows in chunks), np.zeros(width)) / number
+        # About the centre, and not of the squares: features far from zero would lose the digits that tell galaxies apart.
+        square = sum((((features[rows] - centre) ** 2).sum(0) for rows in chunks), np.zeros(width)) / number
+        spread = np.sqrt(square)
+        rounding = 1e-6 * np.abs(centre)  # of float32, in which the features may be
+        return cls(centre.astype(np.float32), np.where(spread > rounding, np.maximum(spread, 1e-30), 1).astype(np.float32))
+
+    def of(self, features: ArrayLike) -> NDArray[np.float16]:
+        """Return features as they are stored, (galaxy, feature): those far outside the spread stay finite."""
+        scaled = (np.asarray(features, dtype=np.float32) - self.centre) / self.spread
+        return np.asarray(np.clip(scaled, -_LARGEST, _LARGEST), dtype=np.float16)

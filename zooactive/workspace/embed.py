@@ -1,0 +1,77 @@
+"""The features of the pool by the workspace's encoder, on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zooactive.foundation.parts_folder import Failed
+from zooactive.foundation.telling import NOTHING, Show, Tell, silent
+from zooactive.foundation.writing import make_folder
+from zooactive.models.saved_form import BUNDLED, config_of
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Pool
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.told import failures_told
+
+OPTIONS: Options = options_of("pool", Pool) | {
+    "model": "model.folder",
+    "id_column": "survey.id_column",
+    "image_column": "survey.image_column",
+}
+
+
+@dataclass(frozen=True)
+class WrittenEmbeddings:
+    """What was written: where, of how many galaxies, how wide; how many images failed, and how many may."""
+
+    folder: Path
+    galaxies: int
+    features: int
+    failed: Failed
+    max_failed: float
+
+
+def embed(
+    settings: Settings,
+    *,
+    out: str | Path | None = None,
+    retry_failures: bool = False,
+    progress: Show = NOTHING,
+    tell: Tell = silent,
+) -> WrittenEmbeddings:
+    """Compute the features of every galaxy of the pool, or go on where a run was interrupted.
+
+    The model is the workspace's, or the encoder that comes with zooactive where there is none yet. `out` is ``embeddings``
+    in the workspace by default.
+    """
+    from zooactive.models import load_network
+    from zooactive.prediction.parts import PredictionConfig
+    from zooactive.prediction.runs import write_embeddings
+    from zooactive.prediction.stored import failures_in
+
+    galaxies, pool = settings.read_pool(), settings.pool
+    folder = settings.folder / "embeddings" if out is None else Path(out)
+    start = settings.model.folder
+    if not start.exists() and start != Path(BUNDLED):
+        tell(f"{start} holds no model yet: the encoder that comes with zooactive looks at the images")
+        start = Path(BUNDLED)
+    config_of(start)
+    make_folder(folder)
+    with progress("getting ready", 0):
+        network = load_network(start)
+    with progress("features of the images", len(galaxies)) as done:
+        failed = write_embeddings(
+            network,
+            galaxies,
+            folder,
+            config=PredictionConfig(draws=1, batch_size=pool.batch_size),
+            max_failures=pool.max_failures,
+            retry_failures=retry_failures,
+            progress=done,
+        )
+    if failed.number:
+        again = "run the same command with --retry-failures"
+        tell(failures_told(failed, failures_in(folder), pool.max_failed, again))
+    width = int(network.encoder.output_shape[-1])
+    return WrittenEmbeddings(folder, len(galaxies) - failed.number, width, failed, pool.max_failed)

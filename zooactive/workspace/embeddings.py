@@ -1,0 +1,82 @@
+"""The embeddings of a workspace's galaxies, where they take the place of images and a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.writing import how_of
+from zooactive.models.saved_form import stored_fingerprint, takes_embeddings
+from zooactive.workspace.sections import FILE
+from zooactive.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    from zooactive.prediction import Embeddings
+
+OPTIONS = {name: f"pool.{name}" for name in ("embeddings", "embedding_ids", "embedding_column", "encoder")}
+"""Options that say where embeddings are, by the entries that they replace."""
+
+
+def on_embeddings(settings: Settings, folder: Path) -> bool:
+    """Return whether a model takes embeddings, or embeddings are named for it."""
+    return settings.pool.embeddings is not None or (stored_fingerprint(folder) is not None and takes_embeddings(folder))
+
+
+def embeddings_record(settings: Settings) -> dict[str, str | None]:
+    """Return where the workspace's embeddings are, as plain values, to be kept with what is learnt from them."""
+    values = {name: getattr(settings.pool, name) for name in OPTIONS}
+    return {name: None if value is None else str(value) for name, value in values.items()}
+
+
+def with_recorded(settings: Settings, folder: Path) -> Settings:
+    """Return the settings with the embeddings that a task was learnt from, unless others are named."""
+    pool, recorded = settings.pool, _recorded(folder)
+    if pool.embeddings not in (None, recorded.get("embeddings")):
+        return settings
+    said = {name: getattr(pool, name) for name in OPTIONS if getattr(pool, name) is not None}
+    return replace(settings, pool=replace(pool, **{**recorded, **said}))
+
+
+def read_given(settings: Settings) -> Embeddings:
+    """Read the embeddings that options or the workspace's file name.
+
+    Raises a WorkspaceError where none are named, and a CatalogueError when they cannot be read.
+    """
+    from zooactive.prediction import read_embeddings
+
+    pool = settings.pool
+    if pool.embeddings is None:
+        raise WorkspaceError(
+            f"the model in {settings.model.folder} takes embeddings in place of images, and none are named; give "
+            f"--embeddings FILE, or set embeddings under [pool] in {settings.folder / FILE}"
+        )
+    return read_embeddings(
+        pool.embeddings,
+        ids=pool.embedding_ids,
+        id_column=settings.survey.id_column,
+        column=pool.embedding_column,
+        encoder=pool.encoder,
+    )
+
+
+def pool_of_embeddings(settings: Settings) -> Embeddings:
+    """Read the embeddings of the pool: of the galaxies that ``[pool]`` names, or else of all that have some."""
+    found, pool = read_given(settings), settings.pool
+    own = settings.default_task
+    labels = None if own is None else settings.tasks[own].labels  # which are the pool where there is nothing else
+    if pool.catalogue is None or (pool.catalogue == labels and pool.where is None):
+        return found
+    return found.of_galaxies(settings.read_pool())
+
+
+def _recorded(folder: Path) -> Mapping[str, Any]:
+    """Return what a task's record says of its embeddings."""
+    options = how_of(folder).get("options")
+    found = options.get("embeddings") if isinstance(options, dict) else None
+    if not isinstance(found, dict):
+        return {}
+    texts = {name: found[name] for name in OPTIONS if isinstance(found.get(name), str)}
+    return {name: Path(text) if name in ("embeddings", "embedding_ids") else text for name, text in texts.items()}
