@@ -85,7 +85,7 @@ class Network:
         """
         from zooactive.models.galaxy_model import GalaxyModel
         from zooactive.models.loading import load_network
-        from zooactive.models.published_weights import start_from_published
+        from zooactive.models.published.start import start_from_published
 
         model = GalaxyModel(
             tree.only(self.questions) if self.questions else tree,

@@ -18,7 +18,6 @@ both could be read here, and neither would give its features. For ImageNet take 
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +32,7 @@ from zooactive.foundation.parsing import read_object
 from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
 from zooactive.models.backbones.register import nested_layers
 from zooactive.models.galaxy_model import GalaxyModel
+from zooactive.models.published.state import read_state
 from zooactive.models.saved_form import IMAGENET, is_published
 from zooactive.tree import DecisionTree
 
@@ -140,7 +140,7 @@ def read_timm(path: str | Path) -> dict[str, NDArray[np.float32]]:
     """
     path = Path(path)
     _refuse_other_architectures(path)
-    arrays = _read_safetensors(path)
+    arrays = read_state(path)
     stems = [key for key in arrays if key == _STEM or key.endswith(f".{_STEM}")]
     if len(stems) != 1:
         found = ", ".join(stems or sorted(arrays)[:3]) or "nothing"
@@ -180,18 +180,6 @@ def _backbone_of(arrays: dict[str, NDArray[np.float32]] | None) -> str:
     if arrays is None:
         return "efficientnet_b0_imagenet"
     return "efficientnet_b0_timm" if any(".se." in key for key in arrays) else "efficientnet_lite0"
-
-
-def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
-    needed = f"reading {path} needs the package safetensors: pip install 'zooactive[weights]'"
-    with explained(ModelError, needed, ImportError):
-        package, reader = importlib.import_module("safetensors"), importlib.import_module("safetensors.numpy")
-    damaged = f"{path} is no readable safetensors file of float32 or float16 ({{reason}}); save it again"
-    missing = f"there is no file {path}; give the path of a safetensors file"
-    # NumPy has no bfloat16, which is a KeyError or a TypeError by the version of safetensors.
-    unreadable = explained(ModelError, damaged, OSError, KeyError, TypeError, package.SafetensorError)
-    with unreadable, explained(ModelError, missing, FileNotFoundError):
-        return dict(reader.load_file(path))
 
 
 def _refuse_other_architectures(path: Path) -> None:
