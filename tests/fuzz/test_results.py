@@ -22,7 +22,7 @@ from zooactive.catalogue.images import encode_png
 from zooactive.catalogue.shards import write_shards
 from zooactive.models import GalaxyModel, LaplaceHead, LinearHead, load_draws, load_model
 from zooactive.models.head.scaled import ScaledDraws
-from zooactive.models.published.start import read_timm
+from zooactive.models.published.encoders import read_timm
 from zooactive.posterior import Posterior, read_posterior, write_posterior
 from zooactive.prediction import PredictionConfig, find_similar, open_predictions
 from zooactive.prediction.runs import write_predictions

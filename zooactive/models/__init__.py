@@ -27,8 +27,8 @@ _HOMES = {
     "folded": "backbones.folding",
     "feature_maps": "layer_maps",
     "first_filters": "layer_maps",
-    "load_published": "published.start",
-    "start_from_published": "published.start",
+    "load_published": "published_weights",
+    "start_from_published": "published_weights",
     "build_encoder": "backbones.register",
     "list_backbones": "backbones.register",
     "register_backbone": "backbones.register",
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from zooactive.models.head.layer import ConcentrationHead
     from zooactive.models.layer_maps import feature_maps, first_filters
     from zooactive.models.loading import load_model, load_network
-    from zooactive.models.published.start import load_published, start_from_published
+    from zooactive.models.published_weights import load_published, start_from_published
 
 _GONE = {"HeadEnsemble": "use LaplaceHead", "fit_head_ensemble": "use fit_laplace"}
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from zooactive.catalogue import Preprocessing
 from zooactive.models.backbones.names import refuse_unregistered
-from zooactive.models.saved_form import config_of, is_published, refuse_other_network
+from zooactive.models.published.names import is_published
+from zooactive.models.saved_form import config_of, refuse_other_network
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Network:
         """
         from zooactive.models.galaxy_model import GalaxyModel
         from zooactive.models.loading import load_network
-        from zooactive.models.published.start import start_from_published
+        from zooactive.models.published_weights import start_from_published
 
         model = GalaxyModel(
             tree.only(self.questions) if self.questions else tree,

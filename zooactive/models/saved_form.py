@@ -120,15 +120,6 @@ BUNDLED = "bundled"
 """The name of the encoder that comes with zooactive, where the folder of a model could stand."""
 
 
-IMAGENET = "imagenet"
-"""The name of Keras' weights of ImageNet's photographs, in the same place."""
-
-
-def is_published(start: str | Path) -> bool:
-    """Return whether weights to start from are others': "imagenet", or a path that ends in .safetensors."""
-    return str(start) == IMAGENET or Path(start).suffix == ".safetensors"
-
-
 def refuse_other_network(mine: tuple[str, int], theirs: tuple[str, int]) -> None:
     """Raise a ModelError where backbone and channels are not those of the model to start from."""
     if mine != theirs:

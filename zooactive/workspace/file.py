@@ -13,7 +13,8 @@ from zooactive.foundation.parsing import from_toml
 from zooactive.foundation.reading import read_text
 from zooactive.foundation.settings import read_section
 from zooactive.models.config import Network
-from zooactive.models.saved_form import BUNDLED, IMAGENET
+from zooactive.models.published.names import IMAGENET
+from zooactive.models.saved_form import BUNDLED
 from zooactive.training.config import TrainingConfig
 from zooactive.training.recipes import Recipe, load_recipe
 from zooactive.workspace.labels_alone import for_its_task

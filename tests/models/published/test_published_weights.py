@@ -15,8 +15,8 @@ from zooactive.models import GalaxyModel, load_published, start_from_published
 from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD
 from zooactive.models.backbones.register import nested_layers
 from zooactive.models.config import Network
-from zooactive.models.published.start import timm_name
-from zooactive.models.saved_form import is_published
+from zooactive.models.published.encoders import timm_name
+from zooactive.models.published.names import is_published
 from zooactive.tree import load_tree
 
 safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed; it is the extra 'weights'")

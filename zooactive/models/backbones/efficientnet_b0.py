@@ -2,7 +2,7 @@
 
 One network in three conventions, which differ in the pixels that the first layer sees, in batch norm's epsilon and in where
 strided convolutions put their border. `efficientnet_b0` is for training from fresh weights; weights that others published
-give their features only in the convention that they were trained in (see `zooactive.models.published.start`).
+give their features only in the convention that they were trained in (see `zooactive.models.published.encoders`).
 """
 
 from __future__ import annotations

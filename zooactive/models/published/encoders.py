@@ -31,10 +31,8 @@ from zooactive.foundation.errors import ModelError, explained
 from zooactive.foundation.parsing import read_object
 from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
 from zooactive.models.backbones.register import nested_layers
-from zooactive.models.galaxy_model import GalaxyModel
+from zooactive.models.published.names import IMAGENET, is_published
 from zooactive.models.published.state import read_state
-from zooactive.models.saved_form import IMAGENET, is_published
-from zooactive.tree import DecisionTree
 
 _READABLE = ("efficientnet_b0", "tf_efficientnet_lite0")
 _STEM = "conv_stem.weight"
@@ -55,79 +53,34 @@ _WEIGHTS = {
 }
 
 
-def load_published(
-    weights: str | Path,
-    tree: DecisionTree | str | Path,
-    *,
-    image_size: int = 224,
-    channels: int | None = None,
-    seed: int = 0,
-) -> GalaxyModel:
-    """Build a model whose encoder has published weights, and whose head is fresh.
+def published_arrays(weights: str | Path) -> dict[str, NDArray[np.float32]] | None:
+    """Read the arrays of a file; None for ImageNet's, which Keras holds.
 
-    Parameters
-    ----------
-    weights : str or Path
-        A safetensors file of timm's or Zoobot's ``efficientnet_b0`` or of timm's ``tf_efficientnet_lite0``; or "imagenet",
-        for Keras' own, downloaded when first used.
-    tree : DecisionTree, str or Path
-        Or the name or file of one.
-    image_size : int
-        Pixels a side, at least 32; Zoobot and ImageNet were trained at 224.
-    channels : {3, 1}, optional
-        By default what the file holds, and 3 for ImageNet, whose network sees a grey image in all three channels.
-    seed : int
-        Of the head's weights and of the dropout in training.
-
-    Returns
-    -------
-    GalaxyModel
-        With the backbone that the weights belong to. For other settings build a `GalaxyModel` with that backbone and call
-        `start_from_published`.
-
-    Raises
-    ------
-    ModelError
-        When the file cannot be read, holds another network or another number of channels, or the download fails.
+    Raises a ModelError for what names no published weights, and as `read_timm`.
     """
-    arrays = _read(weights)
-    backbone = _backbone_of(arrays)
-    if channels is None:
-        channels = 3 if arrays is None else arrays[_STEM].shape[1]
-    model = GalaxyModel(tree, backbone=backbone, image_size=image_size, channels=channels, seed=seed)
+    if not is_published(weights):
+        raise ModelError(f"'{weights}' names no published weights; give a path that ends in .safetensors, or \"{IMAGENET}\"")
+    return None if str(weights) == IMAGENET else read_timm(weights)
+
+
+def backbone_of(arrays: dict[str, NDArray[np.float32]] | None) -> str:
+    """Return the backbone that weights were trained in: only Lite0 has no excitation."""
     if arrays is None:
-        _take_imagenet(model.encoder)
-    else:
-        _take_timm(model.encoder, arrays, Path(weights))
-    return model
+        return "efficientnet_b0_imagenet"
+    return "efficientnet_b0_timm" if any(".se." in key for key in arrays) else "efficientnet_lite0"
 
 
-def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
-    """Give the encoder of a model published weights; the head stays as it is.
+def channels_of(arrays: dict[str, NDArray[np.float32]] | None) -> int:
+    """Return how many channels the weights look at: ImageNet's network sees a grey image in all three."""
+    return 3 if arrays is None else int(arrays[_STEM].shape[1])
 
-    Parameters
-    ----------
-    model : GalaxyModel
-        With the backbone that the weights were trained in, and images that are not standardised.
-    weights : str or Path
-        A safetensors file, or "imagenet"; see `load_published`.
 
-    Raises
-    ------
-    ModelError
-        When the model's backbone or pixels are others, the file cannot be read or holds another network, or the download
-        fails. The model is then as it was.
-    """
-    if model.preprocessing.standardise:
-        raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
-    arrays = _read(weights)
-    backbone = _backbone_of(arrays)
-    if model.backbone != backbone:
-        raise ModelError(f"backbone = '{model.backbone}' cannot start from {weights}; set backbone = '{backbone}'")
+def take_published(encoder: Any, arrays: dict[str, NDArray[np.float32]] | None, source: str | Path) -> None:
+    """Give an encoder of `backbone_of` the weights; a ModelError where they do not fit, and it is then as it was."""
     if arrays is None:
-        _take_imagenet(model.encoder)
+        _take_imagenet(encoder)
     else:
-        _take_timm(model.encoder, arrays, Path(weights))
+        _take_timm(encoder, arrays, Path(source))
 
 
 def read_timm(path: str | Path) -> dict[str, NDArray[np.float32]]:
@@ -166,20 +119,6 @@ def timm_name(layer: str, weight: str) -> str:
     stage, unit = int(place[1]) - 1, ord(place[2]) - ord("a")
     names = _FIRST_BLOCK if stage == 0 else _BLOCK
     return f"blocks.{stage}.{unit}.{names[place[3]]}.{_WEIGHTS[weight]}"
-
-
-def _read(weights: str | Path) -> dict[str, NDArray[np.float32]] | None:
-    """The arrays of a file; None for ImageNet's, which Keras holds."""
-    if not is_published(weights):
-        raise ModelError(f"'{weights}' names no published weights; give a path that ends in .safetensors, or \"{IMAGENET}\"")
-    return None if str(weights) == IMAGENET else read_timm(weights)
-
-
-def _backbone_of(arrays: dict[str, NDArray[np.float32]] | None) -> str:
-    """The backbone that weights were trained in: only Lite0 has no excitation."""
-    if arrays is None:
-        return "efficientnet_b0_imagenet"
-    return "efficientnet_b0_timm" if any(".se." in key for key in arrays) else "efficientnet_lite0"
 
 
 def _refuse_other_architectures(path: Path) -> None:

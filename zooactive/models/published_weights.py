@@ -1,0 +1,77 @@
+"""Models that start from weights which others published: see `zooactive.models.published.encoders`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zooactive.foundation.errors import ModelError
+from zooactive.models.galaxy_model import GalaxyModel
+from zooactive.models.published.encoders import backbone_of, channels_of, published_arrays, take_published
+from zooactive.tree import DecisionTree
+
+
+def load_published(
+    weights: str | Path,
+    tree: DecisionTree | str | Path,
+    *,
+    image_size: int = 224,
+    channels: int | None = None,
+    seed: int = 0,
+) -> GalaxyModel:
+    """Build a model whose encoder has published weights, and whose head is fresh.
+
+    Parameters
+    ----------
+    weights : str or Path
+        A safetensors file of timm's or Zoobot's ``efficientnet_b0`` or of timm's ``tf_efficientnet_lite0``; or "imagenet",
+        for Keras' own, downloaded when first used.
+    tree : DecisionTree, str or Path
+        Or the name or file of one.
+    image_size : int
+        Pixels a side, at least 32; Zoobot and ImageNet were trained at 224.
+    channels : {3, 1}, optional
+        By default what the file holds, and 3 for ImageNet, whose network sees a grey image in all three channels.
+    seed : int
+        Of the head's weights and of the dropout in training.
+
+    Returns
+    -------
+    GalaxyModel
+        With the backbone that the weights belong to. For other settings build a `GalaxyModel` with that backbone and call
+        `start_from_published`.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be read, holds another network or another number of channels, or the download fails.
+    """
+    arrays = published_arrays(weights)
+    channels = channels_of(arrays) if channels is None else channels
+    model = GalaxyModel(tree, backbone=backbone_of(arrays), image_size=image_size, channels=channels, seed=seed)
+    take_published(model.encoder, arrays, weights)
+    return model
+
+
+def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
+    """Give the encoder of a model published weights; the head stays as it is.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+        With the backbone that the weights were trained in, and images that are not standardised.
+    weights : str or Path
+        A safetensors file, or "imagenet"; see `load_published`.
+
+    Raises
+    ------
+    ModelError
+        When the model's backbone or pixels are others, the file cannot be read or holds another network, or the download
+        fails. The model is then as it was.
+    """
+    if model.preprocessing.standardise:
+        raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
+    arrays = published_arrays(weights)
+    backbone = backbone_of(arrays)
+    if model.backbone != backbone:
+        raise ModelError(f"backbone = '{model.backbone}' cannot start from {weights}; set backbone = '{backbone}'")
+    take_published(model.encoder, arrays, weights)
