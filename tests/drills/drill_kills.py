@@ -346,7 +346,7 @@ class Drill:
                         break
                 last = (told.strip().splitlines() or [""])[-1]
                 as_said = process.returncode == 1 and "Traceback" not in told
-                if as_said and re.search("the disk is full|larger than", last):
+                if as_said and re.search("disk is full|is the disk full|larger than", last):
                     sentences += 1
                     sayings.add(re.sub(r"^zooactive: \S+ ", "", last))
                 else:
