@@ -96,6 +96,11 @@ def remote_images(folder: str) -> dict[str, RemoteImage]:
     return {name: RemoteImage(f"{folder.rstrip('/')}/{name}") for name in names}
 
 
+def cache_folder() -> Path:
+    """Return the folder for copies of what lies elsewhere; it may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zooactive"
+
+
 def local_copy(address: str) -> Path:
     """Copy a table, or a folder of Parquet files, into the cache; what is there and has not changed is kept.
 
@@ -107,8 +112,7 @@ def local_copy(address: str) -> Path:
         When nothing can be read there, or fsspec is not installed.
     """
     files, path = _file_system(address)
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zooactive"
-    folder = root / blake2b(address.rstrip("/").encode(), digest_size=8).hexdigest()
+    folder = cache_folder() / blake2b(address.rstrip("/").encode(), digest_size=8).hexdigest()
     with explained(CatalogueError, f"{address} cannot be read: {{reason}}; check the address and your right to read it"):
         single = files.isfile(path)
         found = [path] if single else [name for name in files.ls(path, detail=False) if name.endswith(_TABLES)]

@@ -61,7 +61,7 @@ class EngineError(ZooactiveError):
 
 
 class UploadError(ZooactiveError):
-    """Subjects that the Zooniverse did not take."""
+    """Subjects that the Zooniverse did not take, or a model that the Hugging Face hub did not."""
 
 
 class OutputError(ZooactiveError):

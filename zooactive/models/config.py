@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.catalogue import Preprocessing
 from zooactive.models.backbones.names import refuse_unregistered
+from zooactive.models.places import local_start
 from zooactive.models.published.names import is_published
-from zooactive.models.saved_form import config_of, refuse_other_network
+from zooactive.models.published.origin import Origin, origin_of_weights
+from zooactive.models.saved_form import config_of, refuse_other_network, stored_origin
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ class Network:
         The questions of the survey's tree to learn; by default all.
     start : str, optional
         Whose weights to start from: "bundled" for the encoder that comes with zooactive, the folder of a model, "imagenet",
-        or a safetensors file of timm's or Zoobot's EfficientNet-B0 (see `zooactive.models.load_published`).
+        a safetensors file of timm's or Zoobot's EfficientNet-B0 (see `zooactive.models.load_published`), or a repository on
+        the Hugging Face hub with either, "hf://USER/NAME" or "hf://USER/NAME@REVISION".
     folder : Path
         Of the run.
     """
@@ -56,15 +59,27 @@ class Network:
             bands=self.bands,
         )
 
+    def fetched(self) -> Network:
+        """Return the same settings with what to start from on this machine; a ModelError where it cannot be fetched."""
+        return self if self.start is None else replace(self, start=local_start(self.start))
+
+    def origin(self) -> Origin | None:
+        """Return where the weights to start from come from, and their licence; None where nobody knows."""
+        start = None if self.start is None else local_start(self.start)
+        if start is None:
+            return None
+        return origin_of_weights(start) if is_published(start) else stored_origin(start)
+
     def check(self) -> None:
         """Raise a ModelError for an unknown network, or for weights to start from that are not there or of another network.
 
         All of that is known without Keras.
         """
         refuse_unregistered(self.backbone)
-        if self.start is None or is_published(self.start):
+        start = None if self.start is None else local_start(self.start)
+        if start is None or is_published(start):
             return
-        theirs = config_of(self.start)
+        theirs = config_of(start)
         refuse_other_network(
             (self.backbone, self.channels), (theirs["backbone"], Preprocessing.from_dict(theirs["preprocessing"]).channels)
         )
@@ -98,8 +113,9 @@ class Network:
             seed=seed,
         )
         if self.start is not None:
-            if is_published(self.start):
-                start_from_published(model, self.start)
+            start = local_start(self.start)
+            if is_published(start):
+                start_from_published(model, start)
             else:
-                model.start_from(load_network(self.start))
+                model.start_from(load_network(start))
         return model

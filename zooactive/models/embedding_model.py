@@ -21,11 +21,13 @@ from zooactive.models.head.draws import LinearDraws
 from zooactive.models.head.dropout import LinearHead
 from zooactive.models.head.feature_scale import FeatureScale
 from zooactive.models.head.scaled import ScaledDraws
+from zooactive.models.published.origin import Origin
 from zooactive.models.saved_form import (
     ABOUT,
     EMBEDDINGS_FORMAT,
     HEAD,
     fingerprint_of,
+    origin_of,
     read_about,
 )
 from zooactive.posterior.corrections import checked_factors
@@ -58,6 +60,7 @@ class EmbeddingModel:
     Attributes
     ----------
     factors : ndarray of float64, shape (question,), or None
+    origin : Origin or None
         As of `GalaxyModel`.
 
     Raises
@@ -96,6 +99,7 @@ class EmbeddingModel:
         kernel, bias = np.zeros((features, answers), dtype=np.float32), np.zeros(answers, dtype=np.float32)
         self._head = LinearHead(kernel, bias, dropout, concentrations, self.tree)
         self.factors: NDArray[np.float64] | None = None
+        self.origin: Origin | None = None
 
     def __repr__(self) -> str:
         return f"EmbeddingModel('{self.tree.name}', features={self.features}, encoder={self.encoder_name!r})"
@@ -106,6 +110,7 @@ class EmbeddingModel:
             "embeddings": f"{self.features} features of {self.encoder_name or 'an encoder that has no name'}",
             "concentrations": self._head.concentrations,
             "calibrated": "no" if self.factors is None else "yes",
+            **({} if self.origin is None else {"started from": str(self.origin)}),
         }
         return html_pairs(f"EmbeddingModel of tree '{self.tree.name}'", pairs.items())
 
@@ -131,7 +136,7 @@ class EmbeddingModel:
         if concentrations is None:
             fractions_of_votes = self.concentrations == "fraction" and tree.votes != "class"
             concentrations = "softplus" if fractions_of_votes else self.concentrations
-        return EmbeddingModel(
+        other = EmbeddingModel(
             tree,
             features=self.features,
             encoder=self.encoder_name,
@@ -139,6 +144,8 @@ class EmbeddingModel:
             concentrations=concentrations,
             dropout=self._head.dropout,
         )
+        other.origin = self.origin
+        return other
 
     def start_at(self, alpha: NDArray[np.float64]) -> None:
         """Say about the same of every galaxy, these concentrations (answer,)."""
@@ -217,6 +224,7 @@ class EmbeddingModel:
             "scaled": self.scale is not None,
             "fingerprint": self.fingerprint(),
             "factors": None if self.factors is None else self.factors.tolist(),
+            "origin": None if self.origin is None else self.origin.to_dict(),
             "versions": {"zooactive": metadata.version("zooactive")},
         }
         write_json(folder / ABOUT, about)
@@ -237,6 +245,7 @@ class EmbeddingModel:
         if head.kernel.shape != model.linear_head().kernel.shape:
             raise ModelError(f"{folder / HEAD} has a kernel of another shape than {ABOUT} says; save the model again")
         model.put_head(head.kernel, head.bias)
+        model.origin = origin_of(folder, about)
         factors = about.get("factors")
         model.factors = None if factors is None else checked_factors(factors, tree, ModelError)
         if model.fingerprint() != about["fingerprint"]:

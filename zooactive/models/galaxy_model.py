@@ -27,6 +27,7 @@ from zooactive.models.head.draws import LinearDraws
 from zooactive.models.head.dropout import LinearHead
 from zooactive.models.head.layer import ConcentrationHead
 from zooactive.models.head.scaled import ScaledDraws
+from zooactive.models.published.origin import Origin
 from zooactive.models.saved_form import (
     ABOUT,
     ENCODER,
@@ -37,6 +38,7 @@ from zooactive.models.saved_form import (
     fingerprint_of,
     halved,
     model_folder,
+    origin_of,
     read_about,
     read_arrays,
     refuse_other_network,
@@ -86,6 +88,8 @@ class GalaxyModel:
         Encoder and head: pixels to concentrations float32 (batch, answer).
     images : ImageStatistics or None
         What the images looked like that it has learnt from.
+    origin : Origin or None
+        Whose weights it started from, and under which licence they were published.
     factors : ndarray of float64, shape (question,), or None
         What the concentrations of each question are multiplied by when it predicts: see `zooactive.calibrate`.
 
@@ -137,6 +141,7 @@ class GalaxyModel:
         pixels = keras.Input(self.encoder.input.shape[1:], name="pixels")
         self.network = keras.Model(pixels, self.head(self.encoder(pixels)), name="galaxy_model")
         self.images: ImageStatistics | None = None
+        self.origin: Origin | None = None
         self.factors: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
@@ -154,6 +159,7 @@ class GalaxyModel:
             "concentrations": self.head.concentrations,
             "precision": self.precision,
             "calibrated": "no" if self.factors is None else "yes",
+            **({} if self.origin is None else {"started from": str(self.origin)}),
         }
         return html_pairs(f"GalaxyModel of tree '{self.tree.name}'", pairs.items())
 
@@ -187,7 +193,7 @@ class GalaxyModel:
             preprocessing=preprocessing or self.preprocessing,
         )
         other.encoder.set_weights(self.encoder.get_weights())
-        other.images = self.images
+        other.images, other.origin = self.images, self.origin
         return other
 
     def start_from(self, other: GalaxyModel) -> None:
@@ -206,6 +212,7 @@ class GalaxyModel:
         mine, theirs = (self.backbone, self.preprocessing.channels), (other.backbone, other.preprocessing.channels)
         refuse_other_network(mine, theirs)
         self.encoder.set_weights(other.encoder.get_weights())
+        self.origin = other.origin
         if self.tree.columns == other.tree.columns and self.head.concentrations == other.head.concentrations:
             self.head.kernel.assign(other.head.kernel)
             self.head.bias.assign(other.head.bias)
@@ -270,7 +277,8 @@ class GalaxyModel:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as settings and weights, for worker processes."""
         head = self.linear_head()
-        return _rebuilt, (self.to_config(), arrays_of(self.encoder), head.kernel, head.bias, self.images, self.factors)
+        beside = (self.images, self.factors, self.origin)
+        return _rebuilt, (self.to_config(), arrays_of(self.encoder), head.kernel, head.bias, *beside)
 
     def save(self, folder: str | Path, *, half: bool = False) -> None:
         """Write the complete model: ``model.json``, ``encoder.npz``, ``head.npz``.
@@ -306,6 +314,7 @@ class GalaxyModel:
             ),
             "factors": None if self.factors is None else self.factors.tolist(),
             "images": None if self.images is None else self.images.to_dict(),
+            "origin": None if self.origin is None else self.origin.to_dict(),
             "versions": {"zooactive": metadata.version("zooactive"), "keras": keras.__version__},
         }
         write_json(folder / ABOUT, about)
@@ -348,7 +357,9 @@ class GalaxyModel:
         scales = [] if factors is None else [checked_factors(factors, self.tree, ModelError)]
         if fingerprint_of(about["model"], [*arrays, head.kernel, head.bias, *scales]) != about["fingerprint"]:
             raise ModelError(f"the weights in {folder} are not those of its {ABOUT}: a save was interrupted; save again")
+        origin = origin_of(folder, about)
         self._set_arrays(arrays, head.kernel, head.bias)
+        self.origin = origin
         self.factors = scales[0] if scales else None
         looks = about.get("images")
         self.images = None if looks is None else ImageStatistics.from_dict(looks, where=str(folder / ABOUT))
@@ -385,11 +396,12 @@ def _rebuilt(
     bias: NDArray[Any],
     images: ImageStatistics | None,
     factors: NDArray[np.float64] | None,
+    origin: Origin | None = None,
 ) -> GalaxyModel:
     """Make a model of what it was pickled as."""
     model = _built(config, "a pickled model")
     model._set_arrays(arrays, kernel, bias)
-    model.images, model.factors = images, factors
+    model.images, model.factors, model.origin = images, factors, origin
     return model
 
 

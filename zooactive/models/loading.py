@@ -27,14 +27,16 @@ def load_model(folder: str | Path) -> GalaxyModel | EmbeddingModel:
 
     Parameters
     ----------
-    folder : path
+    folder : path or str
         Of `GalaxyModel.save` or `EmbeddingModel.save`, or a run directory that holds it as ``model/``; "bundled" is the
-        encoder that comes with zooactive.
+        encoder that comes with zooactive. "hf://USER/NAME", or with "@REVISION", is a model on the Hugging Face hub. A zip
+        of a model's folder may lie here, or at an address that says its checksum: "https://.../model.zip#sha256=...".
 
     Raises
     ------
     ModelError
-        When there is no model, it is incomplete, of another version of the format, or its backbone is not registered.
+        When there is no model, it cannot be fetched, is incomplete, of another version of the format, or its backbone is not
+        registered.
     """
     folder = model_folder(Path(folder))
     if takes_embeddings(folder):

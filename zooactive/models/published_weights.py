@@ -7,6 +7,7 @@ from pathlib import Path
 from zooactive.foundation.errors import ModelError
 from zooactive.models.galaxy_model import GalaxyModel
 from zooactive.models.published.encoders import backbone_of, channels_of, published_arrays, take_published
+from zooactive.models.published.origin import origin_of_weights
 from zooactive.tree import DecisionTree
 
 
@@ -49,6 +50,7 @@ def load_published(
     channels = channels_of(arrays) if channels is None else channels
     model = GalaxyModel(tree, backbone=backbone_of(arrays), image_size=image_size, channels=channels, seed=seed)
     take_published(model.encoder, arrays, weights)
+    model.origin = origin_of_weights(weights)
     return model
 
 
@@ -75,3 +77,4 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
     if model.backbone != backbone:
         raise ModelError(f"backbone = '{model.backbone}' cannot start from {weights}; set backbone = '{backbone}'")
     take_published(model.encoder, arrays, weights)
+    model.origin = origin_of_weights(weights)

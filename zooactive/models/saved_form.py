@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import ModelError, explained
 from zooactive.foundation.npz import read_npz
 from zooactive.foundation.parsing import read_object
+from zooactive.models.places import local_model
+from zooactive.models.published.origin import Origin, origin_in
 
 FORMAT = 1
 """Version of the saved form; raised when an older zooactive could not read a newer model."""
@@ -26,9 +29,11 @@ ABOUT, ENCODER, HEAD = "model.json", "encoder.npz", "head.npz"
 
 
 def model_folder(path: Path) -> Path:
-    """Return the folder that holds the model: this one, or ``model/`` in it; a ModelError when none does."""
-    if path == Path(BUNDLED):
-        path = catalogs_folder() / "encoder"
+    """Return the folder that holds the model: this one, or ``model/`` in it; a ModelError when none does.
+
+    What is on the hub or packed is fetched first.
+    """
+    path = catalogs_folder() / "encoder" if path == Path(BUNDLED) else local_model(path)
     for folder in (path, path / "model"):
         if (folder / ABOUT).is_file():
             return folder
@@ -60,6 +65,25 @@ def config_of(path: str | Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelError(f"{folder / ABOUT} is damaged (model is no object); save the model again")
     return config
+
+
+def origin_of(folder: Path, about: dict[str, Any]) -> Origin | None:
+    """Return what the model in a folder started from: itself where others published it, or else what ``model.json`` says."""
+    noted = about.get("origin")
+    with explained(
+        ModelError, f"{folder / ABOUT} is damaged ({{reason}}); save the model again", ValueError, AttributeError
+    ):
+        stored = None if noted is None else Origin.from_dict(noted)
+    found = origin_in(folder)
+    if found is None or stored is None:
+        return found or stored
+    return replace(found, licence=found.licence or stored.licence)
+
+
+def stored_origin(path: str | Path) -> Origin | None:
+    """Return what a saved model started from, without loading it; a ModelError where no whole model lies."""
+    folder = model_folder(Path(path))
+    return origin_of(folder, read_about(folder))
 
 
 def takes_embeddings(path: str | Path) -> bool:

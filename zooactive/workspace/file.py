@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.addresses import own_path
+from zooactive.foundation.addresses import address_of, own_path
 from zooactive.foundation.errors import WorkspaceError, did_you_mean
 from zooactive.foundation.parsing import from_toml
 from zooactive.foundation.reading import read_text
@@ -87,7 +87,7 @@ def _settings(values: Mapping[str, Any], path: Path) -> Settings:
         for name, entry in values.get("tasks", {}).items()
     }
     tasks = {name: replace(task, task=_own_file(task.task, path.parent)) for name, task in tasks.items()}
-    if loaded["model"].start not in (None, BUNDLED, IMAGENET):
+    if loaded["model"].start not in (None, BUNDLED, IMAGENET) and address_of(loaded["model"].start) is None:
         loaded["model"] = replace(loaded["model"], start=str(path.parent / own_path(loaded["model"].start)))
     files = {entry: _own_file(getattr(loaded["survey"], entry), path.parent) for entry in ("tree", "rule")}
     loaded["survey"] = replace(loaded["survey"], **files)

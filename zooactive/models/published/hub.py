@@ -1,0 +1,199 @@
+"""Repositories of the Hugging Face hub, fetched and published through its own package (`zooactive[hub]`)."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from zooactive.foundation.addresses import address_of
+from zooactive.foundation.errors import ModelError, UploadError, ZooactiveError, explained
+
+SCHEME = "hf://"
+_NAME = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>\w[\w./-]*))?", re.ASCII)
+_FORM = "write hf://USER/NAME or hf://USER/NAME@REVISION"
+_LOGIN = "log in with `hf auth login`, or set HF_TOKEN"
+
+_READ = ("config.json", "model.json", "README.md", "*.safetensors", "*.npz")
+_PICKLES = ("pytorch_model.bin", "*.ckpt")
+"""Fetched only where a repository has no other weights: they are larger to check, and often there as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A repository after its files were sent: its page, its commit, and whether that is a new one."""
+
+    page: str
+    commit: str
+    changed: bool
+
+
+def on_the_hub(place: str | Path) -> str | None:
+    """Return "hf://..." where a place is named so, also when it lost a slash as a `Path`; else None."""
+    address = address_of(place)
+    return address if address is not None and address.startswith(SCHEME) else None
+
+
+def parse_name(name: str) -> tuple[str, str | None]:
+    """Return the repository and the revision that a name says.
+
+    Raises
+    ------
+    ModelError
+        When it is no name of a repository.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None or ".." in name:
+        raise ModelError(f"'{name}' is no name of a repository; {_FORM}")
+    return found["repository"], found["revision"]
+
+
+def fetch(name: str | Path) -> Path:
+    """Return the folder with a repository's description and weights, fetched into the hub's cache where they are not there.
+
+    No code is fetched. What was fetched before is used where there is no network, and what broke off goes on.
+
+    Parameters
+    ----------
+    name : str or Path
+        "hf://USER/NAME", or "hf://USER/NAME@REVISION" with a branch, a tag or a commit.
+
+    Raises
+    ------
+    ModelError
+        When huggingface_hub is not installed, there is no such repository, nobody here may read it, it holds no weights, or
+        it cannot be reached and is not in the cache.
+    """
+    name = on_the_hub(name) or str(name)
+    repository, revision = parse_name(name)
+    package = _package(f"{name}: to load it", ModelError)
+    with _explained(package, name, revision), _bars(package):
+        folder = _snapshot(package, repository, revision, _READ)
+        if not _weights(folder):
+            folder = _snapshot(package, repository, folder.name, _PICKLES)
+    if not _weights(folder):
+        raise ModelError(f"{name} holds no weights that zooactive reads (.safetensors, .npz, pytorch_model.bin or .ckpt)")
+    return folder
+
+
+def weights_in(folder: Path) -> Path | None:
+    """Return the file of weights of a fetched repository; safetensors come before pickles. None where there is none."""
+    return next(iter(_weights(folder)), None)
+
+
+def _weights(folder: Path) -> list[Path]:
+    """Return the files of weights in a folder, the ones to prefer first."""
+    patterns = ("model.safetensors", "*.safetensors", "*.npz", *_PICKLES)
+    return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+
+def _snapshot(package: Any, repository: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    return Path(
+        package.snapshot_download(repository, revision=revision, allow_patterns=list(patterns), library_name="zooactive")
+    )
+
+
+def is_logged_in() -> bool:
+    """Return whether huggingface_hub is installed and has a token of somebody."""
+    try:
+        return import_module("huggingface_hub").get_token() is not None
+    except ImportError:
+        return False
+
+
+def push(folder: Path, repository: str, names: Sequence[str], *, private: bool) -> Pushed:
+    """Make a repository hold these files of a folder, in one commit; where it holds them already there is none.
+
+    Parameters
+    ----------
+    folder : Path
+    repository : str
+        USER/NAME; it is made where there is none.
+    names : sequence of str
+        The files to send; others in the folder stay here.
+    private : bool
+        Whether only its owner may see it.
+
+    Raises
+    ------
+    UploadError
+        When huggingface_hub is not installed, nobody is logged in, the hub says no, or the repository is public where a
+        private one was asked for.
+    """
+    package = _package(f"to publish {repository}", UploadError)
+    with _explained(package, f"{SCHEME}{repository}", None, UploadError), _bars(package):
+        api = package.HfApi(library_name="zooactive")
+        page = str(api.create_repo(repository, private=private, exist_ok=True))
+        before = api.repo_info(repository)
+        if private and not before.private:
+            raise UploadError(
+                f"{page} is public already, and --private was given; make it private in its settings, or choose another name"
+            )
+        done = api.upload_folder(
+            repo_id=repository,
+            folder_path=str(folder),
+            allow_patterns=list(names),
+            delete_patterns=["*.npz"],  # of a model that was published there before
+            commit_message="A model of zooactive",
+        )
+    return Pushed(page, str(done.oid), done.oid != before.sha)
+
+
+def _package(what: str, error: type[ZooactiveError]) -> Any:
+    with explained(error, f"{what} install huggingface_hub: pip install 'zooactive[hub]'", ImportError):
+        import_module("huggingface_hub.errors")
+        return import_module("huggingface_hub")
+
+
+@contextmanager
+def _bars(package: Any) -> Iterator[None]:
+    """Let the package draw its bars in a terminal only."""
+    tools = package.utils
+    if sys.stderr.isatty() or tools.are_progress_bars_disabled():
+        yield
+        return
+    tools.disable_progress_bars()
+    try:
+        yield
+    finally:
+        tools.enable_progress_bars()
+
+
+@contextmanager
+def _explained(package: Any, name: str, revision: str | None, error: type[ZooactiveError] = ModelError) -> Iterator[None]:
+    """Say in a sentence what the hub or the way to it refused."""
+    try:
+        yield
+    except ZooactiveError:
+        raise
+    except Exception as met:  # of huggingface_hub, of the library it asks by, which changes, and of the system
+        raise error(_sentence(package.errors, met, name, revision)) from met
+
+
+def _sentence(errors: Any, met: Exception, name: str, revision: str | None) -> str:
+    status = getattr(getattr(met, "response", None), "status_code", None)
+    if isinstance(met, errors.GatedRepoError):
+        return f"{name} is gated: accept its terms on its page, and {_LOGIN}"
+    if isinstance(met, errors.RevisionNotFoundError):
+        return f"{name}: there is no revision '{revision}'; name a branch, a tag or a commit of the repository"
+    if isinstance(met, errors.RepositoryNotFoundError):
+        return f"there is no {name}, or it is private; check the name, or {_LOGIN}"
+    if isinstance(met, errors.HFValidationError):
+        return f"'{name}' is no name of a repository; {_FORM}"
+    if status in (401, 403):
+        return f"{name}: the hub does not allow this ({status}); {_LOGIN}, with a token that may"
+    if isinstance(met, errors.LocalEntryNotFoundError):
+        answered = getattr(getattr(met.__cause__, "response", None), "status_code", None)
+        why = "the hub cannot be reached" if answered is None else f"the hub answers with an error ({answered})"
+        return f"{name} is not whole in the cache, and {why}; connect to the network, or try again later"
+    if isinstance(met, errors.OfflineModeIsEnabled):
+        return f"{name}: HF_HUB_OFFLINE is set, so the hub is not asked; unset it and run the same command again"
+    if status is not None:
+        return f"{name}: the hub answers with an error ({status}); run the same command again later"
+    reason = " ".join(str(met).split())[:200] or type(met).__name__
+    return f"{name}: the way to the hub broke off ({reason}); run the same command again, and it goes on from there"
