@@ -24,6 +24,8 @@ from zooactive.tree import DecisionTree, Question
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # nobody: tests have a hub of their own, `hub_stand_in`, or none
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ.pop("COLUMNS", None)  # the width that pytest-xdist tells its processes; tests say it where it matters
 
 

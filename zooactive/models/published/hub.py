@@ -72,7 +72,7 @@ def fetch(name: str | Path) -> Path:
     name = on_the_hub(name) or str(name)
     repository, revision = parse_name(name)
     package = _package(f"{name}: to load it", ModelError)
-    with _explained(package, name, revision), _bars(package):
+    with _bars(), _explained(package, name, revision):
         folder = _snapshot(package, repository, revision, _READ)
         if not _weights(folder):
             folder = _snapshot(package, repository, folder.name, _PICKLES)
@@ -126,7 +126,7 @@ def push(folder: Path, repository: str, names: Sequence[str], *, private: bool) 
         private one was asked for.
     """
     package = _package(f"to publish {repository}", UploadError)
-    with _explained(package, f"{SCHEME}{repository}", None, UploadError), _bars(package):
+    with _bars(), _explained(package, f"{SCHEME}{repository}", None, UploadError):
         api = package.HfApi(library_name="zooactive")
         page = str(api.create_repo(repository, private=private, exist_ok=True))
         before = api.repo_info(repository)
@@ -151,9 +151,9 @@ def _package(what: str, error: type[ZooactiveError]) -> Any:
 
 
 @contextmanager
-def _bars(package: Any) -> Iterator[None]:
+def _bars() -> Iterator[None]:
     """Let the package draw its bars in a terminal only."""
-    tools = package.utils
+    tools = import_module("huggingface_hub.utils")
     if sys.stderr.isatty() or tools.are_progress_bars_disabled():
         yield
         return
