@@ -1,7 +1,7 @@
-"""A Hugging Face hub on loopback, with as much of its interface as huggingface_hub asks for: nobody's tests need the real one.
+"""A Hugging Face hub on loopback, with as much of its interface as huggingface_hub asks for: tests never need the real one.
 
-`standing_in` starts it and points huggingface_hub at it, with an empty cache. It holds repositories in memory, takes commits,
-and fails on demand.
+`standing_in` starts it and points huggingface_hub at it, with an empty cache. It holds repositories in memory, takes
+commits, and fails on demand.
 """
 
 from __future__ import annotations
@@ -217,7 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
         page = {"url": f"{self.server.url}/{name}", "name": name}
         if name in self.server.repositories:
             return self._json({**page, "error": "You already created this model repo"}, 409)
-        self.server.repositories[name] = Repository(private=bool(asked.get("private") or asked.get("visibility") == "private"))
+        self.server.repositories[name] = Repository(
+            private=bool(asked.get("private") or asked.get("visibility") == "private")
+        )
         return self._json(page)
 
     def preupload(self, name: str, revision: str) -> None:
@@ -227,7 +229,12 @@ class _Handler(BaseHTTPRequestHandler):
         for file in json.loads(self.body)["files"]:
             large, content = _is_large(file["path"]), held.get(file["path"])
             number = None if content is None else _sha256(content) if large else _git(content)
-            answer = {"path": file["path"], "uploadMode": "lfs" if large else "regular", "shouldIgnore": False, "oid": number}
+            answer = {
+                "path": file["path"],
+                "uploadMode": "lfs" if large else "regular",
+                "shouldIgnore": False,
+                "oid": number,
+            }
             answers.append(answer)
         return self._json({"files": answers})
 
@@ -237,7 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
             if entry["oid"] in self.server.stored:
                 objects.append(entry)
                 continue
-            objects.append(entry | {"actions": {"upload": {"href": f"{self.server.url}/stored/{entry['oid']}", "header": {}}}})
+            objects.append(
+                entry | {"actions": {"upload": {"href": f"{self.server.url}/stored/{entry['oid']}", "header": {}}}}
+            )
         return self._json({"transfer": "basic", "objects": objects})
 
     def upload(self, digest: str) -> None:

@@ -76,7 +76,18 @@ def _options(
 
 def _register() -> None:
     names = ("init", "demo", "show", "trees", "prepare", "train", "embed", "predict", "acquire", "export", "votes")
-    for name in (*names, "catalogue", "allocate", "finetune", "evaluate", "calibrate", "top", "similar", "report"):
+    for name in (
+        *names,
+        "catalogue",
+        "allocate",
+        "finetune",
+        "evaluate",
+        "calibrate",
+        "top",
+        "similar",
+        "report",
+        "publish",
+    ):
         app.command(name)(import_module(f"zooactive.cli.{name}").command)
     for name in ("loop", "simulate"):
         app.add_typer(import_module(f"zooactive.cli.{name}").app, name=name)

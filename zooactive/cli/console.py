@@ -85,8 +85,24 @@ ImageColumnOption = Annotated[
     str | None,
     typer.Option("--image", help="The image column (default: file_loc, image or png_loc).", show_default=False),
 ]
+
+
+def _local_model(name: str) -> Path:
+    """Return the folder of a model that is named on the command line."""
+    from zooactive.models.places import local_model
+
+    return local_model(name)
+
+
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", help="Folder of a run or of a saved model.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--model",
+        parser=_local_model,
+        metavar="MODEL",
+        help="Folder of a run or of a saved model; a zip of one, https://...#sha256=..., or hf://USER/NAME.",
+        show_default=False,
+    ),
 ]
 PredictionsOption = Annotated[Path | None, typer.Option(help="Folder written by `zooactive predict`.", show_default=False)]
 EmbeddingsOption = Annotated[
@@ -221,7 +237,12 @@ def command_line(name: str, **options: object) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a value as people would type it: a path from here where it lies below."""
+    """Return a value as people would type it: a path from here where it lies below, and a model of the hub by its name."""
+    if isinstance(value, Path):
+        from zooactive.models.published.origin import name_of
+
+        if (name := name_of(value)) is not None:
+            return name
     path, here = Path(str(value)), Path.cwd()
     if path.is_absolute() and path != here and path.is_relative_to(here):
         return str(path.relative_to(here))

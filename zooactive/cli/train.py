@@ -56,7 +56,7 @@ def command(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(help="Weights to start from: bundled, imagenet, a file, a folder.", show_default=False),
+        typer.Option(help="Weights to start from: bundled, imagenet, a file, a folder, hf://USER/NAME.", show_default=False),
     ] = None,
     precision: Annotated[
         str | None,

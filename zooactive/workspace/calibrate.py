@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import ModelError
 from zooactive.foundation.telling import Bar, no_bar
+from zooactive.models.published.origin import was_fetched
 from zooactive.models.saved_form import BUNDLED, config_of, model_folder
 from zooactive.models.start import start_networks
 from zooactive.workspace.options import Options, options_of
@@ -23,6 +24,8 @@ def calibrate(settings: Settings, *, progress: Bar = no_bar) -> pd.DataFrame:
     """Fit a factor for each question to the validation galaxies' votes, store those that help, and return all."""
     if settings.model.folder.name == BUNDLED and not settings.model.folder.exists():
         raise ModelError("the bundled encoder stays as it is; train or fine-tune a model of your own")
+    if was_fetched(settings.model.folder):
+        raise ModelError(f"{settings.model.folder} is a model in a cache and stays as it is; copy it, or fine-tune it")
     config_of(settings.model.folder)
     validation, pool = settings.split_survey()[1], settings.pool
     start_networks()

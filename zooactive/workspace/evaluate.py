@@ -18,6 +18,7 @@ from zooactive.evaluation.calibration import coverage
 from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceError, did_you_mean
 from zooactive.foundation.telling import Bar, no_bar
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
+from zooactive.models.published.origin import was_fetched
 from zooactive.models.saved_form import config_of
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
@@ -83,9 +84,11 @@ def evaluate(
 ) -> WorkspaceMetrics:
     """Measure the model on the test galaxies, beside a model that has seen no image, and write what was found.
 
-    It goes into the folder `out`, by default the model's, as ``evaluation.csv``, ``.json`` and ``.html``.
+    It goes into the folder `out` as ``evaluation.csv``, ``.json`` and ``.html``: by default the model's, or the workspace's
+    ``evaluation`` where the model lies in a cache.
     """
-    own = settings.model.folder if settings.model.folder.exists() else settings.folder / "evaluation"
+    model = settings.model.folder
+    own = model if model.exists() and not was_fetched(model) else settings.folder / "evaluation"
     found = measure(settings, by=by, progress=progress)
     folder = own if out is None else Path(out)
     write_metrics(found, settings, folder)

@@ -11,7 +11,8 @@ from zooactive.foundation.errors import TrainingError, WorkspaceError
 from zooactive.foundation.locking import held
 from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import file_hash, write_how
-from zooactive.models.saved_form import BUNDLED, config_of, takes_embeddings
+from zooactive.models.places import local_model
+from zooactive.models.saved_form import BUNDLED, config_of, stored_origin, takes_embeddings
 from zooactive.training.finetuning.checks import (
     Parts,
     decided,
@@ -72,6 +73,8 @@ def finetune(
     start = _start_of(settings, model, tell)
     if takes_embeddings(start):
         raise WorkspaceError(f"the model in {start} takes embeddings and has no network; give --embeddings FILE")
+    if start != Path(BUNDLED) and (origin := stored_origin(start)) is not None:
+        tell(f"starting from {origin}")
     preprocessing = Preprocessing.from_dict(config_of(start)["preprocessing"])
     galaxies = _galaxies(found, question, config, question.preprocessing(preprocessing))
     config, why = decided(config, question.load_tree(), len(galaxies))
@@ -117,7 +120,7 @@ def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
 def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
     """Return what to start from: a model that is named or that the workspace has trained, or what comes with zooactive."""
     if model is not None:
-        return Path(model)
+        return local_model(model)
     own = settings.default_task
     if own is not None and settings.model.folder == task_home(settings, own):
         tell("starting from the encoder that comes with zooactive")

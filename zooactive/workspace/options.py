@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from zooactive.models.places import is_elsewhere, local_model
 from zooactive.workspace.settings import Settings
 
 Options: TypeAlias = Mapping[str, str]
@@ -24,7 +25,10 @@ def options_of(table: str, section: type) -> dict[str, str]:
 
 
 def settings_for(settings: Settings, options: Options, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    """Put the given options that are not None into the settings, and return these with the options of the job itself."""
+    """Put the given options that are not None into the settings, and return these with the options of the job itself.
+
+    A model that is named by its address is fetched.
+    """
     tables: dict[str, dict[str, Any]] = {}
     own = {}
     for name, value in given.items():
@@ -33,4 +37,7 @@ def settings_for(settings: Settings, options: Options, given: Mapping[str, Any])
             continue
         table, _, entry = options[name].partition(".")
         tables.setdefault(table, {})[entry] = value
-    return settings.with_options(**tables), own
+    settings = settings.with_options(**tables)
+    if is_elsewhere(settings.model.folder):
+        settings = settings.with_options(model={"folder": local_model(settings.model.folder)})
+    return settings, own

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
+from zooactive.models.published.origin import was_fetched
 from zooactive.models.saved_form import config_of
 from zooactive.workspace.embeddings import on_embeddings, pool_of_embeddings, with_recorded
 from zooactive.workspace.options import Options, as_path, options_of
@@ -158,7 +159,8 @@ def fitted_draws(settings: Settings, network: AnyModel, *, progress: Bar = no_ba
         return None
     network = network_with_images(network)
     train, validation, _ = settings.split_survey()
-    kept = settings.model.folder / f"draws-{kind}-{made_of(kind, network, train, validation)}.npz"
+    own = settings.folder if was_fetched(settings.model.folder) else settings.model.folder
+    kept = own / f"draws-{kind}-{made_of(kind, network, train, validation)}.npz"
     if kept.exists():
         return load_draws(kept)
     with progress(f"fitting {kind}", int(train.labelled.sum() + validation.labelled.sum())) as done:

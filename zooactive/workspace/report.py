@@ -13,7 +13,7 @@ from zooactive.catalogue import Catalogue, Preprocessing
 from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.foundation.writing import how_of, make_folder
-from zooactive.models.saved_form import BUNDLED
+from zooactive.models.saved_form import stored_fingerprint, stored_origin
 from zooactive.report import (
     Finding,
     acquired_gallery,
@@ -96,7 +96,8 @@ def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: l
     """Compare what the model says of galaxies that it never saw with the volunteers."""
     from zooactive.workspace.evaluate import measure
 
-    saved = (settings.model.folder / "model").is_dir() or settings.model.folder == Path(BUNDLED)
+    saved = stored_fingerprint(settings.model.folder) is not None
+    facts += _started_from(settings.model.folder, "the model") if saved else []
     if not saved or settings.survey.catalogue is None:
         return
     train_part, _, test = (part.labelled.any() for part in settings.split_survey())
@@ -133,11 +134,18 @@ def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Find
         from zooactive.training.finetuning.finetuned_model import load_finetuned
 
         tuned = load_finetuned(file.parent)
+        facts += _started_from(file.parent, tuned.task.name)
         made = how_of(file.parent)
         table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
         pixels = _task_pixels(file.parent, list(table["id"]))
         findings.append(task_finding(tuned.task.name, tuned.evaluate(), table, pixels, answer=tuned.answer))
         how[f"finetune {tuned.task.name}"] = made
+
+
+def _started_from(folder: Path, what: str) -> list[tuple[str, str]]:
+    """Say whose weights a model started from, and their licence, where that is known."""
+    origin = stored_origin(folder)
+    return [] if origin is None else [(f"{what} started from", str(origin))]
 
 
 def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:

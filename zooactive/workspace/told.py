@@ -47,7 +47,7 @@ def _network(network: Network) -> str:
         several if network.scales != (1.0,) else "",
         "each standardised" if network.standardise else "",
         f"dropout {network.dropout:g} before the head",
-        f"starting from {network.start}" if network.start else "",
+        f"starting from {network.origin() or network.start}" if network.start else "",
         f"learning {', '.join(network.questions)} alone" if network.questions else "",
     )
 

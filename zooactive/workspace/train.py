@@ -10,6 +10,7 @@ from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.config import Network
+from zooactive.models.published.origin import was_fetched
 from zooactive.models.start import start_networks
 from zooactive.training.config import TrainingConfig
 from zooactive.workspace.options import Options, options_of
@@ -31,8 +32,10 @@ def train(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) 
     """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
     from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
 
-    network, config = settings.model, settings.training
+    network, config = settings.model.fetched(), settings.training
     network.check()
+    if was_fetched(network.folder):
+        raise WorkspaceError(f"{network.folder} is a model in a cache; name a folder of your own for the run with --run-dir")
     train_part, validation = _galaxies(settings, tell)
     if network.folder.parent == settings.folder / "tasks":
         raise WorkspaceError(f"{network.folder} is a fine-tuned task's folder; give another one for the run with --run-dir")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zooactive.workspace.embed import WrittenEmbeddings
     from zooactive.workspace.evaluate import WorkspaceMetrics
     from zooactive.workspace.loop import Rehearsal
+    from zooactive.workspace.publish import Published
 
 
 class Workspace:
@@ -169,6 +170,13 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return report(settings, **own)
+
+    def publish(self, repository: str, **options: Any) -> Published:
+        """Write a model as a repository that others can load by name, and send it to the Hugging Face hub."""
+        from zooactive.workspace.publish import OPTIONS, publish
+
+        settings, own = self._with(OPTIONS, options)
+        return publish(settings, repository, tell=self._tell, **own)
 
     def export(self, **options: Any) -> SubjectSet:
         """Write images and a manifest of the selected galaxies, for the Zooniverse."""

@@ -19,6 +19,7 @@ from test_published_weights import checkpoint
 from tiny_network import tiny_model
 
 import zooactive as za
+from zooactive.foundation.addresses import address_of
 from zooactive.foundation.errors import ModelError
 from zooactive.models import EmbeddingModel, GalaxyModel
 from zooactive.models.config import Network
@@ -27,7 +28,10 @@ from zooactive.models.published import archives
 from zooactive.models.published.hub import fetch
 from zooactive.models.published.origin import Origin, licence_in, origin_in
 from zooactive.models.saved_form import stored_fingerprint
+from zooactive.training.config import TrainingConfig
 from zooactive.tree import load_tree
+from zooactive.workspace.file import parse_settings
+from zooactive.workspace.told import plan_of
 
 ZOOBOT, CARD = "mwalmsley/zoobot-encoder-efficientnet_b0", b"---\ntags:\n- galaxy\nlicense: gpl-3.0\n---\n# An encoder\n"
 CONFIG = json.dumps({"architecture": "efficientnet_b0", "num_features": 1280}).encode()
@@ -154,7 +158,7 @@ def zoobot(hub, tmp_path) -> None:
 
 
 @pytest.mark.usefixtures("zoobot")
-def test_a_model_starts_from_an_encoder_on_the_hub_and_keeps_its_licence(hub, tmp_path):
+def test_a_model_starts_from_an_encoder_on_the_hub_and_keeps_its_licence(hub):
     network = Network(backbone="efficientnet_b0_timm", image_size=32, start=f"hf://{ZOOBOT}")
     network.check()
     with reduced_networks(), plain_weights():
@@ -165,13 +169,15 @@ def test_a_model_starts_from_an_encoder_on_the_hub_and_keeps_its_licence(hub, tm
         expected = Origin(f"hf://{ZOOBOT}", hub.repositories[ZOOBOT].commits[-1][0], "gpl-3.0")
         assert model.origin == network.origin() == expected
         assert str(expected) == f"hf://{ZOOBOT}, licence gpl-3.0"
-        other = model.with_tree("zhu5")
-        other.save(tmp_path / "other")
-        loaded = za.load_model(tmp_path / "other")
-    assert loaded.origin == other.origin == expected
-    assert pickle.loads(pickle.dumps(tiny_model("rings"))).origin is None
-    assert f"hf://{ZOOBOT}, licence gpl-3.0" in loaded._repr_html_()
+    assert f"hf://{ZOOBOT}, licence gpl-3.0" in model._repr_html_()
     assert "pytorch_model.bin" not in "".join(hub.asked)
+    assert f"starting from hf://{ZOOBOT}, licence gpl-3.0" in plan_of(network.fetched(), TrainingConfig(), galaxies=9)[0]
+
+
+def test_a_name_of_the_hub_in_the_workspace_file_is_no_path(tmp_path):
+    settings = parse_settings('[model]\nstart = "hf://me/tiny@main"\nfolder = "hf://me/it"\n', tmp_path / "zooactive.toml")
+    assert settings.model.start == "hf://me/tiny@main"
+    assert address_of(settings.model.folder) == "hf://me/it"
 
 
 def test_pickles_are_fetched_where_there_is_nothing_else(hub):
@@ -188,8 +194,12 @@ def test_the_origin_of_a_model_is_no_part_of_its_fingerprint(model, tmp_path):
     other.save(tmp_path)
     about = json.loads((tmp_path / "model.json").read_text())
     assert about["origin"] == {"source": "hf://a/b", "revision": "1", "licence": "mit"}
+    for kept in (za.load_model(tmp_path), other.with_tree("zhu5"), pickle.loads(pickle.dumps(other))):
+        assert kept.origin == other.origin
     (tmp_path / "model.json").write_text(json.dumps(about | {"origin": {"source": 3}}))
-    with pytest.raises(ModelError, match=r"model\.json is damaged \(source, revision or licence of origin is no short text\)"):
+    with pytest.raises(
+        ModelError, match=r"model\.json is damaged \(source, revision or licence of origin is no short text\)"
+    ):
         za.load_model(tmp_path)
 
 
@@ -259,7 +269,7 @@ def test_a_packed_folder_has_the_same_bytes_every_time(packed, tmp_path):
 def test_a_zip_at_an_address_needs_its_checksum_and_has_it(hub, packed, model):
     content = packed.read_bytes()
     digest = archives.pack(packed.parent, [packed.name], packed.parent / "outer")  # any other one
-    hub.stored = {name: content for name in ("model", "other")}
+    hub.stored = {"model": content}
     place = f"{hub.url}/stored/model"
     with pytest.raises(ModelError, match=r"/stored/model is at an address, so its checksum is needed; add #sha256="):
         za.load_model(f"{place}?sig=secret")

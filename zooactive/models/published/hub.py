@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -126,7 +127,7 @@ def push(folder: Path, repository: str, names: Sequence[str], *, private: bool) 
         private one was asked for.
     """
     package = _package(f"to publish {repository}", UploadError)
-    with _bars(), _explained(package, f"{SCHEME}{repository}", None, UploadError):
+    with _bars(), _without_warnings(), _explained(package, f"{SCHEME}{repository}", None, UploadError):
         api = package.HfApi(library_name="zooactive")
         page = str(api.create_repo(repository, private=private, exist_ok=True))
         before = api.repo_info(repository)
@@ -165,6 +166,17 @@ def _bars() -> Iterator[None]:
 
 
 @contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep from people what the package warns of an upload: that there was nothing to send is no fault."""
+    logger = logging.getLogger("huggingface_hub.hf_api")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+@contextmanager
 def _explained(package: Any, name: str, revision: str | None, error: type[ZooactiveError] = ModelError) -> Iterator[None]:
     """Say in a sentence what the hub or the way to it refused."""
     try:
@@ -195,5 +207,7 @@ def _sentence(errors: Any, met: Exception, name: str, revision: str | None) -> s
         return f"{name}: HF_HUB_OFFLINE is set, so the hub is not asked; unset it and run the same command again"
     if status is not None:
         return f"{name}: the hub answers with an error ({status}); run the same command again later"
-    reason = " ".join(str(met).split())[:200] or type(met).__name__
+    reason = re.sub(r"\?\S+", "", " ".join(str(met).split()))[:200] or type(met).__name__  # addresses may be signed
+    if isinstance(met, ValueError):
+        return f"{name}: the hub does not take it, or answers something else than it should ({reason})"
     return f"{name}: the way to the hub broke off ({reason}); run the same command again, and it goes on from there"

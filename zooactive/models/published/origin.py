@@ -74,6 +74,18 @@ def origin_in(folder: Path) -> Origin | None:
     return Origin(noted.source, noted.revision, licence)
 
 
+def was_fetched(folder: Path) -> bool:
+    """Return whether a folder lies in a cache, where nothing may be written."""
+    found = origin_in(folder)
+    return found is not None and (found.source.startswith("hf://") or (folder / RECORD).is_file())
+
+
+def name_of(folder: Path) -> str | None:
+    """Return the name by which the folder of a repository in the hub's cache was fetched; None for another folder."""
+    found = origin_in(folder) if "snapshots" in folder.parts else None
+    return None if found is None or found.revision is None else f"{found.source}@{found.revision}"
+
+
 def origin_of_weights(weights: str | Path) -> Origin:
     """Return where published weights come from: "imagenet", a file, or the folder of a repository."""
     if str(weights) == IMAGENET:
