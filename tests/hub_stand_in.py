@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -299,9 +300,10 @@ def standing_in(home: Path) -> Iterator[Hub]:
     with pytest.MonkeyPatch.context() as patch:
         use_cache(patch, home)
         patch.setattr(constants, "ENDPOINT", hub.url)
-        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+        for module in (constants, import_module("huggingface_hub.file_download")):  # which imports it, in older versions
+            template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+            patch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         patch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
-        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         patch.setenv("HF_ENDPOINT", hub.url)  # for other processes
         for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
             patch.delenv(name, raising=False)
