@@ -74,7 +74,7 @@ def card_text(card: Card) -> str:
         *_section("What it learnt from", card.data),
         *_section("How it was trained", card.recipe),
         *_section("How good it is", card.metrics or ["It has not been measured on galaxies held out."]),
-        *_section("How far its intervals can be trusted", card.calibration),
+        *_section("Calibration", card.calibration),
         *_section("Limits", [f"* {_plain(limit)}" for limit in card.limits], plain=False),
         *_section("Licence and credit", card.credit),
     ]

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 _FEW = 1000
 _LEVELS = ("0.5", "0.8", "0.95")
+_MEASURES = {
+    "auc": "AUC",
+    "macro_f1": "macro F1",
+    "baseline": "accuracy of always giving the commonest label",
+    "baseline_error": "mean error of always giving the mean fraction",
+    "log_loss": "log loss, nats a galaxy",
+}
 
 
 def card_of(
@@ -38,19 +45,19 @@ def card_of(
     learnt, data = _data_of_task(run, tuned) if tuned is not None and run is not None else _data_of_run(settings, run)
     metrics, covered = _measured_task(tuned) if tuned is not None else _measured_run(settings, run, about, tell)
     sees = f"embeddings of {config.get('encoder') or 'an encoder that has no name'}" if embeddings else "images of galaxies"
-    asked = tree.title or tree.name
+    says = "which label a galaxy would get" if tree.votes == "class" else "what volunteers would answer"
     return Card(
         repository=repository,
-        title=f"{repository.partition('/')[2]}: {asked}",
+        title=f"{repository.partition('/')[2]}: {tree.title or tree.name}",
         licence=licence or (None if origin is None else origin.licence),
-        lead=f"A model of zooactive that looks at {sees} and says what volunteers would answer, and how sure it is of that: "
-        "a Dirichlet posterior over the vote fractions of every question.",
+        lead=f"A model of zooactive that looks at {sees} and says {says}, and how sure it is of that: a Dirichlet posterior "
+        "over the fractions of the answers to every question.",
         facts=_facts(config, tree, about["fingerprint"], embeddings=embeddings),
         data=data,
         recipe=_recipe(settings, run, tuned),
         metrics=metrics,
         calibration=_calibration(about, tree, covered, tuned),
-        limits=_limits(config, learnt, metrics, embeddings=embeddings),
+        limits=[f"It says {says}, and not what a galaxy is.", *_limits(config, learnt, metrics, embeddings=embeddings)],
         credit=_credit(origin, licence),
         embeddings=embeddings,
     )
@@ -114,7 +121,8 @@ def _data_of_task(folder: Path, tuned: FinetunedModel) -> tuple[int | None, list
         return None, [f"Labels of {table}, of which {held_out:,} were held out. How many there were is not recorded."]
     folds = _config(folder).get("folds")
     apart = "each held out from one fit in turn" if folds else f"{held_out:,} of them held out"
-    return labelled, [f"The labels of {labelled:,} galaxies of {table}, {apart}."]
+    learnt = labelled if folds else labelled - held_out
+    return learnt, [f"The labels of {labelled:,} galaxies of {table}, {apart}."]
 
 
 def _options(folder: Path) -> dict[str, Any]:
@@ -162,10 +170,14 @@ def _interval(low: object, high: object) -> str:
 def _measured_task(tuned: FinetunedModel) -> tuple[list[Rows], list[dict[str, Any]]]:
     metrics = tuned.evaluate()
     galaxies = int(metrics.pop("galaxies"))
-    names = [name for name in metrics if not name.endswith(("_low", "_high"))]
     rows = [
-        (name.replace("_", " "), _number(metrics[name]), _interval(metrics.get(f"{name}_low"), metrics.get(f"{name}_high")))
-        for name in names
+        (
+            _MEASURES.get(name, name.replace("_", " ")),
+            _number(value),
+            _interval(metrics.get(f"{name}_low"), metrics.get(f"{name}_high")),
+        )
+        for name, value in metrics.items()
+        if not name.endswith(("_low", "_high"))
     ]
     found = [Rows(f"On {galaxies:,} galaxies held out:", ("measure", "value", "95% interval"), rows)]
     if len(tuned.model.tree.questions) > 1:
@@ -253,7 +265,7 @@ def _calibration(
 
 
 def _limits(config: Mapping[str, Any], learnt: int | None, metrics: Sequence[Rows], *, embeddings: bool) -> list[str]:
-    limits = ["It says what volunteers would answer, and not what a galaxy is."]
+    limits = []
     if learnt is None:
         limits.append("Nobody recorded how many galaxies it learnt from.")
     elif learnt < _FEW:

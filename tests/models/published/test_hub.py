@@ -70,7 +70,7 @@ def files(model, tmp_path_factory) -> dict[str, bytes]:
 
 
 def test_a_repository_is_fetched_once_without_its_code_and_known_again_offline(hub, files, model, monkeypatch):
-    code = {"modeling.py": b"raise SystemExit", "sub/run.sh": b"", "weights.pkl": pickle.dumps(0)}
+    code = {"modeling.py": b"raise SystemExit", "older/head.npz": b"", "../../head.npz": b"", "weights.pkl": b""}
     hub.add("me/tiny", {**files, **code, ".gitattributes": b"", "pytorch_model.bin": b"never asked for"})
     folder = fetch("hf://me/tiny")
     assert {path.name for path in folder.iterdir()} == set(files)

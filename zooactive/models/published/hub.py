@@ -94,9 +94,8 @@ def _weights(folder: Path) -> list[Path]:
 
 
 def _snapshot(package: Any, repository: str, revision: str | None, patterns: Sequence[str]) -> Path:
-    return Path(
-        package.snapshot_download(repository, revision=revision, allow_patterns=list(patterns), library_name="zooactive")
-    )
+    options = {"allow_patterns": list(patterns), "ignore_patterns": ["*/*"], "library_name": "zooactive"}
+    return Path(package.snapshot_download(repository, revision=revision, **options))
 
 
 def is_logged_in() -> bool:
