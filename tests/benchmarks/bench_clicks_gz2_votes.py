@@ -11,8 +11,9 @@ radial profiles, which do not change when an image is turned. Galaxies as near t
 of one galaxy are left out.
 
 Galaxies are halved by hashed id. Constant concentrations and factors (`fit_answer_factors`, as `--trust` fits them) for one
-half are fitted to the first 20 volunteers of the other. Ratios are to the clicks of raw votes of 10 and 20 people; below 1 is cheaper. 95% intervals over
-galaxies and seeds, by the bootstrap. Options: number of seeds; a folder for the table.
+half are fitted to the first 20 volunteers of the other. Ratios are to the clicks of raw votes of 10 and 20 people; below 1
+is cheaper. 95% intervals over galaxies and seeds, by the bootstrap. Options: number of seeds; a folder for the table; names of
+questions, the empty one for the whole tree.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def main() -> None:
     posterior = Posterior(everything.concentrations[..., columns], everything.ids, tree)
     rng = np.random.default_rng(0)
     tables = []
-    for name in ("", *(question.name for question in tree.questions)):
+    for name in sys.argv[3:] or ("", *(question.name for question in tree.questions)):
         curves, factors = zip(*(rehearse(posterior, votes, seed, name) for seed in range(seeds)), strict=True)
         table = ratios(list(curves), rng, RAWS).assign(question=name or "whole tree")
         tables.append(table)

@@ -25,9 +25,9 @@ _STEPS = 100
 class AnswerFactors(NamedTuple):
     """The factors on the concentrations of each answer, and which questions' answers have factors of their own.
 
-    ``values``: ndarray of float64, shape (answer,). ``table``: one row a question, ``question``, ``galaxies``, ``factor`` (of
-    the question, by `fit_pooled_factors`), ``gain`` (of factors of its answers over that one, nats a galaxy on the half that
-    they were not fitted to, mean of both halves), ``error`` (its standard error) and ``moved``.
+    ``values``: ndarray of float64, shape (answer,). ``table``: one row a question, ``question``, ``galaxies``, ``factor``
+    (of the question, by `fit_pooled_factors`), ``gain`` (of factors of its answers over that one, nats a galaxy on the half
+    that they were not fitted to, mean of both halves), ``error`` (its standard error) and ``moved``.
     """
 
     values: NDArray[np.float64]
