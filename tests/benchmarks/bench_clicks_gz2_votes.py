@@ -12,8 +12,8 @@ of one galaxy are left out.
 
 Galaxies are halved by hashed id. Constant concentrations and factors (`fit_answer_factors`, as `--trust` fits them) for one
 half are fitted to the first 20 volunteers of the other. Ratios are to the clicks of raw votes of 10 and 20 people; below 1
-is cheaper. 95% intervals over galaxies and seeds, by the bootstrap. Options: number of seeds; a folder for the table; names of
-questions, the empty one for the whole tree.
+is cheaper. 95% intervals over galaxies and seeds, by the bootstrap. Options: number of seeds; a folder for the table; names
+of questions, the empty one for the whole tree.
 """
 
 from __future__ import annotations
