@@ -234,6 +234,13 @@ def test_what_counts_moves_clicks():
     assert (bar.more * asked).sum() / bar.more.sum() > (shape.more * asked).sum() / shape.more.sum()
 
 
+def test_votes_that_a_recipe_wants_belong_to_the_goal_that_counts_them():
+    with pytest.raises(AcquisitionError, match="wanted = 7 belongs to the goal 'count'"):
+        AllocationConfig(wanted=7)
+    first, last = AllocationConfig(wanted=7, least={"count": 0.2}).aims()
+    assert (first[0].goal, first[0].wanted, last[0].goal, last[0].wanted) == ("count", 7, "error", 20)
+
+
 def test_where_one_question_counts_its_answers_alone_can_be_the_clicks():
     posterior = pool()
     asked = posterior.asked()[:, 1]

@@ -59,6 +59,10 @@ class AllocationConfig(Aim):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "counted", (self.counted,) if isinstance(self.counted, str) else tuple(self.counted))
+        if self.wanted != Aim.wanted and self.goal != "count" and "count" not in self.least:
+            raise AcquisitionError(
+                f"wanted = {self.wanted} belongs to the goal 'count', and the goal is '{self.goal}'; leave it away"
+            )
         for name, number in (("floor", self.floor), ("ceiling", self.ceiling)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:
                 raise AcquisitionError(f"{name} = {number!r}: give a whole number of volunteers, 0 or more")
@@ -87,8 +91,11 @@ class AllocationConfig(Aim):
             if goal in self.least:
                 gone += self.least[goal]
                 weights = {} if goal == "model" else self.weights
-                found.append((replace(self, goal=goal, weights=weights, rules={}, least={}, done=None), gone))
-        return [*found, (replace(self, least={}), 1.0)]
+                wanted = self.wanted if goal == "count" else Aim.wanted
+                aim = replace(self, goal=goal, weights=weights, rules={}, wanted=wanted, least={}, done=None)
+                found.append((aim, gone))
+        wanted = self.wanted if self.goal == "count" else Aim.wanted
+        return [*found, (replace(self, wanted=wanted, least={}), 1.0)]
 
     def counted_questions(self, tree: DecisionTree) -> NDArray[np.int64]:
         """Return the numbers of the questions whose answers are clicks; an unknown one is a TreeError."""
