@@ -168,10 +168,8 @@ def test_a_file_that_is_missing_or_damaged_is_refused(tmp_path):
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(ModelError, match="is no readable safetensors file"):
         load_published(path, "rings")
-    with pytest.raises(
-        ModelError, match=r"'zoobot\.ckpt' names no published weights; give a path that ends in \.safetensors"
-    ):
-        load_published("zoobot.ckpt", "rings")
+    with pytest.raises(ModelError, match=r"'zoobot\.h5' names no published weights; give a path that ends in \.safetensors"):
+        load_published("zoobot.h5", "rings")
 
 
 def test_without_safetensors_the_extra_is_named(monkeypatch, write):
