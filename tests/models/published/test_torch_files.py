@@ -171,6 +171,13 @@ def test_safetensors_of_bfloat16_are_read(read):
     assert_same_bits(found, {"w": np.array([[1], [-2]], np.float32)})
 
 
+@pytest.mark.parametrize("length", [0x80, 0x0280])
+def test_safetensors_whose_length_begins_like_a_pickle_are_read(read, length):
+    pytest.importorskip("safetensors")
+    header = b'{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}'.ljust(length)
+    assert_same_bits(read(length.to_bytes(8, "little") + header + FOUR.tobytes()), {"w": FOUR})
+
+
 def test_published_weights_are_named_by_their_ending_or_described_in_their_folder(tmp_path):
     for start in ("imagenet", "a.safetensors", "pytorch_model.bin", "a/b.pth", "c.pt", "d.ckpt"):
         assert is_published(start)

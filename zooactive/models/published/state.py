@@ -57,12 +57,12 @@ def _read(path: Path, stream: BinaryIO) -> dict[str, NDArray[Any]]:
     size = os.fstat(stream.fileno()).st_size
     start = stream.read(_START)
     stream.seek(0)
+    if start[8:9] == b"{":  # first of all: the eight bytes before are a length, and may look like anything
+        return _safetensors(path, stream, size)
     if start.startswith(ZIP):
         return read_zip(stream, size)
     if start.startswith(PICKLE):
         return read_legacy(stream, size)
-    if start[8:9] == b"{":
-        return _safetensors(path, stream, size)
     if not start:
         raise ValueError("it is empty")
     raise ValueError(next(said for first, said in _OTHERS if start.lower().lstrip().startswith(first)))
