@@ -141,6 +141,12 @@ def many_views() -> bytes:
     return archive(pickled(mapping(entries)), {"0": bytes(1 << 20)})
 
 
+def many_names() -> bytes:
+    """One tensor, kept once and named again and again."""
+    names = b"".join(text(f"{i}") + b"h\x00" for i in range(70_000))
+    return torch_zip(pickled(tensor(storage("FloatStorage")) + b"q\x000}(" + names + b"u"))
+
+
 def old_form(cut: int = 0, **given: bytes) -> bytes:
     whole = legacy(weights(), {"0": FOUR}, **given)
     return whole[: len(whole) - cut]
@@ -233,9 +239,9 @@ CASES: dict[str, Hostile] = {
     "a bare pickle": Hostile(pickled(ARMED), "it is a pickle, and not one that PyTorch wrote", pickled(ARMED)),
     "a bare pickle of protocol 0": Hostile(b"cbuiltins\nexec\n(S" + repr(CODE).encode() + b"\ntR.", "it is neither of them"),
     # cut off, or spoilt
-    "half of an archive": Hostile(GOOD[: len(GOOD) // 2], "its archive is damaged: File is not a zip file"),
-    "an archive without its last byte": Hostile(GOOD[:-1], "its archive is damaged"),
-    "an archive without its middle": Hostile(GOOD[:200] + GOOD[400:], "its archive is damaged"),
+    "half of an archive": Hostile(GOOD[: len(GOOD) // 2], "its archive is damaged or cut off: File is not a zip file"),
+    "an archive without its last byte": Hostile(GOOD[:-1], "its archive is damaged or cut off"),
+    "an archive without its middle": Hostile(GOOD[:200] + GOOD[400:], "its archive is damaged or cut off"),
     "a pickle cut off in a text": Hostile(torch_zip(weights()[:40]), "its pickle is cut off"),
     "a pickle without its end": Hostile(torch_zip(weights()[:-1]), "its pickle ends early"),
     "an empty pickle": Hostile(torch_zip(b""), "its pickle ends early"),
@@ -265,6 +271,7 @@ CASES: dict[str, Hostile] = {
     "a stride too many": described("a shape, strides or an offset that no tensor has", strides=(1, 1)),
     "sixty axes": described("a shape, strides or an offset that no tensor has", shape=(1,) * 60, strides=(1,) * 60),
     "views that are 400 times the file": Hostile(many_views(), r"bytes whose tensors would take 419430400"),
+    "70,000 names of one tensor": Hostile(many_names(), "it names 70000 tensors"),
     # archives
     "a bomb of zeros": Hostile(
         zipped({"archive/data.pkl": weights(), "archive/data/0": bytes(1 << 24)}, zipfile.ZIP_DEFLATED), "is compressed"
@@ -285,7 +292,7 @@ CASES: dict[str, Hostile] = {
     "a name that leads out": Hostile(renamed("archive/../../x"), r"an entry of its archive is named 'archive/../../x'"),
     "an encrypted pickle": Hostile(edited(set_in_entries(8, b"\x01")), "'archive/data.pkl' in its archive is encrypted"),
     "a compression that nobody knows": Hostile(edited(set_in_entries(10, b"\x63")), "is compressed"),
-    "an entry behind the end": Hostile(edited(set_in_entries(42, b"\xff\xff\xff\x7f")), "its archive is damaged"),
+    "an entry behind the end": Hostile(edited(set_in_entries(42, b"\xff\xff\xff\x7f")), "its archive is damaged or cut off"),
     "an archive of something else": Hostile(zipped({"weights.npy": b"x"}), "without the one 'data.pkl' that PyTorch writes"),
     "two pickles": Hostile(renamed("other/data.pkl"), "without the one 'data.pkl'"),
     "an odd order of bytes": Hostile(archive(weights(), {"0": bytes(16)}, order="middle"), "are in the order b'middle'"),

@@ -9,13 +9,14 @@ import keras
 import numpy as np
 import pytest
 from networks import REPEATS, plain_weights, reduced_networks
+from torch_writer import state
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, load_published, start_from_published
 from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD
 from zooactive.models.backbones.register import nested_layers
 from zooactive.models.config import Network
-from zooactive.models.published.encoders import timm_name
+from zooactive.models.published.encoders import read_timm, timm_name
 from zooactive.models.published.names import is_published
 from zooactive.tree import load_tree
 
@@ -122,6 +123,15 @@ def test_a_grey_checkpoint_in_half_precision_gives_a_grey_model(write):
     assert model.preprocessing.channels == 1
     kernel = numpy_of(model.encoder.get_layer("stem_conv").kernel)
     np.testing.assert_array_equal(kernel, half["conv_stem.weight"].transpose(2, 3, 1, 0))
+
+
+def test_a_file_that_torch_wrote_gives_the_same_arrays_as_safetensors(write, tmp_path):
+    arrays = {f"encoder.{key}": array for key, array in checkpoint().items()}
+    path = tmp_path / "pytorch_model.bin"
+    path.write_bytes(state(arrays))
+    found, expected = read_timm(path), read_timm(write(arrays))
+    assert list(found) == [key.removeprefix("encoder.") for key in arrays]
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
 
 
 def without(arrays, key):

@@ -34,6 +34,7 @@ _LEAST_TOTAL, _RATIO = 1 << 27, 4
 """All arrays, as float32 at least, take no more than the larger of so many bytes and so many times the file."""
 _LARGEST_EMPTY = 1 << 40
 _MOST_AXES, _LARGEST = 32, 1 << 63
+_MOST_TENSORS = 1 << 16
 _ENCRYPTED = 1
 
 _NUMBERS = {
@@ -80,7 +81,7 @@ def read_zip(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
             source = _Source(sizes, lambda key: packed.read(entries[f"data/{key}"]), order == b"little")
             return _arrays(unpickle(content).value, source, size)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OverflowError) as error:
-        raise ValueError(f"its archive is damaged: {error}") from error
+        raise ValueError(f"its archive is damaged or cut off: {error}") from error
 
 
 def read_legacy(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
@@ -97,16 +98,15 @@ def read_legacy(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
     keys = unpickle(content, told.end)
     if type(keys.value) is not list or not all(type(key) is str and key in told.storages for key in keys.value):
         raise ValueError("its list of storages is not that of its tensors")
+    sizes = {key: told.storages[key].numel * _width(told.storages[key]) for key in keys.value}
     starts: dict[str, int] = {}
     at = keys.end
     for key in keys.value:
         stream.seek(at)
-        claim, there = told.storages[key].numel * _width(told.storages[key]), int.from_bytes(stream.read(8), "little")
-        if there != told.storages[key].numel or not 0 <= claim <= size - at - 8:
+        if int.from_bytes(stream.read(8), "little") != told.storages[key].numel or not 0 <= sizes[key] <= size - at - 8:
             raise ValueError(f"the storage '{key}' is not as large as its pickle says, or cut off")
         starts[key] = at + 8
-        at += 8 + claim
-    sizes = {key: told.storages[key].numel * _width(told.storages[key]) for key in starts}
+        at += 8 + sizes[key]
 
     def read(key: str) -> bytes:
         stream.seek(starts[key])
@@ -197,8 +197,10 @@ def _tensors(value: Any) -> dict[str, Tensor]:
         raise ValueError(f"it holds {_in_words(held)} in place of named tensors")
     tensors = {name: entry for name, entry in held.items() if type(entry) is Tensor}
     for name, entry in held.items():
-        if type(entry) is Inert and entry.name.startswith("torch._utils._rebuild"):
+        if type(entry) is Inert and entry.name.startswith("torch._"):
             raise ValueError(f"'{name}' is no plain tensor: {entry.name}, with what it was given, is not read")
+    if len(tensors) > _MOST_TENSORS:
+        raise ValueError(f"it names {len(tensors)} tensors; networks have thousands")
     if not tensors:
         named = ", ".join(f"'{name}' ({_in_words(entry)})" for name, entry in itertools.islice(held.items(), 3))
         raise ValueError(f"it holds no tensors, but {named or 'nothing'}")
