@@ -28,6 +28,8 @@ PICKLE = b"\x80"
 
 _MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _LARGEST_PICKLE = 1 << 26
+_FEW_STEPS = 1000
+"""Of the pickles before that of the tensors, in the old form."""
 _LARGEST_DIRECTORY = 1 << 22
 """Bytes of an archive's list of entries, each of which takes about a hundred."""
 _LEAST_TOTAL, _RATIO = 1 << 27, 4
@@ -87,13 +89,14 @@ def read_zip(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
 def read_legacy(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
     """Read the arrays in the form before the zip; a ValueError where it is damaged, lies, or is another pickle."""
     content = stream.read(_LARGEST_PICKLE)
-    magic = unpickle(content)
+    magic = unpickle(content, 0, _FEW_STEPS)
     if type(magic.value) is not int or magic.value != _MAGIC:
         raise ValueError("it is a pickle, and not one that PyTorch wrote")
-    version = unpickle(content, magic.end)
+    version = unpickle(content, magic.end, _FEW_STEPS)
     if version.value != _LEGACY_PROTOCOL:
         raise ValueError("it is of a version of PyTorch's old form that nothing is known of")
-    system = unpickle(content, version.end)  # of the machine that wrote it; numbers were always stored as little-endian
+    # Of the machine that wrote the file, whose numbers were stored as little-endian on every machine.
+    system = unpickle(content, version.end, _FEW_STEPS)
     told = unpickle(content, system.end)
     keys = unpickle(content, told.end)
     if type(keys.value) is not list or not all(type(key) is str and key in told.storages for key in keys.value):

@@ -78,11 +78,11 @@ class Unpickled:
     storages: dict[str, Storage] = field(default_factory=dict)
 
 
-def unpickle(data: bytes, at: int = 0) -> Unpickled:
+def unpickle(data: bytes, at: int = 0, most_steps: int = MOST_STEPS) -> Unpickled:
     """Return what the pickle that starts at a place of `data` holds; a ValueError where it is damaged or strange."""
     machine = _Machine(data, at)
     try:
-        machine.run()
+        machine.run(most_steps)
         return Unpickled(machine.stack.pop(), machine.at, machine.storages)
     except IndexError:
         raise ValueError("its pickle ends early, or takes more than it has put there") from None
@@ -98,8 +98,8 @@ class _Machine:
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
 
-    def run(self) -> None:
-        for _ in range(MOST_STEPS):
+    def run(self, most_steps: int) -> None:
+        for _ in range(most_steps):
             code = self.data[self.at]
             self.at += 1
             if code == _STOP:
@@ -108,7 +108,7 @@ class _Machine:
             if step is None:
                 raise ValueError(f"its pickle has the opcode 0x{code:02x}, which PyTorch does not write")
             step(self)
-        raise ValueError(f"its pickle has more than {MOST_STEPS} steps")
+        raise ValueError(f"its pickle has more than {most_steps} steps")
 
     # The bytes
 
