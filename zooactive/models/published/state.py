@@ -76,7 +76,7 @@ def _safetensors(path: Path, stream: BinaryIO, size: int) -> dict[str, NDArray[A
         raise ValueError("its header claims more bytes than there are")
     stream.seek(0)
     arrays = {}
-    for name, held in package.deserialize(stream.read()):
+    for name, held in sorted(package.deserialize(stream.read()), key=lambda entry: str(entry[0])):  # it has no order
         if held["dtype"] not in _NUMBERS:
             raise ValueError(f"'{name}' has numbers of the kind '{held['dtype']}', which are not read")
         arrays[name] = decoded(held["data"], _NUMBERS[held["dtype"]]).reshape(held["shape"])
