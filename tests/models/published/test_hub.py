@@ -18,13 +18,14 @@ from hub_stand_in import TOKEN, Hub, standing_in, use_cache
 from networks import plain_weights, reduced_networks
 from test_published_weights import checkpoint
 from tiny_network import tiny_model
+from torch_writer import state
 
 import zooactive as za
 from zooactive.foundation.addresses import address_of
 from zooactive.foundation.errors import ModelError
 from zooactive.models import EmbeddingModel, GalaxyModel
 from zooactive.models.config import Network
-from zooactive.models.places import local_model, local_start
+from zooactive.models.places import local_model
 from zooactive.models.published import archives
 from zooactive.models.published.hub import fetch
 from zooactive.models.published.origin import Origin, licence_in, origin_in
@@ -152,40 +153,34 @@ def test_without_a_network_or_the_package_the_mend_is_said(hub, files, monkeypat
 # Weights to start from --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def zoobot(hub, tmp_path) -> None:
-    """An encoder as Zoobot's repositories have them, but in safetensors."""
-    safetensors = pytest.importorskip("safetensors.numpy")
-    weights = safetensors.save(checkpoint())
-    hub.add(ZOOBOT, {"README.md": CARD, "config.json": CONFIG, "model.safetensors": weights, "pytorch_model.bin": b"no"})
-
-
-@pytest.mark.usefixtures("zoobot")
-def test_a_model_starts_from_an_encoder_on_the_hub_and_keeps_its_licence(hub):
-    network = Network(backbone="efficientnet_b0_timm", image_size=32, start=f"hf://{ZOOBOT}")
+@pytest.mark.parametrize("form", ["pytorch_model.bin", "model.safetensors"])
+def test_a_model_starts_from_an_encoder_on_the_hub_and_keeps_its_licence(hub, form):
+    beside = {".gitattributes": b"", "README.md": CARD, "config.json": CONFIG, "pytorch_model.bin": state(checkpoint())}
+    if form == "model.safetensors":
+        safetensors = pytest.importorskip("safetensors.numpy")
+        beside |= {form: safetensors.save(checkpoint()), "pytorch_model.bin": b"never asked for"}
+    hub.add(ZOOBOT, beside)
+    network = Network(backbone="efficientnet_b0_timm", image_size=32, start=f"hf://{ZOOBOT}").fetched()
+    assert network.start is not None
+    assert Path(network.start).name == form
     network.check()
     with reduced_networks(), plain_weights():
         model = network.build(load_tree("rings"))
-        np.testing.assert_array_equal(
-            np.asarray(model.encoder.get_layer("stem_conv").kernel), checkpoint()["conv_stem.weight"].transpose(2, 3, 1, 0)
-        )
-        expected = Origin(f"hf://{ZOOBOT}", hub.repositories[ZOOBOT].commits[-1][0], "gpl-3.0")
-        assert model.origin == network.origin() == expected
-        assert str(expected) == f"hf://{ZOOBOT}, licence gpl-3.0"
+    np.testing.assert_array_equal(
+        np.asarray(model.encoder.get_layer("stem_conv").kernel), checkpoint()["conv_stem.weight"].transpose(2, 3, 1, 0)
+    )
+    expected = Origin(f"hf://{ZOOBOT}", hub.repositories[ZOOBOT].commits[-1][0], "gpl-3.0")
+    assert model.origin == network.origin() == expected
+    assert str(expected) == f"hf://{ZOOBOT}, licence gpl-3.0"
     assert f"hf://{ZOOBOT}, licence gpl-3.0" in model._repr_html_()
-    assert "pytorch_model.bin" not in "".join(hub.asked)
-    assert f"starting from hf://{ZOOBOT}, licence gpl-3.0" in plan_of(network.fetched(), TrainingConfig(), galaxies=9)[0]
+    assert any("/resolve/" in line and "pytorch_model.bin" in line for line in hub.asked) == (form == "pytorch_model.bin")
+    assert f"starting from hf://{ZOOBOT}, licence gpl-3.0" in plan_of(network, TrainingConfig(), galaxies=9)[0]
 
 
 def test_a_name_of_the_hub_in_the_workspace_file_is_no_path(tmp_path):
     settings = parse_settings('[model]\nstart = "hf://me/tiny@main"\nfolder = "hf://me/it"\n', tmp_path / "zooactive.toml")
     assert settings.model.start == "hf://me/tiny@main"
     assert address_of(settings.model.folder) == "hf://me/it"
-
-
-def test_pickles_are_fetched_where_there_is_nothing_else(hub):
-    hub.add("me/bin", {"README.md": CARD, "config.json": CONFIG, "pytorch_model.bin": b"PK"})
-    assert Path(local_start("hf://me/bin")).name == "pytorch_model.bin"
 
 
 def test_the_origin_of_a_model_is_no_part_of_its_fingerprint(model, tmp_path):
