@@ -239,12 +239,11 @@ def _measured_run(
 def _calibration(
     about: Mapping[str, Any], tree: DecisionTree, covered: Sequence[Mapping[str, Any]], tuned: FinetunedModel | None
 ) -> list[str | Rows]:
-    factors = about.get("factors")
+    factors = about.get("factors") or [1.0] * len(tree.questions)
+    named = zip(tree.questions, factors, strict=True)
+    kept = [f"{question.name} {factor:.2f}" for question, factor in named if factor != 1]
     said: list[str | Rows] = []
-    if factors is not None:
-        kept = [
-            f"{question.name} {factor:.2f}" for question, factor in zip(tree.questions, factors, strict=True) if factor != 1
-        ]
+    if kept:
         said.append(f"Factors on its concentrations, fitted to validation galaxies, are stored with it: {', '.join(kept)}.")
     elif tree.votes == "class" and tuned is not None:
         said.append("Its probabilities were calibrated by temperature scaling on validation galaxies.")
