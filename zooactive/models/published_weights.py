@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models.galaxy_model import GalaxyModel
+from zooactive.models.places import local_start
 from zooactive.models.published.encoders import backbone_of, channels_of, published_arrays, take_published
 from zooactive.models.published.origin import origin_of_weights
 from zooactive.tree import DecisionTree
@@ -24,8 +25,9 @@ def load_published(
     Parameters
     ----------
     weights : str or Path
-        A safetensors file of timm's or Zoobot's ``efficientnet_b0`` or of timm's ``tf_efficientnet_lite0``; or "imagenet",
-        for Keras' own, downloaded when first used.
+        A safetensors file of timm's or Zoobot's ``efficientnet_b0`` or of timm's ``tf_efficientnet_lite0``; "imagenet",
+        for Keras' own, downloaded when first used; or "hf://USER/NAME", a repository with such a file on the Hugging Face
+        hub.
     tree : DecisionTree, str or Path
         Or the name or file of one.
     image_size : int
@@ -46,6 +48,7 @@ def load_published(
     ModelError
         When the file cannot be read, holds another network or another number of channels, or the download fails.
     """
+    weights = local_start(str(weights))
     arrays = published_arrays(weights)
     channels = channels_of(arrays) if channels is None else channels
     model = GalaxyModel(tree, backbone=backbone_of(arrays), image_size=image_size, channels=channels, seed=seed)
@@ -62,7 +65,7 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
     model : GalaxyModel
         With the backbone that the weights were trained in, and images that are not standardised.
     weights : str or Path
-        A safetensors file, or "imagenet"; see `load_published`.
+        A safetensors file, "imagenet" or "hf://USER/NAME"; see `load_published`.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
         When the model's backbone or pixels are others, the file cannot be read or holds another network, or the download
         fails. The model is then as it was.
     """
+    weights = local_start(str(weights))
     if model.preprocessing.standardise:
         raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
     arrays = published_arrays(weights)

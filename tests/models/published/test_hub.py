@@ -23,7 +23,7 @@ from torch_writer import state
 import zooactive as za
 from zooactive.foundation.addresses import address_of
 from zooactive.foundation.errors import ModelError
-from zooactive.models import EmbeddingModel, GalaxyModel
+from zooactive.models import EmbeddingModel, GalaxyModel, load_published
 from zooactive.models.config import Network
 from zooactive.models.places import local_model
 from zooactive.models.published import archives
@@ -166,6 +166,7 @@ def test_a_model_starts_from_an_encoder_on_the_hub_and_keeps_its_licence(hub, fo
     network.check()
     with reduced_networks(), plain_weights():
         model = network.build(load_tree("rings"))
+        assert load_published(f"hf://{ZOOBOT}", "rings", image_size=32).origin == model.origin
     np.testing.assert_array_equal(
         np.asarray(model.encoder.get_layer("stem_conv").kernel), checkpoint()["conv_stem.weight"].transpose(2, 3, 1, 0)
     )
