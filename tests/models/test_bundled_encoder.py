@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,14 +52,17 @@ def test_it_tells_smooth_galaxies_from_spirals_that_it_never_saw(encoder):
     assert np.corrcoef(smooth, observed)[0, 1] > 0.8
 
 
-def test_finetuning_starts_from_it_where_no_model_is_given(monkeypatch):
-    asked = []
+def test_finetuning_starts_from_it_where_no_model_is_given(galaxies, monkeypatch):
+    asked, task = [], za.tasks.load_task("rings")
+    labelled = galaxies(12)
+    votes = np.tile([[1.0, 0.0], [0.0, 1.0]], (6, 1))
+    labelled = replace(labelled, votes=votes, tree=task.load_tree(), min_votes=1)
 
     def load(name: str) -> None:
         asked.append(name)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zooactive.models.load_model", load, raising=False)
+    monkeypatch.setattr("zooactive.training.finetuning.finetune.load_network", load)
     with pytest.raises(KeyboardInterrupt):
-        za.finetune(None, "rings.csv", task="rings")
+        za.finetune(None, labelled, task="rings")
     assert asked == [BUNDLED]
