@@ -236,4 +236,4 @@ def test_damaged_safetensors_are_read_or_refused(tmp_path: Path, content: bytes,
     path.write_bytes(content)
     (tmp_path / "config.json").write_bytes(config)
     with read_or_refused():
-        assert all(array.dtype == np.float32 for array in read_timm(path).values())
+        assert all(array.dtype == np.float32 for array in read_timm(path).arrays.values())

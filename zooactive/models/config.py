@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from zooactive.catalogue import Preprocessing
 from zooactive.models.backbones.names import refuse_unregistered
-from zooactive.models.published.names import is_published
+from zooactive.models.published.architectures import described, refuse_other_backbone
+from zooactive.models.published.names import IMAGENET, is_published, published_file
 from zooactive.models.saved_form import config_of, refuse_other_network
 from zooactive.tree import DecisionTree
 
@@ -26,7 +27,7 @@ class Network:
         The questions of the survey's tree to learn; by default all.
     start : str, optional
         Whose weights to start from: "bundled" for the encoder that comes with zooactive, the folder of a model, "imagenet",
-        or a safetensors file of timm's or Zoobot's EfficientNet-B0 (see `zooactive.models.load_published`).
+        or a file or folder of a network of timm or Zoobot (see `zooactive.models.load_published`).
     folder : Path
         Of the run.
     """
@@ -62,7 +63,12 @@ class Network:
         All of that is known without Keras.
         """
         refuse_unregistered(self.backbone)
-        if self.start is None or is_published(self.start):
+        if self.start is None:
+            return
+        if is_published(self.start):
+            theirs_told = None if self.start == IMAGENET else described(published_file(self.start))
+            if theirs_told is not None:
+                refuse_other_backbone(self.backbone, theirs_told.backbone, self.start)
             return
         theirs = config_of(self.start)
         refuse_other_network(
