@@ -15,6 +15,7 @@ from networks import reduced_networks
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, load_published, start_from_published
+from zooactive.models.backbones.convnext import SIZES
 from zooactive.models.backbones.register import build_encoder, nested_layers
 from zooactive.models.config import Network
 from zooactive.models.published.architectures import ARCHITECTURES
@@ -129,7 +130,9 @@ def resnet_keys(depths: tuple[int, ...], deep: bool) -> dict[str, np.ndarray]:
 
 def test_a_network_without_a_description_is_known_by_its_depth_and_width():
     for name, (depths, width) in CONVNEXTS.items():
-        assert recognised("convnext", convnext_keys(depths, width), "file").timm == name
+        found = recognised("convnext", convnext_keys(depths, width), "file")
+        assert (found.timm, found.features) == (name, 8 * width)
+        assert SIZES[name.removeprefix("convnext_")] == (depths, (width, 2 * width, 4 * width, 8 * width))
     for name, (depths, deep) in RESNETS.items():
         assert recognised("resnet", resnet_keys(depths, deep), "file").timm == name
     fused = {"conv_stem.weight": np.zeros(0), "blocks.0.0.conv.weight": np.zeros(0)}
