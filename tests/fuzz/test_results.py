@@ -227,7 +227,17 @@ SOUND_WEIGHTS = safetensors(HEADER, STEM.tobytes() + bytes(4))
 @given(
     content=damaged(SOUND_WEIGHTS) | misfilled(HEADER).map(lambda header: safetensors(header, STEM.tobytes() + bytes(4))),
     config=st.sampled_from(
-        (b"{}", b"{}", b"", b"[]", b'{"architecture": []}', b"[" * 5000, b'{"architecture": "x"}', b"\xff")
+        (
+            b"{}",
+            b"{}",
+            b"",
+            b"[]",
+            b'{"architecture": []}',
+            b'{"architecture": "resnet50"}',
+            b"[" * 5000,
+            b'{"architecture": "x"}',
+            b"\xff",
+        )
     ),
 )
 def test_damaged_safetensors_are_read_or_refused(tmp_path: Path, content: bytes, config: bytes):

@@ -6,12 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from random_weights import random_network
 
 import zooactive.models as models  # Keras is loaded after torch: the other way round torch's CUDA build crashes
 from zooactive.models.published.architectures import ARCHITECTURES
 
 torch = pytest.importorskip("torch", reason="torch is not installed; nox -s timm installs it")
-timm = pytest.importorskip("timm", reason="timm is not installed; nox -s timm installs it")
+pytest.importorskip("timm", reason="timm is not installed; nox -s timm installs it")
 safetensors = pytest.importorskip("safetensors.torch", reason="safetensors is not installed; it is the extra 'weights'")
 
 TOLERANCE = 1e-3
@@ -29,27 +30,8 @@ def architecture(request) -> str:
 
 @pytest.fixture(scope="module")
 def theirs(architecture, channels):
-    """timm's network with random weights, statistics included, so that none can be mistaken for another."""
-    torch.manual_seed(0)
-    network = timm.create_model(architecture, pretrained=False, num_classes=0, in_chans=channels)
-    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    with torch.no_grad():
-        for name, weight in network.named_parameters():
-            if name.endswith("gamma"):  # of a fresh ConvNeXt next to nothing
-                torch.nn.init.uniform_(weight, 0.2, 0.6)
-            elif weight.ndim == 1 and name.endswith("weight"):
-                torch.nn.init.uniform_(weight, 0.6, 1.4)
-            elif weight.ndim == 1:
-                torch.nn.init.normal_(weight, 0, 0.3)
-        for norm in norms:
-            norm.momentum = 1
-        network.train()(torch.rand(16, channels, 64, 64))
-        for norm in norms:  # random, but such that the features stay about one
-            norm.running_var += norm.running_mean**2
-            norm.running_var *= 0.7 + 0.7 * torch.rand_like(norm.bias)
-            norm.running_mean *= torch.rand_like(norm.bias)
-    network.eval()
-    return network
+    """timm's network with random weights."""
+    return random_network(architecture, channels)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from zooactive.models.backbones.resnet26 import resnet26
 from zooactive.models.backbones.small_cnn import small_cnn
 
 OTHER_SIZES = {"convnext_base", "convnext_pico", "convnext_small", "convnext_tiny", "resnet18", "resnet101"}
-"""They differ from ConvNeXt-Nano and ResNet-50 in depth, width and ResNet-18's units alone: see also tests/models/published."""
+"""They differ from ConvNeXt-Nano and ResNet-50 in depth, width and the units of ResNet-18: see tests/models/published."""
 
 BACKBONES = tuple(name for name in list_backbones() if name not in OTHER_SIZES)
 SIZE = 32
