@@ -140,7 +140,7 @@ def _take_timm(encoder: Any, published: PublishedEncoder, architecture: Architec
     """Assign timm's arrays to the encoder, once all of them are known to fit."""
     path, arrays = published.source, published.arrays
     named = {timm_name(architecture, layer.name, weight.name): (layer, weight) for layer, weight in _own_weights(encoder)}
-    only = f"it is taken for timm's {architecture.timm}: save the whole encoder again"
+    only = f"it was read as timm's {architecture.timm}: give a whole encoder, with its config.json"
     for key in arrays:
         if key not in named:
             raise ModelError(f"{path} holds '{key}', which {architecture.timm} does not have; {only}")
