@@ -234,6 +234,30 @@ def test_what_counts_moves_clicks():
     assert (bar.more * asked).sum() / bar.more.sum() > (shape.more * asked).sum() / shape.more.sum()
 
 
+def test_votes_that_a_recipe_wants_belong_to_the_goal_that_counts_them():
+    with pytest.raises(AcquisitionError, match="wanted = 7 belongs to the goal 'count'"):
+        AllocationConfig(wanted=7)
+    first, last = AllocationConfig(wanted=7, least={"count": 0.2}).aims()
+    assert (first[0].goal, first[0].wanted, last[0].goal, last[0].wanted) == ("count", 7, "error", 20)
+
+
+def test_where_one_question_counts_its_answers_alone_can_be_the_clicks():
+    posterior = pool()
+    asked = posterior.asked()[:, 1]
+    all_answers = za.allocate(posterior, clicks=200, weights={"bar": 1}, ceiling=10)
+    own = za.allocate(posterior, clicks=60, weights={"bar": 1}, counted=["bar"], ceiling=10)
+    rows = {name: row for row, name in enumerate(posterior.ids)}
+    for plan, cost in ((all_answers, 1 + asked), (own, asked)):
+        expected = plan["more"] * cost[[rows[name] for name in plan["id"]]]
+        assert plan["clicks"].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-5)
+    # By the answer, galaxies of which few are asked about bars are as good a choice as others; by the click they are not.
+    often = {name: asked[row] for name, row in rows.items()}
+    chosen = [np.mean([often[name] for name in plan["id"][plan["more"] > 0]]) for plan in (all_answers, own)]
+    assert chosen[1] < chosen[0]
+    with pytest.raises(TreeError, match="no question 'bars'"):
+        za.allocate(posterior, clicks=9, counted=["bars"])
+
+
 def test_options_are_said_once():
     assert set(AllocationOptions.__annotations__) == {entry.name for entry in dataclasses.fields(AllocationConfig)}
     hints, own = typing.get_type_hints(AllocationOptions), typing.get_type_hints(AllocationConfig)

@@ -106,6 +106,8 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     began = time.perf_counter()
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     model = za.load_model(BUNDLED)
     train, validation, test = za.read_catalogue(DATA / "gz2_kaggle" / "galaxies.csv", tree="gz2_kaggle").split(SPLIT)
     tree = train.require_votes().tree
@@ -140,7 +142,6 @@ def main() -> None:
             )
             print(f"model, uniform, without the factors: {np.round(unwidened, 3).tolist()}", flush=True)
             if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
                 bands = with_bands(curves, rng)
                 bands.to_csv(folder / "curves.csv", index=False)
                 draw(bands, folder / "clicks.png")

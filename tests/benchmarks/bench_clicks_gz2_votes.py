@@ -10,9 +10,10 @@ Ids of this set and of the galaxies that the encoder learnt from are of two kind
 radial profiles, which do not change when an image is turned. Galaxies as near to one learnt from as 99% of pairs of images
 of one galaxy are left out.
 
-Galaxies are halved by hashed id. Constant concentrations and pooled factors for one half are fitted to the first 20
-volunteers of the other. Ratios are to the clicks of raw votes of 10 and 20 people; below 1 is cheaper. 95% intervals over
-galaxies and seeds, by the bootstrap. Options: number of seeds; a folder for the table.
+Galaxies are halved by hashed id. Constant concentrations and factors (`fit_answer_factors`, as `--trust` fits them) for one
+half are fitted to the first 20 volunteers of the other. Ratios are to the clicks of raw votes of 10 and 20 people; below 1
+is cheaper. 95% intervals over galaxies and seeds, by the bootstrap. Options: number of seeds; a folder for the table; names
+of questions, the empty one for the whole tree.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
 from zooactive.posterior.loss import constant_concentrations
-from zooactive.training.calibrate import fit_pooled_factors
+from zooactive.training.calibrate import fit_answer_factors
 from zooactive.tree import DecisionTree
 
 RAWS, FITTED = (10, 20), 20
@@ -115,7 +116,7 @@ def rehearse(
     parts, factors, order = [], [], []
     for mine in (first, ~first):
         told = queue[~mine, FITTED].astype(float)
-        fitted = fit_pooled_factors(model.take(~mine), told).values if widened else np.ones(len(tree.questions))
+        fitted = fit_answer_factors(model.take(~mine), told).values if widened else np.ones(len(tree.columns))
         part = rehearse_clicks(
             scale_concentrations(model.take(mine), fitted),
             queue[mine],
@@ -157,7 +158,7 @@ def main() -> None:
     posterior = Posterior(everything.concentrations[..., columns], everything.ids, tree)
     rng = np.random.default_rng(0)
     tables = []
-    for name in ("", *(question.name for question in tree.questions)):
+    for name in sys.argv[3:] or ("", *(question.name for question in tree.questions)):
         curves, factors = zip(*(rehearse(posterior, votes, seed, name) for seed in range(seeds)), strict=True)
         table = ratios(list(curves), rng, RAWS).assign(question=name or "whole tree")
         tables.append(table)

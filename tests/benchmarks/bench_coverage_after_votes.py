@@ -36,7 +36,7 @@ from zooactive.loop.clicks import queue_volunteers
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
-from zooactive.training.calibrate import fit_concentration_factors, fit_pooled_factors
+from zooactive.training.calibrate import fit_answer_factors, fit_concentration_factors, fit_pooled_factors
 from zooactive.tree import DecisionTree
 from zooactive.tree.likelihood import log_rising
 
@@ -320,6 +320,7 @@ def main() -> None:
         "without factors": np.ones(len(tree.questions)),
         "with factors kept where they help beyond doubt": fit_concentration_factors(fitting, drawn).values,
         "with pooled factors": fit_pooled_factors(fitting, drawn).values,
+        "with factors of answers, as --trust fits them": fit_answer_factors(fitting, drawn).values,
     }
     for name, factors in fits.items():
         table = tables[name] = coverage_of_votes(scale_concentrations(plain, factors), queues, rng)

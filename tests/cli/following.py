@@ -28,10 +28,9 @@ class Followed:
 
 
 def next_line(said: str) -> str | None:
-    """Return the command that a command's last lines say is next."""
+    """Return the command that is next by the last lines of a command, or of the last of several in one line."""
     found = [line.removeprefix(NEXT) for line in said.splitlines() if line.startswith(NEXT)]
-    assert len(found) <= 1, found
-    return found[0] if found else None
+    return found[-1] if found else None
 
 
 def follow(

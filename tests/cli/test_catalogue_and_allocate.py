@@ -120,7 +120,7 @@ def test_trust_is_fitted_to_votes_of_galaxies_drawn_at_random(home):
     votes = some_votes(home, 20)
     result = zooactive("catalogue", "--votes", votes, "--trust", votes, folder=home)
     assert "factor" in result.stdout
-    assert "kept" in result.stdout
+    assert "moved" in result.stdout
     how = json.loads((home / "catalogue.parquet.how.json").read_text())
     assert set(how["options"]["factors"]) <= {"smooth-or-featured", "edge-on", "bar"}
 

@@ -138,6 +138,14 @@ def plan() -> pd.DataFrame:
     )  # fmt: skip
 
 
+def test_a_subject_export_of_another_project_is_refused_before_anything_is_written(tmp_path):
+    others = pd.DataFrame({"subject_id": [1], "metadata": [json.dumps({"#id": "z"})]})
+    others.to_csv(tmp_path / "subjects.csv", index=False)
+    with pytest.raises(CatalogueError, match=r"none of the 3 galaxies of the plan is a subject in .*, which has .z."):
+        write_retirement(plan(), tmp_path / "lists", ceiling=40, subjects=tmp_path / "subjects.csv")
+    assert not (tmp_path / "lists").exists()
+
+
 def test_a_reason_that_panoptes_has_not_and_a_damaged_workflow_are_refused(tmp_path):
     wrong = plan().assign(reason=["bored", "", ""])
     with pytest.raises(CatalogueError, match="no reason 'bored'"):

@@ -155,7 +155,9 @@ def command(
     last_line(
         f"{len(plan)} galaxies: {told['file']}",
         command_line("catalogue", workspace=workspace, **given, votes=votes),
-        then="`zooactive export --plan` writes the plan's galaxies as a subject set for volunteers",
+        then="`zooactive export --plan` writes the plan's galaxies as a subject set for volunteers"
+        if (plan["more"] > 0).any()
+        else None,
     )
 
 

@@ -146,7 +146,7 @@ def write_retirement(
     Raises
     ------
     CatalogueError
-        When the plan has another reason than Panoptes', or the file holds no workflow.
+        When the plan has another reason than Panoptes', the file holds no workflow, or no galaxy of the plan is a subject.
     OutputError
         When a file cannot be written.
     """
@@ -160,10 +160,17 @@ def write_retirement(
             found = read_object(Path(workflow))
         wishes = check_workflow(found, ceiling=ceiling)
     folder = Path(folder)
-    make_folder(folder)
     if subjects is not None:
-        plan = plan.assign(subject_id=plan["id"].map(subjects_of(subjects))).dropna(subset="subject_id")
-        plan = plan.astype({"subject_id": "int64"})
+        known = subjects_of(subjects)
+        matched = plan.assign(subject_id=plan["id"].map(known)).dropna(subset="subject_id")
+        if len(plan) and matched.empty:
+            there = f"'{min(known)}'" if known else "no galaxy with the entry '#id'"
+            raise CatalogueError(
+                f"none of the {len(plan)} galaxies of the plan is a subject in {subjects}, which has {there}; give the "
+                "export of the project that they were uploaded to"
+            )
+        plan = matched.astype({"subject_id": "int64"})
+    make_folder(folder)
     retired = plan["retire"].to_numpy(dtype=bool)
     numbers = ["subject_id"] if subjects is not None else []
     with aside(folder / "retire.csv") as temporary:

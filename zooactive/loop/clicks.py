@@ -143,7 +143,7 @@ def rehearse_clicks(
     days : sequence of float
         What each day's clicks would pay for if all galaxies were shown to as many: volunteers a galaxy.
     counted : sequence of str, optional
-        Questions whose answers are counted as clicks; by default all.
+        Questions whose answers are counted as clicks, by the allocation too; by default those that `config` says, or all.
     config : AllocationConfig, optional
         Its weights say which questions count.
 
@@ -165,7 +165,8 @@ def rehearse_clicks(
         )
     volunteers = lines.shape[1] - 1
     weigh = config.question_weights(tree) * tree.asked(np.nan_to_num(true))
-    counts = [q for q, question in enumerate(tree.questions) if counted is None or question.name in counted]
+    config = replace(config, counted=config.counted if counted is None else tuple(counted))
+    counts = config.counted_questions(tree)
     whole = Posterior(np.broadcast_to(np.asarray(survey, dtype=float), (1, len(model), len(tree.columns))), model.ids, tree)
 
     def error(fractions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -197,7 +198,7 @@ def rehearse_clicks(
     so_far = np.zeros(len(model), dtype=np.int64)
     votes = lines[rows, so_far].astype(float)
     note(ALLOCATED, votes, so_far, model.mean())
-    price = model.asked().sum()  # of one volunteer for every galaxy
+    price = model.asked()[:, counts].sum()  # of one volunteer for every galaxy
     most = replace(config, ceiling=min(config.ceiling, volunteers))
     for day, share in enumerate(days):
         plan = allocate(model, clicks=share * price, received=votes, config=replace(most, seed=config.seed + day))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,12 +13,12 @@ from zooactive.tree import DecisionTree
 
 
 def scale_concentrations(posterior: Posterior, factors: ArrayLike) -> Posterior:
-    """Return the posterior with the concentrations of each question multiplied by a factor.
+    """Return the posterior with the concentrations of each question, or of each answer, multiplied by a factor.
 
     Parameters
     ----------
     posterior : Posterior
-    factors : array_like, shape (question,)
+    factors : array_like, shape (question,) or (answer,)
         Finite and positive.
 
     Raises
@@ -31,23 +33,44 @@ def scale_concentrations(posterior: Posterior, factors: ArrayLike) -> Posterior:
     >>> scale_concentrations(Posterior([[[9, 1]]], ["g1"], tree), [2]).concentrations.tolist()
     [[[18.0, 2.0]]]
     """
-    scales = checked_factors(factors, posterior.tree)[posterior.tree.question_index].astype(np.float32)
+    tree = posterior.tree
+    given = np.asarray(factors)
+    if given.shape == (len(tree.columns),):  # of which there are more than questions
+        scales = checked_factors(given, tree, of=len(tree.columns))
+    else:
+        scales = checked_factors(factors, tree)[tree.question_index]
+    scales = scales.astype(np.float32)
     return Posterior(posterior.concentrations * scales, posterior.ids, posterior.tree, weights=posterior.weights)
 
 
+def named_factors(factors: Mapping[str, float], tree: DecisionTree) -> NDArray[np.float64]:
+    """Return factors by the names of questions or of answers' columns as float64 (answer,), 1 where none is named.
+
+    An unknown name is a TreeError.
+    """
+    scales = np.ones(len(tree.columns))
+    for name, factor in factors.items():
+        if name in tree.columns:
+            scales[tree.columns.index(name)] = factor
+        else:
+            scales[tree.slices[tree.questions.index(tree.question(name))]] = factor
+    return scales
+
+
 def checked_factors(
-    factors: ArrayLike, tree: DecisionTree, error: type[ZooactiveError] = PosteriorError
+    factors: ArrayLike, tree: DecisionTree, error: type[ZooactiveError] = PosteriorError, *, of: int | None = None
 ) -> NDArray[np.float64]:
-    """Return factors as float64 (question,), or raise `error`."""
+    """Return factors as float64, one for each question or of so many, or raise `error`."""
     try:
         values = np.asarray(factors, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         values = np.full(1, np.nan)
     limits = np.finfo(np.float32)
-    if values.shape != (len(tree.questions),) or not ((values >= limits.tiny) & (values <= limits.max)).all():
+    number = len(tree.questions) if of is None else of
+    if values.shape != (number,) or not ((values >= limits.tiny) & (values <= limits.max)).all():
         raise error(
-            f"the factors {values.tolist()} do not fit tree '{tree.name}'; give {len(tree.questions)} numbers above 0, one "
-            "for each question"
+            f"the factors {values.tolist()} do not fit tree '{tree.name}'; give {number} numbers above 0, one "
+            f"for each {'question' if of is None else 'answer'}"
         )
     return values
 

@@ -14,7 +14,7 @@ from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import PosteriorError, did_you_mean
 from zooactive.foundation.html import html_table
 from zooactive.posterior import Posterior
-from zooactive.posterior.corrections import scale_concentrations
+from zooactive.posterior.corrections import named_factors, scale_concentrations
 from zooactive.prediction.combined_files import Column, columns_of, percent, write_table
 from zooactive.tree import DecisionTree
 from zooactive.tree.likelihood import by_id, checked_votes, refuse_fractions
@@ -50,9 +50,9 @@ def combine(
         All votes so far, counts or pseudo-counts of a stated number of volunteers: a table, which is read with the
         posterior's tree; by id, id -> (answer,); or row by row, (galaxy, answer), where `posterior` is one Posterior.
     factors : mapping of str to float, optional
-        Question -> what its concentrations are multiplied by before the votes come in: below 1 the model is trusted less.
-        `zooactive.training.calibrate.fit_pooled_factors` fits them, to votes of galaxies drawn at random that the model has
-        not learnt from.
+        Question, or an answer's column -> what its concentrations are multiplied by before the votes come in: below 1 the
+        model is trusted less. `zooactive.training.calibrate.fit_answer_factors` fits them, to votes of galaxies drawn at
+        random that the model has not learnt from.
     seen : collection of str
         Ids of galaxies whose votes the model has learnt from: marked ``prior_saw_votes``, since their votes count twice.
     above : sequence of float
@@ -220,7 +220,7 @@ class CombinedCatalogue:
     def _believed(self) -> Iterator[tuple[Posterior, NDArray[np.float64]]]:
         """Yield what the model expects of each chunk, and the votes of its galaxies (galaxy, answer)."""
         rows_of = _votes_by_id(self.votes, self.tree)
-        scales = _factors(self.factors, self.tree)
+        scales = named_factors(self.factors, self.tree) if self.factors else None
         met = 0
         for chunk in [self.model] if isinstance(self.model, Posterior) else self.model:
             prior = chunk if scales is None else scale_concentrations(chunk, scales)
@@ -268,15 +268,6 @@ def model_share(prior: Posterior, posterior: Posterior) -> NDArray[np.float64]:
     before = tree.question_sums(prior.concentrations.astype(np.float64))
     after = tree.question_sums(posterior.concentrations.astype(np.float64))
     return np.asarray((posterior.weights[..., None] * (before / after)).sum(0))
-
-
-def _factors(factors: Mapping[str, float], tree: DecisionTree) -> NDArray[np.float64] | None:
-    if not factors:
-        return None
-    scales = np.ones(len(tree.questions))
-    for name, factor in factors.items():
-        scales[tree.questions.index(tree.question(name))] = factor
-    return scales
 
 
 def _votes_by_id(votes: Votes, tree: DecisionTree) -> Mapping[str, NDArray[np.float64]] | None:

@@ -179,7 +179,7 @@ class _Looks:
         from zooactive.acquisition.allocation.allocate import votes_of
         from zooactive.acquisition.allocation.look import look_at
         from zooactive.acquisition.allocation.look_files import read_look, write_look
-        from zooactive.posterior.corrections import scale_concentrations
+        from zooactive.posterior.corrections import named_factors, scale_concentrations
 
         file = self._folder / f"part-{number:05d}.parquet"
         kept = read_look(file, self._mark)
@@ -189,8 +189,7 @@ class _Looks:
         if prior is None:
             return None
         if self._factors:
-            scales = [self._factors.get(question.name, 1.0) for question in prior.tree.questions]
-            prior = scale_concentrations(prior, scales)
+            prior = scale_concentrations(prior, named_factors(self._factors, prior.tree))
         look = look_at(prior, votes_of(prior, self._received, whole=False), self._config)
         write_look(look, file, self._mark)
         return look

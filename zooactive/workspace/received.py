@@ -70,12 +70,12 @@ def survey_votes(settings: Settings, task: str | None, stored: Predictions) -> C
 def fit_trust(
     settings: Settings, stored: Predictions, table: Path, seen: Collection[str], tell: Tell
 ) -> tuple[dict[str, float], pd.DataFrame]:
-    """Fit a factor on the concentrations of each question, to votes that the model has not learnt from.
+    """Fit factors on the concentrations, to votes that the model has not learnt from.
 
-    Returns the factors by question, and the table of `fit_pooled_factors`.
+    Returns the factors by question, or by answer where a question's mean is moved, and the table of `fit_answer_factors`.
     """
     from zooactive.acquisition.pool import gather
-    from zooactive.training.calibrate import fit_pooled_factors
+    from zooactive.training.calibrate import fit_answer_factors
 
     votes = read_received(settings, stored, table, tell)
     names = [name for name in stored.known(votes) if name not in seen]
@@ -84,10 +84,12 @@ def fit_trust(
             f"{table} has votes of {len(names)} predicted galaxies that the model has not learnt from; give some dozens, "
             "drawn at random"
         )
-    fitted = fit_pooled_factors(gather(stored, names), np.stack([votes[name] for name in names]))
-    questions = [question.name for question in stored.tree.questions]
-    kept = {name: float(value) for name, value in zip(questions, fitted.values, strict=True) if value != 1}
-    return kept, fitted.table
+    fitted = fit_answer_factors(gather(stored, names), np.stack([votes[name] for name in names]))
+    kept: dict[str, float] = {}
+    for question, where, moved in zip(stored.tree.questions, stored.tree.slices, fitted.table["moved"], strict=True):
+        named = dict(zip(question.columns, map(float, fitted.values[where]), strict=True))
+        kept |= named if moved else {question.name: float(fitted.values[where][0])}
+    return {name: value for name, value in kept.items() if value != 1}, fitted.table
 
 
 def refuse_overwriting(target: Path, settings: Settings, stored: Predictions, *tables: str | Path | None) -> None:

@@ -215,7 +215,7 @@ def test_several_checkpoints_in_a_folder_are_refused(tmp_path):
 
 
 def test_a_description_alone_names_published_weights_that_are_missing(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{"architecture": "convnext_nano"}')
     assert is_published(str(tmp_path))
     with pytest.raises(ModelError, match=r"holds no weights; give a folder with model\.safetensors"):
         Network(backbone="convnext_nano", start=str(tmp_path)).check()

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from networks import REPEATS, plain_weights, reduced_networks
+from torch_writer import state
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, load_published, start_from_published
@@ -16,6 +17,7 @@ from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_S
 from zooactive.models.backbones.register import nested_layers
 from zooactive.models.config import Network
 from zooactive.models.published.architectures import ARCHITECTURES
+from zooactive.models.published.encoders import read_timm
 from zooactive.models.published.layouts import timm_name
 from zooactive.models.published.names import is_published
 from zooactive.tree import load_tree
@@ -125,6 +127,15 @@ def test_a_grey_checkpoint_in_half_precision_gives_a_grey_model(write):
     np.testing.assert_array_equal(kernel, half["conv_stem.weight"].transpose(2, 3, 1, 0))
 
 
+def test_a_file_that_torch_wrote_gives_the_same_arrays_as_safetensors(write, tmp_path):
+    arrays = {f"encoder.{key}": array for key, array in checkpoint().items()}
+    path = tmp_path / "pytorch_model.bin"
+    path.write_bytes(state(arrays))
+    found, expected = read_timm(path).arrays, read_timm(write(arrays)).arrays
+    assert list(found) == [key.removeprefix("encoder.") for key in arrays]
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
+
+
 def without(arrays, key):
     return {name: array for name, array in arrays.items() if name != key}
 
@@ -169,8 +180,8 @@ def test_a_file_that_is_missing_or_damaged_is_refused(tmp_path):
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(ModelError, match="is no readable safetensors file"):
         load_published(path, "rings")
-    with pytest.raises(ModelError, match=r"'zoobot' names no published weights; give a path that ends in \.safetensors"):
-        load_published("zoobot", "rings")
+    with pytest.raises(ModelError, match=r"'zoobot\.h5' names no published weights; give a path that ends in \.safetensors"):
+        load_published("zoobot.h5", "rings")
 
 
 def test_without_safetensors_the_extra_is_named(monkeypatch, write):

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, TypedDict
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zooactive.acquisition.scores.aim import Aim
 from zooactive.foundation.errors import AcquisitionError, did_you_mean
 from zooactive.foundation.vocabulary import GOALS, Goal
+from zooactive.tree import DecisionTree
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class AllocationConfig(Aim):
         default no galaxy is done before its ceiling.
     max_artifact : float, optional
         Galaxies of which a larger share of volunteers is expected to say that it is none get no more votes.
+    counted : sequence of str
+        Questions whose answers are the clicks that are spent. By default all are: a volunteer costs every answer that the
+        tree takes. Name one where its answers alone are counted, as in a study of that question.
     least : mapping of str to float
         Goal -> the share of the clicks that is spent for it first. What remains is spent for `goal`, on top of that.
     trees : int
@@ -44,12 +51,18 @@ class AllocationConfig(Aim):
     ceiling: int = 40
     done: float | None = None
     max_artifact: float | None = None
+    counted: tuple[str, ...] = ()
     least: Mapping[Goal, float] = field(default_factory=dict)
     trees: int = 64
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "counted", (self.counted,) if isinstance(self.counted, str) else tuple(self.counted))
+        if self.wanted != Aim.wanted and self.goal != "count" and "count" not in self.least:
+            raise AcquisitionError(
+                f"wanted = {self.wanted} belongs to the goal 'count', and the goal is '{self.goal}'; leave it away"
+            )
         for name, number in (("floor", self.floor), ("ceiling", self.ceiling)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:
                 raise AcquisitionError(f"{name} = {number!r}: give a whole number of volunteers, 0 or more")
@@ -78,8 +91,17 @@ class AllocationConfig(Aim):
             if goal in self.least:
                 gone += self.least[goal]
                 weights = {} if goal == "model" else self.weights
-                found.append((replace(self, goal=goal, weights=weights, rules={}, least={}, done=None), gone))
-        return [*found, (replace(self, least={}), 1.0)]
+                wanted = self.wanted if goal == "count" else Aim.wanted
+                aim = replace(self, goal=goal, weights=weights, rules={}, wanted=wanted, least={}, done=None)
+                found.append((aim, gone))
+        wanted = self.wanted if self.goal == "count" else Aim.wanted
+        return [*found, (replace(self, wanted=wanted, least={}), 1.0)]
+
+    def counted_questions(self, tree: DecisionTree) -> NDArray[np.int64]:
+        """Return the numbers of the questions whose answers are clicks; an unknown one is a TreeError."""
+        if not self.counted:
+            return np.arange(len(tree.questions))
+        return np.array([tree.questions.index(tree.question(name)) for name in self.counted], dtype=np.int64)
 
     def allocation(self, **changed: Any) -> AllocationConfig:
         """These options alone, without what a workspace says beside them, some of them changed."""
@@ -97,6 +119,7 @@ class AllocationOptions(TypedDict, total=False):
     ceiling: int
     done: float | None
     max_artifact: float | None
+    counted: tuple[str, ...]
     least: Mapping[Goal, float]
     trees: int
     seed: int

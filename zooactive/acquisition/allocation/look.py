@@ -36,7 +36,7 @@ class Look:
     missing : ndarray of float64, shape (galaxy,)
         From the goal, before any more vote.
     cost : ndarray of int64, shape (galaxy,)
-        Millionths of a click that one more volunteer costs: sum_q P(asked q).
+        Millionths of a click that one more volunteer costs: sum_q P(asked q), over the questions that are counted.
     artifact : ndarray of bool, shape (galaxy,)
         Whether it is likely to be no galaxy.
     done : ndarray of bool, shape (galaxy,)
@@ -81,7 +81,8 @@ def look_at(prior: Posterior, votes: NDArray[np.float64], config: AllocationConf
     points = _points(floor, np.where(artifact, 0, np.maximum(config.ceiling - received, 0)), config)
     trees = checked_trees(config.trees, prior.draws)
     values = values_on_ladder(believed, points, config, received=votes, trees=trees, seed=config.seed)
-    cost = np.maximum(np.rint(believed.asked().sum(1) * CLICK), 1).astype(np.int64)
+    asked = believed.asked()[:, config.counted_questions(tree)]
+    cost = np.maximum(np.rint(asked.sum(1) * CLICK), 1).astype(np.int64)
     ids = pa.array(prior.ids, pa.string())
     return Look(ids, received, missing, cost, artifact, done, floor.astype(np.int32), points.astype(np.int32), values)
 

@@ -69,10 +69,10 @@ def read_published(weights: str | Path) -> PublishedEncoder:
     """
     if not is_published(weights):
         raise ModelError(
-            f"'{weights}' names no published weights; give a path that ends in .safetensors, a folder with "
-            f'config.json and model.safetensors, or "{IMAGENET}"'
+            f"'{weights}' names no published weights; give a path that ends in .safetensors, .bin or "
+            f'.ckpt, a folder with config.json and such a file, or "{IMAGENET}"'
         )
-    return PublishedEncoder(Path(IMAGENET)) if str(weights) == IMAGENET else read_timm(published_file(weights))
+    return PublishedEncoder(Path(IMAGENET)) if str(weights) == IMAGENET else read_timm(weights)
 
 
 def take_published(encoder: Any, published: PublishedEncoder) -> None:
@@ -91,7 +91,7 @@ def read_timm(path: str | Path) -> PublishedEncoder:
     Raises a ModelError when the file is missing, is damaged or holds no network that can be read, when its ``config.json``
     names another, or when a package that reads it is not installed.
     """
-    path = Path(path)
+    path = published_file(path)
     told = described(path)
     arrays = read_state(path)
     family, prefix = _found(path, arrays, told)

@@ -1,6 +1,6 @@
 """Concentrations and probabilities set right by galaxies that were not learnt from.
 
-Six corrections, side by side. z are the head's linear outputs, alpha the concentrations, q a question.
+Seven corrections, side by side. z are the head's linear outputs, alpha the concentrations, q a question.
 
 ``factors.py``: how sure the posterior is of vote fractions. alpha -> f_q alpha.
     Fitted to the votes of validation galaxies by maximum likelihood, and kept where the half of the galaxies that the factor
@@ -8,7 +8,10 @@ Six corrections, side by side. z are the head's linear outputs, alpha the concen
     them, and `scale_concentrations` applies them to a posterior.
 ``pooled.py``: the same, where votes of few galaxies say how far the model is trusted beside votes. alpha -> f_q alpha.
     Fitted to votes of galaxies drawn at random; ln f_q lies around a common value with a standard deviation of 0.25, and all
-    are kept. Not stored with a model: `zooactive.combine` takes them, and `--trust` fits them.
+    are kept. Not stored with a model: `zooactive.combine` takes them.
+``answers.py``: the same, and how often volunteers give an answer in another survey. alpha -> f_a alpha.
+    Where the half of the galaxies that they were not fitted to gains, each answer gets a factor of its own round that of its
+    question. Not stored with a model: `zooactive.combine` takes them, and `--trust` fits them.
 ``temperature.py``: how sure a fine-tuned head is of single labels. z -> z / T.
     Fitted to the galaxies that chose the best epoch, each weighed as in the fit. Stored in the head's weights. Guo et al.
     2017, section 4.2, with a prior on ln T.
@@ -28,14 +31,17 @@ Formulas that need no fit lie in `zooactive.posterior.corrections`, where models
 from __future__ import annotations
 
 from zooactive.posterior.corrections import prior_shift, scale_concentrations
+from zooactive.training.calibrate.answers import AnswerFactors, fit_answer_factors
 from zooactive.training.calibrate.factors import ConcentrationFactors, calibrate, fit_concentration_factors
 from zooactive.training.calibrate.pooled import fit_pooled_factors
 from zooactive.training.calibrate.shares import shares_of, with_shares
 from zooactive.training.calibrate.temperature import fit_temperature, with_temperature
 
 __all__ = [
+    "AnswerFactors",
     "ConcentrationFactors",
     "calibrate",
+    "fit_answer_factors",
     "fit_concentration_factors",
     "fit_pooled_factors",
     "fit_temperature",
