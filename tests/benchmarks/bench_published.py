@@ -3,10 +3,11 @@
     python tests/benchmarks/bench_published.py [--threads N] [ARCHITECTURE ...]      by timm's names; default all
 
 Each network of timm gets random weights, which are saved as a repository's folder (config.json and model.safetensors) and
-loaded as users load them. Printed are the parameters, the features, the largest difference of a feature from timm's on
-images of 224 pixels in float32, and images a second at 224 pixels on two threads: ours as `zooactive embed` runs a network
-(uint8 in, batch norms folded, traced), and timm's in `torch.inference_mode` with the pixels as float32. The two take turns
-in one process, batch after batch; the rate is that of the fastest turn, since other work on the machine only slows one down.
+loaded as users load them, beside pytorch_model.bin and a checkpoint as Lightning's, which have to hold the same numbers.
+Printed are the parameters, the features, the largest difference of a feature from timm's on images of 224 pixels in float32,
+and images a second at 224 pixels on two threads: ours as `zooactive embed` runs a network (uint8 in, batch norms folded,
+traced), and timm's in `torch.inference_mode` with the pixels as float32. The two take turns in one process, batch after
+batch; the rate is that of the fastest turn, since other work on the machine only slows one down.
 On a machine with other work take one thread: torch's threads wait for each other, and lose more than TensorFlow's.
 
 It needs timm and torch (`nox -s timm` says how); torch is loaded first, since its CUDA build crashes after TensorFlow.
@@ -45,17 +46,31 @@ def fastest(calls: list[Callable[[], object]]) -> list[float]:
     return [min(found) for found in seconds]
 
 
+def written(torch: Any, network: Any, folder: Path, architecture: str) -> tuple[str, bool]:
+    """Write the three forms of a repository; their sizes, and whether all are read as the same numbers."""
+    state = network.state_dict()
+    inside = {f"encoder.{key}": array for key, array in state.items()} | {"head.1.weight": torch.zeros(4, 8)}
+    importlib.import_module("safetensors.torch").save_file(state, folder / "model.safetensors")
+    torch.save(state, folder / "pytorch_model.bin")
+    torch.save({"state_dict": inside, "hyper_parameters": {"lr": 1e-3}, "epoch": 3}, folder / "last.ckpt")
+    (folder / "config.json").write_text(json.dumps({"architecture": architecture}))
+    from zooactive.models.published.encoders import read_timm
+
+    files = [folder / name for name in ("model.safetensors", "pytorch_model.bin", "last.ckpt")]
+    first, *others = (read_timm(file).arrays for file in files)
+    same = all(set(first) == set(other) and all(np.array_equal(first[k], other[k]) for k in first) for other in others)
+    return ", ".join(f"{file.suffix} {file.stat().st_size / 1e6:.1f}" for file in files), same
+
+
 def row(architecture: str, torch: Any) -> str:
     """Save timm's network, load it here, and compare."""
     network = random_network(architecture)
     from zooactive.models import load_published
     from zooactive.models.features import computation, prediction_network
 
-    with tempfile.TemporaryDirectory() as folder:
-        importlib.import_module("safetensors.torch").save_file(network.state_dict(), Path(folder) / "model.safetensors")
-        (Path(folder) / "config.json").write_text(json.dumps({"architecture": architecture}))
-        size = (Path(folder) / "model.safetensors").stat().st_size
-        encoder = load_published(folder, "rings", image_size=SIZE).encoder
+    with tempfile.TemporaryDirectory() as name:
+        sizes, same = written(torch, network, Path(name), architecture)
+        encoder = load_published(name, "rings", image_size=SIZE).encoder
     bytes_ = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
     bytes_ //= np.arange(1, BATCH + 1, dtype=np.uint8)[:, None, None, None]  # bright and dark ones
     shown = bytes_.astype(np.float32) / 255
@@ -76,8 +91,9 @@ def row(architecture: str, torch: Any) -> str:
     difference = np.abs(plain - expected[:4]).max()
     as_run = np.abs(ours() - expected).max()
     mine, other = (BATCH / seconds for seconds in fastest([ours, theirs]))
+    told = f"{sizes} MB{'' if same else ', NOT THE SAME'}"
     return (
-        f"| {architecture} | safetensors, {size / 1e6:.1f} MB | {encoder.count_params():,} | {expected.shape[1]} | "
+        f"| {architecture} | {told} | {encoder.count_params():,} | {expected.shape[1]} | "
         f"{difference:.1e} | {as_run:.1e} | {expected.std():.2f} | {mine:.1f} | {other:.1f} | {mine / other:.2f} |"
     )
 
