@@ -175,6 +175,9 @@ def test_weights_that_do_not_fit_are_refused_by_their_names_and_change_nothing(t
         (lambda a: a | {"stages.1.blocks.1.gamma": a["stem.1.bias"]}, "gamma' has shape (8,) in place of (12,)"),
         (lambda a: a | {"stem.0.weight": a["stem.0.weight"][:, :1]}, "(8, 3, 4, 4); set channels = 1"),
         (lambda a: a | {"stem.0.weight": a["stem.0.weight"][:, :2]}, "shape (8, 2, 4, 4); the second of four numbers is 3"),
+        (lambda a: a | {"stem.1.bias": np.full(8, np.nan)}, "'stem.1.bias' has values that are not finite"),
+        (lambda a: a | {"stem.1.bias": np.full(8, 1e300)}, "'stem.1.bias' has values that are not finite in float32"),
+        (lambda a: a | {"stem.1.bias": np.ones(8, np.int8)}, "'stem.1.bias' holds int8 in place of floating-point numbers"),
         (lambda a: a | {"stem.0.weight": a["stem.1.bias"]}, "shape (8,); the second of four numbers is 3 in colour"),
     ):
         folder = repository(tmp_path, spoil(dict(nano)), "convnext_nano")

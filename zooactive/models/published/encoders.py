@@ -104,7 +104,7 @@ def read_timm(path: str | Path) -> PublishedEncoder:
     if len(shape) != 4 or shape[1] not in CHANNELS:
         raise ModelError(f"{path}: '{stem}' has shape {shape}; the second of four numbers is 3 in colour, 1 in grey")
     architecture = told or recognised(family, kept, str(path))
-    return PublishedEncoder(path, architecture, {key: np.asarray(array, np.float32) for key, array in kept.items()})
+    return PublishedEncoder(path, architecture, {key: _float32(path, key, array) for key, array in kept.items()})
 
 
 def _found(path: Path, arrays: Mapping[str, Any], told: Architecture | None) -> tuple[Family, str]:
@@ -122,6 +122,17 @@ def _found(path: Path, arrays: Mapping[str, Any], told: Architecture | None) -> 
         names = ", ".join(ARCHITECTURES) if told is None else told.timm
         raise ModelError(f"{path} needs one {needed}, of timm's {names}, and holds {held}; give an encoder's file")
     return found[0]
+
+
+def _float32(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a weight in float32; a ModelError for whole numbers, as of quantised networks, and for what is not finite."""
+    if array.dtype.kind != "f":
+        raise ModelError(f"{path}: '{key}' holds {array.dtype} in place of floating-point numbers; save it in float32")
+    with np.errstate(over="ignore"):
+        numbers = np.asarray(array, np.float32)
+    if not np.isfinite(numbers).all():
+        raise ModelError(f"{path}: '{key}' has values that are not finite in float32; download the file again")
+    return numbers
 
 
 def _is_left_out(key: str) -> bool:
