@@ -3,6 +3,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from networks import structure
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models import build_encoder
@@ -16,6 +17,8 @@ def test_every_weight_that_can_learn_is_in_one_block(efficientnet_b0):
         (efficientnet_b0, ["stem", *(f"block{i}" for i in range(1, 8)), "top"]),
         (resnet26(32, width=1 / 16), ["stem", "conv2", "conv3", "conv4", "conv5", "last"]),
         (build_encoder("small_cnn", 32), [f"stage{i}" for i in range(1, 5)]),
+        (structure("convnext_nano"), ["stem", *(f"stage{i}" for i in range(1, 5))]),
+        (structure("resnet18"), ["stem", *(f"layer{i}" for i in range(1, 5))]),
     ):
         found = encoder_blocks(encoder)
         assert list(found) == blocks

@@ -10,7 +10,7 @@ from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, feature_maps, first_filters, register_backbone
 from zooactive.models.backbones.standardise import PIXEL_SPREAD
 
-BUILT_IN = ("efficientnet_b0", "efficientnet_b0_imagenet", "resnet26", "small_cnn")
+BUILT_IN = ("convnext_nano", "efficientnet_b0", "efficientnet_b0_imagenet", "resnet26", "resnet50", "small_cnn")
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,20 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 Backbone: TypeAlias = Literal[
+    "convnext_base",
+    "convnext_nano",
+    "convnext_pico",
+    "convnext_small",
+    "convnext_tiny",
     "efficientnet_b0",
     "efficientnet_b0_imagenet",
     "efficientnet_b0_timm",
     "efficientnet_lite0",
+    "efficientnetv2_s",
+    "resnet101",
+    "resnet18",
     "resnet26",
+    "resnet50",
     "small_cnn",
 ]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)

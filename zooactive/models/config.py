@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from zooactive.catalogue import Preprocessing
 from zooactive.models.backbones.names import refuse_unregistered
 from zooactive.models.places import local_start
-from zooactive.models.published.names import is_published
+from zooactive.models.published.architectures import described, refuse_other_backbone
+from zooactive.models.published.names import IMAGENET, is_published, published_file
 from zooactive.models.published.origin import Origin, origin_of_weights
 from zooactive.models.saved_form import config_of, refuse_other_network, stored_origin
 from zooactive.tree import DecisionTree
@@ -28,8 +29,8 @@ class Network:
         The questions of the survey's tree to learn; by default all.
     start : str, optional
         Whose weights to start from: "bundled" for the encoder that comes with zooactive, the folder of a model, "imagenet",
-        a safetensors file of timm's or Zoobot's EfficientNet-B0 (see `zooactive.models.load_published`), or a repository on
-        the Hugging Face hub with either, "hf://USER/NAME" or "hf://USER/NAME@REVISION".
+        a file or folder of a network of timm or Zoobot (see `zooactive.models.load_published`), or a repository on the
+        Hugging Face hub with either, "hf://USER/NAME" or "hf://USER/NAME@REVISION".
     folder : Path
         Of the run.
     """
@@ -77,7 +78,12 @@ class Network:
         """
         refuse_unregistered(self.backbone)
         start = None if self.start is None else local_start(self.start)
-        if start is None or is_published(start):
+        if start is None:
+            return
+        if is_published(start):
+            theirs_told = None if start == IMAGENET else described(published_file(start))
+            if theirs_told is not None:
+                refuse_other_backbone(self.backbone, theirs_told.backbone, start)
             return
         theirs = config_of(start)
         refuse_other_network(

@@ -7,7 +7,8 @@ from pathlib import Path
 from zooactive.foundation.errors import ModelError
 from zooactive.models.galaxy_model import GalaxyModel
 from zooactive.models.places import local_start
-from zooactive.models.published.encoders import backbone_of, channels_of, published_arrays, take_published
+from zooactive.models.published.architectures import refuse_other_backbone
+from zooactive.models.published.encoders import read_published, take_published
 from zooactive.models.published.origin import origin_of_weights
 from zooactive.tree import DecisionTree
 
@@ -25,9 +26,9 @@ def load_published(
     Parameters
     ----------
     weights : str or Path
-        A safetensors file of timm's or Zoobot's ``efficientnet_b0`` or of timm's ``tf_efficientnet_lite0``; "imagenet",
-        for Keras' own, downloaded when first used; or "hf://USER/NAME", a repository with such a file on the Hugging Face
-        hub.
+        A safetensors file of a network of timm or Zoobot, or a folder with ``config.json`` and ``model.safetensors``;
+        `zooactive.models.published.architectures` lists the networks. Or "imagenet", for Keras' own EfficientNet-B0,
+        downloaded when first used; or "hf://USER/NAME", a repository with such a file on the Hugging Face hub.
     tree : DecisionTree, str or Path
         Or the name or file of one.
     image_size : int
@@ -49,10 +50,10 @@ def load_published(
         When the file cannot be read, holds another network or another number of channels, or the download fails.
     """
     weights = local_start(str(weights))
-    arrays = published_arrays(weights)
-    channels = channels_of(arrays) if channels is None else channels
-    model = GalaxyModel(tree, backbone=backbone_of(arrays), image_size=image_size, channels=channels, seed=seed)
-    take_published(model.encoder, arrays, weights)
+    published = read_published(weights)
+    channels = published.channels if channels is None else channels
+    model = GalaxyModel(tree, backbone=published.backbone, image_size=image_size, channels=channels, seed=seed)
+    take_published(model.encoder, published)
     model.origin = origin_of_weights(weights)
     return model
 
@@ -65,7 +66,7 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
     model : GalaxyModel
         With the backbone that the weights were trained in, and images that are not standardised.
     weights : str or Path
-        A safetensors file, "imagenet" or "hf://USER/NAME"; see `load_published`.
+        A file, a folder, "imagenet" or "hf://USER/NAME"; see `load_published`.
 
     Raises
     ------
@@ -76,9 +77,7 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
     weights = local_start(str(weights))
     if model.preprocessing.standardise:
         raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
-    arrays = published_arrays(weights)
-    backbone = backbone_of(arrays)
-    if model.backbone != backbone:
-        raise ModelError(f"backbone = '{model.backbone}' cannot start from {weights}; set backbone = '{backbone}'")
-    take_published(model.encoder, arrays, weights)
+    published = read_published(weights)
+    refuse_other_backbone(model.backbone, published.backbone, weights)
+    take_published(model.encoder, published)
     model.origin = origin_of_weights(weights)

@@ -7,7 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from networks import plain_weights, reduced_networks
+from networks import plain_weights, reduced_networks, structure
 
 from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.images import decode
@@ -16,7 +16,10 @@ from zooactive.models import GalaxyModel, build_encoder, list_backbones, load_mo
 from zooactive.models.backbones.resnet26 import resnet26
 from zooactive.models.backbones.small_cnn import small_cnn
 
-BACKBONES = list_backbones()
+OTHER_SIZES = {"convnext_base", "convnext_pico", "convnext_small", "convnext_tiny", "resnet18", "resnet101"}
+"""They differ from ConvNeXt-Nano and ResNet-50 in depth, width and the units of ResNet-18: see tests/models/published."""
+
+BACKBONES = tuple(name for name in list_backbones() if name not in OTHER_SIZES)
 SIZE = 32
 
 
@@ -76,7 +79,14 @@ def test_prediction_is_deterministic_and_moves_no_statistics(encoder):
         np.testing.assert_array_equal(old, numpy_of(weight))
 
 
+def batch_norms(encoder) -> list:
+    """The batch norms of an encoder; the test is skipped where there are none."""
+    found = [layer for layer in encoder.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    return found or pytest.skip("a network without batch norm")
+
+
 def test_training_moves_the_batch_norms_statistics(encoder):
+    batch_norms(encoder)
     before = [numpy_of(weight).copy() for weight in encoder.non_trainable_weights]
     encoder(galaxies(2), training=True)
     after = [numpy_of(weight) for weight in encoder.non_trainable_weights]
@@ -86,7 +96,7 @@ def test_training_moves_the_batch_norms_statistics(encoder):
 def variance_at_the_first_batch_norm(encoder, images: np.ndarray) -> float:
     """In units of the batch norm's epsilon: the median over features of the variance over images and places."""
     stem = next(layer for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D))
-    norm = next(layer for layer in encoder.layers if isinstance(layer, keras.layers.BatchNormalization))
+    norm = batch_norms(encoder)[0]
     seen = numpy_of(keras.Model(encoder.input, stem.output)(images))
     return float(np.median(seen.var(axis=(0, 1, 2))) / norm.epsilon)
 
@@ -128,6 +138,23 @@ def test_efficientnet_b0_has_kerass_number_of_weights(efficientnet_b0):
     assert number_of(efficientnet_b0.weights) == 4_049_571
 
 
+@pytest.mark.parametrize(
+    ("backbone", "weights", "features"),
+    [  # of timm 1.0.31's networks without classifier, the statistics of batch norms among them
+        ("convnext_nano", 14_952_560, 640),
+        ("convnext_base", 87_566_464, 1024),
+        ("resnet18", 11_186_112, 512),
+        ("resnet50", 23_561_152, 2048),
+        ("resnet101", 42_605_504, 2048),
+        ("efficientnetv2_s", 20_331_360, 1280),
+    ],
+)
+def test_a_network_of_timms_has_its_number_of_weights_and_features(backbone, weights, features):
+    built = structure(backbone)
+    assert built.output.shape == (None, features)
+    assert number_of(built.weights) == weights
+
+
 def test_resnet26_has_the_number_of_weights_of_the_papers_table():
     with plain_weights():
         assert number_of(build_encoder("resnet26", 16).trainable_weights) == 55_635_840
@@ -151,7 +178,17 @@ def test_small_cnn_has_128_features_from_16_pixels_up():
     assert build_encoder("small_cnn", 16)(galaxies(1, 16)).shape == (1, 128)
 
 
-@pytest.mark.parametrize(("backbone", "size"), [("small_cnn", 15), ("resnet26", 15), ("efficientnet_b0", 31)])
+@pytest.mark.parametrize(
+    ("backbone", "size"),
+    [
+        ("small_cnn", 15),
+        ("resnet26", 15),
+        ("efficientnet_b0", 31),
+        ("convnext_tiny", 31),
+        ("resnet18", 31),
+        ("efficientnetv2_s", 31),
+    ],
+)
 def test_images_too_small_are_refused_with_the_least_size(backbone, size):
     with pytest.raises(ModelError, match=f"{size + 1} pixels"):
         build_encoder(backbone, size)

@@ -8,6 +8,7 @@ import pytest
 
 from zooactive.models.backbones.fast_layers import (
     FastDepthwiseConv2D,
+    FastLayerNormalization,
     FusedBatchNormalization,
     PointwiseConv2D,
     gradients_forgotten,
@@ -39,6 +40,8 @@ def trained(layer: keras.layers.Layer, batches: list[np.ndarray]) -> list[np.nda
             {"kernel_size": 5, "padding": "same", "strides": 2, "use_bias": False},
         ),
         (FastDepthwiseConv2D, keras.layers.DepthwiseConv2D, {"kernel_size": 3, "strides": 2, "use_bias": False}),
+        (FastDepthwiseConv2D, keras.layers.DepthwiseConv2D, {"kernel_size": 7, "padding": "same"}),
+        (FastLayerNormalization, keras.layers.LayerNormalization, {"epsilon": 1e-6}),
     ],
 )
 def test_the_fast_kernel_gives_kerass_outputs_gradients_and_statistics(mine, theirs, settings):

@@ -15,10 +15,21 @@ def norms(network) -> int:
 
 
 @pytest.mark.usefixtures("reduced")
-@pytest.mark.parametrize(("backbone", "left"), [("small_cnn", 0), ("efficientnet_b0", 0), ("resnet26", 17)])
+@pytest.mark.parametrize(
+    ("backbone", "left"),
+    [
+        ("small_cnn", 0),
+        ("efficientnet_b0", 0),
+        ("resnet26", 17),
+        ("convnext_nano", 0),
+        ("efficientnetv2_s", 0),
+        ("resnet18", 0),
+        ("resnet50", 0),
+    ],
+)
 @pytest.mark.parametrize("standardise", [False, True])
 def test_a_folded_encoder_has_the_same_features_and_fewer_batch_norms(backbone, left, standardise):
-    if standardise and backbone == "efficientnet_b0":
+    if standardise and backbone not in ("small_cnn", "resnet26"):
         pytest.skip("the network inside is the same")
     model = GalaxyModel("rings", backbone=backbone, preprocessing=Preprocessing(size=32, standardise=standardise))
     rng = np.random.default_rng(0)

@@ -8,12 +8,16 @@ Whatever is random in it (dropout, stochastic depth) acts in training only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeAlias
 
 from zooactive.foundation.errors import ModelError
+from zooactive.models.backbones.convnext import SIZES, convnext
 from zooactive.models.backbones.efficientnet_b0 import efficientnet_b0, efficientnet_b0_imagenet, efficientnet_b0_timm
 from zooactive.models.backbones.efficientnet_lite0 import efficientnet_lite0
+from zooactive.models.backbones.efficientnetv2_s import efficientnetv2_s
 from zooactive.models.backbones.names import REGISTERED, refuse_unregistered
+from zooactive.models.backbones.resnet import UNITS, resnet
 from zooactive.models.backbones.resnet26 import resnet26
 from zooactive.models.backbones.small_cnn import small_cnn
 
@@ -25,8 +29,11 @@ _BUILDERS: dict[str, Builder] = {
     "efficientnet_b0_imagenet": efficientnet_b0_imagenet,
     "efficientnet_b0_timm": efficientnet_b0_timm,
     "efficientnet_lite0": efficientnet_lite0,
+    "efficientnetv2_s": efficientnetv2_s,
     "resnet26": resnet26,
     "small_cnn": small_cnn,
+    **{f"convnext_{size}": partial(convnext, size=size) for size in SIZES},
+    **{f"resnet{depth}": partial(resnet, depth=depth) for depth in UNITS},
 }
 
 

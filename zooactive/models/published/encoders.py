@@ -1,25 +1,28 @@
-"""Weights that others published, for EfficientNet-B0 and -Lite0: Zoobot's and timm's files, and Keras' of ImageNet.
+"""Weights that others published, for our networks in their layout: Zoobot's and timm's files, and Keras' of ImageNet.
 
 Published weights give their features only in the convention that they were trained in, which is a backbone of its own:
 
 ======================================  ==============================  =================================================
 weights                                 backbone                        pixels that the first layer sees
 ======================================  ==============================  =================================================
-timm's ``efficientnet_b0``, a file      ``efficientnet_b0_timm``        in [0, 1] as they are: what Zoobot 2 trains on
+timm's ``convnext_nano`` and others     ``convnext_nano`` and others    in [0, 1] as they are: what Zoobot 2 trains on
+timm's ``resnet50`` and others          ``resnet50`` and others         the same
+timm's ``tf_efficientnetv2_s``          ``efficientnetv2_s``            the same
+timm's ``efficientnet_b0``              ``efficientnet_b0_timm``        the same
 timm's ``tf_efficientnet_lite0``        ``efficientnet_lite0``          from -1 to 1: what its weights of ImageNet saw
 "imagenet", which Keras downloads       ``efficientnet_b0_imagenet``    less ImageNet's mean, by its standard deviation
 ======================================  ==============================  =================================================
 
-A file, in safetensors, does not say what its network was trained on. timm's own weights of ImageNet for B0
-(``efficientnet_b0.ra_in1k``) have the same names but saw normalised pixels, and ``tf_efficientnet_b0`` pads as Keras does:
-both could be read here, and neither would give its features. For ImageNet take "imagenet" or Lite0; of the other, the
-``config.json`` beside the file warns us.
+`zooactive.models.published.architectures` has them all. A file does not say what its network was trained on. timm's own
+weights of ImageNet (``convnext_nano.in12k_ft_in1k``, ``efficientnet_b0.ra_in1k``) have the same names but saw normalised
+pixels, and ``tf_efficientnet_b0`` pads as Keras does: they could be read here, and would not give their features. For
+ImageNet take "imagenet" or Lite0; of another convention the ``config.json`` beside the file warns us.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,110 +31,113 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.foundation.errors import ModelError, explained
-from zooactive.foundation.parsing import read_object
 from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
 from zooactive.models.backbones.register import nested_layers
-from zooactive.models.published.names import IMAGENET, is_published
+from zooactive.models.published.architectures import ARCHITECTURES, CHANNELS, Architecture, Family, described
+from zooactive.models.published.layouts import ANCHORS, STEMS, recognised, timm_name
+from zooactive.models.published.names import IMAGENET, is_published, published_file
 from zooactive.models.published.state import read_state
 
-_READABLE = ("efficientnet_b0", "tf_efficientnet_lite0")
-_STEM = "conv_stem.weight"
-_HEADS = ("classifier.", "head.", "fc.")
+_CLASSIFIERS = ("classifier.", "fc.", "head.")
+_LAST_NORM = "head.norm."
 _COUNTER = ".num_batches_tracked"
 
-# Keras' layers by timm's names; the first block has no expansion, and timm counts on from what there is.
-_ENDS = {"stem_conv": "conv_stem", "stem_bn": "bn1", "top_conv": "conv_head", "top_bn": "bn2"}
-_EXCITATION = {"se_reduce": "se.conv_reduce", "se_expand": "se.conv_expand"}
-_FIRST_BLOCK = {"dwconv": "conv_dw", "bn": "bn1", **_EXCITATION, "project_conv": "conv_pw", "project_bn": "bn2"}
-_BLOCK = {
-    **{"expand_conv": "conv_pw", "expand_bn": "bn1", "dwconv": "conv_dw", "bn": "bn2"},
-    **{**_EXCITATION, "project_conv": "conv_pwl", "project_bn": "bn3"},
-}
-_WEIGHTS = {
-    **{"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"},
-    **{"moving_mean": "running_mean", "moving_variance": "running_var"},
-}
+
+@dataclass(frozen=True)
+class PublishedEncoder:
+    """The weights of an encoder by timm's names, in PyTorch's shapes; without an architecture those that Keras downloads."""
+
+    source: Path
+    architecture: Architecture | None = None
+    arrays: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def backbone(self) -> str:
+        """The backbone that the weights were trained in."""
+        return "efficientnet_b0_imagenet" if self.architecture is None else self.architecture.backbone
+
+    @property
+    def channels(self) -> int:
+        """How many channels the weights look at: Keras' network of ImageNet sees a grey image in all three."""
+        return 3 if self.architecture is None else int(self.arrays[STEMS[self.architecture.family]].shape[1])
 
 
-def published_arrays(weights: str | Path) -> dict[str, NDArray[np.float32]] | None:
-    """Read the arrays of a file; None for ImageNet's, which Keras holds.
+def read_published(weights: str | Path) -> PublishedEncoder:
+    """Read published weights: a file, a folder that has one, or "imagenet", of which nothing is downloaded yet.
 
     Raises a ModelError for what names no published weights, and as `read_timm`.
     """
     if not is_published(weights):
-        raise ModelError(f"'{weights}' names no published weights; give a path that ends in .safetensors, or \"{IMAGENET}\"")
-    return None if str(weights) == IMAGENET else read_timm(weights)
+        raise ModelError(
+            f"'{weights}' names no published weights; give a path that ends in .safetensors, .bin or "
+            f'.ckpt, a folder with config.json and such a file, or "{IMAGENET}"'
+        )
+    return PublishedEncoder(Path(IMAGENET)) if str(weights) == IMAGENET else read_timm(weights)
 
 
-def backbone_of(arrays: dict[str, NDArray[np.float32]] | None) -> str:
-    """Return the backbone that weights were trained in: only Lite0 has no excitation."""
-    if arrays is None:
-        return "efficientnet_b0_imagenet"
-    return "efficientnet_b0_timm" if any(".se." in key for key in arrays) else "efficientnet_lite0"
-
-
-def channels_of(arrays: dict[str, NDArray[np.float32]] | None) -> int:
-    """Return how many channels the weights look at: ImageNet's network sees a grey image in all three."""
-    return 3 if arrays is None else int(arrays[_STEM].shape[1])
-
-
-def take_published(encoder: Any, arrays: dict[str, NDArray[np.float32]] | None, source: str | Path) -> None:
-    """Give an encoder of `backbone_of` the weights; a ModelError where they do not fit, and it is then as it was."""
-    if arrays is None:
+def take_published(encoder: Any, published: PublishedEncoder) -> None:
+    """Give an encoder of the right backbone the weights; a ModelError where they do not fit, and it is then as it was."""
+    if published.architecture is None:
         _take_imagenet(encoder)
     else:
-        _take_timm(encoder, arrays, Path(source))
+        _take_timm(encoder, published, published.architecture)
 
 
-def read_timm(path: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Read the encoder's weights out of a safetensors file in timm's naming, float32 by timm's own names.
+def read_timm(path: str | Path) -> PublishedEncoder:
+    """Read the encoder's weights out of a file in timm's naming, float32 by timm's own names.
 
     Shapes are those of PyTorch: kernels (filter, channel, y, x). The names in the file may share a prefix, as in
     ``encoder.conv_stem.weight``. What has another one is left out, and so are the classifier and batch norm's counters.
-    Raises a ModelError when safetensors is not installed, or when the file is missing, is damaged or holds no network of
-    this family.
+    Raises a ModelError when the file is missing, is damaged or holds no network that can be read, when its ``config.json``
+    names another, or when a package that reads it is not installed.
     """
-    path = Path(path)
-    _refuse_other_architectures(path)
+    path = published_file(path)
+    told = described(path)
     arrays = read_state(path)
-    stems = [key for key in arrays if key == _STEM or key.endswith(f".{_STEM}")]
-    if len(stems) != 1:
-        found = ", ".join(stems or sorted(arrays)[:3]) or "nothing"
-        raise ModelError(
-            f"{path} needs one '{_STEM}', of timm's {' or '.join(_READABLE)}, and holds {found}; give an encoder's file"
-        )
-    prefix = stems[0].removesuffix(_STEM)
+    family, prefix = _found(path, arrays, told)
     named = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-    kept = {key: array for key, array in named.items() if not key.startswith(_HEADS) and not key.endswith(_COUNTER)}
-    if kept[_STEM].ndim != 4 or kept[_STEM].shape[1] not in (1, 3):
-        raise ModelError(f"{path}: '{_STEM}' has shape {kept[_STEM].shape}; (32, 3, 3, 3) is colour, (32, 1, 3, 3) is grey")
-    return {key: np.asarray(array, np.float32) for key, array in kept.items()}
+    kept = {key: array for key, array in named.items() if not _is_left_out(key)}
+    stem = STEMS[family]
+    if stem not in kept:
+        raise ModelError(f"{path} has no '{stem}' beside '{prefix}{ANCHORS[family]}'; save the whole encoder again")
+    shape = kept[stem].shape
+    if len(shape) != 4 or shape[1] not in CHANNELS:
+        raise ModelError(f"{path}: '{stem}' has shape {shape}; the second of four numbers is 3 in colour, 1 in grey")
+    architecture = told or recognised(family, kept, str(path))
+    return PublishedEncoder(path, architecture, {key: _float32(path, key, array) for key, array in kept.items()})
 
 
-def timm_name(layer: str, weight: str) -> str:
-    """Return timm's name of a weight of Keras' EfficientNet.
+def _found(path: Path, arrays: Mapping[str, Any], told: Architecture | None) -> tuple[Family, str]:
+    """Return the family of the network in a file, and what stands before its names."""
+    anchors = ANCHORS if told is None else {told.family: ANCHORS[told.family]}
+    found = [
+        (family, key.removesuffix(anchor))
+        for family, anchor in anchors.items()
+        for key in arrays
+        if key == anchor or key.endswith(f".{anchor}")
+    ]
+    if len(found) != 1:
+        held = ", ".join([prefix + anchors[family] for family, prefix in found] or sorted(arrays)[:3]) or "nothing"
+        needed = " or ".join(f"'{anchor}'" for anchor in anchors.values())
+        names = ", ".join(ARCHITECTURES) if told is None else told.timm
+        raise ModelError(f"{path} needs one {needed}, of timm's {names}, and holds {held}; give an encoder's file")
+    return found[0]
 
-    "moving_mean" of "block2b_project_bn", for instance, is "blocks.1.1.bn3.running_mean".
-    """
-    place = re.fullmatch(r"block(\d)([a-z])_(\w+)", layer)
-    if place is None:
-        return f"{_ENDS[layer]}.{_WEIGHTS[weight]}"
-    stage, unit = int(place[1]) - 1, ord(place[2]) - ord("a")
-    names = _FIRST_BLOCK if stage == 0 else _BLOCK
-    return f"blocks.{stage}.{unit}.{names[place[3]]}.{_WEIGHTS[weight]}"
+
+def _float32(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a weight in float32; a ModelError for whole numbers, as of quantised networks, and for what is not finite."""
+    if array.dtype.kind != "f":
+        raise ModelError(f"{path}: '{key}' holds {array.dtype} in place of floating-point numbers; save it in float32")
+    with np.errstate(over="ignore"):
+        numbers = np.asarray(array, np.float32)
+    if not np.isfinite(numbers).all():
+        raise ModelError(f"{path}: '{key}' has values that are not finite in float32; download the file again")
+    return numbers
 
 
-def _refuse_other_architectures(path: Path) -> None:
-    """Look at the description that the Hugging Face hub puts beside a file, where there is one."""
-    try:
-        about = read_object(path.with_name("config.json"))
-    except (OSError, ValueError):
-        return
-    architecture = about.get("architecture", _READABLE[0])
-    if architecture not in _READABLE:
-        raise ModelError(
-            f"{path} holds '{architecture}', as its config.json says; only {' and '.join(_READABLE)} can be read"
-        )
+def _is_left_out(key: str) -> bool:
+    """Return whether a weight is a classifier's, or counts batches; ConvNeXt's last norm stands among the former."""
+    return key.endswith(_COUNTER) or (key.startswith(_CLASSIFIERS) and not key.startswith(_LAST_NORM))
 
 
 def _own_weights(encoder: Any) -> Iterator[tuple[Any, Any]]:
@@ -141,23 +147,28 @@ def _own_weights(encoder: Any) -> Iterator[tuple[Any, Any]]:
             yield from ((layer, weight) for weight in layer.weights)
 
 
-def _take_timm(encoder: Any, arrays: dict[str, NDArray[np.float32]], path: Path) -> None:
+def _take_timm(encoder: Any, published: PublishedEncoder, architecture: Architecture) -> None:
     """Assign timm's arrays to the encoder, once all of them are known to fit."""
-    named = {timm_name(layer.name, weight.name): (layer, weight) for layer, weight in _own_weights(encoder)}
-    only = f"only timm's {' and '.join(_READABLE)} can be read: save the whole encoder again"
+    path, arrays = published.source, published.arrays
+    named = {timm_name(architecture, layer.name, weight.name): (layer, weight) for layer, weight in _own_weights(encoder)}
+    only = f"it was read as timm's {architecture.timm}: give a whole encoder, with its config.json"
     for key in arrays:
         if key not in named:
-            raise ModelError(f"{path} holds '{key}', which no network that can be read has; {only}")
+            raise ModelError(f"{path} holds '{key}', which {architecture.timm} does not have; {only}")
     fitting = []
     for key, (layer, weight) in named.items():
         if key not in arrays:
             raise ModelError(f"'{key}' is missing from {path}, which holds {len(arrays)} of {len(named)} weights; {only}")
         axes = _axes(layer, weight)
         expected = tuple(weight.shape[axes.index(axis)] for axis in range(len(axes)))
-        if arrays[key].shape != expected:
-            mend = f"set channels = {arrays[key].shape[1]}" if key == _STEM and arrays[key].ndim == 4 else only
-            raise ModelError(f"{path}: '{key}' has shape {arrays[key].shape} in place of {expected}; {mend}")
-        fitting.append((weight, arrays[key].transpose(axes)))
+        array = arrays[key]
+        if array.ndim == 2 and expected[2:] == (1, 1):
+            array = array[:, :, None, None]  # a linear layer is a convolution of 1 x 1
+        if array.shape != expected:
+            grey = key == STEMS[architecture.family] and array.shape == (expected[0], array.shape[1], *expected[2:])
+            mend = f"set channels = {array.shape[1]}" if grey else only
+            raise ModelError(f"{path}: '{key}' has shape {array.shape} in place of {expected}; {mend}")
+        fitting.append((weight, array.transpose(axes)))
     for weight, array in fitting:
         weight.assign(array)
 
