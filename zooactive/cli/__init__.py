@@ -75,8 +75,8 @@ def _options(
 
 
 def _register() -> None:
-    names = ("init", "demo", "show", "trees", "prepare", "train", "embed", "predict", "acquire", "export", "votes")
-    for name in (*names, "catalogue", "allocate", "finetune", "evaluate", "calibrate", "top", "similar", "report"):
+    names = ("init", "demo", "show", "trees", "prepare", "train", "embed", "predict", "convert", "acquire", "export")
+    for name in (*names, "votes", "catalogue", "allocate", "finetune", "evaluate", "calibrate", "top", "similar", "report"):
         app.command(name)(import_module(f"zooactive.cli.{name}").command)
     for name in ("loop", "simulate"):
         app.add_typer(import_module(f"zooactive.cli.{name}").app, name=name)
