@@ -85,8 +85,7 @@ def convert(model: GalaxyModel | EmbeddingModel | Holds, path: str | Path) -> Pa
     about = description(written)
     beside = path.with_name(f"{path.name}.json")
     with aside(path) as temporary:
-        _export(network, temporary, form, written.backbone)
-        (_describe_onnx if form == "onnx" else _describe_litert)(temporary, about)
+        _write(network, temporary, form, about)
         if beside.is_file():
             beside.unlink()  # it is of the file that was there before
     write_json(beside, about)
@@ -203,8 +202,8 @@ def _in_float32(model: GalaxyModel) -> GalaxyModel:
     return copy
 
 
-def _export(network: Any, path: Path, form: Form, backbone: str) -> None:
-    """Have Keras write a network; whatever its converter cannot do is a ModelError."""
+def _write(network: Any, path: Path, form: Form, about: dict[str, Any]) -> None:
+    """Have Keras write a network, and add the description; whatever the converter cannot do is a ModelError."""
     import keras
 
     cutouts = keras.InputSpec(dtype="uint8", shape=network.input_shape, name=CUTOUTS)
@@ -212,11 +211,12 @@ def _export(network: Any, path: Path, form: Form, backbone: str) -> None:
         with _one_copy_of_the_weights() if form == "onnx" else nullcontext(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras looks for np.object, and TensorFlow speaks to older neighbours
             network.export(str(path), format=form, input_signature=[cutouts], verbose=False)
+        (_describe_onnx if form == "onnx" else _describe_litert)(path, about)
     except OSError:  # of the disk, which `aside` explains
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        failed = f"the network '{backbone}' cannot be written as {form} ({reason}); try the other form"
+        failed = f"the network '{about['model']['backbone']}' cannot be written as {form} ({reason}); try the other form"
         raise ModelError(failed) from error
 
 
@@ -250,7 +250,7 @@ def _describe_onnx(path: Path, about: dict[str, Any]) -> None:
     onnx: Any = importlib.import_module("onnx")
     written = onnx.load(path)
     if [value.name for value in written.graph.input] != [CUTOUTS]:
-        raise ModelError("a layer of the network computes with tensors made outside of it; make them weights, or arrays")
+        raise ValueError("a layer computes with tensors made outside of the network; make them weights, or arrays")
     for value in (*written.graph.input, *written.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.helper.set_model_props(written, {KEY: json.dumps(about)})
