@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -139,6 +140,13 @@ def test_a_conversion_that_fails_leaves_what_was_there(tree, tmp_path, fake_expo
     with pytest.raises(expected, match=said):
         convert(tiny_model(tree), tmp_path / "model.tflite")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
+
+
+def test_a_full_temporary_folder_is_told_before_the_work(tree, tmp_path, monkeypatch, fake_export):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(OutputError, match="set TMPDIR to another folder"):
+        convert(tiny_model(tree), tmp_path / "model.tflite")
+    assert (fake_export.networks, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_a_folder_in_the_files_place_is_refused_before_the_work(tree, tmp_path, fake_export):

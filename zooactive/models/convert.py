@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import shutil
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -207,6 +209,8 @@ def _write(network: Any, path: Path, form: Form, about: dict[str, Any]) -> None:
     import keras
 
     cutouts = keras.InputSpec(dtype="uint8", shape=network.input_shape, name=CUTOUTS)
+    if form == "litert":
+        _require_room(4 * network.count_params())
     try:
         with _one_copy_of_the_weights() if form == "onnx" else nullcontext(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras looks for np.object, and TensorFlow speaks to older neighbours
@@ -218,6 +222,17 @@ def _write(network: Any, path: Path, form: Form, about: dict[str, Any]) -> None:
         reason = " ".join(str(error).split())[:200]
         failed = f"the network '{about['model']['backbone']}' cannot be written as {form} ({reason}); try the other form"
         raise ModelError(failed) from error
+
+
+def _require_room(weights: int) -> None:
+    """Raise an OutputError where the temporary folder has no room for the weights, which LiteRT's converter reads there."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < 1.2 * weights:
+        raise OutputError(
+            f"converting takes {1.2 * weights / 1e6:.0f} MB in the temporary folder {folder}, which has {free / 1e6:.0f}; "
+            "free some space, or set TMPDIR to another folder"
+        )
 
 
 @contextmanager
