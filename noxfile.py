@@ -93,6 +93,13 @@ def ray(session: nox.Session) -> None:
 
 
 @nox.session
+def export(session: nox.Session) -> None:
+    """What converted models give by ONNX Runtime and LiteRT, beside Keras."""
+    session.install("-e", ".[export]", "onnxruntime", "ai-edge-litert", *group("test"))
+    session.run("pytest", *(session.posargs or ("tests/converted",)))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The pages in docs/_build/html: no warning, no dead link inside, every block run (or those of the pages given)."""
     session.install("-e", ".[ray]", *group("docs"))

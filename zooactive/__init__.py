@@ -30,6 +30,7 @@ _HOMES = {
     "list_rules": "catalogue",
     "GalaxyModel": "models",
     "load_model": "models",
+    "convert": "models.convert",
     "Augmentation": "training.augmentation",
     "TrainingConfig": "training.config",
     "train": "training.train",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from zooactive.labels import simulate
     from zooactive.loop import Loop, LoopConfig
     from zooactive.models import GalaxyModel, load_model
+    from zooactive.models.convert import convert
     from zooactive.posterior import Posterior, combine_draws, read_posterior, write_posterior
     from zooactive.prediction import CombinedCatalogue, Embeddings, combine, embed, predict, read_embeddings
     from zooactive.report import plots

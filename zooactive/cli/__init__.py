@@ -75,19 +75,9 @@ def _options(
 
 
 def _register() -> None:
-    names = ("init", "demo", "show", "trees", "prepare", "train", "embed", "predict", "acquire", "export", "votes")
-    for name in (
-        *names,
-        "catalogue",
-        "allocate",
-        "finetune",
-        "evaluate",
-        "calibrate",
-        "top",
-        "similar",
-        "report",
-        "publish",
-    ):
+    begin = ("init", "demo", "show", "trees", "prepare", "train", "embed", "predict", "acquire", "export", "votes")
+    then = ("catalogue", "allocate", "finetune", "evaluate", "calibrate", "top", "similar", "report", "publish", "convert")
+    for name in (*begin, *then):
         app.command(name)(import_module(f"zooactive.cli.{name}").command)
     for name in ("loop", "simulate"):
         app.add_typer(import_module(f"zooactive.cli.{name}").app, name=name)

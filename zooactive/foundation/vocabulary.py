@@ -49,6 +49,10 @@ GONE = {"ensemble": "draws by an ensemble of heads are gone, since dropout's wer
 """Kinds of draws that earlier versions had, with what to say of them."""
 
 
+Form: TypeAlias = Literal["onnx", "litert"]
+FORMS: tuple[Form, ...] = get_args(Form)
+"""What `zooactive.convert` writes a model as."""
+
 Keep: TypeAlias = Literal["means", "summaries", "embeddings", "draws"]
 KEEPS: tuple[Keep, ...] = get_args(Keep)
 """What predictions store, each with all before it."""

@@ -185,6 +185,13 @@ class Workspace:
         settings, own = self._with(OPTIONS, options)
         return export(settings, tell=self._tell, **own)
 
+    def convert(self, **options: Any) -> Path:
+        """Write the model as one file that ONNX Runtime or LiteRT runs, and return the file."""
+        from zooactive.workspace.convert import OPTIONS, convert
+
+        settings, own = self._with(OPTIONS, options)
+        return convert(settings, progress=self._progress, **own)
+
     def loop_ask(self, **options: Any) -> pd.DataFrame:
         """Train on the votes so far, measure, and choose the galaxies of the next round."""
         from zooactive.workspace.loop import OPTIONS, ask
