@@ -62,9 +62,10 @@ def ask(
     _say_when_to_stop(here, history)
     file = Path(selection.attrs["file"])
     tell = command_line("loop tell VOTES", workspace=workspace, folder=folder, learner=learner)
+    export = command_line("export", workspace=workspace, selection=file, out=file.with_name("subjects"))
     last_line(
         f"round {selection.attrs['round']}, {len(selection)} galaxies: {file}",
-        command_line("export", workspace=workspace, selection=file, out=file.with_name("subjects")),
+        export if selection.attrs["pictured"] else None,
         then=f"show them to volunteers; when the votes are in, {tell}",
     )
 

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.where import rows_where
 from zooactive.foundation.errors import CatalogueError, PosteriorError
 from zooactive.foundation.html import html_pairs
 from zooactive.models.features import Batch
@@ -121,6 +122,17 @@ class Embeddings:
         """Return the embeddings of some rows, in their order."""
         table = self.table.iloc[rows].reset_index(drop=True)
         return replace(self, ids=self.ids[rows], features=self.features[rows], table=table)
+
+    def where(self, expression: str) -> Embeddings:
+        """Return the galaxies of which an expression over the other columns holds, such as ``mag_r < 17.7``.
+
+        Raises a CatalogueError for an expression that cannot be read, or of which no galaxy is left.
+        """
+        columns = pd.concat([pd.DataFrame({"id": self.ids}), self.table], axis=1)
+        rows = np.flatnonzero(rows_where(columns.loc[:, ~columns.columns.duplicated()], expression, self.source))
+        if not len(rows):
+            raise CatalogueError(f"{self.source}: of no galaxy it holds that {expression}; ask for less")
+        return self.take(rows)
 
     def of_galaxies(self, galaxies: Catalogue) -> Embeddings:
         """Return the embeddings of a catalogue's galaxies, with its columns.

@@ -97,7 +97,7 @@ def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: l
     from zooactive.workspace.evaluate import measure
 
     saved = (settings.model.folder / "model").is_dir() or settings.model.folder == Path(BUNDLED)
-    if not saved or settings.survey.catalogue is None:
+    if not saved or settings.survey.catalogue is None or not settings.has_tree:
         return
     train_part, _, test = (part.labelled.any() for part in settings.split_survey())
     if not (train_part and test):
