@@ -88,9 +88,11 @@ def tell(
         rates = [f"{told[f'told_{arm}']:.2g} ({arm})" for arm in ("acquired", "random") if f"told_{arm}" in told]
         note(f"a vote has told {' and '.join(rates)} nats")
     _say_when_to_stop(here, here.loop_status(folder=folder))
+    ask = command_line("loop ask", workspace=workspace, folder=folder, learner=learner)
     last_line(
         f"votes of round {number}: {folder or here.settings.loop.folder}",
-        command_line("loop ask", workspace=workspace, folder=folder, learner=learner),
+        ask if told["left"] else None,
+        then=None if told["left"] else "all galaxies have votes: bring others to ask for more",
     )
 
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -111,12 +111,13 @@ class Embeddings:
         return Catalogue(self.ids, (None,) * len(self), None, None, self.table, self.source)
 
     @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {str(name): row for row, name in enumerate(self.ids)}
+    def _index(self) -> pd.Index[Any]:
+        return pd.Index(self.ids, dtype=object)
 
     def rows_of(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the row of each id, -1 where there is none."""
-        return np.array([self._row_of.get(str(name), -1) for name in ids], dtype=np.int64)
+        names = np.fromiter(map(str, ids), dtype=object)
+        return np.asarray(self._index.get_indexer(pd.Index(names, dtype=object)), dtype=np.int64)
 
     def take(self, rows: NDArray[np.integer]) -> Embeddings:
         """Return the embeddings of some rows, in their order."""

@@ -34,7 +34,13 @@ def calibrate(settings: Settings, *, progress: Bar = no_bar) -> pd.DataFrame:
     config_of(settings.model.folder)
     validation, settings = settings.split_survey()[1], with_recorded(settings, settings.model.folder)
     learnt = learnt_from(settings.model.folder)
-    validation, pool = validation.take(~np.isin(validation.ids, list(learnt))), settings.pool
+    seen = np.isin(validation.ids, list(learnt))
+    if seen[validation.labelled].all() and learnt:
+        raise ModelError(
+            f"the model in {settings.model.folder} has learnt from every labelled galaxy of the validation part of "
+            f"{validation.source}; give a --catalogue that has others"
+        )
+    validation, pool = validation.take(~seen), settings.pool
     embedded = on_embeddings(settings, settings.model.folder)
     if not embedded:
         start_networks()
