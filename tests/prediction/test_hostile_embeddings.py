@@ -228,6 +228,13 @@ def parts_that_differ(folder: Path) -> Path:
     return folder
 
 
+def parts_of_other_kinds(folder: Path) -> Path:
+    for name, rows, kind in (("a", slice(0, 3), pa.float16()), ("b", slice(3, 6), pa.float32())):
+        column = pa.array([list(row.astype(kind.to_pandas_dtype())) for row in FEATURES[rows]], pa.list_(kind))
+        pq.write_table(pa.table({"id": IDS[rows], "features": column}), folder / f"{name}.parquet")
+    return folder
+
+
 def parts_of_other_columns(folder: Path) -> Path:
     pq.write_table(pa.table({"id": IDS[:3], "features": pa.array(list(FEATURES[:3]), FLOATS)}), folder / "a.parquet")
     pq.write_table(pa.table({"id": IDS[3:], "vectors": pa.array(list(FEATURES[3:]), FLOATS)}), folder / "b.parquet")
@@ -259,6 +266,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "a footer that lies": (lying_footer, "cannot be read as embeddings"),
     "Parquet cut short": (cut_at(0.5, cells(pa.array(LISTS, FLOATS))), "cannot be read as embeddings"),
     "parts of other widths": (parts_that_differ, "galaxy 'g3' has 3 features, and others have 4"),
+    "parts of other kinds": (parts_of_other_kinds, "some of its parts are float16, and others are not"),
     "parts of other columns": (parts_of_other_columns, "features"),
     "Arrow cut short": (cut_at(0.6, arrow(pa.array(LISTS, FLOATS))), "cannot be read as embeddings"),
     "Arrow with offsets that lead out": (arrow(pa.array(LISTS, FLOATS), led_out), "cannot be read as embeddings"),

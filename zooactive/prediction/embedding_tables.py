@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)")
 _FEWEST = 2  # columns of one prefix that are taken for features
+_ROWS, _COLUMNS = 4096, 32
+"""Of a Parquet file, read together."""
+_BUFFER = 1 << 20
 
 
 def from_parquet(
@@ -55,13 +58,35 @@ def from_parquet(
         check_parquet(file, [*layout.features, layout.id_column, *layout.others])
         rows += pq.read_metadata(file).num_rows
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for file in files:
-            with pq.ParquetFile(file) as opened:
-                yield from opened.iter_batches(columns=[layout.id_column, *layout.features])
-
     rest = [pq.read_table(file, columns=[layout.id_column, *layout.others]) for file in files]
-    return layout.read(batches(), rows, pa.concat_tables(rest, promote_options="permissive"), encoder)
+    parts = _parts_of_columns(files, layout.features) if layout.a_column_each else _parts_of_lists(files, layout.features)
+    return layout.read(parts, rows, pa.concat_tables(rest, promote_options="permissive"), encoder)
+
+
+def _parts_of_lists(files: Iterable[Path], columns: list[str]) -> Iterator[_Part]:
+    """Read some thousand rows after the other, unpacked from a stream: a file may be one row group."""
+    import pyarrow.parquet as pq
+
+    row = 0
+    for file in files:
+        with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False) as opened:
+            for batch in opened.iter_batches(_ROWS, columns=columns):
+                yield _Part(row, 0, batch)
+                row += batch.num_rows
+
+
+def _parts_of_columns(files: Iterable[Path], columns: list[str]) -> Iterator[_Part]:
+    """Read some columns after the other, each of a whole row group: a page of every one of a thousand takes much memory."""
+    import pyarrow.parquet as pq
+
+    row = 0
+    for file in files:
+        with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False) as opened:
+            for group in range(opened.num_row_groups):
+                for first in range(0, len(columns), _COLUMNS):
+                    some = columns[first : first + _COLUMNS]
+                    yield _Part(row, first, opened.read_row_group(group, columns=some))
+                row += opened.metadata.row_group(group).num_rows
 
 
 def from_arrow(source: Path, files: Sequence[Path], id_column: str | None, column: str | None) -> Embeddings:
@@ -75,7 +100,14 @@ def from_arrow(source: Path, files: Sequence[Path], id_column: str | None, colum
         layout = _Layout(table.schema, id_column, column, source)
         wanted = table.select([layout.id_column, *layout.features])
         others = table.select([layout.id_column, *layout.others])
-        return layout.read(iter(wanted.to_batches()), len(table), others, None)
+        return layout.read(_parts_of(wanted.to_batches()), len(table), others, None)
+
+
+def _parts_of(batches: Iterable[pa.RecordBatch]) -> Iterator[_Part]:
+    row = 0
+    for batch in batches:
+        yield _Part(row, 0, batch)
+        row += batch.num_rows
 
 
 @contextmanager
@@ -90,6 +122,14 @@ def _arrow_table(file: Path) -> Iterator[pa.Table]:
         except pa.ArrowInvalid:
             stream.seek(0)
             yield pa.ipc.open_stream(stream).read_all()
+
+
+class _Part(NamedTuple):
+    """Some rows of some columns, and where they belong."""
+
+    row: int
+    column: int
+    table: pa.RecordBatch | pa.Table
 
 
 class _Layout:
@@ -134,34 +174,51 @@ class _Layout:
             )
         return next(iter(groups.values()))
 
-    def read(self, batches: Iterator[pa.RecordBatch], rows: int, others: pa.Table, encoder: str | None) -> Embeddings:
-        """Read the features of all rows, batch by batch, and the rest at once."""
+    @property
+    def a_column_each(self) -> bool:
+        """Whether each feature is a column of its own."""
+        return not self._lists(self.features[0])
+
+    def read(self, parts: Iterator[_Part], rows: int, others: pa.Table, encoder: str | None) -> Embeddings:
+        """Read the features of all rows, part by part, and the rest at once."""
         ids = _text_ids(others[self.id_column], self.id_column, self.source)
         features: NDArray[np.floating] | None = None
-        done = 0
-        for batch in batches:
-            if not batch.num_rows:
+        read = 0
+        for row, column, part in parts:
+            if not part.num_rows:
                 continue
-            values = self._values(batch, ids[done : done + batch.num_rows])
+            values = self._values(part, ids[row : row + part.num_rows])
             if features is None:
-                features = room(rows, values.shape[1], values.dtype)
-            if values.shape[1] != features.shape[1]:
+                width = len(self.features) if self.a_column_each else values.shape[1]
+                features = room(rows, width, self._dtype())
+            if not self.a_column_each and values.shape[1] != features.shape[1]:
                 raise CatalogueError(
-                    f"{self.source}: galaxy '{ids[done]}' has {values.shape[1]} features, and others have "
+                    f"{self.source}: galaxy '{ids[row]}' has {values.shape[1]} features, and others have "
                     f"{features.shape[1]}; give those of one encoder"
                 )
-            features[done : done + len(values)] = values
-            done += len(values)
+            if not np.can_cast(values.dtype, features.dtype):
+                raise ValueError("some of its parts are float16, and others are not")
+            features[row : row + len(values), column : column + values.shape[1]] = values
+            read += values.size
         if features is None:
             raise CatalogueError(f"{self.source} has no rows; give embeddings of at least one galaxy")
+        if read != features.size or len(ids) != rows:
+            raise ValueError("it has fewer rows than it says")
         table = as_frame(others.select(self.others).replace_schema_metadata(None))
         stored = encoder is not None
         return Embeddings(ids, features, encoder, stored, table, str(self.source))
 
-    def _values(self, batch: pa.RecordBatch, ids: NDArray[np.object_]) -> NDArray[np.floating]:
-        if len(self.features) > 1 or not self._lists(self.features[0]):
-            columns = [_numbers(batch.column(name), self._refusal(batch.column(name), ids)) for name in self.features]
-            return np.column_stack(columns)
+    def _dtype(self) -> np.dtype[Any]:
+        """Return what the features are kept in: float16 where all of them are."""
+        import pyarrow as pa
+
+        kinds = [self.schema.field(name).type for name in self.features]
+        halves = [pa.types.is_float16(kind if self.a_column_each else _value_type(kind)) for kind in kinds]
+        return np.dtype(np.float16 if all(halves) else np.float32)
+
+    def _values(self, batch: pa.RecordBatch | pa.Table, ids: NDArray[np.object_]) -> NDArray[np.floating]:
+        if self.a_column_each:
+            return np.column_stack([_numbers(column, self._refusal(column, ids)) for column in batch.columns])
         column = batch.column(self.features[0])
         import pyarrow as pa
         import pyarrow.compute as pc

@@ -34,10 +34,10 @@ class Embeddings:
 
     Parameters
     ----------
-    ids : ndarray of object, shape (galaxy,)
-        Each once.
-    features : ndarray of float16 or float32, shape (galaxy, feature)
-        Finite.
+    ids : array_like of str, shape (galaxy,)
+        Each once; kept as an ndarray of object.
+    features : array_like, shape (galaxy, feature)
+        Finite; kept as an ndarray of float16 where they are, and of float32 otherwise.
     encoder : str, optional
         What made them, as far as anybody says: embeddings of two names do not go together.
     as_stored : bool
@@ -68,6 +68,8 @@ class Embeddings:
     source: str = "the embeddings"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", np.asarray(self.ids, dtype=object))
+        object.__setattr__(self, "features", _floats(np.asarray(self.features), self.source))
         if self.features.ndim != 2 or len(self.features) != len(self.ids) or not self.features.size:
             raise CatalogueError(
                 f"{self.source} has features of shape {self.features.shape} for {len(self.ids)} ids; give one row of "
@@ -213,6 +215,14 @@ class SeenEmbeddings:
         """Yield the features of batches of rows; none ever failed."""
         for rows in batches:
             yield Batch(rows, self.features[rows.start : rows.stop], {})
+
+
+def _floats(values: NDArray[Any], source: str) -> NDArray[np.floating]:
+    """Return numbers as float16 where they are, else as float32; what does not fit becomes infinite, which is refused."""
+    if values.dtype.kind not in "fiu":
+        raise CatalogueError(f"{source} has features of the kind {values.dtype}; give numbers")
+    with np.errstate(over="ignore"):
+        return values if values.dtype in (np.float16, np.float32) else values.astype(np.float32)
 
 
 def only_of(embeddings: Embeddings, ids: Collection[str], what: str) -> NDArray[np.int64]:
