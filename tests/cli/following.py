@@ -136,8 +136,8 @@ def scenarios(survey: Path) -> dict[str, list[str]]:
             "zooactive top --task ring --n 4",
             "zooactive acquire --task ring --n 4",
             "zooactive allocate --task ring --clicks 20",
-            f"zooactive show g003 --model tasks/ring --embeddings {features}",
-            f"zooactive similar g003 --embeddings {features} --n 4",
+            "zooactive show g003 --model tasks/ring",
+            "zooactive similar g003 --embeddings own --n 4",
             f"zooactive top --task ring --n 4 --catalogue {images}",
         ],
         "embeddings of labels alone": [
@@ -149,9 +149,8 @@ def scenarios(survey: Path) -> dict[str, list[str]]:
         "embeddings of a survey": [
             f"zooactive init . {of_survey} --n 4 --rehearsal 40 --embeddings {features}",
             f"zooactive finetune {votes} --task {survey / 'votes.toml'}",
-            "zooactive top smooth --task votes --n 4",
+            "zooactive top smooth-or-featured_smooth --task votes --n 4",
             "zooactive evaluate --model tasks/votes",
-            "zooactive acquire --task votes",
         ],
         "a simulated sky": [
             "zooactive trees",
