@@ -219,7 +219,8 @@ def furnish(folder: Path, *, labelled: int = 140, pool: int = 600, labels: int =
     `galaxies.csv` has galaxies with Galaxy Zoo 2's votes, and others without: the sample's other galaxies, each again and
     again. Coordinates and magnitudes are made up; images are in `cutouts`. `pool.csv` has those without votes alone,
     `truth.csv` the probabilities by which a simulated crowd would answer, `wording.toml` its workflow. `rings.csv` and
-    `mine.csv` (a made-up column `merger`) hold labels, with images in `ring-cutouts`. `examples` are this package's.
+    `mine.csv` (a made-up column `merger`) hold labels, with images in `ring-cutouts`; `zoobot.parquet` has made-up
+    features of the same galaxies. `examples` are this package's.
     """
     import numpy as np
     import pandas as pd
@@ -253,6 +254,8 @@ def furnish(folder: Path, *, labelled: int = 140, pool: int = 600, labels: int =
     survey.iloc[labelled:].drop(columns=votes).to_csv(folder / "pool.csv", index=False)
     rings[["id", "file_loc", "ring"]].to_csv(folder / "rings.csv", index=False)
     rings[["id", "file_loc"]].assign(merger=np.arange(len(rings)) % 3 == 0).to_csv(folder / "mine.csv", index=False)
+    features = list(np.random.default_rng(0).normal(size=(len(rings), 16)).astype(np.float32))
+    pd.DataFrame({"id": rings["id"], "features": features}).to_parquet(folder / "zoobot.parquet", index=False)
     (folder / "examples").symlink_to(REPOSITORY / "examples")
 
 

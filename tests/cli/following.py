@@ -73,6 +73,7 @@ def scenarios(survey: Path) -> dict[str, list[str]]:
     """Return what is typed, by the folder that it is typed in; everything else comes from the lines."""
     tree, votes, images = survey / "tree.toml", survey / "survey.csv", survey / "images"
     odd, folder = survey / "odd.csv", survey / "images"
+    rings, features = survey / "some-rings.csv", survey / "features.parquet"
     of_survey = f"--tree {tree} --catalogue {votes} --images {images}"
     of_odd = "--id 'gal name' --image 'cut out'"
     return {
@@ -128,6 +129,28 @@ def scenarios(survey: Path) -> dict[str, list[str]]:
             f"zooactive init here --labels {odd} --column 'a ring' {of_odd} --n 4",
             "zooactive top -w here --n 4",
         ],
+        "embeddings without a workspace": [
+            f"zooactive embed --model bundled --catalogue {votes} --images {images} --out own",
+            f"zooactive finetune {rings} --column ring --embeddings own",
+            "zooactive top --task ring --n 4",
+            "zooactive acquire --task ring --n 4",
+            "zooactive allocate --task ring --clicks 20",
+            "zooactive show g003 --model tasks/ring",
+            "zooactive similar g003 --embeddings own --n 4",
+            f"zooactive top --task ring --n 4 --catalogue {images}",
+        ],
+        "embeddings of labels alone": [
+            f"zooactive init . --labels {rings} --column ring --embeddings {features} --n 4",
+            "zooactive top --n 4",
+            "zooactive similar g003 --n 4",
+            "zooactive allocate --clicks 20",
+        ],
+        "embeddings of a survey": [
+            f"zooactive init . {of_survey} --n 4 --rehearsal 40 --embeddings {features}",
+            f"zooactive finetune {votes} --task {survey / 'votes.toml'}",
+            "zooactive top smooth-or-featured_smooth --task votes --n 4",
+            "zooactive evaluate --model tasks/votes",
+        ],
         "a simulated sky": [
             "zooactive trees",
             "zooactive trees gz2",
@@ -150,6 +173,17 @@ def write_odd_labels(survey: Path) -> None:
     rings[:some].to_csv(survey / "some-rings.csv", index=False)
 
 
+def write_features(survey: Path) -> None:
+    """Write what some other program's encoder might have given, and a task of the survey's own questions."""
+    import numpy as np
+    import pandas as pd
+
+    ids = pd.read_csv(survey / "rings.csv", dtype=str)["id"]
+    features = np.random.default_rng(0).normal(size=(len(ids), 8)).astype(np.float32)
+    pd.DataFrame({"id": ids, "features": list(features)}).to_parquet(survey / "features.parquet", index=False)
+    (survey / "votes.toml").write_text(f'name = "votes"\ntree = "{survey / "tree.toml"}"\n')
+
+
 def main() -> int:
     """Run everything, or the scenarios whose names hold the words given; return how many lines failed."""
     from small_survey import write_survey
@@ -157,6 +191,7 @@ def main() -> int:
     home, began = Path(tempfile.mkdtemp(prefix="zooactive-following-")), time.monotonic()
     survey = write_survey(home / "survey", 64)
     write_odd_labels(survey)
+    write_features(survey)
     lines: list[str] = []
     failed: dict[str, str] = {}
     for name, typed in scenarios(survey).items():

@@ -80,6 +80,7 @@ JOBS = {
     "prepare": ("prepare",),
     "train": ("train", "--run-dir", "runs/second", *TRAINING),
     "predict": ("predict",),
+    "embed": ("embed",),
     "finetune": ("finetune", "../survey/rings.csv", "--column", "ring", "--images", "../survey/images"),
     "votes": ("votes", "../survey/second.csv", "--wording", "../survey/wording.toml", "--out", "votes.csv"),
     "loop rehearse": ("loop", "rehearse", *REHEARSED, *COMPARED),
@@ -106,7 +107,9 @@ def prepare_process(kill_before: int, tally: str) -> None:
     tiny_network()
     _fit_eagerly()
     predicting: Any = importlib.import_module("zooactive.prediction.predict")
-    predicting.PredictionConfig = functools.partial(predicting.PredictionConfig, rows_per_part=ROWS)
+    small = functools.partial(predicting.PredictionConfig, rows_per_part=ROWS)
+    for module in (predicting, importlib.import_module("zooactive.prediction.parts")):
+        module.PredictionConfig = small
     assert write_shards.__kwdefaults__ is not None
     write_shards.__kwdefaults__["rows_per_shard"] = ROWS
     if "DRILL_LARGEST_FILE" in os.environ:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from tiny_network import tiny_model
 
 import zooactive as za
 from zooactive.catalogue import Catalogue
-from zooactive.foundation.errors import CatalogueError, ModelError, PosteriorError, TrainingError
+from zooactive.foundation.errors import AcquisitionError, CatalogueError, ModelError, PosteriorError, TrainingError
 from zooactive.models import EmbeddingModel, load_model
 from zooactive.models.head.feature_scale import FeatureScale
 from zooactive.prediction import Embeddings, find_similar, open_predictions, read_embeddings
@@ -331,6 +332,45 @@ def test_predictions_on_disk_are_those_in_memory_and_go_on(tuned, tmp_path):
     with pytest.raises(PosteriorError, match="predictions of other images"):
         za.predict(tuned, moved, out=tmp_path / "out", draws=8)
     assert len(za.acquire(open_predictions(tmp_path / "out"), 5)) == 5
+    assert repr(stored) == f"Predictions('{tmp_path / 'out'}': 60 galaxies, tree 'rings', 8 draws)"
+    redrawn = stored.redraw(tuned.model, draws=4).posterior()
+    assert np.array_equal(redrawn.concentrations, tuned.predict(given(), draws=4).concentrations)
+
+
+def test_a_head_on_embeddings_is_calibrated_and_draws_by_laplace(draw_votes, tree):
+    votes = draw_votes(GALAXIES)
+    table = pd.DataFrame(index=range(GALAXIES))
+    catalogue = Catalogue(np.array(IDS, dtype=object), (None,) * GALAXIES, votes, tree, table, "votes")
+    head = za.finetune(None, catalogue, task=Task("small", tree), embeddings=given(), progress=None)
+    learnt, others = catalogue.take(np.arange(40)), catalogue.take(np.arange(40, GALAXIES))
+    draws = za.fit_draws(head, learnt, validation=others, embeddings=given(), progress=None)
+    assert za.predict(head, given(), draws=4, draws_from=draws).draws == 4
+    factors = za.calibrate(head.model, others, embeddings=given(), draws=8, progress=None)
+    assert list(factors["question"]) == [question.name for question in tree.questions]
+    with pytest.raises(ModelError, match="takes embeddings"):
+        za.calibrate(head.model, others, progress=None)
+
+
+def test_embeddings_are_made_of_what_numpy_takes_and_models_are_pickled(tuned):
+    made = Embeddings(IDS, (features() * 8).astype(int).tolist())  # type: ignore[arg-type]
+    assert made.features.dtype == np.float32
+    assert list(made.rows_of([IDS[3], "nobody"])) == [3, -1]
+    with pytest.raises(CatalogueError, match="features of the kind bool"):
+        Embeddings(IDS, features() > 0)  # type: ignore[arg-type]
+    again = pickle.loads(pickle.dumps(tuned.model))
+    assert again.fingerprint() == tuned.model.fingerprint()
+    assert len(pickle.loads(pickle.dumps(given()))) == GALAXIES
+    with pytest.raises(AcquisitionError, match=r"the pool is Embeddings.*zooactive.predict\(model"):
+        za.acquire(given(), 3)  # type: ignore[arg-type]
+
+
+def test_what_embeddings_and_their_models_show_in_a_notebook_runs_nothing(tuned):
+    odd = given(encoder="<script>alert(1)</script>", table=pd.DataFrame({"<b>": range(GALAXIES)}))
+    model = EmbeddingModel("rings", features=WIDTH, encoder="<script>alert(1)</script>")
+    assert "60 galaxies, 8 features" in repr(odd)
+    for shown in (odd, model, tuned.model):
+        assert "<script>" not in shown._repr_html_()
+        assert "<b>" not in shown._repr_html_()
 
 
 # The encoder that is at hand ------------------------------------------------------------------------------------------

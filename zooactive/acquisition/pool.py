@@ -169,4 +169,9 @@ def as_pool(posterior: Posterior | Iterable[Posterior] | Pool) -> Pool:
             f"the pool is a {type(posterior).__name__}, which can be read only once, and it is read twice; "
             "give a list of Posteriors, or an object whose __iter__ starts anew"
         )
+    if not isinstance(posterior, Pool | Iterable):
+        raise AcquisitionError(
+            f"the pool is {type(posterior).__name__}, which says nothing of votes; give what zooactive.predict(model, ...) "
+            "says of it"
+        )
     return posterior if isinstance(posterior, Pool) else PosteriorPool(posterior)

@@ -17,11 +17,15 @@ from zooactive.foundation.spelling import control_in
 ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
 
 
+class MissingIdColumn(CatalogueError):
+    """The id column that was asked for is not in a table."""
+
+
 def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) -> str:
     """Return the column that holds the ids: the one asked for, or the first of the known names."""
     if id_column is not None:
         if id_column not in columns:
-            raise CatalogueError(f"the id column '{id_column}' is missing from {path}.{did_you_mean(id_column, columns)}")
+            raise MissingIdColumn(f"the id column '{id_column}' is missing from {path}.{did_you_mean(id_column, columns)}")
         return id_column
     for known in ID_COLUMNS:
         if known in columns:

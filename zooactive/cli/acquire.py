@@ -121,6 +121,8 @@ def command(
     )
     file, labels_for = Path(selection.attrs["file"]), selection.attrs["task"]
     shown: dict[str, object] = {"predictions": predictions, "selection": out}
+    if embeddings is not None and Path(selection.attrs["predictions"]) != here.settings.pool.predictions:
+        shown["predictions"] = selection.attrs["predictions"]
     if task is not None:
         shown = {"predictions": predictions or selection.attrs["predictions"], "selection": file}
     learn = command_line("finetune", workspace=workspace, task=task)

@@ -152,6 +152,7 @@ def command(
     for why, galaxies in plan.loc[plan["more"] == 0, "why"].value_counts().items():
         note(f"{galaxies} galaxies get none: {why}")
     given = {"predictions": predictions, "task": task, "id_column": id_column, "image_column": image_column}
+    given |= {"embeddings": embeddings}
     last_line(
         f"{len(plan)} galaxies: {told['file']}",
         command_line("catalogue", workspace=workspace, **given, votes=votes),

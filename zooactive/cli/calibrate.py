@@ -6,6 +6,7 @@ from typing import Any
 
 from zooactive.cli.console import (
     CatalogueOption,
+    EmbeddingsOption,
     IdOption,
     ImageColumnOption,
     ImagesOption,
@@ -31,12 +32,13 @@ def command(
     images: ImagesOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
+    embeddings: EmbeddingsOption = None,
     volunteers: VolunteersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fit a factor on the concentrations of each question to the validation galaxies' votes; kept where it helps others."""
     given: dict[str, Any] = {"model": model, "tree": tree, "catalogue": catalogue, "images": images}
-    given |= {"id_column": id_column, "image_column": image_column}
+    given |= {"id_column": id_column, "image_column": image_column, "embeddings": embeddings}
     table = open_workspace(workspace).calibrate(**given, volunteers=number_or_column(volunteers))
     print_table(table, as_json=json)
     gained = float(table.loc[table["kept"], "gain"].sum())

@@ -78,5 +78,6 @@ def command(
             "--folds 5 fits the head anew without them"
         )
     given = {"predictions": predictions, "votes": votes, "task": task, "id_column": id_column, "image_column": image_column}
+    given |= {"embeddings": embeddings}
     following = command_line("allocate", workspace=workspace, **given, clicks=10000)
     last_line(f"{written.galaxies} galaxies: {written.file}", following)

@@ -85,7 +85,7 @@ def command(
         f"Written to {found.file}; beside it evaluation.html to look at, and evaluation.json with each "
         "answer's precision, recall and F1, the confusion matrices, coverage and reliability. Rows of the first table count "
         "galaxies of which at least half of the volunteers were asked the question.",
-        predict_line(here, workspace=workspace, **given),
+        predict_line(here, workspace=workspace, **given, embeddings=embeddings),
     )
 
 

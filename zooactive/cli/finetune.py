@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.workspace import Workspace
-    from zooactive.workspace.settings import Settings
 
 TaskOption = Annotated[
     str | None,
@@ -112,16 +111,15 @@ def command(
     """Learn a new question from a few hundred labels, and say how well on galaxies held out."""
     here = open_workspace(workspace)
     given: dict[str, Any] = {"images": images, "id_column": id_column, "image_column": image_column}
+    typed: dict[str, Any] = {"embeddings": embeddings, "embedding_ids": embedding_ids}
+    typed |= {"embedding_column": embedding_column, "encoder": encoder}
     tuned = here.finetune(
         labels,
         task,
         column=column,
         model=model,
         **given,
-        embeddings=embeddings,
-        embedding_ids=embedding_ids,
-        embedding_column=embedding_column,
-        encoder=encoder,
+        **typed,
         policy=policy,
         blocks=blocks,
         folds=folds,
@@ -157,7 +155,7 @@ def command(
         note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
-        _predict_line(here, workspace, folder, Path(how["labels"]), given, how.get("embeddings") or {}),
+        _predict_line(here, workspace, folder, Path(how["labels"]), given, how.get("embeddings") and typed),
     )
 
 
@@ -178,25 +176,22 @@ def _measured(metrics: dict[str, float], galaxies: int) -> pd.DataFrame:
 
 
 def _predict_line(
-    here: Workspace, workspace: Path | None, folder: Path, labels: Path, given: dict[str, Any], embeddings: dict[str, Any]
+    here: Workspace, workspace: Path | None, folder: Path, labels: Path, given: dict[str, Any], typed: dict[str, Any] | None
 ) -> str:
-    """Return the command by which a task's model predicts the pool, or where there is none the galaxies of its labels."""
+    """Return the command by which a task's model predicts the pool, or where there is none the galaxies of its labels.
+
+    `typed` are the options that say where embeddings are, if the task was learnt from some.
+    """
     settings = here.settings
-    if embeddings:
-        out = settings.folder / f"predictions-{folder.name}"
-        return predict_line(here, workspace=workspace, model=folder, out=out, **_as_given(settings, embeddings))
-    if settings.default_task is not None and folder == settings.model.folder:
+    if settings.default_task is not None and folder == settings.model.folder and not any((typed or {}).values()):
         return command_line("predict", workspace=workspace)
+    if typed is not None:
+        out = settings.folder / f"predictions-{folder.name}"
+        return predict_line(here, workspace=workspace, model=folder, out=out, **typed)
     named = settings.pool.catalogue is not None or settings.survey.catalogue is not None
     galaxies = {} if named else {"catalogue": labels, **given}
     out = settings.folder / f"predictions-{folder.name}"
     return predict_line(here, workspace=workspace, model=folder, out=out, **galaxies)
-
-
-def _as_given(settings: Settings, embeddings: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that say where embeddings are, unless the workspace's file says so."""
-    own = {name: getattr(settings.pool, name) for name in embeddings}
-    return {} if own["embeddings"] is not None else embeddings
 
 
 def _how_measured(galaxies: int, metrics: dict[str, float], folds: int) -> str:

@@ -31,4 +31,4 @@ GalleryOption = Annotated[
 def listed(table: pd.DataFrame) -> str:
     """Say where a list of galaxies is, and where they are drawn if they are."""
     said, picture = f"{len(table)} galaxies: {table.attrs['file']}", table.attrs["picture"]
-    return said if picture is None else f"{said}, drawn in {picture}"
+    return f"{said}; no table that is named has images of them" if picture is None else f"{said}, drawn in {picture}"

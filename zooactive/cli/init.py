@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zooactive.cli.console import (
+    EmbeddingsOption,
     IdOption,
     ImageColumnOption,
     ImageSizeOption,
@@ -24,6 +25,7 @@ from zooactive.foundation.vocabulary import BACKBONES
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
+    from zooactive.workspace.sections import Survey
     from zooactive.workspace.settings import Settings
 
 
@@ -51,6 +53,7 @@ def command(
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
     pool: PoolOption = None,
+    embeddings: EmbeddingsOption = None,
     backbone: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +75,8 @@ def command(
     """Write a commented zooactive.toml, after a look at the tables that it names.
 
     With --tree and --catalogue it is a workspace of a survey with votes. With --labels and --column it is one of labels
-    alone, in which every command means this task. With all four the labels are a task of the survey's workspace.
+    alone, in which every command means this task. With all four the labels are a task of the survey's workspace. With
+    --embeddings no images are needed, and no network is trained.
     """
     if tree is None and labels is None:
         raise typer.BadParameter("give --tree and --catalogue for a survey with votes, or --labels and --column for labels")
@@ -105,24 +109,30 @@ def command(
         if pool is not None and images is not None and not any(choosable.images):
             own_images = images
             choosable = Settings(folder, survey=survey, pool=Pool(catalogue=source, images=images)).read_pool()
-        _warn_of_no_images(choosable)
+        ready = embeddings is not None or (_has_images(known) and _has_images(choosable))
         values = {"pool_images": own_images and pool and _from(folder, own_images), **own}
         labelled = f"{len(known)} galaxies in {labels}, {int(known.labelled.sum())} of them labelled"
-        done = f"{labelled}; {len(choosable)} galaxies to choose from."
-        following = "zooactive finetune"
+        number = len(choosable) if embeddings is None else _look_at_embeddings(survey, embeddings, known)
+        done = f"{labelled}; {number} galaxies to choose from."
+        following = "zooactive finetune" if ready else None
     else:
         assert catalogue is not None
         own_tree = str(Path(tree).resolve()) if tree.endswith(".toml") else tree
         survey = Survey(own_tree, catalogue, images, id_column=id_column, image_column=image_column, rehearsal=rehearsal)
         galaxies = _look(Settings(folder, survey=survey, pool=Pool(catalogue=pool)), rings)
+        if embeddings is not None:
+            _look_at_embeddings(survey, embeddings, galaxies)
+        ready = embeddings is not None or _has_images(galaxies)
         values = {"images": images and _from(folder, images), **columns}
         done = f"{len(galaxies)} galaxies, {int(galaxies.labelled.sum())} of them labelled."
-        following = "zooactive prepare && zooactive train"
+        train = "zooactive prepare && zooactive train" if embeddings is None else "zooactive loop ask"
+        following = train if ready else None
     path = write_workspace(
         folder,
         tree=_from(folder, Path(tree)) if tree is not None and tree.endswith(".toml") else tree,
         catalogue=None if catalogue is None else _from(folder, catalogue),
         pool=pool and _from(folder, pool),
+        embeddings=embeddings and _from(folder, embeddings),
         backbone=backbone or "efficientnet_lite0",
         start=BUNDLED if backbone is None else None,
         image_size=image_size or (config_of(BUNDLED)["preprocessing"]["size"] if backbone is None else None),
@@ -133,16 +143,14 @@ def command(
         **values,
     )
     go_there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
-    last_line(f"{path}: {done}", f"{go_there}{following}")
+    last_line(f"{path}: {done}", following and f"{go_there}{following}")
 
 
 def _read_labels(labels: Path, column: str, images: Path | None, columns: Mapping[str, str | None]) -> Catalogue:
     """Read a table of labels as `zooactive finetune` will."""
     from zooactive.training.finetuning.tasks import task_of_column
 
-    known = task_of_column(labels, column, **columns).read(labels, images=images)
-    _warn_of_no_images(known)
-    return known
+    return task_of_column(labels, column, **columns).read(labels, images=images)
 
 
 def _columns_in(table: Path, columns: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -171,19 +179,34 @@ def _look(settings: Settings, rings: Path | None) -> Catalogue:
         settings.read_pool()
     if rings is not None:
         read_catalogue(rings)
-    _warn_of_no_images(galaxies)
     return galaxies
 
 
-def _warn_of_no_images(galaxies: Catalogue) -> None:
+def _look_at_embeddings(survey: Survey, embeddings: Path, galaxies: Catalogue) -> int:
+    """Read the embeddings that the file will name, and return of how many galaxies they are; some galaxies must have one."""
+    from zooactive.prediction.embeddings import only_of
+    from zooactive.workspace.embeddings import read_given
+    from zooactive.workspace.sections import Pool
+    from zooactive.workspace.settings import Settings
+
+    found = read_given(Settings(Path(), survey=survey, pool=Pool(embeddings=embeddings)))
+    only_of(found, galaxies.ids, galaxies.source)
+    return len(found)
+
+
+def _has_images(galaxies: Catalogue) -> bool:
+    """Return whether a table has images, and warn where it has none."""
     from zooactive.catalogue.tables import IMAGE_COLUMNS
 
-    if not any(galaxies.images):
-        note(
-            f"warning: {galaxies.source} has none of the image columns {', '.join(IMAGE_COLUMNS)}; name the one to use with "
-            "--image, or give --images, a folder of files called by the ids "
-            f"(it has {', '.join(map(str, galaxies.table.columns[:8]))})"
-        )
+    if any(galaxies.images):
+        return True
+    others = ", ".join(map(str, galaxies.table.columns[:8]))
+    note(
+        f"warning: {galaxies.source} has none of the image columns {', '.join(IMAGE_COLUMNS)}; name the one to use with "
+        "--image, or give --images, a folder of files called by the ids, or features of the galaxies with --embeddings"
+        f"{f' (it has {others})' if others else ''}"
+    )
+    return False
 
 
 def _from(folder: Path, path: Path) -> str:

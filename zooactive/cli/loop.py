@@ -62,9 +62,10 @@ def ask(
     _say_when_to_stop(here, history)
     file = Path(selection.attrs["file"])
     tell = command_line("loop tell VOTES", workspace=workspace, folder=folder, learner=learner)
+    export = command_line("export", workspace=workspace, selection=file, out=file.with_name("subjects"))
     last_line(
         f"round {selection.attrs['round']}, {len(selection)} galaxies: {file}",
-        command_line("export", workspace=workspace, selection=file, out=file.with_name("subjects")),
+        export if selection.attrs["pictured"] else None,
         then=f"show them to volunteers; when the votes are in, {tell}",
     )
 
@@ -87,9 +88,11 @@ def tell(
         rates = [f"{told[f'told_{arm}']:.2g} ({arm})" for arm in ("acquired", "random") if f"told_{arm}" in told]
         note(f"a vote has told {' and '.join(rates)} nats")
     _say_when_to_stop(here, here.loop_status(folder=folder))
+    ask = command_line("loop ask", workspace=workspace, folder=folder, learner=learner)
     last_line(
         f"votes of round {number}: {folder or here.settings.loop.folder}",
-        command_line("loop ask", workspace=workspace, folder=folder, learner=learner),
+        ask if told["left"] else None,
+        then=None if told["left"] else "all galaxies have votes: bring others to ask for more",
     )
 
 

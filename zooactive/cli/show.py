@@ -64,12 +64,14 @@ def command(
     last_line(
         f"Mean vote fractions and 90% intervals of {table.attrs['draws']} draws by {model or here.settings.model.folder}; "
         "dimmed: asked of fewer than half of the volunteers.",
-        predict_line(here, workspace=workspace, model=model, **_all_of(galaxy, here, given)),
+        predict_line(here, workspace=workspace, model=model, **_all_of(galaxy, here, given, table)),
     )
 
 
-def _all_of(galaxy: str, here: Workspace, given: dict[str, Any]) -> dict[str, Any]:
+def _all_of(galaxy: str, here: Workspace, given: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
     """Return the options for all galaxies among which one was shown: its table, or the folder that its image is in."""
+    if table.attrs["by_embeddings"]:
+        return {"embeddings": given["embeddings"]}
     known = here.settings.pool.catalogue or here.settings.survey.catalogue
     if given["catalogue"] is None and known is None:
         return {"catalogue": Path(galaxy).parent}

@@ -12,6 +12,10 @@ from zooactive.cli.console import (
     EmbeddingColumnOption,
     EmbeddingIdsOption,
     EmbeddingsOption,
+    GalaxiesOption,
+    IdOption,
+    ImageColumnOption,
+    ImagesOption,
     JsonOption,
     PredictionsOption,
     WorkspaceOption,
@@ -27,6 +31,10 @@ def command(
     ids: Annotated[list[str], typer.Argument(metavar="ID", help="A galaxy of the predictions, or several that are alike.")],
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
+    catalogue: GalaxiesOption = None,
+    images: ImagesOption = None,
+    id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
     embeddings: EmbeddingsOption = None,
     embedding_ids: EmbeddingIdsOption = None,
     embedding_column: EmbeddingColumnOption = None,
@@ -39,6 +47,10 @@ def command(
     table = open_workspace(workspace).similar(
         ids,
         predictions=predictions,
+        catalogue=catalogue,
+        images=images,
+        id_column=id_column,
+        image_column=image_column,
         embeddings=embeddings,
         embedding_ids=embedding_ids,
         embedding_column=embedding_column,
@@ -49,7 +61,5 @@ def command(
     print_table(table, as_json=json, rows=ROWS, file=table.attrs["file"])
     last_line(
         listed(table),
-        None
-        if table.attrs["picture"] is None
-        else show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
+        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]) if table.attrs["shown"] else None,
     )

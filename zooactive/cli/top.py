@@ -95,7 +95,5 @@ def command(
     )
     last_line(
         listed(table),
-        None
-        if table.attrs["picture"] is None
-        else show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
+        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]) if table.attrs["shown"] else None,
     )

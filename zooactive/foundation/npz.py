@@ -6,7 +6,7 @@ import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,13 +55,27 @@ def read_npz(path: Path, check: Callable[[dict[str, Held]], None] | None = None)
 
 def _held(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Held:
     with packed.open(entry) as stream:
-        version = np.lib.format.read_magic(stream)
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in readers:
-            raise ValueError(f"an array of format {version}")
-        shape, _, dtype = readers[version](stream, max_header_size=_LARGEST_HEADER)
-        if dtype.hasobject:
-            raise ValueError("Python objects in place of numbers")
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != entry.file_size - stream.tell():
+        shape, _, dtype = read_array_header(stream)
+        if math.prod(shape) * dtype.itemsize != entry.file_size - stream.tell():
             raise ValueError(f"'{entry.filename}' is not as large as its header says")
     return Held(shape, dtype)
+
+
+def read_array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of an array in NumPy's format: shape, whether it is stored feature by feature, and kind of numbers.
+
+    Raises
+    ------
+    ValueError
+        When it is no such header, or of Python objects.
+    """
+    version = np.lib.format.read_magic(stream)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"an array of format {version}")
+    shape, fortran, dtype = readers[version](stream, max_header_size=_LARGEST_HEADER)
+    if dtype.hasobject:
+        raise ValueError("Python objects in place of numbers")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array of shape {shape}")
+    return shape, fortran, dtype

@@ -320,7 +320,7 @@ class Loop:
         dict
             ``told`` (galaxies of the round with votes), ``told_clicks`` (answers to them), and ``told_acquired`` and
             ``told_random``, nats a click that the two arms have told, with ``_error``, the standard errors; ``strangers``,
-            galaxies of the table that are not here and were left out.
+            galaxies of the table that are not here and were left out; ``left``, galaxies that have no votes yet.
 
         Raises
         ------
@@ -341,7 +341,7 @@ class Loop:
         with aside(here.votes) as temporary:
             write_csv(table, temporary, only="id")
         write_json(here.told, told)
-        return told
+        return told | {"left": int((~self._with_votes(self.rounds[-1].number).labelled).sum())}
 
     def _checked(self, votes: pd.DataFrame) -> pd.DataFrame:
         named = match_columns(self.tree, [str(name) for name in votes.columns], "the table of votes")

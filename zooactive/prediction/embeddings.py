@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.where import rows_where
 from zooactive.foundation.errors import CatalogueError, PosteriorError
 from zooactive.foundation.html import html_pairs
 from zooactive.models.features import Batch
@@ -33,10 +34,10 @@ class Embeddings:
 
     Parameters
     ----------
-    ids : ndarray of object, shape (galaxy,)
-        Each once.
-    features : ndarray of float16 or float32, shape (galaxy, feature)
-        Finite.
+    ids : array_like of str, shape (galaxy,)
+        Each once; kept as an ndarray of object.
+    features : array_like, shape (galaxy, feature)
+        Finite; kept as an ndarray of float16 where they are, and of float32 otherwise.
     encoder : str, optional
         What made them, as far as anybody says: embeddings of two names do not go together.
     as_stored : bool
@@ -67,6 +68,8 @@ class Embeddings:
     source: str = "the embeddings"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", np.asarray(self.ids, dtype=object))
+        object.__setattr__(self, "features", _floats(np.asarray(self.features), self.source))
         if self.features.ndim != 2 or len(self.features) != len(self.ids) or not self.features.size:
             raise CatalogueError(
                 f"{self.source} has features of shape {self.features.shape} for {len(self.ids)} ids; give one row of "
@@ -110,17 +113,29 @@ class Embeddings:
         return Catalogue(self.ids, (None,) * len(self), None, None, self.table, self.source)
 
     @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {str(name): row for row, name in enumerate(self.ids)}
+    def _index(self) -> pd.Index[Any]:
+        return pd.Index(self.ids, dtype=object)
 
     def rows_of(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the row of each id, -1 where there is none."""
-        return np.array([self._row_of.get(str(name), -1) for name in ids], dtype=np.int64)
+        names = np.fromiter(map(str, ids), dtype=object)
+        return np.asarray(self._index.get_indexer(pd.Index(names, dtype=object)), dtype=np.int64)
 
     def take(self, rows: NDArray[np.integer]) -> Embeddings:
         """Return the embeddings of some rows, in their order."""
         table = self.table.iloc[rows].reset_index(drop=True)
         return replace(self, ids=self.ids[rows], features=self.features[rows], table=table)
+
+    def where(self, expression: str) -> Embeddings:
+        """Return the galaxies of which an expression over the other columns holds, such as ``mag_r < 17.7``.
+
+        Raises a CatalogueError for an expression that cannot be read, or of which no galaxy is left.
+        """
+        columns = pd.concat([pd.DataFrame({"id": self.ids}), self.table], axis=1)
+        rows = np.flatnonzero(rows_where(columns.loc[:, ~columns.columns.duplicated()], expression, self.source))
+        if not len(rows):
+            raise CatalogueError(f"{self.source}: of no galaxy it holds that {expression}; ask for less")
+        return self.take(rows)
 
     def of_galaxies(self, galaxies: Catalogue) -> Embeddings:
         """Return the embeddings of a catalogue's galaxies, with its columns.
@@ -200,6 +215,14 @@ class SeenEmbeddings:
         """Yield the features of batches of rows; none ever failed."""
         for rows in batches:
             yield Batch(rows, self.features[rows.start : rows.stop], {})
+
+
+def _floats(values: NDArray[Any], source: str) -> NDArray[np.floating]:
+    """Return numbers as float16 where they are, else as float32; what does not fit becomes infinite, which is refused."""
+    if values.dtype.kind not in "fiu":
+        raise CatalogueError(f"{source} has features of the kind {values.dtype}; give numbers")
+    with np.errstate(over="ignore"):
+        return values if values.dtype in (np.float16, np.float32) else values.astype(np.float32)
 
 
 def only_of(embeddings: Embeddings, ids: Collection[str], what: str) -> NDArray[np.int64]:

@@ -52,7 +52,7 @@ SCREEN = "one_vote_information"
 """The column with the scores that most pools are screened by."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
     """A folder of stored predictions; iterating yields `Posterior` chunks, as often as one likes.
 
@@ -72,6 +72,9 @@ class Predictions:
     draws: int
     seed: int
     redrawn: bool = False
+
+    def __repr__(self) -> str:
+        return f"Predictions('{self.folder}': {len(self)} galaxies, tree '{self.tree.name}', {self.draws} draws)"
 
     def redraw(
         self, head: LinearDraws | AnyModel | Holds, *, draws: int | None = None, seed: int | None = None

@@ -153,9 +153,12 @@ def _excluded(
     excluded = stored.known(never)
     if len(excluded) == len(stored) > 0:
         reason = "are labelled already" if exclude is None else f"are labelled already or in {exclude}"
+        more = "predict galaxies without votes (`zooactive predict --catalogue POOL`)"
+        if settings.pool.embeddings is not None:
+            more = "name embeddings of galaxies without labels too (--embeddings FILE)"
         raise AcquisitionError(
-            f"all {len(excluded)} galaxies in {stored.folder} {reason}, none is left to choose; predict galaxies without "
-            "votes (`zooactive predict --catalogue POOL`), or set rehearsal under [survey] to pretend"
+            f"all {len(excluded)} galaxies in {stored.folder} {reason}, none is left to choose; {more}, or set rehearsal "
+            "under [survey] to pretend"
         )
     return excluded
 

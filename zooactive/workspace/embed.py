@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from zooactive.foundation.errors import ModelError
 from zooactive.foundation.parts_folder import Failed
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.writing import make_folder
-from zooactive.models.saved_form import BUNDLED, config_of
+from zooactive.models.saved_form import BUNDLED, takes_embeddings
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
@@ -56,7 +57,11 @@ def embed(
     if not start.exists() and start != Path(BUNDLED):
         tell(f"{start} holds no model yet: the encoder that comes with zooactive looks at the images")
         start = Path(BUNDLED)
-    config_of(start)
+    if takes_embeddings(start):
+        raise ModelError(
+            f"the model in {start} takes embeddings and looks at no image; name one with a network, such as --model "
+            f"{BUNDLED}"
+        )
     make_folder(folder)
     with progress("getting ready", 0):
         network = load_network(start)

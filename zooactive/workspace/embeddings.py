@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zooactive.catalogue.id_columns import MissingIdColumn
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.writing import how_of
 from zooactive.models.saved_form import stored_fingerprint, takes_embeddings
@@ -28,16 +30,23 @@ def on_embeddings(settings: Settings, folder: Path) -> bool:
 def embeddings_record(settings: Settings) -> dict[str, str | None]:
     """Return where the workspace's embeddings are, as plain values, to be kept with what is learnt from them."""
     values = {name: getattr(settings.pool, name) for name in OPTIONS}
-    return {name: None if value is None else str(value) for name, value in values.items()}
+    places = {name: value.absolute() for name, value in values.items() if isinstance(value, Path)}
+    return {name: None if value is None else str(value) for name, value in (values | places).items()}
 
 
 def with_recorded(settings: Settings, folder: Path) -> Settings:
     """Return the settings with the embeddings that a task was learnt from, unless others are named."""
     pool, recorded = settings.pool, _recorded(folder)
-    if pool.embeddings not in (None, recorded.get("embeddings")):
+    if names_others(settings, folder):
         return settings
     said = {name: getattr(pool, name) for name in OPTIONS if getattr(pool, name) is not None}
     return replace(settings, pool=replace(pool, **{**recorded, **said}))
+
+
+def names_others(settings: Settings, folder: Path) -> bool:
+    """Return whether other embeddings are named than those that a task was learnt from."""
+    named, recorded = settings.pool.embeddings, _recorded(folder).get("embeddings")
+    return None not in (named, recorded) and Path(str(named)).resolve() != Path(str(recorded)).resolve()
 
 
 def read_given(settings: Settings) -> Embeddings:
@@ -53,13 +62,19 @@ def read_given(settings: Settings) -> Embeddings:
             f"the model in {settings.model.folder} takes embeddings in place of images, and none are named; give "
             f"--embeddings FILE, or set embeddings under [pool] in {settings.folder / FILE}"
         )
-    return read_embeddings(
+    read = partial(
+        read_embeddings,
         pool.embeddings,
         ids=pool.embedding_ids,
-        id_column=settings.survey.id_column,
         column=pool.embedding_column,
         encoder=pool.encoder,
     )
+    if settings.survey.id_column is None:
+        return read()
+    try:
+        return read(id_column=settings.survey.id_column)
+    except MissingIdColumn:  # the galaxies' table has it, which another program wrote than the embeddings
+        return read()
 
 
 def pool_of_embeddings(settings: Settings) -> Embeddings:
@@ -67,8 +82,8 @@ def pool_of_embeddings(settings: Settings) -> Embeddings:
     found, pool = read_given(settings), settings.pool
     own = settings.default_task
     labels = None if own is None else settings.tasks[own].labels  # which are the pool where there is nothing else
-    if pool.catalogue is None or (pool.catalogue == labels and pool.where is None):
-        return found
+    if pool.catalogue is None or pool.catalogue == labels:
+        return found if pool.where is None else found.where(pool.where)
     return found.of_galaxies(settings.read_pool())
 
 

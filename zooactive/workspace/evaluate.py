@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.catalogue import Voted
+from zooactive.catalogue.surveys import join_catalogues
 from zooactive.evaluation import Evaluation
 from zooactive.evaluation import evaluate as evaluate_posterior
 from zooactive.evaluation.calibration import coverage
@@ -19,12 +20,13 @@ from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceErr
 from zooactive.foundation.telling import Bar, no_bar
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
 from zooactive.models.published.origin import was_fetched
-from zooactive.models.saved_form import config_of
+from zooactive.models.saved_form import config_of, model_folder, read_about
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
 from zooactive.tree import DecisionTree
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.embeddings import read_given, with_recorded
+from zooactive.workspace.finetuned import learnt_from
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
@@ -203,8 +205,22 @@ def _uncalibrated(network: AnyModel, everything: Posterior, test: Voted) -> pd.D
 
 
 def _galaxies(settings: Settings) -> tuple[Catalogue, Catalogue]:
-    """Return the labelled galaxies that the model learnt from, and those that it never saw."""
-    train, _, test = settings.split_survey()
+    """Return the labelled galaxies that the model learnt from, and those that it never saw.
+
+    A task's own labels say which these are; other models have learnt from the training part of the survey.
+    """
+    train, validation, test = settings.split_survey()
+    learnt = learnt_from(settings.model.folder)
+    if learnt & {*train.ids, *validation.ids, *test.ids}:
+        calibrated = read_about(model_folder(settings.model.folder)).get("factors") is not None
+        everything = join_catalogues(train, test) if calibrated else join_catalogues(train, validation, test)
+        known = np.isin(everything.ids, list(learnt))
+        train, test = everything.take(known), everything.take(~known)
+        if train.labelled.any() and not test.labelled.any():
+            raise WorkspaceError(
+                f"the model in {settings.model.folder} has learnt from all labelled galaxies of {train.source}; give a "
+                "--catalogue of others, or look at held_out.csv in its folder"
+            )
     for part, purpose in ((train, "training"), (test, "test")):
         if not part.labelled.any():
             raise WorkspaceError(

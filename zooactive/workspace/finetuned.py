@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import how_of
-from zooactive.workspace.embeddings import on_embeddings, with_recorded
+from zooactive.models.saved_form import takes_embeddings
+from zooactive.workspace.embeddings import names_others, on_embeddings, with_recorded
 from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
 from zooactive.workspace.options import as_path
+from zooactive.workspace.origin import folder_for, record_origin
 from zooactive.workspace.predict import clear_predictions_before, galaxies_for, predict_pool
 from zooactive.workspace.sections import TaskLabels
 
@@ -47,16 +49,42 @@ def seen_by(
     return as_task(settings, task, predictions=predictions, progress=progress, tell=tell)
 
 
+def seen_with_pictures(
+    settings: Settings, task: str | None, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
+) -> Settings:
+    """Return what `seen_by` does, for a list that is drawn.
+
+    Where embeddings stand for images, a catalogue that an option names has the pictures, and the galaxies are those of the
+    workspace's file.
+    """
+    from zooactive.workspace.file import own_settings
+
+    meant = task_meant(settings, task, predictions)
+    folder = settings.model.folder if meant is None else task_home(settings, meant)
+    if not on_embeddings(settings, folder):
+        return seen_by(settings, task, predictions=predictions, progress=progress, tell=tell)
+    asked, own = settings.pool, own_settings(settings.folder).pool
+    listed = replace(settings, pool=replace(asked, catalogue=own.catalogue, images=own.images))
+    seen = seen_by(listed, task, predictions=predictions, progress=progress, tell=tell)
+    return replace(seen, pool=replace(seen.pool, catalogue=asked.catalogue, images=asked.images))
+
+
 def _by_own_model(settings: Settings, *, progress: Bar, tell: Tell) -> Settings:
     """Predict the embeddings that are named by the workspace's own model, which has to take them."""
     from zooactive.models import load_model
 
-    if not on_embeddings(settings, settings.model.folder) or not settings.model.folder.exists():
+    model = settings.model.folder
+    if not model.exists() or not takes_embeddings(model):
+        from zooactive.prediction.stored import model_of
+        from zooactive.workspace.file import own_settings
+
+        if own_settings(settings.folder).pool.embeddings == settings.pool.embeddings and model_of(settings.pool.predictions):
+            return settings  # which another model has made of the workspace's embeddings
         raise WorkspaceError(
-            f"{settings.model.folder} holds no model that could say anything of embeddings; learn one (`zooactive finetune "
-            "--embeddings`) and name it with --task"
+            f"{model} holds no model that could say anything of embeddings; learn one (`zooactive finetune --embeddings`) "
+            "and name it with --task"
         )
-    network = load_model(settings.model.folder)
+    network = load_model(model)
     predict_pool(settings, galaxies_for(settings), network, progress=progress, tell=tell)
     return settings
 
@@ -75,13 +103,18 @@ def as_task(
     not been learnt yet is a WorkspaceError.
     """
     folder = task_folder(settings, task)
+    others = names_others(settings, folder)
     settings = with_recorded(settings, folder)
     before = settings.pool.predictions
     out = predictions or (before if task == settings.default_task else settings.folder / f"predictions-{folder.name}")
-    if not on_embeddings(settings, folder):  # of which there may be many more than labels
+    embedded = on_embeddings(settings, folder)
+    if not embedded:  # of which there may be many more than labels
         settings = with_pool_of_labels(settings, settings.tasks.get(task) or _labels_record(folder))
     settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
     if predictions is None:
+        if others:
+            out = folder_for(settings)
+            settings = settings.with_options(pool={"predictions": out})
         galaxies = galaxies_for(settings)
         from zooactive.models import load_model
 
@@ -89,6 +122,8 @@ def as_task(
         clear_predictions_before(out, network, tell)
         known = None if before == out else known_embeddings(before, network, galaxies.ids)
         predict_pool(settings, galaxies if known is None else known, network, progress=progress, tell=tell)
+        if embedded:
+            record_origin(settings)
     return settings
 
 
@@ -122,6 +157,22 @@ def _labels_record(folder: Path) -> TaskLabels:
         id_column=text(columns, "id_column"),
         image_column=text(columns, "image_column"),
     )
+
+
+def learnt_from(folder: Path) -> set[str]:
+    """Return the galaxies that a task was learnt from or chosen by; none of a model that is no task's.
+
+    After folds the model that is kept has learnt from nearly all.
+    """
+    import pandas as pd
+
+    if not (folder / "finetuned.json").is_file():
+        return set()
+    known = labels_of(folder)
+    labelled = set(known.ids[known.labelled])
+    if how_of(folder)["options"].get("config", {}).get("folds"):
+        return labelled
+    return labelled - set(pd.read_csv(folder / "held_out.csv", dtype=str, usecols=["id"])["id"])
 
 
 def labels_of(folder: Path) -> Catalogue:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.models.saved_form import stored_fingerprint, takes_embeddings
 from zooactive.workspace.origin import origin_of, read_pictured
 from zooactive.workspace.settings import Settings
 
@@ -28,26 +29,46 @@ def write_list(
     model and galaxies the predictions are of where the workspace's file does not.
 
     The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture;
-    where nobody names images, as embeddings do not, there is none, and ``attrs["picture"]`` is None.
+    where nobody names images, as embeddings do not, there is none, and ``attrs["picture"]`` is None. ``attrs["shown"]``
+    says whether there is a model that `show` could ask about one of them.
     """
-    from zooactive.catalogue import Preprocessing
     from zooactive.foundation.spelling import write_csv
     from zooactive.foundation.writing import aside, make_folder
-    from zooactive.report.plots import gallery
 
     make_folder(target.parent)
     with aside(target) as temporary:
         write_csv(table, temporary)
     table.attrs |= {"file": str(target), "picture": None, "of": origin_of(settings)}
-    galaxies = read_pictured(settings, [*first, *table["id"]])
+    _draw(table, [*first, *captions], settings, picture or target.with_suffix(".png"), [*first, *table["id"]])
+    table.attrs["shown"] = _has_a_model(settings, table)
+
+
+def _has_a_model(settings: Settings, table: pd.DataFrame) -> bool:
+    """Return whether the model of the predictions can say something of one of the galaxies."""
+    of, picture = table.attrs["of"], table.attrs["picture"]
+    folder = Path(of.get("model") or settings.model.folder)
+    if stored_fingerprint(folder) is None:
+        return False
+    by_embeddings = (of.get("embeddings") or settings.pool.embeddings) is not None
+    return takes_embeddings(folder) if by_embeddings else picture is not None
+
+
+def _draw(table: pd.DataFrame, captions: Sequence[str], settings: Settings, picture: Path, ids: Sequence[str]) -> None:
+    """Draw those of the galaxies that have an image, and say in the table's ``attrs`` where."""
+    from zooactive.catalogue import Preprocessing
+    from zooactive.foundation.writing import aside
+    from zooactive.report.plots import gallery
+
+    galaxies = read_pictured(settings, ids)
     if galaxies is None:
         return
-    picture = picture or target.with_suffix(".png")
-    captions = [*first, *captions]
+    caption_of = dict(zip(ids, captions, strict=True))
     stored = galaxies.prepared
     pixels, failures = galaxies.decode(Preprocessing(size=_SIDE) if stored is None else stored)
     shown = [i for i in range(len(galaxies)) if i not in failures]
-    figure = gallery([pixels[i] for i in shown], [captions[i] for i in shown], columns=8)
+    if not shown:
+        return
+    figure = gallery([pixels[i] for i in shown], [caption_of[str(galaxies.ids[i])] for i in shown], columns=8)
     with aside(picture) as temporary:
         figure.savefig(temporary, dpi=150, format=picture.suffix[1:].lower())
     table.attrs["picture"] = str(picture)

@@ -21,6 +21,7 @@ from zooactive.models.start import start_networks
 from zooactive.tree import DecisionTree
 from zooactive.workspace.embeddings import read_given
 from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.origin import read_pictured
 from zooactive.workspace.sections import Rounds
 from zooactive.workspace.settings import Settings
 from zooactive.workspace.told import epoch_told
@@ -51,12 +52,13 @@ class Rehearsal(NamedTuple):
 def ask(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) -> pd.DataFrame:
     """Train on the votes so far, measure, and choose the galaxies of the next round, the same until their votes are in.
 
-    The selection's ``attrs`` say the round and where its file is.
+    The selection's ``attrs`` say the round, where its file is, and whether any of its galaxies has an image to show.
     """
     loop = _opened(settings, progress, tell)
     selection = loop.ask()
     here = loop.rounds[-1]
-    selection.attrs |= {"round": here.number, "file": str(here.selection)}
+    pictured = settings.pool.embeddings is None or read_pictured(settings, selection["id"]) is not None
+    selection.attrs |= {"round": here.number, "file": str(here.selection), "pictured": pictured}
     return selection
 
 

@@ -15,6 +15,7 @@ from zooactive.foundation.addresses import from_folder
 from zooactive.foundation.reading import read_text
 from zooactive.foundation.writing import write_json
 from zooactive.models.saved_form import BUNDLED
+from zooactive.workspace.labels_alone import with_pool_of_labels
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,15 +59,22 @@ def read_predicted(settings: Settings) -> Catalogue:
 
 
 def read_pictured(settings: Settings, ids: Iterable[str]) -> Catalogue | None:
-    """Read some of the galaxies that the predictions are of, with their images; None where embeddings stand for these."""
+    """Read some of the galaxies that the predictions are of, with their images.
+
+    Where embeddings stand for images, these are the galaxies of which a table that is named has an image: a table of
+    labels may have fewer than there are embeddings. None where it has none, or no table is named.
+    """
     found, names = origin_of(settings), list(ids)
-    named = found.get("catalogue") or settings.pool.catalogue or settings.survey.catalogue
-    if named is None and found.get("embeddings") is not None:
-        return None
+    if found.get("embeddings") is None and settings.pool.embeddings is None:
+        return read_predicted(settings).select(names)
+    if found.get("catalogue") is None:
+        settings = _with_labels(settings)
+        if settings.pool.catalogue is None and settings.survey.catalogue is None:
+            return None
     galaxies = read_predicted(settings)
-    if found.get("embeddings") is not None and not set(names) <= set(galaxies.ids):
-        return None  # a table of labels, say, beside the embeddings of many more
-    return galaxies.select(names)
+    image_of = dict(zip(galaxies.ids, galaxies.images, strict=True))
+    seen = [name for name in names if image_of.get(name) is not None]
+    return galaxies.select(seen) if seen else None
 
 
 def folder_for(settings: Settings) -> Path:
@@ -84,6 +92,14 @@ def folder_for(settings: Settings) -> Path:
         number += 1
         folder = usual.with_name(f"{usual.name}-{number}")
     return folder
+
+
+def _with_labels(settings: Settings) -> Settings:
+    """Return a workspace of labels alone with their table for its pool, which it is not where embeddings are named."""
+    own = settings.default_task
+    if own is None:
+        return settings
+    return with_pool_of_labels(replace(settings, pool=replace(settings.pool, embeddings=None)), settings.tasks[own])
 
 
 def _recorded(folder: Path) -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silen
 from zooactive.foundation.writing import make_folder
 from zooactive.models.published.origin import was_fetched
 from zooactive.models.saved_form import config_of
-from zooactive.workspace.embeddings import on_embeddings, pool_of_embeddings, with_recorded
+from zooactive.workspace.embeddings import on_embeddings, pool_of_embeddings, read_given, with_recorded
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import record_origin
 from zooactive.workspace.sections import Pool
@@ -151,16 +151,15 @@ def fitted_draws(settings: Settings, network: AnyModel, *, progress: Bar = no_ba
     Raises a WorkspaceError when there are no such draws.
     """
     from zooactive.models import load_draws
-    from zooactive.models.holds import network_with_images
     from zooactive.training.draws import fit_draws, made_of
 
     kind, pool = settings.pool.draws_from, settings.pool
     if kind == "dropout":
         return None
-    network = network_with_images(network)
     train, validation, _ = settings.split_survey()
+    embeddings = read_given(settings) if on_embeddings(settings, settings.model.folder) else None
     own = settings.folder if was_fetched(settings.model.folder) else settings.model.folder
-    kept = own / f"draws-{kind}-{made_of(kind, network, train, validation)}.npz"
+    kept = own / f"draws-{kind}-{made_of(kind, network, train, validation, embeddings=embeddings)}.npz"
     if kept.exists():
         return load_draws(kept)
     with progress(f"fitting {kind}", int(train.labelled.sum() + validation.labelled.sum())) as done:
@@ -168,6 +167,7 @@ def fitted_draws(settings: Settings, network: AnyModel, *, progress: Bar = no_ba
             network,
             train,
             validation=validation,
+            embeddings=embeddings,
             kind=kind,
             batch_size=pool.batch_size,
             progress=done,

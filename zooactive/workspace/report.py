@@ -98,7 +98,7 @@ def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: l
 
     saved = stored_fingerprint(settings.model.folder) is not None
     facts += _started_from(settings.model.folder, "the model") if saved else []
-    if not saved or settings.survey.catalogue is None:
+    if not saved or settings.survey.catalogue is None or not settings.has_tree:
         return
     train_part, _, test = (part.labelled.any() for part in settings.split_survey())
     if not (train_part and test):

@@ -62,7 +62,7 @@ def show(
         assert isinstance(one, Catalogue)
         _draw_maps(shown, one, Path(maps))
         tell(f"First filters and feature maps: {maps}")
-    table.attrs["draws"] = posterior.draws
+    table.attrs |= {"draws": posterior.draws, "by_embeddings": known}
     return table
 
 

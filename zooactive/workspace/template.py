@@ -60,8 +60,7 @@ out = "selection.csv"
 
 [loop]
 # folder = "loop"          # of the rounds that `zooactive loop` plays
-# learner = "network"      # or "head": the head alone, on features that are computed once
-# warm = false             # whether a round's training starts from the round before
+{learner}# warm = false             # whether a round's training starts from the round before
 """
 
 
@@ -83,6 +82,7 @@ n = {n}
 {id_column}{image_column}# tree = "gz2"             # of a survey of votes, with its catalogue: see `zooactive init --help`
 """
 _IMAGE_COLUMN = '# image_column = "path"    # where it is not called file_loc, image or png_loc'
+_LEARNER = '# learner = "network"      # or "head": the head alone, on features that are computed once'
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ID_COLUMN = '# id_column = "objid"      # where it is not called id, id_str, iauname, GalaxyID or survey_id'
 
@@ -97,7 +97,8 @@ def write_workspace(folder: str | Path, *, tree: str | None = None, catalogue: s
         Without a tree the workspace is one of labels alone, with one task.
     **values
         Any of images, id_column, image_column, backbone, image_size, start, epochs, batch_size, learning_rate, patience, n,
-        pool, pool_images, split, rehearsal, and `tasks`: name to (labels, images), or to the entries of ``[tasks.NAME]``.
+        pool, pool_images, embeddings, split, rehearsal, and `tasks`: name to (labels, images), or to the entries of
+        ``[tasks.NAME]``.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def _labels_alone(values: dict[str, Any], tasks: dict[str, Any]) -> str:
     pool = _entry("catalogue", values.get("pool"), '# catalogue = "pool.csv"    # default: the table of labels itself')
     return _LABELS_ALONE.format(
         tasks=_tasks(tasks),
-        pool=pool + _optional("images", values.get("pool_images")),
+        pool=pool + _optional("images", values.get("pool_images")) + _optional("embeddings", values.get("embeddings")),
         n=values.get("n") or Acquire().n,
         id_column=_entry("id_column", values.get("id_column"), _ID_COLUMN + "; of the pool"),
         image_column=_entry("image_column", values.get("image_column"), _IMAGE_COLUMN + "; of the pool"),
@@ -152,7 +153,9 @@ def _survey(tree: str, catalogue: str, values: dict[str, Any], tasks: dict[str, 
         patience=values.get("patience") or training.patience,
         n=values.get("n") or 500,
         pool=_entry("catalogue", pool, '# catalogue = "pool.csv"    # default: the survey\'s own galaxies')
-        + _optional("images", values.get("pool_images")),
+        + _optional("images", values.get("pool_images"))
+        + _optional("embeddings", values.get("embeddings")),
+        learner=_entry("learner", "head" if values.get("embeddings") else None, _LEARNER),
     ) + _tasks(tasks)
 
 

@@ -9,7 +9,7 @@ from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.vocabulary import Most
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
-from zooactive.workspace.finetuned import seen_by
+from zooactive.workspace.finetuned import seen_with_pictures
 from zooactive.workspace.lists import write_list
 from zooactive.workspace.options import Options, as_path
 from zooactive.workspace.settings import Settings
@@ -48,7 +48,7 @@ def top(
 
     if lowest and most != "certain":
         raise WorkspaceError(f"lowest and most = '{most}' do not go together; give one")
-    settings = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
+    settings = seen_with_pictures(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
     column = stored.tree.columns[0] if answer is None else stored.tree.resolve(answer)
     table = best(stored, column, n, lowest=lowest, most=most)

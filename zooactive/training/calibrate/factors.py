@@ -10,19 +10,20 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from zooactive.catalogue import Catalogue, read_catalogue
-from zooactive.foundation.errors import ImageError, ModelError
+from zooactive.foundation.errors import ModelError
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.foundation.showing import counted
 from zooactive.foundation.telling import Auto, Progress
-from zooactive.models.features import embed
 from zooactive.posterior import Posterior
 from zooactive.training.calibrate.search import least_loss
+from zooactive.training.seen_features import seen_features
 from zooactive.tree.likelihood import checked_votes, log_rising
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
+    from zooactive.prediction.embeddings import Embeddings
 
 SMALLEST, LARGEST = 0.02, 50.0
 """Bounds of a factor: a few galaxies that were all told right would else make it infinite."""
@@ -114,9 +115,10 @@ def _best(question: Posterior, votes: NDArray[np.float64]) -> float:
 
 
 def calibrate(
-    model: GalaxyModel,
+    model: AnyModel,
     catalogue: Catalogue | str | Path,
     *,
+    embeddings: Embeddings | None = None,
     draws: int = 64,
     seed: int = 0,
     batch_size: int = 128,
@@ -129,11 +131,13 @@ def calibrate(
 
     Parameters
     ----------
-    model : GalaxyModel
+    model : GalaxyModel or EmbeddingModel
         Changed in place; save it.
     catalogue : Catalogue or path
         Galaxies with votes that the model has neither learnt from nor is tested on: those that chose its best epoch, say.
         Their tree may ask less than the model answers; the factors of its other questions stay as they are.
+    embeddings : Embeddings, optional
+        What a model that takes embeddings looks at, in place of images. Galaxies without one are left out.
     draws, seed, batch_size, progress
         As `zooactive.predict`.
 
@@ -159,9 +163,7 @@ def calibrate(
     if len(galaxies) == 0:
         raise ModelError(f"{galaxies.source} has no labelled galaxies to calibrate by; bring votes")
     with counted(progress, "predicting the galaxies to calibrate by", len(galaxies)) as done:
-        features, failures = embed(model, galaxies, batch_size=batch_size, progress=done)
-    if failures:
-        raise ImageError(next(iter(failures.values())))
+        galaxies, features = seen_features(model, galaxies, embeddings, batch_size=batch_size, progress=done)
     head = model.linear_head()
     posterior = Posterior(head.posterior_concentrations(features, draws=draws, seed=seed), galaxies.ids, model.tree)
     votes = np.zeros((len(galaxies), len(model.tree.columns)))
