@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.errors import WorkspaceError, explained
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import how_of
 from zooactive.models.saved_form import takes_embeddings
@@ -170,9 +170,12 @@ def learnt_from(folder: Path) -> set[str]:
         return set()
     known = labels_of(folder)
     labelled = set(known.ids[known.labelled])
-    if how_of(folder)["options"].get("config", {}).get("folds"):
+    config = how_of(folder)["options"].get("config")
+    if isinstance(config, dict) and config.get("folds"):
         return labelled
-    return labelled - set(pd.read_csv(folder / "held_out.csv", dtype=str, usecols=["id"])["id"])
+    held_out = folder / "held_out.csv"
+    with explained(WorkspaceError, f"{held_out} cannot be read ({{reason}}); fine-tune the task again"):
+        return labelled - set(pd.read_csv(held_out, dtype=str, usecols=["id"])["id"])
 
 
 def labels_of(folder: Path) -> Catalogue:
