@@ -85,11 +85,17 @@ def command(
         out=out,
         gallery=gallery,
     )
-    names, first = list(table.columns), ["rank", "id", *([] if most == "certain" else table.columns[-1:])]
+    names = list(table.columns)
+    first = ["rank", "id", *([] if most == "certain" or "mean" in table else names[-1:])]
     print_table(
         table if json else table[[*first, *(name for name in names if name not in first)]],  # what sorts them stands first
         as_json=json,
-        title=f"{table.attrs['answer']}: share of all volunteers, fraction of those asked with its 90% interval",
+        title=table.attrs["answer"]
+        + (
+            ": expected number, its standard deviation and intervals"
+            if "mean" in table
+            else ": share of all volunteers, fraction of those asked with its 90% interval"
+        ),
         rows=ROWS,
         file=table.attrs["file"],
     )

@@ -20,6 +20,7 @@ from zooactive.report import (
     evaluation_findings,
     failures_finding,
     galaxy_finding,
+    number_finding,
     task_finding,
     training_finding,
     tree_finding,
@@ -131,7 +132,13 @@ def _training(settings: Settings, facts: list[tuple[str, str]], findings: list[F
 def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     for file in sorted((settings.folder / "tasks").glob("*/finetuned.json")):
         from zooactive.training.finetuning.finetuned_model import load_finetuned
+        from zooactive.training.finetuning.finetuned_numbers import is_number_task, load_numbers
 
+        if is_number_task(file.parent):
+            numbers = load_numbers(file.parent)
+            findings.append(number_finding(numbers.task.name, numbers.evaluate()))
+            how[f"finetune {numbers.task.name}"] = how_of(file.parent)
+            continue
         tuned = load_finetuned(file.parent)
         made = how_of(file.parent)
         table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
