@@ -201,9 +201,9 @@ class _NumberWork:
 
 
 def clearly_better(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Return whether log densities of the same galaxies are higher by more than the standard error of their difference."""
+    """Return whether log densities of the same galaxies are higher by more than two standard errors of their difference."""
     more = one - other
-    return len(more) > 1 and float(more.mean()) > float(more.std(ddof=1)) / np.sqrt(len(more))
+    return len(more) > 1 and float(more.mean()) > 2 * float(more.std(ddof=1)) / np.sqrt(len(more))
 
 
 def _of(measured: Measured, galaxies: Catalogue) -> Measured:
