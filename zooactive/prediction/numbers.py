@@ -27,7 +27,7 @@ from zooactive.models.head.number_head import NumberHead
 from zooactive.models.number_model import NumberModel
 from zooactive.posterior.numbers import LEVELS
 from zooactive.prediction.embeddings import Embeddings, SeenEmbeddings
-from zooactive.prediction.part_files import about_part, embeddings_in, read_rows
+from zooactive.prediction.part_files import NUMBERS, about_part, embeddings_in, read_rows
 from zooactive.prediction.parts import PredictionConfig
 from zooactive.prediction.runs import Engine, write_embeddings
 from zooactive.prediction.stored import Predictions, failures_in
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-TABLE, _HEAD = "numbers.parquet", "number.npz"
+TABLE, _HEAD = NUMBERS, "number.npz"
 _FORMAT = 1
 _ENDS = tuple(f"{end}_{100 * level:.0f}" for level in LEVELS for end in ("low", "high"))
 _OWN = ("id", "mean", "deviation", *_ENDS, "information")

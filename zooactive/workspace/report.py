@@ -68,10 +68,15 @@ def report(settings: Settings, *, out: str | Path | None = None) -> Path:
 def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     """Show the acquired galaxies, and one of them in full."""
     from zooactive.prediction import open_predictions
+    from zooactive.prediction.numbers import holds_numbers
 
     if not settings.acquire.out.exists():
         return
     selection = read_selection(settings.acquire.out)
+    if holds_numbers(settings.pool.predictions):  # of which no question's posterior could be drawn
+        facts.append(("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"))
+        how["acquire"] = how_of(settings.acquire.out)
+        return
     stored = open_predictions(settings.pool.predictions)
     strangers = set(selection["id"]) - set(stored.known(selection["id"]))
     if strangers:

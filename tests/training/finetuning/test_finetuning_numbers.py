@@ -184,7 +184,7 @@ def test_predictions_are_those_of_the_head_and_go_on_where_they_stopped(tuned, t
         open_numbers(tmp_path / "p")
     assert len(predict_numbers(tuned.model, embeddings, tmp_path / "p")) == GALAXIES
     assert part.stat().st_mtime_ns == before
-    with pytest.raises(PosteriorError, match="embeddings alone"):
+    with pytest.raises(PosteriorError, match="predictions of a number"):
         open_predictions(tmp_path / "p")
     with pytest.raises(PosteriorError, match="of the encoder 'yours'"):
         predict_numbers(tuned.model, replace(embeddings, encoder="yours"), tmp_path / "q")
@@ -256,7 +256,7 @@ def test_commands_go_from_labels_to_the_next_galaxies(tmp_path, monkeypatch):
     chosen = pd.read_csv("selection-z.csv")
     assert len(chosen) == 10
     assert set(chosen["id"]) <= set(IDS[60:])
-    run("report")
+    run("report", "--predictions", "predictions-z", "--selection", "selection-z.csv")
     assert "z, a number" in (tmp_path / "report.html").read_text()
     assert "numbers are no votes" in run("acquire", "--task", "z", "--votes", 3, code=1)
     assert "tells numbers" in run("allocate", "--task", "z", "--clicks", 10, code=1)
