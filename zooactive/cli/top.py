@@ -102,6 +102,6 @@ def command(
     last_line(
         listed(table),
         None
-        if table.attrs["picture"] is None
+        if table.attrs["picture"] is None or "mean" in table  # of numbers, which `show` does not tell
         else show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]),
     )
