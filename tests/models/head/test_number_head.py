@@ -175,7 +175,13 @@ def test_labels_that_are_told_exactly_and_two_values_are_fitted():
 
 @pytest.mark.parametrize(
     ("labels", "said"),
-    [([1.0], "one row"), ([2.0] * 5, "nothing to tell apart"), ([1, 2, np.inf, 3, 4], "finite"), ([1.0, 2], "one row")],
+    [
+        ([1.0], "one row"),
+        ([2.0] * 5, "nothing to tell apart"),
+        ([1, 2, np.inf, 3, 4], "finite"),
+        ([1e200, 2e200, 3e200, 4e200, -1e200], "another unit"),
+        ([1e-200, 2e-200, 3e-200, 4e-200, 0], "another unit"),
+    ],
 )
 def test_labels_that_nothing_can_be_learnt_from_are_refused(labels, said):
     x = np.random.default_rng(0).normal(size=(5, WIDTH))

@@ -171,7 +171,7 @@ def test_damaged_files_end_in_a_sentence(tuned, tmp_path):
 
 def test_predictions_are_those_of_the_head_and_go_on_where_they_stopped(tuned, tmp_path):
     embeddings = Embeddings(IDS, FEATURES, encoder="mine", table=pd.DataFrame({"mean": np.arange(GALAXIES)}))
-    found = predict_numbers(tuned.model, embeddings, tmp_path / "p")
+    found = tuned.predict(embeddings, tmp_path / "p")
     table = found.table()
     expected = tuned.model.head.predict(tuned.model.network.of(FEATURES))
     np.testing.assert_allclose(table["mean"], expected.mean, rtol=1e-6)
@@ -199,6 +199,11 @@ def test_a_number_is_learnt_from_images_and_predicted(galaxies, tree, tmp_path):
     model = load_number_model(tmp_path / "task")
     again = predict_numbers(model, seen, tmp_path / "p").table()
     assert found.table()["id"].tolist() == list(seen.ids)
+    seen.images[3].write_bytes(b"no picture")
+    broken = predict_numbers(model, seen, tmp_path / "broken")
+    assert broken.failures()["id"].tolist() == [seen.ids[3]]
+    assert broken.failed().number == 1
+    assert len(broken) == 23
     rows = again.set_index("id").loc[tuned.held_out["id"]]
     np.testing.assert_allclose(rows["mean"], tuned.held_out["mean"], atol=0.02)
 

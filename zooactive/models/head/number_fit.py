@@ -68,6 +68,9 @@ _OUTLIERS_ABOVE = 9.0
 _USUAL = 9.0
 """Galaxies that the prior adds to those that are no outliers."""
 
+_SQUARES = (1e-120, 1e120)
+"""Spreads of labels whose squares, and what is made of them, are numbers."""
+
 _STEP = 2.0
 """Most that one step changes a log variance by."""
 
@@ -151,12 +154,16 @@ def centre_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return the median of labels, and their spread: the median deviation from it times 1.4826, or where that is 0 the
     standard deviation.
 
-    A ModelError where all labels are alike.
+    A ModelError where all labels are alike, or so large or small that their squares are no numbers.
     """
     centre = float(np.median(values))
     scale = 1.4826 * float(np.median(np.abs(values - centre))) or float(values.std())
     if not scale > 1e-12 * abs(centre):
         raise ModelError(f"all {len(values)} labels are {centre:g}, so there is nothing to tell apart; give others")
+    if not _SQUARES[0] < scale < _SQUARES[1] or not abs(centre) < _SQUARES[1]:
+        raise ModelError(
+            f"the labels spread by {scale:g} about {centre:g}, which cannot be squared; give them in another unit"
+        )
     return centre, scale
 
 
@@ -208,10 +215,13 @@ class _Problem:
 
     def settle(self, state: _State, *, weights: bool = True) -> _State:
         """Go round until nothing changes; where the weights are settled already, they stay."""
+        d, left_out = self._squared(state), None if weights else self._left_out(state)
         for _ in range(_ROUNDS):
             before = self._settled(state)
-            state = self._weights(state) if weights else state
-            state = self._rest(state, self._squared(state))
+            if weights:
+                state = self._weights(state)
+                d = self._squared(state)
+            state = self._rest(state, d, left_out)
             if np.abs(self._settled(state) - before).max() < _NEAR:
                 break
         return self._weights(state) if weights else state
@@ -280,17 +290,17 @@ class _Problem:
         gain = 0.5 * (np.log(usual) - np.log(outlying) + d / usual - d / outlying).mean(0)
         return np.asarray(special.expit(special.logit(state.share) + gain))
 
-    def _rest(self, state: _State, d: NDArray[np.float64]) -> _State:
+    def _rest(self, state: _State, d: NDArray[np.float64], left_out: LeftOut | None) -> _State:
         """Outliers, their share and variance, and the noise."""
         r = self._outliers(state, d)
         share = max(float(r.sum()) / (len(r) + _USUAL), 1e-9)
-        state = self._noise(replace(state, outliers=r, share=share), d)
+        state = self._noise(replace(state, outliers=r, share=share), d, left_out)
         v = self._variances(state)[0]
         mean = float(((1 - r) * v.mean(0)).sum() / max((1 - r).sum(), 1e-9))
         found = float((r * (d.mean(0) - self.s2)).sum() / max(r.sum(), 1e-9))
         return replace(state, wide=max(found, _OUTLIERS_ABOVE * mean))
 
-    def _noise(self, state: _State, d: NDArray[np.float64]) -> _State:
+    def _noise(self, state: _State, d: NDArray[np.float64], left_out: LeftOut | None) -> _State:
         """One step for the log variance's coefficients; the mode itself where it is constant and labels have no errors."""
         counts = 1 - state.outliers
         if len(state.noise) == 1 and not self.s2.any():
@@ -298,8 +308,7 @@ class _Problem:
             return replace(state, noise=np.log([max(value, _LEAST_NOISE)]))
         v, basis = self._variances(state)[0][0], self.phi[0] @ state.noise_map
         d, usual = d.mean(0), v + self.s2
-        if len(state.noise) > 1:
-            left_out = self._left_out(state)
+        if left_out is not None:
             d, usual = left_out.residual**2, usual + left_out.weight
         slope, curvature = counts * 0.5 * (d - usual) / usual**2 * v, counts * 0.5 * (v / usual) ** 2
         prior = np.full(len(state.noise), state.noise_precision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,10 @@ from zooactive.training.finetuning.number_tasks import NumberTask
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from zooactive.catalogue import Catalogue
+    from zooactive.prediction import Embeddings, Predictions
+    from zooactive.prediction.numbers import NumberPredictions
 
 _ABOUT = "finetuned.json"
 _FORMAT = 2
@@ -83,6 +87,12 @@ class FinetunedNumbers:
         errors = self.held_out["error"].to_numpy(dtype=float) if "error" in self.held_out else None
         label = self.held_out["label"].to_numpy(dtype=float)
         return number_metrics(self.expected(), label, errors=errors, redshift=self.task.redshift)
+
+    def predict(self, galaxies: Catalogue | Embeddings | Predictions, out: str | Path, **options: Any) -> NumberPredictions:
+        """Predict galaxies into a folder, with the options of `zooactive.prediction.numbers.predict_numbers`."""
+        from zooactive.prediction.numbers import predict_numbers
+
+        return predict_numbers(self.model, galaxies, out, **options)
 
     def expected(self) -> NumberPosterior:
         """Return what was expected of the galaxies held out."""
