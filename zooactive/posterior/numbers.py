@@ -110,7 +110,7 @@ class NumberPosterior:
         """Return what a label would tell about the model's weights, in nats, shape (galaxy,).
 
         For a label that is no outlier it is 1/2 log(1 + weight / noise): the entropy of a normal distribution with the
-        variance weight + noise, less that of one with the variance noise (MacKay 1992, Neural Computation 4, 590, eq. 4).
+        variance weight + noise, less that of one with the variance noise (MacKay 1992, Neural Computation 4, 590).
         """
         return np.asarray(0.5 * np.log1p(self.weight / self.noise))
 

@@ -8,7 +8,7 @@ The model of the label y of a galaxy with components x, in units in which labels
 
 s is the label's own error, where the table has one. u(x) is nothing where the noise is constant, and otherwise the first
 components, divided by the largest spread among them, and the expected label, divided by its own; b ~ N(0, 1 / beta). This is
-the mixture of Hogg, Bovy & Lang 2010 (arXiv:1008.4686, section 3, eq. 17), with outliers about the line.
+the mixture of Hogg, Bovy & Lang 2010 (arXiv:1008.4686, section 3), with outliers about the line.
 
 Variational expectation maximisation (Bishop 2006, chapter 10): q(w) is normal and q(outlier) is a probability r for each
 galaxy. With v1 = v + s^2, v2 = T^2 + s^2 and d = E (y - w . x)^2 = (y - m . x)^2 + x' S x, in turn:
