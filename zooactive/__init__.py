@@ -52,6 +52,8 @@ _HOMES = {
     "finetune": "training.finetuning.finetune",
     "FinetunedModel": "training.finetuning.finetuned_model",
     "load_finetuned": "training.finetuning.finetuned_model",
+    "FinetunedNumbers": "training.finetuning.finetuned_numbers",
+    "load_numbers": "training.finetuning.finetuned_numbers",
     "Loop": "loop",
     "LoopConfig": "loop",
     "Workspace": "workspace",
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
     from zooactive.training.finetuning import tasks
     from zooactive.training.finetuning.finetune import finetune
     from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned
+    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers, load_numbers
     from zooactive.training.recipes import Recipe, list_recipes, load_recipe
     from zooactive.training.train import train
     from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree

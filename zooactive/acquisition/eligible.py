@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.acquisition.config import AcquisitionConfig
-from zooactive.acquisition.pool import Pool
+from zooactive.acquisition.pool import Screened
 from zooactive.foundation.errors import AcquisitionError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Eligible:
         return np.asarray(smallest[np.argsort(self.hashes[smallest], kind="stable")])
 
 
-def screen(pool: Pool, exclude: frozenset[str], config: AcquisitionConfig) -> Eligible:
+def screen(pool: Screened, exclude: frozenset[str], config: AcquisitionConfig) -> Eligible:
     """Read the pool once: ids and screening scores of the eligible galaxies."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -37,12 +37,16 @@ class Screening:
     artifacts: NDArray[np.float64] | None = None
 
 
-@runtime_checkable
-class Pool(Protocol):
-    """What `zooactive.acquire` can choose from; stored predictions are such a pool."""
+class Screened(Protocol):
+    """A pool as far as its first look goes."""
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
         """Screen all galaxies, in pieces of any size and order."""
+
+
+@runtime_checkable
+class Pool(Screened, Protocol):
+    """What `zooactive.acquire` can choose from; stored predictions are such a pool."""
 
     def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
         """Yield the posteriors of these galaxies, all of one model, in pieces of any size and order."""

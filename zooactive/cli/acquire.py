@@ -126,9 +126,12 @@ def command(
     if task is not None:
         shown = {"predictions": predictions or selection.attrs["predictions"], "selection": file}
     learn = command_line("finetune", workspace=workspace, task=task)
+    following = command_line("report", workspace=workspace, **shown)
+    if "question" not in selection:  # of numbers, which the page does not show
+        following = command_line("top", workspace=workspace, predictions=selection.attrs["predictions"])
     last_line(
         f"{len(selection)} galaxies: {file}",
-        command_line("report", workspace=workspace, **shown),
+        following,
         then="show them to volunteers: `zooactive export` writes them as a subject set"
         if labels_for is None
         else f"label them, add them to the table of labels, and {learn}",

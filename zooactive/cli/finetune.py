@@ -37,6 +37,7 @@ from zooactive.foundation.vocabulary import POLICIES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
     from zooactive.workspace import Workspace
 
 TaskOption = Annotated[
@@ -47,7 +48,7 @@ TaskOption = Annotated[
 ]
 ColumnOption = Annotated[
     str | None,
-    typer.Option(help="A new question: the column with yes or no, classes, or fractions.", show_default=False),
+    typer.Option(help="A new question: the column with yes or no, classes, fractions, or numbers.", show_default=False),
 ]
 PolicyOption = Annotated[
     str | None,
@@ -76,6 +77,33 @@ CropOption = Annotated[
 ]
 
 
+NumberOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--number/--no-number",
+        help="Take the column for numbers, such as masses, or not (default: by what it holds).",
+        show_default=False,
+    ),
+]
+ErrorColumnOption = Annotated[
+    str | None, typer.Option(help="Of numbers: the column with each one's standard deviation.", show_default=False)
+]
+MissingOption = Annotated[
+    list[float] | None,
+    typer.Option(
+        help="Of numbers: a value that means that there is none, such as -99; may be repeated.", show_default=False
+    ),
+]
+RedshiftOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--redshift/--no-redshift",
+        help="Measure the numbers as redshifts, by dz / (1 + z) (default: where the column is called z or redshift).",
+        show_default=False,
+    ),
+]
+
+
 def command(
     labels: Annotated[
         Path | None, typer.Argument(help="Table of labels (default: the workspace's).", show_default=False)
@@ -97,6 +125,10 @@ def command(
     folds: FoldsOption = None,
     prevalence: PrevalenceOption = None,
     volunteers: VolunteersOption = None,
+    number: NumberOption = None,
+    error_column: ErrorColumnOption = None,
+    missing: MissingOption = None,
+    redshift: RedshiftOption = None,
     max_set_aside: MaxSetAsideOption = None,
     crop: CropOption = None,
     image_size: ImageSizeOption = None,
@@ -125,6 +157,10 @@ def command(
         folds=folds,
         prevalence=prevalence,
         volunteers=number_or_column(volunteers),
+        number=number,
+        error_column=error_column,
+        missing=tuple(missing) if missing else None,
+        redshift=redshift,
         max_set_aside=max_set_aside,
         crop=crop,
         image_size=image_size,
@@ -136,6 +172,8 @@ def command(
     import pandas as pd
 
     from zooactive.foundation.writing import how_of
+    from zooactive.training.finetuning.finetuned_model import FinetunedModel
+    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
     from zooactive.workspace.labels_alone import task_home
 
     folder = out or task_home(here.settings, task or column or here.settings.default_task or "rings")
@@ -148,14 +186,28 @@ def command(
     else:
         title = f"{tuned.task.name}: {galaxies} galaxies held out"
         print_table(_measured(metrics, galaxies), as_json=False, title=title)
-        if len(tuned.model.tree.questions) > 1:
+        if isinstance(tuned, FinetunedModel) and len(tuned.model.tree.questions) > 1:
             print_table(tuned.questions(), as_json=False, title="Accuracy of each question")
     note(_how_measured(galaxies, metrics, config["folds"]))
-    if config["prevalence"] is not None:
+    if isinstance(tuned, FinetunedNumbers):
+        note(_numbers_told(tuned))
+    elif config["prevalence"] is not None:
         note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
         _predict_line(here, workspace, folder, Path(how["labels"]), given, how.get("embeddings") and typed),
+    )
+
+
+def _numbers_told(tuned: FinetunedNumbers) -> str:
+    """Say what the measures of numbers mean, and which noise was learnt."""
+    head, task = tuned.model.head, tuned.task
+    far = "|dz| / (1 + z) > 0.15" if task.redshift else "a difference of more than 3 sigma_NMAD"
+    relative = " of dz / (1 + z)" if task.redshift else ""
+    noise = "the same of all galaxies" if head.constant else "depends on the features"
+    return (
+        f"numbers are in the unit of '{task.column}'; bias and scatter (sigma_NMAD){relative}; an outlier is {far}; the "
+        f"noise of labels {'is ' if head.constant else ''}{noise}, and {head.share:.1%} of them are taken for outliers"
     )
 
 

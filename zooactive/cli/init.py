@@ -148,9 +148,15 @@ def command(
 
 def _read_labels(labels: Path, column: str, images: Path | None, columns: Mapping[str, str | None]) -> Catalogue:
     """Read a table of labels as `zooactive finetune` will."""
+    from zooactive.training.finetuning.number_tasks import Measured
     from zooactive.training.finetuning.tasks import task_of_column
 
-    return task_of_column(labels, column, **columns).read(labels, images=images)
+    known = task_of_column(labels, column, id_column=columns["id_column"], image_column=columns["image_column"])
+    found = known.read(labels, images=images)
+    if isinstance(found, Measured):
+        found.refuse_unlearnable()
+    galaxies = found.in_fifths() if isinstance(found, Measured) else found
+    return galaxies
 
 
 def _columns_in(table: Path, columns: Mapping[str, str | None]) -> dict[str, str | None]:

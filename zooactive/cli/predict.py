@@ -127,11 +127,20 @@ def command(
         batch_size=batch_size,
         seed=seed,
     )
+    from zooactive.prediction.numbers import TABLE, NumberPredictions
+
     pool = here.settings.pool
     failed, most = predicted.failed(), pool.max_failed if max_failed is None else max_failed
-    following = _following(here, predicted, workspace, out)
+    if isinstance(predicted, NumberPredictions):
+        following = command_line("top", workspace=workspace, predictions=predicted.folder)
+        told = f"{len(predicted)} galaxies, '{predicted.column}' with intervals: {predicted.folder / TABLE}"
+    else:
+        following = _following(here, predicted, workspace, out)
+        told = (
+            f"{len(predicted)} galaxies, {draws or pool.draws} draws by {draws_from or pool.draws_from}: {predicted.folder}"
+        )
     last_line(
-        f"{len(predicted)} galaxies, {draws or pool.draws} draws by {draws_from or pool.draws_from}: {predicted.folder}",
+        told,
         None if failed.too_many(most) else following,
     )
     refuse_too_many(failed, most)

@@ -85,15 +85,23 @@ def command(
         out=out,
         gallery=gallery,
     )
-    names, first = list(table.columns), ["rank", "id", *([] if most == "certain" else table.columns[-1:])]
+    names = list(table.columns)
+    first = ["rank", "id", *([] if most == "certain" or "mean" in table else names[-1:])]
     print_table(
         table if json else table[[*first, *(name for name in names if name not in first)]],  # what sorts them stands first
         as_json=json,
-        title=f"{table.attrs['answer']}: share of all volunteers, fraction of those asked with its 90% interval",
+        title=table.attrs["answer"]
+        + (
+            ": expected number, its standard deviation and intervals"
+            if "mean" in table
+            else ": share of all volunteers, fraction of those asked with its 90% interval"
+        ),
         rows=ROWS,
         file=table.attrs["file"],
     )
     last_line(
         listed(table),
-        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"]) if table.attrs["shown"] else None,
+        show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"])
+        if table.attrs["shown"] and "mean" not in table  # of numbers, which `show` does not tell
+        else None,
     )

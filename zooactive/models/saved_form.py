@@ -25,6 +25,9 @@ FORMAT = 1
 EMBEDDINGS_FORMAT = 2
 """Of models that take embeddings and have no network, which older versions could not read."""
 
+NUMBERS_FORMAT = 3
+"""Of models that tell a number and answer no questions; see `zooactive.models.number_model`."""
+
 ABOUT, ENCODER, HEAD = "model.json", "encoder.npz", "head.npz"
 
 
@@ -50,12 +53,27 @@ def read_about(folder: Path) -> dict[str, Any]:
         about = read_object(path)
     if not {"format", "model", "fingerprint"} <= set(about):
         raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
+    if about["format"] == NUMBERS_FORMAT:
+        raise ModelError(
+            f"the model in {folder} tells numbers and answers no questions; finetune, predict, top and acquire take it "
+            "(`zooactive predict --model`), in Python zooactive.load_numbers"
+        )
     if about["format"] not in (FORMAT, EMBEDDINGS_FORMAT):
         raise ModelError(
             f"{path} has format {about['format']}, this zooactive reads {FORMAT} and {EMBEDDINGS_FORMAT}; install the "
             "version it names"
         )
     return about
+
+
+def tells_numbers(path: Path) -> bool:
+    """Return whether a folder holds a model that tells numbers, whole or not."""
+    for folder in (path, path / "model"):
+        try:
+            return bool(read_object(folder / ABOUT).get("format") == NUMBERS_FORMAT)
+        except (OSError, ValueError):
+            continue
+    return False
 
 
 def config_of(path: str | Path) -> dict[str, Any]:

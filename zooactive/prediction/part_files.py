@@ -19,6 +19,9 @@ from zooactive.prediction.marks import LENGTH
 if TYPE_CHECKING:
     import pyarrow as pa
 
+NUMBERS = "numbers.parquet"
+"""Beside the parts where a model of a number predicted them."""
+
 _FAILURE = {"id", "path", "reason"}  # and its kind, since there are kinds
 
 

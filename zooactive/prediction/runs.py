@@ -94,12 +94,15 @@ def write_embeddings(
     out: str | Path,
     *,
     config: PredictionConfig,
+    stored: Predictions | SeenEmbeddings | None = None,
     max_failures: int | None = None,
     retry_failures: bool = False,
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Failed:
     """Stream the embeddings of a catalogue into a folder, without asking the model's head: as `write_predictions` does.
+
+    `stored` embeddings of the same galaxies are copied.
 
     Returns how many galaxies have none, because their image cannot be read.
     """
@@ -110,7 +113,7 @@ def write_embeddings(
         Path(out),
         config=config,
         head=None,
-        stored=None,
+        stored=stored,
         max_failures=max_failures,
         retry_failures=retry_failures,
         engine=engine,

@@ -33,6 +33,7 @@ from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
 from zooactive.prediction.marks import LENGTH, short_mark
 from zooactive.prediction.part_files import (
+    NUMBERS,
     about_part,
     check_rows,
     columns_of,
@@ -334,6 +335,11 @@ def open_predictions(folder: str | Path) -> Predictions:
         if journal is None:
             state = "no predictions; run `zooactive predict`, or give the folder that it wrote"
         raise PosteriorError(f"{folder} holds {state}")
+    if (folder / NUMBERS).exists():
+        raise PosteriorError(
+            f"{folder} holds predictions of a number, and this is for those of votes; predict, top and acquire take it, in "
+            "Python zooactive.prediction.numbers.open_numbers"
+        )
     if not (folder / "head.npz").exists() and journal.get("head", "") is None:
         raise PosteriorError(
             f"{folder} holds embeddings alone, of which no head has said anything yet; give them with --embeddings, in "

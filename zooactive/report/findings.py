@@ -276,6 +276,11 @@ def task_finding(
     return Finding(f"Task: {name}", _in_words(metrics, galaxies), picture=picture, alt=alt, galleries=galleries)
 
 
+def number_finding(name: str, metrics: Mapping[str, float]) -> Finding:
+    """Show how well a number was learnt: what `zooactive.evaluation.numbers.number_metrics` measured, with 95% intervals."""
+    return Finding(f"Task: {name}, a number", _in_words(metrics, int(metrics["galaxies"])))
+
+
 def questions_finding(question_table: pd.DataFrame) -> Finding:
     """Show the table of merit, one row a question.
 

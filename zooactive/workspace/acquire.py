@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, PosteriorError
-from zooactive.foundation.telling import Bar, Tell, no_bar, silent
+from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.writing import file_hash, make_folder
+from zooactive.training.finetuning.tasks import Task
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.finetuned import labels_of, seen_by, task_meant
+from zooactive.workspace.numbers import labelled_ids, seen_by_number
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import origin_of
 from zooactive.workspace.received import read_received
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.prediction import EnsemblePredictions, Predictions
+    from zooactive.prediction.numbers import NumberPredictions
     from zooactive.tree import DecisionTree
 
 
@@ -45,7 +48,7 @@ def acquire(
     given: str | Path | None = None,
     votes: int | None = None,
     out: str | Path | None = None,
-    progress: Bar = no_bar,
+    progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> pd.DataFrame:
     """Choose from the pool's predictions as ``[acquire]`` says, write the selection and return it.
@@ -61,6 +64,13 @@ def acquire(
     AcquisitionError when the selection would be written over a table that it is made from, or nobody is left to choose.
     """
     task = task_meant(settings, task, as_path(predictions))
+    numbers = seen_by_number(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
+    if numbers is not None:
+        if also or given is not None or votes is not None:
+            raise AcquisitionError("numbers are no votes of volunteers; leave also, given and votes away")
+        chosen = _choose_numbers(*numbers, task, exclude=as_path(exclude), out=as_path(out), tell=tell)
+        chosen.attrs |= {"task": task, "predictions": str(numbers[1].folder)}
+        return chosen
     if task is None and predictions is None:
         refuse_stale(settings)
     seen = seen_by(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
@@ -85,6 +95,48 @@ def _for_labels(settings: Settings, *, own: bool) -> tuple[Settings, list[str]]:
     out = None if own else settings.folder / f"selection-{folder.name}.csv"
     asked = {"out": out, "votes": 1 if single else None}
     return settings.with_options(acquire=asked), list(known.ids[known.labelled])
+
+
+def _choose_numbers(
+    settings: Settings,
+    stored: NumberPredictions,
+    task: str | None,
+    *,
+    exclude: Path | None,
+    out: Path | None,
+    tell: Tell,
+) -> pd.DataFrame:
+    """Choose galaxies whose numbers would together tell most, without those that have a label."""
+    from zooactive.acquisition.numbers import acquire_numbers
+    from zooactive.acquisition.selection_files import write_selection
+
+    choice = settings.acquire
+    own = task is not None and task == settings.default_task
+    target = out or (choice.out if own or task is None else settings.folder / f"selection-{settings.model.folder.name}.csv")
+    _refuse_overwriting(settings, target, exclude)
+    never = [] if task is None else labelled_ids(settings.model.folder)
+    if task is None:
+        tell(
+            "warning: which galaxies have labels is not known, so none is left out; name the task with --task, or --exclude"
+        )
+    selection = acquire_numbers(
+        stored, choice.n, exclude=_excluded(settings, exclude, stored, never, tell), config=choice.acquisition()
+    )
+    make_folder(target.parent)
+    options = {"n": choice.n, "random_share": choice.random_share, "seed": choice.seed, "score": choice.score}
+    inputs = {f"predictions {stored.folder}": file_hash(stored.folder / "journal.json")}
+    write_selection(selection, target, options=options, inputs=inputs)
+    selection.attrs["file"] = str(target)
+    return selection
+
+
+def _refuse_overwriting(settings: Settings, target: Path, exclude: Path | None) -> None:
+    """Raise an AcquisitionError when the selection would be written over a table that it is made from."""
+    for table in (settings.survey.catalogue, settings.pool.catalogue, exclude):
+        if table is not None and table.resolve() == target.resolve():
+            raise AcquisitionError(
+                f"the selection would be written over {table}, a table that it is made from; give another --out"
+            )
 
 
 def refuse_stale(settings: Settings) -> None:
@@ -117,11 +169,7 @@ def _choose(
 
     choice = settings.acquire
     target = choice.out
-    for table in (settings.survey.catalogue, settings.pool.catalogue, exclude):
-        if table is not None and table.resolve() == target.resolve():
-            raise AcquisitionError(
-                f"the selection would be written over {table}, a table that it is made from; give another --out"
-            )
+    _refuse_overwriting(settings, target, exclude)
     folders = [settings.pool.predictions, *also]
     stored = open_ensemble(folders)
     make_folder(target.parent)
@@ -141,13 +189,15 @@ def _choose(
 def _excluded(
     settings: Settings,
     exclude: Path | None,
-    stored: Predictions | EnsemblePredictions,
+    stored: Predictions | EnsemblePredictions | NumberPredictions,
     labelled: list[str] | None,
     tell: Tell,
 ) -> list[str]:
     """Return ids of the pool never to choose: those labelled for the questions that were predicted, and the file's."""
     told = tell if exclude is None else silent  # who gives a list may have no labels
-    never = set(_labelled(settings, stored.tree, told) if labelled is None else labelled)
+    if labelled is None:
+        labelled = list(_labelled(settings, cast("Predictions", stored).tree, told))
+    never = set(labelled)
     if exclude is not None:
         never |= _listed(settings, exclude, stored, tell)
     excluded = stored.known(never)
@@ -171,7 +221,9 @@ def choosable(settings: Settings, stored: Predictions) -> int:
     return everything - len(stored.known(set(_labelled(settings, stored.tree, silent))))
 
 
-def _listed(settings: Settings, exclude: Path, stored: Predictions | EnsemblePredictions, tell: Tell) -> set[str]:
+def _listed(
+    settings: Settings, exclude: Path, stored: Predictions | EnsemblePredictions | NumberPredictions, tell: Tell
+) -> set[str]:
     """Read the ids of a table of galaxies never to choose, whose id column may be called as the survey's."""
     from zooactive.catalogue.tables import read_table
 
@@ -195,7 +247,7 @@ def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[st
         return list(galaxies.ids[galaxies.labelled])
     for name, entry in settings.tasks.items():
         task = entry.load(name)
-        if entry.labels is not None and task.load_tree().columns == tree.columns:
+        if isinstance(task, Task) and entry.labels is not None and task.load_tree().columns == tree.columns:
             galaxies = task.read(entry.labels, images=entry.images, max_set_aside=entry.max_set_aside)
             return list(galaxies.ids[galaxies.labelled])
     model = origin_of(settings).get("model")

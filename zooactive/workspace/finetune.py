@@ -22,10 +22,11 @@ from zooactive.training.finetuning.checks import (
     refuse_too_few,
 )
 from zooactive.training.finetuning.config import FinetuneConfig
-from zooactive.training.finetuning.tasks import Task, load_task
+from zooactive.training.finetuning.tasks import NumberTask, Task, load_task
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.embeddings import embeddings_record, read_given
 from zooactive.workspace.labels_alone import task_home
+from zooactive.workspace.numbers import learn_number
 from zooactive.workspace.options import Options
 from zooactive.workspace.sections import FILE, TaskLabels
 from zooactive.workspace.settings import Settings
@@ -33,9 +34,13 @@ from zooactive.workspace.settings import Settings
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
+    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
 
 OPTIONS: Options = EMBEDDING_OPTIONS
-OF_LABELS = ("images", "column", "id_column", "image_column", "volunteers", "max_set_aside")
+OF_LABELS = (
+    *("images", "column", "id_column", "image_column", "volunteers", "max_set_aside"),
+    *("number", "error_column", "missing", "redshift"),
+)
 OF_TASK = ("crop", "image_size")
 
 
@@ -49,15 +54,16 @@ def finetune(
     progress: Show = NOTHING,
     tell: Tell = silent,
     **options: Any,
-) -> FinetunedModel:
+) -> FinetunedModel | FinetunedNumbers:
     """Learn a new question from a few hundred labels, write the result and return it.
 
     `labels` is a table in place of the workspace's. `task` is the name or the file of the question; by default it has the
     name of the option `column`, or is the one task of a workspace of labels alone, or "rings". `model` is what to start
     from, by default the workspace's model, or else the bundled encoder. `out` is ``tasks/TASK`` by default. The other
     options are where embeddings are (embeddings, embedding_ids, embedding_column, encoder), which then stand for images and
-    a model; entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside), of the
-    question (crop, image_size), and all of `FinetuneConfig`; they come before what the workspace says.
+    a model; entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside, number,
+    error_column, missing, redshift), of the question (crop, image_size), and all of `FinetuneConfig`; they come before what
+    the workspace says. A column of numbers gets a head that tells numbers.
 
     Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
     learn from.
@@ -68,11 +74,15 @@ def finetune(
     question = replace(found.load(name), **{key: asked.pop(key) for key in OF_TASK if key in asked})
     config = _config(found, asked)
     folder = task_home(settings, name) if out is None else Path(out)
+    if isinstance(question, NumberTask):
+
+        def encoder() -> Path:
+            return _network_of(settings, model, tell)
+
+        return learn_number(settings, found, question, config, folder, encoder, progress=progress, tell=tell)
     if settings.pool.embeddings is not None:
         return _on_embeddings(settings, found, question, config, folder, progress, tell)
-    start = _start_of(settings, model, tell)
-    if takes_embeddings(start):
-        raise WorkspaceError(f"the model in {start} takes embeddings and has no network; give --embeddings FILE")
+    start = _network_of(settings, model, tell)
     if start != Path(BUNDLED) and (origin := stored_origin(start)) is not None:
         tell(f"starting from {origin}")
     preprocessing = Preprocessing.from_dict(config_of(start)["preprocessing"])
@@ -115,6 +125,14 @@ def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
     if "blocks" in asked and config.policy != "last":
         raise TrainingError(f"--blocks is for the policy 'last', and '{config.policy}' is in use; add --policy last")
     return config
+
+
+def _network_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
+    """Return the model to start from, which has to have a network."""
+    start = _start_of(settings, model, tell)
+    if takes_embeddings(start):
+        raise WorkspaceError(f"the model in {start} takes embeddings and has no network; give --embeddings FILE")
+    return start
 
 
 def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:

@@ -109,7 +109,7 @@ def as_task(
     out = predictions or (before if task == settings.default_task else settings.folder / f"predictions-{folder.name}")
     embedded = on_embeddings(settings, folder)
     if not embedded:  # of which there may be many more than labels
-        settings = with_pool_of_labels(settings, settings.tasks.get(task) or _labels_record(folder))
+        settings = with_pool_of_labels(settings, settings.tasks.get(task) or labels_record(folder))
     settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
     if predictions is None:
         if others:
@@ -141,7 +141,7 @@ def known_embeddings(folder: Path, network: AnyModel, ids: Iterable[str]) -> Pre
     return stored if same and stored.has_embeddings else None
 
 
-def _labels_record(folder: Path) -> TaskLabels:
+def labels_record(folder: Path) -> TaskLabels:
     """Return where the labels of a task lie that no workspace names, as far as its folder says it."""
     options = how_of(folder).get("options")
     options = options if isinstance(options, dict) else {}

@@ -20,6 +20,7 @@ from zooactive.report import (
     evaluation_findings,
     failures_finding,
     galaxy_finding,
+    number_finding,
     task_finding,
     training_finding,
     tree_finding,
@@ -67,10 +68,15 @@ def report(settings: Settings, *, out: str | Path | None = None) -> Path:
 def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     """Show the acquired galaxies, and one of them in full."""
     from zooactive.prediction import open_predictions
+    from zooactive.prediction.numbers import holds_numbers
 
     if not settings.acquire.out.exists():
         return
     selection = read_selection(settings.acquire.out)
+    if holds_numbers(settings.pool.predictions):  # of which no question's posterior could be drawn
+        facts.append(("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"))
+        how["acquire"] = how_of(settings.acquire.out)
+        return
     stored = open_predictions(settings.pool.predictions)
     strangers = set(selection["id"]) - set(stored.known(selection["id"]))
     if strangers:
@@ -132,7 +138,13 @@ def _training(settings: Settings, facts: list[tuple[str, str]], findings: list[F
 def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
     for file in sorted((settings.folder / "tasks").glob("*/finetuned.json")):
         from zooactive.training.finetuning.finetuned_model import load_finetuned
+        from zooactive.training.finetuning.finetuned_numbers import is_number_task, load_numbers
 
+        if is_number_task(file.parent):
+            numbers = load_numbers(file.parent)
+            findings.append(number_finding(numbers.task.name, numbers.evaluate()))
+            how[f"finetune {numbers.task.name}"] = how_of(file.parent)
+            continue
         tuned = load_finetuned(file.parent)
         facts += _started_from(file.parent, tuned.task.name)
         made = how_of(file.parent)

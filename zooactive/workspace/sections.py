@@ -10,7 +10,7 @@ from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.vocabulary import MOST_FAILED, DrawKind, EngineName, Keep, LearnerKind, Strategy
-from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
+from zooactive.training.finetuning.tasks import NumberTask, Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
 
@@ -124,15 +124,22 @@ class TaskLabels:
     image_column: str | None = None
     volunteers: float | str | None = None
     max_set_aside: float = MAX_SET_ASIDE
+    number: bool | None = None
+    error_column: str | None = None
+    missing: tuple[float, ...] = ()
+    redshift: bool | None = None
     policy: str | None = None
     folds: int | None = None
     prevalence: float | None = None
     unfreeze_epochs: int | None = None
 
-    def load(self, name: str) -> Task:
+    def load(self, name: str) -> Task | NumberTask:
         """Load the task: the one named, or one of a column of the labels; by default that of the table's own name."""
         columns = {name: getattr(self, name) for name in ("id_column", "image_column", "volunteers")}
         given = {name: value for name, value in columns.items() if value is not None}
         if self.column is not None and self.labels is not None:
-            return task_of_column(self.labels, self.column, **given)
+            numbers = {name: getattr(self, name) for name in ("number", "error_column", "missing", "redshift")}
+            return task_of_column(self.labels, self.column, **given, **numbers)
+        if self.number or self.error_column is not None or self.missing or self.redshift:
+            raise WorkspaceError(f"the task '{name}' is to be one of numbers, and no column of them is named; give --column")
         return replace(load_task(self.task or name), **given)

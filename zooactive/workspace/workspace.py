@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.showing import show_of
 from zooactive.foundation.telling import Auto, Bar, Show, Tell, silent
+from zooactive.models.saved_form import tells_numbers
 from zooactive.workspace.file import find_settings, load_settings
 from zooactive.workspace.options import Options, settings_for
 from zooactive.workspace.sections import FILE
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from zooactive.catalogue.shards import ShardsResult
     from zooactive.labels.subjects import SubjectSet
     from zooactive.prediction import Predictions
+    from zooactive.prediction.numbers import NumberPredictions
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
+    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
     from zooactive.workspace.catalogue import PublishedCatalogue
     from zooactive.workspace.embed import WrittenEmbeddings
     from zooactive.workspace.evaluate import WorkspaceMetrics
@@ -94,11 +97,15 @@ class Workspace:
         settings, own = self._with(OPTIONS, options)
         return calibrate(settings, progress=self._progress, **own)
 
-    def predict(self, **options: Any) -> Predictions:
+    def predict(self, **options: Any) -> Predictions | NumberPredictions:
         """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted."""
         from zooactive.workspace.predict import OPTIONS, predict
 
         settings, own = self._with(OPTIONS, options)
+        if tells_numbers(settings.model.folder):
+            from zooactive.workspace.numbers import predict_number
+
+            return predict_number(settings, progress=self._progress, tell=self._tell, **own)
         return predict(settings, progress=self._progress, tell=self._tell, **own)
 
     def embed(self, **options: Any) -> WrittenEmbeddings:
@@ -136,7 +143,9 @@ class Workspace:
         settings, own = self._with(OPTIONS, options)
         return allocate(settings, clicks, progress=self._progress, tell=self._tell, **own)
 
-    def finetune(self, labels: str | Path | None = None, task: str | None = None, **options: Any) -> FinetunedModel:
+    def finetune(
+        self, labels: str | Path | None = None, task: str | None = None, **options: Any
+    ) -> FinetunedModel | FinetunedNumbers:
         """Learn a new question from a few hundred labels and return the fine-tuned model."""
         from zooactive.workspace.finetune import OPTIONS, finetune
 

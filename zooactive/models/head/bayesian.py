@@ -57,7 +57,7 @@ class FeatureAxes:
         return out
 
 
-def find_axes(chunks: Iterable[ArrayLike], *, components: int = 128) -> FeatureAxes:
+def find_axes(chunks: Iterable[ArrayLike], *, components: int = 128, floor: float = 0.0) -> FeatureAxes:
     """Find the principal axes of a catalogue's features, chunk by chunk; no votes are looked at.
 
     Parameters
@@ -65,6 +65,9 @@ def find_axes(chunks: Iterable[ArrayLike], *, components: int = 128) -> FeatureA
     chunks : iterable of array_like, shape (galaxy, feature)
     components : int
         At most so many; a feature that is the same for all galaxies counts for nothing.
+    floor : float
+        Of the median spread, added to the spread of each feature in quadrature: features that hardly ever differ are then
+        not blown up to the others' spread.
 
     Raises
     ------
@@ -82,7 +85,8 @@ def find_axes(chunks: Iterable[ArrayLike], *, components: int = 128) -> FeatureA
     centre = total / number
     covariance = products / number - np.outer(centre, centre)
     spread = np.sqrt(np.maximum(np.diag(covariance), 0))
-    scale = np.where(spread > 1e-3 * max(float(spread.max()), 1e-12), 1 / np.maximum(spread, 1e-12), 0)
+    least = floor * float(np.median(spread))
+    scale = np.where(spread > 1e-3 * max(float(spread.max()), 1e-12), 1 / np.maximum(np.hypot(spread, least), 1e-12), 0)
     values, vectors = np.linalg.eigh(covariance * np.outer(scale, scale))
     kept = np.argsort(-values)[: min(components, len(centre))]
     return FeatureAxes(centre.astype(np.float32), (scale[:, None] * vectors[:, kept]).astype(np.float32))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.image_statistics import ImageStatistics
+from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.showing import watch_of
 from zooactive.foundation.telling import Auto, StageProgress, Watch, Within, kept_when_stopped
 from zooactive.models.embedding_model import EmbeddingModel
@@ -34,7 +35,10 @@ from zooactive.training.finetuning.checks import (
 from zooactive.training.finetuning.config import FinetuneConfig as FinetuneConfig
 from zooactive.training.finetuning.finetuned_model import FinetunedModel as FinetunedModel
 from zooactive.training.finetuning.finetuned_model import load_finetuned as load_finetuned
+from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
 from zooactive.training.finetuning.folds import label_of
+from zooactive.training.finetuning.number_tasks import Measured, NumberTask
+from zooactive.training.finetuning.numbers import finetune_numbers, number_config
 from zooactive.training.finetuning.tasks import Task, load_task
 from zooactive.training.head_features import head_features
 from zooactive.training.short_fits import Stage
@@ -53,6 +57,7 @@ _PRECISIONS = (30_000.0, 10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
 """Of the prior on its weights; the galaxies set aside choose one."""
 
 
+@overload
 def finetune(
     model: GalaxyModel | None,
     labels: Catalogue | str | Path,
@@ -62,7 +67,32 @@ def finetune(
     embeddings: Embeddings | None = None,
     config: FinetuneConfig | None = None,
     progress: Auto | StageProgress | Watch[StageProgress] = "auto",
-) -> FinetunedModel:
+) -> FinetunedModel: ...
+
+
+@overload
+def finetune(
+    model: GalaxyModel | None,
+    labels: Catalogue | Measured | str | Path,
+    *,
+    task: NumberTask,
+    images: str | Path | None = None,
+    embeddings: Embeddings | None = None,
+    config: FinetuneConfig | None = None,
+    progress: Auto | StageProgress | Watch[StageProgress] = "auto",
+) -> FinetunedNumbers: ...
+
+
+def finetune(
+    model: GalaxyModel | None,
+    labels: Catalogue | Measured | str | Path,
+    *,
+    task: str | Path | Task | NumberTask,
+    images: str | Path | None = None,
+    embeddings: Embeddings | None = None,
+    config: FinetuneConfig | None = None,
+    progress: Auto | StageProgress | Watch[StageProgress] = "auto",
+) -> FinetunedModel | FinetunedNumbers:
     """Learn a new question from a few hundred labels.
 
     The encoder's features are computed once, in several orientations, and a new head gets its most probable weights under a
@@ -70,13 +100,15 @@ def finetune(
     blocks learn too, lower ones more slowly, their batch norms frozen. Of single labels, the probabilities are at last set
     right on the galaxies set aside. The given model is not changed.
 
+    A task whose labels are numbers gets a Bayesian linear head instead: see `zooactive.models.head.number_fit`.
+
     Parameters
     ----------
     model : GalaxyModel or None
         Whose encoder is carried over; None: the encoder that comes with zooactive.
     labels : Catalogue or path
         The table of labels; read as the task says.
-    task : str, path or Task
+    task : str, path, Task or NumberTask
         One of `list_tasks`, a TOML file, or what `task_of_column` makes of a column (see
         `zooactive.training.finetuning.tasks`).
     images : path, optional
@@ -91,7 +123,7 @@ def finetune(
 
     Returns
     -------
-    FinetunedModel
+    FinetunedModel, or FinetunedNumbers of a NumberTask
 
     Raises
     ------
@@ -104,8 +136,17 @@ def finetune(
         When the images look unlike those that the encoder learnt from, fewer than ten galaxies have some label, or labelled
         galaxies have no embedding.
     """
-    config, watch, task = config or FinetuneConfig(), watch_of(progress), load_task(task)
+    config, watch = config or FinetuneConfig(), watch_of(progress)
     with kept_when_stopped(lambda: "nothing is kept of a fine-tuning before its end; run it again to begin anew"):
+        if isinstance(task, NumberTask):
+            config = number_config(config)
+            start = (model or load_network(BUNDLED)) if embeddings is None else None
+            return finetune_numbers(
+                start, labels, task=task, images=images, embeddings=embeddings, config=config, watch=watch
+            )
+        task = load_task(task)
+        if isinstance(labels, Measured):
+            raise TrainingError(f"the labels of task '{task.name}' were read as numbers; give the table's path")
         with watch.show("getting ready", 0):
             catalogue = task.read(labels, images=images)
             labelled = catalogue.take(np.flatnonzero(catalogue.labelled))

@@ -196,5 +196,7 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
 def _about(folder: Path) -> dict[str, Any]:
     with explained(ModelError, _NONE.format(folder=folder), *_DAMAGES):
         about = read_object(folder / _ABOUT)
+    if about.get("kind") == "number":
+        raise ModelError(f"the task in {folder} is a number and no question; zooactive.load_numbers loads it")
     refuse_future(folder / _ABOUT, about.get("format", 0), _FORMAT, ModelError)
     return about

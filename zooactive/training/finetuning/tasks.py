@@ -7,7 +7,7 @@ task of any column of labels.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from zooactive.catalogue.tables import read_table
 from zooactive.catalogue.votes import MISSING, NO, YES, label_key, label_text
 from zooactive.foundation.catalogs import NamedFiles
 from zooactive.foundation.errors import CatalogueError, TrainingError, ZooactiveError, did_you_mean, explained
+from zooactive.training.finetuning.number_tasks import REDSHIFTS, are_numbers
+from zooactive.training.finetuning.number_tasks import NumberTask as NumberTask
+from zooactive.training.finetuning.pixels import pixels_of_task
 from zooactive.tree import DecisionTree, Question, load_tree
 
 MOST_CLASSES = 20
@@ -105,9 +108,7 @@ class Task:
 
     def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
         """Return what happens to this task's images, for an encoder that was shown others in its own way."""
-        own = {name: getattr(self, name) for name in ("crop", "stretch") if getattr(self, name) is not None}
-        size = {} if self.image_size is None else {"size": self.image_size}
-        return Preprocessing.from_dict(encoder.to_dict() | own | size)
+        return pixels_of_task(encoder, crop=self.crop, stretch=self.stretch, image_size=self.image_size)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values with all of the tree, the inverse of `from_dict`."""
@@ -218,8 +219,12 @@ def task_of_column(
     id_column: str | None = None,
     image_column: str | None = None,
     volunteers: float | str | None = None,
-) -> Task:
-    """Make a task of a column of labels: yes or no, some classes, or fractions from 0 to 1.
+    number: bool | None = None,
+    error_column: str | None = None,
+    missing: Sequence[float] = (),
+    redshift: bool | None = None,
+) -> Task | NumberTask:
+    """Make a task of a column of labels: yes or no, some classes, fractions from 0 to 1, or other numbers.
 
     Parameters
     ----------
@@ -231,16 +236,42 @@ def task_of_column(
         Of the table; see `Task`.
     volunteers : float or str, optional
         Behind each fraction: a number, or the column that says so; by default `VOLUNTEERS`.
+    number : bool, optional
+        Take the column for numbers, whatever it holds. By default it is one of numbers where it has more than `MOST_CLASSES`
+        different ones that are no fractions, where it is called as a redshift is, and where one of the following is given.
+    error_column : str, optional
+        With the standard deviation of each number.
+    missing : sequence of float
+        Values that mean that there is no number.
+    redshift : bool, optional
+        Whether the numbers are redshifts; by default where the column is called z, redshift or photo_z.
 
     Raises
     ------
     CatalogueError
-        When the column is missing, or holds neither labels nor fractions.
+        When the column is missing, or holds neither labels nor fractions nor numbers.
     """
     frame = read_table(Path(labels), id_column=id_column, image_column=image_column).frame
     if column not in frame.columns:
         hint = did_you_mean(column, [str(name) for name in frame.columns])
         raise CatalogueError(f"column '{column}' is missing from {labels}.{hint or ' It has ' + ', '.join(frame.columns)}")
+    asked = number or error_column is not None or len(missing) > 0 or bool(redshift)
+    if number is False and asked:
+        raise CatalogueError(
+            f"column '{column}': errors, missing values and redshifts are those of numbers; leave them away"
+        )
+    named = column.lower() in REDSHIFTS
+    numbers = NumberTask(
+        column,
+        column,
+        id_column=id_column,
+        image_column=image_column,
+        error_column=error_column,
+        missing=tuple(map(float, missing)),
+        redshift=named if redshift is None else redshift,
+    )
+    if asked:
+        return numbers
     texts = frame[column].dropna().map(label_text).astype(object)
     keys = texts.map(label_key)
     said = (keys != "") & (keys != label_key(MISSING))
@@ -251,6 +282,9 @@ def task_of_column(
     place: dict[str, Any] = {"label_column": column, "id_column": id_column, "image_column": image_column}
     if known - {"none"} <= _YES_OR_NO:  # beside yes and no, a none is nobody's answer
         return Task(column, _tree(column, ("yes", "no"), "class"), **place)
+    real = number is not False and are_numbers(texts)
+    if real and named and len(known) > MOST_CLASSES:
+        return numbers
     if _fractions(texts):
         crowd = VOLUNTEERS if volunteers is None else volunteers
         return Task(column, _tree(column, ("yes", "no"), "fractions"), volunteers=crowd, **place)
@@ -260,10 +294,12 @@ def task_of_column(
         raise CatalogueError(
             f"{labels}, column '{column}': all {len(texts)} labels are '{classes[0]}', so there is nothing to tell apart"
         )
+    if len(classes) > MOST_CLASSES and real:
+        return numbers
     if len(classes) > MOST_CLASSES:
         raise CatalogueError(
             f"{labels}, column '{column}' holds {len(classes)} different values, such as '{classes[0]}' and '{classes[1]}'; "
-            f"labels are yes or no, up to {MOST_CLASSES} classes, or fractions from 0 to 1"
+            f"labels are yes or no, up to {MOST_CLASSES} classes, fractions from 0 to 1, or numbers"
         )
     return Task(column, _tree(column, classes, "class"), **place)
 

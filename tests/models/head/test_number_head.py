@@ -1,0 +1,230 @@
+"""The head that tells numbers, against brute force: its weights, its intervals, and what outliers and errors do to it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from zooactive.foundation.errors import ModelError, PosteriorError
+from zooactive.models.head.bayesian import find_axes
+from zooactive.models.head.left_out import Variances, fit_variances, leave_each_out
+from zooactive.models.head.number_fit import fit_number_head
+from zooactive.models.head.number_head import NumberHead
+from zooactive.posterior.numbers import NumberPosterior
+
+WIDTH = 6
+
+
+def galaxies(n: int, seed: int = 0, noise: float = 0.4):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, WIDTH)).astype(np.float32)
+    return x, 3 + x @ np.array([1, -0.5, 0.3, 0, 0, 0]) + noise * rng.normal(size=n), rng
+
+
+def fitted(x, y, **options):
+    return fit_number_head(x, y, find_axes([x]), **options)
+
+
+def test_weights_and_their_covariance_are_those_of_the_normal_equations():
+    """Without outliers: the posterior of Bishop 2006, equations 3.53 and 3.54, at the noise and the prior found."""
+    x, y, _ = galaxies(200)
+    fit = fitted(x, y)
+    head = fit.head
+    assert head.share < 1e-3
+    assert fit.outliers.max() < 0.05
+    phi = np.column_stack([head.axes.of(x), np.ones(200)]).astype(float)
+    told, factor = (y - head.centre) / head.scale, 1.0
+    for _ in range(2):  # the factor that is set at last leaves the weights as they are
+        v = np.exp(head.noise[-1]) / factor
+        outlying = np.full(200, 1 / v)
+        covariance = np.linalg.inv((phi * outlying[:, None]).T @ phi + np.diag([fit.precision] * WIDTH + [1e-8]))
+        factor = float(np.trace(head.factor.T @ head.factor) / np.trace(covariance))
+    np.testing.assert_allclose(head.weights, covariance @ phi.T @ (outlying * told), atol=2e-3)
+    np.testing.assert_allclose(head.factor.T @ head.factor, factor * covariance, atol=2e-4)
+
+
+def test_the_noise_and_the_prior_are_at_the_top_of_the_evidence():
+    """The log evidence of the labels as one normal distribution, at half and double the noise and the prior."""
+    x, y, _ = galaxies(150)
+    fit = fitted(x, y)
+    phi = fit.head.axes.of(x).astype(float)
+    told = (y - fit.head.centre) / fit.head.scale
+    v = (told - phi @ fit.head.weights[:-1] - fit.head.weights[-1]).var()
+    v *= 150 / (150 - WIDTH)
+
+    def evidence(noise, precision):
+        covariance = phi @ phi.T / precision + 1e4 + noise * np.eye(150)
+        return stats.multivariate_normal(np.zeros(150), covariance).logpdf(told)
+
+    best = evidence(v, fit.precision)
+    for noise, precision in ((0.7, 1), (1.4, 1), (1, 0.3), (1, 3.0)):
+        assert evidence(v * noise, fit.precision * precision) < best
+
+
+def test_a_density_integrates_to_the_probability_of_each_interval():
+    told = NumberPosterior(np.array([2.0]), np.array([0.3]), np.array([0.5]), 0.1, 40.0)
+    ends = told.interval(0.8)[0]
+    assert integrate.quad(lambda y: np.exp(told.log_density([y]))[0], *ends)[0] == pytest.approx(0.8, abs=1e-8)
+    whole = integrate.quad(lambda y: np.exp(told.log_density([y]))[0] * (y - 2) ** 2, -60, 64, points=[2], limit=200)[0]
+    assert told.deviation()[0] ** 2 == pytest.approx(whole, rel=1e-6)
+    assert told.information()[0] == pytest.approx(0.5 * np.log(0.8 / 0.5))
+
+
+def test_impossible_distributions_and_levels_are_refused():
+    one = np.ones(1)
+    for values in (
+        (one, one, np.ones(2)),
+        (one * np.nan, one, one),
+        (one, -one, one),
+        (one, one, one, 1.0),
+        (one, one, one, 0, 0),
+    ):
+        with pytest.raises(PosteriorError):
+            NumberPosterior(*values)
+    with pytest.raises(PosteriorError, match="between 0 and 1"):
+        NumberPosterior(one, one, one).interval(1)
+
+
+def test_each_galaxy_left_out_is_told_what_a_fit_without_it_tells():
+    rng = np.random.default_rng(1)
+    phi, rho, y = rng.normal(size=(3, 20, 5)), rng.uniform(0.1, 2, (3, 20)), rng.normal(size=20)
+    matrix = np.einsum("vgk,vg,vgl->kl", phi, rho, phi) + 0.7 * np.eye(5)
+    residual = y - phi @ np.linalg.solve(matrix, np.einsum("vgk,vg,g->k", phi, rho, y))
+    found = leave_each_out(phi, rho, np.linalg.cholesky(matrix), residual)
+    for g in range(20):
+        others = np.delete(np.arange(20), g)
+        some = np.einsum("vgk,vg,vgl->kl", phi[:, others], rho[:, others], phi[:, others]) + 0.7 * np.eye(5)
+        weights = np.linalg.solve(some, np.einsum("vgk,vg,g->k", phi[:, others], rho[:, others], y[others]))
+        assert found.residual[g] == pytest.approx(y[g] - phi[0, g] @ weights)
+        assert found.weight[g] == pytest.approx(phi[0, g] @ np.linalg.solve(some, phi[0, g]))
+
+
+def test_variances_that_are_too_small_are_made_as_large_as_the_residuals():
+    rng = np.random.default_rng(2)
+    off = leave_each_out(np.ones((1, 4000, 1)), np.full((1, 4000), 1e-9), np.eye(1), rng.normal(size=(1, 4000)))
+    found = fit_variances(
+        off._replace(weight=np.zeros(4000)), np.full(4000, 0.25), np.zeros(4000), Variances(1, 0.05, 9), least=9
+    )
+    assert found.factor == pytest.approx(4, rel=0.1)
+    assert found.share < 0.01
+
+
+def test_several_views_of_a_galaxy_count_as_one():
+    x, y, _ = galaxies(80)
+    one, four = (fit_number_head(np.stack([x] * times), y, find_axes([x])).head for times in (1, 4))
+    np.testing.assert_allclose(one.weights, four.weights, atol=1e-6)
+    np.testing.assert_allclose(one.predict(x).deviation(), four.predict(x).deviation(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("noise", ["constant", "features"])
+def test_another_unit_changes_nothing_but_the_unit(noise):
+    x, y, rng = galaxies(100)
+    errors = rng.uniform(0.01, 0.3, 100)
+    as_it_is = fitted(x, y, errors=errors, noise=noise).head.predict(x)
+    other = fitted(x, 1000 * y - 5e4, errors=1000 * errors, noise=noise).head.predict(x)
+    np.testing.assert_allclose(other.mean, 1000 * as_it_is.mean - 5e4, rtol=1e-7)
+    np.testing.assert_allclose(other.deviation(), 1000 * as_it_is.deviation(), rtol=1e-5)
+    np.testing.assert_allclose(other.interval(0.8), 1000 * as_it_is.interval(0.8) - 5e4, rtol=1e-6)
+    np.testing.assert_allclose(other.information(), as_it_is.information(), rtol=1e-5)
+
+
+def test_outliers_are_found_and_do_not_move_the_fit():
+    x, y, rng = galaxies(300)
+    bad = rng.choice(300, 15, replace=False)
+    spoilt = y.copy()
+    spoilt[bad] += 40 * rng.choice([-1, 1], 15)
+    clean, fit = fitted(x, y).head.predict(x), fitted(x, spoilt)
+    np.testing.assert_allclose(fit.head.predict(x).mean, clean.mean, atol=0.05)
+    assert set(np.flatnonzero(fit.outliers > 0.5)) == set(bad)
+    assert fit.head.share == pytest.approx(0.05, abs=0.01)
+    assert np.sqrt(fit.head.predict(x).noise).mean() == pytest.approx(0.4, rel=0.12)
+
+
+def test_errors_of_labels_weigh_them_and_are_not_taken_for_noise():
+    x, y, rng = galaxies(600, noise=0.3)
+    errors = np.where(np.arange(600) % 2, 3.0, 0.0)
+    measured = y + errors * rng.normal(size=600)
+    weighed, plain = fitted(x, measured, errors=errors).head, fitted(x, measured).head
+    assert np.sqrt(weighed.predict(x).noise).mean() == pytest.approx(0.3, rel=0.15)
+    true = 3 + x @ np.array([1, -0.5, 0.3, 0, 0, 0])
+    assert ((weighed.predict(x).mean - true) ** 2).mean() < ((plain.predict(x).mean - true) ** 2).mean()
+
+
+def test_noise_that_depends_on_a_feature_is_found():
+    x, _, rng = galaxies(1500)
+    noise = np.exp(-1 + 0.6 * x[:, 1])
+    y = x[:, 0] + noise * rng.normal(size=1500)
+    head = fitted(x, y, noise="features").head
+    found = 0.5 * np.log(head.predict(x).noise)
+    assert not head.constant
+    assert np.corrcoef(found, np.log(noise))[0, 1] > 0.95
+    assert np.polyfit(np.log(noise), found, 1)[0] == pytest.approx(1, abs=0.15)
+    far = head.predict(np.full((1, WIDTH), 1e4)).noise
+    assert far[0] <= head.predict(x).noise.max() * (1 + 1e-9)  # never beyond what was learnt from
+
+
+def test_labels_that_are_told_exactly_and_two_values_are_fitted():
+    x, _, _ = galaxies(60)
+    exact = fitted(x, x[:, 0].astype(float)).head.predict(x)
+    np.testing.assert_allclose(exact.mean, x[:, 0], atol=0.02)
+    two = fitted(x, np.where(x[:, 0] > 0.5, 7.0, 5.0), noise="features").head.predict(x)
+    assert np.isfinite(two.deviation()).all()
+    assert 3 < two.mean.min() < two.mean.max() < 9
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([1.0], "one row"),
+        ([2.0] * 5, "nothing to tell apart"),
+        ([1, 2, np.inf, 3, 4], "finite"),
+        ([1e200, 2e200, 3e200, 4e200, -1e200], "another unit"),
+        ([1e-200, 2e-200, 3e-200, 4e-200, 0], "another unit"),
+    ],
+)
+def test_labels_that_nothing_can_be_learnt_from_are_refused(labels, said):
+    x = np.random.default_rng(0).normal(size=(5, WIDTH))
+    with pytest.raises(ModelError, match=said):
+        fitted(x, labels)
+
+
+def test_a_saved_head_tells_the_same_and_a_damaged_one_is_refused(tmp_path):
+    x, y, _ = galaxies(50)
+    head = fitted(x, y, noise="features").head
+    head.save(tmp_path / "number.npz")
+    again = NumberHead.load(tmp_path / "number.npz")
+    np.testing.assert_array_equal(again.predict(x).interval(0.95), head.predict(x).interval(0.95))
+    with pytest.raises(ModelError, match="6 of them"):
+        head.predict(x[:, :3])
+    for spoilt in (
+        {"weights": np.zeros(3)},
+        {"factor": head.factor * np.nan},
+        {"numbers": np.array([0, -1, 0.1, 1, 0, 1.0])},
+    ):
+        np.savez(tmp_path / "bad.npz", **(head.arrays() | spoilt))
+        with pytest.raises(ModelError, match="fit it again"):
+            NumberHead.load(tmp_path / "bad.npz")
+    (tmp_path / "bad.npz").write_bytes(b"no archive")
+    with pytest.raises(ModelError, match="damaged"):
+        NumberHead.load(tmp_path / "bad.npz")
+    with pytest.raises(ModelError, match="missing"):
+        NumberHead.load(tmp_path / "away.npz")
+
+
+def test_directions_give_the_variance_and_the_noise_of_each_mean():
+    x, y, _ = galaxies(40)
+    head = fitted(x, y).head
+    z, v = head.directions(x)
+    told = head.predict(x)
+    np.testing.assert_allclose(head.scale**2 * (z**2).sum(1), told.weight, rtol=1e-6)
+    np.testing.assert_allclose(head.scale**2 * v, told.noise)
+
+
+def test_features_that_hardly_ever_differ_are_not_blown_up():
+    x = np.random.default_rng(0).normal(size=(200, 4)) * [1, 1, 1, 0.01]
+    plain, floored = (find_axes([x], floor=floor) for floor in (0.0, 1.0))
+    step = np.array([[0, 0, 0, 1.0]])
+    moved = [np.abs(axes.of(x[:1] + step) - axes.of(x[:1])).max() for axes in (plain, floored)]
+    assert moved[0] > 50
+    assert moved[1] < 2

@@ -1,0 +1,268 @@
+"""Numbers as labels: how columns are read, what is learnt from embeddings and images, and all that follows by commands."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_network import tiny_model
+from typer.testing import CliRunner
+
+import zooactive as za
+from zooactive.cli import app
+from zooactive.evaluation.numbers import number_metrics
+from zooactive.foundation.errors import CatalogueError, ModelError, PosteriorError, TrainingError
+from zooactive.models import load_model
+from zooactive.models.number_model import load_number_model
+from zooactive.posterior.numbers import NumberPosterior
+from zooactive.prediction import Embeddings, open_predictions
+from zooactive.prediction.numbers import open_numbers, predict_numbers
+from zooactive.training.finetuning.config import FinetuneConfig
+from zooactive.training.finetuning.tasks import NumberTask, Task, task_of_column
+
+GALAXIES, WIDTH = 90, 5
+IDS = np.array([f"g{i:03d}" for i in range(GALAXIES)], dtype=object)
+FEATURES = np.random.default_rng(0).normal(size=(GALAXIES, WIDTH)).astype(np.float32)
+MASSES = 10 + FEATURES[:, 0] + 0.2 * np.random.default_rng(1).normal(size=GALAXIES)
+TASK = NumberTask("mass", "mass")
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return a function (columns) -> path of a table with an id for each of the first galaxies."""
+
+    def write(name="labels.csv", **columns):
+        length = len(next(iter(columns.values())))
+        pd.DataFrame({"id": IDS[:length]} | columns).to_csv(tmp_path / name, index=False)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    path = tmp_path_factory.mktemp("numbers") / "labels.csv"
+    pd.DataFrame({"id": IDS, "mass": MASSES}).to_csv(path, index=False)
+    embeddings = Embeddings(IDS, FEATURES, encoder="mine")
+    return za.finetune(None, path, task=TASK, embeddings=embeddings, config=FinetuneConfig(folds=3), progress=None)
+
+
+# Columns -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "options", "number"),
+    [
+        ("mass", MASSES, {}, True),
+        ("mass", np.arange(30), {}, True),
+        ("stage", np.arange(30) % 20, {}, False),
+        ("stage", np.arange(30) % 20, {"number": True}, True),
+        ("share", np.linspace(0, 1, 30), {}, False),
+        ("share", np.linspace(0, 1, 30), {"number": True}, True),
+        ("share", np.linspace(0, 1, 30), {"missing": [-99]}, True),
+        ("redshift", np.linspace(0, 1, 30), {}, True),
+        ("redshift", np.linspace(0, 1, 30), {"number": False}, False),
+    ],
+)
+def test_a_column_is_one_of_numbers_by_what_it_holds_or_where_somebody_says_so(table, column, values, options, number):
+    task = task_of_column(table(**{column: values}), column, **options)
+    assert isinstance(task, NumberTask if number else Task)
+    if number:
+        assert task.redshift == (column == "redshift")
+
+
+def test_missing_values_are_left_out_and_counted(table):
+    cells = ["1.5", "", "nan", "-999", "-99", "inf", "2e1", "None", "3"]
+    errors = ["0.1", "", "", "1", "1", "1", "-1", "1", "0"]
+    measured = replace(TASK, missing=(-99.0,), error_column="err").read(table(mass=cells, err=errors))
+    assert measured.values.tolist() == [1.5, 3]
+    assert measured.errors is not None
+    assert measured.errors.tolist() == [0.1, 0]
+    assert measured.left_out == {"without a value": 5, "not finite": 1, "without an error": 1}
+    assert list(measured.catalogue.ids) == ["g000", "g008"]
+
+
+def test_a_text_among_numbers_is_named_with_its_row(table):
+    with pytest.raises(CatalogueError, match=r"row 2: the label 'about 3' \(column 'mass'\) is no number"):
+        TASK.read(table(mass=["1.5", "about 3", "2"]))
+    with pytest.raises(CatalogueError, match="Did you mean 'mass'"):
+        replace(TASK, column="mas").read(table(mass=[1.0]))
+    with pytest.raises(CatalogueError, match="are those of numbers"):
+        task_of_column(table(mass=[1.0]), "mass", number=False, missing=[-99])
+
+
+def test_a_value_far_from_all_others_is_asked_about(table):
+    with pytest.warns(UserWarning, match="give --missing -99"):
+        TASK.read(table(mass=[*MASSES[:20], -99, -99, -99]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        replace(TASK, missing=(-99.0,)).read(table(mass=[*MASSES[:20], -99, -99, -99]))
+        TASK.read(table(mass=MASSES))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.full(GALAXIES, 7.5), "all 90 labels are 7.5"),
+        ([3.0], "1 galaxies have a number"),
+        ([*MASSES[:5], np.inf, ""], "5 galaxies have a number to learn from .left out: 1 without a value, 1 not finite"),
+    ],
+)
+def test_columns_that_teach_nothing_are_refused(table, values, said):
+    with pytest.raises(TrainingError, match=said):
+        za.finetune(None, table(mass=values), task=TASK, embeddings=Embeddings(IDS, FEATURES), progress=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"policy": "staged"}, "learnt by the head alone"), ({"prevalence": 0.1}, "these are numbers")],
+)
+def test_settings_of_questions_are_refused(table, options, said):
+    with pytest.raises(TrainingError, match=said):
+        za.finetune(None, table(mass=MASSES), task=TASK, config=FinetuneConfig(**options), progress=None)
+
+
+# What is learnt ------------------------------------------------------------------------------------------------------
+
+
+def test_a_number_is_learnt_and_measured_by_folds(tuned):
+    metrics = tuned.evaluate()
+    assert metrics["galaxies"] == GALAXIES
+    assert metrics["rmse"] == pytest.approx(0.2, abs=0.06)
+    assert metrics["r2"] > 0.9 > 0.5 * metrics["coverage_95"] > 0.4
+    assert set(tuned.held_out["id"]) == set(IDS)
+    assert sorted(tuned.history["noise"]) == ["constant", "features"]
+    assert tuned.history["kept"].sum() == 1
+    assert "RMSE" in repr(tuned)
+    assert "outliers" in tuned._repr_html_()
+
+
+def test_what_is_saved_says_the_same_and_other_commands_refuse_it(tuned, tmp_path):
+    tuned.save(tmp_path / "mass")
+    again = za.load_numbers(tmp_path / "mass")
+    assert again.evaluate() == tuned.evaluate()
+    assert again.model.fingerprint() == tuned.model.fingerprint()
+    with pytest.raises(ModelError, match="tells numbers and answers no questions"):
+        load_model(tmp_path / "mass")
+    with pytest.raises(ModelError, match="a number and no question"):
+        za.load_finetuned(tmp_path / "mass")
+    with pytest.raises(ModelError, match="holds no model fine-tuned to a number"):
+        za.load_numbers(tmp_path)
+
+
+def test_damaged_files_end_in_a_sentence(tuned, tmp_path):
+    tuned.save(tmp_path)
+    about = json.loads((tmp_path / "finetuned.json").read_text())
+    for spoilt in (about | {"task": {"name": 3}}, about | {"task": None}, about | {"left_out": [1]}):
+        (tmp_path / "finetuned.json").write_text(json.dumps(spoilt))
+        with pytest.raises(ModelError, match="damaged"):
+            za.load_numbers(tmp_path)
+    (tmp_path / "finetuned.json").write_text(json.dumps(about | {"format": 9}))
+    with pytest.raises(ModelError, match="install a newer zooactive"):
+        za.load_numbers(tmp_path)
+    (tmp_path / "model" / "number.npz").write_bytes(b"PK")
+    with pytest.raises(ModelError, match="damaged"):
+        load_number_model(tmp_path)
+
+
+def test_predictions_are_those_of_the_head_and_go_on_where_they_stopped(tuned, tmp_path):
+    embeddings = Embeddings(IDS, FEATURES, encoder="mine", table=pd.DataFrame({"mean": np.arange(GALAXIES)}))
+    found = tuned.predict(embeddings, tmp_path / "p")
+    table = found.table()
+    expected = tuned.model.head.predict(tuned.model.network.of(FEATURES))
+    np.testing.assert_allclose(table["mean"], expected.mean, rtol=1e-6)
+    np.testing.assert_allclose(table[["low_80", "high_80"]], expected.interval(0.8), rtol=1e-6)
+    assert table["original_mean"].tolist() == list(range(GALAXIES))
+    part = tmp_path / "p" / "part-00000.parquet"
+    before = part.stat().st_mtime_ns
+    (tmp_path / "p" / "numbers.parquet").unlink()
+    with pytest.raises(PosteriorError, match="no predictions of a number"):
+        open_numbers(tmp_path / "p")
+    assert len(predict_numbers(tuned.model, embeddings, tmp_path / "p")) == GALAXIES
+    assert part.stat().st_mtime_ns == before
+    with pytest.raises(PosteriorError, match="predictions of a number"):
+        open_predictions(tmp_path / "p")
+    with pytest.raises(PosteriorError, match="of the encoder 'yours'"):
+        predict_numbers(tuned.model, replace(embeddings, encoder="yours"), tmp_path / "q")
+
+
+def test_a_number_is_learnt_from_images_and_predicted(galaxies, tree, tmp_path):
+    seen = galaxies(24).without_votes()
+    model = tiny_model(tree)
+    tuned = za.finetune(model, seen, task=NumberTask("mag", "mag_r"), config=FinetuneConfig(copies=2), progress=None)
+    found = predict_numbers(tuned.model, seen, tmp_path / "p")
+    tuned.save(tmp_path / "task")
+    model = load_number_model(tmp_path / "task")
+    again = predict_numbers(model, seen, tmp_path / "p").table()
+    assert found.table()["id"].tolist() == list(seen.ids)
+    seen.images[3].write_bytes(b"no picture")
+    broken = predict_numbers(model, seen, tmp_path / "broken")
+    assert broken.failures()["id"].tolist() == [seen.ids[3]]
+    assert broken.failed().number == 1
+    assert len(broken) == 23
+    rows = again.set_index("id").loc[tuned.held_out["id"]]
+    np.testing.assert_allclose(rows["mean"], tuned.held_out["mean"], atol=0.02)
+
+
+# Measures ------------------------------------------------------------------------------------------------------------
+
+
+def test_measures_are_those_of_the_field():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.1, 2, 400)
+    told = truth + 0.05 * (1 + truth) * rng.normal(size=400) + 0.01
+    told[:20] += 1.5
+    posterior = NumberPosterior(told, np.zeros(400), np.full(400, 0.01), 0.05, 1.0)
+    found = number_metrics(posterior, truth, redshift=True)
+    dz = (told - truth) / (1 + truth)
+    assert found["outlier_fraction"] == (np.abs(dz) > 0.15).mean()
+    assert found["scatter"] == pytest.approx(1.4826 * np.median(np.abs(dz - np.median(dz))))
+    assert found["bias"] == pytest.approx(dz.mean())
+    plain = number_metrics(posterior, truth)
+    off = told - truth
+    scatter = 1.4826 * np.median(np.abs(off - np.median(off)))
+    assert plain["outlier_fraction"] == (np.abs(off) > 3 * scatter).mean()
+    assert plain["r2"] == pytest.approx(1 - (off**2).sum() / ((truth - truth.mean()) ** 2).sum())
+    assert plain["rmse_low"] < plain["rmse"] < plain["rmse_high"]
+    with_errors = number_metrics(posterior, truth, errors=np.full(400, 10.0))
+    assert with_errors["coverage_50"] == 1
+    with pytest.raises(PosteriorError, match="one label for each"):
+        number_metrics(posterior, truth[:3])
+
+
+# Commands ------------------------------------------------------------------------------------------------------------
+
+
+def run(*words, code=0):
+    result = CliRunner().invoke(app, list(map(str, words)))
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result.output
+
+
+def test_commands_go_from_labels_to_the_next_galaxies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("e.npy", FEATURES)
+    pd.DataFrame({"id": IDS}).to_csv("e.csv", index=False)
+    pd.DataFrame({"id": IDS, "z": MASSES, "err": 0.01}).head(60).to_csv("labels.csv", index=False)
+    said = run("finetune", "labels.csv", "--column", "z", "--embeddings", "e.npy", "--error-column", "err", "--folds", 3)
+    assert "|dz| / (1 + z) > 0.15" in said
+    assert "coverage 95" in said
+    assert "90 galaxies" in run("predict", "--model", "tasks/z", "--out", "predictions-z")
+    run("top", "--task", "z", "--n", 5, "--lowest")
+    lowest = pd.read_csv("top-z.csv")
+    told = open_numbers("predictions-z").table().sort_values("mean")
+    assert lowest["id"].tolist() == told["id"].head(5).tolist()
+    run("top", "--predictions", "predictions-z", "--n", 5, "--most", "informative")
+    run("acquire", "--task", "z", "--n", 10)
+    chosen = pd.read_csv("selection-z.csv")
+    assert len(chosen) == 10
+    assert set(chosen["id"]) <= set(IDS[60:])
+    run("report", "--predictions", "predictions-z", "--selection", "selection-z.csv")
+    assert "z, a number" in (tmp_path / "report.html").read_text()
+    assert "numbers are no votes" in run("acquire", "--task", "z", "--votes", 3, code=1)
+    assert "tells numbers" in run("allocate", "--task", "z", "--clicks", 10, code=1)
+    assert "leave it away" in run("top", "ring_yes", "--task", "z", code=1)

@@ -1,0 +1,100 @@
+"""A model that tells a number of each galaxy: features by a frozen encoder or from a file, and a head that tells numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from zooactive.foundation.errors import ModelError, explained
+from zooactive.foundation.html import html_pairs
+from zooactive.foundation.parsing import read_object
+from zooactive.foundation.writing import output_explained, write_json
+from zooactive.models.head.number_head import NumberHead
+from zooactive.models.loading import AnyModel, load_model
+from zooactive.models.saved_form import ABOUT, NUMBERS_FORMAT, fingerprint_of, tells_numbers
+
+_HEAD, _ENCODER = "number.npz", "encoder"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NumberModel:
+    """A number of each galaxy, with its uncertainty, from an image or an embedding.
+
+    Parameters
+    ----------
+    column : str
+        What is told, as the table of labels calls it.
+    head : NumberHead
+    network : GalaxyModel or EmbeddingModel
+        What gives the features: its encoder, or how it scales embeddings. Its own questions are not asked.
+    """
+
+    column: str
+    head: NumberHead
+    network: AnyModel
+
+    def __repr__(self) -> str:
+        return f"NumberModel('{self.column}', {self.network.backbone}, {self.head.features} features)"
+
+    def _repr_html_(self) -> str:
+        noise = "the same of all galaxies" if self.head.constant else "depends on the features"
+        pairs = {
+            "features": f"{self.head.features} of {self.network.backbone}",
+            "noise": noise,
+            "outliers": f"{self.head.share:.3f} of the labels",
+        }
+        return html_pairs(f"NumberModel of '{self.column}'", pairs.items())
+
+    def to_config(self) -> dict[str, Any]:
+        """Return what the model is besides its numbers, as plain values."""
+        return {"column": self.column, "encoder": self.network.encoder_fingerprint()}
+
+    def fingerprint(self) -> str:
+        """Return BLAKE2b over the column, the encoder's fingerprint and the head, 32 hexadecimal digits."""
+        return fingerprint_of(self.to_config(), list(self.head.arrays().values()))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the features' model into ``encoder/``, the head as ``number.npz``, and ``model.json`` last.
+
+        Raises
+        ------
+        OutputError
+            When the folder cannot be written or the disk is full.
+        """
+        folder = Path(folder)
+        with output_explained(folder):
+            (folder / ABOUT).unlink(missing_ok=True)
+        self.network.save(folder / _ENCODER)
+        self.head.save(folder / _HEAD)
+        about = {
+            "format": NUMBERS_FORMAT,
+            "model": self.to_config(),
+            "fingerprint": self.fingerprint(),
+            "versions": {"zooactive": metadata.version("zooactive")},
+        }
+        write_json(folder / ABOUT, about)
+
+
+def load_number_model(folder: str | Path) -> NumberModel:
+    """Load what `NumberModel.save` wrote, here or in ``model/``.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model, or it is incomplete or damaged.
+    """
+    folder = Path(folder)
+    if not tells_numbers(folder):
+        raise ModelError(f"{folder} holds no whole model that tells numbers; make one with `zooactive finetune --column`")
+    folder = folder if (folder / ABOUT).is_file() else folder / "model"
+    with explained(ModelError, f"{folder / ABOUT} is damaged ({{reason}}); fit the model again"):
+        about = read_object(folder / ABOUT)
+        column, said = about["model"]["column"], about["fingerprint"]
+        if not isinstance(column, str):
+            raise ValueError("the column is no text")
+    model = NumberModel(column, NumberHead.load(folder / _HEAD), load_model(folder / _ENCODER))
+    if model.fingerprint() != said:
+        raise ModelError(f"the numbers in {folder} are not those of its {ABOUT}: a save was interrupted; fit it again")
+    return model

@@ -1,0 +1,193 @@
+"""Tasks whose labels are numbers, such as masses or redshifts, and how their tables are read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooactive.catalogue import Catalogue, Preprocessing, read_catalogue
+from zooactive.catalogue.votes import MISSING
+from zooactive.foundation.errors import CatalogueError, TrainingError, did_you_mean, explained
+from zooactive.training.finetuning.pixels import pixels_of_task
+from zooactive.tree import DecisionTree, Question
+
+REDSHIFTS = ("z", "redshift", "photo_z", "photoz", "z_phot", "zphot", "spec_z", "specz", "z_spec", "zspec")
+"""Names of columns, in small letters, that are taken for redshifts."""
+
+_BLANK = ("", "none", "nan", "na", "n/a", "null", "<na>", "--")
+_LEAST = 10
+"""Labelled galaxies without which nothing is learnt."""
+
+_PARTS = 5
+"""Fifths of the values that every part of the labels has its share of."""
+
+_SENTINEL = 3
+"""Rows with the same value, far from all others, from which it is asked whether the value means missing."""
+
+
+@dataclass(frozen=True)
+class NumberTask:
+    """A number to learn from a small table of labels.
+
+    Parameters
+    ----------
+    name : str
+    column : str
+        With one number a galaxy.
+    id_column, image_column : str, optional
+        Of the table of labels; by default as `zooactive.read_catalogue` finds them.
+    error_column : str, optional
+        With the standard deviation of each label, in the labels' unit.
+    missing : tuple of float
+        Values that mean that there is no label, beside blank cells, NaN and -999.
+    redshift : bool
+        Whether labels are redshifts, whose errors are measured relative to 1 + z.
+    crop, image_size, stretch
+        Of the images; see `zooactive.training.finetuning.tasks.Task`.
+
+    Examples
+    --------
+    >>> NumberTask("mass", "log_mass", error_column="log_mass_err").missing
+    ()
+    """
+
+    name: str
+    column: str
+    id_column: str | None = None
+    image_column: str | None = None
+    error_column: str | None = None
+    missing: tuple[float, ...] = ()
+    redshift: bool = False
+    crop: float | None = None
+    image_size: int | None = None
+    stretch: str | None = None
+
+    def read(self, labels: Catalogue | str | Path, *, images: str | Path | None = None) -> Measured:
+        """Read a table of this task's labels; a catalogue's own columns are taken.
+
+        Raises
+        ------
+        CatalogueError
+            As `zooactive.read_catalogue`; for a missing column, or a cell that is no number.
+        """
+        catalogue = labels
+        if not isinstance(catalogue, Catalogue):
+            catalogue = read_catalogue(labels, id_column=self.id_column, image_column=self.image_column, images=images)
+        values, blank = self._numbers(catalogue, self.column)
+        gaps = {"without a value": blank, "not finite": ~blank & ~np.isfinite(values)}
+        errors = None
+        if self.error_column is not None:
+            errors, unknown = self._numbers(catalogue, self.error_column)
+            gaps["without an error"] = unknown | ~(np.isfinite(errors) & (errors >= 0))
+        known = ~np.logical_or.reduce(list(gaps.values()))
+        rows, counts, before = np.flatnonzero(known), dict[str, int](), np.zeros(len(known), dtype=bool)
+        for reason, mask in gaps.items():
+            counts[reason] = int((mask & ~before).sum())
+            before = before | mask
+        self._ask_about_sentinels(values[rows], catalogue.source)
+        left_out = {reason: number for reason, number in counts.items() if number}
+        return Measured(catalogue.take(rows), values[rows], None if errors is None else errors[rows], left_out)
+
+    def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
+        """Return what happens to this task's images, for an encoder that was shown others in its own way."""
+        return pixels_of_task(encoder, crop=self.crop, stretch=self.stretch, image_size=self.image_size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, the inverse of `from_dict`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str = "the task") -> NumberTask:
+        """Make a task from plain values; a TrainingError where they are none of a task's."""
+        with explained(TrainingError, f"{where}: {{reason}}; fine-tune the task again"):
+            task = cls(**{**values, "missing": tuple(map(float, values.get("missing", ())))})
+            texts = (task.id_column, task.image_column, task.error_column, task.stretch)
+            whole = isinstance(task.name, str) and isinstance(task.column, str) and isinstance(task.redshift, bool)
+            if not (whole and all(text is None or isinstance(text, str) for text in texts)):
+                raise ValueError("an entry of the task has another type than it should")
+            task.preprocessing(Preprocessing())
+        return task
+
+    def _numbers(self, catalogue: Catalogue, column: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the numbers of a column, and whether each of them means that there is none."""
+        source, table = catalogue.source, catalogue.table
+        if column not in table.columns:
+            known = [str(name) for name in table.columns]
+            raise CatalogueError(f"column '{column}' is missing from {source}.{did_you_mean(column, known)}")
+        values, blank = numbers_in(table[column], column, source)
+        return values, blank | np.isin(values, (MISSING, *self.missing))
+
+    def _ask_about_sentinels(self, values: NDArray[np.float64], source: str) -> None:
+        """Warn of a value that several galaxies have and that lies farther from the others than these from each other."""
+        for value in (values.min(initial=np.inf), values.max(initial=-np.inf)):
+            others = values[values != value]
+            times = len(values) - len(others)
+            if len(others) and times >= _SENTINEL and np.abs(others - value).min() > np.ptp(others) > 0:
+                warnings.warn(
+                    f"{source}: {times} galaxies have '{self.column}' = {value:g}, far from all others; if this means that "
+                    f"the value is missing, give --missing {value:g}",
+                    stacklevel=3,
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Galaxies with a number each: labels and their errors, (galaxy,), and how many rows were left out for which reason."""
+
+    catalogue: Catalogue
+    values: NDArray[np.float64]
+    errors: NDArray[np.float64] | None
+    left_out: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: NDArray[np.integer]) -> Measured:
+        """Return the galaxies of some rows."""
+        errors = None if self.errors is None else self.errors[rows]
+        return replace(self, catalogue=self.catalogue.take(rows), values=self.values[rows], errors=errors)
+
+    def in_fifths(self) -> Catalogue:
+        """Return the galaxies with the fifth that each one's value is in as its label, by which parts are cut alike."""
+        fifth = np.searchsorted(np.quantile(self.values, np.arange(1, _PARTS) / _PARTS), self.values, side="right")
+        tree = DecisionTree("fifths", (Question("fifth", tuple(map(str, range(1, _PARTS + 1)))),), min_votes=1)
+        return replace(self.catalogue, tree=tree, votes=np.eye(_PARTS)[fifth], min_votes=1)
+
+    def refuse_unlearnable(self) -> None:
+        """Raise a TrainingError where there are too few galaxies, or all labels are alike."""
+        source, few = self.catalogue.source, len(self)
+        if few < _LEAST:
+            gone = ", ".join(f"{number} {reason}" for reason, number in self.left_out.items())
+            raise TrainingError(
+                f"{source}: {few} galaxies have a number to learn from{gone and f' (left out: {gone})'}; bring {_LEAST} or "
+                "more, hundreds are better"
+            )
+        if np.ptp(self.values) <= 1e-12 * np.abs(self.values).max():
+            raise TrainingError(f"{source}: all {few} labels are {self.values[0]:g}, so there is nothing to tell apart")
+
+
+def numbers_in(column: pd.Series[Any], name: str, source: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the numbers of a column, shape (row,), and whether each cell is blank; a CatalogueError for a text."""
+    texts = column.astype(object).where(column.notna(), "").map(lambda cell: str(cell).strip()).to_numpy(dtype=object)
+    values = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
+    blank = np.isin(np.array([text.lower() for text in texts], dtype=object), _BLANK)
+    strange = np.isnan(values) & ~blank
+    if strange.any():
+        row = int(np.argmax(strange))
+        raise CatalogueError(
+            f"{source}, row {row + 1}: the label '{texts[row]}' (column '{name}') is no number; mend that cell, or leave it "
+            f"blank ({int(strange.sum())} such cells)"
+        )
+    return values, blank
+
+
+def are_numbers(texts: pd.Series[Any]) -> bool:
+    """Return whether all labels that are there are numbers."""
+    return bool(pd.to_numeric(texts, errors="coerce").notna().all())

@@ -1,0 +1,177 @@
+"""Tasks whose labels are numbers: learnt, predicted, and the workspace as such a task sees it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.locking import held
+from zooactive.foundation.telling import NOTHING, Show, StageProgress, Tell, Watch, silent
+from zooactive.foundation.writing import file_hash, how_of, write_how
+from zooactive.models.saved_form import takes_embeddings
+from zooactive.training.finetuning.config import FinetuneConfig
+from zooactive.training.finetuning.finetuned_numbers import is_number_task
+from zooactive.training.finetuning.number_tasks import NumberTask
+from zooactive.training.finetuning.numbers import finetune_numbers, number_config
+from zooactive.workspace.embeddings import embeddings_record, pool_of_embeddings, read_given, with_recorded
+from zooactive.workspace.finetuned import known_embeddings, labels_record, task_folder, task_meant
+from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
+from zooactive.workspace.origin import record_origin
+from zooactive.workspace.predict import stored_embeddings
+from zooactive.workspace.sections import TaskLabels
+from zooactive.workspace.settings import Settings
+from zooactive.workspace.told import failures_told
+
+if TYPE_CHECKING:
+    from zooactive.models.number_model import NumberModel
+    from zooactive.prediction.numbers import NumberPredictions
+    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
+
+
+def learn_number(
+    settings: Settings,
+    labels: TaskLabels,
+    task: NumberTask,
+    config: FinetuneConfig,
+    folder: Path,
+    start: Callable[[], Path],
+    *,
+    progress: Show = NOTHING,
+    tell: Tell = silent,
+) -> FinetunedNumbers:
+    """Fine-tune to a number, write the result into a folder and return it.
+
+    `start` says which model's encoder to take, and is only asked where no embeddings are named.
+    """
+    config = number_config(config)
+    assert labels.labels is not None
+    measured = task.read(labels.labels, images=labels.images)
+    measured.refuse_unlearnable()
+    if measured.left_out:
+        tell("left out: " + ", ".join(f"{number} {reason}" for reason, number in measured.left_out.items()))
+    tell("policy head: numbers are learnt by the head alone")
+    record: dict[str, Any] = {}
+    inputs = {str(labels.labels): file_hash(labels.labels)} if labels.labels.is_file() else {}
+    with held(folder):
+        embeddings, encoder = None, None
+        with progress("getting ready", 0):
+            if settings.pool.embeddings is not None:
+                embeddings, record = read_given(settings), {"embeddings": embeddings_record(settings)}
+            else:
+                from zooactive.models import load_network
+
+                encoder = load_network(start())
+                inputs["model"] = encoder.fingerprint()
+        watch: Watch[StageProgress] = Watch(progress)
+        tuned = finetune_numbers(
+            encoder, measured, task=task, images=labels.images, embeddings=embeddings, config=config, watch=watch
+        )
+        tuned.save(folder)
+        read = {"labels": labels.labels, "images": labels.images, "left_out": dict(measured.left_out)}
+        options = {"task": task.to_dict(), **read, "config": asdict(config), **record}
+        write_how(folder, command="finetune", options=options, inputs=inputs)
+    return tuned
+
+
+def predict_number(
+    settings: Settings,
+    *,
+    stored: str | Path | None = None,
+    retry_failures: bool = False,
+    progress: Show = NOTHING,
+    tell: Tell = silent,
+) -> NumberPredictions:
+    """Predict the number of every galaxy of the pool by the model of the settings, or go on where a run was interrupted.
+
+    `stored` has predictions by a model with the same encoder, whose embeddings stand for the images.
+    """
+    from zooactive.models.number_model import load_number_model
+    from zooactive.prediction.engines import ENGINES
+    from zooactive.prediction.numbers import predict_numbers
+
+    settings = with_recorded(settings, settings.model.folder)
+    with progress("getting ready", 0):
+        model = load_number_model(settings.model.folder)
+    pool = settings.pool
+    _clear_of_another_encoder(pool.predictions, model, tell)
+    if stored is not None:
+        galaxies: Any = stored_embeddings(settings, Path(stored))
+    elif pool.embeddings is not None or takes_embeddings(_encoder_of(settings.model.folder)):
+        galaxies = pool_of_embeddings(settings)
+    else:
+        catalogue = settings.read_pool()
+        usual = settings.folder / "predictions"
+        known = None if usual == pool.predictions else known_embeddings(usual, model.network, catalogue.ids)
+        galaxies = catalogue if known is None else known
+    engine = ENGINES[pool.engine](pool.workers, pool.address)
+    with progress("predicting", len(galaxies)) as done:
+        found = predict_numbers(
+            model,
+            galaxies,
+            pool.predictions,
+            batch_size=pool.batch_size,
+            max_failures=pool.max_failures,
+            retry_failures=retry_failures,
+            engine=engine,
+            progress=done,
+        )
+    failed = found.failed()
+    if failed.number:
+        tell(failures_told(failed, found.failures(), pool.max_failed, "run the same command with --retry-failures"))
+    record_origin(settings, None if stored is None else Path(stored))
+    return found
+
+
+def seen_by_number(
+    settings: Settings, task: str | None, *, predictions: Path | None, progress: Show = NOTHING, tell: Tell = silent
+) -> tuple[Settings, NumberPredictions] | None:
+    """Return the settings as a task of numbers sees them, and its predictions of the pool; None where no such is meant.
+
+    The pool is predicted where it has not been, unless predictions are named.
+    """
+    from zooactive.prediction.numbers import holds_numbers, open_numbers
+
+    task = task_meant(settings, task, predictions)
+    if task is None and predictions is not None and holds_numbers(predictions):
+        return settings.with_options(pool={"predictions": predictions}), open_numbers(predictions)
+    if task is None or not is_number_task(task_home(settings, task)):
+        return None
+    folder = task_folder(settings, task)
+    settings = with_recorded(settings, folder)
+    before = settings.pool.predictions
+    out = predictions or (before if task == settings.default_task else settings.folder / f"predictions-{folder.name}")
+    if settings.pool.embeddings is None:
+        settings = with_pool_of_labels(settings, settings.tasks.get(task) or labels_record(folder))
+    settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
+    if predictions is not None:
+        return settings, open_numbers(predictions)
+    return settings, predict_number(settings, progress=progress, tell=tell)
+
+
+def labelled_ids(folder: Path) -> list[str]:
+    """Return the galaxies that a task of numbers was learnt from; a WorkspaceError when it is not known which these were."""
+    try:
+        options = how_of(folder)["options"]
+        task = NumberTask.from_dict(options["task"], where=str(folder / "how.json"))
+        return list(task.read(options["labels"], images=options["images"]).catalogue.ids)
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error
+
+
+def _encoder_of(folder: Path) -> Path:
+    """Return where the model lies that gives the features of a model of numbers."""
+    return (folder / "model" if (folder / "model").is_dir() else folder) / "encoder"
+
+
+def _clear_of_another_encoder(out: Path, model: NumberModel, tell: Tell) -> None:
+    """Delete what was predicted with another encoder by an earlier model of this task."""
+    from zooactive.prediction.numbers import holds_numbers
+    from zooactive.prediction.stored import model_of
+
+    if holds_numbers(out) and model_of(out) != model.network.encoder_fingerprint():
+        tell(f"{out} holds predictions by another encoder than the model's; they are made anew")
+        shutil.rmtree(out)
