@@ -3,7 +3,8 @@
 The bundled encoder, on real cutouts of the sample: Keras (the network that `predict` runs, with the head), ONNX Runtime and
 LiteRT, batches of 1 and 32 in turn in one process, on two threads each, or on as many as the argument says. Images/s are
 medians over the rounds, ratios medians of each round's own. Where others use the machine too, look at images per second of
-CPU time on one thread: several threads wait busily, which counts. Needs the packages of `nox -s export`; two minutes.
+CPU time on one thread: several threads wait busily, which counts. "asleep" is ONNX Runtime whose threads do not. Needs the
+packages of `nox -s export`; three minutes.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ STEPS = {1: 20, 32: 3}  # batch -> steps of a round
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
-def by_onnx(path: Path) -> Run:
-    """Run an ONNX file."""
+def by_onnx(path: Path, *, spinning: bool = True) -> Run:
+    """Run an ONNX file; its threads wait busily for each other, or sleep."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = ["fractions", "embedding"]
     return lambda cutouts: dict(zip(names, session.run(names, {"cutouts": cutouts}), strict=True))
@@ -64,6 +66,8 @@ def main() -> None:
             path = convert(model, Path(folder) / f"model{ending}")
             seconds[name] = time.perf_counter() - began
             sizes[name], runs[name] = path.stat().st_size / 1e6, run(path)
+            if name == "ONNX":
+                sizes["asleep"], runs["asleep"] = sizes[name], by_onnx(path, spinning=False)
         found = {name: run(cutouts) for name, run in runs.items()}
         rates: dict[tuple[str, int], list[float]] = {}
         thrift: dict[tuple[str, int], list[float]] = {}

@@ -14,6 +14,7 @@ from zooactive.foundation import vocabulary
 from zooactive.foundation.errors import AcquisitionError, TrainingError
 from zooactive.loop import LoopConfig
 from zooactive.models import list_backbones
+from zooactive.models.convert import ENDINGS
 from zooactive.models.head.files import KINDS
 from zooactive.prediction import parts
 from zooactive.prediction.engines import ENGINES
@@ -24,10 +25,14 @@ from zooactive.training.finetuning.config import FinetuneConfig
 def test_each_list_has_the_words_of_its_type():
     lists = {name: words for name, words in vars(vocabulary).items() if isinstance(words, tuple)}
     types = [kind for name, kind in vars(vocabulary).items() if not name.startswith("_") and len(get_args(kind)) > 1]
-    assert len(lists) == len(types) == 13
+    assert len(lists) == len(types) == 14
     written = [tuple(sorted(words)) for words in lists.values()]
     spelt = [tuple(sorted(word for part in get_args(kind) for word in get_args(part) or (part,))) for kind in types]
     assert sorted(written) == sorted(spelt)
+
+
+def test_forms_are_those_with_an_ending():
+    assert tuple(ENDINGS) == vocabulary.FORMS
 
 
 def test_scores_and_strategies_are_those_that_choose():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 import shutil
 import tempfile
 import warnings
@@ -274,6 +275,12 @@ def _describe_onnx(path: Path, about: dict[str, Any]) -> None:
 
 
 def _describe_litert(path: Path, about: dict[str, Any]) -> None:
-    """Append a zip with the description, as LiteRT's metadata has it; interpreters read what stands before."""
+    """Append a zip with the description, as LiteRT's metadata has it; interpreters read what stands before.
+
+    Keras lets the converter leave operations to TensorFlow, which interpreters do not bring along: a ValueError.
+    """
+    left = sorted({name.decode() for name in re.findall(rb"\0Flex([A-Z][A-Za-z0-9]+)\0", path.read_bytes())})
+    if left:
+        raise ValueError(f"LiteRT has no operation {', '.join(left)}")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo(f"{KEY}.json"), json.dumps(about, indent=2))
