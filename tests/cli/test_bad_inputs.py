@@ -281,7 +281,7 @@ def test_the_sound_folder_has_none_of_these_mistakes(sound, tmp_path):
         ((*ACQUIRE, "--random-share", 1.5), "--random-share"),
         ((*ACQUIRE, "--beta", -1), "--beta"),
         ((*ACQUIRE, "--score", "entrop"), "Did you mean 'entropy'?"),
-        ((*TRAIN, "--backbone", "resnet"), "Did you mean 'resnet26'?"),
+        ((*TRAIN, "--backbone", "resnet2"), "Did you mean 'resnet26'?"),
         ((*TRAIN, "--image-size", 4), "--image-size"),
         (("predict", "--draws", 0), "--draws"),
         (("predict", "--batch-size", 0), "--batch-size"),
