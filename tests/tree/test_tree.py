@@ -345,3 +345,11 @@ def test_combined_trees_keep_their_short_headers_and_least_min_votes():
 def test_trees_of_different_kinds_of_votes_are_not_combined():
     with pytest.raises(TreeError, match="different kinds of votes"):
         combine_trees("two", ["gz2", "gz2_kaggle"])
+
+
+def test_an_answer_alone_is_its_column_where_one_question_has_it(tree):
+    assert tree.resolve("smooth") == "smooth-or-featured_smooth"
+    with pytest.raises(TreeError, match="several questions of tree 'small' have the answer 'no'; give one of edge-on_no"):
+        tree.resolve("no")
+    with pytest.raises(TreeError, match="Its answers are smooth-or-featured_smooth, "):
+        tree.resolve("spiral")

@@ -23,6 +23,10 @@ VOTE_KINDS: tuple[VoteKind, ...] = ("counts", "fractions", "cumulative", "class"
 _QUESTION_ENTRIES = {"name", "answers", "asked_after", "scaled_by", "single_label", "aliases"}
 
 
+_SHOWN = 12
+"""Answers that a sentence lists."""
+
+
 @dataclass(frozen=True)
 class Question:
     """One question of a decision tree.
@@ -307,11 +311,14 @@ class DecisionTree:
     def resolve(self, header: str) -> str:
         """Return the column that a typed name or a file's header means; of a question of yes and no, its yes.
 
+        An answer alone will do where only one question has it.
+
         Examples
         --------
         >>> from zooactive.tree.files import load_tree
-        >>> load_tree("decals_dr5").resolve("bar_strong"), load_tree("gz2").resolve("bar")
-        ('bar-dr5_strong', 'bar-gz2_yes')
+        >>> tree = load_tree("gz2")
+        >>> load_tree("decals_dr5").resolve("bar_strong"), tree.resolve("bar"), tree.resolve("smooth")
+        ('bar-dr5_strong', 'bar-gz2_yes', 'smooth-or-featured-gz2_smooth')
         """
         if header not in self.headers:
             for question in self.questions:
@@ -322,9 +329,16 @@ class DecisionTree:
                     return f"{question.name}_yes"
                 answers = [f"{short}_{answer}" for answer in question.answers]
                 raise TreeError(f"'{header}' is a question; give one of its answers: {', '.join(answers)}")
+            found = [f"{question.name}_{header}" for question in self.questions if header in question.answers]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                several = ", ".join(found)
+                raise TreeError(f"several questions of tree '{self.name}' have the answer '{header}'; give one of {several}")
+            more = f" and {len(self.columns) - _SHOWN} more" if len(self.columns) > _SHOWN else ""
             raise TreeError(
-                f"tree '{self.name}' has no answer '{header}'.{did_you_mean(header, self.headers)} "
-                f"`zooactive trees {self.name}` lists them"
+                f"tree '{self.name}' has no answer '{header}'.{did_you_mean(header, self.headers)} Its answers are "
+                f"{', '.join(self.columns[:_SHOWN])}{more}"
             )
         return self.headers[header]
 
