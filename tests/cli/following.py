@@ -113,7 +113,6 @@ def scenarios(survey: Path) -> dict[str, list[str]]:
             f"zooactive predict --catalogue {folder} --model runs/first --out elsewhere",
             f"zooactive finetune {odd} --column 'a ring' {of_odd} --model runs/first {HEAD}",
             "zooactive top --task 'a ring' --n 4",
-            "zooactive acquire --task 'a ring' --n 4",
             "zooactive catalogue --predictions predictions",
         ],
         "labels alone": [

@@ -22,6 +22,7 @@ from zooactive.foundation.errors import AcquisitionError, CatalogueError, ModelE
 from zooactive.models import EmbeddingModel, load_model
 from zooactive.models.head.feature_scale import FeatureScale
 from zooactive.prediction import Embeddings, find_similar, open_predictions, read_embeddings
+from zooactive.prediction.timm_embeddings import embed_with_timm
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.tasks import Task, load_task
 
@@ -419,3 +420,12 @@ def test_neither_tensorflow_nor_keras_is_loaded(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, IDS[0]], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert len(pd.read_csv(tmp_path / "selection-ring.csv")) == 3
+
+
+def test_networks_of_timm_say_what_to_install(galaxies, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.setitem(sys.modules, "torch", sys)  # as if it had been loaded first
+    with pytest.raises(ModelError, match=r"pip install 'zooactive\[timm\]'"):
+        embed_with_timm("maxvit_tiny_rw_224", galaxies(2), tmp_path / "e.parquet")
+    with pytest.raises(ModelError, match=r"ends in \.parquet"):
+        embed_with_timm("maxvit_tiny_rw_224", galaxies(2), tmp_path / "e.csv")

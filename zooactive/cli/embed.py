@@ -31,7 +31,14 @@ def command(
     images: ImagesOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
-    out: Annotated[Path | None, typer.Option(help="The folder (default: embeddings).", show_default=False)] = None,
+    timm: Annotated[
+        str | None,
+        typer.Option(help="A network of timm in place of the model, such as hf_hub:USER/NAME.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder (default: embeddings), or with --timm a .parquet file.", show_default=False),
+    ] = None,
     max_failures: MaxFailuresOption = None,
     max_failed: MaxFailedOption = None,
     retry_failures: RetryOption = False,
@@ -45,6 +52,7 @@ def command(
         images=images,
         id_column=id_column,
         image_column=image_column,
+        timm=timm,
         out=out,
         max_failures=max_failures,
         max_failed=max_failed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import ModelError
 from zooactive.foundation.parts_folder import Failed
@@ -14,6 +15,9 @@ from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
 from zooactive.workspace.told import failures_told
+
+if TYPE_CHECKING:
+    from zooactive.catalogue import Catalogue
 
 OPTIONS: Options = options_of("pool", Pool) | {
     "model": "model.folder",
@@ -36,6 +40,7 @@ class WrittenEmbeddings:
 def embed(
     settings: Settings,
     *,
+    timm: str | None = None,
     out: str | Path | None = None,
     retry_failures: bool = False,
     progress: Show = NOTHING,
@@ -45,6 +50,9 @@ def embed(
 
     The model is the workspace's, or the encoder that comes with zooactive where there is none yet. `out` is ``embeddings``
     in the workspace by default.
+
+    With `timm` the network of that name in timm looks at the images, with pixels from 0 to 1, and `out` is one file, by
+    default ``embeddings.parquet``; such a run begins anew when it is interrupted.
     """
     from zooactive.models import load_network
     from zooactive.prediction.parts import PredictionConfig
@@ -52,6 +60,8 @@ def embed(
     from zooactive.prediction.stored import failures_in
 
     galaxies, pool = settings.read_pool(), settings.pool
+    if timm is not None:
+        return _by_timm(settings, timm, galaxies, out, progress, tell)
     folder = settings.folder / "embeddings" if out is None else Path(out)
     start = settings.model.folder
     if not start.exists() and start != Path(BUNDLED):
@@ -80,3 +90,21 @@ def embed(
         tell(failures_told(failed, failures_in(folder), pool.max_failed, again))
     width = int(network.encoder.output_shape[-1])
     return WrittenEmbeddings(folder, len(galaxies) - failed.number, width, failed, pool.max_failed)
+
+
+def _by_timm(
+    settings: Settings, network: str, galaxies: Catalogue, out: str | Path | None, progress: Show, tell: Tell
+) -> WrittenEmbeddings:
+    """Compute the features by a network of timm."""
+    from zooactive.prediction.timm_embeddings import embed_with_timm
+
+    file = settings.folder / "embeddings.parquet" if out is None else Path(out)
+    make_folder(file.parent)
+    with progress("features of the images", len(galaxies)) as done:
+        known = embed_with_timm(network, galaxies, file, progress=done)
+    lost = len(galaxies) - len(known)
+    if lost:
+        tell(f"{lost} of {len(galaxies)} galaxies are left out, their images cannot be read")
+    return WrittenEmbeddings(
+        file, len(known), known.width, Failed(lost, len(galaxies), 0, "", "", file), settings.pool.max_failed
+    )
