@@ -11,7 +11,7 @@ from zooactive.foundation.errors import PosteriorError
 from zooactive.posterior.numbers import LEVELS, NumberPosterior
 
 CATASTROPHIC = 0.15
-"""|z - truth| / (1 + truth) above which a redshift counts as an outlier (Ilbert et al. 2006, A&A 457, 841)."""
+"""The error abs(z - truth) / (1 + truth) above which a redshift counts as an outlier (Ilbert et al. 2006, A&A 457, 841)."""
 
 FAR = 3.0
 """Scatters from which another number counts as an outlier."""

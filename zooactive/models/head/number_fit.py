@@ -18,10 +18,10 @@ galaxy. With v1 = v + s^2, v2 = T^2 + s^2 and d = E (y - w . x)^2 = (y - m . x)^
     pi = sum r / (n + 9), the mode under a Beta(1, 10) prior
     T^2 = sum r (d - s^2) / sum r, and at least 9 times the mean of v
     a, b: a step of Fisher scoring on sum (1 - r) (-log v1 - d / v1) / 2, the log prior of b with it
-    alpha = gamma / |m|^2,  gamma = K - alpha tr S, the evidence's fixed point (MacKay 1992, Neural Computation 4, 415)
+    alpha = gamma / (m . m),  gamma = K - alpha tr S, the evidence's fixed point (MacKay 1992, Neural Computation 4, 415)
     beta in the same way, with the inverse of the step's matrix for S
 
-With r = 0 and constant noise these fixed points are those of the evidence: v = |y - m . x|^2 / (n - gamma).
+With r = 0 and constant noise these fixed points are those of the evidence: v = sum (y - m . x)^2 / (n - gamma).
 
 Noise that depends on the features is fitted when the weights are settled, and these stay: on 200 galaxies it led the weights
 astray. d and v1 of its steps are those of a prediction of each galaxy from all others (`left_out`), for otherwise the noise
