@@ -113,7 +113,7 @@ def scenarios(survey: Path) -> dict[str, list[str]]:
             f"zooactive predict --catalogue {folder} --model runs/first --out elsewhere",
             f"zooactive finetune {odd} --column 'a ring' {of_odd} --model runs/first {HEAD}",
             "zooactive top --task 'a ring' --n 4",
-            "zooactive catalogue --predictions predictions",
+            f"zooactive catalogue --predictions predictions --votes {votes}",
         ],
         "labels alone": [
             f"zooactive init . --labels {odd} --column 'a ring' {of_odd} --pool {folder} --n 4",
