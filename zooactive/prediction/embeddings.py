@@ -17,6 +17,7 @@ from zooactive.catalogue.where import rows_where
 from zooactive.foundation.errors import CatalogueError, PosteriorError
 from zooactive.foundation.html import html_pairs
 from zooactive.models.features import Batch
+from zooactive.models.head.feature_scale import FeatureScale
 from zooactive.prediction.marks import short_mark
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ class Embeddings:
         """Return the row of each id, -1 where there is none."""
         names = np.fromiter(map(str, ids), dtype=object)
         return np.asarray(self._index.get_indexer(pd.Index(names, dtype=object)), dtype=np.int64)
+
+    def scale(self) -> FeatureScale | None:
+        """Return what brings the features to numbers about 0 and 1; None where they are taken as they are."""
+        return None if self.as_stored else FeatureScale.of_features(self.features)
 
     def take(self, rows: NDArray[np.integer]) -> Embeddings:
         """Return the embeddings of some rows, in their order."""

@@ -21,8 +21,6 @@ from zooactive.tree.drawing import tree_as_html, tree_as_text
 VoteKind: TypeAlias = Literal["counts", "fractions", "cumulative", "class"]
 VOTE_KINDS: tuple[VoteKind, ...] = ("counts", "fractions", "cumulative", "class")
 _QUESTION_ENTRIES = {"name", "answers", "asked_after", "scaled_by", "single_label", "aliases"}
-
-
 _SHOWN = 12
 """Answers that a sentence lists."""
 

@@ -252,7 +252,6 @@ def learner_of(
 def _features_of(settings: Settings, galaxies: Catalogue, tree: DecisionTree) -> tuple[AnyModel, Catalogue | Embeddings]:
     """Return what looks at galaxies, and what it looks at: their images, or the embeddings that ``[pool]`` names."""
     from zooactive.models import EmbeddingModel, load_network
-    from zooactive.models.head.feature_scale import FeatureScale
 
     if settings.pool.embeddings is None:
         return load_network(settings.model.start or BUNDLED), galaxies
@@ -261,6 +260,6 @@ def _features_of(settings: Settings, galaxies: Catalogue, tree: DecisionTree) ->
         tree,
         features=found.width,
         encoder=found.encoder,
-        scale=None if found.as_stored else FeatureScale.of_features(found.features),
+        scale=found.scale(),
     )
     return start, found.of_galaxies(galaxies)

@@ -15,7 +15,6 @@ from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.showing import watch_of
 from zooactive.foundation.telling import Auto, StageProgress, Watch, Within, kept_when_stopped
 from zooactive.models.embedding_model import EmbeddingModel
-from zooactive.models.head.feature_scale import FeatureScale
 from zooactive.models.loading import AnyModel, load_network
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
@@ -227,7 +226,7 @@ class _Work:
             tree,
             features=embeddings.width,
             encoder=embeddings.encoder,
-            scale=None if embeddings.as_stored else FeatureScale.of_features(embeddings.features),
+            scale=embeddings.scale(),
             concentrations="fraction" if tree.votes == "class" else "softplus",
         )
         views = start.of(features).astype(np.float32)[None]

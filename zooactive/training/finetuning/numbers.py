@@ -15,7 +15,6 @@ from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.telling import StageProgress, Watch, Within
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.head.bayesian import find_axes
-from zooactive.models.head.feature_scale import FeatureScale
 from zooactive.models.head.number_fit import Noise, NumberFit, fit_number_head
 from zooactive.models.loading import AnyModel
 from zooactive.models.number_model import NumberModel
@@ -151,7 +150,7 @@ class _NumberWork:
             _NO_TREE,
             features=embeddings.width,
             encoder=embeddings.encoder,
-            scale=None if embeddings.as_stored else FeatureScale.of_features(embeddings.features),
+            scale=embeddings.scale(),
         )
         return cls(start, task, measured, start.of(features).astype(np.float32)[None], config, watch)
 
