@@ -103,7 +103,8 @@ def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: l
     from zooactive.workspace.evaluate import measure
 
     saved = stored_fingerprint(settings.model.folder) is not None
-    facts += _started_from(settings.model.folder, "the model") if saved else []
+    if saved and settings.default_task is None:  # of labels alone the model is the task's, which says it
+        facts += _started_from(settings.model.folder, "the model")
     if not saved or settings.survey.catalogue is None or not settings.has_tree:
         return
     train_part, _, test = (part.labelled.any() for part in settings.split_survey())
