@@ -43,7 +43,7 @@ def fuzz(session: nox.Session) -> None:
     """Every reader against damaged and odd files: 2000 a test, or the number given."""
     session.install("-e", ".", *group("test"))
     number = session.posargs[0] if session.posargs else "2000"
-    session.run("pytest", "tests/fuzz", "--hypothesis-seed=0", env={"ZOOACTIVE_FUZZ": number})
+    session.run("pytest", "-n", "2", "tests/fuzz", "--hypothesis-seed=0", env={"ZOOACTIVE_FUZZ": number})
 
 
 @nox.session

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from zooactive.foundation.showing import Lines, Notebook, Terminal, Work, counted, show_of, usual, watch_of
-from zooactive.foundation.telling import NOTHING, ShownBy, Watch, Within, kept_when_stopped
+from zooactive.foundation.telling import NOTHING, ShownBy, Watch, Within
 
 
 @dataclass
@@ -261,13 +261,3 @@ def test_nothing_and_functions_are_taken_as_before():
     assert told[2:] == [("packing", 7), 4, "a line"]
     assert isinstance(show_of(None), ShownBy)
     assert show_of(show) is show
-
-
-def test_of_several_the_innermost_says_what_is_kept():
-    def stop() -> None:
-        with kept_when_stopped(lambda: "outer"), kept_when_stopped(lambda: "inner"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt) as stopped:
-        stop()
-    assert stopped.value.__notes__ == ["inner"]

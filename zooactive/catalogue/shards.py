@@ -32,7 +32,8 @@ from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import Failed, PartsFolder, Tally, failed_of, parts_in
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.showing import counted
-from zooactive.foundation.telling import Auto, Progress, kept_when_stopped
+from zooactive.foundation.stopping import kept_when_stopped
+from zooactive.foundation.telling import Auto, Progress
 
 _FORMAT = 2
 """Of shards: 2 has the marks of its images in each part and no longer in the run's name; before 1 no number was written."""

@@ -108,14 +108,3 @@ class Watch(Generic[_Told]):
         """Tell the function, where there is one."""
         if self.told is not None:
             self.told(*given)
-
-
-@contextmanager
-def kept_when_stopped(kept: Callable[[], str]) -> Iterator[None]:
-    """Say with a Ctrl-C what is kept of the work and what will be done again; the first to say it knows best."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        if not getattr(stop, "__notes__", None):
-            stop.add_note(kept())
-        raise

@@ -12,7 +12,8 @@ import numpy as np
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import AcquisitionError, CatalogueError
 from zooactive.foundation.showing import watch_of
-from zooactive.foundation.telling import Auto, RehearsalProgress, Watch, kept_when_stopped
+from zooactive.foundation.stopping import kept_when_stopped
+from zooactive.foundation.telling import Auto, RehearsalProgress, Watch
 from zooactive.foundation.vocabulary import Strategy
 from zooactive.foundation.writing import aside
 from zooactive.loop.config import LoopConfig

@@ -19,7 +19,8 @@ from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.locking import held
 from zooactive.foundation.parts_folder import JOURNAL_FORMAT, Failed, PartsFolder, Tally, failed_of, read_journal
-from zooactive.foundation.telling import Progress, kept_when_stopped
+from zooactive.foundation.stopping import kept_when_stopped
+from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import write_how
 from zooactive.models import LinearDraws
 from zooactive.prediction.embeddings import SeenEmbeddings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.stopping import stopped_between_steps
 from zooactive.foundation.telling import NOTHING, StageProgress, Watch
 from zooactive.training.config import Optimisation
 from zooactive.training.head_features import head_features
@@ -73,7 +74,13 @@ class Stage:
         began = trainer.get_weights()
         judged = shareable_rows(*validation)
         shown = watch.show(f"{self.name}, epoch 1 of {how.epochs}", how.epochs * batches.steps * size)
-        with memory_explained(size), batches.explained(), gradients_forgotten(), shown as report:
+        with (
+            memory_explained(size),
+            batches.explained(),
+            gradients_forgotten(),
+            shown as report,
+            stopped_between_steps() as between,
+        ):
             loss_then = float(trainer.evaluate(judged[0], judged[1], size, 0, judged[2]))
             trainer.fit(
                 batches.dataset(),
@@ -89,7 +96,7 @@ class Stage:
                         on_epoch_begin=lambda epoch, logs: seed_epoch(trainer, how.seed, epoch),
                         on_epoch_end=lambda epoch, logs: self._note(history, epoch, logs, watch),
                     ),
-                    step_reporter(report, self.name, how.epochs, steps=batches.steps, batch_size=size),
+                    after_steps(between, report, self.name, how.epochs, steps=batches.steps, batch_size=size),
                 ],
             )
         if min(epoch["val_loss"] for epoch in history) > loss_then:
@@ -162,11 +169,11 @@ def seed_epoch(trainer: Any, seed: int, epoch: int) -> None:
         state.assign(np.array([(seed * 1000 + number) % 2**32, epoch << 20], dtype=np.uint32))
 
 
-def step_reporter(report: Report, name: str, epochs: int, *, steps: int, batch_size: int) -> Any:
-    """Return the callback that reports each batch of a fit, in galaxies, and the epoch."""
+def after_steps(between: Callable[[], None], report: Report, name: str, epochs: int, *, steps: int, batch_size: int) -> Any:
+    """Return the callback that reports each batch of a fit, in galaxies, and the epoch, and calls `between` after it."""
     import keras
 
-    class StepReporter(keras.callbacks.Callback):  # type: ignore[misc]
+    class AfterSteps(keras.callbacks.Callback):  # type: ignore[misc]
         async_safe = True  # no step waits until it was reported
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -175,5 +182,9 @@ def step_reporter(report: Report, name: str, epochs: int, *, steps: int, batch_s
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
             report((self.before + batch + 1) * batch_size)
+            between()
 
-    return StepReporter()
+        def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            between()
+
+    return AfterSteps()

@@ -15,7 +15,8 @@ from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.locking import held
 from zooactive.foundation.showing import watch_of
-from zooactive.foundation.telling import Auto, EpochProgress, Show, Watch, kept_when_stopped
+from zooactive.foundation.stopping import kept_when_stopped, stopped_between_steps
+from zooactive.foundation.telling import Auto, EpochProgress, Show, Watch
 from zooactive.foundation.writing import write_how
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.training.config import Optimisation, TrainingConfig
@@ -24,7 +25,7 @@ from zooactive.training.image_marks import ImageMarks
 from zooactive.training.keeper import curves_explained, make_keeper, tensorboard_callbacks
 from zooactive.training.network import training_network
 from zooactive.training.run_folder import TrainingRun, run_fingerprint
-from zooactive.training.short_fits import Stage, fit_head, step_reporter
+from zooactive.training.short_fits import Stage, after_steps, fit_head
 from zooactive.training.weights import label_weights, votes_of
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _fit(
         curves,
         batches.explained(),
         gradients_forgotten(),
-        _shown(watch.show, config, batches, first, judged) as steps,
+        _stepped(watch.show, config, batches, first, judged) as steps,
     ):
         trainer.fit(
             batches.dataset(first),
@@ -191,17 +192,18 @@ def _fit(
 
 
 @contextmanager
-def _shown(show: Show, config: TrainingConfig, batches: TrainingBatches, first: int, judged: int) -> Iterator[Any]:
-    """Show a training by the batch, and tell how long it will last once that is known; gives the callback."""
+def _stepped(show: Show, config: TrainingConfig, batches: TrainingBatches, first: int, judged: int) -> Iterator[Any]:
+    """Show a training by the batch, tell how long it will last, and stop it between batches; gives the callback."""
     size, steps = batches.batch_size, batches.steps
     estimate = Estimate(show, config, galaxies=steps * size, judged=judged)
-    with show(f"training, epoch {first + 1} of {config.epochs}", config.epochs * steps * size) as report:
+    shown = show(f"training, epoch {first + 1} of {config.epochs}", config.epochs * steps * size)
+    with shown as report, stopped_between_steps() as between:
 
         def reported(done: int, doing: str = "") -> None:
             report(done, doing)
             estimate.take(done)
 
-        yield step_reporter(reported, "training", config.epochs, steps=steps, batch_size=size)
+        yield after_steps(between, reported, "training", config.epochs, steps=steps, batch_size=size)
 
 
 def _refit_head(

@@ -13,7 +13,8 @@ from zooactive.catalogue import Catalogue
 from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.showing import watch_of
-from zooactive.foundation.telling import Auto, StageProgress, Watch, Within, kept_when_stopped
+from zooactive.foundation.stopping import kept_when_stopped
+from zooactive.foundation.telling import Auto, StageProgress, Watch, Within
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.loading import AnyModel, load_network
 from zooactive.models.saved_form import BUNDLED

@@ -1,0 +1,135 @@
+"""Ctrl-C waits for the end of a step, and says what is kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import warm_interpreter
+
+from zooactive.foundation.stopping import kept_when_stopped, stopped_between_steps
+
+
+def ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def pythons_own_answer() -> Iterator[None]:
+    """Tests that a shell runs in the background would hand down that Ctrl-C is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+def test_of_several_the_innermost_says_what_is_kept():
+    def stop() -> None:
+        with kept_when_stopped(lambda: "outer"), kept_when_stopped(lambda: "inner"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        stop()
+    assert stopped.value.__notes__ == ["inner"]
+
+
+def test_a_step_is_done_before_ctrl_c_ends_the_work():
+    done = []
+
+    def five_steps(between: Callable[[], None]) -> None:
+        for step in range(5):
+            if step == 2:
+                ctrl_c()
+            done.append(step)
+            between()
+
+    with pytest.raises(KeyboardInterrupt), stopped_between_steps() as between:
+        five_steps(between)
+    assert done == [0, 1, 2]
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    done = []
+
+    def step() -> None:
+        ctrl_c()
+        done.append("after the first")
+        ctrl_c()
+        done.append("after the second")
+
+    with pytest.raises(KeyboardInterrupt), stopped_between_steps():
+        step()
+    assert done == ["after the first"]
+
+
+def test_ctrl_c_in_the_last_step_is_not_forgotten():
+    with pytest.raises(KeyboardInterrupt), stopped_between_steps():
+        ctrl_c()
+
+
+def test_a_failure_of_the_step_is_told_rather_than_the_ctrl_c():
+    def step() -> None:
+        ctrl_c()
+        raise ValueError("of the step")
+
+    with pytest.raises(ValueError, match="of the step"), stopped_between_steps():
+        step()
+
+
+def test_an_answer_to_ctrl_c_that_somebody_else_gave_stays():
+    heard = []
+    signal.signal(signal.SIGINT, lambda *_: heard.append("theirs"))
+    try:
+        with stopped_between_steps() as between:
+            ctrl_c()
+            between()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert heard == ["theirs"]
+
+
+def test_in_another_thread_nothing_changes():
+    answers = []
+
+    def work() -> None:
+        with stopped_between_steps() as between:
+            answers.append(signal.getsignal(signal.SIGINT))
+            between()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert answers == [signal.default_int_handler]
+
+
+BROKEN_INTO = """
+import os, signal
+import keras, numpy as np
+from zooactive.training import short_fits
+from zooactive.foundation.telling import NOTHING
+
+steps = []
+class Struck(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+    def on_train_batch_end(self, batch, logs=None):
+        steps.append(batch)
+
+network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+network.compile("sgd", loss="mse", run_eagerly=True)
+try:
+    with short_fits.stopped_between_steps() as between, NOTHING("fit", 4) as report:
+        after = short_fits.after_steps(between, report, "fit", 1, steps=4, batch_size=2)
+        network.fit(np.zeros((8, 3)), np.zeros((8, 1)), batch_size=2, verbose=0, callbacks=[Struck(), after])
+except KeyboardInterrupt:
+    print("stopped after", steps)
+"""
+
+
+def test_a_fit_ends_its_batch_before_it_stops(tmp_path: Path):
+    done = warm_interpreter.run(BROKEN_INTO, folder=tmp_path)
+    assert done.stdout == "stopped after [0, 1]\n", done.stderr
