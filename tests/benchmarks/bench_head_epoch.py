@@ -23,7 +23,7 @@ from zooactive.training.config import Optimisation
 from zooactive.training.finetuning.tasks import load_task
 from zooactive.training.head_features import head_features
 from zooactive.training.network import training_network
-from zooactive.training.short_fits import Stage, fit_head_to_features
+from zooactive.training.short_fits import Stage, fit_head_to_features, of_votes
 from zooactive.training.weights import votes_of
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "rings" / "rings.csv"
@@ -36,7 +36,7 @@ def main() -> None:
     assert rings.tree is not None
     model = za.load_model("bundled").with_tree(rings.tree, concentrations="fraction")
     how = Optimisation(epochs=EPOCHS, batch_size=32, weight_decay=1e-3, warmup_epochs=0, patience=EPOCHS)
-    stage = Stage("head", rings.tree, how)
+    stage = Stage("head", of_votes(rings.tree), how)
     votes = votes_of(rings)
     ends: list[float] = []
 

@@ -27,11 +27,13 @@ from zooactive.cli.console import (
     predict_line,
     print_table,
 )
+from zooactive.cli.measures import measured, numbers_told
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.evaluation import Evaluation
+    from zooactive.workspace.numbers import NumberMetrics
 
 ByOption = Annotated[
     list[str] | None,
@@ -72,6 +74,12 @@ def command(
         by=by,
         out=out,
     )
+    from zooactive.workspace.numbers import NumberMetrics
+
+    following = predict_line(here, workspace=workspace, **given, embeddings=embeddings)
+    if isinstance(found, NumberMetrics):
+        _print_numbers(found, json, following)
+        return
     metrics = found.metrics
     if json:
         print_table(metrics.questions, as_json=True)
@@ -85,8 +93,25 @@ def command(
         f"Written to {found.file}; beside it evaluation.html to look at, and evaluation.json with each "
         "answer's precision, recall and F1, the confusion matrices, coverage and reliability. Rows of the first table count "
         "galaxies of which at least half of the volunteers were asked the question.",
-        predict_line(here, workspace=workspace, **given, embeddings=embeddings),
+        following,
     )
+
+
+def _print_numbers(found: NumberMetrics, json: bool, following: str) -> None:
+    """Print how well a number is told."""
+    import pandas as pd
+
+    metrics = dict(found.metrics)
+    galaxies = int(metrics.pop("galaxies"))
+    if json:
+        print_table(pd.DataFrame([{"column": found.task.column, "galaxies": galaxies, **metrics}]), as_json=True)
+    else:
+        title = f"{found.task.name}: {galaxies} galaxies that it has not learnt from"
+        print_table(measured(metrics, galaxies), as_json=False, title=title)
+    apart = f", each held out from one of {found.folds} fits" if found.folds else ""
+    note(f"measured on {galaxies} galaxies of {found.source}{apart}")
+    note(numbers_told(found.task))
+    last_line(f"Written to {found.file}; beside it evaluation.html to look at, and evaluation.json", following)
 
 
 def print_metrics(metrics: Evaluation, file: Path | None = None) -> None:

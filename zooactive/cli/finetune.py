@@ -32,12 +32,10 @@ from zooactive.cli.console import (
     predict_line,
     print_table,
 )
+from zooactive.cli.measures import measured, numbers_told
 from zooactive.foundation.vocabulary import POLICIES
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
     from zooactive.workspace import Workspace
 
 TaskOption = Annotated[
@@ -88,6 +86,13 @@ NumberOption = Annotated[
 ErrorColumnOption = Annotated[
     str | None, typer.Option(help="Of numbers: the column with each one's standard deviation.", show_default=False)
 ]
+LimitColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of numbers: the column that says which are limits, < where the number lies below and > where it lies above.",
+        show_default=False,
+    ),
+]
 MissingOption = Annotated[
     list[float] | None,
     typer.Option(
@@ -127,6 +132,7 @@ def command(
     volunteers: VolunteersOption = None,
     number: NumberOption = None,
     error_column: ErrorColumnOption = None,
+    limit_column: LimitColumnOption = None,
     missing: MissingOption = None,
     redshift: RedshiftOption = None,
     max_set_aside: MaxSetAsideOption = None,
@@ -159,6 +165,7 @@ def command(
         volunteers=number_or_column(volunteers),
         number=number,
         error_column=error_column,
+        limit_column=limit_column,
         missing=tuple(missing) if missing else None,
         redshift=redshift,
         max_set_aside=max_set_aside,
@@ -185,45 +192,17 @@ def command(
         print_table(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]), as_json=True)
     else:
         title = f"{tuned.task.name}: {galaxies} galaxies held out"
-        print_table(_measured(metrics, galaxies), as_json=False, title=title)
+        print_table(measured(metrics, galaxies), as_json=False, title=title)
         if isinstance(tuned, FinetunedModel) and len(tuned.model.tree.questions) > 1:
             print_table(tuned.questions(), as_json=False, title="Accuracy of each question")
     note(_how_measured(galaxies, metrics, config["folds"]))
     if isinstance(tuned, FinetunedNumbers):
-        note(_numbers_told(tuned))
+        note(numbers_told(tuned.task, tuned.model.head))
     elif config["prevalence"] is not None:
         note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
         _predict_line(here, workspace, folder, Path(how["labels"]), given, how.get("embeddings") and typed),
-    )
-
-
-def _numbers_told(tuned: FinetunedNumbers) -> str:
-    """Say what the measures of numbers mean, and which noise was learnt."""
-    head, task = tuned.model.head, tuned.task
-    far = "|dz| / (1 + z) > 0.15" if task.redshift else "a difference of more than 3 sigma_NMAD"
-    relative = " of dz / (1 + z)" if task.redshift else ""
-    noise = "the same of all galaxies" if head.constant else "depends on the features"
-    return (
-        f"numbers are in the unit of '{task.column}'; bias and scatter (sigma_NMAD){relative}; an outlier is {far}; the "
-        f"noise of labels {'is ' if head.constant else ''}{noise}, and {head.share:.1%} of them are taken for outliers"
-    )
-
-
-def _measured(metrics: dict[str, float], galaxies: int) -> pd.DataFrame:
-    """One row a measure, with its interval; none of these of a single galaxy."""
-    import pandas as pd
-
-    names = [name for name in metrics if not name.endswith(("_low", "_high"))]
-    ends = [(metrics.get(f"{name}_low", float("nan")), metrics.get(f"{name}_high", float("nan"))) for name in names]
-    several = galaxies > 1
-    return pd.DataFrame(
-        {
-            "measure": [name.replace("_", " ") for name in names],
-            "value": [metrics[name] if several else float("nan") for name in names],
-            "95%": [f"{low:.3f} to {high:.3f}" if several and low == low else "-" for low, high in ends],
-        }
     )
 
 

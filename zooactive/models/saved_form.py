@@ -55,8 +55,8 @@ def read_about(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
     if about["format"] == NUMBERS_FORMAT:
         raise ModelError(
-            f"the model in {folder} tells numbers and answers no questions; finetune, predict, top and acquire take it "
-            "(`zooactive predict --model`), in Python zooactive.load_numbers"
+            f"the model in {folder} tells numbers and answers no questions; finetune, predict, evaluate, top and acquire "
+            "take it (`zooactive predict --model`), in Python zooactive.load_numbers"
         )
     if about["format"] not in (FORMAT, EMBEDDINGS_FORMAT):
         raise ModelError(

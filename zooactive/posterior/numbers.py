@@ -66,6 +66,13 @@ class NumberPosterior:
     def __len__(self) -> int:
         return len(self.mean)
 
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> NumberPosterior:
+        """Return the distributions of some galaxies."""
+        share, wide = (
+            part[rows] if isinstance(part, np.ndarray) and part.ndim else part for part in (self.share, self.wide)
+        )
+        return NumberPosterior(self.mean[rows], self.weight[rows], self.noise[rows], share, wide)
+
     def with_errors(self, errors: ArrayLike) -> NumberPosterior:
         """Return the distribution of labels that have measurement errors of their own: standard deviations, (galaxy,).
 
@@ -83,6 +90,17 @@ class NumberPosterior:
         usual = _log_normal(off, self.weight + self.noise)
         outlying = _log_normal(off, self.weight + self.wide)
         with np.errstate(divide="ignore"):  # without outliers their logarithm is minus infinity, and they add nothing
+            return np.asarray(np.logaddexp(np.log1p(-self.share) + usual, np.log(self.share) + outlying))
+
+    def log_beyond(self, limits: ArrayLike, above: ArrayLike) -> NDArray[np.float64]:
+        """Return the log probability that a label lies beyond one limit a galaxy, shape (galaxy,).
+
+        `above` says of each whether that is above the limit, or else below it.
+        """
+        off = np.where(np.asarray(above, dtype=bool), 1.0, -1.0) * (self.mean - np.asarray(limits, dtype=np.float64))
+        usual = special.log_ndtr(off / np.sqrt(self.weight + self.noise))
+        outlying = special.log_ndtr(off / np.sqrt(self.weight + self.wide))
+        with np.errstate(divide="ignore"):  # as in `log_density`
             return np.asarray(np.logaddexp(np.log1p(-self.share) + usual, np.log(self.share) + outlying))
 
     def interval(self, level: float) -> NDArray[np.float64]:

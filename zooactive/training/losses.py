@@ -8,6 +8,7 @@ Dirichlet-multinomial log-probabilities is the likelihood of the whole tree of v
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Any
 
 import keras
@@ -135,6 +136,72 @@ class BinomialLoss(keras.losses.Loss):  # type: ignore[misc]
     def from_config(cls, config: dict[str, Any]) -> BinomialLoss:
         """Make a loss from `get_config`."""
         return cls(**config | {"tree": DecisionTree.from_dict(config["tree"])})
+
+
+@keras.saving.register_keras_serializable(package="zooactive")
+class NumberLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Minus the log density of a label that is a number, under the mixture of `zooactive.models.head.number_fit`, in nats.
+
+    The variances are not learnt: a head that was fitted before says them. Of a limit it is minus the log probability to lie
+    beyond it.
+
+    Parameters
+    ----------
+    share : float
+        Of labels that are outliers.
+    reduction, name : str
+        As in every Keras loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss = NumberLoss(0.0)
+    >>> round(float(loss(np.array([[1.0, 1.0, 9.0, 0.0]]), np.array([[1.0]]))), 4)  # 1/2 ln 2 pi
+    0.9189
+    """
+
+    def __init__(self, share: float, *, reduction: str = "sum_over_batch_size", name: str = "number", **kwargs: Any) -> None:
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.share = share
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return one number a galaxy.
+
+        Parameters
+        ----------
+        y_true : tensor, shape (batch, 4)
+            The label, the variance of usual labels and that of outliers, and 1, -1 or 0 as in
+            `zooactive.models.head.limits.beyond`.
+        y_pred : tensor, shape (batch, 1)
+            The expected label.
+
+        Returns
+        -------
+        tensor, shape (batch,)
+        """
+        ops = keras.ops
+        label, usual, outlying, side = (ops.cast(y_true, y_pred.dtype)[:, column] for column in range(4))
+        logs = [self._log(label - y_pred[:, 0], variance, side) for variance in (usual, outlying)]
+        share = min(max(self.share, 1e-9), 1 - 1e-9)
+        return -ops.logaddexp(logs[0] + math.log1p(-share), logs[1] + math.log(share))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return dict(super().get_config(), share=self.share)
+
+    @staticmethod
+    def _log(residual: Any, variance: Any, side: Any) -> Any:
+        ops = keras.ops
+        density = -0.5 * (ops.log(2 * math.pi * variance) + residual**2 / variance)
+        x = -side * residual / ops.sqrt(variance)
+        # Below, the normal distribution in float32 is a difference of nearly equal numbers; its tail is a series there.
+        near = ops.log(0.5 * (1 + ops.erf(ops.maximum(x, _TAIL) / math.sqrt(2))))
+        far = ops.minimum(x, _TAIL)
+        tail = -0.5 * far**2 - ops.log(-far) - 0.5 * math.log(2 * math.pi) + ops.log(1 - 1 / far**2 + 3 / far**4)
+        return ops.where(side == 0, density, ops.where(x > _TAIL, near, tail))
+
+
+_TAIL = -3.5
 
 
 def _probability() -> tuple[Any, str]:

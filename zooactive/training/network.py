@@ -16,11 +16,13 @@ def training_network(
     augmentation: Augmentation | None = None,
     seed: int = 0,
     encoder_training: bool | None = None,
+    head: Any = None,
 ) -> Any:
     """Return a Keras model from uint8 pixels to concentrations that shares the weights of `model`.
 
-    With an augmentation the images have the size of its `Augmentation.canvas`. Where `encoder_training` is False, the
-    encoder's batch norm and dropout stay in inference mode while its weights may learn.
+    Another `head`, a layer, takes the place of the model's own. With an augmentation the images have the size of its
+    `Augmentation.canvas`. Where `encoder_training` is False, the encoder's batch norm and dropout stay in inference mode
+    while its weights may learn.
     """
     import keras
 
@@ -33,4 +35,4 @@ def training_network(
     if augmentation is not None:
         pixels = augment(pixels, augmentation, preprocessing.size, seed=seed)
     features = model.encoder(pixels) if encoder_training is None else model.encoder(pixels, training=encoder_training)
-    return keras.Model(inputs, model.head(features))
+    return keras.Model(inputs, (head or model.head)(features))

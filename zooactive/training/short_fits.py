@@ -32,12 +32,12 @@ UNWATCHED: Watch[StageProgress] = Watch(NOTHING)
 class Stage:
     """One fit to votes, until the validation loss stops falling; it keeps the weights of its best epoch, or the first ones.
 
-    `name` is for the history. `rates` maps a weight's path to its share of the learning rate; all other weights have the
-    whole rate.
+    `name` is for the history. `loss` makes the loss, a Keras one; `of_votes` is that of a tree. `rates` maps a weight's path
+    to its share of the learning rate; all other weights have the whole rate.
     """
 
     name: str
-    tree: DecisionTree
+    loss: Callable[[], Any]
     how: Optimisation
     rates: Mapping[str, float] = field(default_factory=dict)
 
@@ -50,7 +50,7 @@ class Stage:
         watch: Watch[StageProgress] = UNWATCHED,
         weights: NDArray[np.float32] | None = None,
     ) -> list[dict[str, Any]]:
-        """Fit a Keras model to votes, and return stage, epoch, loss and val_loss of each epoch.
+        """Fit a Keras model to votes, or what else the loss takes, and return stage, epoch, loss and val_loss of each epoch.
 
         `train` has the model's inputs and the votes (row, answer), and `weights` says how much each of its rows counts.
         `validation` has inputs, votes and weights (row,) of the galaxies that choose the best epoch. A loss that is not
@@ -61,7 +61,6 @@ class Stage:
         from zooactive.models.backbones.fast_layers import gradients_forgotten
         from zooactive.training.batches import TrainingBatches
         from zooactive.training.devices import shareable, shareable_rows
-        from zooactive.training.losses import DirichletMultinomialLoss
         from zooactive.training.optimiser import memory_explained, optimiser_of
 
         how = self.how
@@ -69,7 +68,7 @@ class Stage:
         batches = TrainingBatches(*train, size, seed=how.seed, weights=weights)
         optimizer = optimiser_of(how, trainer, batches.steps, rates=self.rates)
         compiled = keras.backend.backend() == "jax"  # which takes a step operation by operation else
-        trainer.compile(optimizer, loss=DirichletMultinomialLoss(self.tree), jit_compile=compiled)
+        trainer.compile(optimizer, loss=self.loss(), jit_compile=compiled)
         history: list[dict[str, Any]] = []
         began = trainer.get_weights()
         judged = shareable_rows(*validation)
@@ -109,6 +108,17 @@ class Stage:
             raise TrainingError(f"the loss is {losses['loss']} in epoch {epoch + 1}; lower the learning rate")
         history.append({"stage": self.name, "epoch": epoch + 1, **losses})
         watch.tell(self.name, epoch + 1, losses)
+
+
+def of_votes(tree: DecisionTree) -> Callable[[], Any]:
+    """Return what makes the loss of a tree's votes; Keras is loaded when it does."""
+
+    def make() -> Any:
+        from zooactive.training.losses import DirichletMultinomialLoss
+
+        return DirichletMultinomialLoss(tree)
+
+    return make
 
 
 def fit_head(

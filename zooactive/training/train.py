@@ -25,7 +25,7 @@ from zooactive.training.image_marks import ImageMarks
 from zooactive.training.keeper import curves_explained, make_keeper, tensorboard_callbacks
 from zooactive.training.network import training_network
 from zooactive.training.run_folder import TrainingRun, run_fingerprint
-from zooactive.training.short_fits import Stage, after_steps, fit_head
+from zooactive.training.short_fits import Stage, after_steps, fit_head, of_votes
 from zooactive.training.weights import label_weights, votes_of
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _refit_head(
         patience=config.patience,
         seed=config.seed,
     )
-    stage = Stage("the head anew", model.tree, how)
+    stage = Stage("the head anew", of_votes(model.tree), how)
     history = fit_head(model, train_part, validation_part, stage, copies=copies, balance=config.balance, watch=Watch(show))
     best = min(epoch["val_loss"] for epoch in history)
     run.state["head_val_loss"] = best

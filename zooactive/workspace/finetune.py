@@ -28,7 +28,7 @@ from zooactive.workspace.embeddings import embeddings_record, read_given
 from zooactive.workspace.labels_alone import task_home
 from zooactive.workspace.numbers import learn_number
 from zooactive.workspace.options import Options
-from zooactive.workspace.sections import FILE, TaskLabels
+from zooactive.workspace.sections import FILE, OF_NUMBERS, TaskLabels
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 OPTIONS: Options = EMBEDDING_OPTIONS
 OF_LABELS = (
     *("images", "column", "id_column", "image_column", "volunteers", "max_set_aside"),
-    *("number", "error_column", "missing", "redshift"),
+    *OF_NUMBERS,
 )
 OF_TASK = ("crop", "image_size")
 
@@ -62,8 +62,8 @@ def finetune(
     from, by default the workspace's model, or else the bundled encoder. `out` is ``tasks/TASK`` by default. The other
     options are where embeddings are (embeddings, embedding_ids, embedding_column, encoder), which then stand for images and
     a model; entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside, number,
-    error_column, missing, redshift), of the question (crop, image_size), and all of `FinetuneConfig`; they come before what
-    the workspace says. A column of numbers gets a head that tells numbers.
+    error_column, limit_column, missing, redshift), of the question (crop, image_size), and all of `FinetuneConfig`; they
+    come before what the workspace says. A column of numbers gets a head that tells numbers.
 
     Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
     learn from.

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.locking import held
 from zooactive.foundation.telling import NOTHING, Show, StageProgress, Tell, Watch, silent
-from zooactive.foundation.writing import file_hash, how_of, write_how
+from zooactive.foundation.writing import aside, file_hash, how_of, make_folder, write_how, write_json
 from zooactive.models.saved_form import takes_embeddings
+from zooactive.training.finetuning.checks import head_alone
 from zooactive.training.finetuning.config import FinetuneConfig
-from zooactive.training.finetuning.finetuned_numbers import is_number_task
+from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers, beside_labels, is_number_task, load_numbers
 from zooactive.training.finetuning.number_tasks import NumberTask
 from zooactive.training.finetuning.numbers import finetune_numbers, number_config
 from zooactive.workspace.embeddings import embeddings_record, pool_of_embeddings, read_given, with_recorded
+from zooactive.workspace.file import own_settings
 from zooactive.workspace.finetuned import known_embeddings, labels_record, task_folder, task_meant
 from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
 from zooactive.workspace.origin import record_origin
@@ -29,7 +33,8 @@ from zooactive.workspace.told import failures_told
 if TYPE_CHECKING:
     from zooactive.models.number_model import NumberModel
     from zooactive.prediction.numbers import NumberPredictions
-    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
+
+_POLICY = "policy head: a head on frozen features (--policy staged adds the encoder)"
 
 
 def learn_number(
@@ -48,12 +53,14 @@ def learn_number(
     `start` says which model's encoder to take, and is only asked where no embeddings are named.
     """
     config = number_config(config)
+    if settings.pool.embeddings is not None:
+        config = head_alone(config)
     assert labels.labels is not None
     measured = task.read(labels.labels, images=labels.images)
     measured.refuse_unlearnable()
     if measured.left_out:
         tell("left out: " + ", ".join(f"{number} {reason}" for reason, number in measured.left_out.items()))
-    tell("policy head: numbers are learnt by the head alone")
+    tell(_POLICY if config.policy == "head" else f"policy {config.policy}, as asked for")
     record: dict[str, Any] = {}
     inputs = {str(labels.labels): file_hash(labels.labels)} if labels.labels.is_file() else {}
     with held(folder):
@@ -75,6 +82,102 @@ def learn_number(
         options = {"task": task.to_dict(), **read, "config": asdict(config), **record}
         write_how(folder, command="finetune", options=options, inputs=inputs)
     return tuned
+
+
+@dataclass(frozen=True, eq=False)
+class NumberMetrics:
+    """How well a model tells a number.
+
+    Parameters
+    ----------
+    task : NumberTask
+    metrics : mapping of str to float
+        Of `FinetunedNumbers.evaluate`.
+    source : Path
+        The table with the labels.
+    folds : int
+        Of the cross-validation by which the galaxies were held out; 0 where they were held out once, or are others.
+    file : Path, optional
+        The table of metrics, once it is written; the others lie beside it.
+    """
+
+    task: NumberTask
+    metrics: Mapping[str, float]
+    source: Path
+    folds: int = 0
+    file: Path | None = None
+
+
+def evaluate_number(settings: Settings, *, out: str | Path | None = None, progress: Show = NOTHING) -> NumberMetrics:
+    """Measure a model of numbers, and write ``evaluation.csv``, ``.json`` and ``.html`` as `evaluate` does of questions.
+
+    Of a table that is named as the catalogue, the galaxies are taken that it has not learnt from. Otherwise it is measured
+    on the galaxies of its own labels that were held out. Raises a WorkspaceError where none is left.
+    """
+    folder = settings.model.folder
+    tuned, options = load_numbers(folder), how_of(folder).get("options") or {}
+    folds, source = int((options.get("config") or {}).get("folds") or 0), Path(str(options.get("labels")))
+    table = settings.survey.catalogue
+    if table is not None and table != own_settings(settings.folder).survey.catalogue:
+        tuned, folds, source = _on_others(settings, tuned, progress), 0, table
+    if not len(tuned.held_out):
+        raise WorkspaceError(f"no galaxy of {source} was held out from {folder}; give a --catalogue of others")
+    found = NumberMetrics(tuned.task, tuned.evaluate(), source, folds)
+    written = folder if out is None else Path(out)
+    _write_metrics(found, folder, written)
+    return replace(found, file=written / "evaluation.csv")
+
+
+def _on_others(settings: Settings, tuned: FinetunedNumbers, progress: Show) -> FinetunedNumbers:
+    """Return the model beside the labels of the galaxies of a table that it has not learnt from."""
+    from zooactive.models import EmbeddingModel
+    from zooactive.training.head_features import head_features
+
+    survey, folder, model = settings.survey, settings.model.folder, tuned.model
+    id_column, image_column = survey.id_column or tuned.task.id_column, survey.image_column or tuned.task.image_column
+    task = replace(tuned.task, id_column=id_column, image_column=image_column)
+    assert survey.catalogue is not None
+    measured = task.read(survey.catalogue, images=survey.images)
+    learnt = set(labelled_ids(folder))
+    if not how_of(folder)["options"]["config"].get("folds"):  # after folds it has learnt from nearly all
+        learnt -= set(tuned.held_out["id"])
+    measured = measured.take(np.flatnonzero(~np.isin(measured.catalogue.ids, list(learnt))))
+    if not len(measured):
+        raise WorkspaceError(
+            f"{survey.catalogue} has no galaxy with a number that the model in {folder} has not learnt from; leave it away "
+            "to measure on those held out"
+        )
+    if isinstance(model.network, EmbeddingModel):
+        seen = read_given(with_recorded(settings, folder)).of_galaxies(measured.catalogue)
+        measured = measured.take(np.flatnonzero(np.isin(measured.catalogue.ids, seen.ids)))
+        features = model.network.of(seen.features)
+    else:
+        features = head_features(model.network, measured.catalogue, 1, show=progress)[0]
+    return replace(tuned, held_out=beside_labels(measured, model.head.predict(features)))
+
+
+def _write_metrics(found: NumberMetrics, model: Path, folder: Path) -> None:
+    import pandas as pd
+
+    from zooactive.report import number_finding, write_report
+
+    make_folder(folder)
+    target, metrics = folder / "evaluation.csv", found.metrics
+    names = [name for name in metrics if not name.endswith(("_low", "_high"))]
+    ends = {end: [metrics.get(f"{name}_{end}") for name in names] for end in ("low", "high")}
+    with aside(target) as temporary:
+        pd.DataFrame({"measure": names, "value": [metrics[name] for name in names], **ends}).to_csv(temporary, index=False)
+    write_json(target.with_suffix(".json"), {"column": found.task.column, **metrics})
+    inputs = {"model": load_numbers(model).model.fingerprint()}
+    write_how(target, command="evaluate", options={"labels": str(found.source), "folds": found.folds}, inputs=inputs)
+    write_report(
+        target.with_suffix(".html"),
+        title=f"How good is {model.name}?",
+        lead=f"Measured on {int(metrics['galaxies']):,} galaxies of {found.source.name} that it has not learnt from.",
+        facts=[("galaxies", f"{int(metrics['galaxies']):,}"), ("column", found.task.column)],
+        findings=[number_finding(found.task.name, metrics)],
+        how={"evaluate": how_of(target)},
+    )
 
 
 def predict_number(

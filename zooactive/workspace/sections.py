@@ -13,6 +13,8 @@ from zooactive.foundation.vocabulary import MOST_FAILED, DrawKind, EngineName, K
 from zooactive.training.finetuning.tasks import NumberTask, Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
+OF_NUMBERS = ("number", "error_column", "limit_column", "missing", "redshift")
+"""Entries of a task whose labels are numbers."""
 
 
 def _check_share(table: str, share: float) -> None:
@@ -126,6 +128,7 @@ class TaskLabels:
     max_set_aside: float = MAX_SET_ASIDE
     number: bool | None = None
     error_column: str | None = None
+    limit_column: str | None = None
     missing: tuple[float, ...] = ()
     redshift: bool | None = None
     policy: str | None = None
@@ -138,8 +141,8 @@ class TaskLabels:
         columns = {name: getattr(self, name) for name in ("id_column", "image_column", "volunteers")}
         given = {name: value for name, value in columns.items() if value is not None}
         if self.column is not None and self.labels is not None:
-            numbers = {name: getattr(self, name) for name in ("number", "error_column", "missing", "redshift")}
+            numbers = {name: getattr(self, name) for name in OF_NUMBERS}
             return task_of_column(self.labels, self.column, **given, **numbers)
-        if self.number or self.error_column is not None or self.missing or self.redshift:
+        if any(getattr(self, name) for name in OF_NUMBERS):
             raise WorkspaceError(f"the task '{name}' is to be one of numbers, and no column of them is named; give --column")
         return replace(load_task(self.task or name), **given)

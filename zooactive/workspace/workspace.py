@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zooactive.workspace.embed import WrittenEmbeddings
     from zooactive.workspace.evaluate import WorkspaceMetrics
     from zooactive.workspace.loop import Rehearsal
+    from zooactive.workspace.numbers import NumberMetrics
     from zooactive.workspace.publish import Published
 
 
@@ -115,11 +116,15 @@ class Workspace:
         settings, own = self._with(OPTIONS, options)
         return embed(settings, progress=self._progress, tell=self._tell, **own)
 
-    def evaluate(self, **options: Any) -> WorkspaceMetrics:
+    def evaluate(self, **options: Any) -> WorkspaceMetrics | NumberMetrics:
         """Measure the model on galaxies that it never saw."""
         from zooactive.workspace.evaluate import OPTIONS, evaluate
 
         settings, own = self._with(OPTIONS, options)
+        if tells_numbers(settings.model.folder):
+            from zooactive.workspace.numbers import evaluate_number
+
+            return evaluate_number(settings, progress=self._progress, out=own.get("out"))
         return evaluate(settings, progress=self._progress, **own)
 
     def acquire(self, **options: Any) -> pd.DataFrame:

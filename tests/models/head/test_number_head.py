@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
 
 from zooactive.foundation.errors import ModelError, PosteriorError
 from zooactive.models.head.bayesian import find_axes
 from zooactive.models.head.left_out import Variances, fit_variances, leave_each_out
-from zooactive.models.head.number_fit import fit_number_head
+from zooactive.models.head.limits import beyond
+from zooactive.models.head.number_fit import _Problem, centre_and_scale, fit_number_head
 from zooactive.models.head.number_head import NumberHead
 from zooactive.posterior.numbers import NumberPosterior
 
@@ -149,6 +152,127 @@ def test_errors_of_labels_weigh_them_and_are_not_taken_for_noise():
     assert np.sqrt(weighed.predict(x).noise).mean() == pytest.approx(0.3, rel=0.15)
     true = 3 + x @ np.array([1, -0.5, 0.3, 0, 0, 0])
     assert ((weighed.predict(x).mean - true) ** 2).mean() < ((plain.predict(x).mean - true) ** 2).mean()
+
+
+def hidden(y, below: float):
+    """Return labels of which those below a value are known by that alone, and their limits."""
+    return np.maximum(y, below), np.where(y < below, -1, 0)
+
+
+def test_limits_are_weighed_as_the_likelihood_has_it():
+    """Without outliers: the mode and the curvature of the posterior at the noise and the prior found, by brute force."""
+    x, y, _ = galaxies(300)
+    seen, side = hidden(y, 2.8)
+    assert 0.3 < (side != 0).mean() < 0.5
+    fit = fitted(x, seen, limits=side)
+    head = fit.head
+    phi = np.column_stack([head.axes.of(x), np.ones(300)]).astype(float)
+    told = (seen - head.centre) / head.scale
+    settled = fit_number_head(x, seen, head.axes, limits=side)
+    np.testing.assert_array_equal(settled.head.weights, head.weights)
+
+    def loss(w, v):
+        limits = stats.norm.logcdf((told - phi @ w) / np.sqrt(v))[side != 0].sum()
+        measured = stats.norm.logpdf(told, phi @ w, np.sqrt(v))[side == 0].sum()
+        return 0.5 * fit.precision * w[:-1] @ w[:-1] - limits - measured
+
+    scale = optimize.minimize_scalar(
+        lambda log_v: abs(optimize.minimize(loss, head.weights, args=(np.exp(log_v),)).x - head.weights).max(),
+        bounds=(head.noise[-1] - 1, head.noise[-1] + 1),
+        method="bounded",
+    )
+    v = float(np.exp(scale.x))  # the noise that the weights were fitted with, before one factor set it right
+    best = optimize.minimize(loss, head.weights, args=(v,)).x
+    np.testing.assert_allclose(head.weights, best, atol=3e-3)
+    step, size = 1e-4, len(best)
+    gradients = [optimize.approx_fprime(best + step * np.eye(size)[k], loss, 1e-6, v) for k in range(size)]
+    hessian = (np.array(gradients) - optimize.approx_fprime(best, loss, 1e-6, v)) / step
+    covariance, found = np.linalg.inv((hessian + hessian.T) / 2), head.factor.T @ head.factor
+    ratio = found / covariance
+    np.testing.assert_allclose(np.diag(ratio), np.diag(ratio).mean(), rtol=0.03)  # one factor on all of it
+
+
+def test_limits_are_no_labels_and_not_nothing():
+    """Noise and weights of labels that are partly hidden are the true ones; taken for labels or left out they are not."""
+    x, y, _ = galaxies(2000, noise=0.6)
+    seen, side = hidden(y, 2.8)
+    slope = {
+        name: np.linalg.lstsq(np.column_stack([x, np.ones(2000)]), head.predict(x).mean, rcond=None)[0][0]
+        for name, head in {
+            "limits": fitted(x, seen, limits=side).head,
+            "labels": fitted(x, seen).head,
+            "nothing": fitted(x[side == 0], seen[side == 0]).head,
+        }.items()
+    }
+    assert slope["limits"] == pytest.approx(1, abs=0.05)
+    assert slope["labels"] < 0.8
+    assert slope["nothing"] < 0.8
+    head = fitted(x, seen, limits=side).head
+    assert np.sqrt(head.predict(x).noise).mean() == pytest.approx(0.6, rel=0.05)
+    new, truth, _ = galaxies(4000, seed=9, noise=0.6)
+    ends = head.predict(new).interval(0.8)
+    assert ((ends[:, 0] < truth) & (truth < ends[:, 1])).mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_limits_on_either_side_and_of_several_views_mirror_each_other():
+    x, y, _ = galaxies(200)
+    seen, side = hidden(y, 2.8)
+    views = np.stack([x, x])
+    for noise in ("constant", "features"):
+        low = fit_number_head(views, seen, find_axes([x]), limits=side, noise=noise).head.predict(x)
+        high = fit_number_head(views, -seen, find_axes([x]), limits=-side, noise=noise).head.predict(x)
+        np.testing.assert_allclose(low.mean, -high.mean, atol=1e-6)
+        np.testing.assert_allclose(low.deviation(), high.deviation(), rtol=1e-5)
+        one = fit_number_head(x, seen, find_axes([x]), limits=side, noise=noise).head.predict(x)
+        np.testing.assert_allclose(low.mean, one.mean, atol=1e-5)
+
+
+def test_a_galaxy_with_a_limit_left_out_is_told_what_a_fit_without_it_tells():
+    """By its first Newton step, as of any generalised linear model: near what a whole new fit tells."""
+    x, y, _ = galaxies(120)
+    seen, side = hidden(y, 2.8)
+    axes = find_axes([x])
+    phi = np.column_stack([axes.of(x), np.ones(120)])[None].astype(float)
+    centre, scale = centre_and_scale(seen[side == 0])
+    problem = _Problem(phi, (seen - centre) / scale, np.zeros(120), side.astype(np.int8))
+    state = problem.settle(problem.start())
+    found = problem._left_out(state)
+    for g in np.flatnonzero(side)[:6]:
+        others = np.delete(np.arange(120), g)
+        less = _Problem(phi[:, others], problem.y[others], np.zeros(119), problem.side[others])
+        again = less.settle(replace(state, outliers=state.outliers[others]))
+        assert found.residual[g] == pytest.approx(problem.y[g] - float(phi[0, g] @ again.weights), abs=0.02)
+
+
+@pytest.mark.parametrize("side", [-1, 0, 1])
+@pytest.mark.parametrize("residual", [-9.0, -1.0, 0.3, 12.0])
+def test_what_a_limit_tells_is_the_integral(residual, side):
+    found = beyond(residual, 1.7, side)
+    if side == 0:
+        assert (found.offset, found.squared, found.known) == (residual, residual**2, 1)
+        return
+    log = stats.norm.logsf(side * residual / np.sqrt(1.7))
+    assert found.log == pytest.approx(log, rel=1e-9)
+    low, high = (residual, max(residual, 0) + 12) if side > 0 else (min(residual, 0) - 12, residual)
+
+    def moment(power):
+        def at(y):
+            return y**power * np.exp(stats.norm.logpdf(y, 0, np.sqrt(1.7)) - log)
+
+        return integrate.quad(at, low, high, points=[np.clip(0, low, high), residual], limit=400)[0]
+
+    assert found.offset == pytest.approx(moment(1), rel=1e-6, abs=1e-8)
+    assert found.squared == pytest.approx(moment(2), rel=1e-6)
+    step = 1e-3
+    logs = [stats.norm.logsf(side * (residual - moved) / np.sqrt(1.7)) for moved in (-step, 0, step)]
+    assert found.known == pytest.approx(-1.7 * (logs[0] - 2 * logs[1] + logs[2]) / step**2, abs=1e-4)
+
+
+def test_the_probability_beyond_a_limit_is_that_of_the_density():
+    told = NumberPosterior(np.array([2.0]), np.array([0.3]), np.array([0.5]), 0.1, 40.0)
+    above = integrate.quad(lambda y: np.exp(told.log_density([y]))[0], 2.7, 90, points=[3, 10], limit=200)[0]
+    assert np.exp(told.log_beyond([2.7], [True]))[0] == pytest.approx(above, rel=1e-6)
+    assert np.exp(told.log_beyond([2.7], [False]))[0] == pytest.approx(1 - above, rel=1e-6)
 
 
 def test_noise_that_depends_on_a_feature_is_found():

@@ -22,7 +22,7 @@ from zooactive.training.finetuning.finetune import finetune
 from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned
 from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
 from zooactive.training.network import training_network
-from zooactive.training.short_fits import Stage
+from zooactive.training.short_fits import Stage, of_votes
 from zooactive.training.weights import votes_of
 from zooactive.tree import DecisionTree, Question
 
@@ -295,7 +295,7 @@ def test_lower_blocks_move_by_smaller_steps(encoder, labels):
     free_last_blocks(model.encoder)
     before = {weight.path: weight.numpy() for weight in (*model.encoder.weights, *model.head.weights)}
     how = Optimisation(epochs=1, batch_size=80, learning_rate=1e-5, weight_decay=0.0, warmup_epochs=0)
-    stage = Stage("encoder", model.tree, how, layer_rates(model.encoder, 0.5))
+    stage = Stage("encoder", of_votes(model.tree), how, layer_rates(model.encoder, 0.5))
     images = Cutouts(catalogue, model.preprocessing)
     judging = images.rows(np.arange(80)), votes_of(catalogue), np.ones(80, np.float32)
     stage.fit(training_network(model, encoder_training=False), (images, votes_of(catalogue)), judging)

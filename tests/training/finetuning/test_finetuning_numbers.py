@@ -86,6 +86,48 @@ def test_missing_values_are_left_out_and_counted(table):
     assert list(measured.catalogue.ids) == ["g000", "g008"]
 
 
+def test_limits_are_read_from_cells_and_from_a_column_of_their_own(table):
+    cells = ["1.5", "<2.5", "> 3", "4", "5", "", "6"]
+    flags = ["", "<", "", "upper", "1", "<", 0]
+    errors = ["0.1", "", "0.2", "nan", "0.3", "0.1", ""]
+    task = replace(TASK, limit_column="flag", error_column="err")
+    measured = task.read(table(mass=cells, flag=flags, err=errors))
+    assert measured.values.tolist() == [1.5, 2.5, 3, 4, 5]
+    assert measured.limits is not None
+    assert measured.limits.tolist() == [0, -1, 1, -1, 1]
+    assert measured.errors is not None
+    assert measured.errors.tolist() == [0.1, 0, 0.2, 0, 0.3]  # a limit needs none
+    assert measured.left_out == {"without a value": 1, "without an error": 1}
+    assert measured.take(np.array([2, 0])).limits.tolist() == [1, 0]
+    assert replace(TASK).read(table(mass=["1", "2"])).limits is None
+    assert isinstance(task_of_column(table(mass=[*MASSES[:30], "<3"]), "mass"), NumberTask)
+    with pytest.raises(CatalogueError, match=r"row 1: column 'mass' says .* column 'flag' on the other"):
+        replace(TASK, limit_column="flag").read(table(mass=["<2"], flag=[">"]))
+    with pytest.raises(CatalogueError, match=r"row 2: 'perhaps' .* write < or >"):
+        replace(TASK, limit_column="flag").read(table(mass=[1, 2], flag=["", "perhaps"]))
+    with pytest.raises(CatalogueError, match=r"row 1: the error .* is a limit"):
+        replace(TASK, error_column="err").read(table(mass=[1], err=["<0.1"]))
+
+
+def test_a_number_is_learnt_from_limits_too(table):
+    """Half of the masses are hidden below a limit: taken for labels they would draw what is expected up to it."""
+    below = 10.0
+    hidden = np.less(MASSES, below)
+    cells = [f"<{below}" if unknown else mass for mass, unknown in zip(MASSES, hidden, strict=True)]
+    embeddings, config = Embeddings(IDS, FEATURES), FinetuneConfig(folds=3)
+    tuned = za.finetune(None, table(mass=cells), task=TASK, embeddings=embeddings, config=config, progress=None)
+    metrics, held_out = tuned.evaluate(), tuned.held_out.set_index("id").loc[IDS]
+    assert metrics["galaxies"] == (~hidden).sum()
+    assert metrics["limits"] == hidden.sum()
+    assert metrics["limits_kept"] > 0.85
+    assert np.sqrt(((held_out["mean"] - MASSES)[hidden] ** 2).mean()) < 0.45
+    assert (held_out["limit"] == np.where(hidden, "<", "")).all()
+    naive = za.finetune(
+        None, table(mass=np.maximum(MASSES, below)), task=TASK, embeddings=embeddings, config=config, progress=None
+    )
+    assert np.sqrt(((naive.held_out.set_index("id").loc[IDS, "mean"] - MASSES)[hidden] ** 2).mean()) > 0.6
+
+
 def test_a_text_among_numbers_is_named_with_its_row(table):
     with pytest.raises(CatalogueError, match=r"row 2: the label 'about 3' \(column 'mass'\) is no number"):
         TASK.read(table(mass=["1.5", "about 3", "2"]))
@@ -119,7 +161,7 @@ def test_columns_that_teach_nothing_are_refused(table, values, said):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"policy": "staged"}, "learnt by the head alone"), ({"prevalence": 0.1}, "these are numbers")],
+    [({"policy": "all"}, "use 'staged'"), ({"prevalence": 0.1}, "these are numbers")],
 )
 def test_settings_of_questions_are_refused(table, options, said):
     with pytest.raises(TrainingError, match=said):
@@ -208,6 +250,53 @@ def test_a_number_is_learnt_from_images_and_predicted(galaxies, tree, tmp_path):
     np.testing.assert_allclose(rows["mean"], tuned.held_out["mean"], atol=0.02)
 
 
+def test_the_encoder_learns_where_that_is_asked_for(galaxies, tree, tmp_path):
+    """What is kept is what the validation galaxies prefer, and both are told."""
+    seen, model = galaxies(60).without_votes(), tiny_model(tree)
+    before = model.encoder_fingerprint()
+    config = FinetuneConfig(policy="staged", unfreeze_epochs=3, copies=1, batch_size=8)
+    tuned = za.finetune(model, seen, task=NumberTask("mag", "mag_r"), config=config, progress=None)
+    assert model.encoder_fingerprint() == before
+    history = tuned.history
+    learnt = tuned.model.network.encoder_fingerprint() != before
+    assert set(history["stage"]) == {"head", "encoder"} | ({"the head anew"} if learnt else set())
+    assert history.loc[history["kept"], "stage"].tolist() == ["the head anew" if learnt else "head"]
+    found = tuned.predict(seen, tmp_path / "p").table().set_index("id").loc[tuned.held_out["id"]]
+    np.testing.assert_allclose(found["mean"], tuned.held_out["mean"], atol=0.02)
+    tuned.save(tmp_path / "task")
+    assert za.load_numbers(tmp_path / "task").model.fingerprint() == tuned.model.fingerprint()
+    with pytest.raises(TrainingError, match="teaches the encoder"):
+        za.finetune(
+            None,
+            seen,
+            task=NumberTask("mag", "mag_r"),
+            embeddings=Embeddings(seen.ids, np.ones((60, 2))),
+            config=config,
+            progress=None,
+        )
+
+
+def test_the_loss_of_numbers_is_the_density_of_the_head():
+    from zooactive.training.losses import NumberLoss
+
+    rng = np.random.default_rng(0)
+    mean, label = rng.normal(size=50), 3 * rng.normal(size=50)
+    usual, wide = rng.uniform(0.1, 0.5, 50), rng.uniform(5, 9, 50)
+    posterior = NumberPosterior(mean, np.zeros(50), usual, 0.1, wide)
+    expected = {
+        0: posterior.log_density(label),
+        1: posterior.log_beyond(label, np.ones(50)),
+        -1: posterior.log_beyond(label, np.zeros(50)),
+    }
+    loss = NumberLoss(0.1, reduction="none")
+    for side, log in expected.items():
+        given = np.column_stack([label, usual, wide, np.full(50, side)]).astype(np.float32)
+        np.testing.assert_allclose(-np.asarray(loss(given, mean[:, None].astype(np.float32))), log, rtol=5e-3, atol=1e-4)
+    far = NumberLoss(0.1, reduction="none")(np.array([[40.0, 1.0, 9.0, 1.0]]), np.array([[0.0]], dtype=np.float32))
+    posterior = NumberPosterior(np.zeros(1), np.zeros(1), np.ones(1), 0.1, 9.0)
+    assert float(far[0]) == pytest.approx(-posterior.log_beyond([40], [True])[0], rel=0.01)
+
+
 # Measures ------------------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +341,16 @@ def test_commands_go_from_labels_to_the_next_galaxies(tmp_path, monkeypatch):
     assert "|dz| / (1 + z) > 0.15" in said
     assert "coverage 95" in said
     assert "90 galaxies" in run("predict", "--model", "tasks/z", "--out", "predictions-z")
+    assert "60 galaxies of" in run("evaluate", "--model", "tasks/z")
+    held_out = json.loads((tmp_path / "tasks" / "z" / "evaluation.json").read_text())
+    assert held_out == {"column": "z", **za.load_numbers("tasks/z").evaluate()}
+    assert "z, a number" in (tmp_path / "tasks" / "z" / "evaluation.html").read_text()
+    pd.DataFrame({"id": IDS, "z": MASSES, "err": 0.01}).to_csv("all.csv", index=False)
+    said = run("evaluate", "--model", "tasks/z", "--catalogue", "all.csv", "--out", "e", "--json")
+    others = json.loads(said[said.index("[") : said.rindex("]") + 1])
+    assert others[0]["galaxies"] == 30
+    assert others[0]["rmse"] == pytest.approx(0.2, abs=0.06)
+    assert "has not learnt from" in run("evaluate", "--model", "tasks/z", "--catalogue", "labels.csv", code=1)
     run("top", "--task", "z", "--n", 5, "--lowest")
     lowest = pd.read_csv("top-z.csv")
     told = open_numbers("predictions-z").table().sort_values("mean")

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, special
 
+from zooactive.models.head.limits import beyond
+
 _MOST = 5.0
 """Largest change of a log variance."""
 
@@ -61,14 +63,21 @@ class Variances(NamedTuple):
 
 
 def fit_variances(
-    left_out: LeftOut, noise: NDArray[np.float64], squared_errors: NDArray[np.float64], start: Variances, *, least: float
+    left_out: LeftOut,
+    noise: NDArray[np.float64],
+    squared_errors: NDArray[np.float64],
+    start: Variances,
+    *,
+    least: float,
+    side: NDArray[np.int8] | None = None,
 ) -> Variances:
     """Return the variances under which the labels of galaxies that were left out are most likely.
 
     The noise (galaxy,) and the variances of the means are multiplied by one factor. Its logarithm has the prior N(0, 1), the
-    share of outliers a Beta(1, 10) prior. The variance of outliers is at least `least` times the mean noise.
+    share of outliers a Beta(1, 10) prior. The variance of outliers is at least `least` times the mean noise. `side` says of
+    which galaxies a limit is known, as in `zooactive.models.head.limits.beyond`; the residual is then that of the limit.
     """
-    off = left_out.residual**2
+    side = np.zeros(len(noise), dtype=np.int8) if side is None else side
 
     def variances(at: NDArray[np.float64]) -> Variances:
         factor = float(np.exp(at[0]))
@@ -79,7 +88,8 @@ def fit_variances(
         usual = factor * (left_out.weight + noise) + squared_errors
         outlying = factor * left_out.weight + wide + squared_errors
         each = np.logaddexp(
-            np.log1p(-share) - 0.5 * (np.log(usual) + off / usual), np.log(share) - 0.5 * (np.log(outlying) + off / outlying)
+            np.log1p(-share) + beyond(left_out.residual, usual, side).log,
+            np.log(share) + beyond(left_out.residual, outlying, side).log,
         )
         return float(0.5 * at[0] ** 2 - 9 * np.log1p(-share) - each.sum())
 

@@ -21,6 +21,14 @@ galaxy. With v1 = v + s^2, v2 = T^2 + s^2 and d = E (y - w . x)^2 = (y - m . x)^
     alpha = gamma / (m . m),  gamma = K - alpha tr S, the evidence's fixed point (MacKay 1992, Neural Computation 4, 415)
     beta in the same way, with the inverse of the step's matrix for S
 
+Of some galaxies only a limit of the label is known. The expectations of `zooactive.models.head.limits.beyond`, under either
+variance, then take the place of y and d, and the precisions rho and the vector on their right are
+
+    rho = (1 - r) k1 / v1 + r k2 / v2,  (1 - r) (k1 m . x + o1) / v1 + r (k2 m . x + o2) / v2
+
+with o the expected label less the mean and k the labels that the limit is worth: a step of Newton's method. Its fixed point
+is that of the expectations, and its matrix is the curvature, for a limit tells less than the label would.
+
 With r = 0 and constant noise these fixed points are those of the evidence: v = sum (y - m . x)^2 / (n - gamma).
 
 Noise that depends on the features is fitted when the weights are settled, and these stay: on 200 galaxies it led the weights
@@ -34,7 +42,7 @@ the views.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,6 +51,7 @@ from scipy import linalg, special
 from zooactive.foundation.errors import ModelError
 from zooactive.models.head.bayesian import FeatureAxes
 from zooactive.models.head.left_out import LeftOut, Variances, fit_variances, leave_each_out
+from zooactive.models.head.limits import Beyond, beyond
 from zooactive.models.head.number_head import NumberHead
 
 Noise: TypeAlias = Literal["constant", "features"]
@@ -84,13 +93,24 @@ class NumberFit:
     outliers: NDArray[np.float64]
 
 
+class Judges(NamedTuple):
+    """Galaxies that were not learnt from: features (galaxy, feature), labels, and errors and limits where there are some."""
+
+    features: ArrayLike
+    values: ArrayLike
+    errors: ArrayLike | None = None
+    limits: ArrayLike | None = None
+
+
 def fit_number_head(
     features: ArrayLike,
     values: ArrayLike,
     axes: FeatureAxes,
     *,
     errors: ArrayLike | None = None,
+    limits: ArrayLike | None = None,
     noise: Noise = "constant",
+    judges: Judges | None = None,
 ) -> NumberFit:
     """Fit a head to the labels of galaxies whose features are known.
 
@@ -103,7 +123,12 @@ def fit_number_head(
         Of `zooactive.models.head.bayesian.find_axes`.
     errors : array_like, shape (galaxy,), optional
         Standard deviation of each label, in its unit: it is added to the noise.
+    limits : array_like, shape (galaxy,), optional
+        1 where the label lies above the value that is given, -1 where it lies below, 0 where it is that value.
     noise : {"constant", "features"}
+    judges : Judges, optional
+        Galaxies that all variances are set to at last, where the encoder has learnt from the others: their features know
+        their labels, and leaving a galaxy out of the head alone does not make them forget. Otherwise each is left out.
 
     Returns
     -------
@@ -112,7 +137,7 @@ def fit_number_head(
     Raises
     ------
     ModelError
-        When shapes do not fit, a number is not finite, there are fewer than two labels, or all are alike.
+        When shapes do not fit, a number is not finite, there are fewer than two labels that are no limits, or all are alike.
 
     Examples
     --------
@@ -125,14 +150,14 @@ def fit_number_head(
     """
     views = np.asarray(features)
     views = views[None] if views.ndim == 2 else views
-    y, s = _checked(views, values, errors)
-    centre, scale = centre_and_scale(y)
+    y, s, side = _checked(views, values, errors, limits)
+    centre, scale = centre_and_scale(y[side == 0])
     phi = np.stack([np.column_stack([axes.of(view).astype(np.float64), np.ones(len(y))]) for view in views])
-    problem = _Problem(phi, (y - centre) / scale, (s / scale) ** 2)
+    problem = _Problem(phi, (y - centre) / scale, (s / scale) ** 2, side)
     state = problem.settle(problem.start())
     if noise == "features":
         state = problem.settle(problem.with_noise_of_features(state), weights=False)
-    right = problem.variances(state)
+    right = problem.variances(state) if judges is None else problem.variances_by(judges, state, axes, centre, scale)
     more, logs = float(np.log(right.factor)), problem.range_of_noise(state)
     log_noise = state.noise_map @ state.noise
     log_noise[-1] += more
@@ -168,15 +193,18 @@ def centre_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _checked(
-    views: NDArray[np.floating], values: ArrayLike, errors: ArrayLike | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    views: NDArray[np.floating], values: ArrayLike, errors: ArrayLike | None, limits: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int8]]:
     y = np.asarray(values, dtype=np.float64)
     s = np.zeros(len(y)) if errors is None else np.asarray(errors, dtype=np.float64)
-    if views.ndim != 3 or y.ndim != 1 or views.shape[1] != len(y) or s.shape != y.shape:
+    side = np.zeros(len(y), dtype=np.int8) if limits is None else np.asarray(limits)
+    if views.ndim != 3 or y.ndim != 1 or views.shape[1] != len(y) or not s.shape == side.shape == y.shape:
         raise ModelError(f"features of shape {views.shape} for {y.shape} labels; give one row of features for each label")
-    if len(y) < 2 or not (np.isfinite(y).all() and np.isfinite(s).all() and (s >= 0).all()):
+    if not np.isin(side, (-1, 0, 1)).all():
+        raise ModelError("of limits it is said by 1 and -1 on which side of them labels lie, and by 0 which are none")
+    if (side == 0).sum() < 2 or not (np.isfinite(y).all() and np.isfinite(s).all() and (s >= 0).all()):
         raise ModelError("labels have to be two or more finite numbers, and their errors 0 or more; leave out the others")
-    return y, s
+    return y, s, side.astype(np.int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,16 +220,18 @@ class _State:
     noise: NDArray[np.float64]
     noise_map: NDArray[np.float64]
     counts: NDArray[np.float64]
+    labels: NDArray[np.float64]
     noise_precision: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """Components with a last one that is 1, (view, galaxy, component + 1); labels and squared errors, (galaxy,)."""
+    """Components with a last one that is 1, (view, galaxy, component + 1); labels, squared errors, and limits, (galaxy,)."""
 
     phi: NDArray[np.float64]
     y: NDArray[np.float64]
     s2: NDArray[np.float64]
+    side: NDArray[np.int8]
 
     def start(self) -> _State:
         """Say the same of every galaxy, with as much noise as labels spread."""
@@ -210,18 +240,19 @@ class _Problem:
         noise_map[-1] = 1
         wide = max(_OUTLIERS_ABOVE, float((self.y**2).mean()))
         nobody, rows = np.zeros(len(self.y)), np.ones(self.phi.shape[:2])
-        start = _State(np.zeros(size), np.eye(size), 1.0, nobody, 0.05, wide, np.zeros(1), noise_map, rows)
-        return replace(start, outliers=self._outliers(start, np.broadcast_to(self.y**2, self.phi.shape[:2])))
+        labels = np.broadcast_to(self.y, self.phi.shape[:2])
+        start = _State(np.zeros(size), np.eye(size), 1.0, nobody, 0.05, wide, np.zeros(1), noise_map, rows, labels)
+        return replace(start, outliers=self._outliers(start, self._labels(start), np.zeros(self.phi.shape[:2])))
 
     def settle(self, state: _State, *, weights: bool = True) -> _State:
         """Go round until nothing changes; where the weights are settled already, they stay."""
-        d, left_out = self._squared(state), None if weights else self._left_out(state)
+        spread, left_out = self._spread(state), None if weights else self._left_out(state)
         for _ in range(_ROUNDS):
             before = self._settled(state)
             if weights:
                 state = self._weights(state)
-                d = self._squared(state)
-            state = self._rest(state, d, left_out)
+                spread = self._spread(state)
+            state = self._rest(state, spread, left_out)
             if np.abs(self._settled(state) - before).max() < _NEAR:
                 break
         return self._weights(state) if weights else state
@@ -245,7 +276,19 @@ class _Problem:
     def variances(self, state: _State) -> Variances:
         """Return the factor on all variances and the outliers that fit what each galaxy is told from the others."""
         start = Variances(1.0, state.share, state.wide)
-        return fit_variances(self._left_out(state), self._variances(state)[0][0], self.s2, start, least=_OUTLIERS_ABOVE)
+        noise = self._variances(state)[0][0]
+        return fit_variances(self._left_out(state), noise, self.s2, start, least=_OUTLIERS_ABOVE, side=self.side)
+
+    def variances_by(self, judges: Judges, state: _State, axes: FeatureAxes, centre: float, scale: float) -> Variances:
+        """Return the same by galaxies that were not learnt from."""
+        y, s, side = _checked(np.asarray(judges.features)[None], judges.values, judges.errors, judges.limits)
+        phi = np.column_stack([axes.of(judges.features).astype(np.float64), np.ones(len(y))])[None]
+        theirs = _Problem(phi, (y - centre) / scale, (s / scale) ** 2, side)
+        told = LeftOut((theirs.y - phi @ state.weights)[0], theirs._spread(state)[0])
+        low, high = self.range_of_noise(state)
+        noise = np.clip(theirs._variances(state)[0][0], np.exp(low), np.exp(high))
+        start = Variances(1.0, state.share, state.wide)
+        return fit_variances(told, noise, theirs.s2, start, least=_OUTLIERS_ABOVE, side=side)
 
     # One round -------------------------------------------------------------------------------------------------------
 
@@ -257,63 +300,77 @@ class _Problem:
         v = np.maximum(np.exp(np.minimum(self.phi @ (state.noise_map @ state.noise), 50.0)), _LEAST_NOISE)
         return v, v + self.s2, state.wide + self.s2
 
+    def _labels(self, state: _State) -> tuple[Beyond, Beyond]:
+        """Return what labels and limits tell under the variance of usual ones and under that of outliers, (view, galaxy)."""
+        _, usual, outlying = self._variances(state)
+        residual = self.y - self.phi @ state.weights
+        return beyond(residual, usual, self.side), beyond(residual, outlying, self.side)
+
     def _weights(self, state: _State) -> _State:
         """The normal distribution of the weights, and the precision of their prior by the evidence."""
-        rho = self._counts(state)
+        rho, labels = self._counts(state)
         flat, size = self.phi.reshape(-1, self.phi.shape[2]), self.phi.shape[2]
         matrix = (flat * rho.reshape(-1, 1)).T @ flat
         prior = np.full(size, state.precision)
         prior[-1] = _FLAT
         lower = linalg.cholesky(matrix + np.diag(prior), lower=True)
-        weights = linalg.cho_solve((lower, True), ((rho * self.y)[:, :, None] * self.phi).sum((0, 1)))
+        weights = linalg.cho_solve((lower, True), ((rho * labels)[:, :, None] * self.phi).sum((0, 1)))
         inverse = linalg.solve_triangular(lower, np.eye(size), lower=True)
         precision = _precision(weights[:-1], state.precision, (inverse**2).sum(0)[:-1])
-        return replace(state, weights=weights, cholesky=lower, precision=precision, counts=rho)
+        return replace(state, weights=weights, cholesky=lower, precision=precision, counts=rho, labels=labels)
 
-    def _counts(self, state: _State) -> NDArray[np.float64]:
-        """Return the precision of each row, (view, galaxy)."""
-        _, usual, outlying = self._variances(state)
-        return np.asarray(((1 - state.outliers) / usual + state.outliers / outlying) / len(self.phi))
+    def _counts(self, state: _State) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the precision of each row, and the label that stands for what is known of it, (view, galaxy)."""
+        (_, usual, outlying), (one, other) = self._variances(state), self._labels(state)
+        ones, others = (1 - state.outliers) / usual, state.outliers / outlying
+        rho = ones * one.known + others * other.known
+        means = self.phi @ state.weights
+        limits = means + (ones * one.offset + others * other.offset) / rho
+        return rho / len(self.phi), np.where(self.side == 0, self.y, limits)
 
     def _left_out(self, state: _State) -> LeftOut:
         """Return what each galaxy is told from the others, by the precisions that the weights were fitted with."""
-        return leave_each_out(self.phi, state.counts, state.cholesky, self.y - self.phi @ state.weights)
+        found = leave_each_out(self.phi, state.counts, state.cholesky, state.labels - self.phi @ state.weights)
+        return found._replace(residual=found.residual + self.y - state.labels[0])
 
-    def _squared(self, state: _State) -> NDArray[np.float64]:
-        """Return the expected squared residual of each view, (view, galaxy)."""
-        flat = self.phi.reshape(-1, self.phi.shape[2])
-        z = linalg.solve_triangular(state.cholesky, flat.T, lower=True)
-        return np.asarray((self.y - self.phi @ state.weights) ** 2 + (z**2).sum(0).reshape(self.phi.shape[:2]))
+    def _spread(self, state: _State) -> NDArray[np.float64]:
+        """Return the variance of the mean of each view, (view, galaxy)."""
+        z = linalg.solve_triangular(state.cholesky, self.phi.reshape(-1, self.phi.shape[2]).T, lower=True)
+        return np.asarray((z**2).sum(0).reshape(self.phi.shape[:2]))
 
-    def _outliers(self, state: _State, d: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _outliers(self, state: _State, labels: tuple[Beyond, Beyond], spread: NDArray[np.float64]) -> NDArray[np.float64]:
         _, usual, outlying = self._variances(state)
-        gain = 0.5 * (np.log(usual) - np.log(outlying) + d / usual - d / outlying).mean(0)
+        one, other = labels
+        gain = (other.log - one.log + 0.5 * spread * (1 / usual - 1 / outlying)).mean(0)
         return np.asarray(special.expit(special.logit(state.share) + gain))
 
-    def _rest(self, state: _State, d: NDArray[np.float64], left_out: LeftOut | None) -> _State:
+    def _rest(self, state: _State, spread: NDArray[np.float64], left_out: LeftOut | None) -> _State:
         """Outliers, their share and variance, and the noise."""
-        r = self._outliers(state, d)
+        one, other = self._labels(state)
+        r = self._outliers(state, (one, other), spread)
         share = max(float(r.sum()) / (len(r) + _USUAL), 1e-9)
-        state = self._noise(replace(state, outliers=r, share=share), d, left_out)
+        state = self._noise(replace(state, outliers=r, share=share), (one.squared + spread).mean(0), left_out)
         v = self._variances(state)[0]
         mean = float(((1 - r) * v.mean(0)).sum() / max((1 - r).sum(), 1e-9))
-        found = float((r * (d.mean(0) - self.s2)).sum() / max(r.sum(), 1e-9))
+        found = float((r * ((other.squared + spread).mean(0) - self.s2)).sum() / max(r.sum(), 1e-9))
         return replace(state, wide=max(found, _OUTLIERS_ABOVE * mean))
 
     def _noise(self, state: _State, d: NDArray[np.float64], left_out: LeftOut | None) -> _State:
         """One step for the log variance's coefficients; the mode itself where it is constant and labels have no errors."""
         counts = 1 - state.outliers
         if len(state.noise) == 1 and not self.s2.any():
-            value = float((counts * d.mean(0)).sum() / max(counts.sum(), 1e-9))
+            value = float((counts * d).sum() / max(counts.sum(), 1e-9))
             return replace(state, noise=np.log([max(value, _LEAST_NOISE)]))
         v, basis = self._variances(state)[0][0], self.phi[0] @ state.noise_map
-        d, usual = d.mean(0), v + self.s2
+        usual = v + self.s2
         if left_out is not None:
-            d, usual = left_out.residual**2, usual + left_out.weight
+            usual = usual + left_out.weight
+            d = beyond(left_out.residual, usual, self.side).squared
         slope, curvature = counts * 0.5 * (d - usual) / usual**2 * v, counts * 0.5 * (v / usual) ** 2
         prior = np.full(len(state.noise), state.noise_precision)
         prior[0] = _FLAT
-        inverse = linalg.inv((basis * curvature[:, None]).T @ basis + np.diag(prior))
+        lower = linalg.cholesky((basis * curvature[:, None]).T @ basis + np.diag(prior), lower=True)
+        inverse = linalg.cho_solve((lower, True), np.eye(len(prior)))
         step = inverse @ (basis.T @ slope - prior * state.noise)
         largest = float(np.abs(basis @ step).max())
         noise = state.noise + step * min(1.0, _STEP / max(largest, 1e-12))

@@ -41,7 +41,7 @@ from zooactive.training.finetuning.number_tasks import Measured, NumberTask
 from zooactive.training.finetuning.numbers import finetune_numbers, number_config
 from zooactive.training.finetuning.tasks import Task, load_task
 from zooactive.training.head_features import head_features
-from zooactive.training.short_fits import Stage
+from zooactive.training.short_fits import Stage, of_votes
 from zooactive.training.weights import label_weights, votes_of
 from zooactive.tree import DecisionTree
 
@@ -301,7 +301,7 @@ class _Work:
         known, judged = self.labelled.take(train), self.labelled.take(validation)
         votes, judges = votes_of(known), votes_of(judged)
         rates = layer_rates(tuned.encoder, config.layer_decay)
-        stage = Stage("encoder", self.tree, config.optimisation, rates)
+        stage = Stage("encoder", of_votes(self.tree), config.optimisation, rates)
         history = stage.fit(
             training_network(tuned, augmentation=config.augmentation, seed=config.seed, encoder_training=False),
             (Cutouts(known, canvas, show=self.watch.show), votes),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zooactive.evaluation.numbers import number_metrics
 from zooactive.foundation.errors import ModelError, explained
@@ -20,7 +21,7 @@ from zooactive.foundation.spelling import texts_from_spreadsheet, write_csv
 from zooactive.foundation.writing import aside, output_explained, write_json
 from zooactive.models.number_model import NumberModel, load_number_model
 from zooactive.posterior.numbers import NumberPosterior
-from zooactive.training.finetuning.number_tasks import NumberTask
+from zooactive.training.finetuning.number_tasks import Measured, NumberTask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +46,9 @@ class FinetunedNumbers:
     model : NumberModel
     task : NumberTask
     held_out : DataFrame
-        id, label, where labels have one ``error``, and what was expected: mean, deviation, the ends of intervals, and the
-        parts of the distribution (weight, noise, share, wide: see `zooactive.posterior.numbers.NumberPosterior`); of a
+        id, label, where labels have one ``error``, where some are limits ``limit`` (< where the number lies below the
+        label, > where it lies above), and what was expected: mean, deviation, the ends of intervals, and the parts of
+        the distribution (weight, noise, share, wide: see `zooactive.posterior.numbers.NumberPosterior`); of a
         cross-validation also ``fold``.
     history : DataFrame
         stage, noise (constant or of the features), loss and val_loss: negative mean log densities, in the column's unit.
@@ -77,16 +79,33 @@ class FinetunedNumbers:
         """Say how far off it is, in what takes no time: `evaluate` says the rest."""
         if not len(self.held_out):
             return "no galaxies held out"
-        off = self.held_out["mean"] - self.held_out["label"]
+        known = self.held_out[self._known()]
+        off = known["mean"] - known["label"]
         return f"{len(off)} galaxies held out, off by {float(np.sqrt((off**2).mean())):.4g} (RMSE)"
 
     def evaluate(self) -> dict[str, float]:
-        """Measure the model on the galaxies held out, by `zooactive.evaluation.numbers.number_metrics`."""
-        if not len(self.held_out):
+        """Measure the model on the galaxies held out, by `zooactive.evaluation.numbers.number_metrics`.
+
+        Where labels are limits, ``limits`` says how many, and ``limits_kept`` of which share of them the expected number
+        lies on the right side; the other measures are of the others.
+        """
+        table, known = self.held_out, self._known()
+        if not known.any():
             return {"galaxies": 0.0}
-        errors = self.held_out["error"].to_numpy(dtype=float) if "error" in self.held_out else None
-        label = self.held_out["label"].to_numpy(dtype=float)
-        return number_metrics(self.expected(), label, errors=errors, redshift=self.task.redshift)
+        errors = table["error"].to_numpy(dtype=float)[known] if "error" in table else None
+        label = table["label"].to_numpy(dtype=float)
+        expected = self.expected()
+        found = number_metrics(expected.take(known), label[known], errors=errors, redshift=self.task.redshift)
+        if known.all():
+            return found
+        above = (table["limit"] == ">").to_numpy()
+        kept = (expected.mean > label) == above
+        return found | {"limits": float((~known).sum()), "limits_kept": float(kept[~known].mean())}
+
+    def _known(self) -> NDArray[np.bool_]:
+        """Which labels of the held-out galaxies are no limits."""
+        here = "limit" in self.held_out
+        return (self.held_out["limit"] == "").to_numpy() if here else np.ones(len(self.held_out), dtype=bool)
 
     def predict(self, galaxies: Catalogue | Embeddings | Predictions, out: str | Path, **options: Any) -> NumberPredictions:
         """Predict galaxies into a folder, with the options of `zooactive.prediction.numbers.predict_numbers`."""
@@ -114,6 +133,18 @@ class FinetunedNumbers:
                     write_csv(table, temporary)
             about = {"format": _FORMAT, "kind": "number", "task": self.task.to_dict(), "left_out": dict(self.left_out)}
             write_json(folder / _ABOUT, about)
+
+
+def beside_labels(measured: Measured, expected: NumberPosterior) -> pd.DataFrame:
+    """Return a table of labels and of what was expected of their galaxies, as `FinetunedNumbers.held_out` has it."""
+    import pandas as pd
+
+    given = {} if measured.errors is None else {"error": measured.errors}
+    if measured.limits is not None:
+        given["limit"] = np.array(["", ">", "<"])[measured.limits]  # -1 is the last
+    told = {"mean": expected.mean, "deviation": expected.deviation(), **expected.intervals()}
+    parts = {name: getattr(expected, name) for name in ("weight", "noise", "share", "wide")}
+    return pd.DataFrame({"id": measured.catalogue.ids, "label": measured.values, **given, **told, **parts})
 
 
 def is_number_task(folder: Path) -> bool:

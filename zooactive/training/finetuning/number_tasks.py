@@ -22,6 +22,9 @@ REDSHIFTS = ("z", "redshift", "photo_z", "photoz", "z_phot", "zphot", "spec_z", 
 """Names of columns, in small letters, that are taken for redshifts."""
 
 _BLANK = ("", "none", "nan", "na", "n/a", "null", "<na>", "--")
+_SIDES = {"<": -1, "-1": -1, "upper": -1, ">": 1, "1": 1, "lower": 1} | dict.fromkeys(("0", "=", "no", *_BLANK), 0)
+"""On which side of a limit the number lies, by what is said of it: below an upper limit."""
+
 _LEAST = 10
 """Labelled galaxies without which nothing is learnt."""
 
@@ -44,7 +47,10 @@ class NumberTask:
     id_column, image_column : str, optional
         Of the table of labels; by default as `zooactive.read_catalogue` finds them.
     error_column : str, optional
-        With the standard deviation of each label, in the labels' unit.
+        With the standard deviation of each label, in the labels' unit; that of a limit may be blank.
+    limit_column : str, optional
+        That says which labels are limits: "<" (or -1, upper) where the number is below the one that is given, ">" (or 1,
+        lower) where it is above, and nothing (or 0, =) where it is that one. Labels may also be written as <22.5 and >3.
     missing : tuple of float
         Values that mean that there is no label, beside blank cells, NaN and -999.
     redshift : bool
@@ -63,6 +69,7 @@ class NumberTask:
     id_column: str | None = None
     image_column: str | None = None
     error_column: str | None = None
+    limit_column: str | None = None
     missing: tuple[float, ...] = ()
     redshift: bool = False
     crop: float | None = None
@@ -80,20 +87,33 @@ class NumberTask:
         catalogue = labels
         if not isinstance(catalogue, Catalogue):
             catalogue = read_catalogue(labels, id_column=self.id_column, image_column=self.image_column, images=images)
-        values, blank = self._numbers(catalogue, self.column)
+        values, blank, limits = self._numbers(catalogue, self.column)
+        if self.limit_column is not None:
+            limits = _both(
+                limits, sides_in(_column(catalogue, self.limit_column), self.limit_column, catalogue.source), self
+            )
         gaps = {"without a value": blank, "not finite": ~blank & ~np.isfinite(values)}
         errors = None
         if self.error_column is not None:
-            errors, unknown = self._numbers(catalogue, self.error_column)
-            gaps["without an error"] = unknown | ~(np.isfinite(errors) & (errors >= 0))
+            errors, unknown, strange = self._numbers(catalogue, self.error_column)
+            if strange.any():
+                raise CatalogueError(
+                    f"{catalogue.source}, row {int(np.argmax(strange != 0)) + 1}: the error (column '{self.error_column}') "
+                    "is a limit; mend that cell, or leave it blank"
+                )
+            unknown = unknown | ~(np.isfinite(errors) & (errors >= 0))
+            errors = np.where(unknown & (limits != 0), 0.0, errors)
+            gaps["without an error"] = unknown & (limits == 0)
         known = ~np.logical_or.reduce(list(gaps.values()))
         rows, counts, before = np.flatnonzero(known), dict[str, int](), np.zeros(len(known), dtype=bool)
         for reason, mask in gaps.items():
             counts[reason] = int((mask & ~before).sum())
             before = before | mask
-        self._ask_about_sentinels(values[rows], catalogue.source)
+        limits = limits[rows]
+        self._ask_about_sentinels(values[rows][limits == 0], catalogue.source)
         left_out = {reason: number for reason, number in counts.items() if number}
-        return Measured(catalogue.take(rows), values[rows], None if errors is None else errors[rows], left_out)
+        errors = None if errors is None else errors[rows]
+        return Measured(catalogue.take(rows), values[rows], errors, left_out, limits if limits.any() else None)
 
     def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
         """Return what happens to this task's images, for an encoder that was shown others in its own way."""
@@ -108,21 +128,17 @@ class NumberTask:
         """Make a task from plain values; a TrainingError where they are none of a task's."""
         with explained(TrainingError, f"{where}: {{reason}}; fine-tune the task again"):
             task = cls(**{**values, "missing": tuple(map(float, values.get("missing", ())))})
-            texts = (task.id_column, task.image_column, task.error_column, task.stretch)
+            texts = (task.id_column, task.image_column, task.error_column, task.limit_column, task.stretch)
             whole = isinstance(task.name, str) and isinstance(task.column, str) and isinstance(task.redshift, bool)
             if not (whole and all(text is None or isinstance(text, str) for text in texts)):
                 raise ValueError("an entry of the task has another type than it should")
             task.preprocessing(Preprocessing())
         return task
 
-    def _numbers(self, catalogue: Catalogue, column: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the numbers of a column, and whether each of them means that there is none."""
-        source, table = catalogue.source, catalogue.table
-        if column not in table.columns:
-            known = [str(name) for name in table.columns]
-            raise CatalogueError(f"column '{column}' is missing from {source}.{did_you_mean(column, known)}")
-        values, blank = numbers_in(table[column], column, source)
-        return values, blank | np.isin(values, (MISSING, *self.missing))
+    def _numbers(self, catalogue: Catalogue, column: str) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int8]]:
+        """Return the numbers of a column, whether each means that there is none, and on which side of it a number lies."""
+        values, blank, limits = numbers_in(_column(catalogue, column), column, catalogue.source)
+        return values, blank | np.isin(values, (MISSING, *self.missing)), limits
 
     def _ask_about_sentinels(self, values: NDArray[np.float64], source: str) -> None:
         """Warn of a value that several galaxies have and that lies farther from the others than these from each other."""
@@ -139,12 +155,17 @@ class NumberTask:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Galaxies with a number each: labels and their errors, (galaxy,), and how many rows were left out for which reason."""
+    """Galaxies with a number each: labels and their errors, (galaxy,), and how many rows were left out for which reason.
+
+    `limits` says which labels are limits, (galaxy,): 1 where the number lies above, -1 where it lies below, 0 where it is
+    that one; None where there are none.
+    """
 
     catalogue: Catalogue
     values: NDArray[np.float64]
     errors: NDArray[np.float64] | None
     left_out: Mapping[str, int]
+    limits: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -152,7 +173,13 @@ class Measured:
     def take(self, rows: NDArray[np.integer]) -> Measured:
         """Return the galaxies of some rows."""
         errors = None if self.errors is None else self.errors[rows]
-        return replace(self, catalogue=self.catalogue.take(rows), values=self.values[rows], errors=errors)
+        limits = None if self.limits is None else self.limits[rows]
+        return replace(self, catalogue=self.catalogue.take(rows), values=self.values[rows], errors=errors, limits=limits)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which labels are no limits, (galaxy,)."""
+        return np.ones(len(self), dtype=bool) if self.limits is None else self.limits == 0
 
     def in_fifths(self) -> Catalogue:
         """Return the galaxies with the fifth that each one's value is in as its label, by which parts are cut alike."""
@@ -162,22 +189,30 @@ class Measured:
 
     def refuse_unlearnable(self) -> None:
         """Raise a TrainingError where there are too few galaxies, or all labels are alike."""
-        source, few = self.catalogue.source, len(self)
+        source, values = self.catalogue.source, self.values[self.known]
+        few = len(values)
         if few < _LEAST:
             gone = ", ".join(f"{number} {reason}" for reason, number in self.left_out.items())
             raise TrainingError(
                 f"{source}: {few} galaxies have a number to learn from{gone and f' (left out: {gone})'}; bring {_LEAST} or "
                 "more, hundreds are better"
             )
-        if np.ptp(self.values) <= 1e-12 * np.abs(self.values).max():
-            raise TrainingError(f"{source}: all {few} labels are {self.values[0]:g}, so there is nothing to tell apart")
+        if np.ptp(values) <= 1e-12 * np.abs(values).max():
+            raise TrainingError(f"{source}: all {few} labels are {values[0]:g}, so there is nothing to tell apart")
 
 
-def numbers_in(column: pd.Series[Any], name: str, source: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the numbers of a column, shape (row,), and whether each cell is blank; a CatalogueError for a text."""
-    texts = column.astype(object).where(column.notna(), "").map(lambda cell: str(cell).strip()).to_numpy(dtype=object)
-    values = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
-    blank = np.isin(np.array([text.lower() for text in texts], dtype=object), _BLANK)
+def numbers_in(
+    column: pd.Series[Any], name: str, source: str
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int8]]:
+    """Return the numbers of a column, whether each cell is blank, and which are limits (1, -1, 0), shape (row,) each.
+
+    A CatalogueError for a text.
+    """
+    texts = _texts(column)
+    limits = np.array([_SIDES[text[0]] if text[:1] in ("<", ">") else 0 for text in texts], dtype=np.int8)
+    bare = [text.lstrip("<>=").strip() if limit else text for text, limit in zip(texts, limits, strict=True)]
+    values = pd.to_numeric(pd.Series(bare, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
+    blank = np.isin(np.array([text.lower() for text in bare], dtype=object), _BLANK)
     strange = np.isnan(values) & ~blank
     if strange.any():
         row = int(np.argmax(strange))
@@ -185,9 +220,44 @@ def numbers_in(column: pd.Series[Any], name: str, source: str) -> tuple[NDArray[
             f"{source}, row {row + 1}: the label '{texts[row]}' (column '{name}') is no number; mend that cell, or leave it "
             f"blank ({int(strange.sum())} such cells)"
         )
-    return values, blank
+    return values, blank, np.where(blank, 0, limits).astype(np.int8)
+
+
+def sides_in(column: pd.Series[Any], name: str, source: str) -> NDArray[np.int8]:
+    """Return what a column says of limits, (row,): 1, -1 or 0 as `_SIDES` has it; a CatalogueError for another word."""
+    texts = [text.lower().removesuffix(".0") for text in _texts(column)]
+    unknown = next((row for row, text in enumerate(texts) if text not in _SIDES), None)
+    if unknown is not None:
+        raise CatalogueError(
+            f"{source}, row {unknown + 1}: '{texts[unknown]}' (column '{name}') does not say on which side of a limit the "
+            "number lies; write < or > there, and nothing where the number itself is known"
+        )
+    return np.array([_SIDES[text] for text in texts], dtype=np.int8)
 
 
 def are_numbers(texts: pd.Series[Any]) -> bool:
-    """Return whether all labels that are there are numbers."""
-    return bool(pd.to_numeric(texts, errors="coerce").notna().all())
+    """Return whether all labels that are there are numbers, or limits of some."""
+    bare = texts.map(lambda text: text.lstrip("<>=") if isinstance(text, str) and text[:1] in ("<", ">") else text)
+    return bool(pd.to_numeric(bare, errors="coerce").notna().all())
+
+
+def _column(catalogue: Catalogue, column: str) -> pd.Series[Any]:
+    if column not in catalogue.table.columns:
+        known = [str(name) for name in catalogue.table.columns]
+        raise CatalogueError(f"column '{column}' is missing from {catalogue.source}.{did_you_mean(column, known)}")
+    return catalogue.table[column]
+
+
+def _texts(column: pd.Series[Any]) -> list[str]:
+    return [str(cell).strip() for cell in column.astype(object).where(column.notna(), "")]
+
+
+def _both(cells: NDArray[np.int8], flags: NDArray[np.int8], task: NumberTask) -> NDArray[np.int8]:
+    """Return the sides that cells or flags say; a CatalogueError where they contradict each other."""
+    against = (cells != 0) & (flags != 0) & (cells != flags)
+    if against.any():
+        raise CatalogueError(
+            f"row {int(np.argmax(against)) + 1}: column '{task.column}' says that the number lies on one side of its limit, "
+            f"column '{task.limit_column}' on the other; mend one of them"
+        )
+    return np.where(flags != 0, flags, cells).astype(np.int8)

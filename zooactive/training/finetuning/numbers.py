@@ -1,4 +1,4 @@
-"""A number learnt from a few hundred labels: a Bayesian linear head on frozen features, or on embeddings."""
+"""A number learnt from a few hundred labels: a Bayesian linear head on embeddings or features; the encoder may learn too."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.telling import StageProgress, Watch, Within
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.head.bayesian import find_axes
-from zooactive.models.head.number_fit import Noise, NumberFit, fit_number_head
+from zooactive.models.head.number_fit import Judges, Noise, NumberFit, fit_number_head
+from zooactive.models.head.number_head import NumberHead
 from zooactive.models.loading import AnyModel
 from zooactive.models.number_model import NumberModel
-from zooactive.posterior.numbers import NumberPosterior
-from zooactive.training.finetuning.checks import Parts, readable, with_embeddings
+from zooactive.training.finetuning.checks import Parts, head_alone, readable, with_embeddings
 from zooactive.training.finetuning.config import FinetuneConfig
-from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
+from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers, beside_labels
 from zooactive.training.finetuning.number_tasks import Measured, NumberTask
 from zooactive.training.head_features import head_features
+from zooactive.training.short_fits import Stage
 from zooactive.tree import DecisionTree, Question
 
 if TYPE_CHECKING:
@@ -44,16 +45,17 @@ _NO_TREE = DecisionTree("number", (Question("number", ("yes", "no")),))
 
 
 def number_config(config: FinetuneConfig) -> FinetuneConfig:
-    """Return the settings of a fit to numbers, in which the head alone learns; a TrainingError for those of questions."""
-    if config.policy not in ("auto", "head"):
-        raise TrainingError(
-            f"policy = '{config.policy}' teaches the encoder, and numbers are learnt by the head alone; leave it away"
-        )
+    """Return the settings of a fit to numbers, of which "auto" is the head alone; a TrainingError for those of questions."""
     if config.prevalence is not None:
         raise TrainingError(
             f"prevalence = {config.prevalence}: it is of yes-or-no labels, and these are numbers; leave it away"
         )
-    return replace(config, policy="head")
+    if config.policy == "all":
+        raise TrainingError(
+            "policy = 'all' learns everything at once, and the noise of numbers is known from a head that was fitted "
+            "before; use 'staged'"
+        )
+    return replace(config, policy="head") if config.policy == "auto" else config
 
 
 def finetune_numbers(
@@ -74,7 +76,7 @@ def finetune_numbers(
     measured = labels if isinstance(labels, Measured) else task.read(labels, images=images)
     measured.refuse_unlearnable()
     if embeddings is not None:
-        return _finetune(_NumberWork.on_embeddings(embeddings, task, measured, config, watch))
+        return _finetune(_NumberWork.on_embeddings(embeddings, task, measured, head_alone(config), watch))
     if model is None:
         raise TrainingError("a number was to be learnt from images without an encoder; give a model, or embeddings")
     return _finetune(_NumberWork.on_images(model, task, measured, config, watch))
@@ -88,25 +90,20 @@ def _finetune(work: _NumberWork) -> FinetunedNumbers:
     if work.config.folds:
         for number, (train, validation, test) in enumerate(parts_of.folds()):
             fold = work.shown_as(f"fold {number + 1} of {work.config.folds}")
-            tables.append(fold.held_out(fold.fit(train, validation)[0], test).assign(fold=number))
+            tables.append(fold.held_out(fold.fit(train, validation), test).assign(fold=number))
         train, validation = parts_of.last()
         work = work.shown_as("last fit")
-        fit, history = work.fit(train, validation)
+        learnt = work.fit(train, validation)
     else:
         train, validation, test = parts_of.split()
-        fit, history = work.fit(train, validation)
-        tables.append(work.held_out(fit, test))
-    network = work.start
+        learnt = work.fit(train, validation)
+        tables.append(work.held_out(learnt, test))
+    network = learnt.network
     if not isinstance(network, EmbeddingModel):
         network.images = ImageStatistics.of(work.measured.catalogue, network.preprocessing)
-    model = NumberModel(work.task.column, fit.head, network)
+    model = NumberModel(work.task.column, learnt.head.head, network)
     held_out = pd.concat(tables, ignore_index=True)
-    return FinetunedNumbers(model, work.task, held_out, pd.DataFrame(history), dict(work.measured.left_out))
-
-
-def expected_columns(expected: NumberPosterior) -> dict[str, Any]:
-    """Return the columns of a table that say what is expected: mean, deviation, and the ends of intervals."""
-    return {"mean": expected.mean, "deviation": expected.deviation(), **expected.intervals()}
+    return FinetunedNumbers(model, work.task, held_out, pd.DataFrame(learnt.history), dict(work.measured.left_out))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,45 +155,142 @@ class _NumberWork:
         """Return the same work, shown as one of its parts."""
         return replace(self, watch=replace(self.watch, show=Within(self.watch.show, part)))
 
-    def fit(self, train: NDArray[np.int64], validation: NDArray[np.int64]) -> tuple[NumberFit, list[dict[str, Any]]]:
-        """Fit with either kind of noise, let the validation galaxies choose, and fit that kind to both parts."""
+    def fit(self, train: NDArray[np.int64], validation: NDArray[np.int64]) -> _Learnt:
+        """Fit a head, and then the encoder and another head where the policy says so.
+
+        The encoder stays as it was where no epoch lowered the loss of the validation galaxies.
+        """
+        learnt = self._fit_head(train, validation)
+        if self.config.free_blocks == 0 or isinstance(learnt.network, EmbeddingModel):
+            return learnt
+        history = list(learnt.history)
+        network = self._fit_encoder(learnt, train, validation, history)
+        history = [entry | {"kept": entry.get("kept", False)} for entry in history]
+        if network.encoder_fingerprint() == learnt.network.encoder_fingerprint():
+            return replace(learnt, history=history)
+        later = replace(self, start=network, views=head_features(network, self.measured.catalogue, self.config.copies))
+        staged = later._fit_head(train, validation, encoder_has_seen=True, stage="the head anew")
+        return replace(staged, history=[*(entry | {"kept": False} for entry in history), *staged.history])
+
+    def _fit_head(
+        self,
+        train: NDArray[np.int64],
+        validation: NDArray[np.int64],
+        *,
+        encoder_has_seen: bool = False,
+        stage: str = "head",
+    ) -> _Learnt:
+        """Fit with either kind of noise, let the validation galaxies choose, and fit that kind to both parts.
+
+        Where the encoder has learnt from the labels, the validation galaxies set the variances and are not fitted.
+        """
         history, densities = list[dict[str, Any]](), dict[Noise, NDArray[np.float64]]()
         kinds: tuple[Noise, ...] = ("constant", "features")
-        with self.watch.show("the head", len(kinds) + 1, "fits") as report:
+        judges = self._judges(validation) if encoder_has_seen else None
+        fits = dict[Noise, NumberFit]()
+        with self.watch.show(f"the {stage.removeprefix('the ')}", len(kinds) + 1, "fits") as report:
             for done, noise in enumerate(kinds):
-                fit = self._fit(train, noise)
+                fits[noise] = fit = self._fit(train, noise, judges)
                 densities[noise] = self._log_density(fit, validation)
                 losses = {"loss": -float(self._log_density(fit, train).mean()), "val_loss": -float(densities[noise].mean())}
-                history.append({"stage": "head", "epoch": 1, "noise": noise, **losses})
+                history.append({"stage": stage, "epoch": 1, "noise": noise, **losses})
                 report(done + 1)
             chosen: Noise = "features" if clearly_better(densities["features"], densities["constant"]) else "constant"
-            fit = self._fit(np.concatenate([train, validation]), chosen)
+            fit = fits[chosen] if judges is not None else self._fit(np.concatenate([train, validation]), chosen)
             report(len(kinds) + 1)
         kept = history[kinds.index(chosen)]
         self.watch.tell("head", 1, {name: kept[name] for name in ("loss", "val_loss")})
-        return fit, [entry | {"kept": entry is kept} for entry in history]
+        return _Learnt(self.start, fit, [entry | {"kept": entry is kept} for entry in history], self.views[0])
 
-    def _fit(self, rows: NDArray[np.int64], noise: Noise) -> NumberFit:
+    def _fit_encoder(
+        self,
+        learnt: _Learnt,
+        train: NDArray[np.int64],
+        validation: NDArray[np.int64],
+        history: list[dict[str, Any]],
+    ) -> GalaxyModel:
+        """Return a copy of the network whose blocks have learnt too, by the density that the head's noise gives labels."""
+        import keras
+
+        from zooactive.models.freezing import free_everything, free_last_blocks, layer_rates
+        from zooactive.training.batches import Cutouts
+        from zooactive.training.losses import NumberLoss
+        from zooactive.training.network import training_network
+
+        assert not isinstance(learnt.network, EmbeddingModel)
+        config, head = self.config, learnt.head.head
+        network = learnt.network.with_tree(learnt.network.tree)
+        free_last_blocks(network.encoder, config.free_blocks)
+        back = head.axes.back() @ head.weights
+        linear = keras.layers.Dense(1, dtype="float32", name="number")
+        linear.build((None, head.features))
+        linear.set_weights([back[:-1, None], back[-1:]])
+        canvas = config.augmentation.canvas(network.preprocessing)
+        pictures = [
+            Cutouts(self.measured.catalogue.take(rows), canvas, show=self.watch.show) for rows in (train, validation)
+        ]
+        stage = Stage(
+            "encoder", lambda: NumberLoss(head.share), config.optimisation, layer_rates(network.encoder, config.layer_decay)
+        )
+        history += stage.fit(
+            training_network(
+                network, augmentation=config.augmentation, seed=config.seed, encoder_training=False, head=linear
+            ),
+            (pictures[0], self._known(head, train)),
+            (
+                pictures[1].rows(np.arange(len(validation))),
+                self._known(head, validation),
+                np.ones(len(validation), dtype=np.float32),
+            ),
+            watch=self.watch,
+        )
+        free_everything(network.encoder)
+        return network
+
+    def _known(self, head: NumberHead, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what the loss takes of labels, in the head's unit: label, both variances, side of a limit, (galaxy, 4)."""
+        measured, told = self.measured.take(rows), head.predict(self.views[0][rows])
+        unit, errors = head.scale**2, 0.0 if measured.errors is None else measured.errors**2
+        sides = np.zeros(len(rows)) if measured.limits is None else measured.limits
+        variances = [(told.weight + part + errors) / unit for part in (told.noise, told.wide)]
+        return np.column_stack([(measured.values - head.centre) / head.scale, *variances, sides]).astype(np.float32)
+
+    def _fit(self, rows: NDArray[np.int64], noise: Noise, judges: Judges | None = None) -> NumberFit:
         views, measured = self.views[:, rows], self.measured.take(rows)
         components = min(_COMPONENTS, max(2, len(rows) // _GALAXIES_A_COMPONENT))
         axes = find_axes(views, components=components, floor=_FLOOR)
-        return fit_number_head(views, measured.values, axes, errors=measured.errors, noise=noise)
+        return fit_number_head(
+            views, measured.values, axes, errors=measured.errors, limits=measured.limits, noise=noise, judges=judges
+        )
+
+    def _judges(self, rows: NDArray[np.int64]) -> Judges:
+        measured = self.measured.take(rows)
+        return Judges(self.views[0][rows], measured.values, measured.errors, measured.limits)
 
     def _log_density(self, fit: NumberFit, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the log density of each label, or the log probability to lie beyond it where it is a limit."""
         measured, expected = self.measured.take(rows), fit.head.predict(self.views[0][rows])
-        known = expected if measured.errors is None else expected.with_errors(measured.errors)
-        return known.log_density(measured.values)
-
-    def held_out(self, fit: NumberFit, rows: NDArray[np.int64]) -> pd.DataFrame:
-        """Return what is expected of galaxies that a head has not learnt from, beside their labels."""
-        import pandas as pd
-
-        measured, expected = self.measured.take(rows), fit.head.predict(self.views[0][rows])
-        errors = {} if measured.errors is None else {"error": measured.errors}
-        parts = {name: getattr(expected, name) for name in ("weight", "noise", "share", "wide")}
-        return pd.DataFrame(
-            {"id": measured.catalogue.ids, "label": measured.values, **errors, **expected_columns(expected), **parts}
+        told = expected if measured.errors is None else expected.with_errors(measured.errors)
+        found = told.log_density(measured.values)
+        return (
+            found
+            if measured.limits is None
+            else np.where(measured.known, found, told.log_beyond(measured.values, measured.limits > 0))
         )
+
+    def held_out(self, learnt: _Learnt, rows: NDArray[np.int64]) -> pd.DataFrame:
+        """Return what is expected of galaxies that a head has not learnt from, beside their labels."""
+        return beside_labels(self.measured.take(rows), learnt.head.head.predict(learnt.features[rows]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Learnt:
+    """What a fit has learnt: a network, a head on its features, how it went, and the features of all galaxies."""
+
+    network: AnyModel
+    head: NumberFit
+    history: list[dict[str, Any]]
+    features: NDArray[np.float32]
 
 
 def clearly_better(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

@@ -221,6 +221,7 @@ def task_of_column(
     volunteers: float | str | None = None,
     number: bool | None = None,
     error_column: str | None = None,
+    limit_column: str | None = None,
     missing: Sequence[float] = (),
     redshift: bool | None = None,
 ) -> Task | NumberTask:
@@ -241,6 +242,8 @@ def task_of_column(
         different ones that are no fractions, where it is called as a redshift is, and where one of the following is given.
     error_column : str, optional
         With the standard deviation of each number.
+    limit_column : str, optional
+        That says which numbers are limits; see `NumberTask`.
     missing : sequence of float
         Values that mean that there is no number.
     redshift : bool, optional
@@ -255,10 +258,10 @@ def task_of_column(
     if column not in frame.columns:
         hint = did_you_mean(column, [str(name) for name in frame.columns])
         raise CatalogueError(f"column '{column}' is missing from {labels}.{hint or ' It has ' + ', '.join(frame.columns)}")
-    asked = number or error_column is not None or len(missing) > 0 or bool(redshift)
+    asked = number or error_column is not None or limit_column is not None or len(missing) > 0 or bool(redshift)
     if number is False and asked:
         raise CatalogueError(
-            f"column '{column}': errors, missing values and redshifts are those of numbers; leave them away"
+            f"column '{column}': errors, limits, missing values and redshifts are those of numbers; leave them away"
         )
     named = column.lower() in REDSHIFTS
     numbers = NumberTask(
@@ -267,6 +270,7 @@ def task_of_column(
         id_column=id_column,
         image_column=image_column,
         error_column=error_column,
+        limit_column=limit_column,
         missing=tuple(map(float, missing)),
         redshift=named if redshift is None else redshift,
     )
