@@ -56,6 +56,7 @@ _HOMES = {
     "load_numbers": "training.finetuning.finetuned_numbers",
     "Loop": "loop",
     "LoopConfig": "loop",
+    "Labelling": "workspace.label",
     "Workspace": "workspace",
     "load_workspace": "workspace",
 }
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
     from zooactive.training.train import train
     from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
     from zooactive.workspace import Workspace, load_workspace
+    from zooactive.workspace.label import Labelling
 
 
 def __getattr__(name: str) -> Any:

@@ -21,15 +21,15 @@ from zooactive.workspace.settings import Settings
 ELSEWHERE = {"init", "demo", "trees", "votes", "simulate"}
 """Commands that make a workspace or need none."""
 
-OF_THE_TERMINAL = {"workspace", "json", "argument", "option", "question", "upload", "project", "subject_set"}
-"""What only people who type have: how a table is printed, two ways to say an answer, the Zooniverse's account."""
+OF_THE_TERMINAL = {"workspace", "json", "argument", "option", "question", "upload", "project", "subject_set", "browser"}
+"""What only people who type have: how a table is printed, two ways to say an answer, an account, a browser."""
 
 JOBS = {
     name: (f"zooactive.workspace.{'loop' if name.startswith('loop_') else name}", job)
     for name, job in {
         **{name: name for name in ("prepare", "train", "calibrate", "predict", "evaluate", "acquire", "finetune", "top")},
         **{name: name for name in ("similar", "show", "report", "export")},
-        **{name: name for name in ("catalogue", "allocate", "embed", "convert", "publish")},
+        **{name: name for name in ("catalogue", "allocate", "embed", "convert", "publish", "label")},
         **{"loop_ask": "ask", "loop_tell": "tell_votes", "loop_status": "status", "loop_rehearse": "rehearse"},
     }.items()
 }

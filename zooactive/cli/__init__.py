@@ -76,7 +76,19 @@ def _options(
 
 def _register() -> None:
     begin = ("init", "demo", "show", "trees", "prepare", "train", "embed", "predict", "acquire", "export", "votes")
-    then = ("catalogue", "allocate", "finetune", "evaluate", "calibrate", "top", "similar", "report", "publish", "convert")
+    then = (
+        "catalogue",
+        "allocate",
+        "finetune",
+        "evaluate",
+        "calibrate",
+        "top",
+        "similar",
+        "label",
+        "report",
+        "publish",
+        "convert",
+    )
     for name in (*begin, *then):
         app.command(name)(import_module(f"zooactive.cli.{name}").command)
     for name in ("loop", "simulate"):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zooactive.workspace.catalogue import PublishedCatalogue
     from zooactive.workspace.embed import WrittenEmbeddings
     from zooactive.workspace.evaluate import WorkspaceMetrics
+    from zooactive.workspace.label import Labelled
     from zooactive.workspace.loop import Rehearsal
     from zooactive.workspace.numbers import NumberMetrics
     from zooactive.workspace.publish import Published
@@ -163,6 +164,13 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return top(settings, answer, progress=self._progress, tell=self._tell, **own)
+
+    def label(self, question: str | None = None, **options: Any) -> Labelled:
+        """Serve a page on which one labels galaxies oneself, until Ctrl-C, and say where the labels are."""
+        from zooactive.workspace.label import OPTIONS, label
+
+        settings, own = self._with(OPTIONS, options)
+        return label(settings, question, progress=self._progress, tell=self._tell, **own)
 
     def similar(self, ids: str | list[str], **options: Any) -> pd.DataFrame:
         """List the galaxies that look most like the given ones, and draw them."""

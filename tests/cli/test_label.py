@@ -1,0 +1,135 @@
+"""`zooactive label` as a student uses it: 200 answers by keys on the bundled rings, Ctrl-C, a model, and what it finds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from browser import HERE, Browser
+from small_survey import write_survey, zooactive
+
+import zooactive as za
+from zooactive.foundation.errors import WorkspaceError
+from zooactive.workspace.label import open_labelling
+from zooactive.workspace.sections import TaskLabels
+from zooactive.workspace.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "drills"))
+import drill_label
+
+ON_SCREEN = "document.getElementById('galaxy')?.naturalWidth > 0 && document.getElementById('galaxy').dataset.id"
+EVENTS = "labelling/ring/answers.jsonl"
+KEPT = "Number(document.body.dataset.kept || 0)"
+
+
+def start(folder: Path, *words: str) -> tuple[subprocess.Popen[str], str]:
+    """Start the command, and return it with the address of its page."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zooactive", "label", "--no-browser", *words], cwd=folder, stderr=subprocess.PIPE, text=True
+    )
+    said = ""
+    while process.poll() is None:
+        said += process.stderr.readline()
+        if found := re.search(r"http://\S+", said):
+            return process, found[0]
+    raise AssertionError(said + process.stderr.read())
+
+
+@pytest.mark.skipif(not HERE, reason="needs the browser chromium")
+def test_two_hundred_answers_become_a_model_that_finds_more(tmp_path):
+    process, address = start(tmp_path, "--demo")
+    truth = pd.read_parquet(tmp_path / "rings.parquet", columns=["id", "ring"]).set_index("id")["ring"]
+
+    def answer(number: int) -> None:
+        for _ in range(number):
+            shown, kept = browser.wait(ON_SCREEN), browser.run(KEPT)
+            browser.press("1" if truth[shown] == 1 else "2")
+            browser.wait(f"{KEPT} > {kept} && ({ON_SCREEN}) !== {shown!r}")
+
+    with Browser() as browser:
+        browser.goto(address)
+        answer(20)
+        browser.press("u")
+        browser.wait("document.getElementById('said').textContent.includes('taken back')")
+        answer(1)
+        browser.run("location.reload()")
+        browser.wait(f"{KEPT} === 0")
+        browser.wait("document.getElementById('work').textContent === ''", seconds=120)
+        answer(10)
+        browser.wait("document.querySelector('#curve polyline') !== null", seconds=60)
+        answer(170)
+        assert browser.told == []
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    found = pd.read_csv(tmp_path / "labelling" / "ring" / "labels.csv", dtype={"id": str}).set_index("id")
+    assert f"{len(found)} labels: {tmp_path / 'labelling' / 'ring' / 'labels.csv'}" in said
+    again = sum(json.loads(line)["chosen"] == "again" for line in (tmp_path / EVENTS).read_text().splitlines())
+    assert 5 <= again <= 12
+    assert len(found) == 200 - again
+    assert ((found["ring"] == "yes") == (truth[found.index] == 1)).all()
+    assert (found["chosen"] == "random").sum() >= 15
+    assert (found["chosen"] == "informative").sum() > 100  # once there was a fit
+    (line,) = re.findall(r"^Next: zooactive (.*)$", said, re.MULTILINE)
+    assert "ring" in zooactive(*shlex.split(line), folder=tmp_path).stdout
+    zooactive("top", "--task", "ring", "--n", 12, "--catalogue", "rings.parquet", "--out", "best.csv", folder=tmp_path)
+    best = pd.read_csv(tmp_path / "best.csv", dtype={"id": str})
+    assert (truth[best["id"]] == 1).mean() > 0.7
+
+
+def test_no_acknowledged_answer_is_lost_when_it_is_killed(tmp_path):
+    drill_label.write_pool(tmp_path / "pool", 400)
+    drill_label.GALAXIES = 400
+    acknowledged: dict[str, str] = {}
+    for _ in range(2):
+        given, pending = drill_label.killed_once(tmp_path, acknowledged, seconds=1.0)
+        assert given > 3
+        rows = drill_label.labels_of(tmp_path)
+        assert {galaxy: rows.get(galaxy) for galaxy in acknowledged if galaxy != pending} == {
+            galaxy: answer for galaxy, answer in acknowledged.items() if galaxy != pending
+        }
+        acknowledged |= {pending: rows[pending]} if pending in rows else {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "no question is named"),
+        (("--question", "ring", "--classes", "a"), "such a question cannot be asked"),
+        (("--task", "rings", "--question", "ring"), "leave --question and --classes away"),
+        (("--task", "ringz"), "Did you mean 'rings'"),
+        (("--question", "ring", "--pool", "nowhere"), "nowhere"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_before_anything_is_served(tmp_path, words, said):
+    folder = write_survey(tmp_path / "survey", 4)
+    pool = () if "--pool" in words else ("--pool", "images")
+    assert said in zooactive("label", "--no-browser", *pool, *words, folder=folder, code=1).stderr
+
+
+def test_from_python_a_labelling_answers_and_learns(tmp_path):
+    folder = write_survey(tmp_path / "survey", 30)
+    settings = Settings(tmp_path).with_options(pool={"catalogue": folder / "images"})
+    with open_labelling(settings, classes=["merger", "ring", "neither"]) as labelling:
+        assert isinstance(labelling, za.Labelling)
+        assert repr(labelling) == "Labelling('class', 30 galaxies, 0 labels)"
+        first = labelling.next("random")
+        labelling.answer(first, "merger")
+        labelling.answer(labelling.next(), "ring", labeller="ann")
+        labelling.undo("ann")
+        assert labelling.labels()[["id", "answer", "labeller"]].to_numpy().tolist() == [[first, "merger", "me"]]
+        assert labelling.with_images() == labelling.file
+        frame = labelling._repr_html_()
+        assert labelling.start() in frame
+    (tmp_path / "m.csv").write_text("id,mass\n" + "".join(f"g{i},{i}.5\n" for i in range(30)))
+    tasks = {"mass": TaskLabels(labels=tmp_path / "m.csv", column="mass")}
+    with pytest.raises(WorkspaceError, match="numbers, which nobody answers"):
+        open_labelling(Settings(tmp_path, tasks=tasks), task="mass")

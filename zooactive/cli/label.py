@@ -1,0 +1,94 @@
+"""`zooactive label`: label galaxies oneself, on a page in the browser."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zooactive.cli.console import (
+    BatchSizeOption,
+    EmbeddingColumnOption,
+    EmbeddingIdsOption,
+    EmbeddingsOption,
+    EncoderOption,
+    IdOption,
+    ImageColumnOption,
+    ImagesOption,
+    ModelOption,
+    WorkspaceOption,
+    command_line,
+    last_line,
+    note,
+    open_workspace,
+)
+
+PoolOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--pool",
+        "--catalogue",
+        help="The galaxies: a folder of images, or a table: CSV, Parquet, FITS or VOTable (default: the workspace's pool).",
+        show_default=False,
+    ),
+]
+
+
+def command(
+    workspace: WorkspaceOption = None,
+    pool: PoolOption = None,
+    question: Annotated[
+        str | None, typer.Option(help="What is asked: a word such as ring, answered by yes or no.", show_default=False)
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Answers other than yes and no, such as merger,ring,neither.", show_default=False)
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Ask the question of a task that is known, such as rings.", show_default=False)
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Label galaxies that come along: is there a ring?")] = False,
+    images: ImagesOption = None,
+    id_column: IdOption = None,
+    image_column: ImageColumnOption = None,
+    embeddings: EmbeddingsOption = None,
+    embedding_ids: EmbeddingIdsOption = None,
+    embedding_column: EmbeddingColumnOption = None,
+    encoder: EncoderOption = None,
+    model: ModelOption = None,
+    batch_size: BatchSizeOption = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0: any that is free.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+) -> None:
+    """Label galaxies oneself in the browser, while a model learns from every answer; Ctrl-C ends it."""
+    here = open_workspace(workspace)
+
+    def ready(address: str) -> None:
+        note(f"Label galaxies at {address}")
+        note("Every answer is on the disk at once; Ctrl-C ends it.")
+        if browser:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    found = here.label(
+        question,
+        pool=pool,
+        classes=classes,
+        task=task,
+        demo=demo,
+        images=images,
+        id_column=id_column,
+        image_column=image_column,
+        embeddings=embeddings,
+        embedding_ids=embedding_ids,
+        embedding_column=embedding_column,
+        encoder=encoder,
+        model=model,
+        batch_size=batch_size,
+        port=port,
+        ready=ready,
+    )
+    learn = command_line(f"finetune {shlex.quote(str(found.with_images))}", workspace=workspace, column=found.question)
+    last_line(f"{found.labels} labels: {found.file}", learn if found.labels else None)

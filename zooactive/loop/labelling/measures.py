@@ -1,0 +1,139 @@
+"""How good the head is by now, how much of what is looked for was found, and whether to go on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from zooactive.loop.labelling.journal import Event
+from zooactive.loop.labelling.learning import Learnt
+from zooactive.loop.labelling.queues import Orders
+
+_RESAMPLES = 300
+_FEW = 20
+"""Galaxies of the random arm below which nothing is said of them."""
+
+_SETTLED = 0.2
+"""Share of what the labels of the best fit told at first, below which one may stop: that of the loop's rounds."""
+
+
+@dataclass(frozen=True)
+class Merit:
+    """A measure with its 95% interval, by a bootstrap over galaxies; NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is known after a fit.
+
+    Parameters
+    ----------
+    labels : int
+        Galaxies with an answer.
+    counts : dict of str to int
+        Galaxies by their answer.
+    expected : dict of str to float
+        Galaxies of each answer that are expected among those without one.
+    merits : dict of str to Merit
+        ``accuracy`` and ``auc`` (of several answers the mean over them), by five folds over all labelled galaxies, and the
+        same with ``_random`` behind the name over those of the random arm alone, which are a fair sample of the pool.
+    information : float
+        What the labels of the ten most informative galaxies would tell on average, in nats.
+    curve : list of dict
+        labels, auc, accuracy and information after each fit so far.
+    """
+
+    labels: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    expected: dict[str, float] = field(default_factory=dict)
+    merits: dict[str, Merit] = field(default_factory=dict)
+    information: float = math.nan
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def advice(self) -> str:
+        """Say in words whether to go on."""
+        if not self.curve:
+            return "Answer a few galaxies of each kind; the model learns from then on."
+        most = max(point["information"] for point in self.curve)
+        share = self.information / most if most > 0 else 0.0
+        rare = min(self.counts, key=lambda name: self.counts[name] + self.expected.get(name, 0.0))
+        left = self.expected.get(rare, 0.0)
+        told = f"The next labels tell {share:.0%} of what the best ones told"
+        if share < _SETTLED and self.labels >= 10 * _FEW:
+            return f"{told}: enough for the model. About {left:.0f} more of '{rare}' are expected in the pool."
+        return f"{told}: go on. About {left:.0f} more of '{rare}' are expected in the pool."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, None in the place of NaN."""
+        values = _plain(asdict(self))
+        assert isinstance(values, dict)
+        return values | {"advice": self.advice()}
+
+
+def measures_of(
+    learnt: Learnt, orders: Orders, answers: Sequence[str], events: Sequence[Event], *, before: Measures
+) -> Measures:
+    """Measure a fit; `events` are those of the labels that it was learnt from."""
+    told = np.isfinite(learnt.told).all(1)
+    random = told & np.array([event.chosen == "random" for event in events])
+    merits = _merits(learnt.told[told], learnt.labels[told])
+    if random.sum() >= _FEW:
+        merits |= {f"{name}_random": merit for name, merit in _merits(learnt.told[random], learnt.labels[random]).items()}
+    point = {"labels": float(len(events)), "information": orders.information}
+    point |= {name: merit.value for name, merit in merits.items() if name in ("accuracy", "auc")}
+    return Measures(
+        labels=len(events),
+        counts={name: int((learnt.labels == place).sum()) for place, name in enumerate(answers)},
+        expected=dict(zip(answers, map(float, orders.expected), strict=True)),
+        merits=merits,
+        information=orders.information,
+        curve=[*before.curve, point],
+    )
+
+
+def _merits(told: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Merit]:
+    if not len(labels):
+        return {}
+    rng, found = np.random.default_rng(0), []
+    for _ in range(_RESAMPLES):
+        rows = rng.integers(0, len(labels), len(labels))
+        found.append((_accuracy(told[rows], labels[rows]), _auc(told[rows], labels[rows])))
+    ends = np.array(found)
+    merits = {}
+    for column, (name, measure) in enumerate((("accuracy", _accuracy), ("auc", _auc))):
+        sane = ends[np.isfinite(ends[:, column]), column]
+        low, high = np.quantile(sane, [0.025, 0.975]) if len(sane) > _RESAMPLES // 2 else (math.nan, math.nan)
+        merits[name] = Merit(measure(told, labels), float(low), float(high))
+    return merits
+
+
+def _accuracy(told: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    return float((told.argmax(1) == labels).mean())
+
+
+def _auc(told: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Area under the ROC curve of yes and no, or the mean over the answers that some have and some have not."""
+    areas = [
+        roc_auc_score(labels == place, told[:, place])
+        for place in range(told.shape[1])
+        if 0 < (labels == place).sum() < len(labels)
+    ]
+    return float(np.mean(areas)) if areas else math.nan
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

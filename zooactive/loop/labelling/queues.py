@@ -1,0 +1,114 @@
+"""Which galaxies come next, in the order of each way to choose them, and who looks at which one now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.acquisition.scores.k_centre import k_centre
+from zooactive.foundation.hashing import uniform_from_ids
+from zooactive.loop.labelling.learning import Learnt
+from zooactive.models import FeatureAxes
+
+LONG = 2000
+"""Galaxies that an order holds, at most: more than anybody labels before the next fit."""
+
+_SCORED = 20_000
+"""Galaxies whose information is computed after a fit, at most; of a larger pool others each time."""
+
+_SPREAD = 200
+"""Galaxies that are unlike each other, of so many at random."""
+_SPREAD_AMONG = 4000
+
+_KEPT = 60.0
+"""Seconds that a galaxy is kept for the page that shows it."""
+
+
+def at_random(ids: NDArray[np.object_], seed: int) -> NDArray[np.int64]:
+    """Return all rows in the order of hashed ids: the random arm, the same after a restart."""
+    return np.argsort(uniform_from_ids(ids, purpose="random-arm", seed=seed), kind="stable").astype(np.int64)
+
+
+def different(features: NDArray[np.float16], ids: NDArray[np.object_], axes: FeatureAxes, seed: int) -> NDArray[np.int64]:
+    """Return rows of galaxies that cover the pool: k centres among some at random, the most ordinary one first."""
+    some = np.sort(at_random(ids, seed)[:_SPREAD_AMONG])
+    points = axes.of(features[some])
+    first = int(np.argmin((points**2).sum(1)))
+    names = [str(name) for name in ids[some]]
+    row_of = dict(zip(names, some, strict=True))
+    chosen = k_centre(points, names, min(_SPREAD, len(names)), first=names[first])
+    return np.array([row_of[name] for name in chosen], dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Orders:
+    """What a fit says of the galaxies without a label.
+
+    Parameters
+    ----------
+    informative : ndarray of int64
+        Rows, the most informative one first; of a large pool, of those that were scored.
+    surest : list of ndarray of int64
+        For each answer, the surest first.
+    expected : ndarray of float64, shape (answer,)
+        How many galaxies of each answer are expected among those without a label.
+    information : float
+        What the labels of the ten best would tell on average, in nats.
+    """
+
+    informative: NDArray[np.int64]
+    surest: list[NDArray[np.int64]]
+    expected: NDArray[np.float64]
+    information: float
+
+
+def orders_of(learnt: Learnt, features: NDArray[np.float16], labelled: Collection[int], *, turn: int) -> Orders:
+    """Return the orders after a fit; `turn` says which galaxies of a large pool are scored."""
+    told = learnt.probabilities(features)
+    free = np.ones(len(features), dtype=bool)
+    free[list(labelled)] = False
+    rows = np.flatnonzero(free)
+    surest = [rows[_largest(told[rows, answer], LONG)] for answer in range(told.shape[1])]
+    scored = rows
+    if len(rows) > _SCORED:
+        doubtful = rows[_largest(1 - told[rows].max(1), _SCORED // 2)]
+        others = np.random.default_rng(turn).choice(rows, _SCORED // 2, replace=False)
+        scored = np.union1d(doubtful, others)
+    information = learnt.information(features[scored])
+    best = _largest(information, LONG)
+    return Orders(scored[best], surest, told[rows].sum(0, dtype=np.float64), float(information[best[:10]].mean()))
+
+
+def _largest(values: NDArray[np.floating], number: int) -> NDArray[np.int64]:
+    """Return the places of the largest values, the largest first."""
+    if len(values) > number:
+        some = np.argpartition(-values, number)[:number]
+        return some[np.argsort(-values[some], kind="stable")]
+    return np.argsort(-values, kind="stable")
+
+
+@dataclass
+class Shown:
+    """Which page looks at which galaxy, so that no two pages ask for the same answer."""
+
+    _pages: dict[int, tuple[str, float]] = field(default_factory=dict)
+
+    def free(self, rows: Iterator[int], page: str) -> Iterator[int]:
+        """Yield the rows that no other page has shown in the last minute."""
+        now = time.monotonic()
+        for row in rows:
+            kept = self._pages.get(row)
+            if kept is None or kept[0] == page or now - kept[1] > _KEPT:
+                yield row
+
+    def keep(self, row: int, page: str) -> None:
+        """Keep a row for a page."""
+        self._pages[row] = (page, time.monotonic())
+
+    def let_go(self, row: int) -> None:
+        """Let anybody see it."""
+        self._pages.pop(row, None)

@@ -1,0 +1,398 @@
+"""One labelling, with everybody who takes part: what is shown next, what was answered, and what was learnt from it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from zooactive.foundation.errors import CatalogueError, did_you_mean
+from zooactive.foundation.locking import held
+from zooactive.foundation.vocabulary import Chosen
+from zooactive.loop.labelling.answers import AGAIN, Answers, LabelsTable
+from zooactive.loop.labelling.journal import Event, Journal
+from zooactive.loop.labelling.learning import Learnt, axes_of, learn, learnable
+from zooactive.loop.labelling.measures import Measures, measures_of
+from zooactive.loop.labelling.queues import Orders, Shown, at_random, different, orders_of
+from zooactive.models import FeatureAxes
+from zooactive.tree import DecisionTree
+
+ARM, AGAIN_ONE_IN = 10, 20
+"""One galaxy in so many is drawn at random, whatever else is asked for, and one in so many is asked again."""
+
+_EVERY = 5
+"""Answers between two fits."""
+
+_AGO = 10
+"""Answers of the same labeller before a galaxy may be asked again."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """A galaxy to look at: its place in the pool, how it was chosen, and the probability of the random arm."""
+
+    row: int
+    chosen: Chosen
+    probability: float | None = None
+
+
+class Session:
+    """A pool, a question, and the answers so far; any number of pages may ask it at once.
+
+    Parameters
+    ----------
+    ids : ndarray of str, shape (galaxy,)
+    tree : DecisionTree
+        Of one question, whose labels are classes.
+    folder : Path
+        Gets ``answers.jsonl``, every event, and ``labels.csv``, what counts of them. It belongs to one process at a time.
+    image_of : callable
+        From the row of a galaxy to the path of its image, or "".
+    seed : int
+        Of the random arm.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written, or another process labels in it.
+    CatalogueError
+        When the answers there are of another question.
+    """
+
+    def __init__(
+        self,
+        ids: NDArray[np.object_],
+        tree: DecisionTree,
+        folder: Path,
+        *,
+        image_of: Callable[[int], str] = lambda row: "",
+        seed: int = 0,
+    ) -> None:
+        self.ids, self.tree, self.folder, self.question = ids, tree, folder, tree.questions[0]
+        self._index = pd.Index(ids, dtype=object)
+        self._random = at_random(ids, seed)
+        self._lock = threading.RLock()
+        self._closing = ExitStack()
+        self._closing.enter_context(held(folder))
+        self._journal = Journal(folder / "answers.jsonl")
+        self._closing.callback(self._journal.close)
+        self.answers = Answers()
+        for event in self._journal.events:
+            self._refuse_unknown(event)
+            self.answers.take(event)
+        self._table = LabelsTable(
+            folder / "labels.csv", self.question.name, self.answers, lambda galaxy: image_of(self.row_of(galaxy))
+        )
+        self._without: Collection[int] = frozenset()
+        self._seen: dict[int, int] = {}
+        """Row -> how many of its events stand; a galaxy that was skipped is seen."""
+        for galaxy in {event.galaxy for event in self.answers.events}:
+            self._note_seen(galaxy)
+        self._shown, self._turn = Shown(), len(self.answers.events)
+        self._learning = _Learning(self)
+
+    def close(self) -> None:
+        """End the fits and let go of the folder."""
+        self._learning.stop()
+        self._closing.close()
+
+    # What is shown ---------------------------------------------------------------------------------------------------
+
+    def next(
+        self,
+        page: str,
+        labeller: str,
+        *,
+        mode: Chosen = "informative",
+        answer: str | None = None,
+        but: Collection[int] = (),
+    ) -> Next | None:
+        """Return a galaxy to look at, and keep it for the page; None where everything was seen.
+
+        Parameters
+        ----------
+        page : str
+            Who asks: what it has been given and has not answered, it may get again.
+        labeller : str
+        mode : {"informative", "surest", "random", "different"}
+            Of the galaxies that are not due to the random arm or to be asked again. Without a fit, all modes but "random"
+            are "different".
+        answer : str, optional
+            Of the mode "surest"; by default the first one.
+        but : collection of int
+            Rows that the page has already.
+        """
+        with self._lock:
+            self._turn += 1
+            for found in self._candidates(page, labeller, mode, answer):
+                if found.row in but:
+                    continue
+                self._shown.keep(found.row, page)
+                return found
+            return None
+
+    def grid(self, page: str, answer: str, number: int = 24) -> list[Next]:
+        """Return galaxies of which one answer is expected, the surest first; before the first fit any."""
+        with self._lock:
+            place = self._place(answer)
+            orders = self._learning.orders
+            rows = self._random if orders is None else orders.surest[place]
+            found = []
+            for row in self._unseen(rows, page):
+                self._shown.keep(row, page)
+                found.append(Next(row, "grid"))
+                if len(found) == number:
+                    break
+            return found
+
+    def _candidates(self, page: str, labeller: str, mode: Chosen, answer: str | None) -> Iterator[Next]:
+        if self._turn % ARM == 0 or mode == "random":
+            left = len(self.ids) - len(self.answers.galaxies)
+            yield from (Next(row, "random", 1 / left) for row in self._unseen(self._random, page))
+        if self._turn % AGAIN_ONE_IN == AGAIN_ONE_IN // 4:  # never when it is the random arm's turn
+            yield from self._asked_again(labeller)
+        orders = self._learning.orders
+        if orders is not None and mode in ("informative", "surest"):
+            rows = orders.informative if mode == "informative" else orders.surest[self._place(answer)]
+            yield from (Next(row, mode) for row in self._unseen(rows, page))
+        yield from (Next(row, "different") for row in self._unseen(self._learning.different, page))
+        left = len(self.ids) - len(self.answers.galaxies)
+        yield from (Next(row, "random", 1 / left) for row in self._unseen(self._random, page))
+
+    def _unseen(self, rows: NDArray[np.int64], page: str) -> Iterator[int]:
+        return self._shown.free((row for row in map(int, rows) if self._is_new(row)), page)
+
+    def _is_new(self, row: int) -> bool:
+        return row not in self._seen and row not in self._without
+
+    def _asked_again(self, labeller: str) -> Iterator[Next]:
+        """A galaxy that this labeller answered some time ago and was not asked again: the first such by hashed id."""
+        own = [event for event in self.answers.events[:-_AGO] if event.labeller == labeller and event.answer]
+        asked = {event.galaxy for event in self.answers.events if event.chosen == AGAIN}
+        names = [event.galaxy for event in own if event.galaxy not in asked and event.undoes is None]
+        if names:
+            yield Next(self.row_of(names[len(names) // 2]), "again")
+
+    # What is answered ------------------------------------------------------------------------------------------------
+
+    def answer(
+        self,
+        galaxy: str,
+        answer: str,
+        labeller: str,
+        *,
+        chosen: Chosen = "named",
+        probability: float | None = None,
+    ) -> Event:
+        """Take in an answer, "" where it is skipped; it is on the disk when this returns.
+
+        Raises
+        ------
+        CatalogueError
+            For a galaxy that is not in the pool, or an answer that is none of the question's.
+        OutputError
+            When it cannot be written; then it does not count.
+        """
+        event = Event(galaxy, answer, labeller, _now(), chosen, probability)
+        with self._lock:
+            self._refuse_unknown(event)
+            self._take(event)
+        return event
+
+    def undo(self, labeller: str) -> Event | None:
+        """Take back this labeller's last answer, and return it; None where there is none."""
+        with self._lock:
+            number = self.answers.undoable(labeller)
+            if number is None:
+                return None
+            before = self.answers.events[number]
+            self._take(Event(before.galaxy, before.answer, labeller, _now(), before.chosen, undoes=number))
+            return before
+
+    def _take(self, event: Event) -> None:
+        self._journal.add(event)
+        self.answers.take(event)
+        self._table.follow(event.galaxy)
+        self._note_seen(event.galaxy)
+        self._shown.let_go(self.row_of(event.galaxy))
+        self._learning.hear()
+
+    def _note_seen(self, galaxy: str) -> None:
+        row, by = self.row_of(galaxy), self.answers.of(galaxy)
+        if by:
+            self._seen[row] = len(by)
+        else:
+            self._seen.pop(row, None)
+
+    # What is known ---------------------------------------------------------------------------------------------------
+
+    def embedded(self, features: NDArray[np.float16], *, without: NDArray[np.int64] | None = None) -> None:
+        """Take the features of the pool, float16 (galaxy, feature), once there are any; fits begin then.
+
+        Galaxies `without` features, whose rows are 0, are neither shown nor learnt from.
+        """
+        with self._lock:
+            self._without = frozenset(map(int, () if without is None else without))
+        self._learning.embedded(features)
+
+    @property
+    def embedded_already(self) -> bool:
+        """Whether the features are known."""
+        return self._learning.features is not None
+
+    def expected(self, galaxy: str) -> dict[str, float] | None:
+        """Return the probability of each answer by the last fit; None before there is one."""
+        learnt, features = self._learning.learnt, self._learning.features
+        if learnt is None or features is None:
+            return None
+        row = self.row_of(galaxy)
+        told = learnt.probabilities(features[row : row + 1])[0]
+        return dict(zip(self.question.answers, map(float, told), strict=True))
+
+    def measures(self) -> Measures:
+        """Say how good the head is by now, and how much is left to find."""
+        return self._learning.measures
+
+    def wait(self) -> None:
+        """Wait until what was answered so far is learnt."""
+        self._learning.wait()
+
+    def row_of(self, galaxy: str) -> int:
+        """Return the place of a galaxy in the pool; a CatalogueError when it is not there."""
+        found = int(self._index.get_indexer(pd.Index([galaxy], dtype=object))[0])
+        if found < 0:
+            raise CatalogueError(f"there is no galaxy '{galaxy}' in the pool; give one of its ids")
+        return found
+
+    def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Event]]:
+        """Return the rows of the galaxies that are labelled, the places of their answers, and the events that count."""
+        with self._lock:
+            events = [event for galaxy in self.answers.galaxies if (event := self.answers.counting(galaxy)) is not None]
+            events = [event for event in events if self.row_of(event.galaxy) not in self._without]
+        rows = self._index.get_indexer(pd.Index([event.galaxy for event in events], dtype=object))
+        return np.asarray(rows, np.int64), np.array([self._place(event.answer) for event in events], np.int64), events
+
+    def _place(self, answer: str | None) -> int:
+        names = list(self.question.answers)
+        if answer is None:
+            return 0
+        if answer not in names:
+            raise CatalogueError(
+                f"'{answer}' is no answer to the question '{self.question.name}'.{did_you_mean(answer, names)}"
+            )
+        return names.index(answer)
+
+    def _refuse_unknown(self, event: Event) -> None:
+        self.row_of(event.galaxy)
+        if event.answer:
+            self._place(event.answer)
+
+
+@dataclass
+class _Learning:
+    """The thread that fits while people look: of low priority, and never more than one fit at a time."""
+
+    session: Session
+    features: NDArray[np.float16] | None = None
+    axes: FeatureAxes | None = None
+    learnt: Learnt | None = None
+    orders: Orders | None = None
+    different: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    measures: Measures = field(default_factory=Measures)
+    failure: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self._heard, self._fitted, self._stopped = 0, -1, False
+        self._change = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="zooactive-labelling", daemon=True)
+        self._thread.start()
+
+    def embedded(self, features: NDArray[np.float16]) -> None:
+        with self._change:
+            self.features = features
+            self._fitted = -1
+            self._change.notify_all()
+
+    def hear(self) -> None:
+        with self._change:
+            self._heard += 1
+            self._change.notify_all()
+
+    def stop(self) -> None:
+        with self._change:
+            self._stopped = True
+            self._change.notify_all()
+        self._thread.join()
+
+    def wait(self) -> None:
+        with self._change:
+            self._fitted = min(self._fitted, self._heard - _EVERY)
+            self._change.notify_all()
+            self._change.wait_for(lambda: self._fitted == self._heard or self.failure is not None or self.features is None)
+        if self.failure is not None:
+            raise self.failure
+
+    def _work(self) -> None:
+        _lower_priority()
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._stopped or self._due())
+                if self._stopped:
+                    return
+                heard, features = self._heard, self.features
+            assert features is not None
+            try:
+                with threadpool_limits(1):  # more would take the cores from who answers, and gain nothing on so few labels
+                    self._fit(features)
+            except Exception as error:  # shown to who asks; labelling goes on without the model
+                self.failure = error
+            with self._change:
+                if self.features is features:
+                    self._fitted = heard
+                self._change.notify_all()
+
+    def _due(self) -> bool:
+        return self.features is not None and (self._fitted < 0 or self._heard >= self._fitted + _EVERY)
+
+    def _fit(self, features: NDArray[np.float16]) -> None:
+        session = self.session
+        if self.axes is None or len(self.axes.centre) != features.shape[1]:
+            self.axes = axes_of(features)
+            self.different = different(features, session.ids, self.axes, 0)
+        rows, labels, events = session.labels()
+        if not learnable(labels):
+            return
+        ids = [event.galaxy for event in events]
+        learnt = learn(features, rows, labels, ids, session.tree, self.axes)
+        orders = orders_of(learnt, features, rows, turn=len(events))
+        self.measures = measures_of(learnt, orders, session.question.answers, events, before=self.measures)
+        self.learnt, self.orders, self.failure = learnt, orders, None
+
+
+def _lower_priority() -> None:
+    """Have this thread stand back behind those that wait for a key, where the system lets a thread do so."""
+    import os
+
+    if hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def told_of(session: Session, galaxy: str) -> dict[str, Any]:
+    """Return what is known of one galaxy, as plain values."""
+    return {
+        "said": {labeller: event.answer for labeller, event in session.answers.of(galaxy).items()},
+        "expected": session.expected(galaxy),
+    }

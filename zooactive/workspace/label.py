@@ -1,0 +1,341 @@
+"""Label galaxies oneself: a question, a pool, a page in the browser, and a model that learns from every answer."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zooactive.catalogue import Catalogue
+from zooactive.catalogue.images import original_bytes
+from zooactive.foundation.catalogs import catalogs_folder
+from zooactive.foundation.errors import TreeError, WorkspaceError, ZooactiveError
+from zooactive.foundation.spelling import file_name
+from zooactive.foundation.telling import NOTHING, Show, Tell, silent
+from zooactive.foundation.vocabulary import Chosen
+from zooactive.foundation.writing import aside
+from zooactive.models.embedding_model import EmbeddingModel
+from zooactive.training.finetuning.tasks import NumberTask, Task, load_task
+from zooactive.tree import DecisionTree, Question
+from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
+from zooactive.workspace.embeddings import read_given
+from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.sections import Pool
+from zooactive.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zooactive.loop.labelling.measures import Measures
+    from zooactive.loop.labelling.session import Session
+    from zooactive.prediction import Embeddings
+    from zooactive.report.labelling_page.server import PageServer
+
+OPTIONS: Options = (
+    options_of("pool", Pool)
+    | EMBEDDING_OPTIONS
+    | {
+        "pool": "pool.catalogue",
+        "model": "model.folder",
+        "id_column": "survey.id_column",
+        "image_column": "survey.image_column",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Where the labels are, also with their images, which column has the answers, and how many galaxies have one."""
+
+    file: Path
+    with_images: Path
+    question: str
+    labels: int
+
+
+def label(
+    settings: Settings,
+    question: str | None = None,
+    *,
+    classes: str | Sequence[str] | None = None,
+    task: str | None = None,
+    demo: bool = False,
+    port: int = 0,
+    ready: Callable[[str], None] = lambda address: None,
+    progress: Show = NOTHING,
+    tell: Tell = silent,
+) -> Labelled:
+    """Serve the page until Ctrl-C, and say where the labels are.
+
+    The `question` is one of yes and no, or of the `classes` that are given, as names or as one text with commas. `task` goes
+    on with a question that the workspace or zooactive knows. `demo` shows the galaxies that come along for the task of
+    rings. `ready` is told the address of the page. The answers go to ``labelling/QUESTION`` in the workspace, and the
+    features that the encoder computes beside it to ``embeddings``, where `zooactive embed` writes them.
+
+    Raises a WorkspaceError where no question, no galaxies or no images are named.
+    """
+    if demo:
+        settings = _demonstration(settings)
+        task = task or "rings"
+    with open_labelling(settings, question, classes=classes, task=task, tell=tell) as found:
+
+        def begun(address: str) -> None:
+            ready(address)
+            found.embed_beside(progress)  # not before: while networks are loaded, nothing that is told is seen
+
+        found.serve(port=port, ready=begun)
+        return Labelled(found.file, found.with_images(), found.tree.questions[0].name, len(found.session.answers.galaxies))
+
+
+def open_labelling(
+    settings: Settings,
+    question: str | None = None,
+    *,
+    classes: str | Sequence[str] | None = None,
+    task: str | None = None,
+    tell: Tell = silent,
+) -> Labelling:
+    """Return a labelling of a workspace's pool; as of `label`."""
+    tree = _tree_of(settings, question, classes, task)
+    embeddings = read_given(settings) if settings.pool.embeddings is not None else None
+    pool = settings.read_pool() if settings.pool.catalogue is not None or embeddings is None else embeddings.catalogue()
+    if embeddings is not None:
+        embeddings = embeddings.of_galaxies(pool)
+        pool = pool.select(embeddings.ids)
+    if not len(pool):
+        raise WorkspaceError(f"{pool.source} has no galaxies; name others with --pool")
+    if all(image is None for image in pool.images):
+        raise WorkspaceError(
+            f"{pool.source} names no images, which are what there is to look at; give a --pool with a column of images, or "
+            "a folder of them"
+        )
+    return Labelling(pool.without_votes(), tree, settings.folder / "labelling", settings, embeddings, tell)
+
+
+class Labelling:
+    """A pool that is labelled by oneself, in the browser or from Python; close it at the end, or use it as a context.
+
+    Made by `zooactive.label`.
+
+    Parameters
+    ----------
+    pool : Catalogue
+    tree : DecisionTree
+        Of one question.
+    folder : Path
+        In which the question gets a folder of its own.
+    settings : Settings
+        Whose encoder looks at the images where no embeddings are given.
+    embeddings : Embeddings, optional
+        Of the pool's galaxies, in their order.
+    tell : callable, optional
+        Takes lines for people.
+    """
+
+    def __init__(
+        self,
+        pool: Catalogue,
+        tree: DecisionTree,
+        folder: Path,
+        settings: Settings,
+        embeddings: Embeddings | None = None,
+        tell: Tell = silent,
+    ) -> None:
+        from zooactive.loop.labelling.session import Session
+
+        self.pool, self.tree, self._settings, self._tell = pool, tree, settings, tell
+        home = folder / file_name(tree.questions[0].name)
+        self.session: Session = Session(pool.ids, tree, home, image_of=self._image_of)
+        self.file = home / "labels.csv"
+        self._work = ""
+        self._thread: threading.Thread | None = None
+        self._page: PageServer | None = None
+        self._stopped = threading.Event()
+        if embeddings is not None:
+            self._take(embeddings)
+
+    def __enter__(self) -> Labelling:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        labels = len(self.session.answers.galaxies)
+        return f"Labelling('{self.tree.questions[0].name}', {len(self.pool)} galaxies, {labels} labels)"
+
+    def close(self) -> None:
+        """Stop what is computed and let go of the folder."""
+        if self._page is not None:
+            self._page.stop()
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.session.close()
+
+    # From Python -----------------------------------------------------------------------------------------------------
+
+    def next(self, mode: Chosen = "informative", *, answer: str | None = None, labeller: str = "me") -> str | None:
+        """Return the id of the galaxy to look at next; see `zooactive.loop.labelling.session.Session.next`."""
+        found = self.session.next("python", labeller, mode=mode, answer=answer)
+        return None if found is None else str(self.pool.ids[found.row])
+
+    def answer(self, galaxy: str, answer: str, *, labeller: str = "me", chosen: Chosen = "named") -> None:
+        """Take in an answer; it is on the disk when this returns."""
+        self.session.answer(galaxy, answer, labeller, chosen=chosen)
+
+    def undo(self, labeller: str = "me") -> None:
+        """Take back the last answer."""
+        self.session.undo(labeller)
+
+    def labels(self) -> pd.DataFrame:
+        """Return what counts: id, answer, labeller, time, chosen and probability."""
+        import pandas as pd
+
+        _, _, events = self.session.labels()
+        columns = ("galaxy", "answer", "labeller", "time", "chosen", "probability")
+        table = pd.DataFrame([[getattr(event, name) for name in columns] for event in events], columns=list(columns))
+        return table.rename(columns={"galaxy": "id"})
+
+    def with_images(self) -> Path:
+        """Return a table of the labels that `zooactive finetune` finds the images by.
+
+        It is the table of labels itself where images are files, and else ``labels.parquet`` beside it, which holds them.
+        """
+        rows, _, events = self.session.labels()
+        images = [self.pool.images[row] for row in rows]
+        if all(isinstance(image, Path) for image in images):
+            return self.file
+        table = self.labels().rename(columns={"answer": self.tree.questions[0].name})
+        table["image"] = [original_bytes(image, name=event.galaxy) for image, event in zip(images, events, strict=True)]
+        target = self.file.with_suffix(".parquet")
+        with aside(target) as temporary:
+            table.to_parquet(temporary, index=False)
+        return target
+
+    def measures(self) -> Measures:
+        """Wait until all answers are learnt from, and say how good the head is by now."""
+        self.session.wait()
+        return self.session.measures()
+
+    def embed(self, progress: Show = NOTHING) -> None:
+        """Compute the features of the pool, or read those that were computed before."""
+        if self.session.embedded_already:
+            return
+        from zooactive.models import load_network
+        from zooactive.prediction import embed
+
+        start = self._settings.model.folder
+        network = load_network(start if start.exists() else Path("bundled"))
+        with progress("features of the images", len(self.pool)) as report:
+
+            def reported(done: int) -> None:
+                if self._stopped.is_set():
+                    raise InterruptedError
+                self._work = f"Features of {done:,} of {len(self.pool):,} images are known; the model learns when all are."
+                report(done)
+
+            found = embed(
+                network,
+                self.pool,
+                self._settings.folder / "embeddings",
+                batch_size=self._settings.pool.batch_size,
+                progress=reported,
+            )
+        self._take(found)
+        self._work = ""
+
+    def embed_beside(self, progress: Show = NOTHING) -> None:
+        """Do the same while people label already."""
+
+        def work() -> None:
+            try:
+                self.embed(progress)
+            except InterruptedError:
+                pass
+            except ZooactiveError as error:  # the page says so, and labelling goes on at random
+                self._work = str(error)
+                self._tell(str(error))
+
+        if not self.session.embedded_already:
+            self._work = "The images are looked at; the model learns when all are."
+        self._thread = threading.Thread(target=work, name="zooactive-embedding")
+        self._thread.start()
+
+    def serve(self, *, port: int = 0, ready: Callable[[str], None] = lambda address: None) -> None:
+        """Serve the page until Ctrl-C; `ready` is told its address."""
+        server = self._server(port)
+        ready(server.address)
+        server.run()
+
+    def start(self, port: int = 0) -> str:
+        """Serve the page while Python goes on, until this labelling is closed, and return its address."""
+        if self._page is None:
+            self._page = self._server(port)
+            self._page.start()
+        return self._page.address
+
+    def _repr_html_(self) -> str:
+        return f'<iframe src="{self.start()}" width="100%" height="900" style="border: 0" title="Label galaxies"></iframe>'
+
+    def _server(self, port: int) -> PageServer:
+        from zooactive.report.labelling_page.server import PageServer
+
+        return PageServer(self.session, self.pool, port=port, progress=lambda: {"text": self._work})
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _take(self, embeddings: Embeddings) -> None:
+        """Give the session the features in the order of the pool; galaxies without any are left out."""
+        rows = embeddings.rows_of(self.pool.ids)
+        model = EmbeddingModel(self.tree, features=embeddings.width, encoder=embeddings.encoder, scale=embeddings.scale())
+        features = np.zeros((len(rows), embeddings.width), dtype=np.float16)
+        known = np.flatnonzero(rows >= 0)
+        features[known] = model.of(embeddings.features[rows[known]])
+        self.session.embedded(features, without=np.flatnonzero(rows < 0))
+
+    def _image_of(self, row: int) -> str:
+        image = self.pool.images[row]
+        return str(image.resolve()) if isinstance(image, Path) else ""
+
+
+def _tree_of(
+    settings: Settings, question: str | None, classes: str | Sequence[str] | None, task: str | None
+) -> DecisionTree:
+    """Return the tree of one question that is asked."""
+    if task is not None:
+        if question is not None or classes is not None:
+            raise WorkspaceError(f"the task '{task}' says which question is asked; leave --question and --classes away")
+        known = settings.tasks[task].load(task) if task in settings.tasks else load_task(task)
+        if isinstance(known, NumberTask):
+            raise WorkspaceError(f"the labels of task '{task}' are numbers, which nobody answers by keys")
+        return _of_one_question(known)
+    names = [name.strip() for name in classes.split(",")] if isinstance(classes, str) else list(classes or ("yes", "no"))
+    if question is None and classes is None:
+        raise WorkspaceError("no question is named; give --question ring, --classes merger,ring,neither, or --task rings")
+    try:
+        return DecisionTree("labels", (Question(question or "class", tuple(names)),), votes="class")
+    except TreeError as error:
+        raise WorkspaceError(f"such a question cannot be asked: {error}") from error
+
+
+def _of_one_question(task: Task) -> DecisionTree:
+    tree = task.load_tree()
+    if len(tree.questions) != 1:
+        raise WorkspaceError(f"task '{task.name}' has {len(tree.questions)} questions; name one of a single question")
+    return replace(tree, votes="class")
+
+
+def _demonstration(settings: Settings) -> Settings:
+    """Return the settings with the galaxies that come along for rings as the pool."""
+    pool = settings.folder / "rings.parquet"
+    if not pool.exists():
+        with aside(pool) as temporary, suppress(shutil.SameFileError):
+            shutil.copyfile(catalogs_folder() / "samples" / "rings.parquet", temporary)
+    return settings.with_options(pool={"catalogue": pool})
