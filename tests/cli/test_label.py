@@ -17,6 +17,7 @@ from small_survey import write_survey, zooactive
 
 import zooactive as za
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.loop.labelling.answers import next_question
 from zooactive.workspace.label import open_labelling
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
@@ -102,9 +103,11 @@ def test_no_acknowledged_answer_is_lost_when_it_is_killed(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "no question is named"),
+        ((), "nothing says what is asked"),
+        (("--tree", "gz2", "--task", "rings"), "--task and --tree says what is asked"),
+        (("--tree", "gz9"), "Did you mean"),
         (("--question", "ring", "--classes", "a"), "such a question cannot be asked"),
-        (("--task", "rings", "--question", "ring"), "leave --question and --classes away"),
+        (("--task", "rings", "--question", "ring"), "--question or --classes and --task says what is asked"),
         (("--task", "ringz"), "Did you mean 'rings'"),
         (("--question", "ring", "--pool", "nowhere"), "nowhere"),
     ],
@@ -125,7 +128,7 @@ def test_from_python_a_labelling_answers_and_learns(tmp_path):
         labelling.answer(first, "merger")
         labelling.answer(labelling.next(), "ring", labeller="ann")
         labelling.undo("ann")
-        assert labelling.labels()[["id", "answer", "labeller"]].to_numpy().tolist() == [[first, "merger", "me"]]
+        assert labelling.labels()[["id", "class", "labeller"]].to_numpy().tolist() == [[first, "merger", "me"]]
         assert labelling.with_images() == labelling.file
         frame = labelling._repr_html_()
         assert labelling.start() in frame
@@ -133,3 +136,23 @@ def test_from_python_a_labelling_answers_and_learns(tmp_path):
     tasks = {"mass": TaskLabels(labels=tmp_path / "m.csv", column="mass")}
     with pytest.raises(WorkspaceError, match="numbers, which nobody answers"):
         open_labelling(Settings(tmp_path, tasks=tasks), task="mass")
+
+
+def test_labels_of_a_tree_are_learnt_as_its_task_says(tmp_path):
+    folder = write_survey(tmp_path / "survey", 30)
+    settings = Settings(tmp_path).with_options(pool={"catalogue": folder / "images"})
+    with open_labelling(settings, tree="rings") as labelling:
+        assert labelling.task is None  # of a single question, whose column says all
+    with open_labelling(settings, tree="gz2") as labelling:
+        given: set[str] = set()
+        for galaxy in labelling.pool.ids:
+            given = set()
+            while (question := next_question(labelling.tree, given)) is not None:
+                labelling.answer(galaxy, question.answers[0], question=question.name)
+                given.add(question.columns[0])
+    labels = labelling.labels()
+    assert len(labels) == 30
+    assert labels[sorted(given)].to_numpy().all()
+    catalogue = za.tasks.load_task(labelling.task).read(labelling.file)
+    assert catalogue.labelled.all()
+    assert catalogue.votes.sum() == 30 * len(given)

@@ -48,6 +48,10 @@ def command(
     task: Annotated[
         str | None, typer.Option(help="Ask the question of a task that is known, such as rings.", show_default=False)
     ] = None,
+    tree: Annotated[
+        str | None,
+        typer.Option(help="Ask all questions of a survey's tree, one after the other, such as gz2.", show_default=False),
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Label galaxies that come along: is there a ring?")] = False,
     images: ImagesOption = None,
     id_column: IdOption = None,
@@ -77,6 +81,7 @@ def command(
         pool=pool,
         classes=classes,
         task=task,
+        tree=tree,
         demo=demo,
         images=images,
         id_column=id_column,
@@ -90,5 +95,6 @@ def command(
         port=port,
         ready=ready,
     )
-    learn = command_line(f"finetune {shlex.quote(str(found.with_images))}", workspace=workspace, column=found.question)
+    how = {"column": found.tree.questions[0].name} if found.task is None else {"task": found.task}
+    learn = command_line(f"finetune {shlex.quote(str(found.with_images))}", workspace=workspace, **how)
     last_line(f"{found.labels} labels: {found.file}", learn if found.labels else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -16,13 +17,13 @@ from zooactive.catalogue import Catalogue
 from zooactive.catalogue.images import original_bytes
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import TreeError, WorkspaceError, ZooactiveError
-from zooactive.foundation.spelling import file_name
+from zooactive.foundation.spelling import file_name, texts_from_spreadsheet
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.vocabulary import Chosen
 from zooactive.foundation.writing import aside
 from zooactive.models.embedding_model import EmbeddingModel
-from zooactive.training.finetuning.tasks import NumberTask, Task, load_task
-from zooactive.tree import DecisionTree, Question
+from zooactive.training.finetuning.tasks import NumberTask, load_task
+from zooactive.tree import DecisionTree, Question, list_trees, load_tree
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.embeddings import read_given
 from zooactive.workspace.options import Options, options_of
@@ -51,11 +52,15 @@ OPTIONS: Options = (
 
 @dataclass(frozen=True)
 class Labelled:
-    """Where the labels are, also with their images, which column has the answers, and how many galaxies have one."""
+    """Where the labels are, also with their images, of which tree, and how many galaxies have one.
+
+    `task` is the file that says how to learn them, where they are of several questions.
+    """
 
     file: Path
     with_images: Path
-    question: str
+    tree: DecisionTree
+    task: Path | None
     labels: int
 
 
@@ -65,6 +70,7 @@ def label(
     *,
     classes: str | Sequence[str] | None = None,
     task: str | None = None,
+    tree: str | Path | None = None,
     demo: bool = False,
     port: int = 0,
     ready: Callable[[str], None] = lambda address: None,
@@ -74,23 +80,24 @@ def label(
     """Serve the page until Ctrl-C, and say where the labels are.
 
     The `question` is one of yes and no, or of the `classes` that are given, as names or as one text with commas. `task` goes
-    on with a question that the workspace or zooactive knows. `demo` shows the galaxies that come along for the task of
-    rings. `ready` is told the address of the page. The answers go to ``labelling/QUESTION`` in the workspace, and the
-    features that the encoder computes beside it to ``embeddings``, where `zooactive embed` writes them.
+    on with a question that the workspace or zooactive knows, and `tree` asks all questions of a survey, one after the other.
+    `demo` shows the galaxies that come along for the task of rings. `ready` is told the address of the page. The answers go
+    to ``labelling/QUESTION`` in the workspace, and the features that the encoder computes beside it to ``embeddings``, where
+    `zooactive embed` writes them.
 
-    Raises a WorkspaceError where no question, no galaxies or no images are named.
+    Raises a WorkspaceError where no galaxies or no images are named, or not one thing to ask.
     """
     if demo:
         settings = _demonstration(settings)
         task = task or "rings"
-    with open_labelling(settings, question, classes=classes, task=task, tell=tell) as found:
+    with open_labelling(settings, question, classes=classes, task=task, tree=tree, tell=tell) as found:
 
         def begun(address: str) -> None:
             ready(address)
             found.embed_beside(progress)  # not before: while networks are loaded, nothing that is told is seen
 
         found.serve(port=port, ready=begun)
-        return Labelled(found.file, found.with_images(), found.tree.questions[0].name, len(found.session.answers.galaxies))
+        return Labelled(found.file, found.with_images(), found.tree, found.task, len(found.session.answers.galaxies))
 
 
 def open_labelling(
@@ -99,10 +106,11 @@ def open_labelling(
     *,
     classes: str | Sequence[str] | None = None,
     task: str | None = None,
+    tree: str | Path | None = None,
     tell: Tell = silent,
 ) -> Labelling:
     """Return a labelling of a workspace's pool; as of `label`."""
-    tree = _tree_of(settings, question, classes, task)
+    asked, source = _tree_of(settings, question, classes, task, tree)
     embeddings = read_given(settings) if settings.pool.embeddings is not None else None
     pool = settings.read_pool() if settings.pool.catalogue is not None or embeddings is None else embeddings.catalogue()
     if embeddings is not None:
@@ -115,7 +123,10 @@ def open_labelling(
             f"{pool.source} names no images, which are what there is to look at; give a --pool with a column of images, or "
             "a folder of them"
         )
-    return Labelling(pool.without_votes(), tree, settings.folder / "labelling", settings, embeddings, tell)
+    found = Labelling(pool.without_votes(), asked, settings.folder / "labelling", settings, embeddings, tell)
+    if len(asked.questions) > 1:
+        found.write_task(source)
+    return found
 
 
 class Labelling:
@@ -127,7 +138,6 @@ class Labelling:
     ----------
     pool : Catalogue
     tree : DecisionTree
-        Of one question.
     folder : Path
         In which the question gets a folder of its own.
     settings : Settings
@@ -150,8 +160,10 @@ class Labelling:
         from zooactive.loop.labelling.session import Session
 
         self.pool, self.tree, self._settings, self._tell = pool, tree, settings, tell
-        home = folder / file_name(tree.questions[0].name)
+        home = folder / file_name(tree.questions[0].name if len(tree.questions) == 1 else tree.name)
         self.session: Session = Session(pool.ids, tree, home, image_of=self._image_of)
+        self.task: Path | None = None
+        """The file that says how labels of several questions are learnt."""
         self.file = home / "labels.csv"
         self._work = ""
         self._thread: threading.Thread | None = None
@@ -186,38 +198,46 @@ class Labelling:
         found = self.session.next("python", labeller, mode=mode, answer=answer)
         return None if found is None else str(self.pool.ids[found.row])
 
-    def answer(self, galaxy: str, answer: str, *, labeller: str = "me", chosen: Chosen = "named") -> None:
-        """Take in an answer; it is on the disk when this returns."""
-        self.session.answer(galaxy, answer, labeller, chosen=chosen)
+    def answer(
+        self, galaxy: str, answer: str, *, question: str | None = None, labeller: str = "me", chosen: Chosen = "named"
+    ) -> None:
+        """Take in an answer, to the first question by default; it is on the disk when this returns."""
+        self.session.answer(galaxy, answer, labeller, question=question, chosen=chosen)
 
     def undo(self, labeller: str = "me") -> None:
         """Take back the last answer."""
         self.session.undo(labeller)
 
     def labels(self) -> pd.DataFrame:
-        """Return what counts: id, answer, labeller, time, chosen and probability."""
+        """Return what counts, as ``labels.csv`` has it."""
         import pandas as pd
 
-        _, _, events = self.session.labels()
-        columns = ("galaxy", "answer", "labeller", "time", "chosen", "probability")
-        table = pd.DataFrame([[getattr(event, name) for name in columns] for event in events], columns=list(columns))
-        return table.rename(columns={"galaxy": "id"})
+        table = pd.read_csv(
+            self.file, dtype={"id": str, "image": str}, keep_default_na=False, na_values={"probability": [""]}
+        )
+        return table.assign(id=texts_from_spreadsheet(table["id"]))
 
     def with_images(self) -> Path:
         """Return a table of the labels that `zooactive finetune` finds the images by.
 
         It is the table of labels itself where images are files, and else ``labels.parquet`` beside it, which holds them.
         """
-        rows, _, events = self.session.labels()
-        images = [self.pool.images[row] for row in rows]
+        table = self.labels()
+        images = [self.pool.images[self.session.row_of(galaxy)] for galaxy in table["id"]]
         if all(isinstance(image, Path) for image in images):
             return self.file
-        table = self.labels().rename(columns={"answer": self.tree.questions[0].name})
-        table["image"] = [original_bytes(image, name=event.galaxy) for image, event in zip(images, events, strict=True)]
+        table["image"] = [original_bytes(image, name=galaxy) for image, galaxy in zip(images, table["id"], strict=True)]
         target = self.file.with_suffix(".parquet")
         with aside(target) as temporary:
             table.to_parquet(temporary, index=False)
         return target
+
+    def write_task(self, tree: str) -> None:
+        """Write how the labels of a tree are learnt, of one labeller a galaxy; of a single question its column says it."""
+        self.task = self.file.with_name("task.toml")
+        with aside(self.task) as temporary:
+            text = f"name = {json.dumps(file_name(self.tree.name))}\ntree = {json.dumps(tree)}\nmin_votes = 1\n"
+            temporary.write_text(text, encoding="utf-8")
 
     def measures(self) -> Measures:
         """Wait until all answers are learnt from, and say how good the head is by now."""
@@ -306,30 +326,35 @@ class Labelling:
 
 
 def _tree_of(
-    settings: Settings, question: str | None, classes: str | Sequence[str] | None, task: str | None
-) -> DecisionTree:
-    """Return the tree of one question that is asked."""
+    settings: Settings,
+    question: str | None,
+    classes: str | Sequence[str] | None,
+    task: str | None,
+    tree: str | Path | None,
+) -> tuple[DecisionTree, str]:
+    """Return the tree whose questions are asked, and how a file names it."""
+    said = {"--question or --classes": (question, classes) != (None, None), "--task": task is not None}
+    said["--tree"] = tree is not None
+    if sum(said.values()) != 1:
+        given = " and ".join(name for name, here in said.items() if here)
+        raise WorkspaceError(
+            f"{given or 'nothing'} says what is asked; give one of --question ring, --classes merger,ring,neither, --task "
+            "rings and --tree gz2"
+        )
+    if tree is not None:
+        found = replace(load_tree(tree), min_votes=1, votes="counts")
+        return found, str(tree if str(tree) in list_trees() else Path(tree).resolve())
     if task is not None:
-        if question is not None or classes is not None:
-            raise WorkspaceError(f"the task '{task}' says which question is asked; leave --question and --classes away")
         known = settings.tasks[task].load(task) if task in settings.tasks else load_task(task)
         if isinstance(known, NumberTask):
             raise WorkspaceError(f"the labels of task '{task}' are numbers, which nobody answers by keys")
-        return _of_one_question(known)
+        found = known.load_tree()
+        return replace(found, votes="class" if len(found.questions) == 1 else "counts", min_votes=1), str(known.tree)
     names = [name.strip() for name in classes.split(",")] if isinstance(classes, str) else list(classes or ("yes", "no"))
-    if question is None and classes is None:
-        raise WorkspaceError("no question is named; give --question ring, --classes merger,ring,neither, or --task rings")
     try:
-        return DecisionTree("labels", (Question(question or "class", tuple(names)),), votes="class")
+        return DecisionTree("labels", (Question(question or "class", tuple(names)),), votes="class"), ""
     except TreeError as error:
         raise WorkspaceError(f"such a question cannot be asked: {error}") from error
-
-
-def _of_one_question(task: Task) -> DecisionTree:
-    tree = task.load_tree()
-    if len(tree.questions) != 1:
-        raise WorkspaceError(f"task '{task.name}' has {len(tree.questions)} questions; name one of a single question")
-    return replace(tree, votes="class")
 
 
 def _demonstration(settings: Settings) -> Settings:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from zooactive.foundation.errors import CatalogueError, OutputError
-from zooactive.loop.labelling.answers import Answers
+from zooactive.loop.labelling.answers import Answers, next_question
 from zooactive.loop.labelling.journal import Event, Journal
 from zooactive.loop.labelling.learning import axes_of, learn, learnable
 from zooactive.loop.labelling.queues import different, orders_of
@@ -122,7 +122,7 @@ def test_a_restart_knows_all_and_a_torn_line_is_cut_off(session, tmp_path):
 
 def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path, monkeypatch):
     journal = Journal(tmp_path / "answers.jsonl")
-    event = Event("g001", "yes", "me", "now", "named")
+    event = Event("g001", "ring", "yes", "me", "now", "named")
     journal.add(event)
 
     def full(descriptor):
@@ -137,28 +137,108 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path, monkeypatch):
     assert len(Journal(tmp_path / "answers.jsonl").events) == 2
 
 
-def test_events_are_those_that_any_order_of_steps_leaves():
-    """What counts by the fast way is what a plain reading of all events gives."""
+BARS = DecisionTree(
+    "bars",
+    (
+        Question("smooth", ("yes", "no")),
+        Question("bar", ("weak", "none"), asked_after=["smooth_no"]),
+        Question("odd", ("yes", "no")),
+    ),
+    min_votes=1,
+)
+
+
+def test_the_questions_of_a_tree_are_asked_as_it_says():
+    def way(*given):
+        question = next_question(BARS, given)
+        return None if question is None else question.name
+
+    assert way() == "smooth"
+    assert way("smooth_yes") == "odd"
+    assert way("smooth_no", "odd_yes") == "bar"
+    assert way("smooth_no", "bar_weak", "odd_no") is None
+
+
+def test_a_galaxy_counts_when_all_is_said_of_it(tmp_path):
+    session = Session(IDS[:20], BARS, tmp_path / "bars")
+    try:
+        session.answer("g001", "no", "ann", question="smooth", chosen="random", probability=0.5)
+        session.answer("g001", "no", "ann", question="odd")
+        assert table(session).empty
+        assert session.answers.given("g001", "ann") == ("smooth_no", "odd_no")
+        session.answer("g001", "weak", "ann", question="bar")
+        (row,) = table(session).to_dict("records")
+        answered = [name for name in BARS.columns if row[name] == "1"]
+        assert answered == ["smooth_no", "bar_weak", "odd_no"]
+        assert (row["chosen"], row["probability"]) == ("random", "0.5")
+        session.answer("g001", "yes", "ann", question="smooth")  # then nobody is asked about a bar
+        (row,) = table(session).to_dict("records")
+        assert [row[name] for name in ("smooth_yes", "smooth_no", "bar_weak")] == ["1", "0", "0"]
+        session.undo("ann")
+        session.undo("ann")
+        assert table(session).empty
+        assert session.answers.given("g001", "ann") == ("smooth_no", "odd_no")
+        session.answer("g001", "yes", "ben", question="smooth")
+        session.answer("g001", "no", "ben", question="odd")
+        assert table(session)["labeller"].tolist() == ["ben"]
+        with pytest.raises(CatalogueError, match="no question 'bra'"):
+            session.answer("g001", "weak", "ann", question="bra")
+    finally:
+        session.close()
+
+
+def test_a_head_learns_all_questions_of_a_tree(tmp_path):
+    session = Session(IDS, BARS, tmp_path / "bars")
+    try:
+        session.embedded(FEATURES)
+        for row in range(120):
+            galaxy, smooth = str(IDS[row]), "yes" if FEATURES[row, 0] > 0 else "no"
+            session.answer(galaxy, smooth, "me", question="smooth")
+            session.answer(galaxy, "no" if FEATURES[row, 2] < 1 else "yes", "me", question="odd")
+            if smooth == "no":
+                session.answer(galaxy, "weak" if FEATURES[row, 1] > 0 else "none", "me", question="bar")
+        session.wait()
+        assert session.measures().merits["auc"].value > 0.9
+        told = [session.expected(str(galaxy)) for galaxy in IDS[200:260]]
+        smooth = np.array([found["smooth_yes"] > 0.5 for found in told])
+        assert (smooth == (FEATURES[200:260, 0] > 0)).mean() > 0.85
+        bars = np.array([found["bar_weak"] > 0.5 for found in told])
+        assert (bars == (FEATURES[200:260, 1] > 0)).mean() > 0.75
+        assert session.next("page", "me").chosen in ("informative", "random")
+    finally:
+        session.close()
+
+
+def test_what_counts_is_what_a_plain_reading_of_all_events_gives():
     rng = np.random.default_rng(0)
-    for _ in range(30):
-        answers = Answers()
-        for _ in range(40):
+    for _ in range(40):
+        answers = Answers(BARS)
+        for _ in range(60):
             labeller = str(rng.choice(["ann", "ben"]))
             number = answers.undoable(labeller)
             if rng.random() < 0.3 and number is not None:
                 before = answers.events[number]
-                answers.take(Event(before.galaxy, before.answer, labeller, "", "named", undoes=number))
-            else:
-                galaxy = str(rng.choice(["a", "b", "c"]))
-                answers.take(Event(galaxy, str(rng.choice(["yes", "no", ""])), labeller, "", "named"))
+                answers.take(Event(before.galaxy, before.question, before.answer, labeller, "", "named", undoes=number))
+                continue
+            question = BARS.questions[rng.integers(3)]
+            word = "" if question.name == "smooth" and rng.random() < 0.2 else str(rng.choice(question.answers))
+            answers.take(Event(str(rng.choice(["a", "b"])), question.name, word, labeller, "", "named"))
         undone = {event.undoes for event in answers.events}
-        standing = [e for n, e in enumerate(answers.events) if n not in undone and e.undoes is None]
-        for galaxy in "abc":
-            last = {event.labeller: event for event in standing if event.galaxy == galaxy}
-            words = [event for event in standing if event in last.values() and event.galaxy == galaxy and event.answer]
-            assert answers.of(galaxy) == last
+        standing = [(n, e) for n, e in enumerate(answers.events) if n not in undone and e.undoes is None]
+        for galaxy in "ab":
+            own = {
+                labeller: {e.question: (n, e) for n, e in standing if (e.galaxy, e.labeller) == (galaxy, labeller)}
+                for labeller in ("ann", "ben")
+            }
+            said = {}
+            for labeller, by in own.items():
+                smooth = by["smooth"][1].answer if "smooth" in by else ""
+                needed = {"yes": ("smooth", "odd"), "no": ("smooth", "bar", "odd")}.get(smooth)
+                if needed and all(name in by for name in needed):
+                    said[labeller] = {f"{name}_{by[name][1].answer}" for name in needed}
+            expected = max(said, key=lambda labeller: max(n for n, _ in own[labeller].values()), default=None)
             found = answers.counting(galaxy)
-            assert (found.answer if found else None) == (words[-1].answer if words else None)
+            assert (set(found.columns) if found else None) == said.get(expected)
 
 
 # What comes next -----------------------------------------------------------------------------------------------------
@@ -195,7 +275,7 @@ def test_the_surest_come_first_and_an_answered_galaxy_never_again(session):
     session.wait()
     told = session.next("page", "me", mode="surest", answer="yes")
     if told.chosen == "surest":
-        assert session.expected(str(IDS[told.row]))["yes"] > 0.8
+        assert session.expected(str(IDS[told.row]))["ring_yes"] > 0.8
     grid = session.grid("page", "yes", 12)
     assert len(grid) == 12
     assert np.mean(TRUTH[[shown.row for shown in grid]] == "yes") > 0.7
@@ -232,14 +312,13 @@ def test_galaxies_without_features_are_not_shown(tmp_path):
 
 
 def test_a_head_tells_galaxies_that_it_has_not_seen_and_each_left_out_one():
-    rows = np.arange(120)
-    labels = (TRUTH[rows] == "no").astype(np.int64)
-    learnt = learn(FEATURES, rows, labels, IDS[rows].tolist(), RING, axes_of(FEATURES))
+    votes = np.column_stack([TRUTH[:120] == "yes", TRUTH[:120] == "no"]).astype(float)
+    learnt = learn(FEATURES[:120], votes, IDS[:120].tolist(), RING, axes_of(FEATURES))
     told = learnt.probabilities(FEATURES)
     np.testing.assert_allclose(told.sum(1), 1, rtol=1e-5)
     assert ((told[120:, 0] > 0.5) == (TRUTH[120:] == "yes")).mean() > 0.92
     assert np.isfinite(learnt.told).all()
-    assert (learnt.told.argmax(1) == labels).mean() > 0.9
+    assert (learnt.told.argmax(1) == votes.argmax(1)).mean() > 0.9
     information = learnt.information(FEATURES)
     assert information.shape == (GALAXIES,)
     assert (information >= 0).all()
@@ -250,13 +329,13 @@ def test_a_head_tells_galaxies_that_it_has_not_seen_and_each_left_out_one():
 
 def test_orders_leave_out_the_labelled_and_count_what_is_expected():
     rows = np.arange(100)
-    labels = (TRUTH[rows] == "no").astype(np.int64)
-    learnt = learn(FEATURES, rows, labels, IDS[rows].tolist(), RING, axes_of(FEATURES))
+    votes = np.column_stack([TRUTH[rows] == "yes", TRUTH[rows] == "no"]).astype(float)
+    learnt = learn(FEATURES[rows], votes, IDS[rows].tolist(), RING, axes_of(FEATURES))
     orders = orders_of(learnt, FEATURES, rows, turn=0)
     assert sorted(orders.informative) == list(range(100, GALAXIES))
     assert [sorted(order) for order in orders.surest] == [list(range(100, GALAXIES))] * 2
     assert orders.expected.sum() == pytest.approx(300, rel=1e-4)
-    assert orders.expected[0] == pytest.approx((TRUTH[100:] == "yes").sum(), rel=0.2)
+    assert orders.expected[0] == pytest.approx((TRUTH[100:] == "yes").sum(), rel=0.25)
 
 
 @pytest.mark.parametrize(

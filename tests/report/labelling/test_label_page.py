@@ -40,11 +40,11 @@ def pool(tmp_path_factory):
 
 @pytest.fixture
 def opened(pool, tmp_path, browser):
-    """Return a function (answers) -> session, whose page the browser has opened."""
+    """Return a function (answers, or a tree) -> session, whose page the browser has opened."""
     ends = []
 
-    def begin(*answers, features=True):
-        tree = DecisionTree("labels", (Question("ring", answers or ("yes", "no")),), votes="class")
+    def begin(*answers, tree=None, features=True):
+        tree = tree or DecisionTree("labels", (Question("ring", answers or ("yes", "no")),), votes="class")
         session = Session(pool.ids, tree, tmp_path / "ring", image_of=lambda row: str(pool.images[row]))
         server = PageServer(session, pool)
         ends.extend([server.stop, session.close])
@@ -52,6 +52,8 @@ def opened(pool, tmp_path, browser):
             session.embedded(FEATURES)
             session.wait()
         server.start()
+        browser.goto("about:blank")  # the page before asks its server, which is gone
+        browser.run("0")
         browser.told.clear()
         browser.size(1280, 900)
         browser.goto(server.address)
@@ -175,6 +177,45 @@ def test_of_several_classes_those_that_are_not_wait_for_an_answer_of_their_own(o
             break
     assert out in seen
     assert labels(session).set_index("id").loc[out, "ring"] == "neither"
+
+
+def test_a_tree_asks_one_question_after_the_other(opened, browser):
+    tree = DecisionTree(
+        "bars",
+        (
+            Question("smooth", ("yes", "no")),
+            Question("bar", ("strong", "weak", "none"), asked_after=["smooth_no"]),
+            Question("odd", ("yes", "no")),
+        ),
+        min_votes=1,
+    )
+    session = opened(tree=tree)
+    assert browser.run("document.getElementById('to-grid').hidden")
+    shown = browser.wait(ON_SCREEN)
+
+    def wait_for(question):
+        browser.wait(f"document.getElementById('question').textContent === {question!r}")
+
+    for key, after in (("2", "odd"), ("1", "bar")):  # questions that do not wait for others come first
+        browser.press(key)
+        wait_for(after)
+        assert browser.run(ON_SCREEN) == shown
+    browser.press("u")
+    wait_for("odd")
+    browser.press("1")
+    wait_for("bar")
+    browser.press("2")
+    browser.wait(f"({ON_SCREEN}) !== {shown!r}")
+    wait_for("smooth")
+    browser.press("1")
+    wait_for("odd")
+    browser.wait(f"{KEPT} === 5")
+    browser.run("location.reload()")
+    browser.wait(f"{KEPT} === 0 && {ON_SCREEN}")
+    found = labels(session).set_index("id")
+    assert found.loc[shown, list(tree.columns)].astype(int).tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert len(found) == 1
+    assert browser.told == []
 
 
 def test_looks_change_by_keys_and_links_lead_to_the_sky(opened, browser):

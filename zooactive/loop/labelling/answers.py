@@ -1,31 +1,68 @@
-"""What counts of all that was answered: of each labeller the last word on a galaxy, and of a galaxy the last word at all."""
+"""What counts of all that was answered: each labeller's last word on a question, and of a galaxy who last said all."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from zooactive.foundation.spelling import for_spreadsheet
 from zooactive.foundation.writing import aside, output_explained
 from zooactive.loop.labelling.journal import Event
+from zooactive.tree import DecisionTree, Question
 
 AGAIN = "again"
 """How a galaxy was chosen that its labeller has answered before."""
 
 
+def next_question(tree: DecisionTree, given: Collection[str]) -> Question | None:
+    """Return what is asked after these answers, columns of the tree; None where all is said.
+
+    Examples
+    --------
+    >>> from zooactive.tree import load_tree
+    >>> next_question(load_tree("gz2"), ["smooth-or-featured_smooth"]).name
+    'something-odd'
+    """
+    for place in tree.order:
+        question = tree.questions[place]
+        asked = not question.asked_after or any(column in given for column in question.asked_after)
+        if asked and not any(column in given for column in question.columns):
+            return question
+    return None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What counts of a galaxy: what one labeller has answered on the whole way through the tree."""
+
+    events: tuple[Event, ...]
+    last: Event
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the tree that were answered."""
+        return tuple(column_of(event) for event in self.events)
+
+
+def column_of(event: Event) -> str:
+    """Return the column of the tree that an answer is."""
+    return f"{event.question}_{event.answer}"
+
+
 @dataclass
 class Answers:
-    """The events so far, by galaxy and labeller."""
+    """The events so far, by galaxy, labeller and question."""
 
+    tree: DecisionTree
     events: list[Event] = field(default_factory=list)
     _undone: set[int] = field(default_factory=set)
-    _last: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Galaxy -> labeller -> the number of this labeller's event that counts."""
-    _counting: dict[str, int] = field(default_factory=dict)
-    """Galaxy -> the number of the event that counts, in the order in which galaxies were answered first."""
+    _last: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    """Galaxy -> labeller -> question -> the number of the event that stands."""
+    _counting: dict[str, Said] = field(default_factory=dict)
+    """In the order in which galaxies were answered first."""
 
     def take(self, event: Event) -> None:
         """Take in the next event."""
@@ -34,23 +71,25 @@ class Answers:
         if event.undoes is not None:
             self._undone.add(event.undoes)
             number = event.undoes
-        galaxy, labeller = self.events[number].galaxy, self.events[number].labeller
-        by = self._last.setdefault(galaxy, {})
+        galaxy, labeller, question = self._place(number)
+        by = self._last.setdefault(galaxy, {}).setdefault(labeller, {})
         if event.undoes is None:
-            by[labeller] = number
+            by[question] = number
         else:
-            before = self._before(number, galaxy, labeller)
+            before = self._before(number)
             if before is None:
-                by.pop(labeller, None)
+                by.pop(question, None)
             else:
-                by[labeller] = before
+                by[question] = before
         if not by:
+            del self._last[galaxy][labeller]
+        if not self._last[galaxy]:
             del self._last[galaxy]
-        answered = [last for last in by.values() if self.events[last].answer]
-        if answered:
-            self._counting[galaxy] = max(answered)
-        else:
+        said = self._said(galaxy)
+        if said is None:
             self._counting.pop(galaxy, None)
+        elif self._counting.get(galaxy) != said:
+            self._counting[galaxy] = said
 
     def undoable(self, labeller: str) -> int | None:
         """Return the number of this labeller's last event that is not taken back, or None."""
@@ -58,43 +97,82 @@ class Answers:
 
     @property
     def galaxies(self) -> Collection[str]:
-        """The galaxies with an answer that counts."""
+        """The galaxies of which all is said."""
         return self._counting.keys()
 
-    def counting(self, galaxy: str) -> Event | None:
-        """Return the last answer that anybody gave of a galaxy; a skip is none."""
-        number = self._counting.get(galaxy)
-        return None if number is None else self.events[number]
+    def counting(self, galaxy: str) -> Said | None:
+        """Return what the labeller has said who was the last to say all of a galaxy; a skip is nothing."""
+        return self._counting.get(galaxy)
 
-    def of(self, galaxy: str) -> dict[str, Event]:
-        """Return what each labeller has said last of a galaxy, skips with it."""
-        return {labeller: self.events[number] for labeller, number in self._last.get(galaxy, {}).items()}
+    def given(self, galaxy: str, labeller: str) -> tuple[str, ...]:
+        """Return the columns that a labeller has answered so far, on the way through the tree."""
+        return tuple(column_of(event) for event in self._way(self._last.get(galaxy, {}).get(labeller, {})))
+
+    def of(self, galaxy: str) -> dict[str, tuple[Event, ...]]:
+        """Return the events that stand of a galaxy by labeller, skips with them."""
+        return {
+            labeller: tuple(self.events[number] for number in sorted(by.values()))
+            for labeller, by in self._last.get(galaxy, {}).items()
+        }
+
+    def done(self, galaxy: str) -> bool:
+        """Return whether a galaxy need not be shown again: somebody has said all of it, or skipped it."""
+        if galaxy in self._counting:
+            return True
+        return any(not self.events[number].answer for by in self._last.get(galaxy, {}).values() for number in by.values())
 
     def agreement(self) -> tuple[int, int]:
-        """Return of how many galaxies all labellers say the same, and of how many several have given an answer."""
-        said = [[self.events[number].answer for number in by.values()] for by in self._last.values() if len(by) > 1]
+        """Return of how many galaxies all labellers say the same first, and of how many several have given an answer."""
+        first = self.tree.questions[self.tree.order[0]].name
+        said = [[self.events[by[first]].answer for by in some.values() if first in by] for some in self._last.values()]
         several = [answers for given in said if len(answers := [answer for answer in given if answer]) > 1]
         return sum(len(set(answers)) == 1 for answers in several), len(several)
 
     def consistency(self, labeller: str) -> tuple[int, int]:
         """Return how often a labeller gave the same answer again, and how often one was asked again."""
         same = asked = 0
-        before: dict[str, str] = {}
+        before: dict[tuple[str, str], str] = {}
         for number, event in enumerate(self.events):
             if not self._stands(number, labeller) or not event.answer:
                 continue
-            if event.chosen == AGAIN and event.galaxy in before:
+            place = event.galaxy, event.question
+            if event.chosen == AGAIN and place in before:
                 asked += 1
-                same += before[event.galaxy] == event.answer
-            before[event.galaxy] = event.answer
+                same += before[place] == event.answer
+            before[place] = event.answer
         return same, asked
 
-    def _before(self, number: int, galaxy: str, labeller: str) -> int | None:
-        """Return the number of the last event of a labeller and a galaxy that stands, before another."""
-        for earlier in range(number - 1, -1, -1):
-            if self.events[earlier].galaxy == galaxy and self._stands(earlier, labeller):
-                return earlier
+    def _said(self, galaxy: str) -> Said | None:
+        by_labeller = self._last.get(galaxy, {}).values()
+        for by in sorted(by_labeller, key=lambda numbers: max(numbers.values()), reverse=True):
+            way = self._way(by)
+            if way and next_question(self.tree, [column_of(event) for event in way]) is None:
+                return Said(way, max(way, key=self._number_of(by)))
         return None
+
+    def _number_of(self, by: Mapping[str, int]) -> Callable[[Event], int]:
+        return lambda event: by[event.question]
+
+    def _way(self, by: Mapping[str, int]) -> tuple[Event, ...]:
+        """Return the events of a labeller that lie on the way through the tree."""
+        way: list[Event] = []
+        given: list[str] = []
+        while (question := next_question(self.tree, given)) is not None and question.name in by:
+            event = self.events[by[question.name]]
+            if not event.answer:  # skipped
+                return ()
+            way.append(event)
+            given.append(column_of(event))
+        return tuple(way)
+
+    def _place(self, number: int) -> tuple[str, str, str]:
+        event = self.events[number]
+        return event.galaxy, event.labeller, event.question
+
+    def _before(self, number: int) -> int | None:
+        """Return the number of the event that stands of the same galaxy, labeller and question, before another."""
+        place = self._place(number)
+        return next((n for n in range(number - 1, -1, -1) if self._place(n) == place and self._stands(n, place[1])), None)
 
     def _stands(self, number: int, labeller: str) -> bool:
         event = self.events[number]
@@ -107,42 +185,46 @@ class LabelsTable:
     Parameters
     ----------
     file : Path
-    question : str
-        The column of answers.
     answers : Answers
+        Of one question its name is the column of the answer; of a tree each column has a 1 where it was answered.
     image_of : callable
         From a galaxy to the path of its image, or "".
     """
 
-    def __init__(self, file: Path, question: str, answers: Answers, image_of: Callable[[str], str]) -> None:
-        self.file, self._question, self._answers, self._image_of = file, question, answers, image_of
+    def __init__(self, file: Path, answers: Answers, image_of: Callable[[str], str]) -> None:
+        self.file, self._answers, self._image_of = file, answers, image_of
+        questions = answers.tree.questions
+        self._columns = (questions[0].name,) if len(questions) == 1 else answers.tree.columns
         self._write()
 
     def follow(self, galaxy: str) -> None:
         """Bring the table to what counts now, where something was said of one galaxy."""
-        event, before = self._answers.counting(galaxy), self._written.get(galaxy)
-        if event is before:
+        said, before = self._answers.counting(galaxy), self._written.get(galaxy)
+        if said is before:
             return
-        if event is None or before is not None:
+        if said is None or before is not None:
             self._write()
             return
         with output_explained(self.file), self.file.open("a", newline="", encoding="utf-8") as stream:
-            stream.write(self._lines([event]))
-        self._written[galaxy] = event
+            stream.write(self._lines([said]))
+        self._written[galaxy] = said
 
     def _write(self) -> None:
-        events = [event for galaxy in self._answers.galaxies if (event := self._answers.counting(galaxy)) is not None]
+        counting = [said for galaxy in self._answers.galaxies if (said := self._answers.counting(galaxy)) is not None]
         with aside(self.file) as temporary:
-            temporary.write_text(self._lines(events, header=True), encoding="utf-8")
-        self._written = {event.galaxy: event for event in events}
+            temporary.write_text(self._lines(counting, header=True), encoding="utf-8")
+        self._written = {said.last.galaxy: said for said in counting}
 
-    def _lines(self, events: Iterable[Event], *, header: bool = False) -> str:
+    def _lines(self, counting: Iterable[Said], *, header: bool = False) -> str:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         if header:
-            writer.writerow(["id", "image", self._question, "labeller", "time", "chosen", "probability"])
-        for event in events:
-            told = (event.galaxy, self._image_of(event.galaxy), event.answer, event.labeller, event.time, event.chosen)
-            probability = "" if event.probability is None else repr(event.probability)
-            writer.writerow([*map(for_spreadsheet, told), probability])
+            writer.writerow(["id", "image", *self._columns, "labeller", "time", "chosen", "probability"])
+        for said in counting:
+            last, probability = said.last, said.events[0].probability
+            answers = [said.events[0].answer]
+            if len(self._columns) > 1:
+                answers = [str(int(column in said.columns)) for column in self._columns]
+            told = (last.galaxy, self._image_of(last.galaxy), *answers, last.labeller, last.time, said.events[0].chosen)
+            writer.writerow([*map(for_spreadsheet, told), "" if probability is None else repr(probability)])
         return stream.getvalue()

@@ -21,8 +21,9 @@ class Event:
     Parameters
     ----------
     galaxy : str
+    question : str
     answer : str
-        One of the question's, or "" for a galaxy that was skipped.
+        One of the question's, or "" for a galaxy that was skipped, of the first question then.
     labeller : str
     time : str
         In UTC, ISO 8601.
@@ -35,6 +36,7 @@ class Event:
     """
 
     galaxy: str
+    question: str
     answer: str
     labeller: str
     time: str
@@ -110,7 +112,7 @@ def _short(event: Event) -> dict[str, Any]:
 
 def _event(values: Any) -> Event:
     event = Event(**values)
-    texts = (event.galaxy, event.answer, event.labeller, event.time, event.chosen)
+    texts = (event.galaxy, event.question, event.answer, event.labeller, event.time, event.chosen)
     if not all(isinstance(text, str) for text in texts) or not isinstance(event.undoes, int | None):
         raise ValueError("an entry has another type than it should")
     return event

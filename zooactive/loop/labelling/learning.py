@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from zooactive.acquisition.scores.one_vote import one_vote_information
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.models import FeatureAxes, find_axes, fit_bayesian_head
-from zooactive.models.head.bayesian import most_probable_weights
+from zooactive.models.head.bayesian import ProbableWeights, most_probable_weights
+from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
@@ -45,38 +47,37 @@ class Learnt:
         The most probable weights, and the normal approximation around them.
     precision : float
         Of the prior.
-    rows : ndarray of int64, shape (label,)
-        The galaxies' places in the pool.
-    labels : ndarray of int64, shape (label,)
-        The places of their answers.
+    votes : ndarray of float64, shape (label, answer)
+        1 where a galaxy was given an answer.
     told : ndarray of float64, shape (label, answer)
-        Probabilities by fits that the galaxy had no part in.
+        Probabilities, once the question is asked, by fits that the galaxy had no part in.
     """
 
     head: LaplaceHead
     precision: float
-    rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    votes: NDArray[np.float64]
     told: NDArray[np.float64]
 
     def probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
-        """Return the probability of each answer by the most probable weights, float32 (galaxy, answer)."""
+        """Return the probability of each answer, once its question is asked, by the likeliest weights, (galaxy, answer)."""
         out = np.empty((len(features), len(self.head.bias)), dtype=np.float32)
         for start in range(0, len(features), _ROWS):
             logits = features[start : start + _ROWS].astype(np.float32) @ self.head.kernel + self.head.bias
-            logits -= logits.max(1, keepdims=True)
-            np.exp(logits, out=logits)
-            out[start : start + _ROWS] = logits / logits.sum(1, keepdims=True)
+            out[start : start + _ROWS] = _softmax(logits, self.head.tree)
         return out
 
     def information(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
-        """Return what one label of each galaxy would tell about the weights, in nats, shape (galaxy,).
+        """Return what the answers to each galaxy would tell about the weights, in nats, shape (galaxy,).
 
-        The entropy of the expected label, less the expected entropy once the weights are known; by draws of the weights.
+        Of one question the entropy of the expected label, less the expected entropy once the weights are known, by draws of
+        the weights; of a tree `zooactive.acquisition.scores.one_vote.one_vote_information`.
         """
-        out = np.empty(len(features))
+        out, tree = np.empty(len(features)), self.head.tree
         for start in range(0, len(features), _ROWS):
             alpha = self.head.posterior_concentrations(features[start : start + _ROWS], draws=_DRAWS, seed=0)
+            if len(tree.questions) > 1:
+                out[start : start + _ROWS] = one_vote_information(Posterior(alpha, map(str, range(alpha.shape[1])), tree))
+                continue
             shares = alpha / alpha.sum(-1, keepdims=True)
             out[start : start + _ROWS] = _entropy(shares.mean(0)) - _entropy(shares).mean(0)
         return np.maximum(out, 0)
@@ -91,14 +92,18 @@ def axes_of(features: NDArray[np.float16]) -> FeatureAxes:
 
 
 def learnable(labels: NDArray[np.int64]) -> bool:
-    """Return whether two answers at least have two labels each: with fewer no fold could tell them apart."""
+    """Return whether two answers to the first question at least have two labels each: no fold could tell fewer apart."""
     return bool((np.bincount(labels) >= 2).sum() >= 2) if len(labels) else False
 
 
+def first_answers(votes: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.int64]:
+    """Return the place of each galaxy's answer to the first question, (label,)."""
+    return np.asarray(votes[:, tree.slices[tree.order[0]]].argmax(1), dtype=np.int64)
+
+
 def learn(
-    features: NDArray[np.float16],
-    rows: NDArray[np.int64],
-    labels: NDArray[np.int64],
+    x: NDArray[np.float16],
+    votes: NDArray[np.float64],
     ids: Sequence[str],
     tree: DecisionTree,
     axes: FeatureAxes,
@@ -109,38 +114,46 @@ def learn(
 
     Parameters
     ----------
-    features : ndarray of float16, shape (galaxy, feature)
-        Of the pool, as the head sees them.
-    rows, labels : ndarray of int64, shape (label,)
-        Places of the labelled galaxies in the pool, and of their answers in the tree.
+    x : ndarray of float16, shape (label, feature)
+        Features of the labelled galaxies, as the head sees them.
+    votes : ndarray of float64, shape (label, answer)
+        1 where a galaxy was given an answer.
     ids : sequence of str, length label
     tree : DecisionTree
-        Of one question, whose labels are classes.
     axes : FeatureAxes
         Of `axes_of`.
     """
-    x, votes = features[rows], np.eye(len(tree.columns))[labels]
-    fold = _folds(labels, ids, seed)
-    parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(min(FOLDS, len(rows)))]
-    parts = [(train, test) for train, test in parts if len(test) and len(np.unique(labels[train])) > 1]
+    first = first_answers(votes, tree)
+    fold = _folds(first, ids, seed)
+    parts = [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(min(FOLDS, len(x)))]
+    parts = [(train, test) for train, test in parts if len(test) and len(np.unique(first[train])) > 1]
     losses, fits = dict.fromkeys(_PRECISIONS, 0.0), []
     for train, test in parts:
-        fit = most_probable_weights(
-            (x[train], votes[train]), (x[test], votes[test]), tree, axes, concentrations="fraction", precisions=_PRECISIONS
-        )
+        fit = _fit(x, votes, train, test, tree, axes, _PRECISIONS)
         fits.append(fit)
         losses = {precision: losses[precision] + len(test) * fit.losses[precision] for precision in _PRECISIONS}
     best = min(losses, key=losses.__getitem__)
-    told = np.full((len(rows), len(tree.columns)), np.nan)
+    told = np.full(votes.shape, np.nan)
     for (train, test), fit in zip(parts, fits, strict=True):
         if fit.precision != best:
-            fit = most_probable_weights(
-                (x[train], votes[train]), (x[test], votes[test]), tree, axes, concentrations="fraction", precisions=(best,)
-            )
-        told[test] = _softmax(x[test].astype(np.float32) @ fit.kernel.astype(np.float32) + fit.bias)
+            fit = _fit(x, votes, train, test, tree, axes, (best,))
+        told[test] = _softmax(x[test].astype(np.float32) @ fit.kernel.astype(np.float32) + fit.bias, tree)
     nobody = (x[:1], np.zeros((1, len(tree.columns))))  # judges, where the prior is chosen already
     whole = fit_bayesian_head((x, votes), nobody, tree, axes, concentrations="fraction", precisions=(best,))
-    return Learnt(whole.head, best, rows, labels, told)
+    return Learnt(whole.head, best, votes, told)
+
+
+def _fit(
+    x: NDArray[np.float16],
+    votes: NDArray[np.float64],
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+    tree: DecisionTree,
+    axes: FeatureAxes,
+    precisions: Sequence[float],
+) -> ProbableWeights:
+    parts = (x[train], votes[train]), (x[test], votes[test])
+    return most_probable_weights(*parts, tree, axes, concentrations="fraction", precisions=precisions)
 
 
 def _folds(labels: NDArray[np.int64], ids: Sequence[str], seed: int) -> NDArray[np.int64]:
@@ -159,6 +172,6 @@ def _entropy(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(special.entr(shares).sum(-1))
 
 
-def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    raised = np.exp(logits - logits.max(1, keepdims=True), dtype=np.float64)
-    return np.asarray(raised / raised.sum(1, keepdims=True))
+def _softmax(logits: NDArray[np.floating], tree: DecisionTree) -> NDArray[np.float32]:
+    """Return the probabilities of each question's answers, (galaxy, answer)."""
+    return np.hstack([special.softmax(logits[:, where], axis=1) for where in tree.slices]).astype(np.float32)

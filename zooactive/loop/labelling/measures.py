@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from zooactive.loop.labelling.journal import Event
-from zooactive.loop.labelling.learning import Learnt
+from zooactive.loop.labelling.answers import Said
+from zooactive.loop.labelling.learning import Learnt, first_answers
 from zooactive.loop.labelling.queues import Orders
 
 _RESAMPLES = 300
@@ -80,20 +80,22 @@ class Measures:
         return values | {"advice": self.advice()}
 
 
-def measures_of(
-    learnt: Learnt, orders: Orders, answers: Sequence[str], events: Sequence[Event], *, before: Measures
-) -> Measures:
-    """Measure a fit; `events` are those of the labels that it was learnt from."""
-    told = np.isfinite(learnt.told).all(1)
-    random = told & np.array([event.chosen == "random" for event in events])
-    merits = _merits(learnt.told[told], learnt.labels[told])
+def measures_of(learnt: Learnt, orders: Orders, said: Sequence[Said], *, before: Measures) -> Measures:
+    """Measure a fit by the first question; `said` are the labels that it was learnt from."""
+    tree = learnt.head.tree
+    first = tree.order[0]
+    answers, labels = tree.questions[first].answers, first_answers(learnt.votes, tree)
+    all_told = learnt.told[:, tree.slices[first]]
+    told = np.isfinite(all_told).all(1)
+    random = told & np.array([one.events[0].chosen == "random" for one in said])
+    merits = _merits(all_told[told], labels[told])
     if random.sum() >= _FEW:
-        merits |= {f"{name}_random": merit for name, merit in _merits(learnt.told[random], learnt.labels[random]).items()}
-    point = {"labels": float(len(events)), "information": orders.information}
+        merits |= {f"{name}_random": merit for name, merit in _merits(all_told[random], labels[random]).items()}
+    point = {"labels": float(len(said)), "information": orders.information}
     point |= {name: merit.value for name, merit in merits.items() if name in ("accuracy", "auc")}
     return Measures(
-        labels=len(events),
-        counts={name: int((learnt.labels == place).sum()) for place, name in enumerate(answers)},
+        labels=len(said),
+        counts={name: int((labels == place).sum()) for place, name in enumerate(answers)},
         expected=dict(zip(answers, map(float, orders.expected), strict=True)),
         merits=merits,
         information=orders.information,

@@ -53,9 +53,9 @@ class Orders:
     informative : ndarray of int64
         Rows, the most informative one first; of a large pool, of those that were scored.
     surest : list of ndarray of int64
-        For each answer, the surest first.
+        For each answer to the first question, the surest first.
     expected : ndarray of float64, shape (answer,)
-        How many galaxies of each answer are expected among those without a label.
+        How many galaxies of each of these answers are expected among those without a label.
     information : float
         What the labels of the ten best would tell on average, in nats.
     """
@@ -68,7 +68,8 @@ class Orders:
 
 def orders_of(learnt: Learnt, features: NDArray[np.float16], labelled: Collection[int], *, turn: int) -> Orders:
     """Return the orders after a fit; `turn` says which galaxies of a large pool are scored."""
-    told = learnt.probabilities(features)
+    tree = learnt.head.tree
+    told = learnt.probabilities(features)[:, tree.slices[tree.order[0]]]
     free = np.ones(len(features), dtype=bool)
     free[list(labelled)] = False
     rows = np.flatnonzero(free)

@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 from zooactive.foundation.errors import CatalogueError, did_you_mean
 from zooactive.foundation.locking import held
 from zooactive.foundation.vocabulary import Chosen
-from zooactive.loop.labelling.answers import AGAIN, Answers, LabelsTable
+from zooactive.loop.labelling.answers import AGAIN, Answers, LabelsTable, Said
 from zooactive.loop.labelling.journal import Event, Journal
-from zooactive.loop.labelling.learning import Learnt, axes_of, learn, learnable
+from zooactive.loop.labelling.learning import Learnt, axes_of, first_answers, learn, learnable
 from zooactive.loop.labelling.measures import Measures, measures_of
 from zooactive.loop.labelling.queues import Orders, Shown, at_random, different, orders_of
 from zooactive.models import FeatureAxes
@@ -52,7 +52,7 @@ class Session:
     ----------
     ids : ndarray of str, shape (galaxy,)
     tree : DecisionTree
-        Of one question, whose labels are classes.
+        Its questions are asked one after the other.
     folder : Path
         Gets ``answers.jsonl``, every event, and ``labels.csv``, what counts of them. It belongs to one process at a time.
     image_of : callable
@@ -77,7 +77,7 @@ class Session:
         image_of: Callable[[int], str] = lambda row: "",
         seed: int = 0,
     ) -> None:
-        self.ids, self.tree, self.folder, self.question = ids, tree, folder, tree.questions[0]
+        self.ids, self.tree, self.folder, self.question = ids, tree, folder, tree.questions[tree.order[0]]
         self._index = pd.Index(ids, dtype=object)
         self._random = at_random(ids, seed)
         self._lock = threading.RLock()
@@ -85,16 +85,14 @@ class Session:
         self._closing.enter_context(held(folder))
         self._journal = Journal(folder / "answers.jsonl")
         self._closing.callback(self._journal.close)
-        self.answers = Answers()
+        self.answers = Answers(tree)
         for event in self._journal.events:
             self._refuse_unknown(event)
             self.answers.take(event)
-        self._table = LabelsTable(
-            folder / "labels.csv", self.question.name, self.answers, lambda galaxy: image_of(self.row_of(galaxy))
-        )
+        self._table = LabelsTable(folder / "labels.csv", self.answers, lambda galaxy: image_of(self.row_of(galaxy)))
         self._without: Collection[int] = frozenset()
-        self._seen: dict[int, int] = {}
-        """Row -> how many of its events stand; a galaxy that was skipped is seen."""
+        self._seen: set[int] = set()
+        """Rows of which all is said, or which were skipped."""
         for galaxy in {event.galaxy for event in self.answers.events}:
             self._note_seen(galaxy)
         self._shown, self._turn = Shown(), len(self.answers.events)
@@ -190,10 +188,13 @@ class Session:
         answer: str,
         labeller: str,
         *,
+        question: str | None = None,
         chosen: Chosen = "named",
         probability: float | None = None,
     ) -> Event:
         """Take in an answer, "" where it is skipped; it is on the disk when this returns.
+
+        The `question` is the first one by default.
 
         Raises
         ------
@@ -202,7 +203,7 @@ class Session:
         OutputError
             When it cannot be written; then it does not count.
         """
-        event = Event(galaxy, answer, labeller, _now(), chosen, probability)
+        event = Event(galaxy, question or self.question.name, answer, labeller, _now(), chosen, probability)
         with self._lock:
             self._refuse_unknown(event)
             self._take(event)
@@ -215,7 +216,8 @@ class Session:
             if number is None:
                 return None
             before = self.answers.events[number]
-            self._take(Event(before.galaxy, before.answer, labeller, _now(), before.chosen, undoes=number))
+            again = Event(before.galaxy, before.question, before.answer, labeller, _now(), before.chosen, undoes=number)
+            self._take(again)
             return before
 
     def _take(self, event: Event) -> None:
@@ -227,11 +229,8 @@ class Session:
         self._learning.hear()
 
     def _note_seen(self, galaxy: str) -> None:
-        row, by = self.row_of(galaxy), self.answers.of(galaxy)
-        if by:
-            self._seen[row] = len(by)
-        else:
-            self._seen.pop(row, None)
+        row = self.row_of(galaxy)
+        (self._seen.add if self.answers.done(galaxy) else self._seen.discard)(row)
 
     # What is known ---------------------------------------------------------------------------------------------------
 
@@ -250,13 +249,13 @@ class Session:
         return self._learning.features is not None
 
     def expected(self, galaxy: str) -> dict[str, float] | None:
-        """Return the probability of each answer by the last fit; None before there is one."""
+        """Return the probability of each answer, a column of the tree, by the last fit; None before there is one."""
         learnt, features = self._learning.learnt, self._learning.features
         if learnt is None or features is None:
             return None
         row = self.row_of(galaxy)
         told = learnt.probabilities(features[row : row + 1])[0]
-        return dict(zip(self.question.answers, map(float, told), strict=True))
+        return dict(zip(self.tree.columns, map(float, told), strict=True))
 
     def measures(self) -> Measures:
         """Say how good the head is by now, and how much is left to find."""
@@ -273,13 +272,17 @@ class Session:
             raise CatalogueError(f"there is no galaxy '{galaxy}' in the pool; give one of its ids")
         return found
 
-    def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Event]]:
-        """Return the rows of the galaxies that are labelled, the places of their answers, and the events that count."""
+    def labels(self) -> tuple[NDArray[np.int64], NDArray[np.float64], list[Said]]:
+        """Return the rows of the labelled galaxies, 1 where they were given an answer (label, answer), and what counts."""
         with self._lock:
-            events = [event for galaxy in self.answers.galaxies if (event := self.answers.counting(galaxy)) is not None]
-            events = [event for event in events if self.row_of(event.galaxy) not in self._without]
-        rows = self._index.get_indexer(pd.Index([event.galaxy for event in events], dtype=object))
-        return np.asarray(rows, np.int64), np.array([self._place(event.answer) for event in events], np.int64), events
+            counting = [said for galaxy in self.answers.galaxies if (said := self.answers.counting(galaxy)) is not None]
+            counting = [said for said in counting if self.row_of(said.last.galaxy) not in self._without]
+        rows = self._index.get_indexer(pd.Index([said.last.galaxy for said in counting], dtype=object))
+        place = {column: number for number, column in enumerate(self.tree.columns)}
+        votes = np.zeros((len(counting), len(place)))
+        for row, said in enumerate(counting):
+            votes[row, [place[column] for column in said.columns]] = 1
+        return np.asarray(rows, np.int64), votes, counting
 
     def _place(self, answer: str | None) -> int:
         names = list(self.question.answers)
@@ -293,8 +296,14 @@ class Session:
 
     def _refuse_unknown(self, event: Event) -> None:
         self.row_of(event.galaxy)
-        if event.answer:
-            self._place(event.answer)
+        names = [question.name for question in self.tree.questions]
+        if event.question not in names:
+            raise CatalogueError(f"there is no question '{event.question}'.{did_you_mean(event.question, names)}")
+        answers = self.tree.question(event.question).answers
+        if event.answer and event.answer not in answers:
+            raise CatalogueError(
+                f"'{event.answer}' is no answer to the question '{event.question}'.{did_you_mean(event.answer, answers)}"
+            )
 
 
 @dataclass
@@ -368,13 +377,12 @@ class _Learning:
         if self.axes is None or len(self.axes.centre) != features.shape[1]:
             self.axes = axes_of(features)
             self.different = different(features, session.ids, self.axes, 0)
-        rows, labels, events = session.labels()
-        if not learnable(labels):
+        rows, votes, said = session.labels()
+        if not len(said) or not learnable(first_answers(votes, session.tree)):
             return
-        ids = [event.galaxy for event in events]
-        learnt = learn(features, rows, labels, ids, session.tree, self.axes)
-        orders = orders_of(learnt, features, rows, turn=len(events))
-        self.measures = measures_of(learnt, orders, session.question.answers, events, before=self.measures)
+        learnt = learn(features[rows], votes, [one.last.galaxy for one in said], session.tree, self.axes)
+        orders = orders_of(learnt, features, rows, turn=len(said))
+        self.measures = measures_of(learnt, orders, said, before=self.measures)
         self.learnt, self.orders, self.failure = learnt, orders, None
 
 
@@ -393,6 +401,9 @@ def _now() -> str:
 def told_of(session: Session, galaxy: str) -> dict[str, Any]:
     """Return what is known of one galaxy, as plain values."""
     return {
-        "said": {labeller: event.answer for labeller, event in session.answers.of(galaxy).items()},
+        "said": {
+            labeller: {event.question: event.answer for event in events}
+            for labeller, events in session.answers.of(galaxy).items()
+        },
         "expected": session.expected(galaxy),
     }

@@ -210,7 +210,10 @@ class _Api:
         agreed, several = session.answers.agreement()
         return {
             "question": session.question.name,
-            "answers": list(session.question.answers),
+            "questions": [
+                {"name": question.name, "answers": question.answers, "asked_after": question.asked_after}
+                for question in (session.tree.questions[place] for place in session.tree.order)
+            ],
             "pool": len(session.ids),
             "measures": session.measures().to_dict(),
             "consistency": {"same": same, "asked": asked},
@@ -229,7 +232,7 @@ class _Api:
             if chosen is None:
                 break
             but.add(chosen.row)
-            found.append(self._shown(chosen))
+            found.append(self._shown(chosen, labeller))
         return {"galaxies": found}
 
     def grid(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -252,6 +255,7 @@ class _Api:
             galaxy,
             str(given["answer"]),
             labeller,
+            question=given.get("question"),
             chosen=_one_of_chosen(given.get("chosen", "named")),
             probability=None if probability is None else float(probability),
         )
@@ -259,10 +263,12 @@ class _Api:
 
     def undo(self, given: dict[str, Any]) -> dict[str, Any]:
         """Take back the labeller's last answer."""
-        event = self.session.undo(_name(given["labeller"]))
+        labeller = _name(given["labeller"])
+        event = self.session.undo(labeller)
         if event is None:
             return {"galaxy": None}
-        return {"galaxy": self._shown(Next(self.session.row_of(event.galaxy), _one_of_chosen(event.chosen)))}
+        row, chosen = self.session.row_of(event.galaxy), _one_of_chosen(event.chosen)
+        return {"galaxy": self._shown(Next(row, chosen, event.probability), labeller)}
 
     async def image(self, request: Request) -> Response:
         """A picture."""
@@ -277,12 +283,14 @@ class _Api:
             return PlainTextResponse(str(error), status_code=404)
         return Response(content, media_type="image/jpeg")
 
-    def _shown(self, chosen: Next) -> dict[str, Any]:
+    def _shown(self, chosen: Next, labeller: str = "") -> dict[str, Any]:
         """A galaxy as the page takes it; what is expected is told once it is answered."""
-        row = chosen.row
+        row, galaxy = chosen.row, str(self.session.ids[chosen.row])
+        begun = chosen.chosen != "again" and not self.session.answers.done(galaxy)
         return {
             "row": row,
-            "id": str(self.session.ids[row]),
+            "id": galaxy,
+            "given": self.session.answers.given(galaxy, labeller) if begun else (),
             "chosen": chosen.chosen,
             "probability": chosen.probability,
             "links": links_of(self.pool.table.iloc[row]),

@@ -9,7 +9,8 @@ const past = [];     // what was shown on this page, with what was said of it
 let coming = [];     // galaxies that were fetched, with their pictures
 let at = null;       // the galaxy on the screen
 let place = null;    // its place in the past, where one has gone back
-let answers = [];
+let questions = [];  // parents before children
+let answers = [];    // of the first question
 let saving = Promise.resolve();
 let fetching = null;
 let grid = [];
@@ -48,6 +49,29 @@ function tell(text, wrong = false) {
 
 function labeller() {
   return element("labeller").value.trim() || "me";
+}
+
+// The questions ------------------------------------------------------------------------------------------------------
+
+// What is asked after these answers, written QUESTION_ANSWER; null where all is said.
+function nextQuestion(given) {
+  return questions.find((question) => {
+    const asked = !question.asked_after.length || question.asked_after.some((name) => given.includes(name));
+    return asked && !question.answers.some((name) => given.includes(`${question.name}_${name}`));
+  }) || null;
+}
+
+function pose(question, pressed) {
+  element("question").textContent = question.name;
+  element("answers").replaceChildren(...question.answers.map((name, number) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.answer = name;
+    button.textContent = number < 9 ? `${number + 1} ${name}` : name;
+    button.setAttribute("aria-pressed", String(name === pressed));
+    button.addEventListener("click", () => answer(name));
+    return button;
+  }));
 }
 
 // One galaxy at a time ------------------------------------------------------------------------------------------------
@@ -114,28 +138,37 @@ function show(galaxy) {
     link.target = "_blank";
     about.append(link);
   }
-  for (const button of element("answers").children) {
-    button.setAttribute("aria-pressed", String(button.dataset.answer === galaxy.answer));
-  }
+  galaxy.now = nextQuestion(galaxy.given) || questions[0];
+  pose(galaxy.now, galaxy.answer);
   tell(galaxy.told || "");
 }
 
 function inWords(expected) {
   if (!expected) return "";
-  return Object.entries(expected).map(([name, share]) => `${name} ${Math.round(100 * share)}%`).join(", ");
+  return questions[0].answers.map((name) => `${name} ${Math.round(100 * expected[`${questions[0].name}_${name}`])}%`).join(", ");
 }
 
 function answer(word) {
   if (!at) return;
   const galaxy = at;
-  const given = { id: galaxy.id, answer: word, labeller: labeller(), chosen: galaxy.chosen, probability: galaxy.probability };
-  galaxy.answer = word;
-  if (place === null) past.push(galaxy);
-  // The next picture is there already; what was said is acknowledged when the disk has it.
-  const later = place === null ? null : past[place + 1];
-  if (later) { place += 1; show(later); } else forth();
+  const question = word ? galaxy.now : questions[0];
+  const given = { id: galaxy.id, question: question.name, answer: word, labeller: labeller(), chosen: galaxy.chosen,
+    probability: galaxy.probability };
+  if (question === questions[0]) galaxy.answer = word;
+  if (word) galaxy.given = [...galaxy.given, `${question.name}_${word}`];
+  const more = word ? nextQuestion(galaxy.given) : null;
+  if (more) {
+    galaxy.now = more;
+    pose(more);
+  } else {
+    galaxy.given = [];
+    if (place === null) past.push(galaxy);
+    // The next picture is there already; what was said is acknowledged when the disk has it.
+    const later = place === null ? null : past[place + 1];
+    if (later) { place += 1; show(later); } else forth();
+  }
   saving = saving.then(() => ask("answer", given, "POST")).then((told) => {
-    const was = inWords(told.expected);
+    const was = more ? "" : inWords(told.expected);  // not before all is said
     galaxy.told = was ? `Expected: ${was}.` : "";
     const name = word || "skipped";
     tell(`${galaxy.id}: ${name}, kept.${was ? ` Expected was ${was}.` : ""}`);
@@ -165,7 +198,7 @@ async function undo() {
   try {
     const told = await ask("undo", { labeller: labeller() }, "POST");
     if (!told.galaxy) { tell("There is nothing to take back."); return; }
-    if (at && place === null) coming.unshift(at);
+    if (at && place === null && at.id !== told.galaxy.id) coming.unshift(at);
     const known = past.findIndex((galaxy) => galaxy.id === told.galaxy.id);
     if (known >= 0) past.splice(known, 1);
     place = null;
@@ -318,17 +351,11 @@ function draw(curve) {
 }
 
 function setUp(state) {
-  answers = state.answers;
-  element("question").textContent = state.question;
+  questions = state.questions;
+  answers = questions[0].answers;
   document.title = `${state.question} · zooactive`;
-  element("answers").replaceChildren(...answers.map((name, number) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.dataset.answer = name;
-    button.textContent = number < 9 ? `${number + 1} ${name}` : name;
-    button.addEventListener("click", () => answer(name));
-    return button;
-  }));
+  element("to-grid").hidden = questions.length > 1;  // which asks one question
+  pose(questions[0]);
   element("wanted").replaceChildren(...answers.map((name) => new Option(name, name)));
 }
 
@@ -345,7 +372,8 @@ function press(event) {
   if (event.key === "?") { toggleHelp(); return; }
   if (element("one").hidden) return;
   const number = Number(event.key);
-  if (number >= 1 && number <= answers.length) answer(answers[number - 1]);
+  const now = (at && at.now) || questions[0];
+  if (number >= 1 && number <= now.answers.length) answer(now.answers[number - 1]);
   else if (event.key === "ArrowLeft") back();
   else if (event.key === "ArrowRight") onward();
   else if (event.key === "u") undo();
