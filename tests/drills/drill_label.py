@@ -64,8 +64,11 @@ def write_pool(folder: Path, number: int) -> None:
         shutil.copyfile(picture, folder / f"g{i:04d}.png")
 
 
-def killed_once(home: Path, acknowledged: dict[str, str], *, seconds: float) -> tuple[int, str]:
-    """Answer for so long, kill, and return how many answers were acknowledged and the galaxy that was on its way."""
+def killed_once(home: Path, acknowledged: dict[str, str], *, seconds: float, least: int = 0) -> tuple[int, str]:
+    """Answer for so long, kill, and return how many answers were acknowledged and the galaxy that was on its way.
+
+    Where the machine is slow, `least` answers are waited for.
+    """
     words = [sys.executable, "-m", "zooactive", "label", "--pool", "pool", "--question", "ring", "--no-browser"]
     process = subprocess.Popen([*words, "--model", "nowhere"], cwd=home, stderr=subprocess.PIPE, text=True)
     address = None
@@ -78,7 +81,7 @@ def killed_once(home: Path, acknowledged: dict[str, str], *, seconds: float) -> 
     killed = False
     try:
         while True:
-            if not killed and time.monotonic() - begun > seconds:
+            if not killed and given >= least and time.monotonic() - begun > seconds:
                 process.send_signal(signal.SIGKILL)
                 killed = True
             known = list(acknowledged)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import shutil
+import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +26,7 @@ from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.vocabulary import Chosen
 from zooactive.foundation.writing import aside
 from zooactive.models.embedding_model import EmbeddingModel
+from zooactive.models.saved_form import BUNDLED
 from zooactive.training.finetuning.tasks import NumberTask, load_task
 from zooactive.tree import DecisionTree, Question, list_trees, load_tree
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
@@ -31,6 +36,8 @@ from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     import pandas as pd
 
     from zooactive.loop.labelling.measures import Measures
@@ -48,6 +55,9 @@ OPTIONS: Options = (
         "image_column": "survey.image_column",
     }
 )
+
+_EMBEDDINGS = "embeddings"
+"""Where `zooactive embed` writes them, too."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +101,8 @@ def label(
         settings = _demonstration(settings)
         task = task or "rings"
     with open_labelling(settings, question, classes=classes, task=task, tree=tree, tell=tell) as found:
-
-        def begun(address: str) -> None:
-            ready(address)
-            found.embed_beside(progress)  # not before: while networks are loaded, nothing that is told is seen
-
-        found.serve(port=port, ready=begun)
+        found.embed_beside(progress)
+        found.serve(port=port, ready=ready)
         return Labelled(found.file, found.with_images(), found.tree, found.task, len(found.session.answers.galaxies))
 
 
@@ -248,45 +254,49 @@ class Labelling:
         """Compute the features of the pool, or read those that were computed before."""
         if self.session.embedded_already:
             return
-        from zooactive.models import load_network
-        from zooactive.prediction import embed
-
-        start = self._settings.model.folder
-        network = load_network(start if start.exists() else Path("bundled"))
         with progress("features of the images", len(self.pool)) as report:
-
-            def reported(done: int) -> None:
-                if self._stopped.is_set():
-                    raise InterruptedError
-                self._work = f"Features of {done:,} of {len(self.pool):,} images are known; the model learns when all are."
-                report(done)
-
-            found = embed(
-                network,
-                self.pool,
-                self._settings.folder / "embeddings",
-                batch_size=self._settings.pool.batch_size,
-                progress=reported,
-            )
-        self._take(found)
-        self._work = ""
+            self._take(_embedded(self._settings, self.pool, report))
 
     def embed_beside(self, progress: Show = NOTHING) -> None:
-        """Do the same while people label already."""
-
-        def work() -> None:
-            try:
-                self.embed(progress)
-            except InterruptedError:
-                pass
-            except ZooactiveError as error:  # the page says so, and labelling goes on at random
-                self._work = str(error)
-                self._tell(str(error))
-
-        if not self.session.embedded_already:
-            self._work = "The images are looked at; the model learns when all are."
-        self._thread = threading.Thread(target=work, name="zooactive-embedding")
+        """Do the same in a process of its own, of low priority, while people label already."""
+        if self.session.embedded_already:
+            return
+        self._work = "The images are looked at; the model learns when all are."
+        self._thread = threading.Thread(target=self._follow, args=(progress,), name="zooactive-embedding", daemon=True)
         self._thread.start()
+
+    def _follow(self, progress: Show) -> None:
+        """Wait for the process that computes the features, tell how far it is, and take them in at the end."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_embed_for, args=(self._settings, self.pool, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            with progress("features of the images", len(self.pool)) as report:
+                while not self._stopped.is_set():
+                    if not ours.poll(0.2):
+                        continue
+                    said = ours.recv()
+                    if isinstance(said, str):  # the page says so, and labelling goes on at random
+                        self._work = said
+                        self._tell(said)
+                        return
+                    self._work = (
+                        f"Features of {said:,} of {len(self.pool):,} images are known; the model learns when all are."
+                    )
+                    report(said)
+        except EOFError:  # it has ended
+            process.join()
+        finally:
+            process.terminate()
+            process.join()
+            ours.close()
+        if process.exitcode == 0:
+            from zooactive.prediction import read_embeddings
+
+            self._take(read_embeddings(self._settings.folder / _EMBEDDINGS))
+            self._work = ""
 
     def serve(self, *, port: int = 0, ready: Callable[[str], None] = lambda address: None) -> None:
         """Serve the page until Ctrl-C; `ready` is told its address."""
@@ -323,6 +333,29 @@ class Labelling:
     def _image_of(self, row: int) -> str:
         image = self.pool.images[row]
         return str(image.resolve()) if isinstance(image, Path) else ""
+
+
+def _embedded(settings: Settings, pool: Catalogue, report: Callable[[int], None]) -> Embeddings:
+    """Compute the features of a pool by the settings' encoder, or the one that comes along, or go on where that stopped."""
+    from zooactive.models import load_network
+    from zooactive.prediction import embed
+
+    start = settings.model.folder
+    network = load_network(start if start.exists() else Path(BUNDLED))
+    size = settings.pool.batch_size
+    return embed(network, pool, settings.folder / _EMBEDDINGS, batch_size=size, progress=report)
+
+
+def _embed_for(settings: Settings, pool: Catalogue, connection: Connection) -> None:
+    """Do it in a process of its own; whoever waits is told of it, and when nobody does any more it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whose process ends this one
+    if hasattr(os, "nice"):
+        os.nice(10)
+    try:
+        _embedded(settings, pool, connection.send)
+    except ZooactiveError as error:
+        connection.send(str(error))
+        sys.exit(1)
 
 
 def _tree_of(

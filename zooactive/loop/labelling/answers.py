@@ -23,8 +23,10 @@ def next_question(tree: DecisionTree, given: Collection[str]) -> Question | None
     Examples
     --------
     >>> from zooactive.tree import load_tree
-    >>> next_question(load_tree("gz2"), ["smooth-or-featured_smooth"]).name
-    'something-odd'
+    >>> next_question(load_tree("rings"), []).name
+    'ring'
+    >>> next_question(load_tree("rings"), ["ring_yes"]) is None
+    True
     """
     for place in tree.order:
         question = tree.questions[place]
