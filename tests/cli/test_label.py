@@ -80,8 +80,13 @@ def test_two_hundred_answers_become_a_model_that_finds_more(tmp_path):
     assert (found["chosen"] == "random").sum() >= 15
     assert (found["chosen"] == "informative").sum() > 100  # once there was a fit
     (line,) = re.findall(r"^Next: zooactive (.*)$", said, re.MULTILINE)
-    assert "ring" in zooactive(*shlex.split(line), folder=tmp_path).stdout
-    zooactive("top", "--task", "ring", "--n", 12, "--catalogue", "rings.parquet", "--out", "best.csv", folder=tmp_path)
+    labels = tmp_path / "labelling" / "ring" / "labels.parquet"
+    assert shlex.split(line) == ["finetune", str(labels), "--column", "ring"]
+    assert len(za.read_catalogue(labels, tree="rings", label_column="ring")) == len(found)
+    # As this line has it, but on the features that are there: the images need not be looked at eight more times.
+    known = ("--embeddings", "embeddings")
+    assert "ring" in zooactive(*shlex.split(line), *known, folder=tmp_path).stdout
+    zooactive("top", "--task", "ring", "--n", 12, "--images", ".", "--out", "best.csv", folder=tmp_path)
     best = pd.read_csv(tmp_path / "best.csv", dtype={"id": str})
     assert (truth[best["id"]] == 1).mean() > 0.7
 
