@@ -94,9 +94,9 @@ class NumberFit:
 
 
 class Judges(NamedTuple):
-    """Galaxies that were not learnt from: features (galaxy, feature), labels, and errors and limits where there are some."""
+    """Galaxies that were not learnt from: their features as `seen`, labels, and errors and limits where there are some."""
 
-    features: ArrayLike
+    seen: ArrayLike
     values: ArrayLike
     errors: ArrayLike | None = None
     limits: ArrayLike | None = None
@@ -281,8 +281,8 @@ class _Problem:
 
     def variances_by(self, judges: Judges, state: _State, axes: FeatureAxes, centre: float, scale: float) -> Variances:
         """Return the same by galaxies that were not learnt from."""
-        y, s, side = _checked(np.asarray(judges.features)[None], judges.values, judges.errors, judges.limits)
-        phi = np.column_stack([axes.of(judges.features).astype(np.float64), np.ones(len(y))])[None]
+        y, s, side = _checked(np.asarray(judges.seen)[None], judges.values, judges.errors, judges.limits)
+        phi = np.column_stack([axes.of(judges.seen).astype(np.float64), np.ones(len(y))])[None]
         theirs = _Problem(phi, (y - centre) / scale, (s / scale) ** 2, side)
         told = LeftOut((theirs.y - phi @ state.weights)[0], theirs._spread(state)[0])
         low, high = self.range_of_noise(state)
