@@ -276,6 +276,24 @@ def test_the_encoder_learns_where_that_is_asked_for(galaxies, tree, tmp_path):
         )
 
 
+def test_the_encoder_begins_where_a_head_stands_that_has_not_learnt_from_its_judges(galaxies, tree, monkeypatch):
+    """Begun from one that has, no epoch would lower the loss of the validation galaxies: the encoder would never learn."""
+    began = []
+
+    def evaluated(stage, trainer, train, validation, **options):
+        trainer.compile(loss=stage.loss())
+        began.append(float(trainer.evaluate(validation[0], validation[1], 64, 0)))
+        return [{"stage": "encoder", "epoch": 1, "loss": 0.0, "val_loss": 0.0}]
+
+    monkeypatch.setattr("zooactive.training.finetuning.numbers.Stage.fit", evaluated)
+    config = FinetuneConfig(policy="staged", copies=1)
+    seen, task = galaxies(60).without_votes(), NumberTask("mag", "mag_r")
+    history = za.finetune(tiny_model(tree), seen, task=task, config=config, progress=None).history
+    head, encoder = (history[history["stage"] == stage] for stage in ("head", "encoder"))
+    unit = encoder["val_loss"].iloc[0]  # the logarithm of the labels' scale
+    assert began[0] + unit == pytest.approx(head.loc[head["kept"], "val_loss"].iloc[0], abs=0.02)
+
+
 def test_the_loss_of_numbers_is_the_density_of_the_head():
     from zooactive.training.losses import NumberLoss
 

@@ -200,7 +200,8 @@ class _NumberWork:
             report(len(kinds) + 1)
         kept = history[kinds.index(chosen)]
         self.watch.tell("head", 1, {name: kept[name] for name in ("loss", "val_loss")})
-        return _Learnt(self.start, fit, [entry | {"kept": entry is kept} for entry in history], self.views[0])
+        told = [entry | {"kept": entry is kept} for entry in history]
+        return _Learnt(self.start, fit, fits[chosen], told, self.views[0])
 
     def _fit_encoder(
         self,
@@ -218,7 +219,7 @@ class _NumberWork:
         from zooactive.training.network import training_network
 
         assert not isinstance(learnt.network, EmbeddingModel)
-        config, head = self.config, learnt.head.head
+        config, head = self.config, learnt.unjudged.head
         network = learnt.network.with_tree(learnt.network.tree)
         free_last_blocks(network.encoder, config.free_blocks)
         back = head.axes.back() @ head.weights
@@ -232,7 +233,7 @@ class _NumberWork:
         stage = Stage(
             "encoder", lambda: NumberLoss(head.share), config.optimisation, layer_rates(network.encoder, config.layer_decay)
         )
-        history += stage.fit(
+        epochs = stage.fit(
             training_network(
                 network, augmentation=config.augmentation, seed=config.seed, encoder_training=False, head=linear
             ),
@@ -244,6 +245,8 @@ class _NumberWork:
             ),
             watch=self.watch,
         )
+        unit = float(np.log(head.scale))  # the loss is of labels in the head's unit
+        history += [{**epoch, **{name: epoch[name] + unit for name in ("loss", "val_loss")}} for epoch in epochs]
         free_everything(network.encoder)
         return network
 
@@ -285,10 +288,14 @@ class _NumberWork:
 
 @dataclass(frozen=True, eq=False)
 class _Learnt:
-    """What a fit has learnt: a network, a head on its features, how it went, and the features of all galaxies."""
+    """What a fit has learnt: a network, a head on its features, how it went, and the features of all galaxies.
+
+    `unjudged` is the head that has not learnt from the validation galaxies, which it can be compared by.
+    """
 
     network: AnyModel
     head: NumberFit
+    unjudged: NumberFit
     history: list[dict[str, Any]]
     features: NDArray[np.float32]
 
