@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from zooactive.foundation.errors import CatalogueError, did_you_mean
 from zooactive.foundation.locking import held
 from zooactive.foundation.vocabulary import Chosen
 from zooactive.loop.labelling.answers import AGAIN, Answers, LabelsTable, Said
+from zooactive.loop.labelling.background import Learning
 from zooactive.loop.labelling.journal import Event, Journal
-from zooactive.loop.labelling.learning import Learnt, axes_of, first_answers, learn, learnable
-from zooactive.loop.labelling.measures import Measures, measures_of
-from zooactive.loop.labelling.queues import Orders, Shown, at_random, different, orders_of
-from zooactive.models import FeatureAxes
+from zooactive.loop.labelling.measures import Measures
+from zooactive.loop.labelling.queues import Shown, at_random
 from zooactive.tree import DecisionTree
 
 ARM, AGAIN_ONE_IN = 10, 20
 """One galaxy in so many is drawn at random, whatever else is asked for, and one in so many is asked again."""
-
-_EVERY = 5
-"""Answers between two fits."""
 
 _AGO = 10
 """Answers of the same labeller before a galaxy may be asked again."""
@@ -96,7 +91,7 @@ class Session:
         for galaxy in {event.galaxy for event in self.answers.events}:
             self._note_seen(galaxy)
         self._shown, self._turn = Shown(), len(self.answers.events)
-        self._learning = _Learning(self)
+        self._learning = Learning(ids, tree, self.labels)
 
     def close(self) -> None:
         """End the fits and let go of the folder."""
@@ -261,6 +256,11 @@ class Session:
         """Say how good the head is by now, and how much is left to find."""
         return self._learning.measures
 
+    @property
+    def failure(self) -> str:
+        """Why the last fit failed, or ""."""
+        return "" if self._learning.failure is None else str(self._learning.failure)
+
     def wait(self) -> None:
         """Wait until what was answered so far is learnt."""
         self._learning.wait()
@@ -304,94 +304,6 @@ class Session:
             raise CatalogueError(
                 f"'{event.answer}' is no answer to the question '{event.question}'.{did_you_mean(event.answer, answers)}"
             )
-
-
-@dataclass
-class _Learning:
-    """The thread that fits while people look: of low priority, and never more than one fit at a time."""
-
-    session: Session
-    features: NDArray[np.float16] | None = None
-    axes: FeatureAxes | None = None
-    learnt: Learnt | None = None
-    orders: Orders | None = None
-    different: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    measures: Measures = field(default_factory=Measures)
-    failure: Exception | None = None
-
-    def __post_init__(self) -> None:
-        self._heard, self._fitted, self._stopped = 0, -1, False
-        self._change = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="zooactive-labelling", daemon=True)
-        self._thread.start()
-
-    def embedded(self, features: NDArray[np.float16]) -> None:
-        with self._change:
-            self.features = features
-            self._fitted = -1
-            self._change.notify_all()
-
-    def hear(self) -> None:
-        with self._change:
-            self._heard += 1
-            self._change.notify_all()
-
-    def stop(self) -> None:
-        with self._change:
-            self._stopped = True
-            self._change.notify_all()
-        self._thread.join()
-
-    def wait(self) -> None:
-        with self._change:
-            self._fitted = min(self._fitted, self._heard - _EVERY)
-            self._change.notify_all()
-            self._change.wait_for(lambda: self._fitted == self._heard or self.failure is not None or self.features is None)
-        if self.failure is not None:
-            raise self.failure
-
-    def _work(self) -> None:
-        _lower_priority()
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: self._stopped or self._due())
-                if self._stopped:
-                    return
-                heard, features = self._heard, self.features
-            assert features is not None
-            try:
-                with threadpool_limits(1):  # more would take the cores from who answers, and gain nothing on so few labels
-                    self._fit(features)
-            except Exception as error:  # shown to who asks; labelling goes on without the model
-                self.failure = error
-            with self._change:
-                if self.features is features:
-                    self._fitted = heard
-                self._change.notify_all()
-
-    def _due(self) -> bool:
-        return self.features is not None and (self._fitted < 0 or self._heard >= self._fitted + _EVERY)
-
-    def _fit(self, features: NDArray[np.float16]) -> None:
-        session = self.session
-        if self.axes is None or len(self.axes.centre) != features.shape[1]:
-            self.axes = axes_of(features)
-            self.different = different(features, session.ids, self.axes, 0)
-        rows, votes, said = session.labels()
-        if not len(said) or not learnable(first_answers(votes, session.tree)):
-            return
-        learnt = learn(features[rows], votes, [one.last.galaxy for one in said], session.tree, self.axes)
-        orders = orders_of(learnt, features, rows, turn=len(said))
-        self.measures = measures_of(learnt, orders, said, before=self.measures)
-        self.learnt, self.orders, self.failure = learnt, orders, None
-
-
-def _lower_priority() -> None:
-    """Have this thread stand back behind those that wait for a key, where the system lets a thread do so."""
-    import os
-
-    if hasattr(os, "setpriority"):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
 
 
 def _now() -> str:

@@ -218,7 +218,7 @@ class _Api:
             "measures": session.measures().to_dict(),
             "consistency": {"same": same, "asked": asked},
             "agreement": {"same": agreed, "several": several},
-            "work": self.progress(),
+            "work": {"text": f"The model could not learn: {session.failure}"} if session.failure else self.progress(),
         }
 
     def next(self, given: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,116 @@
+"""The head that is fitted while people label, and what it says of the galaxies that nobody has labelled."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from zooactive.loop.labelling.answers import Said
+from zooactive.loop.labelling.learning import Learnt, axes_of, first_answers, learn, learnable
+from zooactive.loop.labelling.measures import Measures, measures_of
+from zooactive.loop.labelling.queues import Orders, different, orders_of
+from zooactive.models import FeatureAxes
+from zooactive.tree import DecisionTree
+
+_EVERY = 5
+"""Answers between two fits."""
+
+
+@dataclass
+class Learning:
+    """The thread that fits while people look: of low priority, and never more than one fit at a time.
+
+    `labels` gives what is learnt from: rows of the pool, votes (label, answer), and what was said.
+    """
+
+    ids: NDArray[np.object_]
+    tree: DecisionTree
+    labels: Callable[[], tuple[NDArray[np.int64], NDArray[np.float64], list[Said]]]
+    features: NDArray[np.float16] | None = None
+    axes: FeatureAxes | None = None
+    learnt: Learnt | None = None
+    orders: Orders | None = None
+    different: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    measures: Measures = field(default_factory=Measures)
+    failure: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self._heard, self._fitted, self._stopped = 0, -1, False
+        self._change = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="zooactive-labelling", daemon=True)
+        self._thread.start()
+
+    def embedded(self, features: NDArray[np.float16]) -> None:
+        """Take the features of the pool, and fit."""
+        with self._change:
+            self.features = features
+            self._fitted = -1
+            self._change.notify_all()
+
+    def hear(self) -> None:
+        """Note that something was answered."""
+        with self._change:
+            self._heard += 1
+            self._change.notify_all()
+
+    def stop(self) -> None:
+        """End the thread."""
+        with self._change:
+            self._stopped = True
+            self._change.notify_all()
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Wait until all that was heard is learnt; what a fit has failed of is raised."""
+        with self._change:
+            self._fitted = min(self._fitted, self._heard - _EVERY)
+            self._change.notify_all()
+            self._change.wait_for(lambda: self._fitted == self._heard or self.failure is not None or self.features is None)
+        if self.failure is not None:
+            raise self.failure
+
+    def _work(self) -> None:
+        _lower_priority()
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._stopped or self._due())
+                if self._stopped:
+                    return
+                heard, features = self._heard, self.features
+            assert features is not None
+            try:
+                with threadpool_limits(1):  # more would take the cores from who answers, and gain nothing on so few labels
+                    self._fit(features)
+            except Exception as error:  # shown to who asks; labelling goes on without the model
+                self.failure = error
+            with self._change:
+                if self.features is features:
+                    self._fitted = heard
+                self._change.notify_all()
+
+    def _due(self) -> bool:
+        return self.features is not None and (self._fitted < 0 or self._heard >= self._fitted + _EVERY)
+
+    def _fit(self, features: NDArray[np.float16]) -> None:
+        if self.axes is None or len(self.axes.centre) != features.shape[1]:
+            self.axes = axes_of(features)
+            self.different = different(features, self.ids, self.axes, 0)
+        rows, votes, said = self.labels()
+        if not len(said) or not learnable(first_answers(votes, self.tree)):
+            return
+        learnt = learn(features[rows], votes, [one.last.galaxy for one in said], self.tree, self.axes)
+        orders = orders_of(learnt, features, rows, turn=len(said))
+        self.measures = measures_of(learnt, orders, said, before=self.measures)
+        self.learnt, self.orders, self.failure = learnt, orders, None
+
+
+def _lower_priority() -> None:
+    """Have this thread stand back behind those that wait for a key, where the system lets a thread do so."""
+    if hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
