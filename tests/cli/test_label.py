@@ -16,7 +16,7 @@ from browser import HERE, Browser
 from small_survey import write_survey, zooactive
 
 import zooactive as za
-from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.loop.labelling.answers import next_question
 from zooactive.workspace.label import open_labelling
 from zooactive.workspace.sections import TaskLabels
@@ -141,6 +141,17 @@ def test_from_python_a_labelling_answers_and_learns(tmp_path):
     tasks = {"mass": TaskLabels(labels=tmp_path / "m.csv", column="mass")}
     with pytest.raises(WorkspaceError, match="numbers, which nobody answers"):
         open_labelling(Settings(tmp_path, tasks=tasks), task="mass")
+
+
+def test_answers_and_questions_of_any_name_come_back_as_they_were_or_are_refused(tmp_path):
+    folder = write_survey(tmp_path / "survey", 6)
+    settings = Settings(tmp_path).with_options(pool={"catalogue": folder / "images"})
+    with open_labelling(settings, "is it a/ring, Möbius?", classes="=yes,-no") as labelling:
+        labelling.answer(str(labelling.pool.ids[0]), "=yes")
+        assert labelling.labels()["is it a/ring, Möbius?"].tolist() == ["=yes"]
+    for name in ("image", "time"):
+        with pytest.raises(CatalogueError, match=f"cannot be called '{name}'"):
+            open_labelling(settings, name)
 
 
 def test_labels_of_a_tree_are_learnt_as_its_task_says(tmp_path):

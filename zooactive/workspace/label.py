@@ -221,7 +221,8 @@ class Labelling:
         table = pd.read_csv(
             self.file, dtype={"id": str, "image": str}, keep_default_na=False, na_values={"probability": [""]}
         )
-        return table.assign(id=texts_from_spreadsheet(table["id"]))
+        texts = [name for name in table if table[name].dtype.kind not in "if"]
+        return table.assign(**{name: texts_from_spreadsheet(table[name]) for name in texts})
 
     def with_images(self) -> Path:
         """Return a table of the labels that `zooactive finetune` finds the images by.

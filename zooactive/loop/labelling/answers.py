@@ -8,10 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.spelling import for_spreadsheet
 from zooactive.foundation.writing import aside, output_explained
 from zooactive.loop.labelling.journal import Event
 from zooactive.tree import DecisionTree, Question
+
+_BEFORE, _BEHIND = ("id", "image"), ("labeller", "time", "chosen", "probability")
+"""Columns of the table of labels beside the answers."""
 
 AGAIN = "again"
 """How a galaxy was chosen that its labeller has answered before."""
@@ -197,6 +201,8 @@ class LabelsTable:
         self.file, self._answers, self._image_of = file, answers, image_of
         questions = answers.tree.questions
         self._columns = (questions[0].name,) if len(questions) == 1 else answers.tree.columns
+        if taken := set(self._columns) & {*_BEFORE, *_BEHIND}:
+            raise CatalogueError(f"a question cannot be called '{taken.pop()}', as another column of {file} is; reword it")
         self._write()
 
     def follow(self, galaxy: str) -> None:
@@ -221,7 +227,7 @@ class LabelsTable:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         if header:
-            writer.writerow(["id", "image", *self._columns, "labeller", "time", "chosen", "probability"])
+            writer.writerow([*_BEFORE, *self._columns, *_BEHIND])
         for said in counting:
             last, probability = said.last, said.events[0].probability
             answers = [said.events[0].answer]

@@ -76,15 +76,16 @@ class Session:
         self._index = pd.Index(ids, dtype=object)
         self._random = at_random(ids, seed)
         self._lock = threading.RLock()
-        self._closing = ExitStack()
-        self._closing.enter_context(held(folder))
-        self._journal = Journal(folder / "answers.jsonl")
-        self._closing.callback(self._journal.close)
-        self.answers = Answers(tree)
-        for event in self._journal.events:
-            self._refuse_unknown(event)
-            self.answers.take(event)
-        self._table = LabelsTable(folder / "labels.csv", self.answers, lambda galaxy: image_of(self.row_of(galaxy)))
+        with ExitStack() as opening:  # what is refused lets go of the folder
+            opening.enter_context(held(folder))
+            self._journal = Journal(folder / "answers.jsonl")
+            opening.callback(self._journal.close)
+            self.answers = Answers(tree)
+            for event in self._journal.events:
+                self._refuse_unknown(event)
+                self.answers.take(event)
+            self._table = LabelsTable(folder / "labels.csv", self.answers, lambda galaxy: image_of(self.row_of(galaxy)))
+            self._closing = opening.pop_all()
         self._without: Collection[int] = frozenset()
         self._seen: set[int] = set()
         """Rows of which all is said, or which were skipped."""
