@@ -221,7 +221,7 @@ class Labelling:
         table = pd.read_csv(
             self.file, dtype={"id": str, "image": str}, keep_default_na=False, na_values={"probability": [""]}
         )
-        texts = [name for name in table if table[name].dtype.kind not in "if"]
+        texts = [str(name) for name in table if table[name].dtype.kind not in "if"]
         return table.assign(**{name: texts_from_spreadsheet(table[name]) for name in texts})
 
     def with_images(self) -> Path:
