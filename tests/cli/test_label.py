@@ -143,6 +143,42 @@ def test_from_python_a_labelling_answers_and_learns(tmp_path):
         open_labelling(Settings(tmp_path, tasks=tasks), task="mass")
 
 
+def test_a_task_goes_on_with_the_labels_that_it_had(tmp_path):
+    folder = write_survey(tmp_path / "survey", 30)
+    names = sorted(path.stem for path in (folder / "images").iterdir())
+    table = pd.DataFrame({"id": names[:12], "ring": [1, 0] * 6, "image": [f"{name}.jpg" for name in names[:12]]})
+    table.loc[len(table)] = ["elsewhere", 1, f"{names[0]}.jpg"]
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    named = {"mine": TaskLabels(labels=tmp_path / "mine.csv", images=folder / "images", column="ring")}
+    said: list[str] = []
+    settings = Settings(tmp_path, tasks=named).with_options(pool={"catalogue": folder / "images"})
+    with open_labelling(settings, task="mine", tell=said.append) as labelling:
+        assert said == ["12 labels that 'mine' had before are taken over; 1 are of galaxies that the pool does not have"]
+        found = labelling.labels().set_index("id")
+        assert found["ring"].to_dict() == dict(zip(names[:12], ["yes", "no"] * 6, strict=True))
+        assert set(found["chosen"]) == {"before"}
+        assert labelling.next("random") not in names[:12]
+        labelling.answer(names[20], "yes")
+    with open_labelling(settings, task="mine", tell=said.append) as labelling:
+        assert len(labelling.labels()) == 13
+    assert said[-1].startswith("0 labels")
+
+
+@pytest.mark.filterwarnings("ignore:.*images unlike those")
+def test_a_task_that_was_learnt_here_goes_on_under_its_name(tmp_path):
+    folder = write_survey(tmp_path / "survey", 30)
+    settings = Settings(tmp_path).with_options(pool={"catalogue": folder / "images"})
+    with open_labelling(settings, "blue") as labelling:
+        for place, galaxy in enumerate(labelling.pool.ids):
+            labelling.answer(galaxy, "yes" if place % 2 else "no")
+        labels = labelling.with_images()
+    zooactive("finetune", labels, "--column", "blue", folder=tmp_path)
+    with open_labelling(settings, task="blue") as labelling:
+        assert len(labelling.labels()) == 30
+        assert labelling.tree.columns == ("blue_yes", "blue_no")
+        assert labelling.file == labels
+
+
 def test_answers_and_questions_of_any_name_come_back_as_they_were_or_are_refused(tmp_path):
     folder = write_survey(tmp_path / "survey", 6)
     settings = Settings(tmp_path).with_options(pool={"catalogue": folder / "images"})

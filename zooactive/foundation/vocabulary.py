@@ -82,10 +82,11 @@ Most: TypeAlias = Literal["certain", "uncertain", "informative"]
 MOST: tuple[Most, ...] = get_args(Most)
 """What the galaxies that `zooactive top` lists have most of."""
 
-Chosen: TypeAlias = Literal["informative", "surest", "random", "different", "grid", "again", "named"]
+Chosen: TypeAlias = Literal["informative", "surest", "random", "different", "similar", "grid", "again", "named", "before"]
 CHOSEN: tuple[Chosen, ...] = get_args(Chosen)
 """How a galaxy came before somebody who labels: as the one whose label tells most, as the surest of an answer, at random, as
-unlike all that were seen, in a grid of the surest, once more to the same labeller, or by its name."""
+unlike all that were seen, as like those of an answer, in a grid of the surest, once more to the same labeller, or by name.
+Those with a label that a task had before were not shown."""
 
 MOST_FAILED = 0.05
 """Share of a run's galaxies that may fail before the run says that it is not whole."""

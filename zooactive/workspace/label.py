@@ -27,10 +27,12 @@ from zooactive.foundation.vocabulary import Chosen
 from zooactive.foundation.writing import aside
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.saved_form import BUNDLED
-from zooactive.training.finetuning.tasks import NumberTask, load_task
+from zooactive.training.finetuning.tasks import NumberTask, Task, load_task
 from zooactive.tree import DecisionTree, Question, list_trees, load_tree
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.embeddings import read_given
+from zooactive.workspace.finetuned import labels_of
+from zooactive.workspace.labels_alone import task_home
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
@@ -117,6 +119,7 @@ def open_labelling(
 ) -> Labelling:
     """Return a labelling of a workspace's pool; as of `label`."""
     asked, source = _tree_of(settings, question, classes, task, tree)
+    known = {} if task is None else _labels_before(settings, task)
     embeddings = read_given(settings) if settings.pool.embeddings is not None else None
     pool = settings.read_pool() if settings.pool.catalogue is not None or embeddings is None else embeddings.catalogue()
     if embeddings is not None:
@@ -132,6 +135,9 @@ def open_labelling(
     found = Labelling(pool.without_votes(), asked, settings.folder / "labelling", settings, embeddings, tell)
     if len(asked.questions) > 1:
         found.write_task(source)
+    if known:
+        taken, absent = found.session.take_over(known, f"labels of {task}")
+        tell(f"{taken} labels that '{task}' had before are taken over; {absent} are of galaxies that the pool does not have")
     return found
 
 
@@ -379,9 +385,7 @@ def _tree_of(
         found = replace(load_tree(tree), min_votes=1, votes="counts")
         return found, str(tree if str(tree) in list_trees() else Path(tree).resolve())
     if task is not None:
-        known = settings.tasks[task].load(task) if task in settings.tasks else load_task(task)
-        if isinstance(known, NumberTask):
-            raise WorkspaceError(f"the labels of task '{task}' are numbers, which nobody answers by keys")
+        known = _task_of(settings, task)
         found = known.load_tree()
         return replace(found, votes="class" if len(found.questions) == 1 else "counts", min_votes=1), str(known.tree)
     names = [name.strip() for name in classes.split(",")] if isinstance(classes, str) else list(classes or ("yes", "no"))
@@ -389,6 +393,41 @@ def _tree_of(
         return DecisionTree("labels", (Question(question or "class", tuple(names)),), votes="class"), ""
     except TreeError as error:
         raise WorkspaceError(f"such a question cannot be asked: {error}") from error
+
+
+def _task_of(settings: Settings, name: str) -> Task:
+    """Return a task of the workspace's file, of a model that was fine-tuned in it, or of those that come along."""
+    known: Task | NumberTask | None
+    if name in settings.tasks:
+        known = settings.tasks[name].load(name)
+    elif (task_home(settings, name) / "finetuned.json").is_file():
+        from zooactive.training.finetuning.finetuned_model import saved_task
+        from zooactive.training.finetuning.finetuned_numbers import is_number_task
+
+        folder = task_home(settings, name)
+        known = None if is_number_task(folder) else saved_task(folder)
+    else:
+        known = load_task(name)
+    if known is None or isinstance(known, NumberTask):
+        raise WorkspaceError(f"the labels of task '{name}' are numbers, which nobody answers by keys")
+    return known
+
+
+def _labels_before(settings: Settings, name: str) -> dict[str, dict[str, str]]:
+    """Return what most say of each galaxy in the table that a task names or was learnt from, by question."""
+    named = settings.tasks.get(name)
+    if named is not None and named.labels is not None:
+        labels = _task_of(settings, name).read(named.labels, images=named.images, max_set_aside=named.max_set_aside)
+    elif (task_home(settings, name) / "finetuned.json").is_file():
+        labels = labels_of(task_home(settings, name))
+    else:
+        return {}
+    from zooactive.loop.labelling.answers import by_most
+
+    assert labels.voted is not None
+    votes, tree = labels.voted.votes, labels.voted.tree
+    said = {str(labels.ids[row]): by_most(votes[row], tree) for row in np.flatnonzero(labels.labelled)}
+    return {galaxy: answers for galaxy, answers in said.items() if answers}
 
 
 def _demonstration(settings: Settings) -> Settings:

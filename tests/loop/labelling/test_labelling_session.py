@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from zooactive.foundation.errors import CatalogueError, OutputError
-from zooactive.loop.labelling.answers import Answers, next_question
+from zooactive.loop.labelling.answers import Answers, by_most, next_question
 from zooactive.loop.labelling.journal import Event, Journal
 from zooactive.loop.labelling.learning import axes_of, learn, learnable
-from zooactive.loop.labelling.queues import different, orders_of
+from zooactive.loop.labelling.queues import Likeness, different, orders_of
 from zooactive.loop.labelling.session import Session
 from zooactive.tree import DecisionTree, Question
 
@@ -78,6 +78,42 @@ def test_two_labellers_are_told_apart_and_their_agreement_is_known(session):
     session.undo("ben")
     session.undo("ben")
     assert table(session)["labeller"].tolist() == ["ben", "ann", "ann"]
+
+
+def test_labels_that_were_there_before_count_until_somebody_says_something_else(session, tmp_path):
+    session.answer("g001", "yes", "me")
+    session.answer("g002", "", "me")
+    known = {f"g{i:03d}": {"ring": "no"} for i in range(5)} | {"x1": {"ring": "yes"}}
+    assert session.take_over(known, "labels of rings") == (3, 1)
+    assert session.take_over(known, "labels of rings") == (0, 1)
+    found = table(session).set_index("id")
+    assert found["ring"].to_dict() == {"g000": "no", "g001": "yes", "g003": "no", "g004": "no"}
+    assert found["chosen"].tolist() == ["named", "before", "before", "before"]
+    session.answer("g003", "yes", "me")
+    assert table(session).set_index("id").loc["g003", ["ring", "labeller"]].tolist() == ["yes", "me"]
+    assert session.answers.agreement() == (0, 1)
+    with pytest.raises(CatalogueError, match="'maybe' is no answer"):
+        session.take_over({"g009": {"ring": "maybe"}}, "labels of rings")
+    before = (session.folder / "answers.jsonl").read_bytes()
+    session.close()
+    again = Session(IDS, RING, tmp_path / "ring")
+    assert again.take_over(known, "labels of rings") == (0, 1)
+    assert len(table(again)) == 4
+    assert (tmp_path / "ring" / "answers.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("votes", "said"),
+    [
+        ([5, 3, 0, 0, 1, 9], {"smooth": "yes", "odd": "no"}),
+        ([3, 5, 4, 1, 1, 9], {"smooth": "no", "bar": "weak", "odd": "no"}),
+        ([3, 5, 2, 2, 1, 9], {}),  # as many say this as that
+        ([3, 5, 0, 0, 1, 9], {}),  # nobody was asked about a bar
+        ([0, 0, 0, 0, 0, 0], {}),
+    ],
+)
+def test_what_most_say_on_the_way_through_a_tree(votes, said):
+    assert by_most(np.array(votes, dtype=float), BARS) == said
 
 
 def test_how_steady_a_labeller_is(session):
@@ -249,6 +285,39 @@ def test_without_a_fit_come_galaxies_that_cover_the_pool(session):
     session.wait()
     expected = different(FEATURES, IDS, axes_of(FEATURES), 0)[:5]
     assert [session.next("page", "me", but=expected[:n].tolist()).row for n in range(5)] == expected.tolist()
+
+
+def test_from_one_example_come_those_that_look_like_it_until_there_is_a_fit(session):
+    session.embedded(FEATURES)
+    session.wait()
+    session.answer("g007", "yes", "me")
+    session.wait()
+    axes = axes_of(FEATURES)
+    points = axes.of(FEATURES)
+    cosine = points @ points[7] / np.linalg.norm(points, axis=1) / np.linalg.norm(points[7])
+    expected = [row for row in np.argsort(-cosine, kind="stable") if row != 7]
+    asked: list[int] = []
+    found = []
+    for _ in range(8):
+        found.append(session.next("page", "me", but=asked))
+        asked.append(found[-1].row)
+    alike = [shown.row for shown in found if shown.chosen == "similar"]
+    assert alike == expected[: len(alike)]
+    assert {shown.chosen for shown in found} == {"similar", "different"}
+    assert session.next("page", "me", mode="surest", answer="no").chosen == "different"  # of which there is none
+    label(session, 40)
+    session.wait()
+    assert {session.next(f"page {n}", "me").chosen for n in range(6)} & {"informative"}
+
+
+def test_what_is_like_several_is_like_each_of_them_on_average():
+    likeness = Likeness(FEATURES, axes_of(FEATURES))
+    points = likeness.axes.of(FEATURES)
+    points /= np.linalg.norm(points, axis=1)[:, None]
+    for rows in ([5], [5, 6, 300], [5]):  # the second time by the lengths of the first
+        alike = points @ points[rows].mean(0)
+        expected = [row for row in np.argsort(-alike, kind="stable") if row not in rows]
+        assert likeness.order(np.array(rows)).tolist() == expected
 
 
 def test_one_in_ten_is_drawn_at_random_whatever_is_asked_for(session):

@@ -8,6 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.spelling import for_spreadsheet
 from zooactive.foundation.writing import aside, output_explained
@@ -38,6 +41,31 @@ def next_question(tree: DecisionTree, given: Collection[str]) -> Question | None
         if asked and not any(column in given for column in question.columns):
             return question
     return None
+
+
+def by_most(votes: NDArray[np.float64], tree: DecisionTree) -> dict[str, str]:
+    """Return what most of a galaxy's votes, (answer,), say to each question on the way through the tree.
+
+    Empty where the way does not come to its end: nobody was asked, or no answer has more votes than every other.
+
+    Examples
+    --------
+    >>> from zooactive.tree import load_tree
+    >>> by_most(np.array([3.0, 1.0]), load_tree("rings"))
+    {'ring': 'yes'}
+    >>> by_most(np.array([2.0, 2.0]), load_tree("rings"))
+    {}
+    """
+    found: dict[str, str] = {}
+    given: list[str] = []
+    while (question := next_question(tree, given)) is not None:
+        own = votes[tree.slices[tree.questions.index(question)]]
+        best = int(own.argmax())
+        if (own == own[best]).sum() != 1:
+            return {}
+        found[question.name] = question.answers[best]
+        given.append(question.columns[best])
+    return found
 
 
 @dataclass(frozen=True)
@@ -109,6 +137,10 @@ class Answers:
     def counting(self, galaxy: str) -> Said | None:
         """Return what the labeller has said who was the last to say all of a galaxy; a skip is nothing."""
         return self._counting.get(galaxy)
+
+    def nothing_said(self, galaxy: str) -> bool:
+        """Return whether nobody has said anything of a galaxy that stands, not even skipped it."""
+        return galaxy not in self._last
 
     def given(self, galaxy: str, labeller: str) -> tuple[str, ...]:
         """Return the columns that a labeller has answered so far, on the way through the tree."""
@@ -203,7 +235,7 @@ class LabelsTable:
         self._columns = (questions[0].name,) if len(questions) == 1 else answers.tree.columns
         if taken := set(self._columns) & {*_BEFORE, *_BEHIND}:
             raise CatalogueError(f"a question cannot be called '{taken.pop()}', as another column of {file} is; reword it")
-        self._write()
+        self.write()
 
     def follow(self, galaxy: str) -> None:
         """Bring the table to what counts now, where something was said of one galaxy."""
@@ -211,13 +243,14 @@ class LabelsTable:
         if said is before:
             return
         if said is None or before is not None:
-            self._write()
+            self.write()
             return
         with output_explained(self.file), self.file.open("a", newline="", encoding="utf-8") as stream:
             stream.write(self._lines([said]))
         self._written[galaxy] = said
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write the whole table anew."""
         counting = [said for galaxy in self._answers.galaxies if (said := self._answers.counting(galaxy)) is not None]
         with aside(self.file) as temporary:
             temporary.write_text(self._lines(counting, header=True), encoding="utf-8")

@@ -14,8 +14,7 @@ from threadpoolctl import threadpool_limits
 from zooactive.loop.labelling.answers import Said
 from zooactive.loop.labelling.learning import Learnt, axes_of, first_answers, learn, learnable
 from zooactive.loop.labelling.measures import Measures, measures_of
-from zooactive.loop.labelling.queues import Orders, different, orders_of
-from zooactive.models import FeatureAxes
+from zooactive.loop.labelling.queues import Likeness, Orders, different, orders_of
 from zooactive.tree import DecisionTree
 
 _EVERY = 5
@@ -33,10 +32,12 @@ class Learning:
     tree: DecisionTree
     labels: Callable[[], tuple[NDArray[np.int64], NDArray[np.float64], list[Said]]]
     features: NDArray[np.float16] | None = None
-    axes: FeatureAxes | None = None
     learnt: Learnt | None = None
     orders: Orders | None = None
     different: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    similar: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    """For answers that have a label, until there is a fit: galaxies that look most like those with it."""
+    likeness: Likeness | None = None
     measures: Measures = field(default_factory=Measures)
     failure: Exception | None = None
 
@@ -98,13 +99,15 @@ class Learning:
         return self.features is not None and (self._fitted < 0 or self._heard >= self._fitted + _EVERY)
 
     def _fit(self, features: NDArray[np.float16]) -> None:
-        if self.axes is None or len(self.axes.centre) != features.shape[1]:
-            self.axes = axes_of(features)
-            self.different = different(features, self.ids, self.axes, 0)
+        if self.likeness is None or self.likeness.features is not features:
+            self.likeness = Likeness(features, axes_of(features))
+            self.different = different(features, self.ids, self.likeness.axes, 0)
         rows, votes, said = self.labels()
-        if not len(said) or not learnable(first_answers(votes, self.tree)):
+        labels = first_answers(votes, self.tree)
+        if not learnable(labels):
+            self.similar = {place: self.likeness.order(rows[labels == place]) for place in map(int, np.unique(labels))}
             return
-        learnt = learn(features[rows], votes, [one.last.galaxy for one in said], self.tree, self.axes)
+        learnt = learn(features[rows], votes, [one.last.galaxy for one in said], self.tree, self.likeness.axes)
         orders = orders_of(learnt, features, rows, turn=len(said))
         self.measures = measures_of(learnt, orders, said, before=self.measures)
         self.learnt, self.orders, self.failure = learnt, orders, None

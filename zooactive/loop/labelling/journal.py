@@ -79,21 +79,20 @@ class Journal:
         self.events = list(self._read(content[:whole]))
         self._length = whole
 
-    def add(self, event: Event) -> int:
-        """Write an event and have the disk keep it; returns its number. A failure leaves the file as it was."""
-        line = (json.dumps(_short(event), ensure_ascii=False) + "\n").encode()
+    def add(self, *events: Event) -> None:
+        """Write events and have the disk keep them. A failure leaves the file as it was."""
+        lines = "".join(json.dumps(_short(event), ensure_ascii=False) + "\n" for event in events).encode()
         with output_explained(self._file):
             try:
                 written = 0
-                while written < len(line):
-                    written += os.write(self._descriptor, line[written:])
+                while written < len(lines):
+                    written += os.write(self._descriptor, lines[written:])
                 os.fsync(self._descriptor)
             except OSError:
                 os.ftruncate(self._descriptor, self._length)
                 raise
-        self._length += len(line)
-        self.events.append(event)
-        return len(self.events) - 1
+        self._length += len(lines)
+        self.events += events
 
     def close(self) -> None:
         """Let go of the file."""

@@ -24,6 +24,9 @@ _SPREAD = 200
 """Galaxies that are unlike each other, of so many at random."""
 _SPREAD_AMONG = 4000
 
+_CHUNK = 8192
+"""Galaxies whose features are held as float32 at a time."""
+
 _KEPT = 60.0
 """Seconds that a galaxy is kept for the page that shows it."""
 
@@ -42,6 +45,36 @@ def different(features: NDArray[np.float16], ids: NDArray[np.object_], axes: Fea
     row_of = dict(zip(names, some, strict=True))
     chosen = k_centre(points, names, min(_SPREAD, len(names)), first=names[first])
     return np.array([row_of[name] for name in chosen], dtype=np.int64)
+
+
+@dataclass(eq=False)
+class Likeness:
+    """How alike the galaxies of a pool look: the cosine of the angle between the components of their features."""
+
+    features: NDArray[np.float16]
+    axes: FeatureAxes
+    _lengths: NDArray[np.float32] | None = None
+
+    def order(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the galaxies that look most like some, on average, without these; the most alike first."""
+        some = self.axes.of(self.features[rows])
+        mean = (some / _lengths_of(some)[:, None]).mean(0)
+        alike = np.empty(len(self.features), dtype=np.float32)
+        lengths = np.empty_like(alike) if self._lengths is None else self._lengths
+        for start in range(0, len(alike), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            centred = self.features[part].astype(np.float32) - self.axes.centre
+            if self._lengths is None:
+                lengths[part] = _lengths_of(centred @ self.axes.axes)
+            alike[part] = centred @ (self.axes.axes @ mean)
+        self._lengths = lengths
+        alike /= lengths
+        alike[rows] = -np.inf
+        return _largest(alike, min(LONG, len(alike) - len(rows)))
+
+
+def _lengths_of(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    return np.asarray(np.maximum(np.linalg.norm(vectors, axis=1), 1e-12))
 
 
 @dataclass(frozen=True, eq=False)

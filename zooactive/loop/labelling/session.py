@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -158,6 +158,9 @@ class Session:
         if orders is not None and mode in ("informative", "surest"):
             rows = orders.informative if mode == "informative" else orders.surest[self._place(answer)]
             yield from (Next(row, mode) for row in self._unseen(rows, page))
+        if orders is None and mode in ("informative", "surest") and self._turn % 2:
+            alike = self._learning.similar.get(self._place(answer))
+            yield from (Next(row, "similar") for row in self._unseen(alike, page)) if alike is not None else ()
         yield from (Next(row, "different") for row in self._unseen(self._learning.different, page))
         left = len(self.ids) - len(self.answers.galaxies)
         yield from (Next(row, "random", 1 / left) for row in self._unseen(self._random, page))
@@ -215,6 +218,35 @@ class Session:
             again = Event(before.galaxy, before.question, before.answer, labeller, _now(), before.chosen, undoes=number)
             self._take(again)
             return before
+
+    def take_over(self, known: Mapping[str, Mapping[str, str]], labeller: str) -> tuple[int, int]:
+        """Take in labels that were there before, galaxy -> question -> answer.
+
+        They count as the labeller's, until somebody says something else. A galaxy of which anything was said already is left
+        alone.
+
+        Returns
+        -------
+        tuple of int
+            Galaxies whose labels are new, and galaxies that are not in the pool.
+        """
+        with self._lock:
+            events = [
+                Event(galaxy, question, answer, labeller, _now(), "before")
+                for galaxy, said in known.items()
+                if galaxy in self._index and self.answers.nothing_said(galaxy)
+                for question, answer in said.items()
+            ]
+            for event in events:
+                self._refuse_unknown(event)
+            self._journal.add(*events)
+            for event in events:
+                self.answers.take(event)
+                self._note_seen(event.galaxy)
+            self._table.write()
+            self._learning.hear()
+        absent = sum(galaxy not in self._index for galaxy in known)
+        return len({event.galaxy for event in events}), absent
 
     def _take(self, event: Event) -> None:
         self._journal.add(event)

@@ -16,7 +16,7 @@ let fetching = null;
 let grid = [];
 
 const NAMES = { informative: "tells most", surest: "surest", random: "at random", different: "unlike all seen", grid: "in a grid",
-  again: "once more, to see how steady one is", named: "by its name" };
+  similar: "looks like those found", again: "once more, to see how steady one is", named: "by its name" };
 const MODES = {
   informative: "The galaxy whose label would tell the model most; one in ten is drawn at random, to measure by.",
   surest: "The galaxy that is most surely of this kind, to find rare ones; one in ten is drawn at random, to measure by.",
