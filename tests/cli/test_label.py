@@ -164,6 +164,20 @@ def test_a_task_goes_on_with_the_labels_that_it_had(tmp_path):
     assert said[-1].startswith("0 labels")
 
 
+def test_examples_are_of_the_first_answer_unless_something_was_said_of_them(tmp_path):
+    folder = write_survey(tmp_path / "survey", 6)
+    settings = Settings(tmp_path).with_options(pool={"catalogue": folder / "images"})
+    with open_labelling(settings, classes="merger,ring,neither") as labelling:
+        one, two, *_ = labelling.pool.ids
+        labelling.answer(two, "neither")
+        for _ in range(2):
+            labelling.give_examples([one, two])
+        assert labelling.labels()[["id", "class"]].to_numpy().tolist() == [[two, "neither"], [one, "merger"]]
+        assert len(labelling.session.answers.events) == 2
+        with pytest.raises(CatalogueError, match="no galaxy 'nowhere'"):
+            labelling.give_examples(["nowhere"])
+
+
 @pytest.mark.filterwarnings("ignore:.*images unlike those")
 def test_a_task_that_was_learnt_here_goes_on_under_its_name(tmp_path):
     folder = write_survey(tmp_path / "survey", 30)

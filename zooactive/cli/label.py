@@ -52,6 +52,12 @@ def command(
         str | None,
         typer.Option(help="Ask all questions of a survey's tree, one after the other, such as gz2.", show_default=False),
     ] = None,
+    examples: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--example", help="Id of a galaxy that is of the first answer: others like it come first.", show_default=False
+        ),
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Label galaxies that come along: is there a ring?")] = False,
     images: ImagesOption = None,
     id_column: IdOption = None,
@@ -82,6 +88,7 @@ def command(
         classes=classes,
         task=task,
         tree=tree,
+        examples=tuple(examples or ()),
         demo=demo,
         images=images,
         id_column=id_column,

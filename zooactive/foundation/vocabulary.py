@@ -82,6 +82,10 @@ Most: TypeAlias = Literal["certain", "uncertain", "informative"]
 MOST: tuple[Most, ...] = get_args(Most)
 """What the galaxies that `zooactive top` lists have most of."""
 
+LabelNext: TypeAlias = Literal["informative", "surest", "both", "random", "different"]
+LABEL_NEXT: tuple[LabelNext, ...] = get_args(LabelNext)
+"""What somebody who labels may ask to see next: "both" are the most informative galaxy and the surest one, in turn."""
+
 Chosen: TypeAlias = Literal["informative", "surest", "random", "different", "similar", "grid", "again", "named", "before"]
 CHOSEN: tuple[Chosen, ...] = get_args(Chosen)
 """How a galaxy came before somebody who labels: as the one whose label tells most, as the surest of an answer, at random, as

@@ -23,7 +23,7 @@ from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import TreeError, WorkspaceError, ZooactiveError
 from zooactive.foundation.spelling import file_name, texts_from_spreadsheet
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
-from zooactive.foundation.vocabulary import Chosen
+from zooactive.foundation.vocabulary import Chosen, LabelNext
 from zooactive.foundation.writing import aside
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.saved_form import BUNDLED
@@ -83,6 +83,7 @@ def label(
     classes: str | Sequence[str] | None = None,
     task: str | None = None,
     tree: str | Path | None = None,
+    examples: Sequence[str] = (),
     demo: bool = False,
     port: int = 0,
     ready: Callable[[str], None] = lambda address: None,
@@ -93,6 +94,7 @@ def label(
 
     The `question` is one of yes and no, or of the `classes` that are given, as names or as one text with commas. `task` goes
     on with a question that the workspace or zooactive knows, and `tree` asks all questions of a survey, one after the other.
+    `examples` are ids of galaxies that are known to be of the first answer: others that look like them come first.
     `demo` shows the galaxies that come along for the task of rings. `ready` is told the address of the page. The answers go
     to ``labelling/QUESTION`` in the workspace, and the features that the encoder computes beside it to ``embeddings``, where
     `zooactive embed` writes them.
@@ -103,6 +105,7 @@ def label(
         settings = _demonstration(settings)
         task = task or "rings"
     with open_labelling(settings, question, classes=classes, task=task, tree=tree, tell=tell) as found:
+        found.give_examples(examples)
         found.embed_beside(progress)
         found.serve(port=port, ready=ready)
         return Labelled(found.file, found.with_images(), found.tree, found.task, len(found.session.answers.galaxies))
@@ -205,7 +208,7 @@ class Labelling:
 
     # From Python -----------------------------------------------------------------------------------------------------
 
-    def next(self, mode: Chosen = "informative", *, answer: str | None = None, labeller: str = "me") -> str | None:
+    def next(self, mode: LabelNext = "informative", *, answer: str | None = None, labeller: str = "me") -> str | None:
         """Return the id of the galaxy to look at next; see `zooactive.loop.labelling.session.Session.next`."""
         found = self.session.next("python", labeller, mode=mode, answer=answer)
         return None if found is None else str(self.pool.ids[found.row])
@@ -215,6 +218,12 @@ class Labelling:
     ) -> None:
         """Take in an answer, to the first question by default; it is on the disk when this returns."""
         self.session.answer(galaxy, answer, labeller, question=question, chosen=chosen)
+
+    def give_examples(self, galaxies: Sequence[str]) -> None:
+        """Give galaxies of which nothing was said yet the first answer to the first question."""
+        for galaxy in galaxies:
+            if self.session.answers.nothing_said(galaxy):
+                self.answer(galaxy, self.session.question.answers[0])
 
     def undo(self, labeller: str = "me") -> None:
         """Take back the last answer."""

@@ -332,6 +332,27 @@ def test_one_in_ten_is_drawn_at_random_whatever_is_asked_for(session):
     assert (chosen != "random").sum() == (rows["probability"] == "").sum()
 
 
+def test_the_most_informative_and_the_surest_come_in_turn(session):
+    session.embedded(FEATURES)
+    label(session, 60, mode="random")
+    session.wait()
+    asked: list[int] = []
+    found = {"informative": [], "surest": []}
+    for _ in range(20):
+        shown = session.next("page", "me", mode="both", but=asked)
+        asked.append(shown.row)
+        if shown.chosen in found:
+            found[shown.chosen].append(shown.row)
+    assert min(map(len, found.values())) >= 7
+    for mode, rows in found.items():
+        alone: list[int] = []
+        while len(alone) < len(rows):
+            shown = session.next("page", "me", mode=mode, but=alone + [row for row in asked if row not in rows])
+            if shown.chosen == mode:
+                alone.append(shown.row)
+        assert alone == rows
+
+
 def test_two_pages_are_never_shown_the_same_galaxy(session):
     first = [session.next(f"page {n}", "me", mode="random").row for n in range(6)]
     assert len(set(first)) == 6

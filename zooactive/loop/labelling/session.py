@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from zooactive.foundation.errors import CatalogueError, did_you_mean
 from zooactive.foundation.locking import held
-from zooactive.foundation.vocabulary import Chosen
+from zooactive.foundation.vocabulary import Chosen, LabelNext
 from zooactive.loop.labelling.answers import AGAIN, Answers, LabelsTable, Said
 from zooactive.loop.labelling.background import Learning
 from zooactive.loop.labelling.journal import Event, Journal
+from zooactive.loop.labelling.learning import Learnt
 from zooactive.loop.labelling.measures import Measures
 from zooactive.loop.labelling.queues import Shown, at_random
 from zooactive.tree import DecisionTree
@@ -106,7 +107,7 @@ class Session:
         page: str,
         labeller: str,
         *,
-        mode: Chosen = "informative",
+        mode: LabelNext = "informative",
         answer: str | None = None,
         but: Collection[int] = (),
     ) -> Next | None:
@@ -117,11 +118,11 @@ class Session:
         page : str
             Who asks: what it has been given and has not answered, it may get again.
         labeller : str
-        mode : {"informative", "surest", "random", "different"}
-            Of the galaxies that are not due to the random arm or to be asked again. Without a fit, all modes but "random"
-            are "different".
+        mode : {"informative", "surest", "both", "random", "different"}
+            Of the galaxies that are not due to the random arm or to be asked again. Before the first fit, all modes but
+            "random" show galaxies that are unlike all seen, in turn with those that look like the ones found so far.
         answer : str, optional
-            Of the mode "surest"; by default the first one.
+            Whose surest galaxies are shown, or those that look like them; by default the first one.
         but : collection of int
             Rows that the page has already.
         """
@@ -148,19 +149,19 @@ class Session:
                     break
             return found
 
-    def _candidates(self, page: str, labeller: str, mode: Chosen, answer: str | None) -> Iterator[Next]:
+    def _candidates(self, page: str, labeller: str, mode: LabelNext, answer: str | None) -> Iterator[Next]:
         if self._turn % ARM == 0 or mode == "random":
             left = len(self.ids) - len(self.answers.galaxies)
             yield from (Next(row, "random", 1 / left) for row in self._unseen(self._random, page))
         if self._turn % AGAIN_ONE_IN == AGAIN_ONE_IN // 4:  # never when it is the random arm's turn
             yield from self._asked_again(labeller)
-        orders = self._learning.orders
-        if orders is not None and mode in ("informative", "surest"):
-            rows = orders.informative if mode == "informative" else orders.surest[self._place(answer)]
-            yield from (Next(row, mode) for row in self._unseen(rows, page))
-        if orders is None and mode in ("informative", "surest") and self._turn % 2:
-            alike = self._learning.similar.get(self._place(answer))
-            yield from (Next(row, "similar") for row in self._unseen(alike, page)) if alike is not None else ()
+        orders, place, odd = self._learning.orders, self._place(answer), self._turn % 2 == 1
+        if orders is not None and (mode == "informative" or (mode == "both" and odd)):
+            yield from (Next(row, "informative") for row in self._unseen(orders.informative, page))
+        if orders is not None and mode in ("surest", "both"):
+            yield from (Next(row, "surest") for row in self._unseen(orders.surest[place], page))
+        if orders is None and mode != "different" and odd and place in self._learning.similar:
+            yield from (Next(row, "similar") for row in self._unseen(self._learning.similar[place], page))
         yield from (Next(row, "different") for row in self._unseen(self._learning.different, page))
         left = len(self.ids) - len(self.answers.galaxies)
         yield from (Next(row, "random", 1 / left) for row in self._unseen(self._random, page))
@@ -276,9 +277,14 @@ class Session:
         """Whether the features are known."""
         return self._learning.features is not None
 
+    @property
+    def learnt(self) -> Learnt | None:
+        """The last fit; None before there is one."""
+        return self._learning.learnt
+
     def expected(self, galaxy: str) -> dict[str, float] | None:
         """Return the probability of each answer, a column of the tree, by the last fit; None before there is one."""
-        learnt, features = self._learning.learnt, self._learning.features
+        learnt, features = self.learnt, self._learning.features
         if learnt is None or features is None:
             return None
         row = self.row_of(galaxy)

@@ -16,10 +16,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zooactive.foundation.errors import ImageError, OutputError, ZooactiveError, explained
-from zooactive.foundation.vocabulary import CHOSEN
+from zooactive.foundation.vocabulary import CHOSEN, LABEL_NEXT
 from zooactive.loop.labelling.session import Next, Session, told_of
 from zooactive.report.labelling_page.links import links_of
 from zooactive.report.labelling_page.pictures import Pictures
@@ -54,6 +54,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_Word = TypeVar("_Word", bound=str)
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -224,7 +225,7 @@ class _Api:
     def next(self, given: dict[str, Any]) -> dict[str, Any]:
         """Some galaxies to look at, in their order."""
         page, labeller = str(given["page"]), str(given.get("labeller", ""))
-        mode = _one_of_chosen(given.get("mode", "informative"))
+        mode = _one_of(LABEL_NEXT, given.get("mode", "informative"))
         but = {int(row) for row in str(given.get("but", "")).split(",") if row}
         found = []
         for _ in range(min(int(given.get("number", 1)), _AHEAD)):
@@ -256,7 +257,7 @@ class _Api:
             str(given["answer"]),
             labeller,
             question=given.get("question"),
-            chosen=_one_of_chosen(given.get("chosen", "named")),
+            chosen=_one_of(CHOSEN, given.get("chosen", "named")),
             probability=None if probability is None else float(probability),
         )
         return {"expected": expected}
@@ -267,7 +268,7 @@ class _Api:
         event = self.session.undo(labeller)
         if event is None:
             return {"galaxy": None}
-        row, chosen = self.session.row_of(event.galaxy), _one_of_chosen(event.chosen)
+        row, chosen = self.session.row_of(event.galaxy), _one_of(CHOSEN, event.chosen)
         return {"galaxy": self._shown(Next(row, chosen, event.probability), labeller)}
 
     async def image(self, request: Request) -> Response:
@@ -297,10 +298,10 @@ class _Api:
         }
 
 
-def _one_of_chosen(word: Any) -> Any:
-    if word not in CHOSEN:
-        raise ValueError(f"a galaxy is chosen as one of {', '.join(CHOSEN)}; received {word!r}")
-    return word
+def _one_of(words: tuple[_Word, ...], word: Any) -> _Word:
+    if word not in words:
+        raise ValueError(f"a galaxy is chosen as one of {', '.join(map(str, words))}; received {word!r}")
+    return words[words.index(word)]
 
 
 def _name(text: Any) -> str:

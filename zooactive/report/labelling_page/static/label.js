@@ -20,6 +20,7 @@ const NAMES = { informative: "tells most", surest: "surest", random: "at random"
 const MODES = {
   informative: "The galaxy whose label would tell the model most; one in ten is drawn at random, to measure by.",
   surest: "The galaxy that is most surely of this kind, to find rare ones; one in ten is drawn at random, to measure by.",
+  both: "The galaxy whose label would tell most, and the surest of this kind, in turn; one in ten is drawn at random.",
   random: "Any galaxy, a fair sample.",
   different: "A galaxy unlike all that you have seen.",
 };
@@ -82,16 +83,21 @@ function pictureOf(galaxy, small = false) {
   return image;
 }
 
+// Whether one kind is looked for, which one chooses.
+function ofOneKind() {
+  return ["surest", "both"].includes(element("mode").value);
+}
+
 function fill() {
   if (fetching || coming.length >= AHEAD) return fetching;
   const mode = element("mode").value;
   // Answers on their way to the server count too: it does not know of them yet.
   const have = [...coming, ...past.slice(-20), ...(at ? [at] : [])].map((galaxy) => galaxy.row);
   const given = { page, labeller: labeller(), mode, number: AHEAD - coming.length, but: have.join(",") };
-  if (mode === "surest") given.answer = element("wanted").value;
+  if (ofOneKind()) given.answer = element("wanted").value;
   const asked = `${mode} ${given.answer || ""}`;
   fetching = ask("next", given).then((told) => {
-    if (asked !== `${element("mode").value} ${mode === "surest" ? element("wanted").value : ""}`) return;
+    if (asked !== `${element("mode").value} ${ofOneKind() ? element("wanted").value : ""}`) return;
     for (const galaxy of told.galaxies) {
       galaxy.image = pictureOf(galaxy);
       coming.push(galaxy);
@@ -286,7 +292,7 @@ function turnTo(name) {
   element("to-one").setAttribute("aria-pressed", String(one));
   element("to-grid").setAttribute("aria-pressed", String(!one));
   element("mode").parentElement.hidden = element("mode-said").hidden = !one;
-  element("wanted-label").hidden = one && element("mode").value !== "surest";
+  element("wanted-label").hidden = one && !ofOneKind();
   if (one) { if (!at) forth(); } else openGrid();
 }
 
@@ -385,7 +391,7 @@ function press(event) {
 function another() {
   const mode = element("mode").value;
   element("mode-said").textContent = MODES[mode];
-  element("wanted-label").hidden = mode !== "surest" && element("grid").hidden;
+  element("wanted-label").hidden = !ofOneKind() && element("grid").hidden;
   coming = [];
   if (!element("grid").hidden) openGrid();
   else fetching ? fetching.then(fill) : fill();
