@@ -19,6 +19,11 @@ def compiled(function: _Function) -> _Function:
     return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
+def compiled_extremes(function: _Function) -> _Function:
+    """Compile what looks for the largest or smallest of numbers, several at once; none may be NaN."""
+    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})(function))
+
+
 def compiled_sum(function: _Function) -> _Function:
     """Compile a sum whose terms may be added in any order, several at once; the order does not depend on the numbers."""
     fast = {"reassoc", "contract"}

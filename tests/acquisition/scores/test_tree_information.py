@@ -166,6 +166,26 @@ def test_the_shares_of_the_questions_sum_to_the_score(tree):
     assert shares.sum(1) == pytest.approx(mutual_information(posterior, 40, seed=5), abs=1e-12)
 
 
+@pytest.mark.parametrize("votes", [0, 1, 5, 40, 90, 400])
+@pytest.mark.parametrize("exponents", [(-1, 2), (-3, 5), (-30, 5)])
+def test_plain_products_say_what_products_with_exponents_say(tree, votes, exponents):
+    """Scores are plain products where these keep within a float64; the questions' shares always carry exponents along."""
+    alpha = 10 ** np.random.default_rng(votes).uniform(*exponents, (7, 60, len(tree.columns)))
+    weights = np.random.default_rng(1).dirichlet(np.ones(7), 60).T
+    posterior = Posterior(alpha, [f"g{i}" for i in range(60)], tree, weights=weights)
+    found = mutual_information(posterior, votes, trees=11, seed=3)
+    shares = information_by_question(posterior, votes, trees=11, seed=3)
+    assert found == pytest.approx(np.maximum(shares.sum(1), 0), abs=1e-12)
+
+
+def test_draws_that_agree_tell_exactly_nothing_whatever_their_weights(tree):
+    alpha = np.random.default_rng(0).uniform(0.3, 30, (1, 40, len(tree.columns)))
+    weights = np.random.default_rng(1).dirichlet(np.ones(5), 40).T
+    same = Posterior(np.repeat(alpha, 5, 0), [f"g{i}" for i in range(40)], tree, weights=weights)
+    for votes in (1, 5, 40):
+        assert (mutual_information(same, votes) == 0).all()
+
+
 @pytest.mark.parametrize("votes", [40, 400, 3000])
 def test_any_number_of_votes_and_any_concentrations_keep_the_score_in_range(tree, votes):
     alpha = 10 ** np.random.default_rng(votes).uniform(-3, 5, (6, 50, len(tree.columns)))

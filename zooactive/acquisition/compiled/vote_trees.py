@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.acquisition.compiled.plain_chances import ROOM, bits_a_vote, plain_information
 from zooactive.acquisition.compiled.tree_layout import TreeLayout
 from zooactive.foundation.compiled import compiled
 
@@ -54,9 +55,17 @@ def _share_trees(weights: NDArray[np.float64], trees: int, state: NDArray[np.uin
 
 @compiled
 def _sample_tree(
-    alpha: NDArray[np.float64], layout: TreeLayout, volunteers: int, state: NDArray[np.uint64], votes: NDArray[np.int64]
+    alpha: NDArray[np.float64],
+    layout: TreeLayout,
+    volunteers: int,
+    state: NDArray[np.uint64],
+    urn: NDArray[np.float64],
+    votes: NDArray[np.int64],
+    asked_of: NDArray[np.int64],
 ) -> None:
-    """Fill `votes` (answer,) with one tree of votes from one draw's concentrations (answer,).
+    """Fill `votes` (answer,), and their sums `asked_of` (question,), with one tree of votes from concentrations (answer,).
+
+    `urn` is a buffer (answer,).
 
     Each question is a Polya urn, which samples the Dirichlet-multinomial exactly for every alpha > 0: the next vote is for
     answer a with probability (alpha_a + k_a) / (alpha0 + votes so far).
@@ -70,19 +79,23 @@ def _sample_tree(
             for a in range(layout.bounds[parent], layout.bounds[parent + 1]):
                 if layout.leads_to[q, a]:
                     asked += votes[a]
-        total = 0.0
+        asked_of[q] = asked
         for a in range(first, last):
             votes[a] = 0
+        if asked == 0:
+            continue
+        total = 0.0
+        for a in range(first, last):
+            urn[a] = alpha[a]
             total += alpha[a]
         for vote in range(asked):
             left = uniform(state) * (total + vote)
-            chosen = last - 1
-            for a in range(first, last - 1):
-                left -= alpha[a] + votes[a]
-                if left < 0.0:
-                    chosen = a
-                    break
+            chosen, passed = first, 0.0
+            for a in range(first, last - 1):  # to the end: a branch that cannot be foretold costs more than the rest
+                passed += urn[a]
+                chosen += 1 if left >= passed else 0
             votes[chosen] += 1
+            urn[chosen] += 1.0
 
 
 @compiled
@@ -93,12 +106,15 @@ def _sample_trees(
     volunteers: int,
     state: NDArray[np.uint64],
     counts: NDArray[np.int64],
+    asked: NDArray[np.int64],
 ) -> None:
-    """Fill `counts` (answer, tree) with a tree of votes from each source draw of alpha (draw, answer)."""
-    votes = np.empty(alpha.shape[1], np.int64)
+    """Fill `counts` (tree, answer) with a tree of votes from each source draw of alpha (draw, answer).
+
+    And `asked` (tree, question) with their sums over the answers of each question.
+    """
+    urn = np.empty(alpha.shape[1])
     for m in range(len(source)):
-        _sample_tree(alpha[source[m]], layout, volunteers, state, votes)
-        counts[:, m] = votes
+        _sample_tree(alpha[source[m]], layout, volunteers, state, urn, counts[m], asked[m])
 
 
 _LIMIT, SCALE, LOG_SCALE = 2.0**64, 2.0**-64, 64 * np.log(2.0)
@@ -246,18 +262,40 @@ def score_galaxies(
     questions = len(layout.parents)
     scores = np.zeros((galaxies, questions if by_question else 1))
     state = np.empty(1, np.uint64)
-    by_draw = np.empty((draws, answers))
-    counts = np.empty((answers, trees), np.int64)
-    table = np.empty((2, volunteers.max() + 1 if galaxies else 1, draws))
+    by_draw, alpha, totals = np.empty((draws, answers)), np.empty((answers, draws)), np.empty((questions, draws))
+    sampled, counts = np.empty((trees, answers), np.int64), np.empty((answers, trees), np.int64)
+    most = volunteers.max() if galaxies else 0
+    table = np.empty((2, most + 1, draws))
     chance = np.empty((2, trees, draws))
     logits, entropies, told = np.empty(draws), np.empty(trees), np.empty(trees, np.bool_)
+    asked = np.empty((trees, questions), np.int64)
+    plain_votes = 0 if by_question else min(most, int(ROOM))  # there is no room for more
+    table_of_plain = np.ones((answers + questions, plain_votes + 1, draws))
+    plain, buffers, of_plain = np.empty((trees + 1, draws)), np.empty((2, (trees + 1) * draws)), np.empty(trees + 1)
     for g in range(galaxies):
         state[0] = seeds[g]
-        by_draw[:] = concentrations[:, g]
-        alpha = by_draw.T.copy()
-        prior = np.log(weights[:, g])
+        for t in range(draws):
+            for a in range(answers):
+                by_draw[t, a] = concentrations[t, g, a]
+        for a in range(answers):
+            for t in range(draws):
+                alpha[a, t] = by_draw[t, a]
+        for q in range(questions):
+            totals[q] = 0.0
+            for a in range(layout.bounds[q], layout.bounds[q + 1]):
+                for t in range(draws):
+                    totals[q, t] += alpha[a, t]
         source = _share_trees(weights[:, g], trees, state)
-        _sample_trees(by_draw, source, layout, volunteers[g], state, counts)
+        _sample_trees(by_draw, source, layout, volunteers[g], state, sampled, asked)
+        bits = bits_a_vote(alpha, totals, volunteers[g])
+        if not by_question and bits * volunteers[g] < ROOM:
+            own = weights[:, g].copy()
+            scores[g, 0] = plain_information(
+                alpha, totals, own, sampled, asked, layout, bits, table_of_plain, plain, buffers, of_plain
+            )
+            continue
+        counts[:] = sampled.T
+        prior = np.log(weights[:, g])
         chance[0], chance[1] = 1.0, 0.0
         entropies[:] = entropy(prior)
         for q in layout.order:
@@ -292,7 +330,8 @@ def tree_logits(
     out = np.empty((galaxies, trees, draws), np.float32)
     state = np.empty(1, np.uint64)
     by_draw = np.empty((draws, answers))
-    counts = np.empty((answers, trees), np.int64)
+    sampled, counts = np.empty((trees, answers), np.int64), np.empty((answers, trees), np.int64)
+    asked = np.empty((trees, len(layout.parents)), np.int64)
     table = np.empty((2, volunteers.max() + 1 if galaxies else 1, draws))
     chance = np.empty((2, trees, draws))
     for g in range(galaxies):
@@ -300,7 +339,8 @@ def tree_logits(
         by_draw[:] = concentrations[:, g]
         alpha = by_draw.T.copy()
         source = common_source if len(common_source) else _share_trees(weights[:, g], trees, state)
-        _sample_trees(by_draw, source, layout, volunteers[g], state, counts)
+        _sample_trees(by_draw, source, layout, volunteers[g], state, sampled, asked)
+        counts[:] = sampled.T
         chance[0], chance[1] = 1.0, 0.0
         for q in layout.order:
             weigh_question(q, alpha, counts, layout, table, chance)
