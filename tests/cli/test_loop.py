@@ -88,6 +88,26 @@ def test_a_rehearsal_writes_its_rounds_its_ratios_and_a_picture(sky):
         assert picture.size[0] > 600
 
 
+def test_rehearsals_with_few_and_many_votes_are_compared_by_clicks(sky):
+    (sky / "zooactive.toml").write_text(WORKSPACE + '[loop]\nlearner = "head"\n')
+    typed(sky, "train", "--run-dir", "start")
+    text = WORKSPACE.replace("[training]", 'start = "start"\n[training]') + '[loop]\nlearner = "head"\n'
+    (sky / "zooactive.toml").write_text(text)
+    words = ("--strategy", "one_vote", "--strategy", "random", "--seeds", 2, "--start", 8, "--rounds", 2, "--n", 4)
+    shown = json.loads(typed(sky, "loop", "rehearse", *words, "--drawn", 10, "--drawn", 30, "--json").stdout)
+    assert {row["strategy"] for row in shown} == {"one_vote, 30 votes", "one_vote, 10 votes", "random, 10 votes"}
+    rounds = pd.read_csv(sky / "rehearsal" / "rounds.csv")
+    assert list(dict.fromkeys(rounds["strategy"])) == [
+        f"{name}, {n} votes" for n in (30, 10) for name in ("one_vote", "random")
+    ]
+    assert rounds["labelled"].tolist() == [8, 12, 16] * 4 + [24, 36] * 4  # of which there are no more
+    first = rounds[rounds["round"] == 0].groupby("strategy")["clicks"].mean()
+    assert first["random, 10 votes"] == pytest.approx(first["random, 30 votes"], rel=0.4)
+    assert (sky / "rehearsal" / "drawn-10" / "rounds.csv").is_file()
+    said = typed(sky, "loop", "rehearse", *words, "--drawn", 1, "--drawn", 30, code=1).stderr
+    assert "8 galaxies at the start and 4 a round cost with 30 votes as much as 240 and 120 with 1" in said
+
+
 def test_what_cannot_be_played_is_explained(sky, tmp_path):
     assert "no catalogue is named" in typed(tmp_path, "loop", "ask", code=1).stderr
     assert "holds no rounds; `zooactive loop ask` plays the first" in typed(tmp_path, "loop", "status", code=1).stderr

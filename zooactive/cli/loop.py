@@ -121,8 +121,12 @@ def rehearse(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each.")] = 5,
     n: NumberOption = None,
     drawn: Annotated[
-        int | None,
-        typer.Option(min=1, help="Draw the votes of so many volunteers by the recorded fractions.", show_default=False),
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="Draw the votes of so many volunteers by the recorded fractions; several numbers are compared by clicks.",
+            show_default=False,
+        ),
     ] = None,
     learner: LearnerOption = None,
     json: JsonOption = False,

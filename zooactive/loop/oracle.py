@@ -45,7 +45,7 @@ def draw_votes(catalogue: Catalogue, *, volunteers: int = 40, seed: int = 0) -> 
     Catalogue
         With whole counts. A question without recorded votes gets none, however many would have reached it. Pseudo-counts
         such as half a vote are next to impossible to a model that has learnt from whole ones: draw the votes of the galaxies
-        that are measured on too.
+        that are measured on too. With fewer volunteers than `min_votes` a galaxy is labelled all the same.
 
     Raises
     ------
@@ -67,4 +67,4 @@ def draw_votes(catalogue: Catalogue, *, volunteers: int = 40, seed: int = 0) -> 
         drawn[some, where] = rng.multinomial(asked[some], fractions / fractions.sum(1, keepdims=True))
     votes = np.empty_like(drawn)
     votes[order] = drawn
-    return replace(catalogue, votes=votes)
+    return replace(catalogue, votes=votes, min_votes=min(catalogue.min_votes, volunteers))

@@ -191,7 +191,7 @@ def label_efficiency(
     Raises
     ------
     CatalogueError
-        When the table has not every strategy with every seed, or lacks `against`.
+        When the table has not every strategy with every seed, or not with all rounds, or lacks `against`.
     """
     import pandas as pd
 
@@ -202,7 +202,7 @@ def label_efficiency(
     costs = {name: _by_seed(wide, name, cost) for name in strategies}
     metrics = {name: _by_seed(wide, name, "merit") for name in strategies}
     number = len(costs[against])
-    if any(values.shape != costs[against].shape for values in costs.values()):
+    if any(len(values) != number or np.isnan(values).any() for values in costs.values()):
         raise CatalogueError("the strategies were not played with the same seeds and rounds; run the rehearsal to its end")
     rng = np.random.default_rng(seed)
     # Few seeds give few different resamples, and the order of the seeds in one does not matter.

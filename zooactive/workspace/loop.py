@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -90,16 +90,21 @@ def rehearse(
     seeds: int = 5,
     start: int = 200,
     rounds: int = 5,
-    drawn: int | None = None,
+    drawn: int | Sequence[int] | None = None,
     progress: Show = NOTHING,
 ) -> Rehearsal:
     """Compare strategies on galaxies whose votes are known, and write and draw how many labels each needs.
 
-    `start` galaxies are labelled at first; `drawn` draws the votes of so many volunteers by the recorded fractions.
+    `start` galaxies are labelled at first; `drawn` draws the votes of so many volunteers by the recorded fractions. Several
+    numbers are played in folders of their own: as many galaxies more are asked for as volunteers are fewer, so that a round
+    costs the same, until there are none left, and all are measured on votes of the largest number.
     """
-    from zooactive.loop import draw_votes
+    import pandas as pd
+
     from zooactive.loop import rehearse as play
 
+    numbers: list[int] | list[None] | list[int | None]
+    numbers = [drawn] if drawn is None or isinstance(drawn, int) else sorted(set(drawn), reverse=True)
     settings = replace(settings, survey=replace(settings.survey, rehearsal=None))
     galaxies, test = survey_parts(settings)
     settings.model.check()
@@ -107,20 +112,30 @@ def rehearse(
         start_networks()
     inner: Watch[EpochProgress] = Watch(NOTHING if isinstance(progress, ShownBy) else progress)
     learns = learner_of(settings, Path(out), galaxies, test, progress=inner)
-    if drawn is not None:
-        galaxies, test = draw_votes(galaxies, volunteers=drawn), draw_votes(test, volunteers=drawn, seed=1)
-    table = play(
-        out,
-        learns,
-        galaxies,
-        test=test,
-        strategies=strategies,
-        seeds=range(seeds),
-        start=start,
-        rounds=rounds,
-        config=config_of(settings),
-        progress=Watch(progress),
-    )
+    config, tables = config_of(settings), []
+    for number in numbers:
+        played = _Game(galaxies, test, config, start, rounds)
+        if number is not None and numbers[0] is not None:
+            played = played.with_volunteers(number, most=numbers[0])
+        table = play(
+            out if len(numbers) == 1 else Path(out) / f"drawn-{number}",
+            learns,
+            played.galaxies,
+            test=played.test,
+            strategies=strategies,
+            seeds=range(seeds),
+            start=played.start,
+            rounds=played.rounds,
+            config=played.config,
+            progress=Watch(progress),
+        )
+        if len(numbers) > 1:
+            table["strategy"] += f", {number} votes"
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True)
+    if len(numbers) > 1:
+        with aside(Path(out) / "rounds.csv") as temporary:
+            table.to_csv(temporary, index=False)
     found = Rehearsal(table, _efficiency(table))
     if found.efficiency is not None:
         with aside(Path(out) / "efficiency.csv") as temporary:
@@ -129,15 +144,46 @@ def rehearse(
     return found
 
 
+@dataclass(frozen=True)
+class _Game:
+    """What is played: galaxies whose votes are hidden, others to measure on, and how many are asked for."""
+
+    galaxies: Catalogue
+    test: Catalogue
+    config: LoopConfig
+    start: int
+    rounds: int
+
+    def with_volunteers(self, number: int, *, most: int) -> _Game:
+        """Let so many volunteers answer, and more galaxies be asked for where they are fewer than `most`."""
+        from zooactive.loop import draw_votes
+
+        galaxies = draw_votes(self.galaxies, volunteers=number)
+        n, start = round(self.config.n * most / number), round(self.start * most / number)
+        labelled = int(galaxies.labelled.sum())
+        rounds = self.rounds if number == most else min(self.rounds, (labelled - start) // n)
+        if rounds < 1:
+            raise WorkspaceError(
+                f"{self.start} galaxies at the start and {self.config.n} a round cost with {most} votes as much as {start} "
+                f"and {n} with {number}, and there are {labelled}; lower --start and --n, or leave out --drawn {number}"
+            )
+        test = draw_votes(self.test, volunteers=most, seed=1)
+        return _Game(galaxies, test, replace(self.config, n=n, votes=number), start, rounds)
+
+
 def _efficiency(table: pd.DataFrame) -> pd.DataFrame | None:
+    """Return what each strategy needs, of what random choice needs, with the most votes where there are several numbers."""
     import pandas as pd
 
     from zooactive.loop import label_efficiency
 
-    if table["strategy"].nunique() < 2 or not (table["strategy"] == "random").any():
+    against = next((name for name in table["strategy"] if name.partition(",")[0] == "random"), None)
+    if table["strategy"].nunique() < 2 or against is None:
         return None
     ratios = [
-        label_efficiency(table, cost=cost, merit=metric, larger_is_better=larger).assign(cost=cost, merit=metric)
+        label_efficiency(table, cost=cost, merit=metric, larger_is_better=larger, against=against).assign(
+            cost=cost, merit=metric
+        )
         for cost in ("labelled", "clicks")
         for metric, larger in _METRICS.items()
     ]

@@ -310,14 +310,16 @@ def test_from_one_example_come_those_that_look_like_it_until_there_is_a_fit(sess
     assert {session.next(f"page {n}", "me").chosen for n in range(6)} & {"informative"}
 
 
-def test_what_is_like_several_is_like_each_of_them_on_average():
+def test_what_is_like_several_and_unlike_others_is_so_on_average():
     likeness = Likeness(FEATURES, axes_of(FEATURES))
     points = likeness.axes.of(FEATURES)
     points /= np.linalg.norm(points, axis=1)[:, None]
-    for rows in ([5], [5, 6, 300], [5]):  # the second time by the lengths of the first
-        alike = points @ points[rows].mean(0)
-        expected = [row for row in np.argsort(-alike, kind="stable") if row not in rows]
-        assert likeness.order(np.array(rows)).tolist() == expected
+    for rows, unlike in (([5], []), ([5, 6, 300], []), ([5], []), ([5, 6], [7, 8, 9])):  # later by the lengths of the first
+        alike = (points @ points[rows].T).mean(1)
+        if unlike:
+            alike -= (points @ points[unlike].T).mean(1)
+        expected = [row for row in np.argsort(-alike, kind="stable") if row not in [*rows, *unlike]]
+        assert likeness.order(np.array(rows), np.array(unlike, dtype=np.int64)).tolist() == expected
 
 
 def test_one_in_ten_is_drawn_at_random_whatever_is_asked_for(session):

@@ -36,7 +36,7 @@ class Learning:
     orders: Orders | None = None
     different: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     similar: dict[int, NDArray[np.int64]] = field(default_factory=dict)
-    """For answers that have a label, until there is a fit: galaxies that look most like those with it."""
+    """For answers that have a label, until there is a fit: galaxies that look like those with it, and unlike the others."""
     likeness: Likeness | None = None
     measures: Measures = field(default_factory=Measures)
     failure: Exception | None = None
@@ -96,7 +96,8 @@ class Learning:
                 self._change.notify_all()
 
     def _due(self) -> bool:
-        return self.features is not None and (self._fitted < 0 or self._heard >= self._fitted + _EVERY)
+        every = 1 if self.orders is None else _EVERY  # what looks like the examples is found anew after each answer
+        return self.features is not None and (self._fitted < 0 or self._heard >= self._fitted + every)
 
     def _fit(self, features: NDArray[np.float16]) -> None:
         if self.likeness is None or self.likeness.features is not features:
@@ -105,7 +106,10 @@ class Learning:
         rows, votes, said = self.labels()
         labels = first_answers(votes, self.tree)
         if not learnable(labels):
-            self.similar = {place: self.likeness.order(rows[labels == place]) for place in map(int, np.unique(labels))}
+            self.similar = {
+                place: self.likeness.order(rows[labels == place], rows[labels != place])
+                for place in map(int, np.unique(labels))
+            }
             return
         learnt = learn(features[rows], votes, [one.last.galaxy for one in said], self.tree, self.likeness.axes)
         orders = orders_of(learnt, features, rows, turn=len(said))

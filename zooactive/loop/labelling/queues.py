@@ -55,10 +55,13 @@ class Likeness:
     axes: FeatureAxes
     _lengths: NDArray[np.float32] | None = None
 
-    def order(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the galaxies that look most like some, on average, without these; the most alike first."""
-        some = self.axes.of(self.features[rows])
-        mean = (some / _lengths_of(some)[:, None]).mean(0)
+    def order(self, rows: NDArray[np.int64], unlike: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the galaxies that look most like some and least like others, on average, without both; the best first.
+
+        The mean likeness to `rows` less that to `unlike` (Rocchio 1971): where those most like an odd example turn out to be
+        of another kind, the search leaves them.
+        """
+        towards = self._mean(rows) - (self._mean(unlike) if len(unlike) else 0)
         alike = np.empty(len(self.features), dtype=np.float32)
         lengths = np.empty_like(alike) if self._lengths is None else self._lengths
         for start in range(0, len(alike), _CHUNK):
@@ -66,11 +69,15 @@ class Likeness:
             centred = self.features[part].astype(np.float32) - self.axes.centre
             if self._lengths is None:
                 lengths[part] = _lengths_of(centred @ self.axes.axes)
-            alike[part] = centred @ (self.axes.axes @ mean)
+            alike[part] = centred @ (self.axes.axes @ towards)
         self._lengths = lengths
         alike /= lengths
-        alike[rows] = -np.inf
-        return _largest(alike, min(LONG, len(alike) - len(rows)))
+        alike[rows] = alike[unlike] = -np.inf
+        return _largest(alike, min(LONG, len(alike) - len(rows) - len(unlike)))
+
+    def _mean(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        some = self.axes.of(self.features[rows])
+        return np.asarray((some / _lengths_of(some)[:, None]).mean(0))
 
 
 def _lengths_of(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
