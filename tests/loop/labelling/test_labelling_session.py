@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ import pytest
 
 from zooactive.foundation.errors import CatalogueError, OutputError
 from zooactive.loop.labelling.answers import Answers, by_most, next_question
+from zooactive.loop.labelling.background import Learning
 from zooactive.loop.labelling.journal import Event, Journal
 from zooactive.loop.labelling.learning import axes_of, learn, learnable
 from zooactive.loop.labelling.queues import Likeness, different, orders_of
@@ -453,6 +455,31 @@ def test_what_is_known_by_now(session):
     assert "more of 'yes' are expected" in found.advice()
     json.dumps(found.to_dict(), allow_nan=False)
     assert found.curve[-1]["labels"] == found.labels
+
+
+@pytest.mark.parametrize("later", [1, 3, 7])
+def test_who_waits_during_a_fit_gets_all_that_was_answered_before(session, monkeypatch, later):
+    """Fewer answers than start a fit by themselves came while one was going on: once, nobody learnt them."""
+    began, go_on, learnt = threading.Event(), threading.Event(), []
+
+    def held_up(self, features):
+        began.set()
+        go_on.wait(30)
+        learnt.append(len(self.labels()[2]))
+        self.orders = self.orders or object()
+
+    monkeypatch.setattr(Learning, "_fit", held_up)
+    session.answer("g001", "yes", "me")
+    session.embedded(FEATURES)
+    assert began.wait(30)
+    for number in range(later):
+        session.answer(f"g01{number}", "no", "me")
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(session.wait)
+        time.sleep(0.05)
+        go_on.set()
+        waiting.result(timeout=30)
+    assert learnt[-1] == 1 + later
 
 
 def test_answers_wait_for_no_fit(session):

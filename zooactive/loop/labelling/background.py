@@ -42,7 +42,7 @@ class Learning:
     failure: Exception | None = None
 
     def __post_init__(self) -> None:
-        self._heard, self._fitted, self._stopped = 0, -1, False
+        self._heard, self._fitted, self._wanted, self._stopped = 0, -1, -1, False
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="zooactive-labelling", daemon=True)
         self._thread.start()
@@ -70,9 +70,9 @@ class Learning:
     def wait(self) -> None:
         """Wait until all that was heard is learnt; what a fit has failed of is raised."""
         with self._change:
-            self._fitted = min(self._fitted, self._heard - _EVERY)
+            self._wanted = wanted = self._heard
             self._change.notify_all()
-            self._change.wait_for(lambda: self._fitted == self._heard or self.failure is not None or self.features is None)
+            self._change.wait_for(lambda: self._fitted >= wanted or self.features is None or self._stopped)
         if self.failure is not None:
             raise self.failure
 
@@ -97,7 +97,8 @@ class Learning:
 
     def _due(self) -> bool:
         every = 1 if self.orders is None else _EVERY  # what looks like the examples is found anew after each answer
-        return self.features is not None and (self._fitted < 0 or self._heard >= self._fitted + every)
+        wanted = self._fitted < self._wanted  # by somebody who waits for it
+        return self.features is not None and (self._fitted < 0 or wanted or self._heard >= self._fitted + every)
 
     def _fit(self, features: NDArray[np.float16]) -> None:
         if self.likeness is None or self.likeness.features is not features:
