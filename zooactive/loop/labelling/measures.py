@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
+from zooactive.evaluation.classes import Estimate, question_metrics
 from zooactive.loop.labelling.answers import Said
 from zooactive.loop.labelling.learning import Learnt, first_answers
 from zooactive.loop.labelling.queues import Orders
+from zooactive.tree import Question
 
 _RESAMPLES = 300
 _FEW = 20
@@ -21,15 +22,6 @@ _FEW = 20
 
 _SETTLED = 0.2
 """Share of what the labels of the best fit told at first, below which one may stop: that of the loop's rounds."""
-
-
-@dataclass(frozen=True)
-class Merit:
-    """A measure with its 95% interval, by a bootstrap over galaxies; NaN where it is not defined."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Measures:
         Galaxies by their answer.
     expected : dict of str to float
         Galaxies of each answer that are expected among those without one.
-    merits : dict of str to Merit
+    merits : dict of str to Estimate
         ``accuracy`` and ``auc`` (of several answers the mean over them), by five folds over all labelled galaxies, and the
         same with ``_random`` behind the name over those of the random arm alone, which are a fair sample of the pool.
     information : float
@@ -56,7 +48,7 @@ class Measures:
     labels: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     expected: dict[str, float] = field(default_factory=dict)
-    merits: dict[str, Merit] = field(default_factory=dict)
+    merits: dict[str, Estimate] = field(default_factory=dict)
     information: float = math.nan
     curve: list[dict[str, float]] = field(default_factory=list)
 
@@ -84,53 +76,30 @@ def measures_of(learnt: Learnt, orders: Orders, said: Sequence[Said], *, before:
     """Measure a fit by the first question; `said` are the labels that it was learnt from."""
     tree = learnt.head.tree
     first = tree.order[0]
-    answers, labels = tree.questions[first].answers, first_answers(learnt.votes, tree)
+    question, labels = tree.questions[first], first_answers(learnt.votes, tree)
     all_told = learnt.told[:, tree.slices[first]]
     told = np.isfinite(all_told).all(1)
     random = told & np.array([one.events[0].chosen == "random" for one in said])
-    merits = _merits(all_told[told], labels[told])
+    merits = _merits(question, all_told[told], labels[told])
     if random.sum() >= _FEW:
-        merits |= {f"{name}_random": merit for name, merit in _merits(all_told[random], labels[random]).items()}
+        merits |= {f"{name}_random": merit for name, merit in _merits(question, all_told[random], labels[random]).items()}
     point = {"labels": float(len(said)), "information": orders.information}
     point |= {name: merit.value for name, merit in merits.items() if name in ("accuracy", "auc")}
     return Measures(
         labels=len(said),
-        counts={name: int((labels == place).sum()) for place, name in enumerate(answers)},
-        expected=dict(zip(answers, map(float, orders.expected), strict=True)),
+        counts={name: int((labels == place).sum()) for place, name in enumerate(question.answers)},
+        expected=dict(zip(question.answers, map(float, orders.expected), strict=True)),
         merits=merits,
         information=orders.information,
         curve=[*before.curve, point],
     )
 
 
-def _merits(told: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Merit]:
+def _merits(question: Question, told: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Estimate]:
     if not len(labels):
         return {}
-    rng, found = np.random.default_rng(0), []
-    for _ in range(_RESAMPLES):
-        rows = rng.integers(0, len(labels), len(labels))
-        found.append((_accuracy(told[rows], labels[rows]), _auc(told[rows], labels[rows])))
-    ends = np.array(found)
-    merits = {}
-    for column, (name, measure) in enumerate((("accuracy", _accuracy), ("auc", _auc))):
-        sane = ends[np.isfinite(ends[:, column]), column]
-        low, high = np.quantile(sane, [0.025, 0.975]) if len(sane) > _RESAMPLES // 2 else (math.nan, math.nan)
-        merits[name] = Merit(measure(told, labels), float(low), float(high))
-    return merits
-
-
-def _accuracy(told: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    return float((told.argmax(1) == labels).mean())
-
-
-def _auc(told: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Area under the ROC curve of yes and no, or the mean over the answers that some have and some have not."""
-    areas = [
-        roc_auc_score(labels == place, told[:, place])
-        for place in range(told.shape[1])
-        if 0 < (labels == place).sum() < len(labels)
-    ]
-    return float(np.mean(areas)) if areas else math.nan
+    metrics = question_metrics(question, labels, told, resamples=_RESAMPLES)
+    return {"accuracy": metrics.accuracy, "auc": metrics.auc}
 
 
 def _plain(value: Any) -> Any:
