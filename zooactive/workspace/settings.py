@@ -105,6 +105,11 @@ class Settings:
         return self._tree_of_votes()
 
     def _refuse_nameless(self) -> None:
+        if self.survey.catalogue is None and self.default_task is not None:
+            raise WorkspaceError(
+                f"this workspace has labels of '{self.default_task}' alone; `zooactive finetune` learns from them and says "
+                "how good that is on galaxies that it holds out. For a survey with votes give --catalogue"
+            )
         if self.survey.catalogue is None:
             raise WorkspaceError(
                 f"no catalogue is named; give --catalogue, or set catalogue under [survey] in {self.folder / FILE} "

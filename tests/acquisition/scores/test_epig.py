@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brute_force import SMALL, vote_trees
-from scipy import special
+from scipy import special, stats
 
 from zooactive.acquisition import epig
 from zooactive.foundation.errors import AcquisitionError
@@ -53,6 +53,48 @@ def assert_mean(found, value):
 def test_all_questions_of_the_target_are_enumerated_alike():
     variables = [[p for g in range(2) for p in chances_of_small(TARGET[t, g])] for t in range(3)]
     assert_mean(estimate(None), expected(variables) / 2)
+
+
+def drawn_posteriors(spread, *, draws=40, galaxies=60):
+    rng = np.random.default_rng(0)
+    centre = rng.normal(2, 1, (galaxies, 5))
+    alpha = np.exp(centre + spread * rng.normal(size=(draws, galaxies, 5)))
+    whole = Posterior(alpha, [f"g{i}" for i in range(galaxies)], SMALL)
+    return whole.take(slice(0, 40)), whole.take(slice(40, None))
+
+
+def test_two_seeds_agree_about_galaxies_that_tell_little():
+    """The difference of two entropies, whose mean is the same, is so noisy that two seeds hardly agree."""
+    pool, target = drawn_posteriors(0.3)
+    one, two = (epig(pool, target, votes=5, seed=seed) for seed in (0, 1))
+    assert stats.spearmanr(one, two)[0] > 0.75
+
+
+@pytest.mark.parametrize("column", [None, "root_x"])
+def test_to_second_order_it_is_the_same_where_votes_change_little(column):
+    pool, target = drawn_posteriors(0.05)
+    exact = epig(pool, target, votes=5, column=column)
+    second = epig(pool, target, votes=5, column=column, exact=False)
+    assert second == pytest.approx(exact, rel=0.03)
+    assert (second > 0).all()
+
+
+def test_second_order_is_off_by_so_much_where_an_answer_becomes_certain():
+    """p = 1/2 becomes 1 or 0 by many votes: ln 2 in truth, and 1/2 to second order."""
+    sure = Posterior([[[1e4, 1.0, 1.0, 1.0, 1.0]], [[1.0, 1e4, 1.0, 1.0, 1.0]]], ["g"], SMALL)
+    exact, second = (epig(sure, sure, column="root_x", exact=how)[0] for how in (True, False))
+    assert exact == pytest.approx(np.log(2), rel=0.01)
+    assert second == pytest.approx(0.5, rel=0.01)
+
+
+def test_galaxies_with_weights_of_their_own_are_scored_exactly_in_both_ways():
+    pool, target = drawn_posteriors(0.3)
+    weights = np.random.default_rng(1).dirichlet(np.ones(40), 40).T
+    voted = Posterior(pool.concentrations, pool.ids, SMALL, weights=weights)
+    both = [epig(voted, target, votes=3, exact=how) for how in (True, False)]
+    assert (both[0] == both[1]).all()
+    alone = [epig(voted.take([row]), target, votes=3)[0] for row in range(3)]
+    assert alone == pytest.approx(both[0][:3], rel=1e-10)
 
 
 def test_one_answer_of_the_target_is_enumerated_alike():
