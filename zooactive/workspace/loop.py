@@ -103,8 +103,7 @@ def rehearse(
 
     from zooactive.loop import rehearse as play
 
-    numbers: list[int] | list[None] | list[int | None]
-    numbers = [drawn] if drawn is None or isinstance(drawn, int) else sorted(set(drawn), reverse=True)
+    numbers = sorted({drawn} if isinstance(drawn, int) else set(drawn or ()), reverse=True)
     settings = replace(settings, survey=replace(settings.survey, rehearsal=None))
     galaxies, test = survey_parts(settings)
     settings.model.check()
@@ -112,28 +111,26 @@ def rehearse(
         start_networks()
     inner: Watch[EpochProgress] = Watch(NOTHING if isinstance(progress, ShownBy) else progress)
     learns = learner_of(settings, Path(out), galaxies, test, progress=inner)
-    config, tables = config_of(settings), []
-    for number in numbers:
-        played = _Game(galaxies, test, config, start, rounds)
-        if number is not None and numbers[0] is not None:
-            played = played.with_volunteers(number, most=numbers[0])
+    as_recorded = _Game(galaxies, test, config_of(settings), start, rounds)
+    games = [as_recorded.with_volunteers(number, most=numbers[0]) for number in numbers] or [as_recorded]
+    tables = []
+    for game in games:
         table = play(
-            out if len(numbers) == 1 else Path(out) / f"drawn-{number}",
+            out if len(games) == 1 else Path(out) / f"drawn-{game.config.votes}",
             learns,
-            played.galaxies,
-            test=played.test,
+            game.galaxies,
+            test=game.test,
             strategies=strategies,
             seeds=range(seeds),
-            start=played.start,
-            rounds=played.rounds,
-            config=played.config,
+            start=game.start,
+            rounds=game.rounds,
+            config=game.config,
             progress=Watch(progress),
         )
-        if len(numbers) > 1:
-            table["strategy"] += f", {number} votes"
-        tables.append(table)
+        named = f", {game.config.votes} votes" if len(games) > 1 else ""
+        tables.append(table.assign(strategy=table["strategy"] + named))
     table = pd.concat(tables, ignore_index=True)
-    if len(numbers) > 1:
+    if len(games) > 1:
         with aside(Path(out) / "rounds.csv") as temporary:
             table.to_csv(temporary, index=False)
     found = Rehearsal(table, _efficiency(table))
