@@ -24,8 +24,8 @@ _SPREAD = 200
 """Galaxies that are unlike each other, of so many at random."""
 _SPREAD_AMONG = 4000
 
-_CHUNK = 8192
-"""Galaxies whose features are held as float32 at a time."""
+_CHUNK, _PART = 8192, 65_536
+"""Galaxies whose features are held as float32 at a time, and of which the largest values are looked for at a time."""
 
 _KEPT = 60.0
 """Seconds that a galaxy is kept for the page that shows it."""
@@ -112,20 +112,31 @@ def orders_of(learnt: Learnt, features: NDArray[np.float16], labelled: Collectio
     told = learnt.probabilities(features)[:, tree.slices[tree.order[0]]]
     free = np.ones(len(features), dtype=bool)
     free[list(labelled)] = False
-    rows = np.flatnonzero(free)
-    surest = [rows[_largest(told[rows, answer], LONG)] for answer in range(told.shape[1])]
-    scored = rows
-    if len(rows) > _SCORED:
-        doubtful = rows[_largest(1 - told[rows].max(1), _SCORED // 2)]
-        others = np.random.default_rng(turn).choice(rows, _SCORED // 2, replace=False)
-        scored = np.union1d(doubtful, others)
+    number = int(free.sum())
+    # No rows are gathered from the whole pool: NumPy would keep everybody who answers waiting meanwhile.
+    surest = [_largest(np.where(free, told[:, answer], -np.inf), min(LONG, number)) for answer in range(told.shape[1])]
+    if number > _SCORED:
+        doubtful = _largest(np.where(free, -told.max(1), -np.inf), _SCORED // 2)
+        others = np.random.default_rng(turn).integers(0, len(free), _SCORED // 2)
+        scored = np.union1d(doubtful, others[free[others]])
+    else:
+        scored = np.flatnonzero(free)
     information = learnt.information(features[scored])
     best = _largest(information, LONG)
-    return Orders(scored[best], surest, told[rows].sum(0, dtype=np.float64), float(information[best[:10]].mean()))
+    expected = np.where(free[:, None], told, 0).sum(0, dtype=np.float64)
+    return Orders(scored[best], surest, expected, float(information[best[:10]].mean()))
 
 
 def _largest(values: NDArray[np.floating], number: int) -> NDArray[np.int64]:
-    """Return the places of the largest values, the largest first."""
+    """Return the places of the largest values, the largest first; of many, part by part."""
+    if len(values) > _PART:
+        starts = range(0, len(values), _PART)
+        places = np.concatenate([start + _largest(values[start : start + _PART], number) for start in starts])
+        return places[_largest_of_few(values[places], number)]
+    return _largest_of_few(values, number)
+
+
+def _largest_of_few(values: NDArray[np.floating], number: int) -> NDArray[np.int64]:
     if len(values) > number:
         some = np.argpartition(-values, number)[:number]
         return some[np.argsort(-values[some], kind="stable")]

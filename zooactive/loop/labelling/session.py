@@ -314,9 +314,10 @@ class Session:
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.float64], list[Said]]:
         """Return the rows of the labelled galaxies, 1 where they were given an answer (label, answer), and what counts."""
         with self._lock:
-            counting = [said for galaxy in self.answers.galaxies if (said := self.answers.counting(galaxy)) is not None]
-            counting = [said for said in counting if self.row_of(said.last.galaxy) not in self._without]
-        rows = self._index.get_indexer(pd.Index([said.last.galaxy for said in counting], dtype=object))
+            all_said = [said for galaxy in self.answers.galaxies if (said := self.answers.counting(galaxy)) is not None]
+        all_rows = self._index.get_indexer(pd.Index([said.last.galaxy for said in all_said], dtype=object))
+        known = [place for place, row in enumerate(map(int, all_rows)) if row not in self._without]
+        rows, counting = all_rows[known], [all_said[place] for place in known]
         place = {column: number for number, column in enumerate(self.tree.columns)}
         votes = np.zeros((len(counting), len(place)))
         for row, said in enumerate(counting):

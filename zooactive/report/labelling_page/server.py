@@ -9,6 +9,7 @@ set as texts by the page, and the content policy lets it load nothing from elsew
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import socket
 import threading
@@ -364,8 +365,13 @@ class PageServer:
 
     def run(self) -> None:
         """Serve until Ctrl-C, which is how people end it."""
-        with self._socket, suppress(KeyboardInterrupt):
-            self._server.run(sockets=[self._socket])
+        gc.collect()
+        gc.freeze()  # or the collections that a fit sets off would look through a million galaxies while somebody answers
+        try:
+            with self._socket, suppress(KeyboardInterrupt):
+                self._server.run(sockets=[self._socket])
+        finally:
+            gc.unfreeze()
 
     def start(self) -> None:
         """Serve in a thread of its own."""
