@@ -140,7 +140,10 @@ def open_labelling(
         found.write_task(source)
     if known:
         taken, absent = found.session.take_over(known, f"labels of {task}")
-        tell(f"{taken} labels that '{task}' had before are taken over; {absent} are of galaxies that the pool does not have")
+        if taken:
+            tell(f"{taken} labels that '{task}' had before are taken over")
+        if absent:
+            tell(f"{absent} labels of '{task}' are left out: the pool does not have their galaxies")
     return found
 
 
