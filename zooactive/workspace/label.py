@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,19 +20,17 @@ import numpy as np
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.images import original_bytes
 from zooactive.foundation.catalogs import catalogs_folder
-from zooactive.foundation.errors import TreeError, WorkspaceError, ZooactiveError
+from zooactive.foundation.errors import WorkspaceError, ZooactiveError
 from zooactive.foundation.spelling import file_name, texts_from_spreadsheet
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.vocabulary import Chosen, LabelNext
 from zooactive.foundation.writing import aside
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.saved_form import BUNDLED
-from zooactive.training.finetuning.tasks import NumberTask, Task, load_task
-from zooactive.tree import DecisionTree, Question, list_trees, load_tree
+from zooactive.tree import DecisionTree
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.embeddings import read_given
-from zooactive.workspace.finetuned import labels_of
-from zooactive.workspace.labels_alone import task_home
+from zooactive.workspace.label_question import labels_before, tree_of
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
@@ -121,8 +119,8 @@ def open_labelling(
     tell: Tell = silent,
 ) -> Labelling:
     """Return a labelling of a workspace's pool; as of `label`."""
-    asked, source = _tree_of(settings, question, classes, task, tree)
-    known = {} if task is None else _labels_before(settings, task)
+    asked, source = tree_of(settings, question, classes, task, tree)
+    known = {} if task is None else labels_before(settings, task)
     embeddings = read_given(settings) if settings.pool.embeddings is not None else None
     pool = settings.read_pool() if settings.pool.catalogue is not None or embeddings is None else embeddings.catalogue()
     if embeddings is not None:
@@ -375,71 +373,6 @@ def _embed_for(settings: Settings, pool: Catalogue, connection: Connection) -> N
     except ZooactiveError as error:
         connection.send(str(error))
         sys.exit(1)
-
-
-def _tree_of(
-    settings: Settings,
-    question: str | None,
-    classes: str | Sequence[str] | None,
-    task: str | None,
-    tree: str | Path | None,
-) -> tuple[DecisionTree, str]:
-    """Return the tree whose questions are asked, and how a file names it."""
-    said = {"--question or --classes": (question, classes) != (None, None), "--task": task is not None}
-    said["--tree"] = tree is not None
-    if sum(said.values()) != 1:
-        given = " and ".join(name for name, here in said.items() if here)
-        raise WorkspaceError(
-            f"{given or 'nothing'} says what is asked; give one of --question ring, --classes merger,ring,neither, --task "
-            "rings and --tree gz2"
-        )
-    if tree is not None:
-        found = replace(load_tree(tree), min_votes=1, votes="counts")
-        return found, str(tree if str(tree) in list_trees() else Path(tree).resolve())
-    if task is not None:
-        known = _task_of(settings, task)
-        found = known.load_tree()
-        return replace(found, votes="class" if len(found.questions) == 1 else "counts", min_votes=1), str(known.tree)
-    names = [name.strip() for name in classes.split(",")] if isinstance(classes, str) else list(classes or ("yes", "no"))
-    try:
-        return DecisionTree("labels", (Question(question or "class", tuple(names)),), votes="class"), ""
-    except TreeError as error:
-        raise WorkspaceError(f"such a question cannot be asked: {error}") from error
-
-
-def _task_of(settings: Settings, name: str) -> Task:
-    """Return a task of the workspace's file, of a model that was fine-tuned in it, or of those that come along."""
-    known: Task | NumberTask | None
-    if name in settings.tasks:
-        known = settings.tasks[name].load(name)
-    elif (task_home(settings, name) / "finetuned.json").is_file():
-        from zooactive.training.finetuning.finetuned_model import saved_task
-        from zooactive.training.finetuning.finetuned_numbers import is_number_task
-
-        folder = task_home(settings, name)
-        known = None if is_number_task(folder) else saved_task(folder)
-    else:
-        known = load_task(name)
-    if known is None or isinstance(known, NumberTask):
-        raise WorkspaceError(f"the labels of task '{name}' are numbers, which nobody answers by keys")
-    return known
-
-
-def _labels_before(settings: Settings, name: str) -> dict[str, dict[str, str]]:
-    """Return what most say of each galaxy in the table that a task names or was learnt from, by question."""
-    named = settings.tasks.get(name)
-    if named is not None and named.labels is not None:
-        labels = _task_of(settings, name).read(named.labels, images=named.images, max_set_aside=named.max_set_aside)
-    elif (task_home(settings, name) / "finetuned.json").is_file():
-        labels = labels_of(task_home(settings, name))
-    else:
-        return {}
-    from zooactive.loop.labelling.answers import by_most
-
-    assert labels.voted is not None
-    votes, tree = labels.voted.votes, labels.voted.tree
-    said = {str(labels.ids[row]): by_most(votes[row], tree) for row in np.flatnonzero(labels.labelled)}
-    return {galaxy: answers for galaxy, answers in said.items() if answers}
 
 
 def _demonstration(settings: Settings) -> Settings:
