@@ -10,7 +10,13 @@ from scipy import special, stats
 
 from zooactive.foundation.errors import PosteriorError
 from zooactive.tree import DecisionTree, Question
-from zooactive.tree.likelihood import dirichlet_multinomial_log_prob, log_rising_table
+from zooactive.tree.likelihood import (
+    GivenVotes,
+    dirichlet_multinomial_log_prob,
+    log_likelihood_slope,
+    log_rising,
+    log_rising_table,
+)
 
 
 def one_question(answers):
@@ -32,6 +38,16 @@ def one_question(answers):
 def test_published_log_probabilities(votes, concentrations, expected):
     found = dirichlet_multinomial_log_prob(votes, concentrations, one_question(len(votes)))
     assert -found == pytest.approx([expected], abs=5e-7)
+
+
+@pytest.mark.parametrize("volunteers", [0, 1, 5, 40.5])
+def test_answers_that_nobody_gave_are_passed_over_without_a_bit_of_difference(tree, volunteers):
+    rng = np.random.default_rng(1)
+    votes = np.floor(rng.uniform(0, 1, (200, len(tree.columns))) ** 4 * (volunteers + 1)) + 0.5 * (volunteers % 1)
+    alpha = rng.uniform(1e-3, 1e3, votes.shape)
+    rising, slope = GivenVotes(votes, tree).log_rising_and_slope(alpha)
+    assert np.array_equal(rising, log_rising(votes, alpha, tree))
+    assert np.array_equal(slope, log_likelihood_slope(votes, alpha, tree))
 
 
 def test_a_question_without_votes_has_log_probability_exactly_zero(tree):

@@ -20,7 +20,7 @@ from zooactive.models.head.activation import activate, bias_for, check_concentra
 from zooactive.models.head.laplace import LaplaceHead, curvature_of
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.tree import DecisionTree
-from zooactive.tree.likelihood import checked_votes, log_likelihood_slope, log_rising
+from zooactive.tree.likelihood import GivenVotes, checked_votes, log_likelihood_slope, log_rising
 
 PRECISIONS = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
 """Prior precisions of a weight that are tried, the narrowest first."""
@@ -242,14 +242,15 @@ class _Problem:
     def fit(self, rows: _Rows, precision: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
         """The most probable weights."""
         x, votes, counts = rows
+        given = GivenVotes(votes, self.tree)
 
         def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             weights = flat.reshape(start.shape)
             z = self._outputs(x, weights)
-            alpha = self._alpha(z)
+            rising, by_alpha = given.log_rising_and_slope(self._alpha(z))
             penalty = 0.5 * precision * float((weights[:-1] ** 2).sum())
-            value = (penalty - float(counts @ log_rising(votes, alpha, self.tree).sum(-1))) / len(x)
-            slope = self._slope(z, votes, alpha) * counts[:, None].astype(np.float32)
+            value = (penalty - float(counts @ rising.sum(-1))) / len(x)
+            slope = self._carried(z, by_alpha) * counts[:, None].astype(np.float32)
             gradient = np.vstack([precision * weights[:-1] - x.T @ slope, -slope.sum(0, dtype=np.float64)])
             return value, gradient.ravel() / len(x)
 
@@ -291,5 +292,7 @@ class _Problem:
 
     def _slope(self, z: NDArray[np.float32], votes: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the slope of each galaxy's log likelihood by the outputs."""
-        by_alpha = log_likelihood_slope(votes, alpha, self.tree)
+        return self._carried(z, log_likelihood_slope(votes, alpha, self.tree))
+
+    def _carried(self, z: NDArray[np.float32], by_alpha: NDArray[np.float64]) -> NDArray[np.float32]:
         return slope_of_outputs(z, by_alpha, self.concentrations, self.tree).astype(np.float32)
