@@ -51,7 +51,7 @@ def learner(embeddings) -> HeadLearner:
 
 @pytest.fixture
 def config() -> LoopConfig:
-    return LoopConfig(n=6, votes=40, random_share=0.34, seed=1)
+    return LoopConfig(n=6, votes=40, strategy="mutual_information", random_share=0.34, seed=1)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from zooactive.cli.console import (
     print_selection,
     print_table,
 )
-from zooactive.foundation.vocabulary import LEARNERS, STRATEGIES, Strategy
+from zooactive.foundation.vocabulary import LEARNERS, LOOP_STRATEGIES, STRATEGIES, Strategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,9 @@ def ask(
     votes: VotesOption = None,
     strategy: Annotated[
         str | None,
-        typer.Option(callback=one_of(STRATEGIES, "strategy"), help=f"{', '.join(STRATEGIES)}.", show_default=False),
+        typer.Option(
+            callback=one_of(LOOP_STRATEGIES, "strategy"), help=f"{', '.join(LOOP_STRATEGIES)}.", show_default=False
+        ),
     ] = None,
     learner: LearnerOption = None,
     seed: SeedOption = None,
@@ -57,6 +59,8 @@ def ask(
     here = open_workspace(workspace)
     selection = here.loop_ask(folder=folder, learner=learner, n=n, votes=votes, strategy=strategy, seed=seed)
     print_selection(selection, as_json=json)
+    if selection.attrs["why"] is not None:
+        note(selection.attrs["why"])
     history = here.loop_status(folder=folder)
     _say_how_good(history)
     _say_when_to_stop(here, history)

@@ -14,7 +14,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Purpose: TypeAlias = Literal["split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks"]
+Purpose: TypeAlias = Literal[
+    "split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial"
+]
 
 
 def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.uint64]:
@@ -23,7 +25,7 @@ def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.u
     Parameters
     ----------
     ids : iterable of str, length G
-    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks"}
+    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial"}
         What the number is for; purposes are independent.
     seed : int
 
@@ -50,7 +52,7 @@ def uniform_from_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDAr
     Parameters
     ----------
     ids : iterable of str, length G
-    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks"}
+    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial"}
     seed : int
 
     Returns

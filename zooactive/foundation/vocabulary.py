@@ -70,6 +70,10 @@ STRATEGIES: tuple[Strategy, ...] = (*SCORES[:-1], "diversity", *SCORES[-1:])
 """The scores of `zooactive.acquire`, and "diversity": of three times as many galaxies with much information, those that do
 not look alike."""
 
+LoopStrategy: TypeAlias = Strategy | Literal["auto"]
+LOOP_STRATEGIES: tuple[LoopStrategy, ...] = ("auto", *STRATEGIES)
+"""What rounds choose by: "auto" decides in every round between a strategy and random choice."""
+
 LearnerKind: TypeAlias = Literal["network", "head"]
 LEARNERS: tuple[LearnerKind, ...] = get_args(LearnerKind)
 """What is trained in the rounds of a loop."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.foundation.errors import AcquisitionError, did_you_mean
-from zooactive.foundation.vocabulary import STRATEGIES, Score, Strategy
+from zooactive.foundation.vocabulary import LOOP_STRATEGIES, STRATEGIES, LoopStrategy, Score, Strategy
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,10 @@ class LoopConfig(AcquisitionConfig):
     n : int
         Galaxies a round.
     strategy : str
-        One of `STRATEGIES`; the score follows from it.
+        One of `LOOP_STRATEGIES`; the score follows from it. "auto": `candidate` or random choice, as
+        `zooactive.loop.automatic.decide` says in every round.
+    candidate : str
+        One of `STRATEGIES`: what "auto" tries.
     judge_share : float
         Of the galaxies with labels, by hashed id, that choose the best epoch in place of being learnt from.
     warm : bool
@@ -37,23 +40,26 @@ class LoopConfig(AcquisitionConfig):
 
     score: Score = field(init=False, default="mutual_information")
     n: int = 500
-    strategy: Strategy = "mutual_information"
+    strategy: LoopStrategy = "auto"
+    candidate: Strategy = "mutual_information"
     judge_share: float = 0.2
     warm: bool = False
     stop_share: float = 0.2
     stop_rounds: int = 2
 
     def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            hint = did_you_mean(self.strategy, STRATEGIES)
-            raise AcquisitionError(f"there is no strategy '{self.strategy}'.{hint} Strategies are {', '.join(STRATEGIES)}")
+        for given, known in ((self.strategy, LOOP_STRATEGIES), (self.candidate, STRATEGIES)):
+            if given not in known:
+                hint = did_you_mean(given, known)
+                raise AcquisitionError(f"there is no strategy '{given}'.{hint} Strategies are {', '.join(known)}")
         for name in ("n", "votes", "stop_rounds"):
             if getattr(self, name) < 1:
                 raise AcquisitionError(f"{name} = {getattr(self, name)}; give a whole number, 1 or more")
         for name in ("random_share", "judge_share", "stop_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise AcquisitionError(f"{name} = {getattr(self, name)}; give a share from 0 up to, but not including, 1")
-        if self.target is not None and self.strategy not in ("mutual_information", "epig"):
-            raise AcquisitionError(f"a target was given and the strategy is '{self.strategy}'; with a target take 'epig'")
-        object.__setattr__(self, "score", "mutual_information" if self.strategy == "diversity" else self.strategy)
+        played = self.candidate if self.strategy == "auto" else self.strategy
+        if self.target is not None and played not in ("mutual_information", "epig"):
+            raise AcquisitionError(f"a target was given and the strategy is '{played}'; with a target take 'epig'")
+        object.__setattr__(self, "score", "mutual_information" if played == "diversity" else played)
         super().__post_init__()

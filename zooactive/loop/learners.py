@@ -17,6 +17,7 @@ from zooactive.foundation.showing import watch_of
 from zooactive.foundation.telling import Auto, EpochProgress, Watch
 from zooactive.foundation.vocabulary import DrawKind
 from zooactive.foundation.writing import write_json
+from zooactive.loop.automatic import Known
 from zooactive.models import FeatureAxes, LaplaceHead, find_axes, load_draws
 from zooactive.prediction import Predictions
 from zooactive.training.config import TrainingConfig
@@ -46,6 +47,9 @@ class Learner(Protocol):
 
     def model(self, folder: Path) -> AnyModel:
         """Return the model that was learnt in a folder."""
+
+    def known(self, galaxies: Catalogue) -> Known | None:
+        """Return galaxies with votes as strategies are tried on them, or None where a fit takes too long for that."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,10 @@ class NetworkLearner:
 
         return load_network(folder)
 
+    def known(self, galaxies: Catalogue) -> None:
+        """Return None: a trial would train dozens of networks."""
+        del galaxies
+
 
 class HeadLearner:
     """Fits the head alone, in seconds: the encoder has looked at every image once, before the first round.
@@ -205,6 +213,14 @@ class HeadLearner:
         model = self._model.with_tree(self.tree)
         model.put_head(head.kernel, head.bias)
         return model
+
+    def known(self, galaxies: Catalogue) -> Known:
+        """Return their features and votes."""
+        from zooactive.training.weights import votes_of
+
+        features, concentrations = self._features(galaxies), self._model.concentrations
+        votes = votes_of(galaxies).astype(np.float64)
+        return Known(galaxies.ids, features, votes, self.tree, concentrations, self._axes, self.draws)
 
     def _refuse_another_encoder(self, folder: Path) -> None:
         """Refuse a head that was fitted to another encoder's embeddings, which may be as wide as these."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from zooactive.foundation.locking import held
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.spelling import read_csv, write_csv
 from zooactive.foundation.writing import aside, write_json
+from zooactive.loop.automatic import decide
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner
 from zooactive.loop.metrics import metrics_of
@@ -31,6 +32,7 @@ from zooactive.tree.likelihood import checked_votes
 if TYPE_CHECKING:
     import pandas as pd
 
+    from zooactive.foundation.vocabulary import Strategy
     from zooactive.models.loading import AnyModel
     from zooactive.posterior import Posterior
 
@@ -66,6 +68,11 @@ class Round:
         return self.folder / "selection.csv"
 
     @property
+    def decision(self) -> Path:
+        """Where it is written what "auto" stood for, and why."""
+        return self.folder / "strategy.json"
+
+    @property
     def votes(self) -> Path:
         """Where the volunteers' votes lie."""
         return self.folder / "votes.csv"
@@ -90,6 +97,12 @@ def history_of(folder: Path) -> pd.DataFrame:
 
     rows = [(_read(entry.metrics) or {}) | (_read(entry.told) or {}) for entry in rounds_in(folder)]
     return pd.DataFrame([row for row in rows if row])
+
+
+def why_of(entry: Round) -> str | None:
+    """Return what "auto" stood for in a round and why, in a line, or None where a strategy was named."""
+    known = _read(entry.decision)
+    return None if known is None else f"strategy {known['strategy']}: {known['why']}"
 
 
 def _round(folder: Path, number: int) -> Round:
@@ -286,14 +299,19 @@ class Loop:
         left = galaxies.take(~galaxies.labelled)
         if not len(left):
             raise AcquisitionError(f"{galaxies.source}: all {len(galaxies)} galaxies have votes, none is left to ask for")
+        options: dict[str, Any] = asdict(self.config) | {"round": here.number}
         if here.model.exists():
             predictions = self.learner.predictions(here.model, left, "pool")
             eligible = predictions.known(left.ids.tolist())
             if not eligible:
                 raise AcquisitionError(f"{galaxies.source}: no image of the {len(left)} galaxies without votes can be read")
+            config = replace(self.config, n=min(self.config.n, len(eligible)))
+            if config.strategy == "auto":
+                config = replace(config, strategy=self._decided(here, galaxies))
+                options["played"] = config.strategy
             selection = choose(
                 self._pool(here),
-                replace(self.config, n=min(self.config.n, len(eligible))),
+                config,
                 eligible=len(eligible),
                 exclude=set(predictions.catalogue().ids).difference(eligible),
                 embeddings=predictions.embeddings_of,
@@ -301,8 +319,20 @@ class Loop:
             )
         else:
             selection = choose_blindly(left.ids.tolist(), replace(self.config, n=min(self.config.n, len(left))))
-        write_selection(selection, here.selection, options=asdict(self.config) | {"round": here.number}, inputs={})
+        write_selection(selection, here.selection, options=options, inputs={})
         return selection
+
+    def _decided(self, here: Round, galaxies: Catalogue) -> Strategy:
+        """Return what "auto" stands for in a round, and write down why."""
+        known = _read(here.decision)
+        if known is None:
+            drawn = np.isin(galaxies.ids.astype(str), sorted(self._drawn(here.number))) | self._start_labelled
+            some = galaxies.take(galaxies.labelled & drawn)
+            found = decide(self.learner.known(some), self.config, self.tree)
+            trial = None if found.trial is None else asdict(found.trial)
+            known = {"strategy": found.strategy, "why": found.why, "trial": trial}
+            write_json(here.decision, known)
+        return cast("Strategy", known["strategy"])
 
     # Tell ------------------------------------------------------------------------------------------------------------
 
@@ -407,6 +437,15 @@ class Loop:
         """Return the galaxies drawn at random before a round, which are never learnt from."""
         selections = (read_selection(entry.selection) for entry in self.rounds[:number])
         return {name for selection in selections for name in selection.loc[selection["arm"] == "random", "id"]}
+
+    def _drawn(self, number: int) -> set[str]:
+        """Return the galaxies that were drawn at random before a round, in either arm: each was as likely as the others."""
+        drawn = self._reserved(number)
+        for entry in self.rounds[:number]:
+            selection = read_selection(entry.selection)
+            if selection["inclusion_probability"].notna().all() and selection["inclusion_probability"].nunique() == 1:
+                drawn |= set(selection["id"])
+        return drawn
 
     def _metrics(self, here: Round, reserved: Catalogue) -> dict[str, float]:
         """Measure the round's model on the test galaxies, and on those drawn at random."""

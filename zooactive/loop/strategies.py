@@ -30,7 +30,7 @@ def choose(
 
     `exclude` has the ids that may not be chosen, and `eligible` says how many galaxies are left. `embeddings` is for the
     strategy "diversity", with which the inclusion probability of the acquired is unknown, and NaN. Each round, by its
-    `number`, has noise of its own.
+    `number`, has noise of its own. "auto" has been decided before.
     """
     several = _CANDIDATES if config.strategy == "diversity" else 1
     reserved = round(config.random_share * config.n)

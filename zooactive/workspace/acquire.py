@@ -38,6 +38,12 @@ OPTIONS: Options = (
 _LARGE_POOL = 100_000  # galaxies, from which to read all their votes again takes long
 
 
+_NOT_MEASURED = (
+    "with a frozen encoder and votes on a tree no score was measured to teach more a click than random choice; "
+    "`zooactive loop rehearse` tries it on galaxies whose votes are known"
+)
+
+
 def acquire(
     settings: Settings,
     *,
@@ -183,6 +189,8 @@ def _choose(
         | ({} if given is None else {f"votes {given}": file_hash(given)}),
     )
     selection.attrs["file"] = str(target)
+    if choice.score != "random" and stored.tree.votes != "class":
+        tell(_NOT_MEASURED)
     return selection
 
 

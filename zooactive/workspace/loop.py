@@ -52,13 +52,16 @@ class Rehearsal(NamedTuple):
 def ask(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) -> pd.DataFrame:
     """Train on the votes so far, measure, and choose the galaxies of the next round, the same until their votes are in.
 
-    The selection's ``attrs`` say the round, where its file is, and whether any of its galaxies has an image to show.
+    The selection's ``attrs`` say the round, where its file is, why its strategy was played where "auto" decided, and whether
+    any of its galaxies has an image to show.
     """
+    from zooactive.loop.rounds import why_of
+
     loop = _opened(settings, progress, tell)
     selection = loop.ask()
     here = loop.rounds[-1]
     pictured = settings.pool.embeddings is None or read_pictured(settings, selection["id"]) is not None
-    selection.attrs |= {"round": here.number, "file": str(here.selection), "pictured": pictured}
+    selection.attrs |= {"round": here.number, "file": str(here.selection), "why": why_of(here), "pictured": pictured}
     return selection
 
 
@@ -235,7 +238,8 @@ def config_of(settings: Settings) -> LoopConfig:
     score = said.pop("score")
     return LoopConfig(
         **said,
-        strategy=rounds.strategy or score,
+        strategy=rounds.strategy or "auto",
+        candidate=score,
         n=settings.acquire.n,
         warm=rounds.warm,
         judge_share=rounds.judge_share,

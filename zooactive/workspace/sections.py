@@ -9,7 +9,7 @@ from zooactive.acquisition.allocation.config import AllocationConfig
 from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.foundation.errors import WorkspaceError
-from zooactive.foundation.vocabulary import MOST_FAILED, DrawKind, EngineName, Keep, LearnerKind, Strategy
+from zooactive.foundation.vocabulary import MOST_FAILED, DrawKind, EngineName, Keep, LearnerKind, LoopStrategy
 from zooactive.training.finetuning.tasks import NumberTask, Task, load_task, task_of_column
 
 FILE = "zooactive.toml"
@@ -102,12 +102,12 @@ class Rounds:
 
     The `learner` "network" trains the whole network in every round. "head" trains the head alone, on features that are
     computed once by the weights of ``start`` under ``[model]`` (default: the bundled encoder). `strategy` takes the place of
-    the score under ``[acquire]``.
+    "auto", which decides in every round between the score under ``[acquire]`` and random choice.
     """
 
     folder: Path = Path("loop")
     learner: LearnerKind = "network"
-    strategy: Strategy | None = None
+    strategy: LoopStrategy | None = None
     warm: bool = False
     judge_share: float = 0.2
     stop_share: float = 0.2
