@@ -7,7 +7,17 @@ import pytest
 
 from zooactive.acquisition import AllocationConfig
 from zooactive.foundation.errors import AcquisitionError
-from zooactive.loop.clicks import ALLOCATED, RAW, SHRUNK, UNIFORM, WAYS, queue_volunteers, rehearse_clicks
+from zooactive.loop.clicks import (
+    ALLOCATED,
+    RAW,
+    RELEARNT,
+    RELEARNT_UNIFORM,
+    SHRUNK,
+    UNIFORM,
+    WAYS,
+    queue_volunteers,
+    rehearse_clicks,
+)
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
 
@@ -109,3 +119,37 @@ def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(AcquisitionError, match="do not fit"):
         rehearse_clicks(model, np.zeros((5, 10, 4), int), truth[:, :2], survey=SURVEY)
     assert SHRUNK in WAYS
+
+
+def test_a_model_is_learnt_anew_from_the_votes_so_far_and_never_counts_them_twice():
+    model, truth = sky(40)
+    queue = queue_volunteers(truth, TREE, list(model.ids), volunteers=12, seed=3)
+    told: list[np.ndarray] = []
+
+    def relearn(votes):
+        told.append(votes)
+        return model
+
+    options = {"survey": SURVEY, "days": (1, 2), "config": AllocationConfig(trees=8)}
+    found = rehearse_clicks(model, queue, truth, **options, relearn=relearn)
+    assert list(found.clicks) == [*WAYS[:3], RELEARNT_UNIFORM, ALLOCATED, RELEARNT]
+    alike = [int(votes[0, :2].sum()) for votes in told[:-2]]
+    assert alike == [1, 2, 3, 4, 5, 6, 8, 10, 12]  # nothing is learnt from no votes
+    np.testing.assert_array_equal(told[-1].sum(1), found.clicks[RELEARNT][-1])
+    for relearnt, fixed in ((RELEARNT, ALLOCATED), (RELEARNT_UNIFORM, UNIFORM)):  # it says the same as before
+        np.testing.assert_array_equal(found.errors[relearnt], found.errors[fixed])
+    without = rehearse_clicks(model, queue, truth, **options)
+    assert list(without.clicks) == [*WAYS[:3], ALLOCATED]
+    np.testing.assert_array_equal(without.errors[ALLOCATED], found.errors[ALLOCATED])
+    with pytest.raises(AcquisitionError, match="relearn gave 40 galaxies back, not the 40 in their order"):
+        rehearse_clicks(model, queue, truth, **options, relearn=lambda votes: model.take(range(39, -1, -1)))
+
+
+def test_learning_saves_clicks_where_nothing_was_known():
+    model, truth = sky(200)
+    queue = queue_volunteers(truth, TREE, list(model.ids), volunteers=20, seed=5)
+    nothing = Posterior(np.broadcast_to(SURVEY, (1, 200, 4)), model.ids, TREE)
+    options = {"survey": SURVEY, "days": (1, 2, 4), "config": AllocationConfig(trees=8)}
+    found = rehearse_clicks(nothing, queue, truth, **options, relearn=lambda votes: model)
+    assert found.errors[RELEARNT][1:].mean() < 0.9 * found.errors[ALLOCATED][1:].mean()
+    assert found.needed(RELEARNT, 5)[0] < found.needed(ALLOCATED, 5)[0]

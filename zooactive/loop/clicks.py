@@ -1,13 +1,14 @@
 """Rehearse what clicks bring to the catalogue: volunteers come one by one, and each day the plan is made anew.
 
-The model stays as it is; what is compared are ways to spend clicks and to turn votes into fractions.
+What is compared are ways to spend clicks and to turn votes into fractions, with a model that stays as it is, or one that is
+learnt anew each day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,13 @@ RAW, SHRUNK, UNIFORM, ALLOCATED = "raw votes", "shrunk votes", "model, uniform",
 WAYS = (RAW, SHRUNK, UNIFORM, ALLOCATED)
 """Ways to spend clicks: k / n alone; votes and the survey's own Dirichlet, without images; model and votes, as many to each
 galaxy; model and votes, allocated."""
+
+RELEARNT_UNIFORM, RELEARNT = "relearnt, uniform", "relearnt, allocated"
+RELEARNT_WAYS = (RELEARNT_UNIFORM, RELEARNT)
+"""The same by a model that is learnt anew from all votes so far."""
+
+Relearn: TypeAlias = Callable[[NDArray[np.float64]], Posterior]
+"""From votes (galaxy, answer) to what a model says that learnt from them, of each galaxy without those of its own."""
 
 _SHOWN = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60)
 """Volunteers that every galaxy is shown to, where all get as many."""
@@ -126,6 +134,7 @@ def rehearse_clicks(
     days: Sequence[float] = (0.5, 0.5, 0.5, 0.5, 1, 2, 3, 4, 4, 4, 6, 6, 8, 10),
     counted: Sequence[str] | None = None,
     config: AllocationConfig | None = None,
+    relearn: Relearn | None = None,
 ) -> ClickCurves:
     """Play volunteers' days over galaxies whose true fractions are known.
 
@@ -146,6 +155,10 @@ def rehearse_clicks(
         Questions whose answers are counted as clicks, by the allocation too; by default those that `config` says, or all.
     config : AllocationConfig, optional
         Its weights say which questions count.
+    relearn : callable, optional
+        Called with all votes so far (galaxy, answer); returns what a model says that has learnt from them, of the same
+        galaxies, but of each by a model without its votes, which are counted afterwards (`OutOfFold`). Two more ways are
+        then played, `RELEARNT_WAYS`, the second one from `model` on its first day.
 
     Returns
     -------
@@ -154,7 +167,7 @@ def rehearse_clicks(
     Raises
     ------
     AcquisitionError
-        When the shapes do not fit.
+        When the shapes do not fit, or other galaxies come back from `relearn`.
     """
     config = config or AllocationConfig()
     tree = model.tree
@@ -163,47 +176,76 @@ def rehearse_clicks(
         raise AcquisitionError(
             f"a queue of shape {lines.shape} and truth of shape {true.shape} do not fit {len(model)} galaxies"
         )
-    volunteers = lines.shape[1] - 1
-    weigh = config.question_weights(tree) * tree.asked(np.nan_to_num(true))
     config = replace(config, counted=config.counted if counted is None else tuple(counted))
-    counts = config.counted_questions(tree)
+    game = _Game(lines, true, config.question_weights(tree) * tree.asked(np.nan_to_num(true)), tree, config)
     whole = Posterior(np.broadcast_to(np.asarray(survey, dtype=float), (1, len(model), len(tree.columns))), model.ids, tree)
+    game.play_alike(whole, model, relearn)
+    game.play_days(ALLOCATED, model, None, days)
+    if relearn is not None:
+        game.play_days(RELEARNT, model, relearn, days)
+    noted = (game.clicks, game.errors, game.shown)
+    return ClickCurves(*({way: np.stack(steps) for way, steps in kind.items()} for kind in noted))
 
-    def error(fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray((weigh * tree.question_sums(np.nan_to_num(fractions - true) ** 2)).sum(1))
 
-    def given(votes: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(tree.question_sums(votes)[:, counts].sum(1))
+@dataclass
+class _Game:
+    """The volunteers in their queues, (galaxy, volunteers + 1, answer), the truth, and what was noted of each way."""
 
-    clicks: dict[str, list[NDArray[np.float64]]] = {way: [] for way in WAYS}
-    errors: dict[str, list[NDArray[np.float64]]] = {way: [] for way in WAYS}
-    shown: dict[str, list[NDArray[np.float64]]] = {way: [] for way in WAYS}
+    lines: NDArray[np.int16]
+    true: NDArray[np.float64]
+    weigh: NDArray[np.float64]
+    """(galaxy, question)"""
+    tree: DecisionTree
+    config: AllocationConfig
+    clicks: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    errors: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    shown: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
-    def note(way: str, votes: NDArray[np.float64], number: NDArray[np.generic], fractions: NDArray[np.float64]) -> None:
-        clicks[way].append(given(votes))
-        errors[way].append(error(fractions))
-        shown[way].append(np.asarray(number, dtype=float))
+    def play_alike(self, whole: Posterior, model: Posterior, relearn: Relearn | None) -> None:
+        """Show all galaxies to as many."""
+        for number in (n for n in _SHOWN if n < self.lines.shape[1]):
+            votes = self.lines[:, number].astype(float)
+            everywhere = np.full(len(votes), number)
+            with np.errstate(invalid="ignore"):
+                fractions = self.tree.fractions(votes)
+            raw = np.where(np.isfinite(fractions), fractions, whole.mean())
+            self._note(RAW, votes, everywhere, raw)
+            self._note(SHRUNK, votes, everywhere, whole.given_votes(votes).mean())
+            self._note(UNIFORM, votes, everywhere, model.given_votes(votes).mean())
+            if relearn is not None:
+                known = _relearnt(relearn, votes, model) if number else model
+                self._note(RELEARNT_UNIFORM, votes, everywhere, known.given_votes(votes).mean())
 
-    rows = np.arange(len(model))
-    for number in (n for n in _SHOWN if n <= volunteers):
-        votes = lines[:, number].astype(float)
-        everywhere = np.full(len(model), number)
-        with np.errstate(invalid="ignore"):
-            fractions = tree.fractions(votes)
-        raw = np.where(np.isfinite(fractions), fractions, whole.mean())
-        note(RAW, votes, everywhere, raw)
-        note(SHRUNK, votes, everywhere, whole.given_votes(votes).mean())
-        note(UNIFORM, votes, everywhere, model.given_votes(votes).mean())
+    def play_days(self, way: str, model: Posterior, relearn: Relearn | None, days: Sequence[float]) -> None:
+        """Allocate each day's clicks by what is known in the morning."""
+        rows, volunteers = np.arange(len(self.lines)), self.lines.shape[1] - 1
+        so_far = np.zeros(len(rows), dtype=np.int64)
+        votes = self.lines[rows, so_far].astype(float)
+        self._note(way, votes, so_far, model.mean())
+        price = model.asked()[:, self.config.counted_questions(self.tree)].sum()  # of one volunteer for every galaxy
+        most = replace(self.config, ceiling=min(self.config.ceiling, volunteers))
+        for day, share in enumerate(days):
+            plan = allocate(model, clicks=share * price, received=votes, config=replace(most, seed=most.seed + day))
+            so_far = np.minimum(so_far + plan["more"].to_numpy(), volunteers)
+            votes = self.lines[rows, so_far].astype(float)
+            if relearn is not None:
+                model = _relearnt(relearn, votes, model)
+            self._note(way, votes, so_far, model.given_votes(votes).mean())
 
-    so_far = np.zeros(len(model), dtype=np.int64)
-    votes = lines[rows, so_far].astype(float)
-    note(ALLOCATED, votes, so_far, model.mean())
-    price = model.asked()[:, counts].sum()  # of one volunteer for every galaxy
-    most = replace(config, ceiling=min(config.ceiling, volunteers))
-    for day, share in enumerate(days):
-        plan = allocate(model, clicks=share * price, received=votes, config=replace(most, seed=config.seed + day))
-        so_far = np.minimum(so_far + plan["more"].to_numpy(), volunteers)
-        votes = lines[rows, so_far].astype(float)
-        note(ALLOCATED, votes, so_far, model.given_votes(votes).mean())
-    stacked = [{way: np.stack(values[way]) for way in WAYS} for values in (clicks, errors, shown)]
-    return ClickCurves(*stacked)
+    def _note(
+        self, way: str, votes: NDArray[np.float64], number: NDArray[np.generic], fractions: NDArray[np.float64]
+    ) -> None:
+        counts = self.config.counted_questions(self.tree)
+        squares = self.tree.question_sums(np.nan_to_num(fractions - self.true) ** 2)
+        self.clicks.setdefault(way, []).append(np.asarray(self.tree.question_sums(votes)[:, counts].sum(1)))
+        self.errors.setdefault(way, []).append(np.asarray((self.weigh * squares).sum(1)))
+        self.shown.setdefault(way, []).append(np.asarray(number, dtype=float))
+
+
+def _relearnt(relearn: Relearn, votes: NDArray[np.float64], before: Posterior) -> Posterior:
+    found = relearn(votes)
+    if found.ids.tolist() != before.ids.tolist():
+        raise AcquisitionError(
+            f"relearn gave {len(found)} galaxies back, not the {len(before)} in their order; give them so"
+        )
+    return found
