@@ -51,6 +51,8 @@ def drills(session: nox.Session) -> None:
     """Every command that writes, killed, met by another of its kind and on a full disk, half an hour; or those given."""
     session.install("-e", ".", *group("test"))
     session.run("python", "tests/drills/drill_kills.py", *session.posargs)
+    if not session.posargs:
+        session.run("python", "tests/drills/drill_cutouts.py")
 
 
 @nox.session

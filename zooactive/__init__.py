@@ -25,6 +25,7 @@ _HOMES = {
     "read_catalogue": "catalogue",
     "combine_catalogues": "catalogue",
     "Preprocessing": "catalogue",
+    "fetch_cutouts": "catalogue.cutouts.fetch",
     "ClassRule": "catalogue",
     "load_rule": "catalogue",
     "list_rules": "catalogue",
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
         read_catalogue,
         shards,
     )
+    from zooactive.catalogue.cutouts.fetch import fetch_cutouts
     from zooactive.evaluation import calibration
     from zooactive.foundation import ZooactiveError
     from zooactive.labels import simulate

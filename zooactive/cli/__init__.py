@@ -75,8 +75,22 @@ def _options(
 
 
 def _register() -> None:
-    begin = ("init", "demo", "show", "trees", "prepare", "train", "embed", "predict", "acquire", "export", "votes")
+    begin = (
+        "init",
+        "demo",
+        "cutouts",
+        "show",
+        "trees",
+        "prepare",
+        "train",
+        "embed",
+        "predict",
+        "acquire",
+        "export",
+        "votes",
+    )
     then = (
+        "votes",
         "catalogue",
         "allocate",
         "finetune",

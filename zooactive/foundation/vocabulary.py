@@ -49,6 +49,10 @@ GONE = {"ensemble": "draws by an ensemble of heads are gone, since dropout's wer
 """Kinds of draws that earlier versions had, with what to say of them."""
 
 
+CutoutForm: TypeAlias = Literal["jpg", "fits"]
+CUTOUT_FORMS: tuple[CutoutForm, ...] = get_args(CutoutForm)
+"""Kinds of files in which services of cutouts give images."""
+
 Form: TypeAlias = Literal["onnx", "litert"]
 FORMS: tuple[Form, ...] = get_args(Form)
 """What `zooactive.convert` writes a model as."""

@@ -1,0 +1,296 @@
+"""Fetch cutouts of the galaxies of a table from a service, each once, courteously, and tell what did not come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue.column_names import names_apart
+from zooactive.catalogue.cutouts.asking import Fetcher
+from zooactive.catalogue.cutouts.coordinates import degrees_of, find_coordinates
+from zooactive.catalogue.cutouts.records import Cutout, Fetched
+from zooactive.catalogue.cutouts.services import CutoutService, load_service
+from zooactive.catalogue.cutouts.sizes import CutoutSize
+from zooactive.catalogue.patience import PERMANENT, TRANSIENT
+from zooactive.catalogue.stored_images import StoredImage
+from zooactive.catalogue.tables import read_table
+from zooactive.foundation.appended import AppendedLines
+from zooactive.foundation.errors import CatalogueError, explained
+from zooactive.foundation.formats import refuse_future
+from zooactive.foundation.locking import held
+from zooactive.foundation.parsing import read_object
+from zooactive.foundation.parts_folder import Failed, failed_of
+from zooactive.foundation.showing import counted
+from zooactive.foundation.spelling import file_name
+from zooactive.foundation.stopping import kept_when_stopped
+from zooactive.foundation.telling import Auto, Progress
+from zooactive.foundation.vocabulary import CutoutForm
+from zooactive.foundation.writing import aside, file_hash, write_how, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE = "cutouts.parquet"
+"""The table of the galaxies whose cutout is there, in the folder."""
+
+_FORMAT = 1
+_COLUMNS = frozenset({"id", "file_loc", "ra", "dec", "arcsec", "survey"})
+"""Of the table, beside the galaxies' own."""
+
+
+@dataclass(frozen=True)
+class Cutouts:
+    """What `fetch_cutouts` brought.
+
+    Parameters
+    ----------
+    folder : Path
+    table : Path
+        Of the galaxies whose image is there: everything that the table said of them, and ``file_loc``, ``ra`` and ``dec`` in
+        degrees, ``arcsec`` a side and ``survey``. `zooactive.read_catalogue` reads it.
+    galaxies : int
+        With an image.
+    failed : Failed
+        How many have none; ``failures.parquet`` in the folder says of each what came.
+    kinds : dict of str to int
+        How often each kind of failure came.
+    credit : str
+        To be named with the images.
+    """
+
+    folder: Path
+    table: Path
+    galaxies: int
+    failed: Failed
+    kinds: Mapping[str, int]
+    credit: str
+
+
+def cutouts_of(
+    table: str | Path,
+    survey: str | Path | CutoutService,
+    *,
+    size: CutoutSize,
+    form: CutoutForm = "jpg",
+    bands: str = "",
+    id_column: str | None = None,
+    ra: str | None = None,
+    dec: str | None = None,
+) -> list[Cutout]:
+    """Return what would be fetched, in the order of the table; nothing is asked. Parameters as of `fetch_cutouts`."""
+    service = survey if isinstance(survey, CutoutService) else load_service(survey)
+    return _planned(*_read(table, id_column), Path(table), service, size, form, bands, (ra, dec))
+
+
+def fetch_cutouts(
+    table: str | Path,
+    survey: str | Path | CutoutService,
+    out: str | Path,
+    *,
+    size: CutoutSize,
+    form: CutoutForm = "jpg",
+    bands: str = "",
+    id_column: str | None = None,
+    ra: str | None = None,
+    dec: str | None = None,
+    retry_failures: bool = False,
+    contact: str | None = None,
+    progress: Auto | Progress = "auto",
+) -> Cutouts:
+    """Fetch a cutout of each galaxy of a table, or go on where a run was stopped.
+
+    The bytes are kept as they came. No more requests run at a time, and none begins sooner, than the service's file says; a
+    server that asks for a pause (429, 503, Retry-After) gets it from all connections. What may pass is asked for five times.
+
+    Parameters
+    ----------
+    table : path
+        With ids and places on the sky: degrees, sexagesimal, or with units.
+    survey : str, path or CutoutService
+        A name of `list_services`, or a TOML file.
+    out : path
+        The folder of the images; one of another survey, size or form is refused.
+    size : CutoutSize
+        Pixels a side, and arcsec.
+    form : {"jpg", "fits"}
+    bands : str
+        Of FITS, such as "grz"; by default the service's.
+    id_column, ra, dec : str, optional
+        By default the usual names are looked for.
+    retry_failures : bool
+        Whether cutouts that failed before are asked for again. Those that failed in a way that may pass are, anyway.
+    contact : str, optional
+        An address for the service's keepers, sent with each request.
+    progress : callable, "auto" or None
+        Called with the number of galaxies done.
+
+    Returns
+    -------
+    Cutouts
+
+    Raises
+    ------
+    CatalogueError
+        When the table has no ids or places, the service is unknown or gives no images at all, or the folder holds others.
+    """
+    service = survey if isinstance(survey, CutoutService) else load_service(survey)
+    frame, ids = _read(table, id_column)
+    wanted = _planned(frame, ids, Path(table), service, size, form, bands, (ra, dec))
+    folder = Path(out)
+    with held(folder):
+        _enter(folder, service, size, form, bands)
+        lines = AppendedLines(folder / "fetched.jsonl", parse=Fetched.parse, values=asdict)
+        try:
+            known = {entry.galaxy: entry for entry in lines.entries}
+            waiting = [one for one in wanted if not _is_done(one, known.get(one.galaxy), folder, retry_failures)]
+            there = len(wanted) - len(waiting)
+            shown = counted(progress, f"cutouts of {service.name}", len(wanted))
+            with (
+                shown as done,
+                kept_when_stopped(lambda: f"what came is kept in {folder}; run it again to go on from there"),
+            ):
+                done(there)
+                for number, entry in enumerate(
+                    Fetcher(service, form, bands, size.pixels, folder, contact).fetch(waiting), 1
+                ):
+                    lines.add(entry)
+                    known[entry.galaxy] = entry
+                    done(there + number)
+        finally:
+            lines.close()
+        return _written(folder, frame, wanted, known, service, Path(table))
+
+
+# What is wanted, and what is there -----------------------------------------------------------------------------------
+
+
+def _read(table: str | Path, id_column: str | None) -> tuple[pd.DataFrame, NDArray[np.object_]]:
+    """Return a table without the images that it may hold, and its ids."""
+    found = read_table(Path(table), id_column=id_column)
+    frame = found.frame.drop(columns=["id"] if found.id_column == "id" else [])
+    stored = [name for name in frame.columns if len(frame) and isinstance(frame[name].iloc[0], StoredImage)]
+    return frame.drop(columns=stored), found.ids
+
+
+def _planned(
+    frame: pd.DataFrame,
+    ids: NDArray[np.object_],
+    source: Path,
+    service: CutoutService,
+    size: CutoutSize,
+    form: CutoutForm,
+    bands: str,
+    columns: tuple[str | None, str | None],
+) -> list[Cutout]:
+    """Return one cutout a row, each with its address and its file."""
+    service.form(form)
+    if not service.smallest <= size.pixels <= service.largest:
+        raise CatalogueError(
+            f"{service.name} cuts {service.smallest} to {service.largest} pixels a side, and {size.pixels} were asked for; "
+            "it would give another field"
+        )
+    places = degrees_of(frame, *find_coordinates(frame.columns, *columns, source), source)
+    sides = size.sides(frame, source)
+    return [
+        Cutout(
+            galaxy,
+            float(ra),
+            float(dec),
+            float(side),
+            service.address(form, ra, dec, arcsec=side, size=size.pixels, bands=bands),
+            f"{name}.{form}",
+        )
+        for galaxy, (ra, dec), side, name in zip(ids, places, sides, _names(ids.tolist()), strict=True)
+    ]
+
+
+def _names(ids: Sequence[str]) -> list[str]:
+    """Return a file's name for each id, whatever other ids there are, but where two would be the same on some disk."""
+    names = [file_name(galaxy) for galaxy in ids]
+    often = Counter(name.casefold() for name in names)
+    return [
+        file_name(galaxy, {name.casefold()}) if often[name.casefold()] > 1 else name
+        for galaxy, name in zip(ids, names, strict=True)
+    ]
+
+
+def _is_done(one: Cutout, entry: Fetched | None, folder: Path, retry_failures: bool) -> bool:
+    """Return whether nothing is to be asked of a galaxy: the same was, and it came or never will."""
+    if entry is None or entry.address != one.address:
+        return False
+    if entry.sha256:
+        return (folder / one.file).is_file()
+    return not (entry.again or retry_failures)
+
+
+def _enter(folder: Path, service: CutoutService, size: CutoutSize, form: CutoutForm, bands: str) -> None:
+    """Refuse a folder with cutouts of another survey, size or form; note whose these are."""
+    asked = {"format": _FORMAT, "survey": service.to_dict(), "size": size.to_dict(), "form": form, "bands": bands}
+    path = folder / "cutouts.json"
+    said = f"{path} is damaged ({{reason}}); delete the folder, or restore the file from a copy"
+    with explained(CatalogueError, said, OSError, ValueError):
+        try:
+            known = read_object(path)
+        except FileNotFoundError:
+            write_json(path, asked)
+            return
+    refuse_future(path, known.get("format", 0), _FORMAT, CatalogueError)
+    for name in ("survey", "form", "bands", "size"):
+        if known.get(name) != asked[name]:
+            raise CatalogueError(
+                f"{folder} holds cutouts of another {name}: {known.get(name)} and not {asked[name]}; give another folder"
+            )
+
+
+def _written(
+    folder: Path,
+    frame: pd.DataFrame,
+    wanted: list[Cutout],
+    known: Mapping[str, Fetched],
+    service: CutoutService,
+    source: Path,
+) -> Cutouts:
+    """Write the table of what is there and that of what is not."""
+    import pandas as pd
+
+    came = np.array([bool(known[one.galaxy].sha256) for one in wanted], dtype=bool)
+    there = [one for one, has in zip(wanted, came, strict=True) if has]
+    table = names_apart(frame, _COLUMNS, str(source))[came].reset_index(drop=True)
+    table.insert(0, "id", [one.galaxy for one in there])
+    table = table.assign(
+        file_loc=[one.file for one in there],
+        ra=[one.ra for one in there],
+        dec=[one.dec for one in there],
+        arcsec=[one.arcsec for one in there],
+        survey=service.name,
+    )
+    lost = [known[one.galaxy] for one, has in zip(wanted, came, strict=True) if not has]
+    files = {one.galaxy: one.file for one in wanted}
+    failures = pd.DataFrame(
+        [
+            (
+                entry.galaxy,
+                files[entry.galaxy],
+                entry.reason,
+                TRANSIENT if entry.again else PERMANENT,
+                entry.what,
+                entry.address,
+            )
+            for entry in lost
+        ],
+        columns=["id", "path", "reason", "kind", "what", "address"],
+    ).astype("str")
+    with aside(folder / "failures.parquet") as temporary:
+        failures.to_parquet(temporary, index=False)
+    with aside(folder / TABLE) as temporary:
+        table.to_parquet(temporary, index=False)
+    credit = {"survey": service.name, "credit": service.credit, "licence": service.licence}
+    write_how(folder / TABLE, command="cutouts", options=credit, inputs={str(source): file_hash(source)})
+    kinds = {str(what): int(number) for what, number in failures["what"].value_counts().items()}
+    return Cutouts(folder, folder / TABLE, len(there), failed_of(failures, len(wanted), folder), kinds, service.credit)

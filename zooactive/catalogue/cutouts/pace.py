@@ -1,0 +1,66 @@
+"""How fast a service is asked: pauses between requests, the same for all connections, and longer ones when it says so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST = 600.0
+"""Seconds that are waited at most, whatever a server asks for."""
+
+
+class Pace:
+    """The times at which requests may begin, at least `pause` seconds apart; threads share it.
+
+    Parameters
+    ----------
+    pause : float
+        Seconds.
+    sleep, clock : callable
+        Take and give seconds.
+    """
+
+    def __init__(
+        self, pause: float, *, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pause, self._sleep, self._clock = pause, sleep, clock
+        self._next, self._lock = -float("inf"), threading.Lock()
+
+    def wait(self) -> None:
+        """Wait until the next request may begin."""
+        while True:
+            with self._lock:
+                now = self._clock()
+                if now >= self._next:
+                    self._next = now + self._pause
+                    return
+                left = self._next - now
+            self._sleep(left)
+
+    def hold(self, seconds: float) -> None:
+        """Let no request begin before so many seconds are over."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + min(seconds, LONGEST))
+
+
+def retry_after(said: str | None, now: datetime | None = None) -> float:
+    """Return the seconds that a Retry-After header asks for, 0 where it says nothing that can be understood.
+
+    Examples
+    --------
+    >>> retry_after("120"), retry_after(None), retry_after("soon")
+    (120.0, 0.0, 0.0)
+    """
+    if not said:
+        return 0.0
+    if said.strip().isdecimal():
+        return float(said)
+    try:
+        until = parsedate_to_datetime(said)
+    except (ValueError, TypeError):
+        return 0.0
+    until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    return max((until - (now or datetime.now(UTC))).total_seconds(), 0.0)

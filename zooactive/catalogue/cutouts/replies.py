@@ -1,0 +1,154 @@
+"""What a service answered: the image that was asked for, or one of the ways in which it is not."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooactive.catalogue.cutouts.services import Form
+from zooactive.foundation.vocabulary import CutoutForm
+
+OFF_SURVEY, OTHER_SIZE, OTHER_BANDS = "off the survey", "another size", "other bands"
+NO_IMAGE, REFUSED, FAULT, CUT_OFF = "no image", "refused", "fault", "cut off"
+"""What a failure is: the first five are answers, which will be the same again; faults and cut bodies may pass."""
+
+_LONGEST_WORD = 160  # characters of a service's own words that are repeated
+
+
+@dataclass(frozen=True)
+class Trouble(Exception):
+    """An answer that is not the image that was asked for.
+
+    Parameters
+    ----------
+    what : str
+        One of the words above.
+    reason : str
+        For people.
+    again : bool
+        Whether it may be another one next time.
+    """
+
+    what: str
+    reason: str
+    again: bool = False
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def check_image(content: bytes, form: CutoutForm, *, asked: Form, size: int, bands: str = "") -> None:
+    """Raise a `Trouble` when the bytes are not an image of something: whole, of this kind and size, with these bands."""
+    if form == "jpg":
+        _check_jpg(content, asked, size)
+    else:
+        _check_fits(content, size, bands or asked.bands)
+
+
+def is_blank(content: bytes, blank: tuple[int, ...]) -> bool:
+    """Return whether a JPEG of any size shows one single colour."""
+    pixels = _pixels(content)
+    return _one_colour(pixels, blank) is not None
+
+
+def words_of(content: bytes) -> str:
+    """Return the beginning of what a service said, in one line.
+
+    Examples
+    --------
+    >>> words_of(b"<html><b>no such </b> layer</html>")
+    'no such layer'
+    """
+    text = content[: 16 * _LONGEST_WORD].decode("utf-8", errors="replace")
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text)).strip()
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}..."
+
+
+def _check_jpg(content: bytes, asked: Form, size: int) -> None:
+    if not content.startswith(b"\xff\xd8"):
+        raise _no_image(content, "JPEG")
+    pixels = _pixels(content)
+    height, width = pixels.shape[:2]
+    if (height, width) != (size, size):
+        raise Trouble(OTHER_SIZE, f"an image of {width} by {height} pixels came where {size} were asked for: another field")
+    colour = _one_colour(pixels, asked.blank)
+    if colour is not None:
+        raise Trouble(OFF_SURVEY, f"the image is of one colour ({', '.join(map(str, colour))}): off the survey")
+
+
+def _pixels(content: bytes) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content), formats=["JPEG"])
+            return np.atleast_3d(np.asarray(image.convert("RGB")))
+    except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
+        raise Trouble(CUT_OFF, f"the image cannot be decoded ({error})", again=True) from error
+
+
+def _one_colour(pixels: NDArray[np.uint8], blank: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return the single colour of an image; JPEG may be off by one where the service says which colour is blank."""
+    low, high = pixels.min((0, 1)), pixels.max((0, 1))
+    if (low == high).all():
+        return tuple(int(value) for value in low)
+    if len(blank) == 3 and (np.abs(pixels.astype(np.int16) - np.array(blank)) <= 1).all():
+        return blank
+    return None
+
+
+def _check_fits(content: bytes, size: int, bands: str) -> None:
+    if not content.startswith(b"SIMPLE"):
+        raise _no_image(content, "FITS")
+    values, header = _fits_values(content)
+    if values.shape[-2:] != (size, size):
+        height, width = values.shape[-2:]
+        raise Trouble(OTHER_SIZE, f"an image of {width} by {height} pixels came where {size} were asked for: another field")
+    planes = values.reshape((-1, size, size))
+    said = _bands_in(header, len(planes))
+    if bands and said and said != bands:
+        raise Trouble(OTHER_BANDS, f"bands {said} came where {bands} were asked for")
+    if bands and len(planes) != len(bands):
+        raise Trouble(OTHER_BANDS, f"{len(planes)} planes came where the bands {bands} were asked for")
+    empty = [not np.isfinite(plane).any() or np.nanmin(plane) == np.nanmax(plane) for plane in planes]
+    if all(empty):
+        raise Trouble(OFF_SURVEY, "every plane is one single value: off the survey")
+    if any(empty) and bands:
+        missing = "".join(band for band, gone in zip(bands, empty, strict=True) if gone)
+        raise Trouble(OTHER_BANDS, f"the survey has no {' and no '.join(missing)} here")
+
+
+def _fits_values(content: bytes) -> tuple[NDArray[np.floating], Any]:
+    from astropy.io import fits
+
+    try:
+        with fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=False) as hdus:
+            for hdu in hdus:
+                if hdu.header.get("NAXIS", 0) >= 2 and hdu.data is not None and hdu.data.dtype.names is None:
+                    return np.asarray(hdu.data, dtype=np.float32), hdu.header
+    except Exception as error:  # astropy's readers have many exceptions of their own for a file that was cut
+        raise Trouble(CUT_OFF, f"the FITS file cannot be read ({error})", again=True) from error
+    raise Trouble(NO_IMAGE, "the FITS file holds no image")
+
+
+def _bands_in(header: Any, planes: int) -> str:
+    """Return the letters of the bands as the header says them, or nothing."""
+    said = header.get("BANDS")
+    if isinstance(said, str) and said.strip():
+        return said.strip()
+    each = [header.get(f"BAND{plane}") for plane in range(planes)]
+    return "".join(str(band).strip() for band in each) if all(isinstance(band, str) for band in each) else ""
+
+
+def _no_image(content: bytes, kind: str) -> Trouble:
+    if not content:
+        return Trouble(CUT_OFF, "the answer is empty", again=True)
+    return Trouble(NO_IMAGE, f"the answer is no {kind} but says '{words_of(content)}'")
