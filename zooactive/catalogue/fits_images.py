@@ -63,7 +63,7 @@ def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> 
     if names is None:
         raise ImageError(f"has {planes} planes, and nobody says of which bands; {_MEND}")
     listed = ", ".join(names)
-    folded = [re.split(r"[-_.]", name)[-1].casefold() for name in names]  # HSC-G is g
+    folded = [_short(name) for name in names]
     unknown = [name for name, short in zip(names, folded, strict=True) if short not in _WAVELENGTHS]
     if unknown:
         raise ImageError(f"has planes of the bands {listed}, of which '{unknown[0]}' is unknown; {_MEND}, such as 'grz'")
@@ -80,6 +80,16 @@ def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> 
         stacklevel=2,
     )
     return shown
+
+
+def named_bands(header: Mapping[str, Any], planes: int, bands: str | None) -> list[str] | None:
+    """Return the band of each plane in small letters, without what stands before it (HSC-G is g); None where nobody says."""
+    names = _names(header, planes, bands)
+    return None if names is None else [_short(name) for name in names]
+
+
+def _short(name: str) -> str:
+    return re.split(r"[-_.]", name)[-1].casefold()
 
 
 def _names(header: Mapping[str, Any], planes: int, bands: str | None) -> list[str] | None:

@@ -15,6 +15,7 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -23,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from zooactive.catalogue.colours import OWN_PERCENTILES, check_stretch, coloured, recipe_of
+from zooactive.catalogue.fits_bands import planes_by_band
 from zooactive.catalogue.fits_images import BLANK, BLANK_MEND, colour_planes, is_picture, refuse_blank, stretched
 from zooactive.catalogue.patience import UnreachableImage, is_away, may_pass, status_of
 from zooactive.catalogue.stored_images import StoredImage
@@ -60,8 +63,6 @@ _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body)", r
 
 _one_large_image = threading.Lock()
 
-_STRETCHES = ("asinh", "linear")
-
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -75,8 +76,11 @@ class Preprocessing:
         Colour, or grey by ITU-R 601 luma.
     crop : float
         Which centre fraction of the shorter side is kept, in (0, 1].
-    stretch : {"asinh", "linear"}
-        How FITS values become grey levels, between the 1st and the 99.5th percentile. JPEG and PNG are taken as they are.
+    stretch : str
+        How FITS values become grey levels: "asinh" or "linear" between the 1st and the 99.5th percentile of each image, or
+        by a recipe with the same constants for all (`zooactive.catalogue.colours`): "legacy-grz", "legacy-griz",
+        "legacy-gri", "sdss", "gz-decals", "linear LOW HIGH", "asinh LOW HIGH SOFTENING", "lupton STRETCH Q". JPEG and PNG
+        are taken as they are.
     standardise : bool
         Shift and scale each image inside the network, so that its pixels have mean 0 and variance 1: takes away how bright
         an image is.
@@ -114,8 +118,7 @@ class Preprocessing:
         number = isinstance(self.crop, int | float) and not isinstance(self.crop, bool)
         if not number or not 0 < self.crop <= 1:
             raise ImageError(f"preprocessing: crop = {self.crop!r}; give the centre fraction to keep, above 0 and at most 1")
-        if self.stretch not in _STRETCHES:
-            raise ImageError(f"preprocessing: stretch = {self.stretch!r}; use one of {', '.join(_STRETCHES)}")
+        check_stretch(self.stretch)
         object.__setattr__(self, "crop", float(self.crop))
         widest = (1 + 1e-9) / self.crop
         listed = isinstance(self.scales, Sequence) and len(self.scales) > 0
@@ -371,6 +374,13 @@ def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) 
 
     if first_claim(stream) > LARGEST_BYTES:
         raise ImageError(f"has values of {first_claim(stream)} bytes, far more than a cutout; cut out the galaxy first")
+
+    def values_of(hdu: Any, *, check_only: bool = False) -> Any:
+        if claimed_bytes(hdu) > LARGEST_BYTES:
+            raise ImageError(f"has values of {claimed_bytes(hdu)} bytes, far more than a cutout; cut out the galaxy")
+        check_tiles(hdu, LARGEST_BYTES)
+        return None if check_only else hdu.data
+
     with fits.open(FitsStream(stream), memmap=False) as hdus:
         pictures = (
             (f"extension {number}" + (f" ({hdu.name})" if hdu.name else ""), hdu, header)
@@ -382,9 +392,13 @@ def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) 
         for place, hdu, header in pictures:
             # From the header, before memory is taken.
             _check_shape(hdu.shape[-2], hdu.shape[-1], turn, planes=hdu.shape[0] if len(hdu.shape) == 3 else 1)
-            if claimed_bytes(hdu) > LARGEST_BYTES:
-                raise ImageError(f"has values of {claimed_bytes(hdu)} bytes, far more than a cutout; cut out the galaxy")
-            check_tiles(hdu, LARGEST_BYTES)
+            values_of(hdu, check_only=True)
+            if preprocessing.stretch not in OWN_PERCENTILES:
+                recipe = recipe_of(preprocessing.stretch)
+                others = ((said, other.shape, partial(values_of, other)) for _, other, said in pictures)
+                by_band = planes_by_band(header, hdu.shape, preprocessing.bands, recipe, partial(values_of, hdu), others)
+                refuse_blank(np.stack(list(by_band.values())), place, lambda: None)
+                return Image.fromarray(coloured(by_band, recipe))
             shown = colour_planes(header, hdu.shape[0], preprocessing.bands) if len(hdu.shape) == 3 else [0]
             planes = hdu.data.reshape(-1, *hdu.shape[-2:])
             values = np.empty((len(shown), *hdu.shape[-2:]), dtype=np.float32)

@@ -42,6 +42,7 @@ class Network:
     standardise: bool = False
     scales: tuple[float, ...] = (1.0,)
     bands: str | None = None
+    stretch: str = "asinh"
     dropout: float = 0.2
     concentrations: str = "softplus"
     precision: str = "float32"
@@ -58,6 +59,7 @@ class Network:
             standardise=self.standardise,
             scales=self.scales,
             bands=self.bands,
+            stretch=self.stretch,
         )
 
     def fetched(self) -> Network:
