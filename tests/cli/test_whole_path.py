@@ -14,6 +14,7 @@ import pytest
 from small_survey import GALAXIES, LABELLED, Begun, begun_workspace, read_json, zooactive
 from tiny_network import tiny_network
 
+from zooactive.foundation.writing import write_how
 from zooactive.prediction import open_predictions
 from zooactive.workspace.file import find_settings
 
@@ -412,7 +413,12 @@ def test_the_whole_path_needs_no_workspace_file(survey, tmp_path, undrawn):
     assert "none is left out" in told.stderr
     zooactive("show", "g001", *pool, *run, folder=tmp_path)
     zooactive("finetune", survey / "rings.csv", "--task", "rings", *run, *images, *HEAD, folder=tmp_path)
-    zooactive("report", *votes, *run, *predictions, "--selection", "chosen.csv", folder=tmp_path)
+    fetched = tmp_path / "fetched.csv"  # as `zooactive cutouts` leaves a table
+    pd.read_csv(survey / "survey.csv").to_csv(fetched, index=False)
+    write_how(fetched, command="cutouts", options={"credit": "A survey / its people", "licence": "CC BY 4.0"}, inputs={})
+    from_cutouts = (*tree, "--catalogue", fetched, *images)
+    zooactive("report", *from_cutouts, *run, *predictions, "--selection", "chosen.csv", folder=tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "rings" in page
+    assert "A survey / its people (CC BY 4.0)" in page
     assert not (tmp_path / "zooactive.toml").exists()

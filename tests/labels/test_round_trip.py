@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from zooactive.catalogue import read_catalogue
 from zooactive.cli import app
 from zooactive.foundation.errors import CatalogueError, ImageError
+from zooactive.foundation.writing import write_how
 from zooactive.labels import subjects
 from zooactive.labels.subjects import shown, write_subjects
 
@@ -139,6 +140,19 @@ def test_an_image_that_cannot_be_shown_is_left_out_and_told(survey):
     assert "g002" not in set(pd.read_csv(survey / "few" / "manifest.csv")["#id"])
     how = json.loads((survey / "few" / "how.json").read_text())
     assert list(how["options"]["failures"]) == ["g002"]
+
+
+def test_the_credit_of_fetched_cutouts_is_shown_unless_another_is_given(survey):
+    options = {"survey": "sky", "credit": "A survey / its people", "licence": "CC BY 4.0"}
+    write_how(survey / "pool.csv", command="cutouts", options=options, inputs={})
+    told = typed(survey, "export", "--catalogue", "pool.csv", "--out", "credited")
+    assert "no --credit" not in told.stderr
+    manifest = pd.read_csv(survey / "credited" / "manifest.csv")
+    assert set(manifest["credit"]) == {"A survey / its people"}
+    assert set(manifest["licence"]) == {"CC BY 4.0"}
+    typed(survey, "export", "--catalogue", "pool.csv", "--credit", "us", "--out", "ours")
+    assert set(pd.read_csv(survey / "ours" / "manifest.csv")["credit"]) == {"us"}
+    (survey / "pool.csv.how.json").unlink()
 
 
 def test_what_cannot_be_exported_is_told(survey):

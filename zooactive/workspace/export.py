@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.foundation.telling import Tell, silent
 from zooactive.workspace.options import Options
-from zooactive.workspace.origin import read_predicted
+from zooactive.workspace.origin import credit_of, read_predicted
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,14 +35,17 @@ def export(
 ) -> SubjectSet:
     """Write images and a manifest of the selected galaxies into a folder, by default ``subjects``.
 
-    `size` is in pixels a side (by default images stay as they are); `credit` and `licence` are shown to volunteers; the
-    columns of the table go along, hidden. With a `plan` of `allocate` the galaxies are those that it gives more votes, and
-    each has ``#stop_at``, after how many volunteers it is done.
+    `size` is in pixels a side (by default images stay as they are); `credit` and `licence` are shown to volunteers, by
+    default those of the survey that `zooactive cutouts` fetched the images from; the columns of the table go along, hidden.
+    With a `plan` of `allocate` the galaxies are those that it gives more votes, and each has ``#stop_at``, after how many
+    volunteers it is done.
     """
     from zooactive.acquisition.selection_files import read_plan, read_selection
     from zooactive.foundation.writing import file_hash, write_how
     from zooactive.labels.subjects import write_subjects
 
+    known = credit_of(settings)
+    credit, licence = credit or known[0], licence or known[1]
     chosen = settings.acquire.out if plan is None else Path(plan)
     if plan is None:
         selection = read_selection(chosen)

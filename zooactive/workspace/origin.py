@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.addresses import from_folder
 from zooactive.foundation.reading import read_text
-from zooactive.foundation.writing import write_json
+from zooactive.foundation.writing import how_of, write_json
 from zooactive.models.saved_form import BUNDLED
 from zooactive.workspace.labels_alone import with_pool_of_labels
 from zooactive.workspace.settings import Settings
@@ -75,6 +75,16 @@ def read_pictured(settings: Settings, ids: Iterable[str]) -> Catalogue | None:
     image_of = dict(zip(galaxies.ids, galaxies.images, strict=True))
     seen = [name for name in names if image_of.get(name) is not None]
     return galaxies.select(seen) if seen else None
+
+
+def credit_of(settings: Settings) -> tuple[str, str]:
+    """Return who is to be named with the images, and their licence, where `zooactive cutouts` fetched them; else blank."""
+    table = origin_of(settings).get("catalogue") or settings.pool.catalogue or settings.survey.catalogue
+    how = {} if table is None else how_of(Path(table))
+    said = how.get("options") if how.get("command") == "cutouts" else None
+    if not isinstance(said, dict):
+        return "", ""
+    return str(said.get("credit") or ""), str(said.get("licence") or "")
 
 
 def folder_for(settings: Settings) -> Path:

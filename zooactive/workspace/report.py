@@ -28,7 +28,7 @@ from zooactive.report import (
 )
 from zooactive.workspace.finetuned import labels_of
 from zooactive.workspace.options import Options, options_of
-from zooactive.workspace.origin import read_pictured
+from zooactive.workspace.origin import credit_of, read_pictured
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
 
@@ -57,6 +57,9 @@ def report(settings: Settings, *, out: str | Path | None = None) -> Path:
     if not findings:
         first = "finetune" if settings.default_task else "train"
         raise WorkspaceError(f"{settings.folder} holds nothing to report yet; run `zooactive {first}` first")
+    credit, licence = credit_of(settings)
+    if credit:
+        facts.append(("images", f"{credit} ({licence})" if licence else credit))
     title = f"Galaxies worth the next hour: {settings.folder.name}"
     learnt = "labels" if settings.default_task else "volunteers' votes"
     lead = (
