@@ -17,6 +17,7 @@ from zooactive.foundation.errors import CatalogueError, OutputError
 from zooactive.posterior import Posterior
 from zooactive.report import page
 from zooactive.report.metrics import _people as people
+from zooactive.report.sky_links import place_of
 
 NASTY = "<b>&\"x'</b>"
 IDS = [NASTY, *(f"5877325783124542{i:02}" for i in range(40))]
@@ -215,6 +216,24 @@ def test_the_gallery_keeps_the_random_arm_apart(selection, pixels):
     assert acquired.tiles[0].lines == ("rank 1", "score 2.000", "inclusion 0.012")
     assert "37 galaxies were chosen" in finding.text
     assert "4 drawn at random" in finding.text
+
+
+def test_galaxies_with_coordinates_can_be_looked_up(selection, pixels, tmp_path):
+    place = place_of(pd.Series({"RAJ2000": "10:00:24", "DEJ2000": "+02:12:00", "mag": 17.0}))
+    assert (place.ra, place.dec) == pytest.approx((150.1, 2.2))
+    assert list(place.links) == ["Legacy Survey", "SDSS", "Aladin", "ESASky"]
+    galaxy = str(selection["id"].iloc[0])
+    finding = report.acquired_gallery(selection, pixels, links={galaxy: place.links})
+    report.write_report(tmp_path / "r.html", title="t", lead="l", facts=[], findings=[finding], how={})
+    source = (tmp_path / "r.html").read_text()
+    found = re.findall(r'<a href="(https://[^"]+)" target="_blank" rel="noreferrer">([^<]+)</a>', source)
+    assert [(name, address.replace("&amp;", "&")) for address, name in found] == list(place.links.items())
+    assert all("150.1" in address and "2.2" in address for address, _ in found)
+
+
+@pytest.mark.parametrize("row", [{"ra": 10.0}, {"ra": "north", "dec": 1}, {"ra": 1.0, "dec": 100.0}, {"ra": None, "dec": 1}])
+def test_without_a_place_there_is_nothing_to_look_up(row):
+    assert place_of(pd.Series(row)) is None
 
 
 def test_a_galaxy_without_a_cutout_is_named_all_the_same(selection, pixels, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,13 @@ _TILE = 160
 """Pixels a side that a cutout is shrunk to on the page, where it is about 140 wide."""
 
 
-def acquired_gallery(selection: pd.DataFrame, pixels: Mapping[str, NDArray[np.uint8]], *, limit: int = 24) -> Finding:
+def acquired_gallery(
+    selection: pd.DataFrame,
+    pixels: Mapping[str, NDArray[np.uint8]],
+    *,
+    links: Mapping[str, Mapping[str, str]] | None = None,
+    limit: int = 24,
+) -> Finding:
     """Show the galaxies of a selection, the acquired and the random ones apart.
 
     Parameters
@@ -39,6 +46,8 @@ def acquired_gallery(selection: pd.DataFrame, pixels: Mapping[str, NDArray[np.ui
         `zooactive.acquire` returns it.
     pixels : mapping of str to uint8 array, shape (size, size, channels)
         Cutouts by id; a galaxy without one is named all the same.
+    links : mapping of str to mapping of str to str, optional
+        By id: names of sky viewers, and the addresses at which they show the galaxy.
     limit : int
         How many galaxies are shown at most; up to a quarter of them from the random arm.
 
@@ -53,7 +62,9 @@ def acquired_gallery(selection: pd.DataFrame, pixels: Mapping[str, NDArray[np.ui
     from_random = min(len(random), max(limit // 4, limit - len(acquired)))
     shown = (("Acquired", acquired.head(limit - from_random)), ("At random", random.head(from_random)))
     galleries = tuple(
-        Gallery(f"{name}: {_first(len(rows), whole)}", tuple(_selected_tile(row, pixels) for row in _rows(rows)))
+        Gallery(
+            f"{name}: {_first(len(rows), whole)}", tuple(_selected_tile(row, pixels, links or {}) for row in _rows(rows))
+        )
         for (name, rows), whole in zip(shown, (len(acquired), len(random)), strict=True)
         if len(rows)
     )
@@ -333,7 +344,9 @@ def _thumbnail(pixels: NDArray[np.uint8] | None) -> bytes | None:
     return encode_png(np.asarray(image))
 
 
-def _selected_tile(row: Mapping[str, Any], pixels: Mapping[str, NDArray[np.uint8]]) -> Tile:
+def _selected_tile(
+    row: Mapping[str, Any], pixels: Mapping[str, NDArray[np.uint8]], links: Mapping[str, Mapping[str, str]]
+) -> Tile:
     score, chance = float(row["score"]), float(row["inclusion_probability"])
     lines = [f"rank {row['rank']}"]
     lines += [f"score {score:.3f}"] if math.isfinite(score) else []
@@ -341,7 +354,7 @@ def _selected_tile(row: Mapping[str, Any], pixels: Mapping[str, NDArray[np.uint8
     if isinstance(row.get("question"), str) and row["question"]:
         share = float(row.get("question_share", math.nan))
         lines += [f"{row['question']}: {share:.0%} of its information" if math.isfinite(share) else f"for {row['question']}"]
-    return _tile(str(row["id"]), lines, pixels)
+    return replace(_tile(str(row["id"]), lines, pixels), links=tuple(links.get(str(row["id"]), {}).items()))
 
 
 def _task_tile(galaxy_id: str, probability: float, truth: float, pixels: Mapping[str, NDArray[np.uint8]]) -> Tile:

@@ -36,12 +36,15 @@ class Tile:
         A PNG; without one the tile says that there is no image.
     lines : sequence of str
         Short lines beneath the caption.
+    links : sequence of (str, str)
+        Names and addresses that are opened when they are clicked on.
     """
 
     caption: str
     alt: str
     picture: bytes | None = None
     lines: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from zooactive.report import (
     tree_finding,
     write_report,
 )
+from zooactive.report.sky_links import place_of
 from zooactive.workspace.finetuned import labels_of
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.origin import credit_of, read_pictured
@@ -95,7 +96,7 @@ def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[
     ]
     how["acquire"] = how_of(settings.acquire.out)
     how["predict"] = how_of(settings.pool.predictions)
-    findings.append(acquired_gallery(selection, pixels))
+    findings.append(acquired_gallery(selection, pixels, links={} if pictured is None else _links(pictured)))
     first = str(selection["id"].iloc[0])
     posterior = next(stored.posteriors({first}))
     findings += [galaxy_finding(posterior, first, pixels), tree_finding(posterior, first)]
@@ -182,6 +183,12 @@ def _task_pixels(folder: Path, ids: list[str]) -> dict[str, NDArray[np.uint8]]:
         return _pixels(labels_of(folder).select(ids))
     except (WorkspaceError, CatalogueError):
         return {}
+
+
+def _links(catalogue: Catalogue) -> dict[str, dict[str, str]]:
+    """Return where each galaxy whose coordinates are known can be looked up."""
+    places = {str(galaxy): place_of(catalogue.table.iloc[row]) for row, galaxy in enumerate(catalogue.ids)}
+    return {galaxy: place.links for galaxy, place in places.items() if place is not None}
 
 
 def _pixels(catalogue: Catalogue) -> dict[str, NDArray[np.uint8]]:

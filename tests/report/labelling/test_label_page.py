@@ -228,7 +228,7 @@ def test_looks_change_by_keys_and_links_lead_to_the_sky(opened, browser):
     browser.press("0")
     assert "scale(1)" in browser.run("document.getElementById('galaxy').style.cssText")
     links = browser.run("[...document.querySelectorAll('#about a')].map(a => a.textContent + ' ' + a.href).join('\\n')")
-    assert [line.split(" http")[0] for line in links.splitlines()] == ["Legacy Survey", "SDSS", "Aladin"]
+    assert [line.split(" http")[0] for line in links.splitlines()] == ["Legacy Survey", "SDSS", "Aladin", "ESASky"]
     assert "ra=150.100000&dec=2.200000" in links
     browser.press("?")
     assert not browser.run("document.getElementById('keys').hidden")

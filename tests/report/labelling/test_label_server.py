@@ -198,7 +198,7 @@ def test_a_full_disk_is_told_and_the_answer_does_not_count(served, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("zooactive.loop.labelling.journal.os.fsync", full)
+    monkeypatch.setattr("zooactive.foundation.appended.os.fsync", full)
     status, _, content = get(address + "api/answer", {"id": "a", "answer": "yes", "labeller": "me"})
     monkeypatch.undo()
     assert status == 507

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zooactive.foundation.errors import ImageError, OutputError, ZooactiveError, explained
 from zooactive.foundation.vocabulary import CHOSEN, LABEL_NEXT
 from zooactive.loop.labelling.session import Next, Session, told_of
-from zooactive.report.labelling_page.links import links_of
 from zooactive.report.labelling_page.pictures import Pictures
+from zooactive.report.sky_links import place_of
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -289,13 +289,14 @@ class _Api:
         """A galaxy as the page takes it; what is expected is told once it is answered."""
         row, galaxy = chosen.row, str(self.session.ids[chosen.row])
         begun = chosen.chosen != "again" and not self.session.answers.done(galaxy)
+        place = place_of(self.pool.table.iloc[row])
         return {
             "row": row,
             "id": galaxy,
             "given": self.session.answers.given(galaxy, labeller) if begun else (),
             "chosen": chosen.chosen,
             "probability": chosen.probability,
-            "links": links_of(self.pool.table.iloc[row]),
+            "links": None if place is None else {"ra": place.ra, "dec": place.dec, **place.links},
         }
 
 
