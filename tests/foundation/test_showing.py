@@ -97,6 +97,15 @@ def test_before_the_first_step_is_done_it_is_said_that_nothing_hangs(clock):
 # Where there is no terminal ------------------------------------------------------------------------------------------
 
 
+def test_lines_for_people_are_written_whole(monkeypatch):
+    written = []
+    stream = Stream(terminal=False)
+    stream.write = written.append  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(sys, "stderr", stream)
+    Lines().line("two\nlines")
+    assert "two\nlines\n" in written, "what another program writes would come between a line and its end"
+
+
 def test_lines_come_every_half_minute_on_stderr_and_none_on_stdout(clock, capsys):
     with Lines(clock)("predicting", 1000) as report:
         for done in range(0, 1000, 100):

@@ -194,7 +194,8 @@ class Screen:
 
     def line(self, text: str) -> None:
         """Tell a line for people."""
-        print(for_terminal(text), file=sys.stderr, flush=True)
+        # In one write with its end: another program's line in the same terminal could come between.
+        print(f"{for_terminal(text)}\n", end="", file=sys.stderr, flush=True)
 
     def open(self) -> None:
         """Begin to show work."""
