@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from zooactive.foundation.errors import AcquisitionError
-from zooactive.loop import Loop, LoopConfig, automatic
+from zooactive.loop import Loop, LoopConfig, automatic, rehearse
 from zooactive.loop.automatic import LEAST, Known, Trial, decide, try_out
 from zooactive.loop.rounds import why_of
 from zooactive.models import find_axes
@@ -137,3 +138,11 @@ def test_what_cannot_be_tried_is_explained():
         LoopConfig(candidate="auto")  # type: ignore[arg-type]
     with pytest.raises(AcquisitionError, match="a target was given and the strategy is 'entropy'"):
         LoopConfig(candidate="entropy", target="smooth_yes")
+
+
+def test_auto_is_rehearsed_beside_what_it_stands_for(learner, answers, held_out, tmp_path):
+    config = LoopConfig(n=6, random_share=0.2)
+    options = {"test": held_out, "seeds": (0,), "start": 12, "rounds": 1, "config": config, "progress": None}
+    found = rehearse(tmp_path, learner, answers.take(range(40)), strategies=("auto", "random"), **options)
+    auto, random = (found[found["strategy"] == name].drop(columns="strategy") for name in ("auto", "random"))
+    pd.testing.assert_frame_equal(auto.reset_index(drop=True), random.reset_index(drop=True))

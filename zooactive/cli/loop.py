@@ -19,7 +19,7 @@ from zooactive.cli.console import (
     print_selection,
     print_table,
 )
-from zooactive.foundation.vocabulary import LEARNERS, LOOP_STRATEGIES, STRATEGIES, Strategy
+from zooactive.foundation.vocabulary import LEARNERS, LOOP_STRATEGIES, STRATEGIES, LoopStrategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +136,7 @@ def rehearse(
     json: JsonOption = False,
 ) -> None:
     """Compare strategies on galaxies whose votes are known: what each needs for what random choice reaches."""
-    names = cast("list[Strategy]", strategy) or list(STRATEGIES)
+    names = cast("list[LoopStrategy]", strategy) or list(STRATEGIES)
     found = open_workspace(workspace).loop_rehearse(
         out=out, strategies=names, seeds=seeds, start=start, rounds=rounds, n=n, drawn=drawn, learner=learner
     )

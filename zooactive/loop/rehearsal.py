@@ -14,7 +14,7 @@ from zooactive.foundation.errors import AcquisitionError, CatalogueError
 from zooactive.foundation.showing import watch_of
 from zooactive.foundation.stopping import kept_when_stopped
 from zooactive.foundation.telling import Auto, RehearsalProgress, Watch
-from zooactive.foundation.vocabulary import Strategy
+from zooactive.foundation.vocabulary import LoopStrategy
 from zooactive.foundation.writing import aside
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner
@@ -31,7 +31,7 @@ def rehearse(
     catalogue: Catalogue,
     *,
     test: Catalogue,
-    strategies: Sequence[Strategy] = ("mutual_information", "random"),
+    strategies: Sequence[LoopStrategy] = ("mutual_information", "random"),
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     start: int = 200,
     rounds: int = 5,
@@ -53,7 +53,7 @@ def rehearse(
     test : Catalogue
         Other galaxies, on which every round is measured.
     strategies : sequence of str
-        Of `zooactive.foundation.vocabulary.STRATEGIES`.
+        Of `zooactive.foundation.vocabulary.LOOP_STRATEGIES`.
     seeds : sequence of int
     start : int
         Galaxies labelled at the start.

@@ -13,7 +13,7 @@ from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.showing import watch_of
 from zooactive.foundation.telling import NOTHING, Show, ShownBy, Tell, Watch, silent
-from zooactive.foundation.vocabulary import STRATEGIES, Strategy
+from zooactive.foundation.vocabulary import STRATEGIES, LoopStrategy
 from zooactive.foundation.writing import aside
 from zooactive.loop import HeadLearner, Learner, Loop, LoopConfig, NetworkLearner
 from zooactive.models.saved_form import BUNDLED
@@ -89,7 +89,7 @@ def rehearse(
     settings: Settings,
     *,
     out: str | Path = "rehearsal",
-    strategies: Sequence[Strategy] = STRATEGIES,
+    strategies: Sequence[LoopStrategy] = STRATEGIES,
     seeds: int = 5,
     start: int = 200,
     rounds: int = 5,
