@@ -99,6 +99,7 @@ def _register() -> None:
         "top",
         "similar",
         "label",
+        "match",
         "report",
         "publish",
         "convert",

@@ -159,6 +159,8 @@ def _write_votable(table: Table, about: dict[str, Column], said: str, path: Path
     for field in first.fields:
         if field.name in about:
             field.ucd = about[field.name].ucd
+        if field.datatype in ("char", "unicodeChar"):
+            field.arraysize = "*"  # any length, also none: a fixed one of 1 is no string any more
     votable.to_xml(str(path))
 
 
