@@ -100,6 +100,7 @@ def _register() -> None:
         "similar",
         "label",
         "match",
+        "samp",
         "report",
         "publish",
         "convert",
