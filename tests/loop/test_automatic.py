@@ -113,6 +113,16 @@ def test_a_trial_learns_from_no_galaxy_that_judges_and_knows_no_order(known, mon
     assert (again.gain, again.low, again.high) == pytest.approx((found.gain, found.low, found.high), abs=1e-4)
 
 
+def test_of_very_many_galaxies_some_are_tried_whatever_their_order(known):
+    many = known(200)
+    few = many.at_most(150)
+    assert (len(few.ids), len(few.features), len(few.votes)) == (150, 150, 150)
+    order = np.random.default_rng(0).permutation(200)
+    shuffled = many._replace(ids=many.ids[order], features=many.features[order], votes=many.votes[order])
+    assert set(shuffled.at_most(150).ids) == set(few.ids)
+    assert many.at_most(200) is many
+
+
 def test_a_loop_writes_down_why_and_plays_it(learner, begun, held_out, config, said, tmp_path):
     config = replace(config, strategy="auto")
     loop = Loop(tmp_path / "loop", learner, begun, test=held_out, config=config)

@@ -229,7 +229,16 @@ def test_ctrl_c_does_not_wait_for_the_pauses(tmp_path):
         with pytest.raises(KeyboardInterrupt) as stopped:
             fetch_cutouts(tmp_path / "three.csv", service, tmp_path / "images", size=SIZE, progress=stop)
     assert time.monotonic() - began < 30
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
     assert "is kept in" in stopped.value.__notes__[0]
+
+
+def test_an_answer_without_an_end_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("zooactive.catalogue.cutouts.asking._MOST_BYTES", 100)
+    with sky() as server:
+        found = fetch(server, tmp_path)
+    assert found.kinds == {"no image": 8}
+    assert "more than 0 MiB came" in pd.read_parquet(tmp_path / "images" / "failures.parquet")["reason"][0]
 
 
 def test_names_of_files_depend_on_the_id_alone(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from importlib import import_module, metadata
 from itertools import islice
@@ -58,7 +58,7 @@ class Fetcher:
             headers={"User-Agent": agent}, timeout=service.timeout, limits=limits, follow_redirects=True
         )
 
-    def fetch(self, waiting: Sequence[Cutout]) -> Iterator[Fetched]:
+    def fetch(self, waiting: Sequence[Cutout]) -> Generator[Fetched]:
         """Yield what became of each, as it comes."""
         refused, came = 0, False
         left = iter(waiting)
@@ -79,6 +79,7 @@ class Fetcher:
                             )
             finally:
                 self._stop.set()
+                self._client.close()  # what is on its way is not waited for
 
     def _fetch_one(self, one: Cutout) -> Fetched:
         trouble = Trouble(FAULT, "it was not asked for")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,14 +152,11 @@ def fetch_cutouts(
             waiting = [one for one in wanted if not _is_done(one, known.get(one.galaxy), folder, retry_failures)]
             there = len(wanted) - len(waiting)
             shown = counted(progress, f"cutouts of {service.name}", len(wanted))
-            with (
-                shown as done,
-                kept_when_stopped(lambda: f"what came is kept in {folder}; run it again to go on from there"),
-            ):
+            kept = kept_when_stopped(lambda: f"what came is kept in {folder}; run it again to go on from there")
+            fetcher = Fetcher(service, form, bands, size.pixels, folder, contact)
+            with shown as done, kept, closing(fetcher.fetch(waiting)) as entries:
                 done(there)
-                for number, entry in enumerate(
-                    Fetcher(service, form, bands, size.pixels, folder, contact).fetch(waiting), 1
-                ):
+                for number, entry in enumerate(entries, 1):
                     lines.add(entry)
                     known[entry.galaxy] = entry
                     done(there + number)

@@ -21,7 +21,7 @@ NO_IMAGE, REFUSED, FAULT, CUT_OFF = "no image", "refused", "fault", "cut off"
 _LONGEST_WORD = 160  # characters of a service's own words that are repeated
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # and not frozen: the traceback is written into it
 class Trouble(Exception):
     """An answer that is not the image that was asked for.
 
