@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import time
 import warnings
@@ -26,6 +27,7 @@ def hub(tmp_path, monkeypatch):
         server.start()
         yield server
         server.stop()
+        gc.collect()  # here, where nobody hears of the connections that pyvo leaves open
 
 
 class Topcat:
