@@ -54,12 +54,21 @@ def test_columns_that_are_not_there_are_told():
         ("10h02m00s", "+02d15m00s", (150.5, 2.25)),
         ("150d30m", "\u22122d15m", (150.5, -2.25)),
         ("150.5d", "-2.25 deg", (150.5, -2.25)),
+        ("23:59:59.9999", "0", (360 - 0.0001 / 240, 0)),
         ("1.505e2", "-2.25e0", (150.5, -2.25)),
     ],
 )
 def test_degrees_and_sexagesimal_say_the_same_place(ra, dec, expected):
     frame = pd.DataFrame({"ra": [ra], "dec": [dec]})
     np.testing.assert_allclose(degrees_of(frame, "ra", "dec", "t.csv")[0], expected, atol=1e-9)
+
+
+def test_twenty_four_hours_are_none(recwarn):
+    frame = pd.DataFrame({"ra": ["24:00:00"], "dec": ["-90"]})
+    ((ra, dec),) = degrees_of(frame, "ra", "dec", "t.csv")
+    assert not recwarn.list
+    address = load_service("legacy-dr10-grz").address("jpg", ra, dec, arcsec=60, size=256)
+    assert "?ra=0&dec=-90&" in address
 
 
 @pytest.mark.parametrize(
@@ -135,7 +144,7 @@ def test_every_service_has_a_credit_and_an_address_that_can_be_filled_in(name):
             address = service.address(form, 359.99999999, -0.00000001, arcsec=256 * service.scale, size=256)
             assert address.startswith("https://")
             assert "{" not in address
-            assert "360" in address  # as near as seven digits tell
+            assert "ra=0&" in address, "359.99999999 is 0 as near as seven digits tell, and 360 is no right ascension"
             assert "dec=0" in address
             assert "256" in address
 

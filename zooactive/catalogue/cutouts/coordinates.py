@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,11 +103,13 @@ def _sexagesimal(text: str, hours: bool) -> float:
     """Return degrees of a text, or NaN where it is none."""
     from astropy import units
     from astropy.coordinates import Angle
+    from astropy.utils.exceptions import AstropyWarning
 
     if _PLAIN.fullmatch(text):
         return float(text)
     in_hours = hours and _IN_DEGREES.search(text) is None
     try:
-        return float(Angle(text.replace("−", "-"), unit=units.hourangle if in_hours else units.deg).deg)
+        with warnings.catch_warnings(action="ignore", category=AstropyWarning):  # of 24 hours, which are 0
+            return float(Angle(text.replace("−", "-"), unit=units.hourangle if in_hours else units.deg).deg)
     except (ValueError, TypeError, units.UnitsError):  # IllegalSecondError and its kind are ValueErrors
         return float("nan")

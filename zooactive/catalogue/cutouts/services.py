@@ -121,7 +121,7 @@ class CutoutService:
         """
         asked = self.form(form)
         values = {
-            "ra": _digits(ra, 7),
+            "ra": _digits(round(ra, 7) % 360, 7),  # rounding may go all the way round
             "dec": _digits(dec, 7),
             "scale": _digits(arcsec / size, 6),
             "degrees": _digits(arcsec / 3600, 9),
