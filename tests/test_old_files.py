@@ -18,7 +18,7 @@ import zooactive as za
 from zooactive.acquisition.selection_files import read_selection
 from zooactive.cli import app
 from zooactive.labels import Ledger
-from zooactive.loop.rounds import history_of
+from zooactive.loop.round_files import history_of
 from zooactive.prediction import open_predictions
 
 OLD = Path(__file__).parent / "old_files"

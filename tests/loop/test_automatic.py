@@ -13,7 +13,7 @@ from scipy import stats
 from zooactive.foundation.errors import AcquisitionError
 from zooactive.loop import Loop, LoopConfig, automatic, rehearse
 from zooactive.loop.automatic import LEAST, Known, Trial, decide, try_out
-from zooactive.loop.rounds import why_of
+from zooactive.loop.round_files import why_of
 from zooactive.models import find_axes
 from zooactive.tree import DecisionTree, Question
 

@@ -7,7 +7,8 @@ from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import HeadLearner, Learner, NetworkLearner
 from zooactive.loop.oracle import draw_votes, vote_table
 from zooactive.loop.rehearsal import label_efficiency, learning_curves, rehearse
-from zooactive.loop.rounds import Loop, Round
+from zooactive.loop.round_files import Round
+from zooactive.loop.rounds import Loop
 from zooactive.loop.stopping import stops_at
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,17 +15,17 @@ from zooactive.acquisition.selection_files import read_selection, write_selectio
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.votes import match_columns
 from zooactive.evaluation.calibration import realised_information
-from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError, explained
+from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError
 from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.foundation.locking import held
-from zooactive.foundation.parsing import read_object
 from zooactive.foundation.spelling import read_csv, write_csv
 from zooactive.foundation.writing import aside, write_json
 from zooactive.loop.automatic import decide
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner
 from zooactive.loop.metrics import metrics_of
+from zooactive.loop.round_files import Round, history_of, read_record, round_of, rounds_in
 from zooactive.loop.strategies import choose, choose_blindly
 from zooactive.tree.likelihood import checked_votes
 
@@ -43,70 +43,6 @@ _FORMAT = 1
 _FIXED = ("seed", "judge_share")
 """What has to stay as it was when a loop began: by it galaxies are learnt from or choose the best epoch. All else, the
 strategy too, may change from round to round, and each selection says what it was made with."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """Where the files of one round lie; a step whose file is there has been done."""
-
-    number: int
-    folder: Path
-
-    @property
-    def model(self) -> Path:
-        """Where the model lies that was learnt from the votes so far."""
-        return self.folder / "model"
-
-    @property
-    def metrics(self) -> Path:
-        """Where the metrics of the round's model lie."""
-        return self.folder / "metrics.json"
-
-    @property
-    def selection(self) -> Path:
-        """Where the table of galaxies to ask volunteers about lies."""
-        return self.folder / "selection.csv"
-
-    @property
-    def decision(self) -> Path:
-        """Where it is written what "auto" stood for, and why."""
-        return self.folder / "strategy.json"
-
-    @property
-    def votes(self) -> Path:
-        """Where the volunteers' votes lie."""
-        return self.folder / "votes.csv"
-
-    @property
-    def told(self) -> Path:
-        """Where the amount that those votes told is written."""
-        return self.folder / "told.json"
-
-
-def rounds_in(folder: Path) -> list[Round]:
-    """Return all rounds of a folder that were begun; the last one is the one to go on with."""
-    rounds = [_round(folder, 0)]
-    while rounds[-1].told.exists():
-        rounds.append(_round(folder, len(rounds)))
-    return rounds
-
-
-def history_of(folder: Path) -> pd.DataFrame:
-    """Return one row for each round of a folder: its metrics, and what its votes then told."""
-    import pandas as pd
-
-    rows = [(_read(entry.metrics) or {}) | (_read(entry.told) or {}) for entry in rounds_in(folder)]
-    return pd.DataFrame([row for row in rows if row])
-
-
-def why_of(entry: Round) -> str | None:
-    """Return what "auto" stood for in a round and why, in a line, or None where a strategy was named."""
-    known = _read(entry.decision)
-    return None if known is None else f"strategy {known['strategy']}: {known['why']}"
-
-
-def _round(folder: Path, number: int) -> Round:
-    return Round(number, folder / f"round-{number:03d}")
 
 
 class Loop:
@@ -162,7 +98,7 @@ class Loop:
 
     def _open_or_begin(self) -> None:
         record = {"tree": list(self.tree.columns), **{name: getattr(self.config, name) for name in _FIXED}}
-        known = _read(self.folder / "loop.json")
+        known = read_record(self.folder / "loop.json")
         if known is None:
             write_json(self.folder / "loop.json", {"format": _FORMAT, **record})
             return
@@ -249,7 +185,7 @@ class Loop:
 
     def _learn(self) -> dict[str, Any]:
         here = self.rounds[-1]
-        if (known := _read(here.metrics)) is not None:
+        if (known := read_record(here.metrics)) is not None:
             return known
         galaxies = self._with_votes(here.number)
         labelled, reserved = galaxies.labelled, np.isin(galaxies.ids.astype(str), sorted(self._reserved(here.number)))
@@ -263,7 +199,7 @@ class Loop:
                     f"{self.folder}: {int(train.sum())} galaxies to learn from and {int(validation.sum())} to choose the "
                     "best epoch by; bring more votes"
                 )
-            before = _round(self.folder, here.number - 1).model
+            before = round_of(self.folder, here.number - 1).model
             warm = self.config.warm and before.exists()
             self.learner.fit(
                 here.model,
@@ -324,7 +260,7 @@ class Loop:
 
     def _decided(self, here: Round, galaxies: Catalogue) -> Strategy:
         """Return what "auto" stands for in a round, and write down why."""
-        known = _read(here.decision)
+        known = read_record(here.decision)
         if known is None:
             drawn = np.isin(galaxies.ids.astype(str), sorted(self._drawn(here.number))) | self._start_labelled
             some = galaxies.take(galaxies.labelled & drawn)
@@ -457,12 +393,3 @@ class Loop:
                 votes = galaxies.select(posterior.ids).require_votes().votes
                 found |= {f"{name}_{key}": value for key, value in metrics_of(posterior, votes).items()}
         return found
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    said = f"{path} is damaged ({{reason}}); restore it from a copy, or delete it and run the same command again"
-    with explained(TrainingError, said, OSError, ValueError):
-        try:
-            return read_object(path)
-        except FileNotFoundError:
-            return None

@@ -55,7 +55,7 @@ def ask(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) ->
     The selection's ``attrs`` say the round, where its file is, why its strategy was played where "auto" decided, and whether
     any of its galaxies has an image to show.
     """
-    from zooactive.loop.rounds import why_of
+    from zooactive.loop.round_files import why_of
 
     loop = _opened(settings, progress, tell)
     selection = loop.ask()
@@ -77,7 +77,7 @@ def tell_votes(settings: Settings, table: str | Path, *, progress: Show = NOTHIN
 
 def status(settings: Settings) -> pd.DataFrame:
     """Return one row a round: what it cost, how good the model was, and what the votes told."""
-    from zooactive.loop.rounds import history_of
+    from zooactive.loop.round_files import history_of
 
     history = history_of(settings.loop.folder)
     if history.empty:
