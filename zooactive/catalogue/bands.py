@@ -138,7 +138,7 @@ def shares(theirs: tuple[str, ...], mine: tuple[str, ...]) -> NDArray[np.float64
 
     Examples
     --------
-    >>> shares(COLOURS, ("g", "r", "i", "z")).tolist()
+    >>> shares(COLOURS, ("g", "r", "i", "z")).round(2).tolist()
     [[0.0, 0.0, 0.25, 0.75], [0.0, 0.5, 0.5, 0.0], [0.75, 0.25, 0.0, 0.0]]
     """
     their_places, my_places = _places(theirs), _places(mine)
@@ -169,10 +169,13 @@ def in_colour(pixels: NDArray[np.uint8], bands: tuple[str, ...] | None) -> NDArr
 
 def colours_told(bands: tuple[str, ...]) -> str:
     """Say of which bands the three colours of a picture are."""
-    if len(bands) == 1:
-        return f"{bands[0]} in grey"
+    return f"{bands[0]} in grey" if len(bands) == 1 else mixture_told(COLOURS, bands)
+
+
+def mixture_told(theirs: tuple[str, ...], mine: tuple[str, ...]) -> str:
+    """Say of which of my channels each of theirs is made, as `shares` has it."""
     mixed = [
-        " + ".join(f"{share:.2g} {band}" if share < 1 else band for share, band in zip(row, bands, strict=True) if share > 0)
-        for row in shares(COLOURS, bands)
+        " + ".join(f"{share:.2g} {name}" if share < 1 else name for share, name in zip(row, mine, strict=True) if share > 0)
+        for row in shares(theirs, mine)
     ]
-    return ", ".join(f"{colour} = {mix}" for colour, mix in zip(COLOURS, mixed, strict=True))
+    return ", ".join(f"{name} = {mix}" for name, mix in zip(theirs, mixed, strict=True))

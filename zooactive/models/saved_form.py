@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import ModelError, explained
 from zooactive.foundation.npz import read_npz
@@ -162,10 +163,15 @@ BUNDLED = "bundled"
 """The name of the encoder that comes with zooactive, where the folder of a model could stand."""
 
 
-def refuse_other_network(mine: tuple[str, int], theirs: tuple[str, int]) -> None:
-    """Raise a ModelError where backbone and channels are not those of the model to start from."""
-    if mine != theirs:
+def refuse_other_network(mine: tuple[str, Preprocessing], theirs: tuple[str, Preprocessing]) -> None:
+    """Raise a ModelError where the backbone is not that of the model to start from, or colour stands against grey.
+
+    The first layer of listed bands is made of those of whatever channels: see `zooactive.models.backbones.stems`.
+    """
+    bands = mine[1].listed or theirs[1].listed
+    if mine[0] != theirs[0] or (bands is None and mine[1].channels != theirs[1].channels):
+        channels = "" if bands is not None else f" and channels = {theirs[1].channels}"
         raise ModelError(
-            f"a model of {mine[0]} with {mine[1]} channels cannot start from {theirs[0]} with {theirs[1]}; set "
-            f"backbone = '{theirs[0]}' and channels = {theirs[1]}, or leave start away"
+            f"a model of {mine[0]} with {mine[1].channels} channels cannot start from {theirs[0]} with "
+            f"{theirs[1].channels}; set backbone = '{theirs[0]}'{channels}, or leave start away"
         )
