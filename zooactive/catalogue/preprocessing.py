@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from zooactive.catalogue.bands import COLOURS, GREY, checked_bands, recipe_of_bands
@@ -115,12 +115,25 @@ class Preprocessing:
         return self.listed or (COLOURS if self.channels == 3 else GREY)
 
     @property
+    def channels_told(self) -> str:
+        """What the network sees, in words: colour, grey, or the bands with how they are scaled."""
+        if self.listed is None:
+            return "colour" if self.channels == 3 else "grey"
+        how = self.stretch if isinstance(self.stretch, str) else ", ".join(self.stretch)
+        return f"the bands {', '.join(self.listed)} ({how})"
+
+    @property
     def recipe(self) -> Recipe | None:
         """How FITS values become channels; None by each image's own percentiles."""
         if self.listed is not None:
             return recipe_of_bands(self.listed, self.stretch)
         assert isinstance(self.stretch, str)
         return None if self.stretch in OWN_PERCENTILES else recipe_of(self.stretch)
+
+    def for_people(self, size: int) -> Preprocessing:
+        """Return how whole images are read to be looked at: in colour, or in the listed bands for `in_colour`."""
+        channels = 3 if self.listed is None else self.channels
+        return replace(self, size=size, channels=channels, crop=1.0, standardise=False, scales=(1.0,))
 
     @property
     def plane_names(self) -> str | None:
