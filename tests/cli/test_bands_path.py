@@ -208,3 +208,19 @@ def test_a_galaxy_of_five_bands_is_labelled_in_colour(home):
         picture = Image.open(io.BytesIO(Pictures(pool, seen).jpeg(0)))
         assert picture.mode == "RGB"
         assert picture.width == picture.height
+
+
+def test_a_few_labels_bring_the_encoder_that_comes_along_to_five_bands(survey, tmp_path):
+    votes = pd.read_csv(survey / "votes.csv", dtype={"id": str}).iloc[:60]
+    labels = votes[["id"]].assign(dusty=np.where(votes["red_yes"] > 20, "yes", "no"))
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    words = ("labels.csv", "--column", "dusty", "--images", survey / "fits", "--policy", "head", "--json")
+    cuts = ("--bands", BANDS, "--stretch", CUTS)
+    result = zooactive("finetune", *words, *cuts, "--image-size", 32, "--crop", 1, "--out", "dusty", folder=tmp_path)
+    assert json.loads(result.stdout)[0]["auc"] > 0.9  # the first layer tells bands apart before it has learnt
+    model = za.load_model(tmp_path / "dusty" / "model")
+    assert model.preprocessing.listed == tuple(BANDS.split(","))
+    assert "first layer spread from red, green, blue to g, r, i, z, y" in model.stem
+    told = zooactive("predict", "--model", "dusty", "--catalogue", survey / "fits", "--out", "p", folder=tmp_path).stderr
+    assert "1 image could not be used" in told
+    assert za.load_finetuned(tmp_path / "dusty").task.bands == tuple(BANDS.split(","))

@@ -29,6 +29,9 @@ EMBEDDINGS_FORMAT = 2
 NUMBERS_FORMAT = 3
 """Of models that tell a number and answer no questions; see `zooactive.models.number_model`."""
 
+NUMBERS_ENCODER = "encoder"
+"""The folder of the network in that of a model of a number."""
+
 ABOUT, ENCODER, HEAD = "model.json", "encoder.npz", "head.npz"
 
 
@@ -116,6 +119,15 @@ def stored_fingerprint(path: Path) -> str | None:
         return str(read_about(model_folder(path))["fingerprint"])
     except ModelError:
         return None
+
+
+def pixels_of(path: Path) -> Preprocessing | None:
+    """Return how a saved model sees images, without loading it; None where no whole one lies, or it takes embeddings."""
+    for folder in (path, path / NUMBERS_ENCODER, path / "model" / NUMBERS_ENCODER):
+        if stored_fingerprint(folder) is not None:
+            found = config_of(folder).get("preprocessing")
+            return None if found is None else Preprocessing.from_dict(found)
+    return None
 
 
 def read_arrays(path: Path, check: Callable[[list[tuple[int, ...]]], None]) -> list[NDArray[Any]]:

@@ -15,7 +15,7 @@ from zooactive.catalogue import Preprocessing
 from zooactive.foundation.addresses import from_folder
 from zooactive.foundation.reading import read_text
 from zooactive.foundation.writing import how_of, write_json
-from zooactive.models.saved_form import BUNDLED, config_of, stored_fingerprint
+from zooactive.models.saved_form import BUNDLED, pixels_of, stored_fingerprint
 from zooactive.workspace.labels_alone import with_pool_of_labels
 from zooactive.workspace.settings import Settings
 
@@ -81,8 +81,7 @@ def read_pictured(settings: Settings, ids: Iterable[str]) -> Catalogue | None:
 def seen_by(settings: Settings) -> Preprocessing:
     """Return how the network of the predictions sees images, so that people are shown the same bands."""
     folder = Path(origin_of(settings).get("model") or settings.model.folder)
-    saved = None if stored_fingerprint(folder) is None else config_of(folder).get("preprocessing")
-    return settings.model.preprocessing() if saved is None else Preprocessing.from_dict(saved)
+    return pixels_of(folder) or settings.model.preprocessing()
 
 
 def credit_of(settings: Settings) -> tuple[str, str]:
