@@ -34,9 +34,9 @@ def cube(by_band: dict[str, np.ndarray], **header: str) -> bytes:
     return stored([fits.PrimaryHDU(np.stack(list(by_band.values())), fits.Header(header))])
 
 
-def extensions(by_band: dict[str, np.ndarray], card: str = "EXTNAME", form: str = "{}") -> bytes:
+def extensions(by_band: dict[str, np.ndarray], card: str = "EXTNAME", form: str = "{}", first: dict | None = None) -> bytes:
     hdus = [fits.ImageHDU(plane, fits.Header({card: form.format(band)})) for band, plane in by_band.items()]
-    return stored([fits.PrimaryHDU(), *hdus])
+    return stored([fits.PrimaryHDU(header=fits.Header(first or {})), *hdus])
 
 
 def stored(hdus) -> bytes:
@@ -69,8 +69,9 @@ def by_hand(by_band: dict[str, np.ndarray], bands: tuple[str, ...] = BANDS) -> n
         lambda p: extensions({band: p[band] for band in "zygir"}),
         lambda p: extensions(p, "FILTER", "HSC-{}"),
         lambda p: extensions(p | {"u": p["g"] + 1}),
+        lambda p: extensions(p, first={"FILTER": "r"}),  # an extension's own card comes first
     ],
-    ids=["cube", "turned cube", "numbered", "unsaid", "extensions", "other order", "filter", "one more"],
+    ids=["cube", "turned cube", "numbered", "unsaid", "extensions", "other order", "filter", "one more", "own card"],
 )
 def test_each_listed_band_is_a_channel_scaled_by_the_formula_the_top_row_first(make):
     p = planes()

@@ -21,6 +21,7 @@ from zooactive.prediction import open_predictions
 from zooactive.prediction.part_files import about_part
 
 BANDS = "g,r,i,z,y"
+"""Or grizy: bands of one letter need no commas."""
 CUTS = "asinh -0.2 8 0.1"
 GALAXIES, REHEARSED, SIDE = 170, 150, 16
 
@@ -66,7 +67,7 @@ def begin(survey: Path, home: Path, bands: str) -> dict[str, str]:
     """Make a workspace whose network of these bands is trained, by the commands alone, and return what they told."""
     named = ("--tree", survey / "tree.toml", "--catalogue", survey / "votes.csv", "--images", survey / "fits")
     small = ("--backbone", "small_cnn", "--image-size", SIDE, "--epochs", 12, "--n", 4, "--rehearsal", REHEARSED)
-    zooactive("init", home, *named, *small, "--bands", bands, "--stretch", CUTS, folder=survey)
+    zooactive("init", home, *named, *small, "--bands", bands.replace(",", ""), "--stretch", CUTS, folder=survey)
     settings = home / "zooactive.toml"
     settings.write_text(
         settings.read_text().replace("small_cnn", tiny_network()).replace("batch_size = 64", "batch_size = 16")
@@ -154,8 +155,13 @@ def test_other_bands_on_the_command_line_are_not_read_from_shards(five, tmp_path
 
 def test_a_model_of_five_bands_that_starts_from_three_says_so(survey, five, three, tmp_path):
     home = shutil.copytree(five, tmp_path / "home")
-    words = ("--start", three / "runs/first/model", "--run-dir", "runs/second", "--epochs", 1)
-    assert "its first layer spread over g, r, i, z, y" in zooactive("train", *words, folder=home).stderr
+    words = ("--run-dir", "runs/second", "--epochs", 1, "--start")
+    own = zooactive("train", *words, five / "runs/first/model", folder=home).stderr
+    assert "first layer" not in own
+    shutil.rmtree(home / "runs/second")
+    assert (
+        "its first layer spread over g, r, i, z, y" in zooactive("train", *words, three / "runs/first", folder=home).stderr
+    )
     told = zooactive("show", "J001", "--model", "runs/second", folder=home).stderr
     flat = " ".join(told.split())
     assert f"It sees the bands g, r, i, z, y ({CUTS}); first layer spread from g, r, z to g, r, i, z, y (g = 0.67 g" in flat

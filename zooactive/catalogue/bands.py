@@ -43,6 +43,20 @@ def checked_bands(bands: Sequence[object]) -> tuple[str, ...]:
     return names
 
 
+def bands_of(text: str) -> tuple[str, ...]:
+    """Return the bands that a text lists: parted by commas, or of one letter each where all of these are bands.
+
+    Examples
+    --------
+    >>> bands_of("g, r, VIS"), bands_of("grizy"), bands_of("vis")
+    (('g', 'r', 'VIS'), ('g', 'r', 'i', 'z', 'y'), ('vis',))
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    letters = tuple(names[0])
+    apart = len(names) == 1 and names[0].casefold() not in WAVELENGTHS and set(names[0].casefold()) <= set(WAVELENGTHS)
+    return letters if apart else names
+
+
 def recipe_of_bands(bands: tuple[str, ...], stretch: str | tuple[str, ...]) -> Recipe:
     """Return the recipe that makes each band a channel, scaled from 0 to 1.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -93,9 +94,10 @@ def _chained(first: Any, others: Iterator[Any]) -> Iterator[Any]:
 
 
 def _band_of(header: Mapping[str, Any], wanted: Sequence[str]) -> str:
-    """Return the band that a header names in small letters; an empty text where it names none."""
-    for key in _KEYS:
-        said = header.get(key)
+    """Return the band that a header names in small letters, the extension's own first; an empty text where none does."""
+    own = header.maps[0] if isinstance(header, ChainMap) else header
+    for cards, key in ((cards, key) for cards in (own, header) for key in _KEYS):
+        said = cards.get(key)
         name = re.split(r"[-_. ]", said.strip())[-1].casefold() if isinstance(said, str) else ""
         if name in wanted or name in WAVELENGTHS or len(name) == 1:
             return name

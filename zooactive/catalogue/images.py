@@ -102,7 +102,8 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
         if preprocessing.listed is None:
             planes = [_to_mode(image, "L" if preprocessing.channels == 1 else "RGB")]
         small = [np.asarray(_centre_resized(plane, preprocessing), dtype=np.uint8) for plane in planes]
-        pixels = np.stack(small, axis=-1).reshape(preprocessing.size, preprocessing.size, preprocessing.channels)
+        stacked = small[0] if len(small) == 1 else np.stack(small, axis=-1)
+        pixels = stacked.reshape(preprocessing.size, preprocessing.size, preprocessing.channels)
         _refuse_blank(image, pixels)
         return pixels
 

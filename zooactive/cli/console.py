@@ -195,9 +195,11 @@ def be_brief() -> None:
     warnings.showwarning = _brief_warning
 
 
-def bands_of(text: str | None) -> tuple[str, ...] | None:
+def bands_in(text: str | None) -> tuple[str, ...] | None:
     """Return the bands of ``--bands``."""
-    return None if text is None else tuple(name.strip() for name in text.split(","))
+    from zooactive.catalogue.bands import bands_of
+
+    return None if text is None else bands_of(text)
 
 
 def stretch_of(texts: list[str] | None) -> str | tuple[str, ...] | None:

@@ -73,6 +73,14 @@ class Network:
             return None
         return origin_of_weights(start) if is_published(start) else stored_origin(start)
 
+    def spreads(self) -> bool:
+        """Return whether listed bands stand in for other channels that the weights to start from have learnt."""
+        start, mine = None if self.start is None else local_start(self.start), self.preprocessing()
+        if start is None or is_published(start):
+            return start is not None and mine.listed is not None
+        theirs = Preprocessing.from_dict(config_of(start)["preprocessing"])
+        return theirs.channel_names != mine.channel_names
+
     def check(self) -> None:
         """Raise a ModelError for an unknown network, or for weights to start from that are not there or of another network.
 

@@ -75,6 +75,10 @@ class Augmentation:
         all_orientations = self.flips and self.rotation == "quarter"
         return self.moves and not (all_orientations and self.scale == (1.0, 1.0) and self.shift == 0)
 
+    def of(self, preprocessing: Preprocessing) -> Augmentation:
+        """Return what of this is done to such images: saturation and hue are of red, green and blue, not of listed bands."""
+        return self if preprocessing.listed is None else replace(self, saturation=0.0, hue=0.0)
+
     def canvas(self, preprocessing: Preprocessing) -> Preprocessing:
         """Return how images are decoded for training: at the model's scale, but wide enough for every view of them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zooactive.training.augmentation import Augmentation
@@ -34,8 +33,6 @@ def training_network(
     inputs = keras.Input((canvas.size, canvas.size, canvas.channels), dtype="uint8")
     pixels = keras.layers.Rescaling(1 / 255, dtype="float32")(inputs)
     if augmentation is not None:
-        if preprocessing.listed is not None:
-            augmentation = replace(augmentation, saturation=0.0, hue=0.0)  # which are of red, green and blue
-        pixels = augment(pixels, augmentation, preprocessing.size, seed=seed)
+        pixels = augment(pixels, augmentation.of(preprocessing), preprocessing.size, seed=seed)
     features = model.encoder(pixels) if encoder_training is None else model.encoder(pixels, training=encoder_training)
     return keras.Model(inputs, (head or model.head)(features))

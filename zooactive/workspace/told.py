@@ -34,7 +34,8 @@ def epoch_told(epoch: int, losses: Mapping[str, float]) -> str:
 def plan_of(network: Network, training: TrainingConfig, *, galaxies: int, recipe: Recipe | None = None) -> list[str]:
     """Return a few lines that say what a training will do."""
     by = [] if recipe is None else [f"recipe {recipe.name}: {recipe.title}"]
-    return [*by, _network(network), _images(training.augmentation), _fit(network, training, galaxies), _end(training)]
+    views = training.augmentation.of(network.preprocessing())
+    return [*by, _network(network), _images(views), _fit(network, training, galaxies), _end(training)]
 
 
 def _network(network: Network) -> str:
@@ -49,7 +50,7 @@ def _network(network: Network) -> str:
         "each standardised" if network.standardise else "",
         f"dropout {network.dropout:g} before the head",
         f"starting from {network.origin() or network.start}" if network.start else "",
-        f"its first layer spread over {', '.join(seen.listed)}" if network.start and seen.listed is not None else "",
+        f"its first layer spread over {', '.join(seen.channel_names)}" if network.spreads() else "",
         f"learning {', '.join(network.questions)} alone" if network.questions else "",
     )
 
