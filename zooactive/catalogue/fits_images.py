@@ -17,7 +17,7 @@ BLANK = "one single value"
 
 BLANK_MEND = "off the survey, or an empty frame; leave this galaxy out, or fetch it again"
 
-_WAVELENGTHS = {
+WAVELENGTHS = {
     "fuv": 153, "nuv": 231, "u": 355, "b": 440, "g": 475, "v": 550, "r": 622, "vis": 720, "i": 763, "z": 905, "y": 1020,
     "j": 1250, "h": 1650, "k": 2170, "ks": 2150, "w1": 3400, "w2": 4600, "w3": 12000, "w4": 22000,
 }  # fmt: skip
@@ -64,12 +64,12 @@ def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> 
         raise ImageError(f"has {planes} planes, and nobody says of which bands; {_MEND}")
     listed = ", ".join(names)
     folded = [_short(name) for name in names]
-    unknown = [name for name, short in zip(names, folded, strict=True) if short not in _WAVELENGTHS]
+    unknown = [name for name, short in zip(names, folded, strict=True) if short not in WAVELENGTHS]
     if unknown:
         raise ImageError(f"has planes of the bands {listed}, of which '{unknown[0]}' is unknown; {_MEND}, such as 'grz'")
     if len(set(folded)) < 3:
         raise ImageError(f"has planes of the bands {listed}; a colour image needs three, a grey one a single plane")
-    order = sorted(range(planes), key=lambda plane: -_WAVELENGTHS[folded[plane]])
+    order = sorted(range(planes), key=lambda plane: -WAVELENGTHS[folded[plane]])
     if planes == 3:
         return order
     chosen = next((colours for colours in _COLOURS if set(colours) <= set(folded)), None)

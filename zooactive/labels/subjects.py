@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.catalogue import Catalogue, Preprocessing
-from zooactive.catalogue.images import LARGEST_BYTES, ImageSource, decode, encode_png
-from zooactive.catalogue.stored_images import StoredImage
-from zooactive.foundation.addresses import RemoteImage
+from zooactive.catalogue.images import ImageSource, decode, encode_png, original_bytes
 from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
 from zooactive.foundation.spelling import file_name, write_csv
 from zooactive.foundation.writing import aside, make_folder, many_aside
@@ -128,11 +126,7 @@ def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[byte
     """
     pixels = decode(source, Preprocessing(size=side or SIDE), name=name)  # also what stays as it is must be whole
     if side is None:
-        if isinstance(source, RemoteImage):
-            source = source.read(LARGEST_BYTES)
-        source = source.read() if isinstance(source, StoredImage) else source
-        content = source.read_bytes() if isinstance(source, Path) else source
-        assert isinstance(content, bytes)
+        content = original_bytes(source, name=name)
         suffix = next((suffix for head, suffix in _SUFFIXES.items() if content.startswith(head)), None)
         if suffix is not None and len(content) <= LARGEST:
             return content, suffix
