@@ -81,6 +81,7 @@ def _register() -> None:
         "cutouts",
         "show",
         "trees",
+        "sheet",
         "prepare",
         "train",
         "embed",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zooactive.workspace.loop import Rehearsal
     from zooactive.workspace.numbers import NumberMetrics
     from zooactive.workspace.publish import Published
+    from zooactive.workspace.sheet import Sheet
 
 
 class Workspace:
@@ -83,6 +84,13 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return prepare(settings, progress=self._progress, tell=self._tell, **own)
+
+    def sheet(self, **options: Any) -> Sheet:
+        """Draw some galaxies as the network would see them."""
+        from zooactive.workspace.sheet import OPTIONS, sheet
+
+        settings, own = self._with(OPTIONS, options)
+        return sheet(settings, progress=self._progress, tell=self._tell, **own)
 
     def train(self, *, recipe: str | Path | None = None, **options: Any) -> pd.DataFrame:
         """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
