@@ -29,7 +29,7 @@ JOBS = {
     for name, job in {
         **{name: name for name in ("prepare", "train", "calibrate", "predict", "evaluate", "acquire", "finetune", "top")},
         **{name: name for name in ("similar", "show", "report", "export")},
-        **{name: name for name in ("catalogue", "allocate", "embed", "sheet", "convert", "publish", "label")},
+        **{name: name for name in ("catalogue", "allocate", "embed", "sheet", "table", "convert", "publish", "label")},
         **{"loop_ask": "ask", "loop_tell": "tell_votes", "loop_status": "status", "loop_rehearse": "rehearse"},
     }.items()
 }

@@ -100,6 +100,7 @@ def _register() -> None:
         "top",
         "similar",
         "label",
+        "table",
         "match",
         "samp",
         "report",

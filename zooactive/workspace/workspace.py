@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zooactive.workspace.numbers import NumberMetrics
     from zooactive.workspace.publish import Published
     from zooactive.workspace.sheet import Sheet
+    from zooactive.workspace.table import Written
 
 
 class Workspace:
@@ -149,6 +150,13 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return catalogue(settings, progress=self._progress, tell=self._tell, **own)
+
+    def table(self, source: str | Path | None = None, **options: Any) -> Written:
+        """Write a list of galaxies, or what is predicted of all, as one table with places on the sky."""
+        from zooactive.workspace.table import OPTIONS, table
+
+        settings, own = self._with(OPTIONS, options)
+        return table(settings, source, tell=self._tell, **own)
 
     def allocate(self, clicks: float | None = None, **options: Any) -> pd.DataFrame:
         """Say how many more volunteers each galaxy of the pool should be shown to, and which need none."""
