@@ -69,6 +69,14 @@ def test_a_folder_alone_has_one_galaxy_for_its_files_of_several_bands(tmp_path):
         read_catalogue(tmp_path)
 
 
+def test_a_folder_with_a_subfolder_for_each_band_has_one_galaxy_for_them(tmp_path):
+    stored(tmp_path, "{band}/J1.fits", planes(1))
+    stored(tmp_path, "{band}/J2.fits", planes(2, "gr"))
+    galaxies = read_catalogue(tmp_path)
+    assert list(galaxies.ids) == ["J1", "J2"]
+    assert [len(image.files) for image in galaxies.images] == [3, 2]
+
+
 def test_the_same_band_twice_is_refused(tmp_path):
     stored(tmp_path / "images/a", "J1_{band}.fits", planes(1))
     stored(tmp_path / "images/b", "J1_{band}.fits", planes(1))

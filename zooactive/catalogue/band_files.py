@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -105,6 +105,17 @@ def by_galaxy(files: Mapping[str, File], ids: Iterable[str] | None = None) -> di
                 found.setdefault(galaxy, {}).setdefault(band, files[name])
                 break
     return found if known is not None else {galaxy: bands for galaxy, bands in found.items() if len(bands) > 1}
+
+
+def names_of(files: Sequence[Path], folder: Path) -> list[str]:
+    """Return the names of files below a folder; where several bands have a subfolder each, g/ID.fits is called ID_g.fits."""
+    fits = [file.suffix.casefold() == _ENDING and file.parent != folder for file in files]
+    bands = {file.parent for file, is_fits in zip(files, fits, strict=True) if is_fits and band_of(file.parent.name)}
+    several = bands if len({parent.name.casefold() for parent in bands}) > 1 else set()
+    return [
+        f"{file.stem}_{file.parent.name}{file.suffix}" if is_fits and file.parent in several else file.name
+        for file, is_fits in zip(files, fits, strict=True)
+    ]
 
 
 def _readings(name: str) -> Iterator[tuple[str, str]]:

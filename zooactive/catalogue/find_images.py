@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zooactive.catalogue.band_files import FILLED_IN, BandFiles, band_columns, by_galaxy
-from zooactive.catalogue.fits_images import WAVELENGTHS
+from zooactive.catalogue.band_files import FILLED_IN, BandFiles, band_columns, by_galaxy, names_of
 from zooactive.catalogue.image_files import IMAGE_SUFFIXES, files_below
 from zooactive.catalogue.image_places import places_of
 from zooactive.catalogue.images import ImageSource, NoImage
@@ -94,9 +93,7 @@ def _files_by_name(folder: Path, table: GalaxyTable) -> dict[str, Path]:
     found: dict[str, Path] = {}
     twice: dict[str, Path] = {}
     files = files_below(folder)
-    bands = {file.parent for file in files if file.parent != folder and file.parent.name.casefold() in WAVELENGTHS}
-    for file in files:
-        name = f"{file.stem}_{file.parent.name}{file.suffix}" if len(bands) > 1 and file.parent in bands else file.name
+    for name, file in zip(names_of(files, folder), files, strict=True):
         first = found.setdefault(name, file)
         if first is not file and len(file.parts) < len(first.parts):
             found[name] = file

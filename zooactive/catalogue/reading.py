@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zooactive.catalogue.band_files import FILLED_IN, BandFiles, by_galaxy
+from zooactive.catalogue.band_files import FILLED_IN, BandFiles, by_galaxy, names_of
 from zooactive.catalogue.catalogue import RESERVED, Catalogue
 from zooactive.catalogue.column_names import names_apart
 from zooactive.catalogue.find_images import find_images
@@ -203,15 +203,16 @@ def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
 
 def _galaxies_of(files: Sequence[Path], folder: Path) -> dict[str, Path | BandFiles]:
     """Return the galaxies of images without a table, by the ids that their files' names say."""
-    bands = by_galaxy({file.name: file for file in reversed(files)})
+    names = dict(zip(files, names_of(files, folder), strict=True))
+    bands = by_galaxy({names[file]: file for file in reversed(files)})
     galaxies = {file: galaxy for galaxy, by_band in bands.items() for file in by_band.values()}
-    shared = {file.name: file for file in galaxies}
+    shared = {names[file]: file for file in galaxies}
     found: dict[str, Path | BandFiles] = {}
     for file in files:
         galaxy = galaxies.get(file)
         image: Path | BandFiles = file if galaxy is None else BandFiles.of(bands[galaxy])
         galaxy_id = unicodedata.normalize("NFC", file.stem if galaxy is None else galaxy)
-        twin = shared.get(file.name) if galaxy is None else None  # the same file of a band in another subfolder
+        twin = shared.get(names[file]) if galaxy is None else None  # the same file of a band in another subfolder
         first = twin or found.setdefault(galaxy_id, image)
         if first != image:
             one = first if isinstance(first, Path) else Path(str(first.paths[0]))
