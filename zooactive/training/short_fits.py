@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
+from zooactive.foundation.forking import networks_compute
 from zooactive.foundation.stopping import stopped_between_steps
 from zooactive.foundation.telling import NOTHING, StageProgress, Watch
 from zooactive.training.config import Optimisation
@@ -63,6 +64,7 @@ class Stage:
         from zooactive.training.devices import shareable, shareable_rows
         from zooactive.training.optimiser import memory_explained, optimiser_of
 
+        networks_compute()
         how = self.how
         size = shareable(min(how.batch_size, len(train[1])))
         batches = TrainingBatches(*train, size, seed=how.seed, weights=weights)
