@@ -15,17 +15,19 @@ from typer.core import TyperGroup
 from zooactive.cli.console import note
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
+from zooactive.foundation.stopping import TERMINATED, Terminated, answering_sigterm, work_begins
 
 _KEPT = "no file is half written, and the same command does what is left to do"
-"""What Ctrl-C leaves of work that knows no better."""
+"""What Ctrl-C or SIGTERM leaves of work that knows no better."""
 
 
 class Commands(TyperGroup):
     """A group that ends every explained failure in one or two lines and the right exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command: 1 for a failure that can be explained, 130 for Ctrl-C."""
+        """Run a command: 1 for a failure that can be explained, 130 for Ctrl-C, 143 for SIGTERM."""
         try:
+            work_begins()
             return super().invoke(ctx)
         except (ZooactiveError, OSError, MemoryError) as error:
             # A reader that has seen enough (`zooactive ... | head`) is no failure of ours.
@@ -35,8 +37,9 @@ class Commands(TyperGroup):
             raise typer.Exit(1) from None
         except KeyboardInterrupt as stop:
             kept = getattr(stop, "__notes__", None) or [_KEPT]
-            typer.echo(f"zooactive: stopped; {for_terminal(kept[0])}", err=True)
-            raise typer.Exit(130) from None
+            ended = isinstance(stop, Terminated)
+            typer.echo(f"zooactive: {'ended by SIGTERM' if ended else 'stopped'}; {for_terminal(kept[0])}", err=True)
+            raise typer.Exit(TERMINATED if ended else 130) from None
 
 
 def _sentence(error: Exception) -> str:
@@ -116,7 +119,8 @@ _register()
 
 def main() -> None:
     """Run the command line."""
-    from zooactive.cli.signs import show_what_can_be_shown
+    with answering_sigterm():
+        from zooactive.cli.signs import show_what_can_be_shown
 
-    show_what_can_be_shown()
-    app()
+        show_what_can_be_shown()
+        app()
