@@ -148,7 +148,7 @@ def test_other_bands_make_other_colours_and_three_of_them(tmp_path):
     (first, *_) = asked_with(server, "/cgi-bin/fitscut.cgi")
     assert [first[colour].split(".stk.")[1][0] for colour in ("red", "green", "blue")] == ["y", "z", "i"]
     for bands, words in (
-        ("gr", "is of three bands, red before green and blue"),
+        ("gr", "bands = 'gr': a picture in colour is of three, red before green and blue"),
         ("gru", "has no band 'u'; it has g, r, i, z, y"),
         ("grr", "give each band once"),
     ):

@@ -97,7 +97,7 @@ class Fetcher:
         """Return a picture in colour of three files, or one FITS file of a cutout of each."""
         request = self._request
         files = lists.files(one.listed_at, self._service.bands(request.form, request.bands))
-        if "file" not in request.how.places:
+        if request.form == "jpg":
             named = _with_files(one.address, dict(zip(COLOURS, files.values(), strict=True)))
             return self._client.ask(named, partial(self._checked, one))
         planes = {}

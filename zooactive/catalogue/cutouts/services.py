@@ -170,9 +170,13 @@ class CutoutService:
             if not found.address:
                 continue
             places = _check_address(form, found.address, {*_PLACES, *FILE_PLACES})
-            if places & set(COLOURS) and not set(COLOURS) <= places:
-                raise CatalogueError(f"the address of {form} needs all of {{red}}, {{green}} and {{blue}}, or none")
             if found.of_files:
+                named = set(COLOURS) if form == "jpg" else {"file"}
+                if places & set(FILE_PLACES) != named:
+                    raise CatalogueError(
+                        "files' names stand as {red}, {green} and {blue} in the address of jpg, which is in colour, and as "
+                        "{file} in that of fits, which is asked for each band"
+                    )
                 if not self.files.address:
                     raise CatalogueError(f"the address of {form} needs files' names; say under [files] who lists them")
                 self.bands(form)
@@ -212,9 +216,10 @@ class CutoutService:
         names = (said,) if said.casefold() in known else _apart(said)
         for name in names:
             if name.casefold() not in known:
-                raise CatalogueError(f"{self.name} has no band '{name}'; it has {', '.join(self.files.bands)}")
-        if "file" not in found.places and len(names) != len(COLOURS):
-            raise CatalogueError(f"a {form} of {self.name} is of three bands, red before green and blue, and not of {names}")
+                has = ", ".join(self.files.bands)
+                raise CatalogueError(f"{self.name or self.title} has no band '{name}'; it has {has}")
+        if form == "jpg" and len(names) != len(COLOURS):
+            raise CatalogueError(f"bands = '{said}': a picture in colour is of three, red before green and blue")
         if not names or len({name.casefold() for name in names}) < len(names):
             raise CatalogueError(f"bands = '{said}': give each band once, and at least one")
         return tuple(known[name.casefold()] for name in names)
@@ -232,7 +237,7 @@ class CutoutService:
         asked = self.form(form)
         values = {**self._field(ra, dec, arcsec), "scale": _digits(arcsec / size, 6), "size": str(size)}
         later = {name: f"{{{name}}}" for name in FILE_PLACES}
-        return asked.address.format(**values, **later, bands=bands or asked.bands)
+        return asked.address.format(**values, **later, bands="".join(self.bands(form, bands)))
 
     def list_address(self, form: CutoutForm, ra: float, dec: float, *, arcsec: float, bands: str = "") -> str:
         """Return the address at which the files of a place are listed; blank where none is asked.
