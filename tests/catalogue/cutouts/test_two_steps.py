@@ -16,6 +16,7 @@ from sky_service import jpeg
 
 from zooactive.catalogue import Preprocessing, read_catalogue
 from zooactive.catalogue.cutouts.fetch import cutouts_of, fetch_cutouts
+from zooactive.catalogue.cutouts.pace import Pace
 from zooactive.catalogue.cutouts.services import load_service
 from zooactive.catalogue.cutouts.sizes import CutoutSize
 from zooactive.catalogue.images import decode
@@ -189,6 +190,9 @@ def test_own_pixels_follow_from_the_field(tmp_path):
         with pytest.raises(CatalogueError, match=r"1 to 2048 pixels of 0\.25 arcsec a side; 600 arcsec .* are 2400"):
             cutouts_of(write_table(tmp_path), service, size=CutoutSize(arcsec=600))
         assert fetch(server, tmp_path, PS1, form="fits", size=CutoutSize(48, arcsec=12)).galaxies == 4
+        server.asked.clear()
+        assert fetch(server, tmp_path, PS1, form="fits", size=CutoutSize(arcsec=12)).galaxies == 4
+        assert not server.asked, "it is the same field"
 
 
 # Euclid ----------------------------------------------------------------------------------------------------------------
@@ -285,13 +289,23 @@ def test_galaxies_at_one_place_share_a_list(tmp_path):
     assert server.steps() == {"list": 1, "irg": 6}
 
 
-def test_both_steps_keep_to_one_pace(tmp_path):
-    with archive({at("list", 0): ("later 1", "")}) as server:
-        assert fetch(server, tmp_path, EUCLID, form="fits", service={"pause": 0.02}).galaxies == 4
+def test_both_steps_keep_to_one_pace(tmp_path, monkeypatch):
+    waited, held = list[Pace](), list[float]()
+
+    def wait(pace: Pace) -> None:
+        waited.append(pace)
+
+    def hold(pace: Pace, seconds: float) -> None:
+        held.append(seconds)
+
+    monkeypatch.setattr(Pace, "wait", wait)
+    monkeypatch.setattr(Pace, "hold", hold)
+    with archive({at("list", 0): ("later 7", ""), at("J", 1): ("later 9", "")}) as server:
+        assert fetch(server, tmp_path, EUCLID, form="fits").galaxies == 4
     assert server.most_at_once <= 2
-    gaps = np.diff(sorted(server.begun))
-    assert gaps.max() > 0.9, "a pause that the list is answered with holds for the cutouts, too"
-    assert gaps.min() > 0.01
+    assert len(waited) == len(server.begun) == 4 * 5 + 2, "each request waits its turn"
+    assert len(set(map(id, waited))) == 1
+    assert sorted(held) == [7, 9], "a pause that either step is answered with holds for both"
 
 
 def test_a_run_that_was_killed_goes_on_with_the_lists_that_came(tmp_path):

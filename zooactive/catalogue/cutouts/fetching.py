@@ -52,7 +52,8 @@ class Fetcher:
         self._client = Client(self._service, contact)
         self._lists = None
         if request.how.of_files:
-            self._lists = FileLists(folder / "listed.jsonl", self._service, self._client.ask, anew=anew)
+            bands = self._service.bands(request.form, request.bands)
+            self._lists = FileLists(folder / "listed.jsonl", self._service, bands, self._client.ask, anew=anew)
 
     def fetch(self, waiting: Sequence[Cutout]) -> Generator[Fetched]:
         """Yield what became of each, as it comes."""
@@ -96,7 +97,7 @@ class Fetcher:
     def _in_two_steps(self, one: Cutout, lists: FileLists) -> bytes:
         """Return a picture in colour of three files, or one FITS file of a cutout of each."""
         request = self._request
-        files = lists.files(one.listed_at, self._service.bands(request.form, request.bands))
+        files = lists.files(one.listed_at)
         if request.form == "jpg":
             named = _with_files(one.address, dict(zip(COLOURS, files.values(), strict=True)))
             return self._client.ask(named, partial(self._checked, one))

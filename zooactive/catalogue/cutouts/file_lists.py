@@ -33,10 +33,12 @@ class FileLists:
     file : Path
         Where they are kept.
     service : CutoutService
+    bands : sequence of str
+        Whose files are wanted.
     ask : callable
         Takes an address and a function that reads what comes, and returns what that returns.
     anew : bool
-        Whether lists without the files that were wanted are asked for again.
+        Whether lists of earlier runs that lack a file are asked for again.
 
     Raises
     ------
@@ -48,18 +50,20 @@ class FileLists:
         self,
         file: Path,
         service: CutoutService,
+        bands: Sequence[str],
         ask: Callable[[str, Callable[[bytes], list[Row]]], list[Row]],
         *,
         anew: bool = False,
     ) -> None:
-        self._service, self._ask, self._anew = service, ask, anew
+        self._service, self._bands, self._ask = service, bands, ask
         self._lines = AppendedLines(file, parse=Listed.parse, values=asdict)
         self._known = {entry.address: entry for entry in self._lines.entries}
-        self._old = frozenset(self._known)
         self._unread, self._read_one = 0, bool(self._known)
+        if anew:
+            self._known = {address: entry for address, entry in self._known.items() if self._has_all(entry)}
         self._locks, self._lock = defaultdict[str, threading.Lock](threading.Lock), threading.Lock()
 
-    def files(self, address: str, bands: Sequence[str]) -> dict[str, str]:
+    def files(self, address: str) -> dict[str, str]:
         """Return the file of each band by the list at an address, which is asked for where it is not known.
 
         Raises
@@ -68,24 +72,22 @@ class FileLists:
             When no list comes, nothing is in it, or a band has no file.
         """
         with self._alone(address):
-            known = self._known.get(address)
-            if known is not None:
-                try:
-                    return choose(known.rows, bands, self._service.files)
-                except Trouble as found:
-                    found.address = address
-                    if not (self._anew and address in self._old):
-                        raise
-            entry = Listed(address, tuple(self._ask(address, self._read)))
-            with self._lock:
-                self._known[address] = entry
-                self._old -= {address}
-                self._lines.add(entry)
+            if address not in self._known:
+                entry = Listed(address, tuple(self._ask(address, self._read)))
+                with self._lock:
+                    self._lines.add(entry)
+                    self._known[address] = entry
         try:
-            return choose(entry.rows, bands, self._service.files)
+            return choose(self._known[address].rows, self._bands, self._service.files)
         except Trouble as found:
             found.address = address
             raise
+
+    def _has_all(self, entry: Listed) -> bool:
+        try:
+            return bool(choose(entry.rows, self._bands, self._service.files))
+        except Trouble:
+            return False
 
     @contextmanager
     def _alone(self, address: str) -> Iterator[None]:

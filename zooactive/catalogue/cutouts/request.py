@@ -86,4 +86,7 @@ class CutoutRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what decides which pixels come back, as plain values."""
-        return {"survey": self.service.to_dict(), "size": self.size.to_dict(), "form": self.form, "bands": self.bands}
+        size = self.size.to_dict()
+        if self.how.own_pixels:
+            del size["pixels"]  # which follow from the field
+        return {"survey": self.service.to_dict(), "size": size, "form": self.form, "bands": self.bands}
