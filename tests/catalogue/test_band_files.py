@@ -58,6 +58,18 @@ def test_files_called_by_an_id_and_a_band_are_the_image_of_their_galaxy(tmp_path
             np.testing.assert_array_equal(decode(galaxies.images[n - 1], settings), decode(whole, settings))
 
 
+def test_five_files_are_the_five_channels_of_a_network(tmp_path):
+    of = planes(1, "grizy")
+    stored(tmp_path / "images", "J1_{band}.fits", of)
+    settings = Preprocessing(size=SIDE, bands=list("yzirg"), stretch="linear 0 5")
+    pixels = decode(read_catalogue(tmp_path / "images").images[0], settings)
+    expected = np.stack([np.round(of[band][::-1] / 5 * 255) for band in "yzirg"], axis=-1)
+    np.testing.assert_array_equal(pixels, expected.astype(np.uint8))
+    (tmp_path / "images/J1_z.fits").unlink()
+    with pytest.raises(ImageError, match=r"has the bands g, r, i, y, and .* needs y, z, i, r, g"):
+        decode(read_catalogue(tmp_path / "images").images[0], settings)
+
+
 def test_a_folder_alone_has_one_galaxy_for_its_files_of_several_bands(tmp_path):
     stored(tmp_path, "J1_{band}.fits", planes(1))
     stored(tmp_path, "J2_{band}.fits", planes(2, "g"))  # a single band says nothing: it may be a name

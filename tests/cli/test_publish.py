@@ -158,6 +158,16 @@ def test_a_card_of_little_knowledge_says_so(tmp_path):
     assert [line.split(":")[0] for line in told] == ["warning", "warning"]
 
 
+def test_a_card_of_bands_says_which_and_what_the_first_layer_was_made_of(tmp_path):
+    bands = za.Preprocessing(size=16, bands=["g", "z"], stretch="asinh -0.1 5 0.05")
+    tiny_model("rings").with_tree("rings", preprocessing=bands).save(tmp_path / "model")
+    za.Workspace(Settings(tmp_path)).publish("me/rings", model=tmp_path / "model", out=tmp_path / "out")
+    text = " ".join((tmp_path / "out" / "README.md").read_text().split())
+    assert "16 x 16 pixels, the bands g, z (asinh -0.1 5 0.05), from 0 to 1, all of the image" in text
+    assert "spread from red, green, blue to g, z (red = z, green = 0.5 g + 0.5 z, blue = g)" in text
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["channels"] == 2
+
+
 def test_names_of_anybody_are_no_markup(tmp_path):
     tree = tmp_path / "odd.toml"
     tree.write_text(

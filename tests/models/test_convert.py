@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from tiny_network import tiny_model
+from tiny_network import tiny_model, tiny_network
 
 from zooactive.catalogue import Preprocessing
 from zooactive.foundation.errors import ModelError, OutputError
@@ -72,6 +72,22 @@ def test_the_description_names_columns_and_how_cutouts_are_made(tree):
     assert about["outputs"]["embedding"]["shape"] == ["batch", 16]
     assert about["cutouts"]["crop"] == 0.4
     json.dumps(about)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "red, green, blue"),
+        ({"channels": 1}, "grey"),
+        ({"bands": list("grizy"), "stretch": "asinh -0.1 5 0.05"}, "g, r, i, z, y"),
+    ],
+)
+def test_the_description_names_the_channels(tree, settings, told):
+    model = GalaxyModel(tree, backbone=tiny_network(), preprocessing=Preprocessing(size=16, **settings))
+    about = description(model)
+    assert about["input"]["channels"] == told
+    assert about["input"]["shape"][3] == len(told.split(", "))
+    assert about["preprocessing"].get("bands") == (("g", "r", "i", "z", "y") if "bands" in settings else None)
 
 
 def test_the_file_is_replaced_whole_and_describes_itself(tree, tmp_path, fake_export):

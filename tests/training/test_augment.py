@@ -3,9 +3,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from tiny_network import tiny_network
 
+from zooactive.catalogue import Preprocessing
+from zooactive.models import GalaxyModel
 from zooactive.training.augment_layers import RandomOrientation, RandomView, augment
 from zooactive.training.augmentation import Augmentation
+from zooactive.training.network import training_network
 
 
 def eight(image: np.ndarray) -> list[bytes]:
@@ -112,3 +116,21 @@ def test_grey_images_have_no_colours_to_change():
     inputs = keras.Input((4, 4, 1))
     network = keras.Model(inputs, augment(inputs, Augmentation(saturation=0.5, hue=0.1), 4))
     assert network(np.zeros((1, 4, 4, 1), np.float32), training=True).shape == (1, 4, 4, 1)
+
+
+@pytest.mark.parametrize("bands", ["g", "gr", "griz", "ugrizy"])
+def test_listed_bands_are_augmented_all_alike_without_a_change_of_colour(bands):
+    cuts = "linear 0 1"
+    model = GalaxyModel("rings", backbone=tiny_network(), preprocessing=Preprocessing(size=16, bands=[*bands], stretch=cuts))
+    how = Augmentation(rotation="any", scale=(0.8, 1.2), shift=0.1, brightness=0.2, contrast=0.2, saturation=0.5, hue=0.3)
+    network = training_network(model, augmentation=how)
+    kinds = {type(layer) for layer in network.layers}
+    assert {keras.layers.RandomBrightness, keras.layers.RandomContrast} <= kinds
+    assert not {keras.layers.RandomSaturation, keras.layers.RandomHue} & kinds
+    side = how.canvas(model.preprocessing).size
+    grey = np.repeat(np.random.default_rng(0).integers(0, 255, (4, side, side, 1), dtype=np.uint8), len(bands), axis=-1)
+    last = network.layers[network.layers.index(model.encoder) - 1]
+    views = np.asarray(keras.Model(network.inputs[0], last.output)(grey, training=True))
+    assert views.shape == (4, 16, 16, len(bands))
+    assert np.ptp(views, axis=-1).max() < 1e-6
+    assert np.asarray(network(grey, training=True)).shape == (4, 2)

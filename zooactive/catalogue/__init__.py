@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.class_rules import ClassRule, list_rules, load_rule
-from zooactive.catalogue.images import Preprocessing
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.catalogue.reading import read_catalogue
 from zooactive.catalogue.surveys import combine_catalogues
 

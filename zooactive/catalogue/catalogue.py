@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from zooactive.catalogue.images import ImageSource, Preprocessing, place_of
+from zooactive.catalogue.images import ImageSource, place_of
 from zooactive.catalogue.many_images import decode_many
 from zooactive.catalogue.patience import Reason
 from zooactive.catalogue.places import same_place
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.catalogue.set_aside import nothing
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.where import rows_where
@@ -276,7 +277,13 @@ class Catalogue:
         stored = self.prepared
         if stored is None:
             return preprocessing
-        same_kind = (stored.channels, stored.stretch) == (preprocessing.channels, preprocessing.stretch)
+        if stored.channel_names != preprocessing.channel_names:
+            has, sees = (", ".join(each.channel_names) for each in (stored, preprocessing))
+            raise CatalogueError(
+                f"{self.source} was packed with the channels {has}, and the network sees {sees}, in this order; use the "
+                "original images, or pack them again for this model"
+            )
+        same_kind = stored.stretch == preprocessing.stretch
         same_scale = math.isclose(stored.size / stored.crop, preprocessing.size / preprocessing.crop)
         if not (same_kind and same_scale and stored.crop >= preprocessing.crop - 1e-9):
             raise CatalogueError(

@@ -6,7 +6,7 @@ nanomaggies the pictures that volunteers were shown; the others take their numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TypeAlias
@@ -31,14 +31,17 @@ class Recipe:
 
     Parameters
     ----------
-    bands : str
-        Letters; empty for any three, the reddest first.
+    bands : str or tuple of str
+        Letters, or names; empty for any three, the reddest first.
     rgb : callable
-        From planes (y, x) by band to (y, x, 3), from 0 to 1.
+        From planes (y, x) by band to (y, x, 3), or as many channels as there are names, from 0 to 1.
+    by : str
+        What needs the bands, for errors.
     """
 
-    bands: str
+    bands: Sequence[str]
     rgb: Callable[[_Planes], _Rgb]
+    by: str = "its stretch"
 
 
 def _bright(x: Plane, scale: float, offset: float) -> _Rgb:
@@ -172,7 +175,7 @@ def _lupton(stretch: float, q: float) -> Recipe:
 
 
 def coloured(planes: _Planes, recipe: Recipe) -> NDArray[np.uint8]:
-    """Return the picture (y, x, 3) of planes (y, x) whose first row is the bottom one: its first row is the top one.
+    """Return the pixels (y, x, channel) of planes (y, x) whose first row is the bottom one: its first row is the top one.
 
     Pixels that are not finite count as no light.
     """

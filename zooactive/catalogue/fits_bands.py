@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue.colours import Plane, Recipe
-from zooactive.catalogue.fits_images import colour_planes, named_bands
+from zooactive.catalogue.fits_images import WAVELENGTHS, colour_planes, named_bands
 from zooactive.foundation.errors import ImageError
 
 _KEYS = ("BAND", "FILTER", "EXTNAME")
-"""Cards that say the band of an extension, the first that is one letter, also after a dash or a dot."""
+"""Cards that say the band of an extension, the first that names one, also after a dash or a dot."""
 
 
 def planes_by_band(
@@ -42,11 +42,15 @@ def planes_by_band(
     ImageError
         When a band is missing, or an extension has another shape.
     """
-    if len(shape) == 2 and len(recipe.bands) > 1:
-        return _each_extension(header, shape, recipe.bands, values, others)
+    if len(shape) == 2 and recipe.bands:
+        return _each_extension(header, shape, recipe, values, others)
     if len(shape) == 2 or shape[0] == 1:
         if len(recipe.bands) > 1:
-            raise ImageError(f"has one plane, and its stretch needs the bands {recipe.bands}; take 'asinh' or 'linear'")
+            listed = recipe.bands if isinstance(recipe.bands, str) else ", ".join(recipe.bands)
+            raise ImageError(f"has one plane, and {recipe.by} needs the bands {listed}; take another one")
+        if recipe.bands:
+            _refuse_missing(recipe, named_bands(header, 1, None) or list(recipe.bands))
+            return {recipe.bands[0]: _plane(values(), 0)}
         return {"": _plane(values(), 0)}
     if not recipe.bands:
         read = values()
@@ -54,7 +58,7 @@ def planes_by_band(
     names = named_bands(header, shape[0], bands)
     if names is None:
         raise ImageError(f"has {shape[0]} planes, and nobody says of which bands; write them into the header as BANDS")
-    _refuse_missing(recipe.bands, names)
+    _refuse_missing(recipe, names)
     read = values()
     return {band: _plane(read, names.index(band)) for band in recipe.bands}
 
@@ -62,13 +66,16 @@ def planes_by_band(
 def _each_extension(
     header: Mapping[str, Any],
     shape: tuple[int, ...],
-    wanted: str,
+    recipe: Recipe,
     values: Callable[[], NDArray[Any]],
     others: Iterator[tuple[Mapping[str, Any], tuple[int, ...], Callable[[], NDArray[Any]]]],
 ) -> dict[str, Plane]:
+    wanted = tuple(recipe.bands)
+    if len(wanted) == 1 and not _band_of(header, wanted):
+        return {wanted[0]: _plane(values(), 0)}  # an image of one band, of which nobody says another
     found: dict[str, Plane] = {}
     for said, size, read in _chained((header, shape, values), others):
-        band = _band_of(said)
+        band = _band_of(said, wanted)
         if band not in wanted or band in found or len(size) != 2:
             continue
         if size != shape:
@@ -76,7 +83,7 @@ def _each_extension(
         found[band] = _plane(read(), 0)
         if len(found) == len(wanted):
             break
-    _refuse_missing(wanted, list(found))
+    _refuse_missing(recipe, list(found))
     return {band: found[band] for band in wanted}
 
 
@@ -85,22 +92,21 @@ def _chained(first: Any, others: Iterator[Any]) -> Iterator[Any]:
     yield from others
 
 
-def _band_of(header: Mapping[str, Any]) -> str:
+def _band_of(header: Mapping[str, Any], wanted: Sequence[str]) -> str:
+    """Return the band that a header names in small letters; an empty text where it names none."""
     for key in _KEYS:
         said = header.get(key)
-        name = re.split(r"[-_. ]", said.strip())[-1].casefold() if isinstance(said, str) and said.strip() else ""
-        if len(name) == 1:
+        name = re.split(r"[-_. ]", said.strip())[-1].casefold() if isinstance(said, str) else ""
+        if name in wanted or name in WAVELENGTHS or len(name) == 1:
             return name
-    return " "  # of none, and in no recipe
+    return ""
 
 
-def _refuse_missing(wanted: str, there: list[str]) -> None:
-    missing = [band for band in wanted if band not in there]
+def _refuse_missing(recipe: Recipe, there: list[str]) -> None:
+    missing = [band for band in recipe.bands if band not in there]
     if missing:
-        has = ", ".join(there) or "none whose band is said"
-        raise ImageError(
-            f"has the bands {has}, and its stretch needs {', '.join(wanted)}; say them in the header, or take another one"
-        )
+        has, wanted = ", ".join(there) or "none whose band is said", ", ".join(recipe.bands)
+        raise ImageError(f"has the bands {has}, and {recipe.by} needs {wanted}; say them in the header, or take another one")
 
 
 def _plane(values: NDArray[Any], number: int) -> Plane:

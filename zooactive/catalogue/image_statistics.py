@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue.catalogue import Catalogue
-from zooactive.catalogue.images import Preprocessing, shorter_side
+from zooactive.catalogue.images import shorter_side
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.foundation.errors import ImageError, ModelError, explained
 
 ENOUGH = 512
@@ -151,7 +152,7 @@ def _pixels(catalogue: Catalogue, preprocessing: Preprocessing) -> float | None:
     for row in _evenly(catalogue, _FOR_A_SIZE):
         try:
             crop = 1.0 if catalogue.field_crops is None else float(catalogue.field_crops[row])
-            sides.append(crop * preprocessing.crop * shorter_side(catalogue.images[row], preprocessing.bands))
+            sides.append(crop * preprocessing.crop * shorter_side(catalogue.images[row], preprocessing))
         except ImageError:
             continue
     return float(np.median(sides)) if sides else None

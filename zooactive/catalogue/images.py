@@ -12,9 +12,9 @@ import io
 import re
 import threading
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -23,16 +23,19 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from zooactive.catalogue.band_files import BandFiles, assembled
-from zooactive.catalogue.colours import OWN_PERCENTILES, check_stretch, coloured, recipe_of
+from zooactive.catalogue.bands import KEY, as_picture, planes_in
+from zooactive.catalogue.colours import coloured
 from zooactive.catalogue.fits_bands import planes_by_band
 from zooactive.catalogue.fits_images import BLANK, BLANK_MEND, colour_planes, is_picture, refuse_blank, stretched
 from zooactive.catalogue.patience import UnreachableImage, is_away, may_pass, status_of
+from zooactive.catalogue.preprocessing import SMALLEST_SIDE, Preprocessing
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.catalogue.tables import IMAGE_COLUMNS
 from zooactive.foundation.addresses import RemoteImage
-from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, ImageError
 from zooactive.foundation.reading import Unpacked, open_regular
 
 
@@ -51,7 +54,6 @@ class NoImage:
 
 ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | BandFiles | NoImage | None
 
-SMALLEST_SIDE = 8
 LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192, planes included; more is a survey tile or a bomb, and no cutout
 LARGEST_BYTES = 1 << 28  # of a file, of what it unpacks to, and of a FITS image's values
 _LARGEST_HEADERS = 1 << 22
@@ -63,89 +65,6 @@ UNSEEN = b"|-1\n"
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 
 _one_large_image = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What happens to a cutout between its file and the network.
-
-    Parameters
-    ----------
-    size : int
-        Pixels a side of the result, 8 to 4096.
-    channels : {3, 1}
-        Colour, or grey by ITU-R 601 luma.
-    crop : float
-        Which centre fraction of the shorter side is kept, in (0, 1].
-    stretch : str
-        How FITS values become grey levels: "asinh" or "linear" between the 1st and the 99.5th percentile of each image, or
-        by a recipe with the same constants for all (`zooactive.catalogue.colours`): "legacy-grz", "legacy-griz",
-        "legacy-gri", "sdss", "gz-decals", "linear LOW HIGH", "asinh LOW HIGH SOFTENING", "lupton STRETCH Q". JPEG and PNG
-        are taken as they are.
-    standardise : bool
-        Shift and scale each image inside the network, so that its pixels have mean 0 and variance 1: takes away how bright
-        an image is.
-    scales : tuple of float
-        Predict from crops of these widths, relative to `crop`, and average their features.
-    bands : str, optional
-        The bands of the planes of FITS images in their order, where the header does not say them: "grz", or "z, r, g".
-        Without it three planes are taken for red, green and blue.
-
-    Raises
-    ------
-    ImageError
-        For a value that is out of range.
-
-    Examples
-    --------
-    >>> Preprocessing(size=64, crop=0.5).to_dict()
-    {'size': 64, 'channels': 3, 'crop': 0.5, 'stretch': 'asinh', 'standardise': False, 'scales': (1.0,)}
-    """
-
-    size: int = 224
-    channels: int = 3
-    crop: float = 1.0
-    stretch: str = "asinh"
-    standardise: bool = False
-    scales: tuple[float, ...] = (1.0,)
-    bands: str | None = None
-
-    def __post_init__(self) -> None:
-        whole = isinstance(self.size, int) and not isinstance(self.size, bool)
-        if not whole or not SMALLEST_SIDE <= self.size <= 4096:
-            raise ImageError(f"preprocessing: size = {self.size!r}; give a whole number of pixels, {SMALLEST_SIDE} to 4096")
-        if isinstance(self.channels, bool) or self.channels not in (1, 3):
-            raise ImageError(f"preprocessing: channels = {self.channels!r}; use 3 for colour or 1 for grey")
-        number = isinstance(self.crop, int | float) and not isinstance(self.crop, bool)
-        if not number or not 0 < self.crop <= 1:
-            raise ImageError(f"preprocessing: crop = {self.crop!r}; give the centre fraction to keep, above 0 and at most 1")
-        check_stretch(self.stretch)
-        object.__setattr__(self, "crop", float(self.crop))
-        widest = (1 + 1e-9) / self.crop
-        listed = isinstance(self.scales, Sequence) and len(self.scales) > 0
-        if not listed or not all(isinstance(scale, int | float) and 0 < scale <= widest for scale in self.scales):
-            raise ImageError(
-                f"preprocessing: scales = {self.scales!r} of a crop of {self.crop:g}; give at least one above 0, "
-                "and none that is wider than the image"
-            )
-        object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
-        if self.bands is not None and not (isinstance(self.bands, str) and self.bands.strip()):
-            raise ImageError(f'preprocessing: bands = {self.bands!r}; give those of the planes in their order, as "grz"')
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values; `bands` only where they are given."""
-        return {name: value for name, value in asdict(self).items() if name != "bands" or value is not None}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
-        """Make settings from plain values, the inverse of `to_dict`; an unknown entry is an ImageError."""
-        if not isinstance(values, Mapping):
-            raise ImageError(f"preprocessing: settings are a table such as {cls().to_dict()}; received {values!r}")
-        known = [field.name for field in fields(cls)]
-        for key in values:
-            if key not in known:
-                raise ImageError(f"preprocessing: the entry '{key}' is unknown.{did_you_mean(key, known)}")
-        return cls(**values)
 
 
 def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "") -> NDArray[np.uint8]:
@@ -180,17 +99,21 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
     Transparency is ignored. Images of more than 2^22 values are decoded one at a time, whatever the number of threads.
     """
     with _opened(source, preprocessing, name) as image:
-        image = _to_mode(image, "L" if preprocessing.channels == 1 else "RGB")
-        small = np.asarray(_centre_resized(image, preprocessing), dtype=np.uint8)
-        pixels = small.reshape(preprocessing.size, preprocessing.size, preprocessing.channels)
+        planes = planes_in(image, preprocessing.listed)
+        if preprocessing.listed is None:
+            planes = [_to_mode(image, "L" if preprocessing.channels == 1 else "RGB")]
+        small = [np.asarray(_centre_resized(plane, preprocessing), dtype=np.uint8) for plane in planes]
+        pixels = np.stack(small, axis=-1).reshape(preprocessing.size, preprocessing.size, preprocessing.channels)
         _refuse_blank(image, pixels)
         return pixels
 
 
-def shorter_side(source: ImageSource, bands: str | None = None) -> int:
-    """Return the pixels along the shorter side of an image, with the errors of `decode`; `bands` as in `Preprocessing`."""
-    with _opened(source, Preprocessing(stretch="linear", bands=bands), "") as image:
-        return min(image.size)
+def shorter_side(source: ImageSource, preprocessing: Preprocessing | None = None) -> int:
+    """Return the pixels along the shorter side of an image, with the errors of `decode`."""
+    how = preprocessing or Preprocessing()
+    quick = how if how.listed is not None else Preprocessing(stretch="linear", bands=how.bands)
+    with _opened(source, quick, "") as image:
+        return min(planes_in(image, how.listed)[0].size)
 
 
 def original_bytes(source: ImageSource, *, name: str = "") -> bytes:
@@ -235,11 +158,12 @@ def mark_of(source: ImageSource) -> bytes:
     return source.name.encode(errors="surrogateescape") + (UNSEEN if size is None else f"|{size}\n".encode())
 
 
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode pixels of shape (y, x, 3), (y, x, 1) or (y, x) as a lossless PNG."""
-    buffer = io.BytesIO()
-    grey = pixels.ndim == 3 and pixels.shape[-1] == 1
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "PNG", compress_level=3)
+def encode_png(pixels: NDArray[np.uint8], bands: tuple[str, ...] | None = None) -> bytes:
+    """Encode pixels of shape (y, x, 3), (y, x, 1) or (y, x), or (y, x, band) of listed bands, as a lossless PNG."""
+    buffer, said = io.BytesIO(), PngInfo()
+    if bands is not None:
+        said.add_text(KEY, ",".join(bands))
+    as_picture(pixels, bands).save(buffer, "PNG", compress_level=3, pnginfo=said)
     return buffer.getvalue()
 
 
@@ -402,19 +326,20 @@ def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) 
             for number, hdu in enumerate(each_hdu(hdus))
             if hdu.is_image
             for header in (ChainMap(hdu.header, hdus[0].header),)  # packed files say the bands in front of the image
-            if is_picture(header, hdu.shape, preprocessing.bands)
+            if is_picture(header, hdu.shape, preprocessing.plane_names)
         )
         for place, hdu, header in pictures:
             # From the header, before memory is taken.
             _check_shape(hdu.shape[-2], hdu.shape[-1], turn, planes=hdu.shape[0] if len(hdu.shape) == 3 else 1)
             values_of(hdu, check_only=True)
-            if preprocessing.stretch not in OWN_PERCENTILES:
-                recipe = recipe_of(preprocessing.stretch)
+            if (recipe := preprocessing.recipe) is not None:
                 others = ((said, other.shape, partial(values_of, other)) for _, other, said in pictures)
-                by_band = planes_by_band(header, hdu.shape, preprocessing.bands, recipe, partial(values_of, hdu), others)
+                by_band = planes_by_band(
+                    header, hdu.shape, preprocessing.plane_names, recipe, partial(values_of, hdu), others
+                )
                 refuse_blank(np.stack(list(by_band.values())), place, lambda: None)
-                return Image.fromarray(coloured(by_band, recipe))
-            shown = colour_planes(header, hdu.shape[0], preprocessing.bands) if len(hdu.shape) == 3 else [0]
+                return as_picture(coloured(by_band, recipe), preprocessing.listed)
+            shown = colour_planes(header, hdu.shape[0], preprocessing.plane_names) if len(hdu.shape) == 3 else [0]
             planes = hdu.data.reshape(-1, *hdu.shape[-2:])
             values = np.empty((len(shown), *hdu.shape[-2:]), dtype=np.float32)
             with np.errstate(over="ignore"):
@@ -422,7 +347,7 @@ def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) 
                     values[plane] = planes[number]
             del hdu.data, planes
             refuse_blank(values, place, lambda: next(pictures, (None,))[0])
-            return Image.fromarray(stretched(values, preprocessing.stretch))
+            return Image.fromarray(stretched(values, str(preprocessing.stretch)))
     raise ImageError(
         "holds no FITS image of two axes or three planes (3, y, x), nor of other planes whose BANDS its header says; store "
         "the cutout so"

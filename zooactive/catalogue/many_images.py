@@ -10,8 +10,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.catalogue.images import ImageSource, Preprocessing, decode, place_of
+from zooactive.catalogue.images import ImageSource, decode, place_of
 from zooactive.catalogue.patience import Reason, read_patiently
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus

@@ -18,7 +18,7 @@ from zooactive.catalogue.catalogue import RESERVED, Catalogue
 from zooactive.catalogue.column_names import names_apart
 from zooactive.catalogue.find_images import find_images
 from zooactive.catalogue.image_files import IMAGE_SUFFIXES, files_below
-from zooactive.catalogue.images import Preprocessing
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.catalogue.set_aside import MAX_SET_ASIDE
 from zooactive.catalogue.tables import IMAGE_COLUMNS, parquet_parts, read_table
 from zooactive.catalogue.votes import read_votes

@@ -21,8 +21,9 @@ import pandas as pd
 from zooactive.catalogue.band_files import BandFiles
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.column_names import names_apart
-from zooactive.catalogue.images import UNSEEN, ImageSource, Preprocessing, decode, encode_png, mark_of, original_bytes
+from zooactive.catalogue.images import UNSEEN, ImageSource, decode, encode_png, mark_of, original_bytes
 from zooactive.catalogue.patience import PERMANENT, Reason, kind_of, read_patiently
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus
@@ -320,7 +321,7 @@ def _write_part(plan: _Plan, part: int) -> list[str]:
 
 def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str) -> bytes:
     pixels = decode(source, preprocessing or _CHECK, name=name)
-    return original_bytes(source, name=name) if preprocessing is None else encode_png(pixels)
+    return original_bytes(source, name=name) if preprocessing is None else encode_png(pixels, preprocessing.listed)
 
 
 def _path(source: ImageSource) -> str:

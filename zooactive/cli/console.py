@@ -148,6 +148,14 @@ MaxSetAsideOption = Annotated[
 ImageSizeOption = Annotated[
     int | None, typer.Option(min=8, max=4096, help="Side of the network's input in pixels.", show_default=False)
 ]
+BandsOption = Annotated[
+    str | None,
+    typer.Option(help="Bands of FITS images, one a channel of the network: g,r,i,z,y.", show_default=False),
+]
+StretchOption = Annotated[
+    list[str] | None,
+    typer.Option(help='How FITS values are scaled, such as "asinh -0.1 5 0.05"; again for each band.', show_default=False),
+]
 BackboneOption = Annotated[
     str | None,
     typer.Option(callback=one_of(BACKBONES, "backbone"), help=f"Network: {', '.join(BACKBONES)}.", show_default=False),
@@ -190,6 +198,16 @@ def be_brief() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several folds are several networks, which it warns of
     warnings.showwarning = _brief_warning
+
+
+def bands_of(text: str | None) -> tuple[str, ...] | None:
+    """Return the bands of ``--bands``."""
+    return None if text is None else tuple(name.strip() for name in text.split(","))
+
+
+def stretch_of(texts: list[str] | None) -> str | tuple[str, ...] | None:
+    """Return the stretch of ``--stretch``: one for all, or one for each band."""
+    return None if not texts else texts[0] if len(texts) == 1 else tuple(texts)
 
 
 def number_or_column(volunteers: str | None) -> float | str | None:
@@ -246,7 +264,8 @@ def refuse_too_many(failed: Failed, most: float) -> None:
 def command_line(name: str, **options: object) -> str:
     """Return a command to type, with those options that are not None."""
     names = {key: _SPELT.get(key, key.replace("_", "-")) for key in options}
-    given = [f"--{names[key]} {shlex.quote(_short(value))}" for key, value in options.items() if value is not None]
+    said = [(key, item) for key, value in options.items() for item in (value if isinstance(value, list) else [value])]
+    given = [f"--{names[key]} {shlex.quote(_short(value))}" for key, value in said if value is not None]
     return " ".join([f"zooactive {name}", *given])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zooactive.cli.console import (
+    BandsOption,
     BatchSizeOption,
     EmbeddingColumnOption,
     EmbeddingIdsOption,
@@ -21,8 +22,10 @@ from zooactive.cli.console import (
     MaxSetAsideOption,
     ModelOption,
     SeedOption,
+    StretchOption,
     VolunteersOption,
     WorkspaceOption,
+    bands_of,
     command_line,
     last_line,
     note,
@@ -31,6 +34,7 @@ from zooactive.cli.console import (
     open_workspace,
     predict_line,
     print_table,
+    stretch_of,
 )
 from zooactive.cli.measures import measured, numbers_told
 from zooactive.foundation.vocabulary import POLICIES
@@ -138,6 +142,8 @@ def command(
     max_set_aside: MaxSetAsideOption = None,
     crop: CropOption = None,
     image_size: ImageSizeOption = None,
+    bands: BandsOption = None,
+    stretch: StretchOption = None,
     unfreeze_epochs: Annotated[
         int | None, typer.Option(min=0, help="Epochs with the encoder, after the head alone; at most.", show_default=False)
     ] = None,
@@ -171,6 +177,8 @@ def command(
         max_set_aside=max_set_aside,
         crop=crop,
         image_size=image_size,
+        bands=bands_of(bands),
+        stretch=stretch_of(stretch),
         unfreeze_epochs=unfreeze_epochs,
         batch_size=batch_size,
         out=out,

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zooactive.cli.console import (
+    BandsOption,
     EmbeddingsOption,
     IdOption,
     ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
+    StretchOption,
     TreeOption,
+    bands_of,
     be_brief,
     last_line,
     note,
     one_of,
+    stretch_of,
 )
 from zooactive.foundation.vocabulary import BACKBONES
 
@@ -63,6 +67,8 @@ def command(
         ),
     ] = None,
     image_size: ImageSizeOption = None,
+    bands: BandsOption = None,
+    stretch: StretchOption = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training at most.")] = 30,
     n: Annotated[int, typer.Option("--n", min=1, help="Galaxies to choose each time.")] = 500,
     rehearsal: Annotated[
@@ -135,6 +141,8 @@ def command(
         embeddings=embeddings and _from(folder, embeddings),
         backbone=backbone or "efficientnet_lite0",
         start=BUNDLED if backbone is None else None,
+        bands=bands_of(bands),
+        stretch=stretch_of(stretch),
         image_size=image_size or (config_of(BUNDLED)["preprocessing"]["size"] if backbone is None else None),
         epochs=epochs,
         n=n,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zooactive.cli.console import (
+    BandsOption,
     CatalogueOption,
     IdOption,
     ImageColumnOption,
@@ -18,14 +19,17 @@ from zooactive.cli.console import (
     MaxSetAsideOption,
     RetryOption,
     RuleOption,
+    StretchOption,
     TreeOption,
     VolunteersOption,
     WorkspaceOption,
+    bands_of,
     command_line,
     last_line,
     number_or_column,
     open_workspace,
     refuse_too_many,
+    stretch_of,
 )
 
 
@@ -40,6 +44,8 @@ def command(
     volunteers: VolunteersOption = None,
     max_set_aside: MaxSetAsideOption = None,
     image_size: ImageSizeOption = None,
+    bands: BandsOption = None,
+    stretch: StretchOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the shards.", show_default=False)] = None,
     max_failures: MaxFailuresOption = None,
     max_failed: MaxFailedOption = None,
@@ -57,12 +63,14 @@ def command(
         volunteers=number_or_column(volunteers),
         max_set_aside=max_set_aside,
         image_size=image_size,
+        bands=bands_of(bands),
+        stretch=stretch_of(stretch),
         out=out,
         max_failures=max_failures,
         max_failed=max_failed,
         retry_failures=retry_failures,
     )
-    given: dict[str, object] = {"tree": tree, "image_size": image_size}
+    given: dict[str, object] = {"tree": tree, "image_size": image_size, "bands": bands, "stretch": stretch}
     if out is None:
         given |= {"rule": rule, "catalogue": catalogue, "images": images, "volunteers": volunteers}
         given |= {"id_column": id_column, "image_column": image_column}

@@ -63,7 +63,7 @@ def command(
     _print(table, galaxy)
     last_line(
         f"Mean vote fractions and 90% intervals of {table.attrs['draws']} draws by {model or here.settings.model.folder}; "
-        "dimmed: asked of fewer than half of the volunteers.",
+        f"dimmed: asked of fewer than half of the volunteers.{f' {sees}.' if (sees := table.attrs['sees']) else ''}",
         predict_line(here, workspace=workspace, model=model, **_all_of(galaxy, here, given, table)),
     )
 

@@ -9,6 +9,7 @@ import typer
 
 from zooactive.cli.console import (
     BackboneOption,
+    BandsOption,
     BatchSizeOption,
     CatalogueOption,
     EpochsOption,
@@ -19,15 +20,18 @@ from zooactive.cli.console import (
     MaxSetAsideOption,
     RuleOption,
     SeedOption,
+    StretchOption,
     SummaryAsJsonOption,
     TreeOption,
     VolunteersOption,
     WorkspaceOption,
+    bands_of,
     command_line,
     last_line,
     number_or_column,
     one_of,
     open_workspace,
+    stretch_of,
 )
 from zooactive.foundation.vocabulary import PRECISIONS
 
@@ -49,6 +53,8 @@ def command(
     backbone: BackboneOption = None,
     image_size: ImageSizeOption = None,
     channels: Annotated[int | None, typer.Option(min=1, max=3, help="3 for colour, 1 for grey.", show_default=False)] = None,
+    bands: BandsOption = None,
+    stretch: StretchOption = None,
     crop: Annotated[
         float | None, typer.Option(min=0, max=1, help="Centre fraction of an image that is shown.", show_default=False)
     ] = None,
@@ -92,6 +98,8 @@ def command(
         backbone=backbone,
         image_size=image_size,
         channels=channels,
+        bands=bands_of(bands),
+        stretch=stretch_of(stretch),
         crop=crop,
         questions=tuple(question) if question else None,
         start=start,

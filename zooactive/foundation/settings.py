@@ -23,8 +23,8 @@ def read_section(cls: type[Section], values: object, *, file: Path, table: str) 
     Parameters
     ----------
     cls : type
-        A dataclass whose fields are whole numbers, numbers, texts, paths, true or false, tuples of numbers or of texts, or
-        dataclasses of such (tables inside the table).
+        A dataclass whose fields are whole numbers, numbers, texts, paths, true or false, tuples of numbers or of texts, a
+        text or a tuple of texts, or dataclasses of such (tables inside the table).
     values : object
         What the file says.
     file : Path
@@ -96,8 +96,9 @@ def _typed(value: object, hint: Any, where: str) -> Any:
         raise WorkspaceError(f"{where} = {value}; give a finite number")
     if get_origin(hint) is Mapping:
         return _numbers(value, get_args(hint)[0], where)
-    if get_origin(hint) is tuple:
-        return _items(value, get_args(hint), where)
+    lists = [kind for kind in (hint, *kinds) if get_origin(kind) is tuple]
+    if lists and (lists[0] is hint or isinstance(value, list)):
+        return _items(value, get_args(lists[0]), where)
     if Path in kinds and isinstance(value, str):
         return own_path(value)
     if float in kinds and isinstance(value, int) and not isinstance(value, bool) and _in_range(value):
@@ -105,10 +106,11 @@ def _typed(value: object, hint: Any, where: str) -> Any:
     if words and isinstance(value, str):
         _refuse_unknown(value, words, where)
         return value
-    plain = tuple(str if get_origin(kind) is Literal else kind for kind in kinds if kind is not type(None))
+    plain = tuple(str if get_origin(kind) is Literal else kind for kind in kinds if kind not in (type(None), *lists))
     if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path in quotes"}
-        raise WorkspaceError(f"{where} = {value!r}; give {' or '.join(names[kind] for kind in plain)}")
+        wanted = [names[kind] for kind in plain] + ["a list of texts"] * len(lists)
+        raise WorkspaceError(f"{where} = {value!r}; give {' or '.join(wanted)}")
     return value
 
 

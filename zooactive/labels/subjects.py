@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.catalogue.bands import as_picture, in_colour
 from zooactive.catalogue.images import ImageSource, decode, encode_png, original_bytes
 from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
 from zooactive.foundation.spelling import file_name, write_csv
@@ -46,6 +47,7 @@ def write_subjects(
     credit: str = "",
     licence: str = "",
     columns: Sequence[str] = (),
+    seen: Preprocessing | None = None,
 ) -> SubjectSet:
     """Write the images of a selection and one manifest for every thousand of them.
 
@@ -64,6 +66,8 @@ def write_subjects(
         Shown to volunteers, where given.
     columns : sequence of str
         Of the catalogue's table, to go along hidden.
+    seen : Preprocessing, optional
+        How the network sees the images: of FITS its stretch and bands are used, and listed bands are shown in colour.
 
     Raises
     ------
@@ -83,6 +87,7 @@ def write_subjects(
                 "leave it away, or rename it there"
             )
     make_folder(out / "images")
+    how = galaxies.prepared or seen
     rows, failures, names = list[dict[str, object]](), dict[str, str](), set[str]()
     extra = {f"#{name}": galaxies.table[name].tolist() for name in columns}
     told = {f"#{name}": selection[name].tolist() for name in selection.columns if name != "id"}
@@ -90,7 +95,7 @@ def write_subjects(
     with many_aside() as write:
         for row, (galaxy_id, source) in enumerate(zip(galaxies.ids, galaxies.images, strict=True)):
             try:
-                content, suffix = shown(source, str(galaxy_id), side)
+                content, suffix = shown(source, str(galaxy_id), side, how)
             except ImageError as error:
                 failures[str(galaxy_id)] = str(error)
                 continue
@@ -119,13 +124,14 @@ def _write_manifests(rows: list[dict[str, object]], out: Path) -> tuple[Path, ..
     return tuple(manifests)
 
 
-def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[bytes, str]:
+def shown(source: ImageSource, name: str, side: int | None = None, seen: Preprocessing | None = None) -> tuple[bytes, str]:
     """Return an image as volunteers will see it, and the ending of its file's name.
 
     Raises an ImageError when it cannot be read, or is larger than a megabyte at that size however it is stored.
     """
-    pixels = decode(source, Preprocessing(size=side or SIDE), name=name)  # also what stays as it is must be whole
-    if side is None:
+    how = (seen or Preprocessing()).for_people(side or SIDE)
+    pixels = in_colour(decode(source, how, name=name), how.listed)  # also what stays as it is must be whole
+    if side is None and how.listed is None:
         content = original_bytes(source, name=name)
         suffix = next((suffix for head, suffix in _SUFFIXES.items() if content.startswith(head)), None)
         if suffix is not None and len(content) <= LARGEST:
@@ -133,11 +139,9 @@ def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[byte
     content = encode_png(pixels)
     if len(content) <= LARGEST:
         return content, ".png"
-    from PIL import Image
-
     for quality in _QUALITIES:
         buffer = BytesIO()
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+        as_picture(pixels, None).save(buffer, "JPEG", quality=quality)
         if buffer.tell() <= LARGEST:
             return buffer.getvalue(), ".jpg"
     raise ImageError(

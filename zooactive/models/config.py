@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.catalogue import Preprocessing
-from zooactive.models.backbones.names import refuse_unregistered
+from zooactive.models.backbones.names import refuse_bands, refuse_unregistered
 from zooactive.models.places import local_start
 from zooactive.models.published.architectures import described, refuse_other_backbone
 from zooactive.models.published.names import IMAGENET, is_published, published_file
@@ -41,8 +41,8 @@ class Network:
     crop: float = 1.0
     standardise: bool = False
     scales: tuple[float, ...] = (1.0,)
-    bands: str | None = None
-    stretch: str = "asinh"
+    bands: str | tuple[str, ...] | None = None
+    stretch: str | tuple[str, ...] = "asinh"
     dropout: float = 0.2
     concentrations: str = "softplus"
     precision: str = "float32"
@@ -79,6 +79,8 @@ class Network:
         All of that is known without Keras.
         """
         refuse_unregistered(self.backbone)
+        mine = self.preprocessing()
+        refuse_bands(self.backbone, mine.listed)
         start = None if self.start is None else local_start(self.start)
         if start is None:
             return
@@ -88,9 +90,7 @@ class Network:
                 refuse_other_backbone(self.backbone, theirs_told.backbone, start)
             return
         theirs = config_of(start)
-        refuse_other_network(
-            (self.backbone, self.channels), (theirs["backbone"], Preprocessing.from_dict(theirs["preprocessing"]).channels)
-        )
+        refuse_other_network((self.backbone, mine), (theirs["backbone"], Preprocessing.from_dict(theirs["preprocessing"])))
 
     def build(self, tree: DecisionTree, *, seed: int = 0) -> GalaxyModel:
         """Build the model for a tree of questions, with fresh weights or those to start from.

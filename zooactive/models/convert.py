@@ -144,7 +144,7 @@ def description(model: GalaxyModel) -> dict[str, Any]:
             "name": CUTOUTS,
             "dtype": "uint8",
             "shape": ["batch", seen.size, seen.size, seen.channels],
-            "channels": "red, green, blue" if seen.channels == 3 else "grey",
+            "channels": ", ".join(seen.channel_names),
         },
         "outputs": {
             FRACTIONS: {

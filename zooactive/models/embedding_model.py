@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from zooactive.catalogue.images import Preprocessing
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.foundation.errors import ModelError, explained
 from zooactive.foundation.html import html_pairs
 from zooactive.foundation.npz import read_npz

@@ -20,8 +20,10 @@ from zooactive.foundation.forking import networks_compute
 from zooactive.foundation.html import html_pairs
 from zooactive.foundation.vocabulary import PRECISIONS
 from zooactive.foundation.writing import aside, write_json
+from zooactive.models.backbones.names import refuse_bands
 from zooactive.models.backbones.register import build_encoder, nested_layers
 from zooactive.models.backbones.standardise import standardised
+from zooactive.models.backbones.stems import spread_told, take_weights
 from zooactive.models.head.activation import bias_for
 from zooactive.models.head.draws import LinearDraws
 from zooactive.models.head.dropout import LinearHead
@@ -63,6 +65,7 @@ class GalaxyModel:
     image_size : int
         Pixels a side.
     channels : {3, 1}
+        Colour or grey; listed bands are said in `preprocessing`.
     crop : float
         Centre fraction of a cutout's shorter side that is kept.
     dropout : float
@@ -91,6 +94,8 @@ class GalaxyModel:
         What the images looked like that it has learnt from.
     origin : Origin or None
         Whose weights it started from, and under which licence they were published.
+    stem : str or None
+        What was done to the first layer of the weights that it started from, where they had learnt other channels.
     factors : ndarray of float64, shape (question,), or None
         What the concentrations of each question are multiplied by when it predicts: see `zooactive.calibrate`.
 
@@ -129,6 +134,7 @@ class GalaxyModel:
             preprocessing = Preprocessing(size=image_size, channels=channels, crop=crop)
         elif (image_size, channels, crop) != (224, 3, 1.0):
             raise ModelError("both preprocessing and one of image_size, channels, crop were given; give only one of them")
+        refuse_bands(backbone, preprocessing.listed)
         self.tree = load_tree(tree)
         self.preprocessing = preprocessing
         self.backbone = backbone
@@ -144,6 +150,7 @@ class GalaxyModel:
         self.network = keras.Model(pixels, self.head(self.encoder(pixels)), name="galaxy_model")
         self.images: ImageStatistics | None = None
         self.origin: Origin | None = None
+        self.stem: str | None = None
         self.factors: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
@@ -151,17 +158,19 @@ class GalaxyModel:
         return f"GalaxyModel('{self.tree.name}', backbone='{self.backbone}', image_size={size}, channels={channels})"
 
     def _repr_html_(self) -> str:
-        size, channels = self.preprocessing.size, self.preprocessing.channels
+        size, channels = self.preprocessing.size, self.preprocessing.channel_names
         number = "all of the image" if self.preprocessing.crop == 1 else f"the central {self.preprocessing.crop:g}"
         pairs = {
             "questions": f"{len(self.tree.questions)}, with {len(self.tree.columns)} answers",
             "backbone": f"{self.backbone}, {self.network.count_params():,} weights",
-            "input": f"{size} x {size} pixels, {channels} channel{'s' * (channels > 1)}, {number}",
+            "input": f"{size} x {size} pixels, {len(channels)} channel{'s' * (len(channels) > 1)} "
+            f"({', '.join(channels)}), {number}",
             "features": self.encoder.output.shape[-1],
             "concentrations": self.head.concentrations,
             "precision": self.precision,
             "calibrated": "no" if self.factors is None else "yes",
             **({} if self.origin is None else {"started from": str(self.origin)}),
+            **({} if self.stem is None else {"first layer": self.stem}),
         }
         return html_pairs(f"GalaxyModel of tree '{self.tree.name}'", pairs.items())
 
@@ -179,7 +188,8 @@ class GalaxyModel:
         tree : DecisionTree, str or Path
         concentrations, preprocessing : optional
             By default those of this model, but "softplus" for votes where this one has learnt fractions from labels; other
-            images may need another crop.
+            images may need another crop. The first layer of listed bands is made of this one's: see
+            `zooactive.models.backbones.stems`.
         """
         tree = load_tree(tree)
         if concentrations is None:
@@ -194,8 +204,8 @@ class GalaxyModel:
             precision=self.precision,
             preprocessing=preprocessing or self.preprocessing,
         )
-        other.encoder.set_weights(self.encoder.get_weights())
-        other.images, other.origin = self.images, self.origin
+        other._take_encoder(self)
+        other.images = self.images if other.preprocessing.listed == self.preprocessing.listed else None
         return other
 
     def start_from(self, other: GalaxyModel) -> None:
@@ -204,20 +214,24 @@ class GalaxyModel:
         Parameters
         ----------
         other : GalaxyModel
-            Of the same backbone and number of channels; the size of its images may differ.
+            Of the same backbone; the size of its images may differ, and so may the channels where one of both lists bands.
 
         Raises
         ------
         ModelError
-            When the backbone or the channels differ.
+            When the backbone differs, or one sees colour and the other one grey.
         """
-        mine, theirs = (self.backbone, self.preprocessing.channels), (other.backbone, other.preprocessing.channels)
-        refuse_other_network(mine, theirs)
-        self.encoder.set_weights(other.encoder.get_weights())
-        self.origin = other.origin
+        self._take_encoder(other)
         if self.tree.columns == other.tree.columns and self.head.concentrations == other.head.concentrations:
             self.head.kernel.assign(other.head.kernel)
             self.head.bias.assign(other.head.bias)
+
+    def _take_encoder(self, other: GalaxyModel) -> None:
+        mine, theirs = self.preprocessing, other.preprocessing
+        refuse_other_network((self.backbone, mine), (other.backbone, theirs))
+        take_weights(self.encoder, other.encoder, theirs.channel_names, mine.channel_names)
+        self.origin = other.origin
+        self.stem = spread_told(theirs.channel_names, mine.channel_names) or other.stem
 
     def start_at(self, alpha: NDArray[np.float64]) -> None:
         """Set the head's bias so that an untrained model says about the same of every galaxy: these concentrations.
@@ -279,7 +293,7 @@ class GalaxyModel:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as settings and weights, for worker processes."""
         head = self.linear_head()
-        beside = (self.images, self.factors, self.origin)
+        beside = (self.images, self.factors, self.origin, self.stem)
         return _rebuilt, (self.to_config(), arrays_of(self.encoder), head.kernel, head.bias, *beside)
 
     def save(self, folder: str | Path, *, half: bool = False) -> None:
@@ -317,6 +331,7 @@ class GalaxyModel:
             "factors": None if self.factors is None else self.factors.tolist(),
             "images": None if self.images is None else self.images.to_dict(),
             "origin": None if self.origin is None else self.origin.to_dict(),
+            **({} if self.stem is None else {"first layer": self.stem}),
             "versions": {"zooactive": metadata.version("zooactive"), "keras": keras.__version__},
         }
         write_json(folder / ABOUT, about)
@@ -362,6 +377,7 @@ class GalaxyModel:
         origin = origin_of(folder, about)
         self._set_arrays(arrays, head.kernel, head.bias)
         self.origin = origin
+        self.stem = None if (said := about.get("first layer")) is None else str(said)
         self.factors = scales[0] if scales else None
         looks = about.get("images")
         self.images = None if looks is None else ImageStatistics.from_dict(looks, where=str(folder / ABOUT))
@@ -399,11 +415,12 @@ def _rebuilt(
     images: ImageStatistics | None,
     factors: NDArray[np.float64] | None,
     origin: Origin | None = None,
+    stem: str | None = None,
 ) -> GalaxyModel:
     """Make a model of what it was pickled as."""
     model = _built(config, "a pickled model")
     model._set_arrays(arrays, kernel, bias)
-    model.images, model.factors, model.origin = images, factors, origin
+    model.images, model.factors, model.origin, model.stem = images, factors, origin, stem
     return model
 
 

@@ -13,9 +13,9 @@ from zooactive.foundation.parsing import read_object
 from zooactive.foundation.writing import output_explained, write_json
 from zooactive.models.head.number_head import NumberHead
 from zooactive.models.loading import AnyModel, load_model
-from zooactive.models.saved_form import ABOUT, NUMBERS_FORMAT, fingerprint_of, tells_numbers
+from zooactive.models.saved_form import ABOUT, NUMBERS_ENCODER, NUMBERS_FORMAT, fingerprint_of, tells_numbers
 
-_HEAD, _ENCODER = "number.npz", "encoder"
+_HEAD = "number.npz"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,7 +66,7 @@ class NumberModel:
         folder = Path(folder)
         with output_explained(folder):
             (folder / ABOUT).unlink(missing_ok=True)
-        self.network.save(folder / _ENCODER)
+        self.network.save(folder / NUMBERS_ENCODER)
         self.head.save(folder / _HEAD)
         about = {
             "format": NUMBERS_FORMAT,
@@ -94,7 +94,7 @@ def load_number_model(folder: str | Path) -> NumberModel:
         column, said = about["model"]["column"], about["fingerprint"]
         if not isinstance(column, str):
             raise ValueError("the column is no text")
-    model = NumberModel(column, NumberHead.load(folder / _HEAD), load_model(folder / _ENCODER))
+    model = NumberModel(column, NumberHead.load(folder / _HEAD), load_model(folder / NUMBERS_ENCODER))
     if model.fingerprint() != said:
         raise ModelError(f"the numbers in {folder} are not those of its {ABOUT}: a save was interrupted; fit it again")
     return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zooactive.foundation.errors import ModelError
+from zooactive.models.backbones.stems import spread_told
 from zooactive.models.galaxy_model import GalaxyModel
 from zooactive.models.places import local_start
 from zooactive.models.published.architectures import refuse_other_backbone
@@ -64,7 +65,8 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
     Parameters
     ----------
     model : GalaxyModel
-        With the backbone that the weights were trained in, and images that are not standardised.
+        With the backbone that the weights were trained in, and images that are not standardised. Of listed bands the first
+        layer is made of the published one's: see `zooactive.models.backbones.stems`.
     weights : str or Path
         A file, a folder, "imagenet" or "hf://USER/NAME"; see `load_published`.
 
@@ -79,5 +81,7 @@ def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
         raise ModelError(f"{weights} was trained on pixels that are not standardised; set standardise = false")
     published = read_published(weights)
     refuse_other_backbone(model.backbone, published.backbone, weights)
-    take_published(model.encoder, published)
+    bands = model.preprocessing.listed
+    take_published(model.encoder, published if bands is None else published.over(bands))
     model.origin = origin_of_weights(weights)
+    model.stem = None if bands is None else spread_told(published.channel_names, bands)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import ModelError, explained
 from zooactive.foundation.npz import read_npz
@@ -27,6 +28,9 @@ EMBEDDINGS_FORMAT = 2
 
 NUMBERS_FORMAT = 3
 """Of models that tell a number and answer no questions; see `zooactive.models.number_model`."""
+
+NUMBERS_ENCODER = "encoder"
+"""The folder of the network in that of a model of a number."""
 
 ABOUT, ENCODER, HEAD = "model.json", "encoder.npz", "head.npz"
 
@@ -117,6 +121,15 @@ def stored_fingerprint(path: Path) -> str | None:
         return None
 
 
+def pixels_of(path: Path) -> Preprocessing | None:
+    """Return how a saved model sees images, without loading it; None where no whole one lies, or it takes embeddings."""
+    for folder in (path, path / NUMBERS_ENCODER, path / "model" / NUMBERS_ENCODER):
+        if stored_fingerprint(folder) is not None:
+            found = config_of(folder).get("preprocessing")
+            return None if found is None else Preprocessing.from_dict(found)
+    return None
+
+
 def read_arrays(path: Path, check: Callable[[list[tuple[int, ...]]], None]) -> list[NDArray[Any]]:
     """Read an encoder's weights, float32, in order; a ModelError when they are missing or damaged.
 
@@ -162,10 +175,15 @@ BUNDLED = "bundled"
 """The name of the encoder that comes with zooactive, where the folder of a model could stand."""
 
 
-def refuse_other_network(mine: tuple[str, int], theirs: tuple[str, int]) -> None:
-    """Raise a ModelError where backbone and channels are not those of the model to start from."""
-    if mine != theirs:
+def refuse_other_network(mine: tuple[str, Preprocessing], theirs: tuple[str, Preprocessing]) -> None:
+    """Raise a ModelError where the backbone is not that of the model to start from, or colour stands against grey.
+
+    The first layer of listed bands is made of those of whatever channels: see `zooactive.models.backbones.stems`.
+    """
+    bands = mine[1].listed or theirs[1].listed
+    if mine[0] != theirs[0] or (bands is None and mine[1].channels != theirs[1].channels):
+        channels = "" if bands is not None else f" and channels = {theirs[1].channels}"
         raise ModelError(
-            f"a model of {mine[0]} with {mine[1]} channels cannot start from {theirs[0]} with {theirs[1]}; set "
-            f"backbone = '{theirs[0]}' and channels = {theirs[1]}, or leave start away"
+            f"a model of {mine[0]} with {mine[1].channels} channels cannot start from {theirs[0]} with "
+            f"{theirs[1].channels}; set backbone = '{theirs[0]}'{channels}, or leave start away"
         )

@@ -206,6 +206,8 @@ def _journal(model: AnyModel, head: LinearDraws | None, catalogue: Catalogue, co
         "marks": marks_of(catalogue, columns),
         **asdict(config),
     }
+    if model.preprocessing.listed is not None:
+        made["bands"] = list(model.preprocessing.listed)
     identity = blake2b(json.dumps([made, JOURNAL_FORMAT], sort_keys=True).encode(), digest_size=16)
     return {"fingerprint": identity.hexdigest(), **made}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.forking import networks_compute
@@ -22,8 +23,8 @@ def training_network(
     """Return a Keras model from uint8 pixels to concentrations that shares the weights of `model`.
 
     Another `head`, a layer, takes the place of the model's own. With an augmentation the images have the size of its
-    `Augmentation.canvas`. Where `encoder_training` is False, the encoder's batch norm and dropout stay in inference mode
-    while its weights may learn.
+    `Augmentation.canvas`; of listed bands neither saturation nor hue is changed. Where `encoder_training` is False, the
+    encoder's batch norm and dropout stay in inference mode while its weights may learn.
     """
     import keras
 
@@ -35,6 +36,8 @@ def training_network(
     inputs = keras.Input((canvas.size, canvas.size, canvas.channels), dtype="uint8")
     pixels = keras.layers.Rescaling(1 / 255, dtype="float32")(inputs)
     if augmentation is not None:
+        if preprocessing.listed is not None:
+            augmentation = replace(augmentation, saturation=0.0, hue=0.0)  # which are of red, green and blue
         pixels = augment(pixels, augmentation, preprocessing.size, seed=seed)
     features = model.encoder(pixels) if encoder_training is None else model.encoder(pixels, training=encoder_training)
     return keras.Model(inputs, (head or model.head)(features))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zooactive.catalogue import Preprocessing
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.telling import Tell
@@ -52,7 +53,7 @@ def card_of(
         licence=licence or (None if origin is None else origin.licence),
         lead=f"A model of zooactive that looks at {sees} and says {says}, and how sure it is of that: a Dirichlet posterior "
         "over the fractions of the answers to every question.",
-        facts=_facts(config, tree, about["fingerprint"], embeddings=embeddings),
+        facts=_facts(about, tree, embeddings=embeddings),
         data=data,
         recipe=_recipe(settings, run, tuned),
         metrics=metrics,
@@ -63,21 +64,22 @@ def card_of(
     )
 
 
-def _facts(config: Mapping[str, Any], tree: DecisionTree, mark: str, *, embeddings: bool) -> list[tuple[str, str]]:
+def _facts(about: Mapping[str, Any], tree: DecisionTree, *, embeddings: bool) -> list[tuple[str, str]]:
+    config = about["model"]
     questions = "; ".join(f"{question.name} ({', '.join(question.answers)})" for question in tree.questions)
     facts = [("questions", questions)]
     if embeddings:
         facts += [("input", f"{config['features']} features of {config.get('encoder') or 'an encoder that has no name'}")]
     else:
-        pixels = config["preprocessing"]
-        crop = pixels.get("crop", 1.0)
-        centre = "all of the image" if crop == 1 else f"the central {crop:g}"
-        colours = "colour" if pixels["channels"] == 3 else "grey"
+        pixels = Preprocessing.from_dict(config["preprocessing"])
+        centre = "all of the image" if pixels.crop == 1 else f"the central {pixels.crop:g}"
         facts += [
             ("network", str(config["backbone"])),
-            ("input", f"{pixels['size']} x {pixels['size']} pixels, {colours}, from 0 to 1, {centre}"),
+            ("input", f"{pixels.size} x {pixels.size} pixels, {pixels.channels_told}, from 0 to 1, {centre}"),
         ]
-    return [*facts, ("fingerprint", mark)]
+        if about.get("first layer"):
+            facts.append(("first layer", str(about["first layer"]).removeprefix("first layer ")))
+    return [*facts, ("fingerprint", about["fingerprint"])]
 
 
 def _run_of(settings: Settings, model: Path) -> Path | None:

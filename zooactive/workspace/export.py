@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.foundation.telling import Tell, silent
 from zooactive.workspace.options import Options
-from zooactive.workspace.origin import credit_of, read_predicted
+from zooactive.workspace.origin import credit_of, read_predicted, seen_by
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def export(
         credit=credit,
         licence=licence,
         columns=tuple(column),
+        seen=seen_by(settings),
     )
     write_how(folder, command="export", options=options | asdict(written), inputs={str(chosen): file_hash(chosen)})
     for galaxy_id, reason in written.failures.items():

@@ -43,7 +43,7 @@ OF_LABELS = (
     *("images", "column", "id_column", "image_column", "volunteers", "max_set_aside"),
     *OF_NUMBERS,
 )
-OF_TASK = ("crop", "image_size")
+OF_TASK = ("crop", "image_size", "bands", "stretch")
 
 
 def finetune(
@@ -64,8 +64,8 @@ def finetune(
     from, by default the workspace's model, or else the bundled encoder. `out` is ``tasks/TASK`` by default. The other
     options are where embeddings are (embeddings, embedding_ids, embedding_column, encoder), which then stand for images and
     a model; entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside, number,
-    error_column, limit_column, missing, redshift), of the question (crop, image_size), and all of `FinetuneConfig`; they
-    come before what the workspace says. A column of numbers gets a head that tells numbers.
+    error_column, limit_column, missing, redshift), of the question (crop, image_size, bands, stretch), and all of
+    `FinetuneConfig`; they come before what the workspace says. A column of numbers gets a head that tells numbers.
 
     Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
     learn from.

@@ -32,6 +32,7 @@ from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
 from zooactive.workspace.embeddings import read_given
 from zooactive.workspace.label_question import labels_before, tree_of
 from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.origin import seen_by
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
 
@@ -334,7 +335,8 @@ class Labelling:
     def _server(self, port: int) -> PageServer:
         from zooactive.report.labelling_page.server import PageServer
 
-        return PageServer(self.session, self.pool, port=port, progress=lambda: {"text": self._work})
+        work, seen = lambda: {"text": self._work}, seen_by(self._settings)
+        return PageServer(self.session, self.pool, port=port, progress=work, seen=seen)
 
     # Inside ----------------------------------------------------------------------------------------------------------
 

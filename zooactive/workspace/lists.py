@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.models.saved_form import stored_fingerprint, takes_embeddings
-from zooactive.workspace.origin import origin_of, read_pictured
+from zooactive.workspace.origin import origin_of, read_pictured, seen_by
 from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _has_a_model(settings: Settings, table: pd.DataFrame) -> bool:
 
 def _draw(table: pd.DataFrame, captions: Sequence[str], settings: Settings, picture: Path, ids: Sequence[str]) -> None:
     """Draw those of the galaxies that have an image, and say in the table's ``attrs`` where."""
-    from zooactive.catalogue import Preprocessing
+    from zooactive.catalogue.bands import in_colour
     from zooactive.foundation.writing import aside
     from zooactive.report.plots import gallery
 
@@ -63,12 +63,13 @@ def _draw(table: pd.DataFrame, captions: Sequence[str], settings: Settings, pict
     if galaxies is None:
         return
     caption_of = dict(zip(ids, captions, strict=True))
-    stored = galaxies.prepared
-    pixels, failures = galaxies.decode(Preprocessing(size=_SIDE) if stored is None else stored)
+    how = galaxies.prepared or seen_by(settings).for_people(_SIDE)
+    pixels, failures = galaxies.decode(how)
     shown = [i for i in range(len(galaxies)) if i not in failures]
     if not shown:
         return
-    figure = gallery([pixels[i] for i in shown], [caption_of[str(galaxies.ids[i])] for i in shown], columns=8)
+    coloured = in_colour(pixels, how.listed)
+    figure = gallery([coloured[i] for i in shown], [caption_of[str(galaxies.ids[i])] for i in shown], columns=8)
     with aside(picture) as temporary:
         figure.savefig(temporary, dpi=150, format=picture.suffix[1:].lower())
     table.attrs["picture"] = str(picture)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zooactive.catalogue import Preprocessing
 from zooactive.foundation.addresses import from_folder
 from zooactive.foundation.reading import read_text
 from zooactive.foundation.writing import how_of, write_json
-from zooactive.models.saved_form import BUNDLED
+from zooactive.models.saved_form import BUNDLED, pixels_of, stored_fingerprint
 from zooactive.workspace.labels_alone import with_pool_of_labels
 from zooactive.workspace.settings import Settings
 
@@ -77,6 +78,12 @@ def read_pictured(settings: Settings, ids: Iterable[str]) -> Catalogue | None:
     return galaxies.select(seen) if seen else None
 
 
+def seen_by(settings: Settings) -> Preprocessing:
+    """Return how the network of the predictions sees images, so that people are shown the same bands."""
+    folder = Path(origin_of(settings).get("model") or settings.model.folder)
+    return pixels_of(folder) or settings.model.preprocessing()
+
+
 def credit_of(settings: Settings) -> tuple[str, str]:
     """Return who is to be named with the images, and their licence, where `zooactive cutouts` fetched them; else blank."""
     table = origin_of(settings).get("catalogue") or settings.pool.catalogue or settings.survey.catalogue
@@ -92,7 +99,6 @@ def folder_for(settings: Settings) -> Path:
 
     A folder fits where nothing is, and where predictions of the same galaxies by the same model lie.
     """
-    from zooactive.models.saved_form import stored_fingerprint
     from zooactive.prediction.stored import model_of
 
     usual = settings.pool.predictions

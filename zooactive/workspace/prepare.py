@@ -14,7 +14,11 @@ from zooactive.workspace.told import failures_told
 if TYPE_CHECKING:
     from zooactive.catalogue.shards import ShardsResult
 
-OPTIONS: Options = options_of("survey", Survey) | {"out": "survey.shards", "image_size": "model.image_size"}
+OPTIONS: Options = (
+    options_of("survey", Survey)
+    | {"out": "survey.shards"}
+    | {name: f"model.{name}" for name in ("image_size", "bands", "stretch")}
+)
 
 
 def prepare(

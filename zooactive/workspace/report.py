@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zooactive.acquisition.selection_files import read_selection
 from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.catalogue.bands import colours_told, in_colour
 from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
 from zooactive.foundation.writing import how_of, make_folder
@@ -29,11 +30,11 @@ from zooactive.report import (
 from zooactive.report.sky_links import place_of
 from zooactive.workspace.finetuned import labels_of
 from zooactive.workspace.options import Options, options_of
-from zooactive.workspace.origin import credit_of, read_pictured
+from zooactive.workspace.origin import credit_of, read_pictured, seen_by
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
 
-_PICTURE = Preprocessing(size=128)
+_SIDE = 128  # pixels of a picture on the page
 
 
 OPTIONS: Options = options_of("survey", Survey) | {
@@ -89,7 +90,10 @@ def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[
             f"'{min(strangers)}'; run `zooactive acquire` again"
         )
     pictured = read_pictured(settings, selection["id"])
-    pixels = {} if pictured is None else _pixels(pictured)
+    seen = seen_by(settings)
+    pixels = {} if pictured is None else _pixels(pictured, seen)
+    if pixels and seen.listed is not None:
+        facts.append(("colours", colours_told(seen.listed)))
     facts += [
         ("galaxies in the pool", f"{len(stored):,}"),
         ("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"),
@@ -127,7 +131,7 @@ def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: l
     findings += evaluation_findings(metrics, found.posterior, found.votes, uncalibrated=found.uncalibrated)
     most = int(found.votes.sum(1).argmax())  # the galaxy that was asked most questions
     galaxy, votes = str(found.test.ids[most]), found.votes[most]
-    findings.append(galaxy_finding(found.posterior, galaxy, _pixels(found.test.select([galaxy])), votes))
+    findings.append(galaxy_finding(found.posterior, galaxy, _pixels(found.test.select([galaxy]), seen_by(settings)), votes))
     findings.append(tree_finding(found.posterior, galaxy, votes))
 
 
@@ -154,7 +158,7 @@ def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Find
         facts += _started_from(file.parent, tuned.task.name)
         made = how_of(file.parent)
         table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
-        pixels = _task_pixels(file.parent, list(table["id"]))
+        pixels = _task_pixels(file.parent, list(table["id"]), tuned.model.preprocessing)
         findings.append(task_finding(tuned.task.name, tuned.evaluate(), table, pixels, answer=tuned.answer))
         how[f"finetune {tuned.task.name}"] = made
 
@@ -177,10 +181,10 @@ def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[F
         facts.append(("images that cannot be read", f"{len(pd.concat(rows).drop_duplicates('id')):,}"))
 
 
-def _task_pixels(folder: Path, ids: list[str]) -> dict[str, NDArray[np.uint8]]:
+def _task_pixels(folder: Path, ids: list[str], seen: Preprocessing) -> dict[str, NDArray[np.uint8]]:
     """Return pictures of a task's galaxies from the table they were learnt from; none when that has changed since."""
     try:
-        return _pixels(labels_of(folder).select(ids))
+        return _pixels(labels_of(folder).select(ids), seen)
     except (WorkspaceError, CatalogueError):
         return {}
 
@@ -191,7 +195,9 @@ def _links(catalogue: Catalogue) -> dict[str, dict[str, str]]:
     return {galaxy: place.links for galaxy, place in places.items() if place is not None}
 
 
-def _pixels(catalogue: Catalogue) -> dict[str, NDArray[np.uint8]]:
+def _pixels(catalogue: Catalogue, seen: Preprocessing) -> dict[str, NDArray[np.uint8]]:
     """Return pictures for the page, by id; a galaxy whose image cannot be read has none."""
-    pixels, failures = decode_many(catalogue.images, _PICTURE, names=list(catalogue.ids))
+    how = (catalogue.prepared or seen).for_people(_SIDE)
+    pixels, failures = decode_many(catalogue.images, how, names=list(catalogue.ids))
+    pixels = in_colour(pixels, how.listed)
     return {str(galaxy_id): pixels[i] for i, galaxy_id in enumerate(catalogue.ids) if i not in failures}

@@ -63,13 +63,14 @@ def sheet(
     With several `stretch` every galaxy is drawn with each of them, side by side. Images that cannot be read are told and
     left out. `out` is ``sheet.png`` in the workspace by default.
     """
+    from zooactive.catalogue.bands import colours_told, in_colour
     from zooactive.foundation.writing import aside, make_folder
     from zooactive.report.plots import gallery
 
     if n < 1:
         raise WorkspaceError(f"n = {n}; give the number of galaxies to draw, 1 or more")
     galaxies = _some(_originals(settings), n)
-    drawn = {how.stretch: how for how in _ways(settings, galaxies, stretch)}
+    drawn = {_said(how.stretch): how for how in _ways(settings, galaxies, stretch)}
     pictures: dict[str, NDArray[np.uint8]] = {}
     failures: dict[int, str] = {}
     with progress("reading images", len(galaxies) * len(drawn)) as done:
@@ -85,7 +86,10 @@ def sheet(
         tell(f"left out: {reason}" if galaxy in reason else f"{galaxy} is left out: {reason}")
     several = len(drawn) > 1
     captions = [f"{galaxies.ids[row]}\n{name}" if several else str(galaxies.ids[row]) for row in shown for name in drawn]
-    cutouts = [pictures[name][row] for row in shown for name in drawn]
+    listed = {how.listed for how in drawn.values() if how.listed is not None}
+    for bands in listed:
+        tell(colours_told(bands))
+    cutouts = [in_colour(pictures[name][row], how.listed) for row in shown for name, how in drawn.items()]
     picture = settings.folder / "sheet.png" if out is None else Path(out)
     make_folder(picture.parent)
     figure = gallery(cutouts, captions, columns=max(1, _COLUMNS // len(drawn)) * len(drawn))
@@ -108,6 +112,10 @@ def _some(galaxies: Catalogue, n: int) -> Catalogue:
 
     order = np.argsort(uniform_from_ids(galaxies.ids, purpose="sheet", seed=0), kind="stable")
     return galaxies.take(np.sort(order[:n]))
+
+
+def _said(stretch: str | Sequence[str]) -> str:
+    return stretch if isinstance(stretch, str) else ", ".join(stretch)
 
 
 def _ways(settings: Settings, galaxies: Catalogue, stretch: Sequence[str]) -> list[Preprocessing]:

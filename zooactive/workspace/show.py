@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.models import GalaxyModel
+    from zooactive.models.loading import AnyModel
     from zooactive.posterior import Posterior
     from zooactive.prediction import Embeddings
 
@@ -62,8 +63,15 @@ def show(
         assert isinstance(one, Catalogue)
         _draw_maps(shown, one, Path(maps))
         tell(f"First filters and feature maps: {maps}")
-    table.attrs |= {"draws": posterior.draws, "by_embeddings": known}
+    table.attrs |= {"draws": posterior.draws, "by_embeddings": known, "sees": _seen(network)}
     return table
+
+
+def _seen(network: AnyModel) -> str | None:
+    """Say which bands the network sees, and what was done to its first layer; None of colour and of grey."""
+    stem = getattr(network, "stem", None)
+    how = network.preprocessing
+    return None if how.listed is None else f"It sees {how.channels_told}" + (f"; {stem}" if stem else "")
 
 
 def _embedding_of(galaxy: str, settings: Settings) -> Embeddings:
@@ -97,12 +105,19 @@ def _find(galaxy: str, settings: Settings) -> Catalogue:
 
 def _draw_maps(network: GalaxyModel, one: Catalogue, path: Path) -> None:
     """Draw what the network looks for, and what it finds in the one galaxy."""
+    from zooactive.catalogue.bands import in_colour
     from zooactive.foundation.writing import aside
     from zooactive.models import feature_maps, first_filters
     from zooactive.report.plots import network_view
 
     pixels = one.decode(network.preprocessing)[0][0]
-    figure = network_view(first_filters(network), feature_maps(network, pixels), image=pixels, title=str(one.ids[0]))
+    figure = network_view(
+        first_filters(network),
+        feature_maps(network, pixels),
+        image=in_colour(pixels, network.preprocessing.listed),
+        title=str(one.ids[0]),
+        channels=network.preprocessing.channel_names,
+    )
     with aside(path) as temporary:
         figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())
 

@@ -96,9 +96,9 @@ def write_workspace(folder: str | Path, *, tree: str | None = None, catalogue: s
     tree, catalogue : str, optional
         Without a tree the workspace is one of labels alone, with one task.
     **values
-        Any of images, id_column, image_column, backbone, image_size, start, epochs, batch_size, learning_rate, patience, n,
-        pool, pool_images, embeddings, split, rehearsal, and `tasks`: name to (labels, images), or to the entries of
-        ``[tasks.NAME]``.
+        Any of images, id_column, image_column, backbone, image_size, bands, stretch, start, epochs, batch_size,
+        learning_rate, patience, n, pool, pool_images, embeddings, split, rehearsal, and `tasks`: name to (labels, images),
+        or to the entries of ``[tasks.NAME]``.
 
     Raises
     ------
@@ -142,7 +142,8 @@ def _survey(tree: str, catalogue: str, values: dict[str, Any], tasks: dict[str, 
         split=list(values.get("split") or Survey().split),
         backbone=_quoted(values.get("backbone") or Network().backbone),
         image_size=values.get("image_size") or Network().image_size,
-        start=_entry(
+        start=_bands(values)
+        + _entry(
             "start",
             values.get("start"),
             '# start = "bundled"        # from the encoder that comes along; with backbone efficientnet_lite0',
@@ -157,6 +158,11 @@ def _survey(tree: str, catalogue: str, values: dict[str, Any], tasks: dict[str, 
         + _optional("embeddings", values.get("embeddings")),
         learner=_entry("learner", "head" if values.get("embeddings") else None, _LEARNER),
     ) + _tasks(tasks)
+
+
+def _bands(values: dict[str, Any]) -> str:
+    """Return the bands of the network and how FITS images are scaled, where they are given."""
+    return "".join(f"{name} = {json.dumps(values[name])}\n" for name in ("bands", "stretch") if values.get(name))
 
 
 def _tasks(tasks: dict[str, Any]) -> str:

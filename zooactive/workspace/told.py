@@ -38,7 +38,8 @@ def plan_of(network: Network, training: TrainingConfig, *, galaxies: int, recipe
 
 
 def _network(network: Network) -> str:
-    size = f"{network.backbone} at {network.image_size} px, {'colour' if network.channels == 3 else 'grey'}"
+    seen = network.preprocessing()
+    size = f"{network.backbone} at {network.image_size} px, {seen.channels_told}"
     centre = f"the centre {network.crop:.0%} of each image" if network.crop < 1 else ""
     several = f"predictions of views {', '.join(f'{scale:g}' for scale in network.scales)} times as wide"
     return _list(
@@ -48,6 +49,7 @@ def _network(network: Network) -> str:
         "each standardised" if network.standardise else "",
         f"dropout {network.dropout:g} before the head",
         f"starting from {network.origin() or network.start}" if network.start else "",
+        f"its first layer spread over {', '.join(seen.listed)}" if network.start and seen.listed is not None else "",
         f"learning {', '.join(network.questions)} alone" if network.questions else "",
     )
 

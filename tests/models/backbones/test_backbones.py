@@ -222,9 +222,10 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_name():
         build_encoder("efficientnet-b0", 64)
 
 
-def test_two_channels_are_refused():
-    with pytest.raises(ModelError, match="2 channels"):
-        build_encoder("small_cnn", 64, 2)
+@pytest.mark.parametrize("channels", [0, 7])
+def test_no_channels_and_more_than_six_are_refused(channels):
+    with pytest.raises(ModelError, match=f"{channels} channels were asked for; use 1 to 6"):
+        build_encoder("small_cnn", 64, channels)
 
 
 def test_a_builder_that_gives_maps_and_not_features_is_refused(register):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -51,6 +53,26 @@ def test_tasks_are_found_by_name_or_file_and_mistakes_in_them_are_named(tmp_path
     ):
         (tmp_path / "bad.toml").write_text(text)
         with pytest.raises(TrainingError, match=said):
+            load_task(tmp_path / "bad.toml")
+
+
+def test_a_task_may_list_its_bands_whatever_the_encoder_saw(tmp_path):
+    said = 'name = "mine"\ntree = "rings"\nbands = ["g", "z"]\nstretch = ["linear 0 1", "asinh 0 5 0.1"]\n'
+    (tmp_path / "mine.toml").write_text(said)
+    task = load_task(tmp_path / "mine.toml")
+    wanted = Preprocessing(size=64, bands=("g", "z"), stretch=("linear 0 1", "asinh 0 5 0.1"))
+    other = Preprocessing(size=64, bands=("u", "g", "r"), stretch="linear 0 9")
+    assert task.preprocessing(Preprocessing(size=64)) == task.preprocessing(other) == wanted
+    assert Task.from_dict(json.loads(json.dumps(task.to_dict()))).preprocessing(other) == wanted
+    assert "bands" not in load_task("rings").to_dict()
+    assert load_task("rings").preprocessing(other).listed == ("u", "g", "r")
+    for text, reason in (
+        (said.replace('["g", "z"]', '["g", "r", "z"]'), "2 stretches for the 3 bands g, r, z"),
+        (said.replace('["g", "z"]', "5"), "bands = 5; give a text or a list of texts"),
+        ('name = "mine"\ntree = "rings"\nbands = ["g", "z"]\n', 'give "linear LOW HIGH"'),
+    ):
+        (tmp_path / "bad.toml").write_text(text)
+        with pytest.raises(TrainingError, match=reason):
             load_task(tmp_path / "bad.toml")
 
 

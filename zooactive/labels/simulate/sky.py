@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
-from zooactive.catalogue.images import SMALLEST_SIDE, encode_png
+from zooactive.catalogue.images import encode_png
+from zooactive.catalogue.preprocessing import SMALLEST_SIDE
 from zooactive.foundation.errors import CatalogueError, ImageError
 from zooactive.foundation.hashing import hash_ids
 from zooactive.foundation.writing import aside, make_folder, many_aside

@@ -48,7 +48,7 @@ def convnext(image_size: int, channels: int = 3, *, size: str = "nano") -> Any:
     The first layer sees the pixels in [0, 1] as they are: Zoobot takes no mean away. The features are averaged and
     normalised in float32 under every dtype policy.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
     features (batch, 512 to 1024), as `SIZES` lists. Smaller images are a ModelError.
     """
     if image_size < SMALLEST:

@@ -13,6 +13,7 @@ import keras
 
 from zooactive.foundation.errors import ModelError
 from zooactive.models.backbones.fast_layers import with_fast_layers
+from zooactive.models.backbones.names import refuse_bands
 from zooactive.models.backbones.standardise import PIXEL_SPREAD
 
 SMALLEST = 32
@@ -31,7 +32,7 @@ def efficientnet_b0(image_size: int, channels: int = 3) -> Any:
     input is therefore multiplied by 255 / `PIXEL_SPREAD` first. The features are averaged in float32 under every dtype
     policy. Stochastic depth (drop rate up to 0.2) acts in training only.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
     features (batch, 1280); in colour it has 4,049,571 weights. Smaller images are a ModelError.
     """
     as_keras = _as_keras("efficientnet_b0", image_size, channels, 1 / PIXEL_SPREAD)
@@ -46,7 +47,7 @@ def efficientnet_b0_timm(image_size: int, channels: int = 3) -> Any:
     that is 100 times smaller for pixels that vary 100 times less (in variance) is the same to fresh weights as
     `efficientnet_b0`.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
     features (batch, 1280). Smaller images are a ModelError.
     """
     as_keras = _as_keras("efficientnet_b0_timm", image_size, channels, 1)
@@ -67,8 +68,10 @@ def efficientnet_b0_imagenet(image_size: int, channels: int = 3) -> Any:
     the step from the border to a sky darker than ImageNet's mean. For fresh weights take `efficientnet_b0`.
 
     It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
-    features (batch, 1280). Smaller images are a ModelError.
+    features (batch, 1280). Smaller images and other channels are a ModelError.
     """
+    if channels not in (1, len(IMAGENET_MEAN)):
+        refuse_bands("efficientnet_b0_imagenet", [f"{channels} channels"])
     as_keras = _as_keras("efficientnet_b0_imagenet", image_size, channels, 1, in_colour=True)
     for layer in as_keras.layers:
         if isinstance(layer, keras.layers.Normalization):
@@ -87,8 +90,7 @@ def _as_keras(name: str, image_size: int, channels: int, scale: float, *, in_col
     if in_colour and channels == 1:
         shown = keras.layers.Concatenate(name="colours")([pixels] * 3)
     shown = keras.layers.Rescaling(255 * scale, name="pixel_scale")(shown)
-    shape = tuple(shown.shape[1:])
-    return keras.applications.EfficientNetB0(include_top=False, weights=None, input_tensor=shown, input_shape=shape)
+    return keras.applications.EfficientNetB0(include_top=False, weights=None, input_tensor=shown)
 
 
 def _to_features(name: str, as_keras: Any) -> Any:

@@ -37,7 +37,7 @@ def efficientnet_lite0(image_size: int, channels: int = 3) -> Any:
     The first layer sees pixels from -1 to 1, as ImageNet's weights were trained. The features are averaged in float32 under
     every dtype policy. Stochastic depth (drop rate up to 0.2) acts in training only.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
     features (batch, 1280); in colour it has 3,413,024 weights. Smaller images are a ModelError.
     """
     if image_size < SMALLEST:

@@ -25,7 +25,7 @@ def efficientnetv2_s(image_size: int, channels: int = 3) -> Any:
     The first layer sees the pixels in [0, 1] as they are: Zoobot takes no mean away. The features are averaged in float32
     under every dtype policy. Stochastic depth (drop rate up to 0.2) acts in training only.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
     features (batch, 1280). Smaller images are a ModelError.
     """
     if image_size < SMALLEST:
@@ -37,7 +37,6 @@ def efficientnetv2_s(image_size: int, channels: int = 3) -> Any:
         include_top=False,
         weights=None,
         input_tensor=pixels,
-        input_shape=tuple(pixels.shape[1:]),
         include_preprocessing=False,
     )
     as_keras.get_layer("stem_conv").kernel_initializer = keras.initializers.VarianceScaling(

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from zooactive.foundation.errors import ModelError, did_you_mean
 from zooactive.foundation.vocabulary import BACKBONES
 
+COLOUR_ALONE = frozenset({"efficientnet_b0_imagenet"})
+"""Networks that scale red, green and blue by constants of their own, and so take no listed bands."""
+
 REGISTERED: set[str] = set(BACKBONES)
 """Those that come with zooactive, and those that this process has registered."""
+
+
+def refuse_bands(name: str, bands: Sequence[str] | None) -> None:
+    """Raise a ModelError for listed bands in a network that takes colour or grey alone."""
+    if bands is not None and name in COLOUR_ALONE:
+        raise ModelError(
+            f"{name} scales red, green and blue by ImageNet's constants, and takes no bands ({', '.join(bands)} were "
+            "listed); use efficientnet_lite0 or another network"
+        )
 
 
 def refuse_unregistered(name: str, known: Collection[str] = REGISTERED) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeAlias
 
+from zooactive.catalogue.bands import MOST_BANDS
 from zooactive.foundation.errors import ModelError
 from zooactive.models.backbones.convnext import SIZES, convnext
 from zooactive.models.backbones.efficientnet_b0 import efficientnet_b0, efficientnet_b0_imagenet, efficientnet_b0_timm
@@ -80,7 +81,8 @@ def build_encoder(name: str, image_size: int, channels: int = 3) -> Any:
         One of `list_backbones`.
     image_size : int
         Pixels a side.
-    channels : {3, 1}
+    channels : int
+        1 to 6: grey, colour, or bands.
 
     Returns
     -------
@@ -95,8 +97,8 @@ def build_encoder(name: str, image_size: int, channels: int = 3) -> Any:
     import keras
 
     refuse_unregistered(name, _BUILDERS)
-    if channels not in (1, 3):
-        raise ModelError(f"backbone '{name}': {channels} channels were asked for; use 3 for colour or 1 for grey")
+    if isinstance(channels, bool) or channels not in range(1, MOST_BANDS + 1):
+        raise ModelError(f"backbone '{name}': {channels} channels were asked for; use 1 to {MOST_BANDS}")
     if keras.config.image_data_format() != "channels_last":
         raise ModelError("Keras is set to channels first; call keras.config.set_image_data_format('channels_last')")
     encoder = _BUILDERS[name](image_size, channels)

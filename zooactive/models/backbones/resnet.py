@@ -31,7 +31,7 @@ def resnet(image_size: int, channels: int = 3, *, depth: int = 50) -> Any:
     The first layer sees the pixels in [0, 1] as they are: Zoobot takes no mean away, and batch norm's epsilon of 1e-5 is
     small beside what galaxies vary by. The features are averaged in float32 under every dtype policy.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 32 pixels a side, and gives
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
     features (batch, 2048), of ResNet-18 (batch, 512). Smaller images are a ModelError.
     """
     if image_size < SMALLEST:

@@ -30,7 +30,7 @@ def resnet26(image_size: int, channels: int = 3, *, width: float = 2) -> Any:
     batch norm and ReLU, a global average. The last unit of conv2, conv3 and conv4 halves the image. Dropout (keep 0.8) after
     each 3 x 3 convolution acts in training only. `width` is the paper's k: each group's features are multiplied by it.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 16 pixels a side, and gives
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 16 pixels a side, and gives
     features (batch, 2048 k). Smaller images are a ModelError.
     """
     if image_size < SMALLEST:

@@ -18,7 +18,7 @@ def small_cnn(image_size: int, channels: int = 3) -> Any:
 
     The batch norms forget with momentum 0.9, so that their statistics settle within the few dozen steps of a small run.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 or 3 channels and at least 16 pixels a side, and gives
+    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 16 pixels a side, and gives
     features (batch, 128). Smaller images are a ModelError.
     """
     if image_size < SMALLEST:

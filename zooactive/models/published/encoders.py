@@ -22,7 +22,7 @@ ImageNet take "imagenet" or Lite0; of another convention the ``config.json`` bes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from zooactive.catalogue.bands import COLOURS, GREY
 from zooactive.foundation.errors import ModelError, explained
 from zooactive.models.backbones.efficientnet_b0 import IMAGENET_MEAN, IMAGENET_SPREAD, SMALLEST
 from zooactive.models.backbones.register import nested_layers
+from zooactive.models.backbones.stems import spread
 from zooactive.models.published.architectures import ARCHITECTURES, CHANNELS, Architecture, Family, described
 from zooactive.models.published.layouts import ANCHORS, STEMS, recognised, timm_name
 from zooactive.models.published.names import IMAGENET, is_published, published_file
@@ -60,6 +62,18 @@ class PublishedEncoder:
     def channels(self) -> int:
         """How many channels the weights look at: Keras' network of ImageNet sees a grey image in all three."""
         return 3 if self.architecture is None else int(self.arrays[STEMS[self.architecture.family]].shape[1])
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """What the channels are: colours, or grey."""
+        return COLOURS if self.channels == len(COLOURS) else GREY
+
+    def over(self, bands: tuple[str, ...]) -> PublishedEncoder:
+        """Return the same weights with a first layer for other channels: see `zooactive.models.backbones.stems`."""
+        assert self.architecture is not None  # Keras' network of ImageNet takes no bands
+        stem = STEMS[self.architecture.family]
+        kernel = spread(self.arrays[stem].transpose(2, 3, 1, 0), self.channel_names, bands)
+        return replace(self, arrays={**self.arrays, stem: kernel.transpose(3, 2, 0, 1)})
 
 
 def read_published(weights: str | Path) -> PublishedEncoder:

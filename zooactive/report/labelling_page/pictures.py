@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 
 from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.catalogue.bands import as_picture, in_colour
 from zooactive.foundation.errors import ImageError
 
 _LARGE, _SMALL = 512, 160
@@ -17,10 +18,14 @@ _KEPT = 256
 
 
 class Pictures:
-    """JPEG of a galaxy by its row in the pool; encoded anew, so that nothing reaches the browser that is no picture."""
+    """JPEG of a galaxy by its row in the pool; encoded anew, so that nothing reaches the browser that is no picture.
 
-    def __init__(self, pool: Catalogue) -> None:
+    Where the encoder has been `seen` to take listed bands, these are shown in colour.
+    """
+
+    def __init__(self, pool: Catalogue, seen: Preprocessing | None = None) -> None:
         self._pool = pool
+        self._seen = seen or Preprocessing()
         self._kept: OrderedDict[tuple[int, bool], bytes] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -38,12 +43,10 @@ class Pictures:
         return found
 
     def _encode(self, row: int, size: int) -> bytes:
-        from PIL import Image
-
-        pixels, failures = self._pool.decode(self._pool.prepared or Preprocessing(size=size), range(row, row + 1))
+        how = self._pool.prepared or self._seen.for_people(size)
+        pixels, failures = self._pool.decode(how, range(row, row + 1))
         if failures:
             raise ImageError(str(failures[0]))
-        image = pixels[0]
         stream = io.BytesIO()
-        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(stream, "JPEG", quality=92)
+        as_picture(in_colour(pixels[0], how.listed), None).save(stream, "JPEG", quality=92)
         return stream.getvalue()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from zooactive.catalogue import Catalogue
+    from zooactive.catalogue import Catalogue, Preprocessing
 
 _MISSING = "the page is served by starlette and uvicorn, which are not installed; pip install 'zooactive[label]'"
 
@@ -130,7 +130,15 @@ async def _refuse(send: _Send, refusal: Refusal) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def make_app(session: Session, pool: Catalogue, *, port: int, token: str, progress: Callable[[], dict[str, Any]]) -> Any:
+def make_app(
+    session: Session,
+    pool: Catalogue,
+    *,
+    port: int,
+    token: str,
+    progress: Callable[[], dict[str, Any]],
+    seen: Preprocessing | None = None,
+) -> Any:
     """Return the ASGI application: the page, its pictures, and what it asks and says.
 
     Parameters
@@ -142,11 +150,13 @@ def make_app(session: Session, pool: Catalogue, *, port: int, token: str, progre
     token : str
     progress : callable
         Gives what the page shows of work that goes on beside it, such as features that are being computed.
+    seen : Preprocessing, optional
+        How the encoder sees the images, which people are shown in the same bands.
     """
     with explained(OutputError, _MISSING, ImportError):
         from starlette.applications import Starlette
         from starlette.routing import Route
-    api = _Api(session, pool, Pictures(pool), progress)
+    api = _Api(session, pool, Pictures(pool, seen), progress)
     routes = [
         Route(f"/{token}/api/{name}", _json(function), methods=[method])
         for name, method, function in (
@@ -323,7 +333,7 @@ class PageServer:
         Row-aligned with the session's ids.
     port : int
         0: any that is free.
-    progress : callable, optional
+    progress, seen : optional
         As of `make_app`.
 
     Raises
@@ -333,7 +343,13 @@ class PageServer:
     """
 
     def __init__(
-        self, session: Session, pool: Catalogue, *, port: int = 0, progress: Callable[[], dict[str, Any]] = dict
+        self,
+        session: Session,
+        pool: Catalogue,
+        *,
+        port: int = 0,
+        progress: Callable[[], dict[str, Any]] = dict,
+        seen: Preprocessing | None = None,
     ) -> None:
         with explained(OutputError, _MISSING, ImportError):
             import uvicorn
@@ -352,7 +368,7 @@ class PageServer:
         """Under which alone it answers."""
         self._server = uvicorn.Server(
             uvicorn.Config(
-                make_app(session, pool, port=port, token=token, progress=progress),
+                make_app(session, pool, port=port, token=token, progress=progress, seen=seen),
                 log_level="critical",
                 lifespan="off",
                 limit_concurrency=_AT_ONCE,

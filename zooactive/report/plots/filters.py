@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,6 +92,7 @@ def network_view(
     image: NDArray[np.uint8] | None = None,
     title: str = "",
     most: int = 32,
+    channels: Sequence[str] = ("red", "green", "blue"),
 ) -> Figure:
     """Draw a network's first filters beside the galaxy's cutout, and beneath them its feature maps, a row a layer.
 
@@ -107,6 +108,8 @@ def network_view(
         Above the cutout, e.g. the id.
     most : int
         Panels of a layer, the most variable ones.
+    channels : sequence of str
+        What the channels of the filters are, where there are several.
 
     Returns
     -------
@@ -138,9 +141,9 @@ def network_view(
         show(place(left, gap + strip, cutout, cutout), image)
         left += cutout + 2 * gap
     weights = np.asarray(filters)
-    channels = "; red above green above blue" if weights.shape[-1] == 3 else ""
+    above = f"; {' above '.join(channels)}" if weights.shape[-1] == len(channels) > 1 else ""
     size = " x ".join(map(str, weights.shape[1:3]))
-    head(left, gap, f"{len(weights)} filters of the first convolution, {size} pixels{channels}")
+    head(left, gap, f"{len(weights)} filters of the first convolution, {size} pixels{above}")
     filter_panels(place(left, gap + strip, width - gap - left, cutout), weights).set_anchor("NW")
     top = gap + strip + cutout + gap
     for (name, found), high in zip(maps.items(), heights, strict=True):

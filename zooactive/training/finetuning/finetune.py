@@ -208,8 +208,8 @@ class _Work:
                 concentrations="fraction" if tree.votes == "class" else None,
                 preprocessing=preprocessing,
             )
-            if model.images is not None:
-                model.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=4)
+            if start.images is not None:
+                start.images.warn_of_unlike(labelled, start.preprocessing, stacklevel=4)
         views = None if config.policy == "all" else head_features(start, labelled, config.copies, show=watch.show)
         return cls(start, task, tree, labelled, views, config, watch)
 

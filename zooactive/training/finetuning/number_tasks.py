@@ -55,7 +55,7 @@ class NumberTask:
         Values that mean that there is no label, beside blank cells, NaN and -999.
     redshift : bool
         Whether labels are redshifts, whose errors are measured relative to 1 + z.
-    crop, image_size, stretch
+    crop, image_size, stretch, bands
         Of the images; see `zooactive.training.finetuning.tasks.Task`.
 
     Examples
@@ -74,7 +74,8 @@ class NumberTask:
     redshift: bool = False
     crop: float | None = None
     image_size: int | None = None
-    stretch: str | None = None
+    stretch: str | tuple[str, ...] | None = None
+    bands: str | tuple[str, ...] | None = None
 
     def read(self, labels: Catalogue | str | Path, *, images: str | Path | None = None) -> Measured:
         """Read a table of this task's labels; a catalogue's own columns are taken.
@@ -117,18 +118,19 @@ class NumberTask:
 
     def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
         """Return what happens to this task's images, for an encoder that was shown others in its own way."""
-        return pixels_of_task(encoder, crop=self.crop, stretch=self.stretch, image_size=self.image_size)
+        return pixels_of_task(encoder, crop=self.crop, stretch=self.stretch, image_size=self.image_size, bands=self.bands)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, the inverse of `from_dict`."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "bands" or value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "the task") -> NumberTask:
         """Make a task from plain values; a TrainingError where they are none of a task's."""
         with explained(TrainingError, f"{where}: {{reason}}; fine-tune the task again"):
-            task = cls(**{**values, "missing": tuple(map(float, values.get("missing", ())))})
-            texts = (task.id_column, task.image_column, task.error_column, task.limit_column, task.stretch)
+            lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+            task = cls(**{**values, **lists, "missing": tuple(map(float, values.get("missing", ())))})
+            texts = (task.id_column, task.image_column, task.error_column, task.limit_column)
             whole = isinstance(task.name, str) and isinstance(task.column, str) and isinstance(task.redshift, bool)
             if not (whole and all(text is None or isinstance(text, str) for text in texts)):
                 raise ValueError("an entry of the task has another type than it should")

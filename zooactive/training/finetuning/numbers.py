@@ -126,8 +126,8 @@ class _NumberWork:
             measured = _of(measured, readable(measured.catalogue, preprocessing))
             measured.refuse_unlearnable()
             start = model.with_tree(model.tree, preprocessing=preprocessing)
-            if model.images is not None:
-                model.images.warn_of_unlike(measured.catalogue, start.preprocessing, stacklevel=5)
+            if start.images is not None:
+                start.images.warn_of_unlike(measured.catalogue, start.preprocessing, stacklevel=5)
         views = head_features(start, measured.catalogue, config.copies, show=watch.show)
         return cls(start, task, measured, views, config, watch)
 

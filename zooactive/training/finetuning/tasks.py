@@ -57,8 +57,10 @@ class Task:
         Centre fraction of these images that shows the galaxies about as large as those that the encoder learnt from.
     image_size : int, optional
         Pixels a side that the network is shown; by default the encoder's own.
-    stretch : str, optional
+    stretch : str or list of str, optional
         Of FITS images; see `zooactive.Preprocessing`.
+    bands : str or list of str, optional
+        The same. A list gives the encoder a first layer for these bands: see `zooactive.models.backbones.stems`.
     """
 
     name: str
@@ -70,7 +72,8 @@ class Task:
     min_votes: float | None = None
     crop: float | None = None
     image_size: int | None = None
-    stretch: str | None = None
+    stretch: str | tuple[str, ...] | None = None
+    bands: str | tuple[str, ...] | None = None
 
     def load_tree(self) -> DecisionTree:
         """Load the task's tree."""
@@ -108,11 +111,13 @@ class Task:
 
     def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
         """Return what happens to this task's images, for an encoder that was shown others in its own way."""
-        return pixels_of_task(encoder, crop=self.crop, stretch=self.stretch, image_size=self.image_size)
+        return pixels_of_task(encoder, crop=self.crop, stretch=self.stretch, image_size=self.image_size, bands=self.bands)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values with all of the tree, the inverse of `from_dict`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.bands is None:
+            values.pop("bands")
         return values | {"tree": self.load_tree().to_dict()}
 
     @classmethod
@@ -141,7 +146,8 @@ class Task:
                 tree = DecisionTree.from_dict({"name": values["name"], **tree}, where=where)
             elif tree.endswith(".toml") and folder is not None:
                 tree = str(folder / tree)
-            task = cls(**{**values, "tree": tree})
+            lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+            task = cls(**{**values, **lists, "tree": tree})
             task.preprocessing(Preprocessing())
         return task
 
@@ -159,6 +165,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "min_votes": _NUMBER,
     "crop": _NUMBER,
     "image_size": (int,),
+    "stretch": (str, list, tuple),
+    "bands": (str, list, tuple),
 }
 _IN_WORDS: dict[tuple[type, ...], str] = {
     (str,): "a text",
@@ -166,6 +174,7 @@ _IN_WORDS: dict[tuple[type, ...], str] = {
     (int, float, str): "a number, or the name of a column",
     _NUMBER: "a number",
     (int,): "a whole number",
+    (str, list, tuple): "a text or a list of texts",
 }
 
 
