@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +91,8 @@ class _Handler(Handler):
         return (step, asked.get("ra", ""), asked.get("dec", ""))
 
     def image(self, fault: str, path: str, asked: dict[str, str]) -> None:
+        if fault == "slow":
+            time.sleep(0.5)
         if path.endswith("ps1filenames.py"):
             self._list_skycells(fault, float(asked["ra"]), float(asked["dec"]), asked["filters"])
         elif path.endswith("fitscut.cgi"):

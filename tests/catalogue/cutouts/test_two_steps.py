@@ -284,7 +284,7 @@ def test_a_side_may_be_rounded_in_another_way(tmp_path):
 def test_galaxies_at_one_place_share_a_list(tmp_path):
     table = tmp_path / "pairs.csv"
     table.write_text("id,ra,dec\n" + "".join(f"g{i},10.5,1.25\n" for i in range(6)))
-    with archive() as server:
+    with archive({at("list", 0): ("slow",)}) as server:
         assert fetch(server, tmp_path, PS1, table=table, service={"connections": 4}).galaxies == 6
     assert server.steps() == {"list": 1, "irg": 6}
 
