@@ -220,6 +220,9 @@ def test_the_mosaics_of_euclid_become_one_file_of_four_bands(tmp_path):
     assert not failed
     grey = np.round(255 * np.clip(plane(10.5, 1.25, 120, "VIS") / 10, 0, 1))[::-1]
     np.testing.assert_array_equal(pixels[0], np.stack([grey] * 3, axis=-1))
+    pixels, _ = read_catalogue(found.table).decode(Preprocessing(size=120, bands=["H", "VIS"], stretch="linear 0 10"))
+    both = [np.round(255 * np.clip(plane(10.5, 1.25, 120, band) / 10, 0, 1))[::-1] for band in ("NIR_H", "VIS")]
+    np.testing.assert_array_equal(pixels[0], np.stack(both, axis=-1))
 
 
 def test_all_bands_are_of_one_tile(tmp_path):
