@@ -53,6 +53,7 @@ def drills(session: nox.Session) -> None:
     session.run("python", "tests/drills/drill_kills.py", *session.posargs)
     if not session.posargs:
         session.run("python", "tests/drills/drill_cutouts.py")
+        session.run("python", "tests/drills/drill_sigterm.py")
 
 
 @nox.session

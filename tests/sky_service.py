@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -44,7 +45,7 @@ def jpeg(ra: float, dec: float, size: int) -> bytes:
     spread = size * (0.1 + 0.1 * (ra % 1))
     light = np.exp(-(x**2 + (1 + dec % 1) * y**2) / (2 * spread**2))
     pixels = np.stack([255 * light, 200 * light, 20 + 150 * light * (0.5 + ra % 0.5)], -1).clip(0, 255).astype(np.uint8)
-    return _encoded(Image.fromarray(pixels))
+    return encoded(Image.fromarray(pixels))
 
 
 def fits_cube(ra: float, dec: float, size: int, bands: str, *, said: str | None = None, empty: str = "") -> bytes:
@@ -61,7 +62,7 @@ def fits_cube(ra: float, dec: float, size: int, bands: str, *, said: str | None 
     return stream.getvalue()
 
 
-def _encoded(image: Image.Image) -> bytes:
+def encoded(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=90)
     return stream.getvalue()
@@ -79,10 +80,12 @@ class Sky(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, faults: dict[tuple[str, str], tuple[str, ...]] | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    handler: type[Handler]
+
+    def __init__(self, faults: dict[tuple[str, ...], tuple[str, ...]] | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), self.handler)
         self.faults = faults or {}
-        self.asked, self.begun, self.agents = Counter[tuple[str, str]](), list[float](), set[str]()
+        self.asked, self.begun, self.agents = Counter[tuple[str, ...]](), list[float](), set[str]()
         self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
 
@@ -104,14 +107,14 @@ class Sky(ThreadingHTTPServer):
         """Say nothing of a client that went away."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     server: Sky
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         place = urlsplit(self.path)
         asked = {name: values[0] for name, values in parse_qs(place.query).items()}
-        key = (asked.get("ra", ""), asked.get("dec", ""))
+        key = self.place_asked(place.path, asked)
         with self.server.lock:
             self.server.begun.append(time.monotonic())
             self.server.at_once += 1
@@ -126,37 +129,41 @@ class _Handler(BaseHTTPRequestHandler):
             with self.server.lock:
                 self.server.at_once -= 1
 
+    def place_asked(self, path: str, asked: dict[str, str]) -> tuple[str, ...]:
+        """What a fault is told by, and what is counted."""
+        return (asked.get("ra", ""), asked.get("dec", ""))
+
     def _answer(self, fault: str, path: str, asked: dict[str, str]) -> None:
         if fault.isdecimal():
-            self._send(int(fault), b"<html><body>try later</body></html>", "text/html", {"Retry-After": "0"})
+            self.send(int(fault), b"<html><body>try later</body></html>", "text/html", {"Retry-After": "0"})
         elif fault.startswith("later "):
-            self._send(503, b"busy", "text/plain", {"Retry-After": fault.removeprefix("later ")})
+            self.send(503, b"busy", "text/plain", {"Retry-After": fault.removeprefix("later ")})
         elif fault == "text":
-            self._send(200, b"no such layer", "text/plain")
+            self.send(200, b"no such layer", "text/plain")
         elif fault == "hang":
             time.sleep(2.0)
         elif fault == "empty":
-            self._send(200, b"", "image/jpeg")
+            self.send(200, b"", "image/jpeg")
         else:
-            self._image(fault, path, asked)
+            self.image(fault, path, asked)
 
-    def _image(self, fault: str, path: str, asked: dict[str, str]) -> None:
+    def image(self, fault: str, path: str, asked: dict[str, str]) -> None:
         ra, dec, size = float(asked["ra"]), float(asked["dec"]), int(asked["size"])
         side = size // 2 if fault == "clipped" else size
         if path.endswith("fits-cutout"):
             if fault == "off":
-                self._send(500, b"<h1>Server Error (500)</h1>", "text/html")
+                self.send(500, b"<h1>Server Error (500)</h1>", "text/html")
                 return
             bands = asked["bands"]
             said, empty = {"bands": ("gri", ""), "no z": (None, "z")}.get(fault, (None, ""))
             content = fits_cube(ra, dec, side, bands, said=said, empty=bands if fault == "blank" else empty)
         elif fault in ("off", "white"):
-            content = _encoded(Image.new("RGB", (side, side), GREY if fault == "off" else (255, 255, 255)))
+            content = encoded(Image.new("RGB", (side, side), GREY if fault == "off" else (255, 255, 255)))
         else:
             content = jpeg(ra, dec, side)
-        self._send(200, content, "image/jpeg", cut=fault == "cut", damaged=fault == "damaged")
+        self.send(200, content, "image/jpeg", cut=fault == "cut", damaged=fault == "damaged")
 
-    def _send(
+    def send(
         self,
         status: int,
         content: bytes,
@@ -178,10 +185,22 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+Sky.handler = Handler
+
+
 @contextmanager
-def sky(faults: dict[tuple[str, str], tuple[str, ...]] | None = None) -> Iterator[Sky]:
+def sky(faults: dict[tuple[str, ...], tuple[str, ...]] | None = None) -> Iterator[Sky]:
     """Run a server for as long as the block takes."""
-    server = Sky(faults)
+    with running(Sky(faults)) as server:
+        yield server
+
+
+AnySky = TypeVar("AnySky", bound=Sky)
+
+
+@contextmanager
+def running(server: AnySky) -> Iterator[AnySky]:
+    """Run a server for as long as the block takes."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -60,7 +60,8 @@ def test_every_sample_has_its_licence_beside_it():
 
 
 @pytest.mark.parametrize(
-    "pattern", ["trees/*.toml", "tasks/*.toml", "recipes/*.toml", "rules/*.toml", "samples/*", "encoder/*"]
+    "pattern",
+    ["trees/*.toml", "tasks/*.toml", "recipes/*.toml", "rules/*.toml", "surveys/*.toml", "samples/*", "encoder/*"],
 )
 def test_the_wheel_holds_every_file_of_the_catalogs(wheel, pattern):
     ours = {path.name: path.read_bytes() for path in (CHECKOUT / "catalogs").glob(pattern)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sky_archives import archive
 from sky_service import sky
 from small_survey import zooactive
 
@@ -43,6 +44,22 @@ def test_a_dry_run_prints_the_addresses_and_asks_for_nothing(table, tmp_path):
         assert len(printed) == 4
         assert not server.asked
     assert not (tmp_path / "images").exists()
+
+
+def test_a_dry_run_of_two_steps_prints_the_first_and_how_the_second_is_made(table, tmp_path):
+    with archive() as server:
+        service = server.write_archive(tmp_path, "panstarrs-stsci")
+        words = ("cutouts", table, "--survey", service, "--arcsec", 16, "--size", 24, "--id", "objid")
+        told = zooactive(*words, "--dry-run", folder=tmp_path)
+        assert not server.asked
+        printed = told.stdout.splitlines()
+        assert printed[1] == f"{server.base}/cgi-bin/ps1filenames.py?ra=22.5&dec=1.25&filters=irg"
+        assert len(printed) == 4
+        place = f"{server.base}/cgi-bin/fitscut.cgi?ra=7.5&dec=0.25&size=64&format=jpg&output_size=24"
+        second = f"{place}&red={{red}}&green={{green}}&blue={{blue}}"
+        assert f"then, for each, with the files that it names: {second}\n" in told.stderr
+        assert "4 cutouts: images/cutouts.parquet\n" in zooactive(*words, folder=tmp_path).stderr
+    assert sorted(file.name for file in (tmp_path / "images").glob("*.jpg")) == [f"g{i}.jpg" for i in range(4)]
 
 
 def test_what_is_asked_wrongly_is_told_in_a_line(table, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -198,10 +199,12 @@ def test_training_stopped_by_ctrl_c_and_then_killed_ends_as_a_deterministic_run_
 
 
 STOPPED = """
-import os, signal
+import os, signal, sys
+
+sent = getattr(signal, sys.argv.pop(1))
 
 def stop(*_, **__):
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), sent)
 
 """
 IN_THE_FIRST_EPOCH = """
@@ -260,12 +263,14 @@ PartsFolder.write = written
     ],
     ids=["train", "finetune", "predict-first", "predict"],
 )
-def test_ctrl_c_says_what_is_kept_and_what_is_done_again(survey, where, words, kept):
-    done = warm_interpreter.run(SMALLER + STOPPED + where + AS_COMMAND, *words, folder=survey)
-    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+@pytest.mark.parametrize(("sent", "code", "told"), [("SIGINT", 130, "stopped"), ("SIGTERM", 143, "ended by SIGTERM")])
+def test_ctrl_c_and_sigterm_say_what_is_kept_and_what_is_done_again(survey, where, words, kept, sent, code, told):
+    shutil.rmtree(survey / "some", ignore_errors=True)
+    done = warm_interpreter.run(SMALLER + STOPPED + where + AS_COMMAND, sent, *words, folder=survey)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
     parts = len(list((survey / "some").glob("part-*.parquet")))
     kept = kept.format(kept=min(36, 8 * parts))
-    assert done.stderr.strip().splitlines()[-1] == f"zooactive: stopped; {kept}"
+    assert done.stderr.strip().splitlines()[-1] == f"zooactive: {told}; {kept}"
     assert "Traceback" not in done.stderr
 
 

@@ -11,9 +11,10 @@ Each command that writes is played on a survey of 48 small galaxies, cut into ei
 * on a disk with a random part of the room that it needs (a tmpfs of its own for root, else a limit on the size of files): it
   ends with exit code 1 and a sentence, each file that has its name can be read, and with room it goes on to the end.
 
-Every file of the workspace is compared byte for byte; no journal or how.json holds a time. Training is told to be
-deterministic. Two kinds of files are left out: TensorBoard's, where it is installed, and locks. The system lets go of a dead
-process's lock, whose file stays where the next command finds the run finished and locks nothing; how many stayed is printed.
+Every file of the workspace is compared byte for byte, but for the entry `made` of how.json, which says when; no
+journal holds a time. Training is told to be deterministic. Two kinds of files are left out: TensorBoard's, where it
+is installed, and locks. The system lets go of a dead process's lock, whose file stays where the next command finds
+the run finished and locks nothing; how many stayed is printed.
 
     python tests/drills/drill_kills.py                        # everything
     python tests/drills/drill_kills.py predict --kills 5 --pairs 0 --full 0
@@ -221,10 +222,22 @@ class Place:
     def files(self) -> dict[str, bytes]:
         """What all files hold."""
         return {
-            str(path.relative_to(self.run)): path.read_bytes()
+            str(path.relative_to(self.run)): _without_times(path)
             for path in sorted(self.run.rglob("*"))
             if path.is_file() and path.name != "ballast" and "tensorboard" not in path.parts
         }
+
+
+def _without_times(path: Path) -> bytes:
+    """Return what a file holds, of a how.json without the entry that says when and in which process it was made."""
+    content = path.read_bytes()
+    if not path.name.endswith("how.json"):
+        return content
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return content
+    return json.dumps({name: value for name, value in said.items() if name != "made"}).encode()
 
 
 # One job -------------------------------------------------------------------------------------------------------------
@@ -275,7 +288,7 @@ class Drill:
         asked = [sys.executable, "-c", code, "0", "-", *map(str, self.words)]
         done = subprocess.run(asked, cwd=self.place.run, capture_output=True, text=True, timeout=LONGEST)
         assert done.returncode == 0, done.stderr
-        self._compare("in a new interpreter")
+        self.compare("in a new interpreter")
 
     def kills(self, number: int) -> str:
         """Kill it so often, and let it go on."""
@@ -304,7 +317,7 @@ class Drill:
             except AssertionError as error:
                 self.odd.append(f"{self.name}, kill {trial}: {error}")
                 continue
-            equal += self._compare(f"kill {trial}, at {shares[-1]:.2f} of the span{f', before step {step}' if step else ''}")
+            equal += self.compare(f"kill {trial}, at {shares[-1]:.2f} of the span{f', before step {step}' if step else ''}")
         moments = " ".join(f"{share:.2f}" for share in sorted(shares))
         print(f"  kills at these shares of {self.span:.2f} s and {self.steps} steps: {moments}")
         print(f"  half-written files lay there after {left}, a lock after {locked}; {missed} had ended and were killed anew")
@@ -330,7 +343,7 @@ class Drill:
                     self.odd.append(f"{self.name}, pair {trial}: exit code {process.returncode}: {told[-300:]}")
             if 0 not in codes:
                 self.odd.append(f"{self.name}, pair {trial}: nobody came to the end: {codes}")
-            equal += self._compare(f"pair {trial}")
+            equal += self.compare(f"pair {trial}")
         return f"{worked} worked, {refused} refused | {equal} of {number}"
 
     def full(self, number: int) -> str:
@@ -360,7 +373,7 @@ class Drill:
                 except AssertionError as error:
                     self.odd.append(f"{self.name}, full disk {trial}, with room: {error}")
                     continue
-                equal += self._compare(f"full disk {trial}")
+                equal += self.compare(f"full disk {trial}")
         for said in sorted(sayings):
             print(f"  full disk: {said}")
         return f"{sentences} of {number} | {equal} of {number}"
@@ -383,7 +396,7 @@ class Drill:
             first = end
         return Watched(first, end, process.returncode, told)
 
-    def _compare(self, what: str) -> bool:
+    def compare(self, what: str) -> bool:
         """Whether the folder holds the bytes of the undisturbed run and nothing else; note what it does not."""
         now = self.place.files()
         self.locks += any(Path(name).name == ".lock" for name in now)
@@ -396,14 +409,19 @@ class Drill:
 
     def _halves(self) -> Iterator[tuple[str, str]]:
         """Files under their own names that are not whole, and what was left of those aside."""
+        yield from self.leftovers()
         for name, content in self.place.files().items():
-            if Path(name).name.startswith((".part-", ".lock")):
-                yield name, "was left"
-            elif self.whole.get(name) != content:
+            if not Path(name).name.startswith((".part-", ".lock")) and self.whole.get(name) != content:
                 try:
                     _read_whole(name, content)
                 except Exception as error:
                     yield name, f"is not whole: {error}"
+
+    def leftovers(self) -> Iterator[tuple[str, str]]:
+        """Half-written files and locks that a process which ended of itself has left."""
+        for name in self.place.files():
+            if Path(name).name.startswith((".part-", ".lock")):
+                yield name, "was left"
 
     @contextmanager
     def _little_room(self) -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:

@@ -1,4 +1,4 @@
-"""Ctrl-C waits for the end of a step, and says what is kept."""
+"""Ctrl-C and SIGTERM wait for the end of a step, and say what is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 import warm_interpreter
 
-from zooactive.foundation.stopping import kept_when_stopped, stopped_between_steps
+from zooactive.foundation.stopping import (
+    Terminated,
+    answering_sigterm,
+    kept_when_stopped,
+    stopped_between_steps,
+    work_begins,
+)
 
 
 def ctrl_c() -> None:
@@ -103,6 +109,94 @@ def test_in_another_thread_nothing_changes():
     thread.start()
     thread.join()
     assert answers == [signal.default_int_handler]
+
+
+@pytest.fixture
+def batch_system() -> Iterator[Callable[[], None]]:
+    """Return a function that sends SIGTERM as a batch system does, to a process that ends by it as by Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with answering_sigterm():
+        work_begins()
+        answer = signal.getsignal(signal.SIGTERM)
+        yield lambda: os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is answer
+    assert signal.signal(signal.SIGTERM, before) is signal.SIG_IGN
+
+
+def test_sigterm_waits_for_the_end_of_a_step_and_is_told_from_ctrl_c(batch_system):
+    done = []
+
+    def five_steps(between: Callable[[], None]) -> None:
+        for step in range(5):
+            if step == 2:
+                batch_system()
+            done.append(step)
+            between()
+
+    with pytest.raises(Terminated), stopped_between_steps() as between:
+        five_steps(between)
+    assert done == [0, 1, 2]
+
+
+@pytest.mark.parametrize("first", ["ctrl-c", "sigterm"])
+def test_after_one_of_the_two_the_other_does_not_wait(batch_system, first):
+    done = []
+    sent = [ctrl_c, batch_system] if first == "ctrl-c" else [batch_system, ctrl_c]
+
+    def step() -> None:
+        sent[0]()
+        done.append("after the first")
+        sent[1]()
+        done.append("after the second")
+
+    with pytest.raises(KeyboardInterrupt) as stopped, stopped_between_steps():
+        step()
+    assert done == ["after the first"]
+    assert isinstance(stopped.value, Terminated) is (first == "ctrl-c")
+
+
+def test_sigterm_that_somebody_else_answers_stays_theirs():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append("theirs"))
+    try:
+        with answering_sigterm(), stopped_between_steps():
+            work_begins()
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == ["theirs"]
+
+
+def test_importing_the_library_leaves_sigterm_alone(tmp_path: Path):
+    said = "import signal, zooactive as za; za.load_tree('rings'); print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"
+    assert warm_interpreter.run(said, folder=tmp_path).stdout == "True\n"
+
+
+AT_ONCE = """
+import os, signal
+from zooactive.foundation.stopping import answering_sigterm
+with answering_sigterm():
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_sigterm_before_any_work_is_a_sentence_too(tmp_path: Path):
+    done = warm_interpreter.run(AT_ONCE, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (143, "zooactive: ended by SIGTERM; nothing was begun\n")
+
+
+FINISHED = """
+import atexit, os, signal
+from zooactive.cli import main
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))
+main()
+"""
+
+
+def test_a_command_that_is_done_ends_well_all_the_same(tmp_path: Path):
+    done = warm_interpreter.run(FINISHED, "trees", "rings", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "SIGTERM" not in done.stderr
 
 
 BROKEN_INTO = """

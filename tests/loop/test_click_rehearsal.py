@@ -15,6 +15,7 @@ from zooactive.loop.clicks import (
     SHRUNK,
     UNIFORM,
     WAYS,
+    ClickCurves,
     queue_volunteers,
     rehearse_clicks,
 )
@@ -153,3 +154,16 @@ def test_learning_saves_clicks_where_nothing_was_known():
     found = rehearse_clicks(nothing, queue, truth, **options, relearn=lambda votes: model)
     assert found.errors[RELEARNT][1:].mean() < 0.9 * found.errors[ALLOCATED][1:].mean()
     assert found.needed(RELEARNT, 5)[0] < found.needed(ALLOCATED, 5)[0]
+
+
+def test_a_way_that_ends_without_any_error_needs_the_clicks_of_that_step():
+    steps = {"clicks": [[1.0], [2.0], [4.0]], "errors": [[0.4], [0.1], [0.0]], "shown": [[1.0], [2.0], [4.0]]}
+    mine = {name: {RAW: np.array(values), ALLOCATED: np.array(values)} for name, values in steps.items()}
+    curves = ClickCurves(**mine)
+    assert curves.needed(ALLOCATED, 4) == (4.0, 4.0)
+    mine["errors"][ALLOCATED] = np.array([[0.4], [0.2], [0.05]])
+    assert np.isnan(curves.needed(ALLOCATED, 4)[0])
+    halfway = 1 + np.log(0.4 / 0.2) / np.log(0.4 / 0.05)
+    mine["errors"][RAW] = np.array([[0.4], [0.2], [0.0]])
+    mine["errors"][ALLOCATED] = np.array([[0.4], [0.05], [0.0]])
+    assert curves.needed(ALLOCATED, 2)[0] == pytest.approx(halfway)

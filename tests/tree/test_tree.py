@@ -204,6 +204,9 @@ def test_sums_fractions_and_allowed_votes_are_per_question(tree: DecisionTree) -
     assert tree.question_sums(votes).tolist() == [40, 15, 10, 35]
     assert tree.allowed_votes(votes).tolist() == [math.inf, 15, 10, 35]
     assert np.allclose(tree.fractions(votes)[:3], [0.5, 0.375, 0.125])
+    nobody = tree.fractions(np.where(np.arange(10) < 3, 0, votes))
+    assert np.isnan(nobody[:3]).all()
+    assert not np.isnan(nobody[3:]).any()
 
 
 # Several trees --------------------------------------------------------------------------------------------------------

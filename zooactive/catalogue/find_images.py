@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zooactive.catalogue.band_files import FILLED_IN, BandFiles, band_columns, by_galaxy, names_of
 from zooactive.catalogue.image_files import IMAGE_SUFFIXES, files_below
 from zooactive.catalogue.image_places import places_of
 from zooactive.catalogue.images import ImageSource, NoImage
@@ -24,19 +25,23 @@ def find_images(
     """Find each galaxy's image by the table's image column, or by its id in a folder; return also the column, if any.
 
     Without `image_column` the first of file_loc, image, png_loc is taken. Relative paths in it start from the folder of the
-    table's file `path`, or from `folder`, where ID.jpg, ID.jpeg, ID.png or ID.fits may lie instead; an address is a str.
+    table's file `path`, or from `folder`, where ID.jpg, ID.jpeg, ID.png or ID.fits may lie instead, or a
+    FITS file a band: ID_g.fits, or g/ID.fits; an address is a str. A column with ``{band}`` in its name stands for a column
+    a band, all of which are returned.
     Raises a CatalogueError when the folder or the column does not exist, or the folder has no image of any galaxy.
     """
     columns = list(table.frame.columns)
     if isinstance(folder, Path) and not folder.is_dir():
         raise CatalogueError(f"the image folder {folder} does not exist; give the folder that image paths start from")
+    start = folder or (path if path.is_dir() else path.parent)
+    if image_column is not None and FILLED_IN in image_column and image_column not in columns:
+        return _from_columns(table.frame, path, image_column, start)
     if image_column is not None and image_column not in columns:
         raise CatalogueError(
             f"the image column '{image_column}' is missing from {path}.{did_you_mean(image_column, columns)} "
             f"It has {', '.join(map(str, columns[:8]))}; without --image (in Python image_column) images are looked for in "
             f"{', '.join(IMAGE_COLUMNS)}"
         )
-    start = folder or (path if path.is_dir() else path.parent)
     blank: tuple[tuple[ImageSource, ...], tuple[str, ...]] | None = None
     for column in (image_column,) if image_column is not None else [known for known in IMAGE_COLUMNS if known in columns]:
         cells = _from_column(table.frame[column], start, column)
@@ -56,40 +61,51 @@ def find_images(
     if blank is not None:
         return blank
     raise CatalogueError(
-        f"{folder} has no image of any galaxy in {path}; files are called by the id, e.g. '{table.ids[0]}.jpg', "
-        f"or an image column gives their paths: {', '.join(IMAGE_COLUMNS)}, or one named with --image"
+        f"{folder} has no image of any galaxy in {path}; files are called by the id, e.g. '{table.ids[0]}.jpg', or, one a "
+        f"band, '{table.ids[0]}_g.fits'; or an image column gives their paths: {', '.join(IMAGE_COLUMNS)}, or one "
+        "named with --image"
     )
 
 
 def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
-    """Return the images of a folder whose files are called by the ids."""
+    """Return the images of a folder whose files are called by the ids, or by an id and a band each."""
     found: dict[str, Path] | dict[str, RemoteImage]
     found = remote_images(folder) if isinstance(folder, str) else _files_by_name(folder, table)
     named = {_as_ids_are(name): name for name in sorted(found, reverse=True)} | {name: name for name in found}
-    return tuple(
+    images = [
         next((found[named[name]] for suffix in IMAGE_SUFFIXES if (name := f"{galaxy_id}{suffix}") in named), None)
         for galaxy_id in table.ids
+    ]
+    without = [galaxy_id for galaxy_id, image in zip(table.ids, images, strict=True) if image is None]
+    bands = by_galaxy({name: found[original] for name, original in named.items()}, without) if without else {}
+    return tuple(
+        BandFiles.of(bands[galaxy_id]) if image is None and galaxy_id in bands else image
+        for galaxy_id, image in zip(table.ids, images, strict=True)
     )
 
 
 def _files_by_name(folder: Path, table: GalaxyTable) -> dict[str, Path]:
     """Return the files of a folder and its subfolders by name, of several the one nearest to the folder itself.
 
-    An image of a galaxy that is in two subfolders is a CatalogueError: nobody knows which is meant.
+    An image of a galaxy that is in two subfolders is a CatalogueError: nobody knows which is meant. Where several bands have
+    a subfolder each, g/ID.fits is called ID_g.fits.
     """
     found: dict[str, Path] = {}
     twice: dict[str, Path] = {}
-    for file in files_below(folder):
-        first = found.setdefault(file.name, file)
+    files = files_below(folder)
+    for name, file in zip(names_of(files, folder), files, strict=True):
+        first = found.setdefault(name, file)
         if first is not file and len(file.parts) < len(first.parts):
-            found[file.name] = file
-            twice.pop(file.name, None)
+            found[name] = file
+            twice.pop(name, None)
         elif first is not file and len(file.parts) == len(first.parts):
-            twice.setdefault(file.name, file)
+            twice.setdefault(name, file)
     if twice:
         ids = set(table.ids)
         for name, second in twice.items():
-            if _as_ids_are(name).rpartition(".")[0] in ids and second.suffix.lower() in IMAGE_SUFFIXES:
+            own = _as_ids_are(name)
+            of_band = bool(by_galaxy({own: second}, ids))
+            if of_band or (own.rpartition(".")[0] in ids and second.suffix.lower() in IMAGE_SUFFIXES):
                 raise CatalogueError(
                     f"{folder} has {name} in {found[name].parent} and in {second.parent}; give one of these folders, or an "
                     "image column with paths"
@@ -113,6 +129,29 @@ def _from_column(cells: pd.Series[Any], start: Path | str, column: str) -> tuple
     return tuple(
         places[cell] if isinstance(cell, str) and cell in paths else _source(cell, start, column) for cell in contents
     )
+
+
+def _from_columns(
+    frame: pd.DataFrame, path: Path, template: str, start: Path | str
+) -> tuple[tuple[ImageSource, ...], tuple[str, ...]]:
+    """Return a file a band for each row, by the columns that a template stands for; a blank cell is a band that it lacks."""
+    columns = band_columns(template, map(str, frame.columns))
+    if not columns:
+        raise CatalogueError(
+            f"the image column '{template}' stands for one column a band, and {path} has none of them, such as "
+            f"'{template.replace(FILLED_IN, 'g')}'. It has {', '.join(map(str, list(frame.columns)[:8]))}"
+        )
+    by_row: list[dict[str, Path | RemoteImage]] = [{} for _ in range(len(frame))]
+    for band, name in columns.items():
+        for row, cell in enumerate(_from_column(frame[name], start, name)):
+            if isinstance(cell, Path | RemoteImage):
+                by_row[row][band] = cell
+            elif cell is not None:
+                raise CatalogueError(
+                    f"{path}: column '{name}' holds no paths or addresses of FITS files of one band; where the bands of a "
+                    "galaxy are in one file, name the column with that file"
+                )
+    return tuple(BandFiles.of(files) if files else None for files in by_row), tuple(columns.values())
 
 
 def _content(cell: object) -> object:

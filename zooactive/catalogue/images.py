@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from zooactive.catalogue.band_files import BandFiles, assembled
 from zooactive.catalogue.bands import KEY, as_picture, planes_in
 from zooactive.catalogue.colours import coloured
 from zooactive.catalogue.fits_bands import planes_by_band
@@ -51,7 +52,7 @@ class NoImage:
         return ""
 
 
-ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | NoImage | None
+ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | BandFiles | NoImage | None
 
 LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192, planes included; more is a survey tile or a bomb, and no cutout
 LARGEST_BYTES = 1 << 28  # of a file, of what it unpacks to, and of a FITS image's values
@@ -71,8 +72,8 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
 
     Parameters
     ----------
-    source : Path, bytes, StoredImage, RemoteImage or None
-        A JPEG, PNG or FITS file, gzipped or not (which of them is told from its content), or its bytes.
+    source : Path, bytes, StoredImage, RemoteImage, BandFiles or None
+        A JPEG, PNG or FITS file, gzipped or not (which of them is told from its content), its bytes, or a FITS file a band.
     preprocessing : Preprocessing
     name : str
         The galaxy's id, for the error's sentence.
@@ -117,10 +118,12 @@ def shorter_side(source: ImageSource, preprocessing: Preprocessing | None = None
 
 
 def original_bytes(source: ImageSource, *, name: str = "") -> bytes:
-    """Return an image's bytes as they are stored; an ImageError as `decode` raises it where there are none."""
+    """Return an image's bytes as they are stored, of a file a band as one FITS cube; an ImageError as `decode` raises it."""
     content = source.read() if isinstance(source, StoredImage) else source
     if isinstance(content, bytes):
         return content
+    if isinstance(content, BandFiles):
+        return _one_of(content, name)
     if content is None or isinstance(content, NoImage):
         return b""
     with _explained(content, name):
@@ -145,6 +148,10 @@ def mark_of(source: ImageSource) -> bytes:
         return blake2b(source, digest_size=16).digest()
     if source is None or isinstance(source, NoImage):
         return b""
+    if isinstance(source, BandFiles):
+        marks = [mark_of(file) for file in source.paths]
+        missing = [mark for mark in marks if mark.endswith(UNSEEN)]
+        return b"".join([mark for mark in marks if mark not in missing] + missing)  # what is not there comes last
     try:
         size = source.stat().st_size if source.is_file() else None
     except (OSError, ValueError):  # a name that no file system takes
@@ -177,6 +184,8 @@ def _opened(source: ImageSource, preprocessing: Preprocessing, name: str) -> Ite
         )
     if isinstance(source, NoImage):
         raise ImageError(f"galaxy '{name}' has no image: {source.reason}")
+    if isinstance(source, BandFiles):
+        source = _one_of(source, name)
     with _explained(source, name):
         if isinstance(source, RemoteImage):
             source = source.read(LARGEST_BYTES)
@@ -193,6 +202,12 @@ def _opened(source: ImageSource, preprocessing: Preprocessing, name: str) -> Ite
             with ExitStack() as turn:
                 image = _open_fits(stream, preprocessing, turn) if _is_fits(stream) else _open_picture(stream, turn)
                 yield image
+
+
+def _one_of(source: BandFiles, name: str) -> bytes:
+    contents = {band: original_bytes(file, name=name) for band, file in source.files}
+    with _explained(b"", name):
+        return assembled(contents, LARGEST_BYTES)
 
 
 @contextmanager

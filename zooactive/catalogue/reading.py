@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zooactive.catalogue.band_files import FILLED_IN, BandFiles, by_galaxy, names_of
 from zooactive.catalogue.catalogue import RESERVED, Catalogue
 from zooactive.catalogue.column_names import names_apart
 from zooactive.catalogue.find_images import find_images
@@ -52,11 +54,13 @@ def read_catalogue(
         Names the vote columns and says what they hold (see `zooactive.catalogue.votes`); without it no votes are read.
     images : str or Path, optional
         The folder from which relative image paths start (by default the table's own), or, where the table has no image
-        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits, or its subfolders. It may be an address.
+        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits, or its subfolders; also with a FITS file a band, called
+        ID_g.fits or g/ID.fits. It may be an address.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
     image_column : str, optional
-        By default the first of file_loc, image, png_loc. Paths or addresses; in Parquet also bytes or {bytes, path}.
+        By default the first of file_loc, image, png_loc. Paths or addresses; in Parquet also bytes or {bytes, path}. With
+        ``{band}`` in it, it stands for a column a band, with FITS files: ``"path_{band}"`` for path_g, path_r and so on.
     label_column : str, optional
         A column of class labels, one vote each, for a tree of one question; of a tree of fractions, the column with the
         fraction of the first of its two answers.
@@ -97,7 +101,7 @@ def read_catalogue(
     start = None if images is None else address_of(images) or Path(images)
     here = start if isinstance(start, Path) else None
     table = read_table(path, id_column=id_column, image_column=image_column, images=here)
-    if address is not None and start is None and {image_column, *IMAGE_COLUMNS} & {*table.frame.columns}:
+    if address is not None and start is None and _names_images(table.frame, image_column):
         start = address.rpartition("/")[0]  # not that of the copy
     prepared = None
     if table.metadata is not None:
@@ -133,6 +137,10 @@ def read_catalogue(
         min_votes = 1 if single else tree.min_votes if tree is not None else 30
     found = Catalogue(table.ids, cutouts, votes, tree, rest, str(path), float(min_votes), prepared)
     return found if not set_aside else replace(found.take(set_aside.kept), set_aside=set_aside.rows())
+
+
+def _names_images(frame: pd.DataFrame, image_column: str | None) -> bool:
+    return FILLED_IN in (image_column or "") or bool({image_column, *IMAGE_COLUMNS} & {*frame.columns})
 
 
 def is_folder_of_images(path: Path) -> bool:
@@ -186,13 +194,30 @@ def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
     for file in files:
         if (control := control_in(file.stem)) is not None:
             raise CatalogueError(f"{path}: the name of {file.name} holds the control character {control}; rename the file")
-    ids = np.array([unicodedata.normalize("NFC", file.stem) for file in files], dtype=object)
-    seen: dict[str, Path] = {}
-    for galaxy_id, file in zip(ids, files, strict=True):
-        if (first := seen.setdefault(galaxy_id, file)) is not file:
+    found = _galaxies_of(files, path)
+    ids = np.array(list(found), dtype=object)
+    table = pd.DataFrame(index=pd.RangeIndex(len(ids)))
+    least = 30 if min_votes is None else float(min_votes)
+    return Catalogue(ids, tuple(found.values()), None, None, table, str(path), least)
+
+
+def _galaxies_of(files: Sequence[Path], folder: Path) -> dict[str, Path | BandFiles]:
+    """Return the galaxies of images without a table, by the ids that their files' names say."""
+    names = dict(zip(files, names_of(files, folder), strict=True))
+    bands = by_galaxy({names[file]: file for file in reversed(files)})
+    galaxies = {file: galaxy for galaxy, by_band in bands.items() for file in by_band.values()}
+    shared = {names[file]: file for file in galaxies}
+    found: dict[str, Path | BandFiles] = {}
+    for file in files:
+        galaxy = galaxies.get(file)
+        image: Path | BandFiles = file if galaxy is None else BandFiles.of(bands[galaxy])
+        galaxy_id = unicodedata.normalize("NFC", file.stem if galaxy is None else galaxy)
+        twin = shared.get(names[file]) if galaxy is None else None  # the same file of a band in another subfolder
+        first = twin or found.setdefault(galaxy_id, image)
+        if first != image:
+            one = first if isinstance(first, Path) else Path(str(first.paths[0]))
             raise CatalogueError(
-                f"{path}: {first.relative_to(path)} and {file.relative_to(path)} are both called '{galaxy_id}', and the "
+                f"{folder}: {one.relative_to(folder)} and {file.relative_to(folder)} are both called '{galaxy_id}', and the "
                 "name is the galaxy's id; rename one, give one subfolder, or a table with ids and paths"
             )
-    table = pd.DataFrame(index=pd.RangeIndex(len(files)))
-    return Catalogue(ids, tuple(files), None, None, table, str(path), 30 if min_votes is None else float(min_votes))
+    return found

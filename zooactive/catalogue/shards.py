@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zooactive.catalogue.band_files import BandFiles
 from zooactive.catalogue.catalogue import Catalogue
 from zooactive.catalogue.column_names import names_apart
 from zooactive.catalogue.images import UNSEEN, ImageSource, decode, encode_png, mark_of, original_bytes
@@ -324,11 +325,13 @@ def _packed(source: ImageSource, preprocessing: Preprocessing | None, name: str)
 
 
 def _path(source: ImageSource) -> str:
-    return str(source) if isinstance(source, Path | StoredImage | RemoteImage) else ""
+    return str(source) if isinstance(source, Path | StoredImage | RemoteImage | BandFiles) else ""
 
 
 def _stored_name(plan: _Plan, row: int) -> str | None:
     if plan.preprocessing is not None:
         return f"{plan.catalogue.ids[row]}.png"
     source = plan.catalogue.images[row]
+    if isinstance(source, BandFiles):
+        return f"{plan.catalogue.ids[row]}.fits"  # a cube, as `original_bytes` makes it
     return source.name if isinstance(source, Path) else None

@@ -6,37 +6,111 @@ Data goes to stdout, everything else to stderr.
 from __future__ import annotations
 
 import errno
-from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from zooactive.cli.console import note
+from zooactive.cli.lazy_commands import LazyCommands
+from zooactive.cli.run import Run, ended_with, running
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
+from zooactive.foundation.stopping import TERMINATED, Terminated, answering_sigterm, work_begins
 
 _KEPT = "no file is half written, and the same command does what is left to do"
-"""What Ctrl-C leaves of work that knows no better."""
+"""What Ctrl-C or SIGTERM leaves of work that knows no better."""
+
+
+NAMES = (
+    "init",
+    "demo",
+    "cutouts",
+    "show",
+    "trees",
+    "sheet",
+    "prepare",
+    "train",
+    "embed",
+    "predict",
+    "acquire",
+    "export",
+    "votes",
+    "catalogue",
+    "allocate",
+    "finetune",
+    "evaluate",
+    "calibrate",
+    "top",
+    "similar",
+    "label",
+    "table",
+    "match",
+    "samp",
+    "report",
+    "publish",
+    "convert",
+    "loop",
+    "simulate",
+)
+"""Commands in the order of the help: from a table of galaxies to votes, then what is made of these."""
 
 
 class Commands(TyperGroup):
     """A group that ends every explained failure in one or two lines and the right exit code."""
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command: 1 for a failure that can be explained, 130 for Ctrl-C."""
+    commands: LazyCommands
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = LazyCommands(NAMES)
+        self._lists = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, none of which is built for it."""
+        return list(self.commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; in a list of all without its options."""
+        return self.commands.listed(cmd_name) if self._lists else self.commands.get(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, with a list of the commands."""
+        self._lists = True
         try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._lists = False
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command: 1 for a failure that can be explained, 130 for Ctrl-C, 143 for SIGTERM."""
+        with running() as run:
+            try:
+                found = self._invoke(ctx, run)
+            except BaseException as error:
+                run.error = run.error or (None if isinstance(error, typer.Exit) else error)
+                run.end(ended_with(error))
+                raise
+            if code := run.end(0):
+                raise typer.Exit(code)
+            return found
+
+    def _invoke(self, ctx: Any, run: Run) -> Any:
+        try:
+            work_begins()
             return super().invoke(ctx)
         except (ZooactiveError, OSError, MemoryError) as error:
             # A reader that has seen enough (`zooactive ... | head`) is no failure of ours.
             if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
+            run.error = error
             note(f"zooactive: {_sentence(error)}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt as stop:
             kept = getattr(stop, "__notes__", None) or [_KEPT]
-            typer.echo(f"zooactive: stopped; {for_terminal(kept[0])}", err=True)
-            raise typer.Exit(130) from None
+            ended = isinstance(stop, Terminated)
+            typer.echo(f"zooactive: {'ended by SIGTERM' if ended else 'stopped'}; {for_terminal(kept[0])}", err=True)
+            raise typer.Exit(TERMINATED if ended else 130) from None
 
 
 def _sentence(error: Exception) -> str:
@@ -74,49 +148,10 @@ def _options(
     del debug, version  # read by Commands.invoke and by the callback
 
 
-def _register() -> None:
-    begin = (
-        "init",
-        "demo",
-        "cutouts",
-        "show",
-        "trees",
-        "prepare",
-        "train",
-        "embed",
-        "predict",
-        "acquire",
-        "export",
-        "votes",
-    )
-    then = (
-        "votes",
-        "catalogue",
-        "allocate",
-        "finetune",
-        "evaluate",
-        "calibrate",
-        "top",
-        "similar",
-        "label",
-        "match",
-        "samp",
-        "report",
-        "publish",
-        "convert",
-    )
-    for name in (*begin, *then):
-        app.command(name)(import_module(f"zooactive.cli.{name}").command)
-    for name in ("loop", "simulate"):
-        app.add_typer(import_module(f"zooactive.cli.{name}").app, name=name)
-
-
-_register()
-
-
 def main() -> None:
     """Run the command line."""
-    from zooactive.cli.signs import show_what_can_be_shown
+    with answering_sigterm():
+        from zooactive.cli.signs import show_what_can_be_shown
 
-    show_what_can_be_shown()
-    app()
+        show_what_can_be_shown()
+        app()

@@ -37,7 +37,7 @@ def command(
         int, typer.Option(min=0, help="Pixels a side (default: 256, like gz-decals 424).", show_default=False)
     ] = 0,
     form: Annotated[str, typer.Option(callback=one_of(CUTOUT_FORMS, "form"), help="jpg or fits.")] = "jpg",
-    bands: Annotated[str, typer.Option(help="Of FITS, such as grz (default: the survey's).", show_default=False)] = "",
+    bands: Annotated[str, typer.Option(help="Such as grz, or VIS,Y,J,H (default: the survey's).", show_default=False)] = "",
     id_column: IdOption = None,
     ra: Annotated[str | None, typer.Option(help="Column of right ascension.", show_default=False)] = None,
     dec: Annotated[str | None, typer.Option(help="Column of declination.", show_default=False)] = None,
@@ -64,8 +64,11 @@ def command(
     field = CutoutSize(size, arcsec=arcsec, column=radius_column, times=times, like=cast("Like | None", like))
     kind = cast("CutoutForm", form)
     if dry_run:
-        for one in cutouts_of(table, survey, size=field, form=kind, bands=bands, id_column=id_column, ra=ra, dec=dec):
-            typer.echo(one.address)
+        planned = cutouts_of(table, survey, size=field, form=kind, bands=bands, id_column=id_column, ra=ra, dec=dec)
+        for one in planned:
+            typer.echo(one.listed_at or one.address)
+        if planned and planned[0].listed_at:
+            note(f"then, for each, with the files that it names: {planned[0].address}")
         return
     found = fetch_cutouts(
         table,

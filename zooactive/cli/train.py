@@ -21,6 +21,7 @@ from zooactive.cli.console import (
     RuleOption,
     SeedOption,
     StretchOption,
+    SummaryAsJsonOption,
     TreeOption,
     VolunteersOption,
     WorkspaceOption,
@@ -79,8 +80,10 @@ def command(
         bool | None, typer.Option("--deterministic", help="The same numbers, bit for bit, in every run.", show_default=False)
     ] = None,
     seed: SeedOption = None,
+    json: SummaryAsJsonOption = False,
 ) -> None:
     """Fit the model to the votes; a killed run goes on when the same command is given again."""
+    del json  # its callback has taken it
     here = open_workspace(workspace)
     history = here.train(
         recipe=recipe,

@@ -57,7 +57,7 @@ class WorkspaceError(ZooactiveError):
 
 
 class EngineError(ZooactiveError):
-    """A distributed engine that is not installed or does not answer."""
+    """A distributed engine that is not installed or does not answer, or a process in which no network can compute."""
 
 
 class UploadError(ZooactiveError):

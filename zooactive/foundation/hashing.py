@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Purpose: TypeAlias = Literal[
-    "split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial"
+    "split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial", "sheet"
 ]
 
 
@@ -25,7 +25,8 @@ def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.u
     Parameters
     ----------
     ids : iterable of str, length G
-    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial"}
+    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial",
+        "sheet"}
         What the number is for; purposes are independent.
     seed : int
 
@@ -52,7 +53,8 @@ def uniform_from_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDAr
     Parameters
     ----------
     ids : iterable of str, length G
-    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial"}
+    purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial",
+        "sheet"}
     seed : int
 
     Returns

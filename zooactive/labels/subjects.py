@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 
 from zooactive.catalogue import Catalogue, Preprocessing
 from zooactive.catalogue.bands import as_picture, in_colour
-from zooactive.catalogue.images import LARGEST_BYTES, ImageSource, decode, encode_png
-from zooactive.catalogue.stored_images import StoredImage
-from zooactive.foundation.addresses import RemoteImage
+from zooactive.catalogue.images import ImageSource, decode, encode_png, original_bytes
 from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
 from zooactive.foundation.spelling import file_name, write_csv
 from zooactive.foundation.writing import aside, make_folder, many_aside
@@ -134,11 +132,7 @@ def shown(source: ImageSource, name: str, side: int | None = None, seen: Preproc
     how = (seen or Preprocessing()).for_people(side or SIDE)
     pixels = in_colour(decode(source, how, name=name), how.listed)  # also what stays as it is must be whole
     if side is None and how.listed is None:
-        if isinstance(source, RemoteImage):
-            source = source.read(LARGEST_BYTES)
-        source = source.read() if isinstance(source, StoredImage) else source
-        content = source.read_bytes() if isinstance(source, Path) else source
-        assert isinstance(content, bytes)
+        content = original_bytes(source, name=name)
         suffix = next((suffix for head, suffix in _SUFFIXES.items() if content.startswith(head)), None)
         if suffix is not None and len(content) <= LARGEST:
             return content, suffix

@@ -108,7 +108,8 @@ class ClickCurves:
     def needed(self, way: str, raw: int, rows: NDArray[np.int64] | slice = slice(None)) -> tuple[float, float]:
         """Return clicks a galaxy that a way needs for the error of so many raw votes, and clicks of these raw votes.
 
-        Between steps both are interpolated in the logarithm of the error. NaN where the way never gets there.
+        Between steps both are interpolated in the logarithm of the error, which nothing is at a step without any error. NaN
+        where the way never gets there.
         """
         at = int(np.flatnonzero(self.shown[RAW][:, 0] == raw)[0])
         wanted = self.errors[RAW][at, rows].mean()
@@ -118,8 +119,8 @@ class ClickCurves:
         if len(below) == 0:
             return float("nan"), base
         end = int(below[0])
-        if end == 0:
-            return float(clicks[0]), base
+        if end == 0 or errors[end] == 0:
+            return float(clicks[end]), base
         high, low = np.log(errors[end - 1]), np.log(errors[end])
         share = (high - np.log(wanted)) / (high - low)
         return float(clicks[end - 1] + share * (clicks[end] - clicks[end - 1])), base

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import ModelError
+from zooactive.foundation.forking import networks_compute
 from zooactive.foundation.telling import Progress
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def prediction_network(encoder: Any) -> Any:
 
     from zooactive.models.backbones.folding import folded
 
+    networks_compute()
     inputs = keras.Input(encoder.input_shape[1:], dtype="uint8")
     # The pixels reach the accelerator as bytes: a quarter of the way's load.
     return keras.Model(inputs, folded(encoder)(keras.layers.Rescaling(1 / 255, dtype="float32")(inputs)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from zooactive.catalogue import Preprocessing
 from zooactive.catalogue.image_statistics import ImageStatistics
 from zooactive.foundation.errors import ModelError, ZooactiveError, did_you_mean, explained
+from zooactive.foundation.forking import networks_compute
 from zooactive.foundation.html import html_pairs
 from zooactive.foundation.vocabulary import PRECISIONS
 from zooactive.foundation.writing import aside, write_json
@@ -46,6 +46,7 @@ from zooactive.models.saved_form import (
     refuse_other_network,
     widened,
 )
+from zooactive.models.seeds import seeded
 from zooactive.posterior.corrections import checked_factors
 from zooactive.tree import DecisionTree, load_tree
 
@@ -53,7 +54,7 @@ from zooactive.tree import DecisionTree, load_tree
 class GalaxyModel:
     """A network from cutouts to the Dirichlet concentrations of every answer of a decision tree.
 
-    The first weights depend on `seed` alone; neither Keras' nor Python's random state is changed.
+    The first weights depend on `seed` alone, in any thread; neither Keras' nor Python's random state is changed.
 
     Parameters
     ----------
@@ -139,7 +140,8 @@ class GalaxyModel:
         self.backbone = backbone
         self.seed = seed
         self.precision = precision
-        with _seeded(seed), _computing_in(precision):
+        networks_compute()
+        with seeded(seed), _computing_in(precision):
             self.encoder = build_encoder(backbone, preprocessing.size, preprocessing.channels)
             if preprocessing.standardise:
                 self.encoder = standardised(self.encoder)
@@ -431,14 +433,3 @@ def _computing_in(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Make fresh Keras layers reproducible: Keras takes the seeds of its initialisers from Python's `random`."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from zooactive.foundation.errors import PosteriorError, explained
+from zooactive.foundation.errors import CatalogueError, PosteriorError, explained
 from zooactive.foundation.spelling import for_people, write_csv
 from zooactive.foundation.writing import aside
 from zooactive.tree import DecisionTree
@@ -76,6 +77,17 @@ def write_table(
         return _write_astropy(tables, about, said, temporary, "fits" if path.suffix == ".fits" else "votable")
 
 
+def _places(columns: Iterable[str]) -> dict[str, Column]:
+    """Return what the columns with places on the sky are, so that other programs find them."""
+    from zooactive.catalogue.cutouts.coordinates import find_coordinates
+
+    try:
+        ra, dec = find_coordinates(columns, None, None, "")
+    except CatalogueError:
+        return {}
+    return {ra: Column("Right ascension", "pos.eq.ra;meta.main"), dec: Column("Declination", "pos.eq.dec;meta.main")}
+
+
 def _with_columns(tables: Iterator[pd.DataFrame], passed: pd.DataFrame | None) -> Iterator[pd.DataFrame]:
     for table in tables:
         if passed is None or len(passed.columns) < 2:
@@ -129,6 +141,7 @@ def _write_astropy(tables: Iterator[pd.DataFrame], about: dict[str, Column], sai
     from astropy.table import MaskedColumn, Table
 
     whole = pd.concat([_narrow(piece) for piece in tables], ignore_index=True)
+    about = _places(whole.columns) | about
     table = Table()
     for name in whole.columns:
         cells = whole[name]
@@ -173,11 +186,23 @@ def _write_fits(table: Table, about: dict[str, Column], said: str, path: Path) -
                 f"FITS cannot hold the name of the column '{name}' (ASCII, at most {_LONGEST_NAME} characters); rename it "
                 "in the table, or write .xml, .csv or .parquet"
             )
+        column = table[name]
+        if column.dtype.kind == "U" and not all(text.isascii() for text in column):
+            warnings.warn(
+                f"FITS holds ASCII alone, so other letters in the column '{name}' are written as \\xe9 stands for é; write "
+                ".xml, .csv or .parquet to keep them",
+                stacklevel=4,
+            )
+            table[name] = [_ascii(text) for text in column]
     hdu = fits.table_to_hdu(table)
     hdu.name = "CATALOGUE"
-    hdu.header["COMMENT"] = said
+    hdu.header["COMMENT"] = _ascii(said)
     for number, name in enumerate(table.colnames, start=1):
         if name in about:
             hdu.header[f"TUCD{number}"] = about[name].ucd
-            hdu.header[f"TCOMM{number}"] = about[name].description
+            hdu.header[f"TCOMM{number}"] = _ascii(about[name].description)
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.band_files import BandFiles
 from zooactive.catalogue.images import ImageSource, NoImage
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
@@ -36,6 +37,10 @@ def image_mark(source: ImageSource) -> str:
         return short_mark(source)
     if source is None or isinstance(source, NoImage):
         return short_mark("")
+    if isinstance(source, BandFiles):
+        marks = [image_mark(file) for file in source.paths]
+        there = all(mark != unseen_mark(file) for file, mark in zip(source.paths, marks, strict=True))
+        return short_mark("".join(marks)) if there else unseen_mark(source) or ""
     try:
         file = source.stat()
     except (OSError, ValueError):  # nothing there, or a name that no file has
@@ -44,7 +49,9 @@ def image_mark(source: ImageSource) -> str:
 
 
 def unseen_mark(source: ImageSource) -> str | None:
-    """Return the mark that a file has while it is not there; None where an image is no file."""
+    """Return the mark that a file has while it is not there, or one of several files; None where an image is no file."""
+    if isinstance(source, BandFiles):
+        return short_mark(str(source))
     return short_mark(source.name) if isinstance(source, Path) else None
 
 

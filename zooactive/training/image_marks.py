@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.catalogue import Catalogue
+from zooactive.catalogue.band_files import BandFiles
 from zooactive.catalogue.images import ImageSource, place_of
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.allowance import usable_cpus
@@ -78,6 +79,9 @@ class ImageMarks:
 
 def _content_mark(source: ImageSource) -> tuple[str, bool]:
     stored = isinstance(source, StoredImage)
+    if isinstance(source, BandFiles):
+        marks = [_content_mark(file) for file in source.paths]
+        return short_mark("".join(mark for mark, _ in marks)), False
     try:
         held = source.read() if isinstance(source, StoredImage) else source
         return (short_mark(file_hash(held)), stored) if isinstance(held, Path) else (image_mark(held), False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zooactive.foundation.forking import networks_compute
 from zooactive.training.augmentation import Augmentation
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def training_network(
 
     from zooactive.training.augment_layers import augment
 
+    networks_compute()
     preprocessing = model.preprocessing
     canvas = preprocessing if augmentation is None else augmentation.canvas(preprocessing)
     inputs = keras.Input((canvas.size, canvas.size, canvas.channels), dtype="uint8")

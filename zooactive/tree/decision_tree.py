@@ -347,9 +347,13 @@ class DecisionTree:
         return np.asarray(np.add.reduceat(np.asarray(values), self.starts, axis=-1))
 
     def fractions(self, values: ArrayLike) -> NDArray[Any]:
-        """Divide concentrations by each question's sum to get mean fractions, (..., answer) -> (..., answer)."""
+        """Divide concentrations, or votes, by each question's sum, (..., answer) -> (..., answer).
+
+        NaN where nobody answered a question.
+        """
         values = np.asarray(values)
-        return np.asarray(values / self.question_sums(values)[..., self.question_index])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(values / self.question_sums(values)[..., self.question_index])
 
     def asked(self, fractions: ArrayLike) -> NDArray[Any]:
         """Return the probability that a volunteer reaches each question: (..., answer) fractions -> (..., question).

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from zooactive.workspace.loop import Rehearsal
     from zooactive.workspace.numbers import NumberMetrics
     from zooactive.workspace.publish import Published
+    from zooactive.workspace.sheet import Sheet
+    from zooactive.workspace.table import Written
 
 
 class Workspace:
@@ -83,6 +85,13 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return prepare(settings, progress=self._progress, tell=self._tell, **own)
+
+    def sheet(self, **options: Any) -> Sheet:
+        """Draw some galaxies as the network would see them."""
+        from zooactive.workspace.sheet import OPTIONS, sheet
+
+        settings, own = self._with(OPTIONS, options)
+        return sheet(settings, progress=self._progress, tell=self._tell, **own)
 
     def train(self, *, recipe: str | Path | None = None, **options: Any) -> pd.DataFrame:
         """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
@@ -141,6 +150,13 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return catalogue(settings, progress=self._progress, tell=self._tell, **own)
+
+    def table(self, source: str | Path | None = None, **options: Any) -> Written:
+        """Write a list of galaxies, or what is predicted of all, as one table with places on the sky."""
+        from zooactive.workspace.table import OPTIONS, table
+
+        settings, own = self._with(OPTIONS, options)
+        return table(settings, source, tell=self._tell, **own)
 
     def allocate(self, clicks: float | None = None, **options: Any) -> pd.DataFrame:
         """Say how many more volunteers each galaxy of the pool should be shown to, and which need none."""

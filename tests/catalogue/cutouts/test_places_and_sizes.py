@@ -10,7 +10,7 @@ import pytest
 
 from zooactive.catalogue.cutouts.coordinates import degrees_of, find_coordinates
 from zooactive.catalogue.cutouts.pace import LONGEST, Pace, retry_after
-from zooactive.catalogue.cutouts.services import list_services, load_service
+from zooactive.catalogue.cutouts.services import FILE_PLACES, list_services, load_service
 from zooactive.catalogue.cutouts.sizes import CutoutSize
 from zooactive.foundation.errors import CatalogueError
 
@@ -141,12 +141,20 @@ def test_every_service_has_a_credit_and_an_address_that_can_be_filled_in(name):
     assert service.pause >= 0.5
     for form in ("jpg", "fits"):
         if getattr(service, form).address:
+            names = dict.fromkeys(FILE_PLACES, "a/b.fits")
+            listed = service.list_address(form, 359.99999999, -0.00000001, arcsec=256 * service.scale)
             address = service.address(form, 359.99999999, -0.00000001, arcsec=256 * service.scale, size=256)
+            if service.form(form).of_files:
+                assert listed.startswith("https://")
+                assert "{" not in listed
+                assert "ra=0&dec=0&" in listed or "CIRCLE(%27ICRS%27,0,0," in listed
+                address = address.format(**names)
+            else:
+                assert not listed
             assert address.startswith("https://")
             assert "{" not in address
-            assert "ra=0&" in address, "359.99999999 is 0 as near as seven digits tell, and 360 is no right ascension"
-            assert "dec=0" in address
-            assert "256" in address
+            assert "ra=0&dec=0&" in address or "POS=CIRCLE,0,0," in address, "0 as near as seven digits tell, and not 360"
+            assert "256" in address or f"{128 * service.scale / 3600:.9f}" in address
 
 
 def test_a_service_of_ones_own_is_read_or_told_what_it_lacks(tmp_path):

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
 
+from zooactive.models.backbones import fast_layers
 from zooactive.models.backbones.fast_layers import (
     FastDepthwiseConv2D,
     FastLayerNormalization,
@@ -103,3 +106,24 @@ def test_fit_after_fit_leaves_no_graph_behind():
     before = graphs()
     fit()
     assert graphs() <= before
+
+
+def test_a_fit_that_ends_lets_go_of_no_gradient_that_another_thread_still_needs():
+    kept, begun, ended = fast_layers._kept_gradients(), threading.Event(), threading.Event()
+
+    def fit() -> None:
+        with gradients_forgotten():
+            kept["CustomGradient-traced"] = {}
+            begun.set()
+            assert ended.wait(60)
+
+    kept["CustomGradient-before"] = {}
+    with ThreadPoolExecutor(1) as thread:
+        with gradients_forgotten():
+            under_way = thread.submit(fit)
+            assert begun.wait(60)
+        assert "CustomGradient-traced" in kept
+        ended.set()
+        under_way.result()
+    assert "CustomGradient-traced" not in kept
+    del kept["CustomGradient-before"]  # which was there before any of the fits, and stays

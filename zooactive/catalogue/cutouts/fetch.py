@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.catalogue.column_names import names_apart
-from zooactive.catalogue.cutouts.asking import Fetcher
 from zooactive.catalogue.cutouts.coordinates import degrees_of, find_coordinates
+from zooactive.catalogue.cutouts.fetching import Fetcher
 from zooactive.catalogue.cutouts.records import Cutout, Fetched
+from zooactive.catalogue.cutouts.request import CutoutRequest
 from zooactive.catalogue.cutouts.services import CutoutService, load_service
 from zooactive.catalogue.cutouts.sizes import CutoutSize
 from zooactive.catalogue.patience import PERMANENT, TRANSIENT
@@ -85,8 +86,8 @@ def cutouts_of(
     dec: str | None = None,
 ) -> list[Cutout]:
     """Return what would be fetched, in the order of the table; nothing is asked. Parameters as of `fetch_cutouts`."""
-    service = survey if isinstance(survey, CutoutService) else load_service(survey)
-    return _planned(*_read(table, id_column), Path(table), service, size, form, bands, (ra, dec))
+    request = CutoutRequest(_service(survey), size, form, bands)
+    return _planned(_Table.read(table, id_column), request, (ra, dec))
 
 
 def fetch_cutouts(
@@ -106,8 +107,10 @@ def fetch_cutouts(
 ) -> Cutouts:
     """Fetch a cutout of each galaxy of a table, or go on where a run was stopped.
 
-    The bytes are kept as they came. No more requests run at a time, and none begins sooner, than the service's file says; a
-    server that asks for a pause (429, 503, Retry-After) gets it from all connections. What may pass is asked for five times.
+    The bytes are kept as they came; bands that come in a file each become one FITS file with an extension a band. A service
+    that lists its files first is asked for each list once. No more requests run at a time, and none begins sooner, than the
+    service's file says; a server that asks for a pause (429, 503, Retry-After) gets it from all connections. What may pass
+    is asked for five times.
 
     Parameters
     ----------
@@ -121,7 +124,7 @@ def fetch_cutouts(
         Pixels a side, and arcsec.
     form : {"jpg", "fits"}
     bands : str
-        Of FITS, such as "grz"; by default the service's.
+        Such as "grz", or "VIS,Y" where a name is longer than a letter; by default the service's.
     id_column, ra, dec : str, optional
         By default the usual names are looked for.
     retry_failures : bool
@@ -140,20 +143,20 @@ def fetch_cutouts(
     CatalogueError
         When the table has no ids or places, the service is unknown or gives no images at all, or the folder holds others.
     """
-    service = survey if isinstance(survey, CutoutService) else load_service(survey)
-    frame, ids = _read(table, id_column)
-    wanted = _planned(frame, ids, Path(table), service, size, form, bands, (ra, dec))
+    request = CutoutRequest(_service(survey), size, form, bands)
+    galaxies = _Table.read(table, id_column)
+    wanted = _planned(galaxies, request, (ra, dec))
     folder = Path(out)
     with held(folder):
-        _enter(folder, service, size, form, bands)
-        lines = AppendedLines(folder / "fetched.jsonl", parse=Fetched.parse, values=asdict)
+        _enter(folder, request)
+        lines = AppendedLines(folder / "fetched.jsonl", parse=Fetched.parse, values=Fetched.values)
         try:
             known = {entry.galaxy: entry for entry in lines.entries}
             waiting = [one for one in wanted if not _is_done(one, known.get(one.galaxy), folder, retry_failures)]
             there = len(wanted) - len(waiting)
-            shown = counted(progress, f"cutouts of {service.name}", len(wanted))
+            shown = counted(progress, f"cutouts of {request.service.name}", len(wanted))
             kept = kept_when_stopped(lambda: f"what came is kept in {folder}; run it again to go on from there")
-            fetcher = Fetcher(service, form, bands, size.pixels, folder, contact)
+            fetcher = Fetcher(request, folder, contact, anew=retry_failures)
             with shown as done, kept, closing(fetcher.fetch(waiting)) as entries:
                 done(there)
                 for number, entry in enumerate(entries, 1):
@@ -162,49 +165,39 @@ def fetch_cutouts(
                     done(there + number)
         finally:
             lines.close()
-        return _written(folder, frame, wanted, known, service, Path(table))
+        return _written(folder, galaxies, wanted, known, request.service)
 
 
 # What is wanted, and what is there -----------------------------------------------------------------------------------
 
 
-def _read(table: str | Path, id_column: str | None) -> tuple[pd.DataFrame, NDArray[np.object_]]:
-    """Return a table without the images that it may hold, and its ids."""
-    found = read_table(Path(table), id_column=id_column)
-    frame = found.frame.drop(columns=["id"] if found.id_column == "id" else [])
-    stored = [name for name in frame.columns if len(frame) and isinstance(frame[name].iloc[0], StoredImage)]
-    return frame.drop(columns=stored), found.ids
+def _service(survey: str | Path | CutoutService) -> CutoutService:
+    return survey if isinstance(survey, CutoutService) else load_service(survey)
 
 
-def _planned(
-    frame: pd.DataFrame,
-    ids: NDArray[np.object_],
-    source: Path,
-    service: CutoutService,
-    size: CutoutSize,
-    form: CutoutForm,
-    bands: str,
-    columns: tuple[str | None, str | None],
-) -> list[Cutout]:
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """A table of galaxies without the images that it may hold, its ids, and its file."""
+
+    frame: pd.DataFrame
+    ids: NDArray[np.object_]
+    source: Path
+
+    @classmethod
+    def read(cls, table: str | Path, id_column: str | None) -> _Table:
+        found = read_table(Path(table), id_column=id_column)
+        frame = found.frame.drop(columns=["id"] if found.id_column == "id" else [])
+        stored = [name for name in frame.columns if len(frame) and isinstance(frame[name].iloc[0], StoredImage)]
+        return cls(frame.drop(columns=stored), found.ids, Path(table))
+
+
+def _planned(table: _Table, request: CutoutRequest, columns: tuple[str | None, str | None]) -> list[Cutout]:
     """Return one cutout a row, each with its address and its file."""
-    service.form(form)
-    if not service.smallest <= size.pixels <= service.largest:
-        raise CatalogueError(
-            f"{service.name} cuts {service.smallest} to {service.largest} pixels a side, and {size.pixels} were asked for; "
-            "it would give another field"
-        )
-    places = degrees_of(frame, *find_coordinates(frame.columns, *columns, source), source)
-    sides = size.sides(frame, source)
+    places = degrees_of(table.frame, *find_coordinates(table.frame.columns, *columns, table.source), table.source)
+    sides = request.size.sides(table.frame, table.source)
     return [
-        Cutout(
-            galaxy,
-            float(ra),
-            float(dec),
-            float(side),
-            service.address(form, ra, dec, arcsec=side, size=size.pixels, bands=bands),
-            f"{name}.{form}",
-        )
-        for galaxy, (ra, dec), side, name in zip(ids, places, sides, _names(ids.tolist()), strict=True)
+        request.cutout(galaxy, float(ra), float(dec), float(side), name)
+        for galaxy, (ra, dec), side, name in zip(table.ids, places, sides, _names(table.ids.tolist()), strict=True)
     ]
 
 
@@ -227,9 +220,9 @@ def _is_done(one: Cutout, entry: Fetched | None, folder: Path, retry_failures: b
     return not (entry.again or retry_failures)
 
 
-def _enter(folder: Path, service: CutoutService, size: CutoutSize, form: CutoutForm, bands: str) -> None:
+def _enter(folder: Path, request: CutoutRequest) -> None:
     """Refuse a folder with cutouts of another survey, size or form; note whose these are."""
-    asked = {"format": _FORMAT, "survey": service.to_dict(), "size": size.to_dict(), "form": form, "bands": bands}
+    asked = {"format": _FORMAT} | request.to_dict()
     path = folder / "cutouts.json"
     said = f"{path} is damaged ({{reason}}); delete the folder, or restore the file from a copy"
     with explained(CatalogueError, said, OSError, ValueError):
@@ -247,19 +240,14 @@ def _enter(folder: Path, service: CutoutService, size: CutoutSize, form: CutoutF
 
 
 def _written(
-    folder: Path,
-    frame: pd.DataFrame,
-    wanted: list[Cutout],
-    known: Mapping[str, Fetched],
-    service: CutoutService,
-    source: Path,
+    folder: Path, galaxies: _Table, wanted: list[Cutout], known: Mapping[str, Fetched], service: CutoutService
 ) -> Cutouts:
     """Write the table of what is there and that of what is not."""
     import pandas as pd
 
     came = np.array([bool(known[one.galaxy].sha256) for one in wanted], dtype=bool)
     there = [one for one, has in zip(wanted, came, strict=True) if has]
-    table = names_apart(frame, _COLUMNS, str(source))[came].reset_index(drop=True)
+    table = names_apart(galaxies.frame, _COLUMNS, str(galaxies.source))[came].reset_index(drop=True)
     table.insert(0, "id", [one.galaxy for one in there])
     table = table.assign(
         file_loc=[one.file for one in there],
@@ -278,7 +266,7 @@ def _written(
                 entry.reason,
                 TRANSIENT if entry.again else PERMANENT,
                 entry.what,
-                entry.address,
+                entry.asked or entry.address,
             )
             for entry in lost
         ],
@@ -289,6 +277,6 @@ def _written(
     with aside(folder / TABLE) as temporary:
         table.to_parquet(temporary, index=False)
     credit = {"survey": service.name, "credit": service.credit, "licence": service.licence}
-    write_how(folder / TABLE, command="cutouts", options=credit, inputs={str(source): file_hash(source)})
+    write_how(folder / TABLE, command="cutouts", options=credit, inputs={str(galaxies.source): file_hash(galaxies.source)})
     kinds = {str(what): int(number) for what, number in failures["what"].value_counts().items()}
     return Cutouts(folder, folder / TABLE, len(there), failed_of(failures, len(wanted), folder), kinds, service.credit)

@@ -19,6 +19,8 @@ NO_IMAGE, REFUSED, FAULT, CUT_OFF = "no image", "refused", "fault", "cut off"
 """What a failure is: the first five are answers, which will be the same again; faults and cut bodies may pass."""
 
 _LONGEST_WORD = 160  # characters of a service's own words that are repeated
+_OVER_THE_EDGE = "it reaches over the edge of the survey's file"
+_NEAR = 8  # levels by which JPEG may change a blank line beside a picture
 
 
 @dataclass(eq=False)  # and not frozen: the traceback is written into it
@@ -33,11 +35,14 @@ class Trouble(Exception):
         For people.
     again : bool
         Whether it may be another one next time.
+    address : str
+        Which was asked.
     """
 
     what: str
     reason: str
     again: bool = False
+    address: str = ""
 
     def __str__(self) -> str:
         return self.reason
@@ -48,7 +53,17 @@ def check_image(content: bytes, form: CutoutForm, *, asked: Form, size: int, ban
     if form == "jpg":
         _check_jpg(content, asked, size)
     else:
-        _check_fits(content, size, bands or asked.bands)
+        _check_fits(content, asked, size, bands or asked.bands)
+
+
+def fits_plane(content: bytes, asked: Form, size: int) -> tuple[NDArray[np.float32], Any]:
+    """Return the values (y, x) and the header of a FITS file of one band, or raise a `Trouble` as `check_image` does."""
+    values, header = _check_fits(content, asked, size, "")
+    if len(values) != 1:
+        raise Trouble(OTHER_BANDS, f"{len(values)} planes came where one band was asked for")
+    if asked.whole and _blank_edge(~np.isfinite(values[0])):
+        raise Trouble(OFF_SURVEY, f"an edge of the image has no numbers: {_OVER_THE_EDGE}")
+    return values[0], header
 
 
 def is_blank(content: bytes, blank: tuple[int, ...]) -> bool:
@@ -75,12 +90,26 @@ def _check_jpg(content: bytes, asked: Form, size: int) -> None:
     if not content.startswith(b"\xff\xd8"):
         raise _no_image(content, "JPEG")
     pixels = _pixels(content)
-    height, width = pixels.shape[:2]
-    if (height, width) != (size, size):
-        raise Trouble(OTHER_SIZE, f"an image of {width} by {height} pixels came where {size} were asked for: another field")
+    _check_size(pixels.shape[:2], size, asked.slack)
     colour = _one_colour(pixels, asked.blank)
     if colour is not None:
         raise Trouble(OFF_SURVEY, f"the image is of one colour ({', '.join(map(str, colour))}): off the survey")
+    if asked.whole and len(asked.blank) == 3:
+        near = (np.abs(pixels.astype(np.int16) - np.array(asked.blank)) <= _NEAR).all(-1)
+        if _blank_edge(near):
+            said = ", ".join(map(str, asked.blank))
+            raise Trouble(OFF_SURVEY, f"an edge of the image is of one colour ({said}): {_OVER_THE_EDGE}")
+
+
+def _check_size(shape: tuple[int, ...], size: int, slack: int) -> None:
+    height, width = shape
+    if max(abs(height - size), abs(width - size)) > slack:
+        raise Trouble(OTHER_SIZE, f"an image of {width} by {height} pixels came where {size} were asked for: another field")
+
+
+def _blank_edge(blank: NDArray[np.bool_]) -> bool:
+    """Return whether the outermost line of pixels (y, x) along one of the four edges is blank all over."""
+    return bool(blank[0].all() or blank[-1].all() or blank[:, 0].all() or blank[:, -1].all())
 
 
 def _pixels(content: bytes) -> NDArray[np.uint8]:
@@ -105,14 +134,13 @@ def _one_colour(pixels: NDArray[np.uint8], blank: tuple[int, ...]) -> tuple[int,
     return None
 
 
-def _check_fits(content: bytes, size: int, bands: str) -> None:
+def _check_fits(content: bytes, asked: Form, size: int, bands: str) -> tuple[NDArray[np.float32], Any]:
+    """Return the planes (band, y, x) and the header of what is an image of something."""
     if not content.startswith(b"SIMPLE"):
         raise _no_image(content, "FITS")
     values, header = _fits_values(content)
-    if values.shape[-2:] != (size, size):
-        height, width = values.shape[-2:]
-        raise Trouble(OTHER_SIZE, f"an image of {width} by {height} pixels came where {size} were asked for: another field")
-    planes = values.reshape((-1, size, size))
+    _check_size(values.shape[-2:], size, asked.slack)
+    planes = values.reshape((-1, *values.shape[-2:]))
     said = _bands_in(header, len(planes))
     if bands and said and said != bands:
         raise Trouble(OTHER_BANDS, f"bands {said} came where {bands} were asked for")
@@ -124,9 +152,10 @@ def _check_fits(content: bytes, size: int, bands: str) -> None:
     if any(empty) and bands:
         missing = "".join(band for band, gone in zip(bands, empty, strict=True) if gone)
         raise Trouble(OTHER_BANDS, f"the survey has no {' and no '.join(missing)} here")
+    return planes, header
 
 
-def _fits_values(content: bytes) -> tuple[NDArray[np.floating], Any]:
+def _fits_values(content: bytes) -> tuple[NDArray[np.float32], Any]:
     from astropy.io import fits
 
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -51,6 +51,8 @@ class CutoutSize:
     column: str | None = None
     times: float | None = None
     like: Like | None = None
+    given: bool = field(init=False, default=False, compare=False, repr=False)
+    """Whether the pixels were said, and are not those by default."""
 
     def __post_init__(self) -> None:
         ways = [self.arcsec is not None, self.column is not None, self.like is not None]
@@ -67,6 +69,7 @@ class CutoutSize:
                 raise CatalogueError(f"{name} = {value}: give a number above 0")
         if self.pixels < 0:
             raise CatalogueError(f"pixels = {self.pixels}: give a whole number above 0")
+        object.__setattr__(self, "given", self.pixels > 0)
         object.__setattr__(self, "pixels", self.pixels or (_DECALS_PIXELS if self.like else 256))
 
     def sides(self, frame: pd.DataFrame, source: str | Path) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ and TensorFlow on a GPU, get Keras' own operations.
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +33,14 @@ def _tensorflow_on_cpu() -> Any:
 _gradients: set[str] = set()
 """Names under which TensorFlow keeps the gradients of layers that were built or traced here."""
 
+_before: set[str] = set()
+"""Names that it kept before the fits began that are under way."""
+
+_fits: set[object] = set()
+"""The fits that are under way, in all threads."""
+
+_fits_change = threading.Lock()
+
 
 def _kept_gradients() -> dict[str, Any]:
     """Return TensorFlow's registry of gradients; there is no public way to it, and without it nothing is let go."""
@@ -45,17 +54,25 @@ def gradients_forgotten() -> Iterator[None]:
     """Let go of the graphs of a fit when it ends.
 
     TensorFlow keeps each custom gradient that a graph was traced with, and with it the graph and its weights, until the
-    process ends: fit after fit that grew to gigabytes. It is looked up while a step is traced and never after.
+    process ends: fit after fit that grew to gigabytes. It is looked up while a step is traced and never after. Of several
+    fits, in threads of their own, the last one to end lets go of all: the others' steps may be traced still.
     """
     registry = {} if _tensorflow_on_cpu() is None else _kept_gradients()
-    before = set(registry)
+    this = object()
+    with _fits_change:
+        _before.update(() if _fits else registry)
+        _fits.add(this)
     try:
         yield
     finally:
-        traced = {name for name in registry if name.startswith("CustomGradient-")} - before
-        for name in traced | _gradients:
-            registry.pop(name, None)
-        _gradients.clear()
+        with _fits_change:
+            _fits.discard(this)
+            if not _fits:
+                traced = {name for name in list(registry) if name.startswith("CustomGradient-")} - _before
+                for name in traced | _gradients:
+                    registry.pop(name, None)
+                _gradients.clear()
+                _before.clear()
 
 
 @keras.saving.register_keras_serializable(package="zooactive")
@@ -133,7 +150,7 @@ class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
         before = len(kept)
         outputs = convolve(inputs, tensorflow.convert_to_tensor(self.kernel))
         if len(kept) > before:
-            _gradients.add(next(reversed(kept)))
+            _gradients.add(list(kept)[-1])  # at once: other threads may add to it
         return outputs
 
     def _border(self, side: int, axis: int) -> tuple[int, int]:

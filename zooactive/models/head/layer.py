@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from zooactive.foundation.forking import networks_compute
 from zooactive.models.head.activation import FRACTION_FLOOR, SCALE, SOFTPLUS_FLOOR
 from zooactive.models.head.dropout import check_settings
 from zooactive.tree import DecisionTree
@@ -48,6 +49,7 @@ class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         check_settings(dropout, concentrations)
+        networks_compute()
         super().__init__(name=name, **kwargs | {"dtype": "float32"})
         self.tree = tree
         self.dropout = float(dropout)

@@ -14,12 +14,12 @@ import secrets
 import socket
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zooactive.foundation.errors import ImageError, OutputError, ZooactiveError, explained
+from zooactive.foundation.stopping import Terminated
 from zooactive.foundation.vocabulary import CHOSEN, LABEL_NEXT
 from zooactive.loop.labelling.session import Next, Session, told_of
 from zooactive.report.labelling_page.pictures import Pictures
@@ -385,8 +385,12 @@ class PageServer:
         gc.collect()
         gc.freeze()  # or the collections that a fit sets off would look through a million galaxies while somebody answers
         try:
-            with self._socket, suppress(KeyboardInterrupt):
+            with self._socket:
                 self._server.run(sockets=[self._socket])
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            pass
         finally:
             gc.unfreeze()
 

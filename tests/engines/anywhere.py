@@ -1,0 +1,101 @@
+"""The work of a survey on a few galaxies, and the places where schedulers run it: threads, new processes, forks.
+
+`python anywhere.py SURVEY` prints what it came to in each of them; `tests/engines/test_anywhere.py` compares.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+PLACES = 4
+"""Threads, and new processes, at the same time."""
+
+
+def work(survey: str, number: int = 0) -> dict[str, str]:
+    """Build, train, predict and fine-tune with fixed seeds, and return a mark of the bits of each."""
+    from tiny_network import tiny_model
+
+    import zooactive as za
+    from zooactive.training.augmentation import Augmentation
+    from zooactive.training.config import TrainingConfig
+    from zooactive.training.finetuning.config import FinetuneConfig
+
+    folder = Path(survey)
+    catalogue = za.read_catalogue(folder / "survey.csv", tree=folder / "tree.toml", images=folder / "images")
+    model = tiny_model(catalogue.tree, stages=2, seed=7, dropout=0.5)
+    marks = {"built": model.fingerprint()}
+    config = TrainingConfig(
+        epochs=2, batch_size=8, seed=3, deterministic=True, augmentation=Augmentation(rotation="any", brightness=0.1)
+    )
+    with tempfile.TemporaryDirectory() as run:
+        za.train(model, catalogue, validation=catalogue, run_dir=run, config=config, progress=None)
+    marks["trained"] = model.fingerprint()
+    posterior = za.predict(model, catalogue, draws=3, seed=5, progress=None)
+    marks["predicted"] = blake2b(posterior.concentrations.tobytes(), digest_size=8).hexdigest()
+    rings = {
+        "images": folder / "images",
+        "config": FinetuneConfig(policy="staged", unfreeze_epochs=2, seed=1),
+        "progress": None,
+    }
+    marks["tuned"] = za.finetune(model, folder / "rings.csv", task="rings", **rings).model.fingerprint()
+    return marks
+
+
+def predict_in_a_fork(survey: str, told: str) -> None:
+    """Try to work in a fork of a process that has worked, and note what came of it."""
+    began = time.monotonic()
+    try:
+        work(survey)
+        said = "it worked"
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+    Path(told).write_text(json.dumps([said, time.monotonic() - began]))
+
+
+def in_a_fork(survey: str) -> list[object]:
+    """Return what came of a fork: its words, and the seconds until then."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "told.json"
+        process = multiprocessing.get_context("fork").Process(target=predict_in_a_fork, args=(survey, str(told)))
+        process.start()
+        process.join(60)
+        if process.is_alive():
+            process.kill()
+            return ["it hung", 60.0]
+        return list(json.loads(told.read_text()))
+
+
+def everywhere(survey: str) -> dict[str, object]:
+    """Work here, in threads while another draws from Python's random numbers, in new processes and in a fork."""
+    here, done = work(survey), threading.Event()
+
+    def disturb() -> None:
+        while not done.wait(1e-4):
+            random.random()
+
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    try:
+        with ThreadPoolExecutor(PLACES) as threads:
+            in_threads = list(threads.map(work, [survey] * PLACES, range(PLACES)))
+    finally:
+        done.set()
+        disturber.join()
+    with ProcessPoolExecutor(PLACES, mp_context=multiprocessing.get_context("spawn")) as processes:
+        spawned = list(processes.map(work, [survey] * PLACES, range(PLACES)))
+    return {"here": here, "threads": in_threads, "spawned": spawned, "fork": in_a_fork(survey)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(everywhere(sys.argv[1])))
