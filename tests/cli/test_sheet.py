@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ from astropy.io import fits
 from PIL import Image
 from small_survey import zooactive
 
+from zooactive.catalogue import Preprocessing, read_catalogue
+from zooactive.catalogue.images import decode
 from zooactive.foundation.errors import ImageError, WorkspaceError
+from zooactive.models.saved_form import BUNDLED, pixels_of
 from zooactive.workspace import find_workspace
 
 FLUX = np.random.default_rng(0).gamma(0.3, 1.0, (6, 3, 20, 20)).astype(np.float32)
@@ -66,9 +70,20 @@ def test_the_method_says_what_it_drew(folder):
         workspace.sheet(catalogue=folder / "table.csv", images=folder / "images", stretch=["legacy-griz"])
 
 
-def test_without_an_option_it_is_the_survey_with_the_models_stretch(folder):
+def test_without_an_option_it_is_the_workspaces_galaxies_as_its_task_sees_them(folder):
     table = pd.DataFrame({"id": [f"J{row}" for row in range(6)], "ring": [0, 1] * 3})
     table.to_csv(folder / "labels.csv", index=False)
-    zooactive("init", "--labels", "labels.csv", "--column", "ring", "--images", "images", folder=folder)
+    typed = ("init", "--labels", "labels.csv", "--column", "ring", "--images", "images")
+    zooactive(*typed, "--bands", "gz", "--stretch", "linear 0 2", "--image-size", "20", folder=folder)
+    said = tomllib.loads((folder / "zooactive.toml").read_text())["tasks"]["ring"]
+    assert (said["bands"], said["stretch"], said["image_size"]) == (["g", "z"], "linear 0 2", 20)
     done = zooactive("sheet", folder=folder)
+    encoder = pixels_of(Path(BUNDLED))
+    assert encoder is not None
+    how = Preprocessing(size=20, bands=("g", "z"), stretch="linear 0 2", crop=encoder.crop)
+    seen = np.stack([decode(image, how) for image in read_catalogue(folder / "images").images])
+    black, white = (seen == 0).all(-1).mean(), (seen == 255).any(-1).mean()
+    assert f"linear 0 2: {black:.1%} of the pixels are black, {white:.1%} have a channel at its limit" in done.stderr
     assert "6 galaxies are drawn" in done.stderr
+    told = zooactive("init", "other", *typed[1:], "--backbone", "resnet26", folder=folder, code=2).stderr
+    assert "--backbone is for a survey with votes" in " ".join(told.split())

@@ -90,6 +90,8 @@ def command(
         raise typer.BadParameter("--tree and --catalogue go together: the votes' questions and the table that has them")
     if (labels is None) != (column is None):
         raise typer.BadParameter("--labels and --column go together: the table of labels and the column that has them")
+    if tree is None and backbone is not None:
+        raise typer.BadParameter("--backbone is for a survey with votes; labels alone are learnt by the encoder of a model")
     from zooactive.models.saved_form import BUNDLED, config_of
     from zooactive.workspace.sections import Pool, Survey
     from zooactive.workspace.settings import Settings
@@ -143,7 +145,7 @@ def command(
         start=BUNDLED if backbone is None else None,
         bands=bands_in(bands),
         stretch=stretch_of(stretch),
-        image_size=image_size or (config_of(BUNDLED)["preprocessing"]["size"] if backbone is None else None),
+        image_size=image_size or (config_of(BUNDLED)["preprocessing"]["size"] if backbone is None and tree else None),
         epochs=epochs,
         n=n,
         rehearsal=rehearsal,

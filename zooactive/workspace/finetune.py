@@ -29,7 +29,7 @@ from zooactive.workspace.embeddings import embeddings_record, read_given
 from zooactive.workspace.labels_alone import task_home
 from zooactive.workspace.numbers import learn_number
 from zooactive.workspace.options import Options
-from zooactive.workspace.sections import FILE, OF_NUMBERS, TaskLabels
+from zooactive.workspace.sections import FILE, OF_NUMBERS, OF_PIXELS, TaskLabels
 from zooactive.workspace.settings import Settings
 from zooactive.workspace.sources import labels_from, learnt
 
@@ -43,7 +43,7 @@ OF_LABELS = (
     *("images", "column", "id_column", "image_column", "volunteers", "max_set_aside"),
     *OF_NUMBERS,
 )
-OF_TASK = ("crop", "image_size", "bands", "stretch")
+OF_TASK = OF_PIXELS
 
 
 def finetune(

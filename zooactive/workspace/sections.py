@@ -16,6 +16,9 @@ FILE = "zooactive.toml"
 OF_NUMBERS = ("number", "error_column", "limit_column", "missing", "redshift")
 """Entries of a task whose labels are numbers."""
 
+OF_PIXELS = ("crop", "image_size", "bands", "stretch")
+"""Entries of a task that say which pixels the encoder sees."""
+
 
 def _check_share(table: str, share: float) -> None:
     if not 0 <= share <= 1:
@@ -135,9 +138,20 @@ class TaskLabels:
     folds: int | None = None
     prevalence: float | None = None
     unfreeze_epochs: int | None = None
+    crop: float | None = None
+    image_size: int | None = None
+    bands: str | tuple[str, ...] | None = None
+    stretch: str | tuple[str, ...] | None = None
 
     def load(self, name: str) -> Task | NumberTask:
-        """Load the task: the one named, or one of a column of the labels; by default that of the table's own name."""
+        """Load the task: the one named, or one of a column of the labels; by default that of the table's own name.
+
+        What is said of pixels takes the place of what the task says itself.
+        """
+        pixels = {name: value for name in OF_PIXELS if (value := getattr(self, name)) is not None}
+        return replace(self._loaded(name), **pixels)
+
+    def _loaded(self, name: str) -> Task | NumberTask:
         columns = {name: getattr(self, name) for name in ("id_column", "image_column", "volunteers")}
         given = {name: value for name, value in columns.items() if value is not None}
         if self.column is not None and self.labels is not None:

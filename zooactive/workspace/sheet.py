@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from zooactive.foundation.errors import CatalogueError, ImageError, WorkspaceError
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
+from zooactive.models.saved_form import BUNDLED, pixels_of
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 OPTIONS: Options = options_of("pool", Pool) | {
     "id_column": "survey.id_column",
     "image_column": "survey.image_column",
-    "image_size": "model.image_size",
 }
 
 _COLUMNS = 8
@@ -53,12 +53,13 @@ def sheet(
     settings: Settings,
     *,
     n: int = 24,
+    image_size: int | None = None,
     stretch: Sequence[str] = (),
     out: str | Path | None = None,
     progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Sheet:
-    """Draw `n` galaxies of the pool, chosen by their hashed ids, at the model's size and with its stretch.
+    """Draw `n` galaxies of the pool, chosen by their hashed ids, at the model's size, or `image_size`, and with its stretch.
 
     With several `stretch` every galaxy is drawn with each of them, side by side. Images that cannot be read are told and
     left out. `out` is ``sheet.png`` in the workspace by default.
@@ -70,7 +71,7 @@ def sheet(
     if n < 1:
         raise WorkspaceError(f"n = {n}; give the number of galaxies to draw, 1 or more")
     galaxies = _some(_originals(settings), n)
-    drawn = {_said(how.stretch): how for how in _ways(settings, galaxies, stretch)}
+    drawn = {_said(how.stretch): how for how in _ways(_pixels(settings, image_size), galaxies, stretch)}
     pictures: dict[str, NDArray[np.uint8]] = {}
     failures: dict[int, str] = {}
     with progress("reading images", len(galaxies) * len(drawn)) as done:
@@ -114,13 +115,21 @@ def _some(galaxies: Catalogue, n: int) -> Catalogue:
     return galaxies.take(np.sort(order[:n]))
 
 
+def _pixels(settings: Settings, image_size: int | None) -> Preprocessing:
+    """Return what the network would see: that of the workspace, or the encoder that its one task starts from."""
+    name, seen = settings.default_task, settings.model.preprocessing()
+    encoder = None if name is None else pixels_of(Path(BUNDLED))
+    if name is not None and encoder is not None:
+        seen = settings.tasks[name].load(name).preprocessing(encoder)
+    return seen if image_size is None else replace(seen, size=image_size)
+
+
 def _said(stretch: str | Sequence[str]) -> str:
     return stretch if isinstance(stretch, str) else ", ".join(stretch)
 
 
-def _ways(settings: Settings, galaxies: Catalogue, stretch: Sequence[str]) -> list[Preprocessing]:
+def _ways(own: Preprocessing, galaxies: Catalogue, stretch: Sequence[str]) -> list[Preprocessing]:
     if galaxies.prepared is None:
-        own = settings.model.preprocessing()
         return [replace(own, stretch=how) for how in dict.fromkeys(stretch)] if stretch else [own]
     if stretch:
         raise CatalogueError(

@@ -12,7 +12,7 @@ from zooactive.foundation.writing import aside
 from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
 from zooactive.workspace.file import parse_settings
-from zooactive.workspace.sections import FILE, Acquire, Survey
+from zooactive.workspace.sections import FILE, OF_PIXELS, Acquire, Survey
 
 _TEMPLATE = """\
 # A zooactive workspace. Most values can be given as options of a command instead; paths start from this file.
@@ -118,6 +118,9 @@ def write_workspace(folder: str | Path, *, tree: str | None = None, catalogue: s
 
 
 def _labels_alone(values: dict[str, Any], tasks: dict[str, Any]) -> str:
+    """Return the text of a workspace whose one task says which pixels are seen."""
+    pixels = {name: values[name] for name in OF_PIXELS if values.get(name)}
+    tasks = {name: {**said, **pixels} if isinstance(said, dict) else said for name, said in tasks.items()}
     pool = _entry("catalogue", values.get("pool"), '# catalogue = "pool.csv"    # default: the table of labels itself')
     return _LABELS_ALONE.format(
         tasks=_tasks(tasks),
@@ -175,12 +178,13 @@ def _tasks(tasks: dict[str, Any]) -> str:
     return text
 
 
-def _optional(key: str, value: str | None) -> str:
+def _optional(key: str, value: Any) -> str:
     return _entry(key, value, "") if value else ""
 
 
-def _entry(key: str, value: str | None, otherwise: str) -> str:
-    return (f"{key} = {_quoted(value)}" if value else otherwise) + "\n"
+def _entry(key: str, value: Any, otherwise: str) -> str:
+    said = _quoted(value) if isinstance(value, str) else json.dumps(value)
+    return (f"{key} = {said}" if value else otherwise) + "\n"
 
 
 def _quoted(text: str) -> str:
