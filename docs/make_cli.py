@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -21,6 +22,9 @@ _HEAD = """\
 Where an option is left away, the workspace's file decides ({{doc}}`workspace`). `zooactive COMMAND --help` shows the same in
 the terminal.
 """
+_EVERY = """\
+Every command also has, after its name, what tells people and programs of its work ({doc}`pipelines`):
+"""
 _COMPLETION = ("install_completion", "show_completion")  # options that Typer adds itself
 _KINDS = {"Path": "path", "str": "text", "int": "integer", "float": "number", "bool": "flag"}
 
@@ -28,9 +32,10 @@ _KINDS = {"Path": "path", "str": "text", "int": "integer", "float": "number", "b
 def page() -> str:
     """Return the page as Markdown."""
     from zooactive.cli import app
+    from zooactive.cli.run import _options, common_options
 
     group: Any = typer.main.get_command(app)
-    parts = [_HEAD.format(help=group.help), _table(group)]
+    parts = [_HEAD.format(help=group.help), _table(group), _EVERY, _rows(common_options(), get_type_hints(_options))]
     for name, command in _commands(group):
         arguments = [_shown(parameter) for parameter in _parameters(command) if parameter.param_type_name == "argument"]
         usage = " ".join(["zooactive", name, *arguments, "[OPTIONS]"])
@@ -49,7 +54,7 @@ def _commands(group: Any, before: str = "") -> list[tuple[str, Any]]:
 
 def _parameters(command: Any) -> list[Any]:
     """Arguments, then options, each in the order of the command."""
-    known = [parameter for parameter in command.params if parameter.name not in _COMPLETION]
+    known = [parameter for parameter in command.params if parameter.name not in _COMPLETION and parameter.expose_value]
     return sorted(known, key=lambda parameter: parameter.param_type_name != "argument")
 
 
@@ -59,9 +64,12 @@ def _shown(argument: Any) -> str:
 
 
 def _table(command: Any) -> str:
-    hints = get_type_hints(inspect.unwrap(command.callback))
+    return _rows(_parameters(command), get_type_hints(inspect.unwrap(command.callback)))
+
+
+def _rows(parameters: Sequence[Any], hints: dict[str, Any]) -> str:
     lines = ["| name | type | what it says |", "| --- | --- | --- |"]
-    for parameter in _parameters(command):
+    for parameter in parameters:
         argument = parameter.param_type_name == "argument"
         names = [parameter.name.upper()] if argument else parameter.opts
         cells = [", ".join(f"`{name}`" for name in names), _kind(hints[parameter.name]), _meaning(parameter)]

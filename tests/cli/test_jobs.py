@@ -24,6 +24,9 @@ ELSEWHERE = {"init", "demo", "trees", "cutouts", "match", "samp", "votes", "simu
 OF_THE_TERMINAL = {"workspace", "json", "argument", "option", "question", "upload", "project", "subject_set", "browser"}
 """What only people who type have: how a table is printed, two ways to say an answer, an account, a browser."""
 
+OF_EVERY_COMMAND = {"quiet", "progress", "log", "summary"}
+"""What tells people and programs of a command; Python has `progress`, `tell` and `logging` for it."""
+
 JOBS = {
     name: (f"zooactive.workspace.{'loop' if name.startswith('loop_') else name}", job)
     for name, job in {
@@ -43,7 +46,9 @@ def commands() -> dict[str, set[str]]:
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", {"": command})
         found |= {f"{name}_{sub}".rstrip("_"): {entry.name for entry in one.params} for sub, one in inner.items()}
-    return {name: options - {"help"} for name, options in found.items() if name.split("_")[0] not in ELSEWHERE}
+    return {
+        name: options - {"help", *OF_EVERY_COMMAND} for name, options in found.items() if name.split("_")[0] not in ELSEWHERE
+    }
 
 
 def test_each_command_that_acts_on_a_workspace_is_a_method():

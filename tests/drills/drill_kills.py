@@ -11,9 +11,10 @@ Each command that writes is played on a survey of 48 small galaxies, cut into ei
 * on a disk with a random part of the room that it needs (a tmpfs of its own for root, else a limit on the size of files): it
   ends with exit code 1 and a sentence, each file that has its name can be read, and with room it goes on to the end.
 
-Every file of the workspace is compared byte for byte; no journal or how.json holds a time. Training is told to be
-deterministic. Two kinds of files are left out: TensorBoard's, where it is installed, and locks. The system lets go of a dead
-process's lock, whose file stays where the next command finds the run finished and locks nothing; how many stayed is printed.
+Every file of the workspace is compared byte for byte, but for the entry `made` of how.json, which says when; no journal holds
+a time. Training is told to be deterministic. Two kinds of files are left out: TensorBoard's, where it is installed, and
+locks. The system lets go of a dead process's lock, whose file stays where the next command finds the run finished and locks
+nothing; how many stayed is printed.
 
     python tests/drills/drill_kills.py                        # everything
     python tests/drills/drill_kills.py predict --kills 5 --pairs 0 --full 0
@@ -221,10 +222,22 @@ class Place:
     def files(self) -> dict[str, bytes]:
         """What all files hold."""
         return {
-            str(path.relative_to(self.run)): path.read_bytes()
+            str(path.relative_to(self.run)): _without_times(path)
             for path in sorted(self.run.rglob("*"))
             if path.is_file() and path.name != "ballast" and "tensorboard" not in path.parts
         }
+
+
+def _without_times(path: Path) -> bytes:
+    """Return what a file holds, of a how.json without the entry that says when and in which process it was made."""
+    content = path.read_bytes()
+    if not path.name.endswith("how.json"):
+        return content
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return content
+    return json.dumps({name: value for name, value in said.items() if name != "made"}).encode()
 
 
 # One job -------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from zooactive.cli.console import note
+from zooactive.cli.run import Run, add_common_options, ended_with, running
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
 from zooactive.foundation.stopping import TERMINATED, Terminated, answering_sigterm, work_begins
@@ -24,8 +25,24 @@ _KEPT = "no file is half written, and the same command does what is left to do"
 class Commands(TyperGroup):
     """A group that ends every explained failure in one or two lines and the right exit code."""
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        add_common_options(self)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command: 1 for a failure that can be explained, 130 for Ctrl-C, 143 for SIGTERM."""
+        with running() as run:
+            try:
+                found = self._invoke(ctx, run)
+            except BaseException as error:
+                run.error = run.error or (None if isinstance(error, typer.Exit) else error)
+                run.end(ended_with(error))
+                raise
+            if code := run.end(0):
+                raise typer.Exit(code)
+            return found
+
+    def _invoke(self, ctx: Any, run: Run) -> Any:
         try:
             work_begins()
             return super().invoke(ctx)
@@ -33,6 +50,7 @@ class Commands(TyperGroup):
             # A reader that has seen enough (`zooactive ... | head`) is no failure of ours.
             if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
+            run.error = error
             note(f"zooactive: {_sentence(error)}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt as stop:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zooactive.cli.run import is_quiet, take_json
 from zooactive.foundation.errors import did_you_mean
+from zooactive.foundation.logs import log
 from zooactive.foundation.showing import on_stderr
 from zooactive.foundation.spelling import for_terminal
 from zooactive.foundation.telling import Report
@@ -130,6 +132,9 @@ EncoderOption = Annotated[
     typer.Option("--encoder", help="A name for what made the embeddings; another is refused.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
+SummaryAsJsonOption = Annotated[
+    bool, typer.Option("--json", callback=take_json, help="Print what came of it as JSON, as `--summary -` does.")
+]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of every random choice.", show_default=False)]
 VolunteersOption = Annotated[
     str | None, typer.Option(help="Volunteers behind each fraction: a number or a column.", show_default=False)
@@ -207,7 +212,16 @@ def _brief_warning(message: Warning | str, category: type[Warning], *place: Any,
 
 
 def note(text: str) -> None:
-    """Print a line for people, on stderr; ids and reasons in it may hold what a terminal would obey."""
+    """Print a line for people, on stderr; ids and reasons in it may hold what a terminal would obey.
+
+    Who asked for quiet hears warnings and failures alone.
+    """
+    said = text.strip()
+    warned, failed = said.startswith("warning: "), said.startswith("zooactive: ")
+    if said and not failed:
+        log(__name__, logging.WARNING if warned else logging.INFO, "warning" if warned else "said", said=said)
+    if is_quiet() and not warned and not failed:
+        return
     lines = for_terminal(text).split("\n")
     if sys.stderr.isatty():
         lines = [line if line.startswith(("Next: ", "$ ")) else _wrapped(line) for line in lines]  # those are copied

@@ -22,6 +22,7 @@ from zooactive.cli.console import (
     ModelOption,
     RetryOption,
     SeedOption,
+    SummaryAsJsonOption,
     WorkspaceOption,
     command_line,
     last_line,
@@ -99,8 +100,10 @@ def command(
     ] = None,
     batch_size: BatchSizeOption = None,
     seed: SeedOption = None,
+    json: SummaryAsJsonOption = False,
 ) -> None:
     """Predict the posterior of every galaxy of the pool into Parquet; an interrupted run goes on."""
+    del json  # its callback has taken it
     here = open_workspace(workspace)
     predicted = here.predict(
         model=model,

@@ -19,6 +19,7 @@ from zooactive.cli.console import (
     MaxSetAsideOption,
     RuleOption,
     SeedOption,
+    SummaryAsJsonOption,
     TreeOption,
     VolunteersOption,
     WorkspaceOption,
@@ -73,8 +74,10 @@ def command(
         bool | None, typer.Option("--deterministic", help="The same numbers, bit for bit, in every run.", show_default=False)
     ] = None,
     seed: SeedOption = None,
+    json: SummaryAsJsonOption = False,
 ) -> None:
     """Fit the model to the votes; a killed run goes on when the same command is given again."""
+    del json  # its callback has taken it
     here = open_workspace(workspace)
     history = here.train(
         recipe=recipe,

@@ -28,6 +28,9 @@ from zooactive.foundation.telling import (
     silent,
 )
 
+PROGRESSES = ("none", "plain", "bar")
+"""How work can be shown: not at all, in lines, or as a bar."""
+
 EVERY = 30.0
 """Seconds between lines where there is neither a terminal nor a notebook."""
 _REDRAWN = 0.5
@@ -329,15 +332,27 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+_asked: str | None = None
+"""How a program wants work to be shown, see `show_as`."""
+
+
+def show_as(progress: str | None) -> None:
+    """Show work as one of `PROGRESSES` from now on, or with None as the place suggests; for programs to call."""
+    global _asked
+    _asked = progress
+
+
 def usual() -> Show:
     """Return where work is shown here: in the notebook, on the terminal, or in lines on stderr."""
-    if in_notebook():
+    if _asked is None and in_notebook():
         return _notebook()
     return on_stderr()
 
 
 def on_stderr() -> Screen:
-    """Return the terminal, or what tells lines where stderr is none."""
+    """Return the terminal, or what tells lines where stderr is none; or what `show_as` asked for."""
+    if _asked is not None:
+        return {"none": _nothing, "plain": _lines, "bar": _terminal}[_asked]()
     at_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return _terminal() if at_terminal else _lines()
 
@@ -346,6 +361,7 @@ def on_stderr() -> Screen:
 _notebook = functools.cache(Notebook)
 _terminal = functools.cache(Terminal)
 _lines = functools.cache(Lines)
+_nothing = functools.cache(Screen)
 
 
 # What callers give as ``progress=`` ---------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
+import logging
 import os
 import platform
 import re
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from zooactive.foundation.errors import OutputError
+from zooactive.foundation.logs import finite, log
 from zooactive.foundation.reading import open_regular, read_text
 
 _DAY = 24 * 3600  # seconds
@@ -70,6 +71,7 @@ def aside(path: str | Path) -> Iterator[Path]:
             _sync(temporary)
             temporary.replace(path)
             _sync(path.parent)
+            log(__name__, logging.DEBUG, "file written", file=str(path))
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -124,6 +126,7 @@ def _rename_all(waiting: dict[Path, Path]) -> None:
             list(pool.map(_sync, waiting.values()))
         for path, temporary in waiting.items():
             temporary.replace(path)
+            log(__name__, logging.DEBUG, "file written", file=str(path))
         for folder in {path.parent for path in waiting}:
             _sync(folder)
     waiting.clear()
@@ -264,17 +267,9 @@ def make_folder(folder: str | Path) -> None:
 
 def write_json(path: str | Path, values: Mapping[str, Any]) -> None:
     """Write plain values as JSON, aside and renamed; a number that is not finite becomes null, which every reader knows."""
-    text = json.dumps(_finite(values), indent=2, default=str, allow_nan=False)
+    text = json.dumps(finite(values), indent=2, default=str, allow_nan=False)
     with aside(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
@@ -291,8 +286,6 @@ def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inp
     inputs : mapping of str to str
         For each input, its hash (see `file_hash`).
     """
-    path = Path(path)
-    where = path / "how.json" if path.is_dir() else path.with_name(path.name + ".how.json")
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -301,7 +294,12 @@ def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inp
             continue
     backend = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
     record = {"command": command, "options": dict(options), "inputs": dict(inputs), "versions": versions}
-    write_json(where, record | ({"keras_backend": backend} if backend else {}))
+    record |= {"keras_backend": backend} if backend else {}
+    record = json.loads(json.dumps(finite(record), default=str))
+    before = how_of(Path(path))
+    if all(before.get(name) == value for name, value in record.items()):
+        record = before | record  # what it was made of, and when, stays with what is made no second time
+    write_json(how_path(Path(path)), record)
 
 
 def file_hash(path: str | Path) -> str:
@@ -323,9 +321,13 @@ def is_passing(name: str) -> bool:
 
 def how_of(result: Path) -> dict[str, Any]:
     """Read how a result was made, from beside it or from inside a folder; empty where that is not known."""
-    path = result / "how.json" if result.is_dir() else result.with_name(result.name + ".how.json")
     try:
-        values: dict[str, Any] = json.loads(read_text(path))
+        values = json.loads(read_text(how_path(result)))
     except (OSError, ValueError):
         return {}
-    return values
+    return values if isinstance(values, dict) else {}
+
+
+def how_path(result: Path) -> Path:
+    """Return the file that says how a result was made: inside a folder, and beside a file."""
+    return result / "how.json" if result.is_dir() else result.with_name(result.name + ".how.json")

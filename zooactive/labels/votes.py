@@ -15,6 +15,7 @@ from zooactive.catalogue.stored_images import StoredImage, write_parquet
 from zooactive.catalogue.tables import GalaxyTable, read_table
 from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.locking import held
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.spelling import write_csv
 from zooactive.foundation.writing import aside, file_hash, make_folder, write_how
 from zooactive.labels.classifications import Dropped
@@ -92,6 +93,8 @@ def count_votes(
     """
     if out.suffix.lower() not in (".csv", ".parquet"):
         raise CatalogueError(f"{out} is no table that can be written; end its name with .csv or .parquet")
+    more = {"wording": wording, "subjects": subjects, "catalogue": catalogue}
+    made = Making("votes", {**{f"file {number}": file for number, file in enumerate(files, start=1)}, **more})
     sources = find_sources(files, wording=wording, tree=tree, subjects=subjects)
     table = None if catalogue is None else _table_to_add_to(catalogue, id_column, sources.tree, out)
     make_folder(out.parent)
@@ -108,6 +111,10 @@ def count_votes(
     import pandas as pd
 
     listed = write_set_aside(pd.DataFrame(dropped.listed), out.with_name(f"{out.stem}.{SET_ASIDE_FILE}"))
+    given_votes = int(votes["volunteers"].sum()) if "volunteers" in votes else 0
+    counts = {"galaxies": len(votes), "votes": given_votes, "files": len(files)}
+    reasons = {str(row["reason"]): int(str(row["number"])) for row in dropped.rows()}
+    made.done(out, outputs=[out], counts=counts, failures=reasons, worked=given_votes)
     return CountedVotes(votes, dropped.rows(), said, strangers, listed)
 
 

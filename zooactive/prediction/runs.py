@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from hashlib import blake2b
@@ -18,6 +20,7 @@ from zooactive.catalogue.patience import PERMANENT
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.locking import held
+from zooactive.foundation.logs import log
 from zooactive.foundation.parts_folder import JOURNAL_FORMAT, Failed, PartsFolder, Tally, failed_of, read_journal
 from zooactive.foundation.stopping import kept_when_stopped
 from zooactive.foundation.telling import Progress
@@ -160,11 +163,14 @@ def _write(
             folder.write_journal(journal)
         with kept_when_stopped(folder.when_stopped):
             if engine is None:
-                for _ in writer.write(missing, seen=lambda seen: tally.count(len(seen.rows), list(seen.failures.values()))):
-                    pass
+                for part in writer.write(
+                    missing, seen=lambda seen: tally.count(len(seen.rows), list(seen.failures.values()))
+                ):
+                    _log_part(folder, part)
             else:
                 for part in engine(writer, missing):
                     tally.find(part)
+                    _log_part(folder, part)
         failed = failed_of(folder.write_failures(), len(catalogue), out)
         if failed.number == len(catalogue):
             raise ImageError(f"none of the {len(catalogue)} images can be read: {failed}")
@@ -176,6 +182,16 @@ def _write(
             inputs={"model": journal["model"], "run": journal["fingerprint"]},
         )
     return failed
+
+
+def _log_part(folder: PartsFolder, part: int) -> None:
+    """Tell programs of a part that is written, and of its images that failed."""
+    about = {"folder": str(folder.folder), "part": part}
+    log(__name__, logging.INFO, "part written", **about, galaxies=len(folder.rows_of(part)), of=folder.rows)
+    failures = folder.about(folder.path(part))["failures"]
+    if failures:
+        kinds = Counter(failure.get("kind", "") for failure in failures)
+        log(__name__, logging.WARNING, "images failed", **about, failures=dict(kinds), first=failures[0])
 
 
 def _journal(model: AnyModel, head: LinearDraws | None, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import numpy as np
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import OutputError, TrainingError
+from zooactive.foundation.logs import log
 from zooactive.foundation.telling import EpochProgress, Watch
 from zooactive.foundation.writing import aside, refuse_without_room
 from zooactive.training.config import TrainingConfig
@@ -90,6 +92,7 @@ def make_keeper(
                 self.model.stop_training = True
             if self.model.stop_training or epoch + 1 == config.epochs or time.monotonic() >= self.writes_from:
                 self.write(is_best=run.best_epoch == epoch)
+            log(__name__, logging.INFO, "epoch", stage="training", epoch=epoch + 1, of=config.epochs, **losses)
             watch.tell(epoch + 1, losses)
 
         def largest_file(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import TrainingError
 from zooactive.foundation.forking import networks_compute
+from zooactive.foundation.logs import log
 from zooactive.foundation.stopping import stopped_between_steps
 from zooactive.foundation.telling import NOTHING, StageProgress, Watch
 from zooactive.training.config import Optimisation
@@ -109,6 +111,7 @@ class Stage:
         if not np.isfinite(losses["loss"]):
             raise TrainingError(f"the loss is {losses['loss']} in epoch {epoch + 1}; lower the learning rate")
         history.append({"stage": self.name, "epoch": epoch + 1, **losses})
+        log(__name__, logging.INFO, "epoch", stage=self.name, epoch=epoch + 1, of=self.how.epochs, **losses)
         watch.tell(self.name, epoch + 1, losses)
 
 

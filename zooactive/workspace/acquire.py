@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, PosteriorError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.training.finetuning.tasks import Task
@@ -125,6 +126,7 @@ def _choose_numbers(
         tell(
             "warning: which galaxies have labels is not known, so none is left out; name the task with --task, or --exclude"
         )
+    made = Making("acquire", _sources(settings, [stored.folder]) | {"exclude": exclude})
     selection = acquire_numbers(
         stored, choice.n, exclude=_excluded(settings, exclude, stored, never, tell), config=choice.acquisition()
     )
@@ -132,8 +134,23 @@ def _choose_numbers(
     options = {"n": choice.n, "random_share": choice.random_share, "seed": choice.seed, "score": choice.score}
     inputs = {f"predictions {stored.folder}": file_hash(stored.folder / "journal.json")}
     write_selection(selection, target, options=options, inputs=inputs)
+    _done(made, selection, target, len(stored))
     selection.attrs["file"] = str(target)
     return selection
+
+
+def _sources(settings: Settings, folders: Sequence[Path]) -> dict[str, Path | None]:
+    """Return what a choice is made from: predictions, and the table whose labelled galaxies are left out."""
+    several = {f"predictions {number}": folder for number, folder in enumerate(folders[1:], start=2)}
+    return {"predictions": folders[0], **several, "catalogue": settings.survey.catalogue}
+
+
+def _done(made: Making, selection: pd.DataFrame, target: Path, looked_at: int) -> None:
+    """Write what a selection was made of, and tell programs that it is there."""
+    arms = selection["arm"].value_counts()
+    counts = {"galaxies": len(selection), "pool": looked_at, **{str(arm): int(number) for arm, number in arms.items()}}
+    counts |= {name: int(selection.attrs[name]) for name in ("excluded", "artifacts") if name in selection.attrs}
+    made.done(target, outputs=[target, target.with_suffix(".parquet")], counts=counts, worked=looked_at)
 
 
 def _refuse_overwriting(settings: Settings, target: Path, exclude: Path | None) -> None:
@@ -177,6 +194,7 @@ def _choose(
     target = choice.out
     _refuse_overwriting(settings, target, exclude)
     folders = [settings.pool.predictions, *also]
+    made = Making("acquire", _sources(settings, folders) | {"exclude": exclude, "votes": given})
     stored = open_ensemble(folders)
     make_folder(target.parent)
     pool = stored if given is None else VotedPool(stored, read_received(settings, stored, given, tell))
@@ -188,6 +206,7 @@ def _choose(
         inputs={f"predictions {folder}": file_hash(folder / "journal.json") for folder in folders}
         | ({} if given is None else {f"votes {given}": file_hash(given)}),
     )
+    _done(made, selection, target, len(stored))
     selection.attrs["file"] = str(target)
     if choice.score != "random" and stored.tree.votes != "class":
         tell(_NOT_MEASURED)

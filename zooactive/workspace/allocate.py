@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
@@ -102,6 +103,9 @@ def allocate(
         stored = stored.redraw(stored.head, draws=settings.allocate.draws)
     refuse_overwriting(target, settings, stored, votes, trust, subjects, workflow)
     make_folder(target.parent)
+    given = {"votes": votes, "trust": trust, "subjects": subjects, "workflow": workflow}
+    files = {name: as_path(file) for name, file in given.items()}
+    made = Making("allocate", {"predictions": stored.folder, **files})
     seen = learnt_from(settings, task, stored)
     received = {} if votes is None else read_received(settings, stored, Path(votes), tell)
     if votes is None:
@@ -130,6 +134,8 @@ def allocate(
         inputs=inputs,
         command="allocate",
     )
+    counts = {"galaxies": len(plan), "get more": int((plan["more"] > 0).sum()), "volunteers": int(plan["more"].sum())}
+    made.done(target, outputs=[target, target.with_suffix(".parquet")], counts=counts, worked=len(stored))
     if retirement is not None:
         wishes = write_retirement(
             plan, retirement, task=first_task, ceiling=config.ceiling, subjects=subjects, workflow=workflow

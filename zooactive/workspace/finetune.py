@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zooactive.catalogue import Preprocessing
 from zooactive.foundation.errors import TrainingError, WorkspaceError
 from zooactive.foundation.locking import held
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import file_hash, write_how
 from zooactive.models.places import local_model
@@ -30,6 +31,7 @@ from zooactive.workspace.numbers import learn_number
 from zooactive.workspace.options import Options
 from zooactive.workspace.sections import FILE, OF_NUMBERS, TaskLabels
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import labels_from, learnt
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -176,10 +178,12 @@ def _learn(
     from zooactive.models import load_network
     from zooactive.training.finetuning.finetune import finetune
 
+    made = Making("finetune", labels_from(labels) | {"model": start})
     with progress("getting ready", 0):
         encoder = load_network(start)
     tuned = finetune(encoder, galaxies, task=task, config=config, progress=Watch(progress))
     _write(tuned, labels, galaxies, config, folder, {"model": encoder.fingerprint()}, {}, tell)
+    learnt(made, tuned, folder)
     return tuned
 
 
@@ -190,6 +194,7 @@ def _on_embeddings(
     from zooactive.training.finetuning.finetune import finetune
 
     config, tree = head_alone(config), task.load_tree()
+    made = Making("finetune", labels_from(labels) | {"embeddings": settings.pool.embeddings})
     tell("policy head: on embeddings the head alone learns")
     refuse_strange_prevalence(tree, config)
     with progress("getting ready", 0):
@@ -202,6 +207,7 @@ def _on_embeddings(
         file = settings.pool.embeddings
         inputs = {str(file): file_hash(file)} if file is not None and file.is_file() else {}
         _write(tuned, labels, catalogue, config, folder, inputs, record, tell)
+        learnt(made, tuned, folder)
     return tuned
 
 

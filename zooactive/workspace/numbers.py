@@ -12,6 +12,7 @@ import numpy as np
 
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.locking import held
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show, StageProgress, Tell, Watch, silent
 from zooactive.foundation.writing import aside, file_hash, how_of, make_folder, write_how, write_json
 from zooactive.models.saved_form import takes_embeddings
@@ -24,10 +25,12 @@ from zooactive.workspace.embeddings import embeddings_record, pool_of_embeddings
 from zooactive.workspace.file import own_settings
 from zooactive.workspace.finetuned import known_embeddings, labels_record, task_folder, task_meant
 from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
+from zooactive.workspace.options import as_path
 from zooactive.workspace.origin import record_origin
 from zooactive.workspace.predict import stored_embeddings
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import galaxies_from, labels_from, learnt, predicted
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -61,17 +64,19 @@ def learn_number(
     if measured.left_out:
         tell("left out: " + ", ".join(f"{number} {reason}" for reason, number in measured.left_out.items()))
     tell(_POLICY if config.policy == "head" else f"policy {config.policy}, as asked for")
+    network = start() if settings.pool.embeddings is None else None
+    made = Making("finetune", labels_from(labels) | {"model": network, "embeddings": settings.pool.embeddings})
     record: dict[str, Any] = {}
     inputs = {str(labels.labels): file_hash(labels.labels)} if labels.labels.is_file() else {}
     with held(folder):
         embeddings, encoder = None, None
         with progress("getting ready", 0):
-            if settings.pool.embeddings is not None:
+            if network is None:
                 embeddings, record = read_given(settings), {"embeddings": embeddings_record(settings)}
             else:
                 from zooactive.models import load_network
 
-                encoder = load_network(start())
+                encoder = load_network(network)
                 inputs["model"] = encoder.fingerprint()
         watch: Watch[StageProgress] = Watch(progress)
         tuned = finetune_numbers(
@@ -81,6 +86,7 @@ def learn_number(
         read = {"labels": labels.labels, "images": labels.images, "left_out": dict(measured.left_out)}
         options = {"task": task.to_dict(), **read, "config": asdict(config), **record}
         write_how(folder, command="finetune", options=options, inputs=inputs)
+        learnt(made, tuned, folder)
     return tuned
 
 
@@ -197,6 +203,7 @@ def predict_number(
     from zooactive.prediction.numbers import predict_numbers
 
     settings = with_recorded(settings, settings.model.folder)
+    made = Making("predict", galaxies_from(settings) | {"model": settings.model.folder, "predictions": as_path(stored)})
     with progress("getting ready", 0):
         model = load_number_model(settings.model.folder)
     pool = settings.pool
@@ -225,7 +232,8 @@ def predict_number(
     failed = found.failed()
     if failed.number:
         tell(failures_told(failed, found.failures(), pool.max_failed, "run the same command with --retry-failures"))
-    record_origin(settings, None if stored is None else Path(stored))
+    record_origin(settings, as_path(stored))
+    predicted(made, found, settings)
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.published.origin import was_fetched
@@ -16,6 +17,8 @@ from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import record_origin
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import galaxies_from
+from zooactive.workspace.sources import predicted as done
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ def predict(
 
     config_of(settings.model.folder)
     settings = with_recorded(settings, settings.model.folder)
+    made = Making("predict", galaxies_from(settings) | {"model": settings.model.folder, "predictions": as_path(stored)})
     galaxies = galaxies_for(settings) if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
     with progress("getting ready", 0):
@@ -73,6 +77,7 @@ def predict(
         tell=tell,
     )
     record_origin(settings, as_path(stored))
+    done(made, predicted, settings)
     return predicted
 
 

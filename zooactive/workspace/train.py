@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zooactive.foundation.errors import WorkspaceError
-from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
+from zooactive.foundation.provenance import Making
+from zooactive.foundation.telling import NOTHING, EpochProgress, Show, Tell, Watch, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.config import Network
 from zooactive.models.published.origin import was_fetched
@@ -16,6 +17,7 @@ from zooactive.training.config import TrainingConfig
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import start_of, survey_from, wanted
 from zooactive.workspace.told import epoch_told, plan_of
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def train(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) 
     if network.folder.parent == settings.folder / "tasks":
         raise WorkspaceError(f"{network.folder} is a fine-tuned task's folder; give another one for the run with --run-dir")
     _refuse_no_images(train_part, config.augmentation.canvas(network.preprocessing()))
+    made = Making("train", survey_from(settings) | {"weights to start from": start_of(network.start)})
     for line in plan_of(network, config, galaxies=int(train_part.labelled.sum()), recipe=settings.recipe):
         tell(line)
     make_folder(network.folder)
@@ -51,10 +54,24 @@ def train(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) 
     with on_every_device():
         with progress("getting ready", 0):
             model = network.build(train_part.require_votes().tree, seed=config.seed)
-        watch = Watch(progress, lambda epoch, losses: tell(epoch_told(epoch, losses)))
+        here: list[int] = []
+
+        def told(epoch: int, losses: dict[str, float]) -> None:
+            here.append(epoch)
+            tell(epoch_told(epoch, losses))
+
+        watch: Watch[EpochProgress] = Watch(progress, told)
         epochs = train(model, train_part, validation=validation, run_dir=network.folder, config=config, progress=watch)
     if listed := write_set_aside(train_part.set_aside, network.folder / SET_ASIDE_FILE):
         tell(listed)
+    labelled = int(train_part.labelled.sum())
+    made.done(
+        network.folder,
+        outputs=[network.folder / "model", network.folder / "history.csv"],
+        counts={"galaxies": labelled, "set aside": len(train_part.set_aside), "epochs": len(epochs)},
+        worked=labelled * len(here),
+        settings=wanted(settings) | {"recipe": None if settings.recipe is None else settings.recipe.name},
+    )
     return epochs
 
 

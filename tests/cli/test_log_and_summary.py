@@ -1,0 +1,195 @@
+"""What programs hear of a command: a log of events, a summary, and an alarm that a script raises by both."""
+
+from __future__ import annotations
+
+import json
+import logging
+import runpy
+import shutil
+import signal
+import sys
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pytest
+import warm_interpreter
+from small_survey import Begun, begun_workspace, read_json, zooactive
+from warm_interpreter import AS_COMMAND
+
+from zooactive.foundation.logs import ROOT
+
+ALARM = Path(__file__).resolve().parents[2] / "examples" / "alarm.py"
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def home(begun, tmp_path) -> Path:
+    return shutil.copytree(begun.home, tmp_path / "home")
+
+
+@pytest.fixture
+def pool(begun, tmp_path) -> tuple[object, ...]:
+    """Options that predict galaxies of which three images cannot be read."""
+    images = shutil.copytree(begun.survey / "images", tmp_path / "images")
+    for number in range(3):
+        (images / f"g{number:03d}.jpg").write_bytes(b"no image")
+    return ("--catalogue", begun.survey / "survey.csv", "--images", images, "--draws", 4)
+
+
+def events(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def alarms(folder: Path, *options: str, monkeypatch, capsys) -> tuple[int, list[str]]:
+    """Run the example that reads a log and a summary."""
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["alarm.py", str(folder / "run.log"), str(folder / "summary.json"), *options])
+    code = runpy.run_path(str(ALARM), run_name="example")["main"]()
+    return code, capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture
+def raised(home, monkeypatch, capsys):
+    return lambda *options: alarms(home, *options, monkeypatch=monkeypatch, capsys=capsys)
+
+
+TOLD = ("--log", "run.log", "--summary", "summary.json")
+
+
+def test_a_prediction_with_faults_is_told_by_kind_with_pace_memory_and_checksums(home, pool):
+    done = zooactive("predict", *pool, *TOLD, "--quiet", folder=home)
+    assert (done.stdout, done.stderr) == ("", "")
+    found = read_json(home / "summary.json")
+    assert (found["command"], found["exit_code"], found["outcome"], found["error"]) == ("predict", 0, "done", None)
+    assert found["counts"] == {"galaxies": 64, "predicted": 61, "failed": 3}
+    assert found["failures"] == {"permanent": 3}
+    assert found["rates"]["per_second"] == pytest.approx(64 / found["jobs"][0]["seconds"], rel=0.01)
+    assert found["peak_memory_bytes"] > 50e6
+    predictions = home / "predictions"
+    names = {Path(output["path"]).name for output in found["outputs"]}
+    assert names == {"part-00000.parquet", "failures.parquet", "head.npz"}
+    for output in found["outputs"]:
+        content = (predictions / Path(output["path"]).name).read_bytes()
+        assert output["blake2b"] == blake2b(content, digest_size=16).hexdigest()
+        assert output["bytes"] == len(content)
+
+    log = events(home / "run.log")
+    assert [entry["event"] for entry in log if entry["event"] != "said"] == [
+        "command begun", "part written", "images failed", "done", "command ended",
+    ]  # fmt: skip
+    failed = next(entry for entry in log if entry["event"] == "images failed")
+    assert (failed["level"], failed["failures"]) == ("warning", {"permanent": 3})
+    assert failed["first"]["id"] == "g000"
+
+
+def test_alarms_are_raised_for_failures_and_pace_and_not_where_all_is_well(home, pool, raised):
+    zooactive("predict", *pool, *TOLD, folder=home)
+    assert raised("--least", "0", "--most-failed", "0.1") == (0, ["all is well"])
+    code, said = raised("--least", "1e9")
+    assert code == 2
+    assert said[0] == "incomplete: 3 of 64 galaxies failed (3 permanent)"
+    assert said[1].startswith("slow: ")
+
+
+def test_an_alarm_is_raised_for_a_command_that_failed(home, raised):
+    zooactive("predict", "--model", "nowhere", *TOLD, folder=home, code=1)
+    code, said = raised()
+    assert code == 1
+    assert said[0].startswith("incomplete: predict ended with 1: nowhere")
+    failed = [entry for entry in events(home / "run.log") if entry["event"] == "failed"]
+    assert [(entry["level"], entry["kind"]) for entry in failed] == [("error", "ModelError")]
+
+
+KILLED = """
+import os, signal
+from zooactive.foundation.parts_folder import Tally
+Tally.count = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_an_alarm_is_raised_for_a_command_that_was_killed(home, pool, raised):
+    from tiny_network import __file__ as tiny
+
+    known = f"import sys; sys.path.append({str(Path(tiny).parent)!r}); import tiny_network; tiny_network.tiny_network()\n"
+    done = warm_interpreter.run(known + KILLED + AS_COMMAND, "predict", *pool, *TOLD, folder=home)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    code, said = raised()
+    assert code == 1
+    assert said[0].startswith("lost: predict began at ")
+
+
+def test_each_command_of_a_survey_sums_itself_up(home, begun, tmp_path):
+    for words, counts in [
+        (("train",), {"galaxies", "set aside", "epochs"}),
+        (("predict", "--draws", 4), {"galaxies", "predicted", "failed"}),
+        (("acquire", "--n", 5), {"galaxies", "pool", "acquired", "excluded"}),
+        (("finetune", begun.survey / "rings.csv", "--task", "rings", "--images", begun.survey / "images",
+          "--policy", "head"), {"held out"}),
+        (("allocate", "--clicks", 100, "--ceiling", 6), {"galaxies", "get more", "volunteers"}),
+    ]:  # fmt: skip
+        zooactive(*words, "--summary", "summary.json", folder=home)
+        found = read_json(home / "summary.json")
+        assert found["command"] == words[0]
+        assert counts <= set(found["counts"]), words[0]
+        assert found["outputs"], words[0]
+        assert all(Path(output["path"]).is_file() for output in found["outputs"])
+
+
+def test_training_that_is_over_has_no_pace(home):
+    zooactive("train", "--summary", "summary.json", folder=home)
+    found = read_json(home / "summary.json")
+    assert found["counts"]["epochs"] == 2
+    assert found["rates"] == {"per_second": 0.0}
+
+
+def test_the_summary_is_on_stdout_where_json_is_asked_for(home):
+    for asked in (("--json",), ("--summary", "-")):
+        assert json.loads(zooactive("predict", "--draws", 4, *asked, folder=home).stdout)["counts"]["galaxies"] == 64
+
+
+def test_quiet_leaves_warnings_and_failures(home, tmp_path):
+    assert zooactive("trees", "rings", "--quiet", folder=home).stderr == ""
+    assert "zooactive: there is no decision tree" in zooactive("trees", "gz3", "--quiet", folder=home, code=1).stderr
+    (tmp_path / "some.csv").write_text("id\nnobody\n")
+    zooactive("predict", "--draws", 4, "--quiet", folder=home)
+    told = zooactive("acquire", "--n", 3, "--exclude", tmp_path / "some.csv", "--quiet", folder=home).stderr
+    assert told.startswith("warning: none of the 1 galaxies in")
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("progress", ["none", "plain", "bar"])
+def test_each_way_to_show_progress_is_taken(home, progress):
+    zooactive("predict", "--draws", 4, "--out", f"by-{progress}", "--progress", progress, folder=home)
+    assert "there is no progress 'bars'. Did you mean 'bar'?" in " ".join(
+        zooactive("predict", "--progress", "bars", folder=home, code=2).stderr.replace("│", " ").split()
+    )
+
+
+def test_a_log_that_cannot_be_opened_is_a_failure_in_a_sentence(home):
+    (home / "file").write_text("")
+    told = zooactive("trees", "rings", "--log", "file/run.log", folder=home, code=1).stderr
+    assert "cannot be written" in told
+
+
+def test_a_summary_that_cannot_be_written_is_a_failure_in_a_sentence(home):
+    told = zooactive("trees", "rings", "--summary", "zooactive.toml/summary.json", folder=home, code=1).stderr
+    assert "zooactive: the summary is not there" in told
+
+
+def test_logging_and_progress_are_afterwards_as_they_were(home):
+    before = (list(ROOT.handlers), ROOT.level)
+    zooactive("trees", "rings", *TOLD, "--quiet", folder=home)
+    assert (list(ROOT.handlers), ROOT.level) == before
+    assert "Then: " in zooactive("trees", "rings", folder=home).stderr
+
+
+def test_debug_writes_files_into_the_log_too(home):
+    zooactive("--debug", "predict", "--draws", 4, "--log", "run.log", folder=home)
+    written = [entry for entry in events(home / "run.log") if entry["event"] == "file written"]
+    assert any(entry["file"].endswith("part-00000.parquet") for entry in written)
+    assert logging.getLogger("zooactive").level == logging.NOTSET

@@ -1,0 +1,74 @@
+"""What jobs of a workspace are made of: the files and folders that their settings name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zooactive.foundation.provenance import Making
+from zooactive.workspace.sections import TaskLabels
+from zooactive.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    from zooactive.prediction import Predictions
+    from zooactive.prediction.numbers import NumberPredictions
+    from zooactive.training.finetuning.finetuned_model import FinetunedModel
+    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers
+
+
+def survey_from(settings: Settings) -> dict[str, Path | None]:
+    """Return where the survey's galaxies and votes come from."""
+    survey = settings.survey
+    shards = survey.shards if (survey.shards / "how.json").is_file() else None
+    return {"catalogue": survey.catalogue, "images": survey.images, "shards": shards, "tree": start_of(survey.tree)}
+
+
+def galaxies_from(settings: Settings) -> dict[str, Path | None]:
+    """Return where the pool's galaxies come from."""
+    pool = settings.pool
+    if pool.embeddings is not None:
+        return {"catalogue": pool.catalogue or settings.survey.catalogue, "embeddings": pool.embeddings}
+    return survey_from(settings) if pool.catalogue is None else {"catalogue": pool.catalogue, "images": pool.images}
+
+
+def labels_from(labels: TaskLabels) -> dict[str, Path | None]:
+    """Return where a task's labels come from."""
+    return {"labels": labels.labels, "images": labels.images}
+
+
+def start_of(named: object) -> Path | None:
+    """Return what a setting names where that is a file or a folder, and not the name of something that comes along."""
+    if named is None or not isinstance(named, str | Path):
+        return None
+    path = Path(named)
+    return path if path.exists() else None
+
+
+def wanted(settings: Settings) -> dict[str, Any]:
+    """Return which rows of the tables were wanted, and how their columns are called."""
+    survey, own = settings.survey, settings.pool.catalogue is not None
+    named: dict[str, object] = {"where": settings.pool.where, "survey where": None if own else survey.where}
+    named |= {"tree": survey.tree, "id_column": survey.id_column, "image_column": survey.image_column}
+    named |= {"volunteers": survey.volunteers}
+    return {name: value if value is None else str(value) for name, value in named.items()}
+
+
+def predicted(made: Making, stored: Predictions | NumberPredictions, settings: Settings) -> None:
+    """Write what predictions were made of, and tell programs that they are there."""
+    folder, failed, failures = stored.folder, stored.failed(), stored.failures()
+    kinds = failures["kind"].value_counts().to_dict() if "kind" in failures else {}
+    passing = ("journal.json", "how.json", "galaxies.json", "similar.parquet")
+    made.done(
+        folder,
+        outputs=[file for file in sorted(folder.iterdir()) if file.is_file() and file.name not in passing],
+        counts={"galaxies": failed.galaxies, "predicted": failed.galaxies - failed.number, "failed": failed.number},
+        failures={str(kind) or "unknown": int(number) for kind, number in kinds.items()},
+        settings=wanted(settings),
+    )
+
+
+def learnt(made: Making, tuned: FinetunedModel | FinetunedNumbers, folder: Path) -> None:
+    """Write what a fine-tuned model was made of, and tell programs that it is there."""
+    held_out = len(tuned.held_out)
+    files = [path for path in sorted(folder.iterdir()) if path.name != "how.json" and path.suffix != ".html"]
+    made.done(folder, outputs=files, counts={"held out": held_out})
