@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from zooactive.cli.console import note
+from zooactive.cli.exit_codes import FAILED, STOPPED
 from zooactive.cli.run import Run, add_common_options, ended_with, running
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
@@ -30,7 +31,7 @@ class Commands(TyperGroup):
         add_common_options(self)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command: 1 for a failure that can be explained, 130 for Ctrl-C, 143 for SIGTERM."""
+        """Run a command, which ends with one of `EXIT_CODES`."""
         with running() as run:
             try:
                 found = self._invoke(ctx, run)
@@ -52,12 +53,12 @@ class Commands(TyperGroup):
                 raise
             run.error = error
             note(f"zooactive: {_sentence(error)}")
-            raise typer.Exit(1) from None
+            raise typer.Exit(FAILED) from None
         except KeyboardInterrupt as stop:
             kept = getattr(stop, "__notes__", None) or [_KEPT]
             ended = isinstance(stop, Terminated)
             typer.echo(f"zooactive: {'ended by SIGTERM' if ended else 'stopped'}; {for_terminal(kept[0])}", err=True)
-            raise typer.Exit(TERMINATED if ended else 130) from None
+            raise typer.Exit(TERMINATED if ended else STOPPED) from None
 
 
 def _sentence(error: Exception) -> str:
@@ -125,6 +126,8 @@ def _register() -> None:
         "report",
         "publish",
         "convert",
+        "trace",
+        "migrate",
     )
     for name in (*begin, *then):
         app.command(name)(import_module(f"zooactive.cli.{name}").command)

@@ -18,9 +18,11 @@ from typing import Annotated, Any
 
 import typer
 
+from zooactive.cli.exit_codes import OUTCOMES, STOPPED
 from zooactive.foundation.errors import ZooactiveError, did_you_mean
 from zooactive.foundation.logs import ROOT, JsonLines, log
 from zooactive.foundation.showing import PROGRESSES, on_stderr, show_as
+from zooactive.foundation.stopping import TERMINATED
 from zooactive.foundation.writing import output_explained, write_json
 
 PANEL = "Every command"
@@ -69,7 +71,7 @@ class Run:
 
     def end(self, code: int) -> int:
         """Write the end of the log and the summary, and return the exit code: 1 where the summary cannot be written."""
-        if self.error is not None and code not in (130, 143):
+        if self.error is not None and code not in (STOPPED, TERMINATED):
             kind = type(self.error).__name__
             log(__name__, logging.ERROR, "failed", command=self.command, kind=kind, said=" ".join(str(self.error).split()))
         summary = self._summed_up(code)
@@ -100,7 +102,7 @@ class Run:
             "format": SUMMARY_FORMAT,
             "command": self.command,
             "exit_code": code,
-            "outcome": _OUTCOMES.get(code, "failed"),
+            "outcome": OUTCOMES.get(code, "failed"),
             "error": None if error is None else {"kind": type(error).__name__, "said": " ".join(str(error).split())},
             "counts": last.get("counts", {}),
             "failures": last.get("failures", {}),
@@ -114,9 +116,6 @@ class Run:
             "host": socket.gethostname(),
             "versions": {"python": platform.python_version(), "zooactive": _version()},
         }
-
-
-_OUTCOMES = {0: "done", 3: "not whole", 130: "stopped", 143: "ended by SIGTERM"}
 
 
 class _Jobs(logging.Handler):
