@@ -56,6 +56,7 @@ class Commands(TyperGroup):
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt as stop:
             kept = getattr(stop, "__notes__", None) or [_KEPT]
+            run.error, run.said = stop, kept[0]
             ended = isinstance(stop, Terminated)
             typer.echo(f"zooactive: {'ended by SIGTERM' if ended else 'stopped'}; {for_terminal(kept[0])}", err=True)
             raise typer.Exit(TERMINATED if ended else STOPPED) from None

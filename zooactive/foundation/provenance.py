@@ -151,7 +151,7 @@ class Making:
             counts=dict(counts),
             failures=dict(failures or {}),
             seconds=round(seconds, 3),
-            **({} if worked is None else {"worked": worked, "per_second": round(worked / max(seconds, 1e-9), 3)}),
+            **({"worked": worked, "per_second": round(worked / max(seconds, 1e-9), 3)} if worked else {}),
             outputs=[{"path": str(place.parent / name), **about} for name, about in marked.items()],
         )
 
