@@ -58,6 +58,8 @@ _HOMES = {
     "Loop": "loop",
     "LoopConfig": "loop",
     "Labelling": "workspace.label",
+    "migrate": "workspace.migrate",
+    "trace": "workspace.trace",
     "Workspace": "workspace",
     "load_workspace": "workspace",
 }
@@ -112,6 +114,8 @@ if TYPE_CHECKING:
     from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
     from zooactive.workspace import Workspace, load_workspace
     from zooactive.workspace.label import Labelling
+    from zooactive.workspace.migrate import migrate
+    from zooactive.workspace.trace import trace
 
 
 def __getattr__(name: str) -> Any:

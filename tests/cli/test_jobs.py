@@ -18,7 +18,7 @@ from zooactive.cli import app
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.workspace.settings import Settings
 
-ELSEWHERE = {"init", "demo", "trees", "cutouts", "match", "samp", "votes", "simulate"}
+ELSEWHERE = {"init", "demo", "trees", "cutouts", "match", "samp", "votes", "simulate", "trace", "migrate"}
 """Commands that make a workspace or need none."""
 
 OF_THE_TERMINAL = {"workspace", "json", "argument", "option", "question", "upload", "project", "subject_set", "browser"}

@@ -129,7 +129,7 @@ def test_each_command_of_a_survey_sums_itself_up(home, begun, tmp_path):
         (("predict", "--draws", 4), {"galaxies", "predicted", "failed"}),
         (("acquire", "--n", 5), {"galaxies", "pool", "acquired", "excluded"}),
         (("finetune", begun.survey / "rings.csv", "--task", "rings", "--images", begun.survey / "images",
-          "--policy", "head"), {"held out"}),
+          "--policy", "head"), {"galaxies", "held out"}),
         (("allocate", "--clicks", 100, "--ceiling", 6), {"galaxies", "get more", "volunteers"}),
     ]:  # fmt: skip
         zooactive(*words, "--summary", "summary.json", folder=home)
@@ -144,12 +144,32 @@ def test_training_that_is_over_has_no_pace(home):
     zooactive("train", "--summary", "summary.json", folder=home)
     found = read_json(home / "summary.json")
     assert found["counts"]["epochs"] == 2
-    assert found["rates"] == {"per_second": 0.0}
+    assert found["rates"] == {}
 
 
 def test_the_summary_is_on_stdout_where_json_is_asked_for(home):
     for asked in (("--json",), ("--summary", "-")):
         assert json.loads(zooactive("predict", "--draws", 4, *asked, folder=home).stdout)["counts"]["galaxies"] == 64
+
+
+STOPPED = """
+import os, signal
+from zooactive.foundation.parts_folder import Tally
+Tally.count = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_command_that_was_ended_says_what_is_kept_in_its_summary_too(home, pool):
+    from tiny_network import __file__ as tiny
+
+    known = f"import sys; sys.path.append({str(Path(tiny).parent)!r}); import tiny_network; tiny_network.tiny_network()\n"
+    done = warm_interpreter.run(known + STOPPED + AS_COMMAND, "predict", *pool, *TOLD, "--json", folder=home)
+    assert done.returncode == 143, done.stderr
+    found = read_json(home / "summary.json")
+    assert found == json.loads(done.stdout)
+    assert (found["outcome"], found["error"]["kind"]) == ("ended by SIGTERM", "Terminated")
+    assert "run it again to begin anew" in found["error"]["said"]
+    assert events(home / "run.log")[-1]["exit_code"] == 143
 
 
 def test_quiet_leaves_warnings_and_failures(home, tmp_path):

@@ -11,10 +11,10 @@ Each command that writes is played on a survey of 48 small galaxies, cut into ei
 * on a disk with a random part of the room that it needs (a tmpfs of its own for root, else a limit on the size of files): it
   ends with exit code 1 and a sentence, each file that has its name can be read, and with room it goes on to the end.
 
-Every file of the workspace is compared byte for byte, but for the entry `made` of how.json, which says when; no
-journal holds a time. Training is told to be deterministic. Two kinds of files are left out: TensorBoard's, where it
-is installed, and locks. The system lets go of a dead process's lock, whose file stays where the next command finds
-the run finished and locks nothing; how many stayed is printed.
+Every file of the workspace is compared byte for byte, but for the entry `made` of how.json, which says when; no journal
+holds a time. Training is told to be deterministic. Two kinds of files are left out: TensorBoard's, where it is installed,
+and locks. The system lets go of a dead process's lock, whose file stays where the next command finds the run finished and
+locks nothing; how many stayed is printed.
 
     python tests/drills/drill_kills.py                        # everything
     python tests/drills/drill_kills.py predict --kills 5 --pairs 0 --full 0

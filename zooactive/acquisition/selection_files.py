@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.errors import AcquisitionError
+from zooactive.foundation.metadata import write_result
 from zooactive.foundation.spelling import control_in, read_csv, write_csv
-from zooactive.foundation.writing import aside, write_how
+from zooactive.foundation.writing import aside, how_of, write_how
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ def write_selection(
     if path.suffix != ".csv":
         raise AcquisitionError(f"the selection cannot be written to {path}; give a name that ends in .csv")
     with aside(path.with_suffix(".parquet")) as temporary:
-        selection.to_parquet(temporary, index=False)
+        write_result(selection, temporary, kind=command)
     write_how(
         path,
         command=command,
@@ -68,6 +69,7 @@ def read_selection(path: str | Path) -> pd.DataFrame:
     from zooactive.foundation.whole_numbers import keep_whole_numbers
 
     path = Path(path)
+    how_of(path)  # refuses that of a newer version
     try:
         selection = read_csv(path)
         keep_whole_numbers(selection, path, but="id")
@@ -94,6 +96,7 @@ def read_plan(path: str | Path) -> pd.DataFrame:
     import pandas as pd
 
     path = Path(path)
+    how_of(path)
     try:
         plan = read_csv(path)
         numbers = plan[["received", "more", "stop_at"]].apply(pd.to_numeric)

@@ -28,7 +28,7 @@ from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.errors import CatalogueError, ImageError, explained
-from zooactive.foundation.formats import refuse_future
+from zooactive.foundation.formats import SHARDS, refuse_future
 from zooactive.foundation.locking import held
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import Failed, PartsFolder, Tally, failed_of, parts_in
@@ -37,8 +37,7 @@ from zooactive.foundation.showing import counted
 from zooactive.foundation.stopping import kept_when_stopped
 from zooactive.foundation.telling import Auto, Progress
 
-_FORMAT = 2
-"""Of shards: 2 has the marks of its images in each part and no longer in the run's name; before 1 no number was written."""
+_FORMAT = SHARDS
 
 _CHECK = Preprocessing(size=64)  # original bytes are only decoded to see that they can be, and show something
 

@@ -21,6 +21,7 @@ from zooactive.catalogue.id_columns import ID_COLUMNS, find_id_column, ids_of
 from zooactive.catalogue.stored_images import stored_column
 from zooactive.catalogue.votables import checked_votable
 from zooactive.foundation.errors import CatalogueError, explained
+from zooactive.foundation.formats import SHARDS, refuse_future
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parquet import check_parquet
 from zooactive.foundation.parts_folder import parts_in
@@ -222,6 +223,7 @@ def _read_parquet(
     table = pa.concat_tables(without_loss(tables), promote_options="permissive")
     table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
     metadata = _about_shards(table.schema)
+    refuse_future(path, (metadata or {}).get("format", 0), SHARDS, CatalogueError)
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
         raise CatalogueError(
             f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from zooactive.cli.console import note
+from zooactive.cli.exit_codes import FAILED, STOPPED
 from zooactive.cli.lazy_commands import LazyCommands
 from zooactive.cli.run import Run, ended_with, running
 from zooactive.foundation.errors import ZooactiveError
@@ -50,6 +51,8 @@ NAMES = (
     "report",
     "publish",
     "convert",
+    "trace",
+    "migrate",
     "loop",
     "simulate",
 )
@@ -83,7 +86,7 @@ class Commands(TyperGroup):
             self._lists = False
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command: 1 for a failure that can be explained, 130 for Ctrl-C, 143 for SIGTERM."""
+        """Run a command, which ends with one of `EXIT_CODES`."""
         with running() as run:
             try:
                 found = self._invoke(ctx, run)
@@ -105,12 +108,13 @@ class Commands(TyperGroup):
                 raise
             run.error = error
             note(f"zooactive: {_sentence(error)}")
-            raise typer.Exit(1) from None
+            raise typer.Exit(FAILED) from None
         except KeyboardInterrupt as stop:
             kept = getattr(stop, "__notes__", None) or [_KEPT]
+            run.error, run.said = stop, kept[0]
             ended = isinstance(stop, Terminated)
             typer.echo(f"zooactive: {'ended by SIGTERM' if ended else 'stopped'}; {for_terminal(kept[0])}", err=True)
-            raise typer.Exit(TERMINATED if ended else 130) from None
+            raise typer.Exit(TERMINATED if ended else STOPPED) from None
 
 
 def _sentence(error: Exception) -> str:

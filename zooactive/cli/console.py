@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zooactive.cli.exit_codes import NOT_WHOLE
 from zooactive.cli.run import is_quiet, take_json
 from zooactive.foundation.errors import did_you_mean
 from zooactive.foundation.logs import log
@@ -35,9 +36,6 @@ _WIDTH_OF_A_FILE = 160
 ROWS = 10
 """Of a long table that people see."""
 _SPELT = {"id_column": "id", "image_column": "image"}  # options that are not called as their entries are
-
-NOT_WHOLE = 3
-"""The exit code when all is written and more galaxies failed than may fail."""
 
 
 def one_of(known: Sequence[str], what: str) -> Callable[[str | None], str | None]:

@@ -18,9 +18,11 @@ from typing import Annotated, Any
 
 import typer
 
+from zooactive.cli.exit_codes import OUTCOMES, STOPPED
 from zooactive.foundation.errors import ZooactiveError, did_you_mean
 from zooactive.foundation.logs import ROOT, JsonLines, log
 from zooactive.foundation.showing import PROGRESSES, on_stderr, show_as
+from zooactive.foundation.stopping import TERMINATED
 from zooactive.foundation.writing import output_explained, write_json
 
 PANEL = "Every command"
@@ -40,7 +42,8 @@ class Run:
         self.quiet = False
         self.command = ""
         self.error: BaseException | None = None
-        self._summary: Path | str | None = None
+        self.said = ""
+        self._summaries: list[Path | str] = []
         self._handlers: list[logging.Handler] = []
         self._level = ROOT.level
         self._jobs = _Jobs()
@@ -58,7 +61,7 @@ class Run:
 
     def sums_up_to(self, target: Path | str) -> None:
         """Write a summary into a file at the end, or on stdout."""
-        self._summary = target
+        self._summaries.append(target)
         self._listen(self._jobs, logging.INFO)
 
     def _listen(self, handler: logging.Handler, level: int) -> None:
@@ -69,17 +72,17 @@ class Run:
 
     def end(self, code: int) -> int:
         """Write the end of the log and the summary, and return the exit code: 1 where the summary cannot be written."""
-        if self.error is not None and code not in (130, 143):
-            kind = type(self.error).__name__
-            log(__name__, logging.ERROR, "failed", command=self.command, kind=kind, said=" ".join(str(self.error).split()))
+        if self.error is not None and code not in (STOPPED, TERMINATED):
+            log(__name__, logging.ERROR, "failed", command=self.command, **self._why())
         summary = self._summed_up(code)
         told = {name: summary[name] for name in ("command", "exit_code", "seconds", "peak_memory_bytes")}
         log(__name__, logging.INFO, "command ended", **told)
         try:
-            if self._summary == "-":
-                typer.echo(json.dumps(summary, indent=1))
-            elif self._summary is not None:
-                write_json(self._summary, summary)
+            for target in self._summaries:
+                if target == "-":
+                    typer.echo(json.dumps(summary, indent=1))
+                else:
+                    write_json(target, summary)
         except (ZooactiveError, OSError) as error:
             on_stderr().line(f"zooactive: the summary is not there: {error}")
             return code or 1
@@ -92,16 +95,19 @@ class Run:
             handler.close()
         ROOT.setLevel(self._level)
 
+    def _why(self) -> dict[str, str]:
+        """Return why the command did not come to its end: the kind of exception, and what people were told."""
+        return {"kind": type(self.error).__name__, "said": self.said or " ".join(str(self.error).split())}
+
     def _summed_up(self, code: int) -> dict[str, Any]:
         """Return what came of the command, as plain values."""
         last = self._jobs.done[-1] if self._jobs.done else {}
-        error = self.error
         return {
             "format": SUMMARY_FORMAT,
             "command": self.command,
             "exit_code": code,
-            "outcome": _OUTCOMES.get(code, "failed"),
-            "error": None if error is None else {"kind": type(error).__name__, "said": " ".join(str(error).split())},
+            "outcome": OUTCOMES.get(code, "failed"),
+            "error": None if self.error is None else self._why(),
             "counts": last.get("counts", {}),
             "failures": last.get("failures", {}),
             "rates": {"per_second": last["per_second"]} if "per_second" in last else {},
@@ -114,9 +120,6 @@ class Run:
             "host": socket.gethostname(),
             "versions": {"python": platform.python_version(), "zooactive": _version()},
         }
-
-
-_OUTCOMES = {0: "done", 3: "not whole", 130: "stopped", 143: "ended by SIGTERM"}
 
 
 class _Jobs(logging.Handler):

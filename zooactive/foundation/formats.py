@@ -6,6 +6,12 @@ from pathlib import Path
 
 from zooactive.foundation.errors import ZooactiveError
 
+SHARDS = 2
+"""Of shards: 2 has the marks of its images in each part and no longer in the run's name; before 1 no number was written."""
+
+RESULTS = 1
+"""Of how.json, and of the tables that it lies beside: selections, plans, votes, catalogues, evaluations."""
+
 
 def refuse_future(path: Path, found: object, known: int, error: type[ZooactiveError]) -> None:
     """Raise `error` unless the form that a file declares is known to this version.

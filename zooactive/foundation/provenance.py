@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.logs import log
 from zooactive.foundation.writing import file_hash, how_of, how_path, is_passing, write_json
 
@@ -95,7 +96,7 @@ class Making:
     began: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
-        self._marked = [(what, path, mark_of(path)) for what, path in self.sources.items() if path is not None]
+        self._marked = [(what, path, _mark_if_read(path)) for what, path in self.sources.items() if path is not None]
         self._since = time.monotonic()
 
     def done(
@@ -150,7 +151,7 @@ class Making:
             counts=dict(counts),
             failures=dict(failures or {}),
             seconds=round(seconds, 3),
-            **({} if worked is None else {"worked": worked, "per_second": round(worked / max(seconds, 1e-9), 3)}),
+            **({"worked": worked, "per_second": round(worked / max(seconds, 1e-9), 3)} if worked else {}),
             outputs=[{"path": str(place.parent / name), **about} for name, about in marked.items()],
         )
 
@@ -163,6 +164,26 @@ class Making:
             "began": _utc(self.began),
             "ended": _utc(time.time()),
         }
+
+
+def _mark_if_read(path: Path) -> tuple[By, str | None]:
+    """Return `mark_of` a source, or none of one that cannot be read: the job says so better, where it reads it."""
+    try:
+        return mark_of(path)
+    except (OSError, ZooactiveError):
+        return "content", None
+
+
+def written_again(result: Path, *, by: str) -> None:
+    """Note beside a result that a later command wrote some of its files anew, if these were noted before."""
+    how, place = how_of(result), how_path(result)
+    outputs = how.get("outputs")
+    if not isinstance(outputs, dict):
+        return
+    files = {name: place.parent / name for name in outputs}
+    again = {name: _output(file) for name, file in files.items() if file.is_file()}
+    if again != outputs:
+        write_json(place, how | {"outputs": again, "written_again_by": by})
 
 
 def _utc(at: float) -> str:

@@ -20,7 +20,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.errors import OutputError
+from zooactive.foundation.errors import OutputError, WorkspaceError
+from zooactive.foundation.formats import RESULTS, refuse_future
 from zooactive.foundation.logs import finite, log
 from zooactive.foundation.reading import open_regular, read_text
 
@@ -293,10 +294,13 @@ def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inp
         except metadata.PackageNotFoundError:
             continue
     backend = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
-    record = {"command": command, "options": dict(options), "inputs": dict(inputs), "versions": versions}
+    record = {"format": RESULTS, "command": command, "options": dict(options), "inputs": dict(inputs), "versions": versions}
     record |= {"keras_backend": backend} if backend else {}
     record = json.loads(json.dumps(finite(record), default=str))
-    before = how_of(Path(path))
+    try:
+        before = how_of(Path(path))
+    except WorkspaceError:  # a newer version's, which is written over with its result
+        before = {}
     if all(before.get(name) == value for name, value in record.items()):
         record = before | record  # what it was made of, and when, stays with what is made no second time
     write_json(how_path(Path(path)), record)
@@ -320,12 +324,18 @@ def is_passing(name: str) -> bool:
 
 
 def how_of(result: Path) -> dict[str, Any]:
-    """Read how a result was made, from beside it or from inside a folder; empty where that is not known."""
+    """Read how a result was made, from beside it or from inside a folder; empty where that is not known.
+
+    Raises a WorkspaceError where a newer zooactive wrote it, whose results may be others than this one takes them for.
+    """
     try:
         values = json.loads(read_text(how_path(result)))
     except (OSError, ValueError):
         return {}
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    refuse_future(how_path(result), values.get("format", 0), RESULTS, WorkspaceError)
+    return values
 
 
 def how_path(result: Path) -> Path:

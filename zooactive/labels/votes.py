@@ -93,7 +93,8 @@ def count_votes(
     """
     if out.suffix.lower() not in (".csv", ".parquet"):
         raise CatalogueError(f"{out} is no table that can be written; end its name with .csv or .parquet")
-    more = {"wording": wording, "subjects": subjects, "catalogue": catalogue}
+    own_tree = Path(tree) if tree is not None and tree.endswith(".toml") else None
+    more = {"wording": wording, "tree": own_tree, "subjects": subjects, "catalogue": catalogue}
     made = Making("votes", {**{f"file {number}": file for number, file in enumerate(files, start=1)}, **more})
     sources = find_sources(files, wording=wording, tree=tree, subjects=subjects)
     table = None if catalogue is None else _table_to_add_to(catalogue, id_column, sources.tree, out)

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.foundation.errors import PosteriorError, explained
+from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.metadata import about_of, with_about
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import aside
 from zooactive.posterior.posterior import Posterior
 from zooactive.tree import DecisionTree
+
+FORMAT = 1
+"""Of a posterior's file; before 1 no number was written."""
 
 
 def write_posterior(posterior: Posterior, path: str | Path) -> None:
@@ -40,7 +44,7 @@ def write_posterior(posterior: Posterior, path: str | Path) -> None:
         lists["weights"] = posterior.weights.T
     arrays = [pa.array(posterior.ids, pa.string())]
     arrays += [pa.FixedSizeListArray.from_arrays(pa.array(np.ravel(rows)), rows.shape[1]) for rows in lists.values()]
-    about = {"tree": posterior.tree.to_dict(), "draws": posterior.draws}
+    about = {"format": FORMAT, "tree": posterior.tree.to_dict(), "draws": posterior.draws}
     table = pa.table(dict(zip(["id", *lists], arrays, strict=True)))
     with aside(path) as temporary:
         pq.write_table(with_about(table, about), temporary, compression="zstd")
@@ -65,6 +69,7 @@ def read_posterior(path: str | Path) -> Posterior:
         table = pq.read_table(path)
         table.validate(full=True)
         about = about_of(table.schema)
+        refuse_future(Path(path), about.get("format", 0), FORMAT, PosteriorError)
         tree, draws = DecisionTree.from_dict(about["tree"], where=str(path)), about["draws"]
         lists = {name: table[name].combine_chunks().flatten().to_numpy() for name in table.column_names if name != "id"}
         by_galaxy = lists["concentrations"].reshape(-1, draws, len(tree.columns))

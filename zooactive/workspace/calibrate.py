@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zooactive.foundation.errors import ModelError
+from zooactive.foundation.provenance import written_again
 from zooactive.foundation.telling import Bar, no_bar
 from zooactive.models.published.origin import was_fetched
 from zooactive.models.saved_form import BUNDLED, config_of, model_folder
@@ -62,5 +63,6 @@ def calibrate(settings: Settings, *, progress: Bar = no_bar) -> pd.DataFrame:
             progress=done,
         )
     network.save(folder)
+    written_again(folder.parent if folder.name == "model" else folder, by="calibrate")
     table.attrs["file"] = str(folder)
     return table

@@ -183,7 +183,7 @@ def _learn(
         encoder = load_network(start)
     tuned = finetune(encoder, galaxies, task=task, config=config, progress=Watch(progress))
     _write(tuned, labels, galaxies, config, folder, {"model": encoder.fingerprint()}, {}, tell)
-    learnt(made, tuned, folder)
+    learnt(made, tuned, folder, len(galaxies))
     return tuned
 
 
@@ -207,7 +207,7 @@ def _on_embeddings(
         file = settings.pool.embeddings
         inputs = {str(file): file_hash(file)} if file is not None and file.is_file() else {}
         _write(tuned, labels, catalogue, config, folder, inputs, record, tell)
-        learnt(made, tuned, folder)
+        learnt(made, tuned, folder, int(catalogue.labelled.sum()))
     return tuned
 
 

@@ -86,7 +86,7 @@ def learn_number(
         read = {"labels": labels.labels, "images": labels.images, "left_out": dict(measured.left_out)}
         options = {"task": task.to_dict(), **read, "config": asdict(config), **record}
         write_how(folder, command="finetune", options=options, inputs=inputs)
-        learnt(made, tuned, folder)
+        learnt(made, tuned, folder, len(measured))
     return tuned
 
 

@@ -67,8 +67,8 @@ def predicted(made: Making, stored: Predictions | NumberPredictions, settings: S
     )
 
 
-def learnt(made: Making, tuned: FinetunedModel | FinetunedNumbers, folder: Path) -> None:
-    """Write what a fine-tuned model was made of, and tell programs that it is there."""
-    held_out = len(tuned.held_out)
+def learnt(made: Making, tuned: FinetunedModel | FinetunedNumbers, folder: Path, labels: int) -> None:
+    """Write what a fine-tuned model was made of, so many labels among it, and tell programs that it is there."""
+    counts = {"galaxies": labels, "held out": len(tuned.held_out)}
     files = [path for path in sorted(folder.iterdir()) if path.name != "how.json" and path.suffix != ".html"]
-    made.done(folder, outputs=files, counts={"held out": held_out})
+    made.done(folder, outputs=files, counts=counts, worked=labels)

@@ -17,11 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.foundation.errors import ModelError, explained
+from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.npz import read_npz
 from zooactive.foundation.parsing import from_json
 from zooactive.foundation.writing import aside
 from zooactive.models.head.activation import activate
 from zooactive.tree import DecisionTree
+
+FORMAT = 1
+"""Of a file of draws; before 1 no number was written."""
 
 GALAXIES_AT_ONCE = 256
 DRAWS_AT_ONCE = 16
@@ -104,7 +108,13 @@ class LinearDraws(ABC):
 
     def save(self, path: str | Path) -> None:
         """Write it to one ``.npz`` file, aside and renamed."""
-        about = {"kind": self.kind, "concentrations": self.concentrations, "tree": self.tree.to_dict(), **self._settings()}
+        about = {
+            "format": FORMAT,
+            "kind": self.kind,
+            "concentrations": self.concentrations,
+            "tree": self.tree.to_dict(),
+            **self._settings(),
+        }
         with aside(path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, about=np.array(json.dumps(about)), **self._arrays())  # type: ignore[arg-type]
 
@@ -149,6 +159,7 @@ def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
     with damaged(path), unreadable, missing:
         arrays = read_npz(Path(path))
         about: dict[str, Any] = from_json(str(arrays.pop("about")))
+        refuse_future(Path(path), about.get("format", 0), FORMAT, ModelError)
         tree = DecisionTree.from_dict(about["tree"], where=str(path))
         if any(array.dtype.kind not in "fiu" for array in arrays.values()):
             raise ValueError("arrays that are no numbers")

@@ -1,0 +1,221 @@
+"""A result followed back to all that it was made of, and what of that has changed since."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from zooactive.foundation.errors import WorkspaceError, ZooactiveError
+from zooactive.foundation.provenance import Source, mark_of, sources_of
+from zooactive.foundation.writing import file_hash, how_of, how_path
+
+State: TypeAlias = Literal["as it was", "changed", "gone", "not known"]
+
+_DEEPEST = 20
+"""Results that were made of results: a file that names itself ends there."""
+
+_MARK = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A file or folder in the history of a result.
+
+    Parameters
+    ----------
+    what : str
+        What it was taken for, such as "catalogue"; of the result itself "result".
+    path : Path
+        Where it is now, or was.
+    state : {"as it was", "changed", "gone", "not known"}
+        Of a source as against when it was taken, of the result as against when it was written.
+    changes : tuple of str
+        What is other, as far as that can be told.
+    made : mapping
+        How it was made, where that is known: command, counts, failures, settings, options, versions, and when and where.
+    sources : tuple of Traced
+        What it was made of.
+    """
+
+    what: str
+    path: Path
+    state: State
+    changes: tuple[str, ...]
+    made: Mapping[str, Any]
+    sources: tuple[Traced, ...]
+
+    def everything(self) -> Iterator[Traced]:
+        """Yield this and all that it was made of."""
+        yield self
+        for source in self.sources:
+            yield from source.everything()
+
+    def lines(self, depth: int = 0) -> list[str]:
+        """Return a line for this and for all that it was made of, each further in than what was made of it."""
+        how = ""
+        if self.made.get("command"):
+            when = self.made.get("made") if isinstance(self.made.get("made"), dict) else {}
+            at = f" {when['ended']} on {when['host']}" if when and {"ended", "host"} <= set(when) else ""
+            how = f", by {self.made['command']}{at}"
+            how += "".join(f", {number} {name}" for name, number in _counts(self.made))
+        state = "" if self.state == "as it was" else f": {self.state.upper()}"
+        changes = f" ({'; '.join(self.changes)})" if self.changes else ""
+        line = f"{'  ' * depth}{self.what} {self.path}{how}{state}{changes}"
+        return [line, *(text for source in self.sources for text in source.lines(depth + 1))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "what": self.what,
+            "path": str(self.path),
+            "state": self.state,
+            "changes": list(self.changes),
+            "made": dict(self.made),
+            "sources": [source.to_dict() for source in self.sources],
+        }
+
+
+def trace(result: str | Path) -> Traced:
+    """Follow a result back to the tables, images and votes that it was made of, and say what has changed since.
+
+    Parameters
+    ----------
+    result : path
+        What a command wrote: a selection, a plan, a folder of predictions, a run, a task, votes, a catalogue, and so on.
+
+    Returns
+    -------
+    Traced
+
+    Raises
+    ------
+    WorkspaceError
+        When nothing is there, or nothing says how it was made.
+    """
+    path = Path(result)
+    if not path.exists():
+        raise WorkspaceError(f"{path} is not there; give what a command wrote, such as selection.csv")
+    place = _told_at(path)
+    if place is None:
+        raise WorkspaceError(
+            f"nothing says how {path} was made: there is no {how_path(path)}; give what a command of zooactive wrote"
+        )
+    how = how_of(place)
+    changes = _outputs_changed(place, how)
+    return Traced("result", path, "changed" if changes else "as it was", changes, _told(how), _sources(place, how, 1))
+
+
+def _told_at(path: Path) -> Path | None:
+    """Return the file or folder that how.json speaks of for a path: a run for its model, a CSV for its Parquet file."""
+    for place in (path, path.with_suffix(".csv"), *([path.parent] if path.name == "model" else [])):
+        if how_of(place):
+            return place
+    return None
+
+
+def _outputs_changed(place: Path, how: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say which files of a result are gone, or are not what was written."""
+    found = []
+    outputs = how.get("outputs")
+    for name, about in (outputs if isinstance(outputs, dict) else {}).items():
+        file = how_path(place).parent / name
+        if not file.is_file():
+            found.append(f"{name} is gone")
+        elif isinstance(about, dict) and file_hash(file) != about.get("blake2b"):
+            found.append(f"{name} was changed after it was written")
+    return tuple(found)
+
+
+def _sources(place: Path, how: Mapping[str, Any], depth: int) -> tuple[Traced, ...]:
+    if depth > _DEEPEST:
+        return ()
+    known = sources_of(how)
+    if known:
+        return tuple(_source(place, how, source, known, depth) for source in known)
+    return tuple(_older(name, mark, depth) for name, mark in _named_inputs(how))
+
+
+def _source(place: Path, how: Mapping[str, Any], source: Source, known: list[Source], depth: int) -> Traced:
+    path = _now_at(place, source)
+    by, mark = mark_of(path)
+    changes: tuple[str, ...] = ()
+    if source.mark is None:
+        state: State = "not known"
+    elif mark is None:
+        state = "gone"
+    elif (by, mark) == (source.by, source.mark):
+        state = "as it was"
+    else:
+        state, changes = "changed", _what_changed(place, how, source, path, known)
+    return _followed(source.what, path, state, changes, depth)
+
+
+def _followed(what: str, path: Path, state: State, changes: tuple[str, ...], depth: int) -> Traced:
+    """Return a source with what it was made of in its turn."""
+    place = _told_at(path) if path.exists() else None
+    how = {} if place is None else how_of(place)
+    if place is not None and state == "as it was":
+        changes = _outputs_changed(place, how)
+        state = "changed" if changes else state
+    sources = () if place is None else _sources(place, how, depth + 1)
+    return Traced(what, path, state, changes, _told(how), sources)
+
+
+def _now_at(place: Path, source: Source) -> Path:
+    """Return where a source is: where it was, or beside the result if both were moved."""
+    then, beside = Path(source.path), how_path(place).parent / source.beside
+    return beside if not then.exists() and beside.exists() else then
+
+
+def _what_changed(place: Path, how: Mapping[str, Any], source: Source, path: Path, known: list[Source]) -> tuple[str, ...]:
+    """Say what is other in a source, as far as the result knows what it was."""
+    when = f"changed {datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec='seconds')}"
+    if source.what not in ("catalogue", "images") or how.get("command") != "predict":
+        return (when,)
+    by_what = {entry.what: _now_at(place, entry) for entry in known}
+    settings = how.get("settings") if isinstance(how.get("settings"), dict) else {}
+    try:
+        from zooactive.catalogue import read_catalogue
+        from zooactive.prediction.changes import changed_since
+
+        asked: dict[str, Any] = {name: (settings or {}).get(name) for name in ("id_column", "image_column", "where")}
+        galaxies = read_catalogue(by_what["catalogue"], images=by_what.get("images"), **asked)
+        found = changed_since(place, galaxies, images="shards" not in by_what)
+    except (ZooactiveError, KeyError, OSError) as error:
+        return when, f"it cannot be compared: {error}"
+    of_images = [said for said in found if " images were " in said]
+    found = of_images if source.what == "images" else [said for said in found if said not in of_images]
+    return when, *(found or ["nothing that the predictions depend on"])
+
+
+def _told(how: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("command", "counts", "failures", "settings", "options", "versions", "made")
+    return {name: how[name] for name in names if name in how}
+
+
+def _counts(made: Mapping[str, Any]) -> list[tuple[str, int]]:
+    counts = made.get("counts")
+    return [(str(name), number) for name, number in counts.items()] if isinstance(counts, dict) else []
+
+
+def _named_inputs(how: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the inputs of a result that says no more of them than a name with a path, and a mark."""
+    inputs = how.get("inputs")
+    for name, mark in (inputs if isinstance(inputs, dict) else {}).items():
+        if isinstance(mark, str) and _MARK.fullmatch(mark):
+            yield str(name), mark
+
+
+def _older(name: str, mark: str, depth: int) -> Traced:
+    """Return a source that is known by its name and a mark alone: "predictions FOLDER", "votes FILE", or a path."""
+    what, _, rest = name.partition(" ")
+    path = Path(rest) if rest and not Path(name).exists() else Path(name)
+    if not path.exists():
+        seen = path.is_absolute() or path.suffix != ""
+        return Traced(what if rest else "input", path, "gone" if seen else "not known", (), {}, ())
+    now = mark_of(path)[1]
+    return _followed(what if rest else "input", path, "as it was" if now == mark else "changed", (), depth)
