@@ -100,9 +100,10 @@ def test_an_id_with_a_letter_that_nobody_sees_is_refused_as_two_would_look_the_s
     "image",
     ["../secret", "/etc/passwd", "a/../../secret", "..", ".", "", "..\\secret", "../images/x", "file:/etc/passwd"],
 )
-def test_a_manifest_that_names_a_file_elsewhere_has_it_not_published(image: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", ["#image", "image"])
+def test_a_manifest_that_names_a_file_elsewhere_has_it_not_published(header: str, image: str, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    pd.DataFrame({"image": ["a.png", image], "#id": ["a", "b"]}).to_csv(tmp_path / "manifest.csv", index=False)
+    pd.DataFrame({header: ["a.png", image], "#id": ["a", "b"]}).to_csv(tmp_path / "manifest.csv", index=False)
     with pytest.raises(CatalogueError, match="is no file in images/"):
         _manifest_rows(tmp_path)
 
@@ -174,7 +175,7 @@ def test_a_manifest_holds_no_formula_and_its_ids_come_back_from_the_zooniverse(s
 
 def test_an_id_of_300_characters_does_not_stop_an_export(sent) -> None:
     ids, out = sent
-    names = [row["image"] for row in _manifest_rows(out)]
+    names = [row["#image"] for row in _manifest_rows(out)]
     assert len({name.casefold() for name in names}) == len(ids)
     assert sorted(path.name for path in (out / "images").iterdir()) == sorted(names)
     assert all(len(name.encode()) < 130 for name in names)

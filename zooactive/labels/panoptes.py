@@ -16,6 +16,7 @@ from typing import Any
 from zooactive.foundation.errors import CatalogueError, UploadError, explained
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.telling import Progress
+from zooactive.labels.subjects import IMAGE
 
 _JOINED_AT_ONCE = 10
 _CREDENTIALS = (("PANOPTES_USERNAME", "PANOPTES_PASSWORD"), ("PANOPTES_CLIENT_ID", "PANOPTES_CLIENT_SECRET"))
@@ -87,7 +88,7 @@ def _send(
         for row in missing[start : start + _JOINED_AT_ONCE]:
             subject = client.Subject()
             subject.links.project = project
-            subject.add_location(str(images / row["image"]))
+            subject.add_location(str(images / row[IMAGE]))
             subject.metadata.update(row)
             subject.save()
             made.append(subject)
@@ -108,9 +109,10 @@ def _manifest_rows(folder: Path) -> list[dict[str, str]]:
         with explained(CatalogueError, f"{path} cannot be read: {{reason}}; write it with `zooactive export`", OSError):
             check_regular(path)
     table = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in manifests]).fillna("")
-    if not {"image", "#id"} <= set(table.columns):
-        raise CatalogueError(f"{manifests[0]} has no columns image and #id; write it with `zooactive export`")
-    elsewhere = next((name for name in table["image"] if name in ("", ".", "..") or set(name) & {*"/\\\0"}), None)
+    table = table.rename(columns={"image": IMAGE})  # of manifests that were written before the name was hidden
+    if not {IMAGE, "#id"} <= set(table.columns):
+        raise CatalogueError(f"{manifests[0]} has no columns {IMAGE} and #id; write it with `zooactive export`")
+    elsewhere = next((name for name in table[IMAGE] if name in ("", ".", "..") or set(name) & {*"/\\\0"}), None)
     if elsewhere is not None:  # whatever lies there would be published
         raise CatalogueError(
             f"{manifests[0].parent}: a manifest names the image '{elsewhere}', which is no file in images/; write it with "

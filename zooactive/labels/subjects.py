@@ -23,6 +23,9 @@ from zooactive.foundation.writing import aside, make_folder, many_aside
 if TYPE_CHECKING:
     import pandas as pd
 
+IMAGE = "#image"
+"""Column of a manifest that names the image: any cell that ends like one is a frame, and this one is not shown as text."""
+
 SIDE = 424  # of the Galaxy Zoo's own cutouts
 LARGEST = 1_000_000  # bytes of an image that the Zooniverse takes
 SUBJECTS_AT_ONCE = 1000  # of one manifest: its uploader is a web page
@@ -99,7 +102,7 @@ def write_subjects(
             name = file_name(str(galaxy_id), names) + suffix
             write(out / "images" / name, content)
             hidden = {key: values[row] for key, values in (told | extra).items()}
-            rows.append({"image": name, "#id": galaxy_id, **shares, **hidden})
+            rows.append({IMAGE: name, "#id": galaxy_id, **shares, **hidden})
     if not rows:
         raise CatalogueError(
             f"no image of the selection can be shown; the first: {next(iter(failures.values()), 'it is empty')}"
