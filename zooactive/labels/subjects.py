@@ -16,7 +16,8 @@ from zooactive.catalogue import Catalogue, Preprocessing
 from zooactive.catalogue.images import LARGEST_BYTES, ImageSource, decode, encode_png
 from zooactive.catalogue.stored_images import StoredImage
 from zooactive.foundation.addresses import RemoteImage
-from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean, explained
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.spelling import file_name, write_csv
 from zooactive.foundation.writing import aside, make_folder, many_aside
 
@@ -122,6 +123,35 @@ def _write_manifests(rows: list[dict[str, object]], out: Path) -> tuple[Path, ..
     for older in set(out.glob("manifest*.csv")) - set(manifests):
         older.unlink()
     return tuple(manifests)
+
+
+def manifest_rows(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of all manifests of a folder as text, without what is blank.
+
+    Raises
+    ------
+    CatalogueError
+        When there is no manifest, it cannot be read or is none, or an image's name leads elsewhere.
+    """
+    import pandas as pd
+
+    manifests = sorted(folder.glob("manifest*.csv"), key=lambda path: (len(path.name), path.name))
+    if not manifests:
+        raise CatalogueError(f"{folder} holds no manifest.csv; write one with `zooactive export`")
+    for path in manifests:
+        with explained(CatalogueError, f"{path} cannot be read: {{reason}}; write it with `zooactive export`", OSError):
+            check_regular(path)
+    table = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in manifests]).fillna("")
+    table = table.rename(columns={"image": IMAGE})  # of manifests that were written before the name was hidden
+    if not {IMAGE, "#id"} <= set(table.columns):
+        raise CatalogueError(f"{manifests[0]} has no columns {IMAGE} and #id; write it with `zooactive export`")
+    elsewhere = next((name for name in table[IMAGE] if name in ("", ".", "..") or set(name) & {*"/\\\0"}), None)
+    if elsewhere is not None:  # whatever lies there would be published
+        raise CatalogueError(
+            f"{manifests[0].parent}: a manifest names the image '{elsewhere}', which is no file in images/; write it with "
+            "`zooactive export`"
+        )
+    return [{str(key): value for key, value in row.items() if value} for row in table.to_dict("records")]
 
 
 def shown(source: ImageSource, name: str, side: int | None = None) -> tuple[bytes, str]:
