@@ -106,9 +106,10 @@ def test_the_commands_of_every_page_exist_with_their_options():
         assert [word for word in words if word.startswith("-") and word not in options] == [], name
 
 
-@pytest.mark.parametrize(
-    "section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "allocate", "loop", "tasks.NAME"]
-)
+SECTIONS = ("survey", "model", "training", "training.augmentation", "pool", "acquire", "allocate", "loop", "zooniverse")
+
+
+@pytest.mark.parametrize("section", [*SECTIONS, "tasks.NAME"])
 def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(section: str):
     from zooactive.training.augmentation import Augmentation
     from zooactive.workspace import settings as workspace
@@ -122,6 +123,7 @@ def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(sect
         "acquire": workspace.Acquire,
         "allocate": workspace.Allocate,
         "loop": workspace.Rounds,
+        "zooniverse": workspace.Zooniverse,
         "tasks.NAME": workspace.TaskLabels,
     }
     text = (DOCS / "workspace.md").read_text()

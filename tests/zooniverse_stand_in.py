@@ -251,7 +251,7 @@ class World:
             self._note_unsure(method, path, body)
             return None if kind.kind == "lost before" else (int(kind.kind), _errors(kind.said), {})
         try:
-            found = self._answer(method, path, query, headers, json.loads(body) if body and path.startswith("/api") else {})
+            found = self._answer(method, path, query, headers, json.loads(body) if body else {})
         except _No as no:
             return no.status, _errors(str(no)), {}
         if kind is not None:

@@ -152,7 +152,7 @@ def _choose(setting: Setting, intents: Intents, facts: Facts, number: int, most:
     how = setting.shown
     write_subjects(
         selection.assign(**hidden),
-        loop.galaxies,
+        loop.galaxies if setting.pictures is None else setting.pictures(),
         setting.subjects_of(number),
         side=how.side,
         credit=how.credit,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zooactive.acquisition import AllocationConfig
+from zooactive.catalogue import Catalogue
 from zooactive.labels import Wording
 from zooactive.labels.zooniverse.calls import Zooniverse
 from zooactive.loop.rounds import Loop
@@ -49,6 +50,8 @@ class Setting:
     allocation : AllocationConfig
         When a galaxy is done; its ceiling is the most volunteers that one is shown to.
     shown : Shown
+    pictures : callable, optional
+        Returns the galaxies with the images that volunteers are shown; by default those of the loop.
     now : callable
         Tells the time.
     """
@@ -60,6 +63,7 @@ class Setting:
     config: StepConfig
     allocation: AllocationConfig
     shown: Shown = Shown()
+    pictures: Callable[[], Catalogue] | None = None
     now: Callable[[], datetime] = clock
 
     def file_of(self, export: str) -> Path:
