@@ -95,6 +95,7 @@ def project(folder: Path, monkeypatch, settings: str = SETTINGS) -> Iterator[Wor
     with serving(World(TREE, write_project(folder, settings))) as world:
         for name, value in (("ENDPOINT", world.address), ("CLIENT_ID", "me"), ("CLIENT_SECRET", "s3cret")):
             monkeypatch.setenv(f"PANOPTES_{name}", value)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))
         monkeypatch.setenv("CAESAR_ENDPOINT", f"{world.address}/caesar")
         monkeypatch.setattr("zooactive.workspace.loop_step.clock", lambda: world.now)
         yield world

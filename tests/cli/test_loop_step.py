@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 
 import pytest
@@ -12,6 +13,7 @@ from zooniverse_project import SETTINGS, project
 import zooactive as za
 from zooactive.cli import app
 from zooactive.foundation.errors import UploadError, WorkspaceError
+from zooactive.foundation.locking import held
 from zooactive.loop.stepping.config import StepConfig
 from zooactive.workspace.sections import Zooniverse
 
@@ -112,6 +114,14 @@ def test_without_a_name_or_with_a_log_of_everything_nothing_is_asked(world, tmp_
     with pytest.raises(UploadError, match="set PANOPTES_USERNAME and PANOPTES_PASSWORD or"):
         workspace.loop_step()
     assert not world.calls
+
+
+def test_two_loops_on_one_workflow_do_not_run_side_by_side_whatever_their_folders(world, tmp_path):
+    other = tmp_path / "cache" / "zooactive" / "workflows" / "77"
+    with ThreadPoolExecutor(1) as pool, held(other):
+        said = pool.submit(typed, tmp_path / "survey", "--folder", "another", code=1).result()
+    assert "is in use by process" in said
+    assert changes(world) == []
 
 
 def test_the_table_of_the_file_has_the_defaults_of_a_step():

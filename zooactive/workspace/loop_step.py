@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.foundation.addresses import cache_folder
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.locking import held
 from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
@@ -92,6 +93,7 @@ def loop_step(
         allocation=settings.allocate.allocation(),
         shown=Shown(section.side, section.credit or credit, section.licence or licence, section.columns),
         pictures=lambda: _pictures(settings),
+        lock=cache_folder() / "workflows" / str(config.workflow),
         now=clock,
     )
     return take_step(setting, dry_run=dry_run, tell=tell)

@@ -134,8 +134,8 @@ class Zooniverse:
     retire_share: float = 0.5
     round_days: float = 14.0
     side: int | None = None
-    credit: str = ""
-    licence: str = ""
+    credit: str | None = None
+    licence: str | None = None
     columns: tuple[str, ...] = ()
 
 

@@ -19,7 +19,7 @@ from zooactive.labels.zooniverse.calls import Zooniverse
 from zooactive.labels.zooniverse.session import open_session
 from zooactive.loop import HeadLearner, Loop, LoopConfig
 from zooactive.loop.stepping.config import StepConfig
-from zooactive.loop.stepping.setting import Setting, Shown
+from zooactive.loop.stepping.setting import Setting
 from zooactive.loop.stepping.step import Step, take_step
 from zooactive.prediction import predict
 
@@ -74,7 +74,7 @@ def begin(sky, head, world, tmp_path) -> Begin:
         loop = Loop(folder, head, galaxies, config=rules)
         there = Zooniverse(open_session(), project=config.project, workflow=config.workflow)
         allocation = AllocationConfig(ceiling=CEILING, trees=8)
-        return Setting(folder / "zooniverse", loop, there, wording, config, allocation, Shown(), lambda: world.now)
+        return Setting(folder / "zooniverse", loop, there, wording, config, allocation, now=lambda: world.now)
 
     return open_loop
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ def act(setting: Setting, intents: Intents, facts: Facts, change: Change) -> Non
     """
     match change:
         case AskExport(of):
-            _noted(setting, intents, "ask", lambda: setting.there.ask_export(_set(of)), of=of)
+            _noted(setting, intents, "ask", partial(setting.there.ask_export, _set(of)), of=of)
         case FetchExport(of):
             _fetch(setting, intents, of)
         case Count():
@@ -56,7 +58,7 @@ def act(setting: Setting, intents: Intents, facts: Facts, change: Change) -> Non
         case Stop(why):
             intents.write(setting.now(), "stop", "done", why=why, budget=setting.config.budget)
         case Retire(_, subjects, reason):
-            retire = lambda: setting.there.retire(subjects, reason)  # noqa: E731
+            retire = partial(setting.there.retire, subjects, reason)
             _noted(setting, intents, "retire", retire, subjects=list(subjects), reason=reason)
         case Tell(number):
             setting.loop.tell(read_csv(setting.folder / "votes.csv").pipe(_numbers))
@@ -76,15 +78,15 @@ def _build(setting: Setting, intents: Intents, facts: Facts, change: Change) -> 
         case Upload(number, galaxies):
             _upload(setting, intents, number, galaxies)
         case Join(number, subjects):
-            join = lambda: setting.there.join(sets[number], subjects)  # noqa: E731
+            join = partial(setting.there.join, sets[number], subjects)
             _noted(setting, intents, "join", join, round=number, subjects=list(subjects))
         case Link(number):
-            _noted(setting, intents, "link", lambda: setting.there.link(sets[number]), round=number, set=sets[number])
+            _noted(setting, intents, "link", partial(setting.there.link, sets[number]), round=number, set=sets[number])
         case Unlink(number):
-            _noted(setting, intents, "unlink", lambda: setting.there.unlink(sets[number]), round=number, set=sets[number])
+            _noted(setting, intents, "unlink", partial(setting.there.unlink, sets[number]), round=number, set=sets[number])
 
 
-def _noted(setting: Setting, intents: Intents, do: str, call: Any, **values: Any) -> None:
+def _noted(setting: Setting, intents: Intents, do: str, call: Callable[[], None], **values: Any) -> None:
     intents.write(setting.now(), do, "intent", **values)
     call()
     intents.write(setting.now(), do, "done", **values)

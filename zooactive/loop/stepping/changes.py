@@ -7,6 +7,9 @@ from typing import TypeAlias
 
 from zooactive.loop.stepping.facts import WORKFLOW
 
+UNCHOSEN = "not chosen yet, "
+"""How galaxies are called before they are known."""
+
 
 @dataclass(frozen=True)
 class AskExport:
@@ -108,7 +111,8 @@ class Upload:
     def said(self) -> str:
         """Say it in a line."""
         named = ", ".join(self.galaxies[:3]) + (", ..." if len(self.galaxies) > 3 else "")
-        return f"upload {_subjects(len(self.galaxies))} of round {self.number}: {named}"
+        which = "" if named.startswith(UNCHOSEN) else f": {named}"
+        return f"upload {_subjects(len(self.galaxies))} of round {self.number}{which}"
 
 
 @dataclass(frozen=True)

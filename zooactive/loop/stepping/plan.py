@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from zooactive.loop.stepping.changes import (
+    UNCHOSEN,
     AskExport,
     Change,
     Choose,
@@ -265,7 +266,7 @@ def assumed(facts: Facts, change: Change) -> Facts:
             ended = replace(facts.here, told=True)
             return replace(facts, rounds=(*facts.rounds[:-1], ended, RoundFacts(number + 1)), learnt=False)
         case Choose(_, most):
-            asked = tuple(f"galaxy {number}" for number in range(1, most + 1))
+            asked = tuple(f"{UNCHOSEN}{number}" for number in range(1, most + 1))
             return _with_round(replace(facts, learnt=True), replace(facts.here, asked=asked))
         case Unlink(number):
             entry = next(found for found in facts.rounds if found.number == number)

@@ -52,6 +52,8 @@ class Setting:
     shown : Shown
     pictures : callable, optional
         Returns the galaxies with the images that volunteers are shown; by default those of the loop.
+    lock : Path, optional
+        A folder that every loop on the workflow holds while it takes a step, whatever its own folder is.
     now : callable
         Tells the time.
     """
@@ -64,6 +66,7 @@ class Setting:
     allocation: AllocationConfig
     shown: Shown = Shown()
     pictures: Callable[[], Catalogue] | None = None
+    lock: Path | None = None
     now: Callable[[], datetime] = clock
 
     def file_of(self, export: str) -> Path:

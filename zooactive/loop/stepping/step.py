@@ -41,8 +41,8 @@ class Step:
 def take_step(setting: Setting, *, dry_run: bool = False, tell: Tell = silent) -> Step:
     """Do what can be done now, and end.
 
-    A step that is killed anywhere is gone on with by the next one, which looks at what was done. Two steps of one folder do
-    not run side by side.
+    A step that is killed anywhere is gone on with by the next one, which looks at what was done. Two steps on one workflow
+    do not run side by side.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def take_step(setting: Setting, *, dry_run: bool = False, tell: Tell = silent) -
     UploadError
         When the Zooniverse does not answer a question.
     """
-    with held(setting.folder):
+    with held(setting.folder), held(setting.lock or setting.folder):
         intents = Intents(setting.folder)
         try:
             return _looked(setting, intents) if dry_run else _taken(setting, intents, tell)
@@ -76,6 +76,7 @@ def _looked(setting: Setting, intents: Intents) -> Step:
 
 
 def _taken(setting: Setting, intents: Intents, tell: Tell) -> Step:
+    tell(f"step of {setting.now():%d %B %Y, %H:%M} UTC")
     intents.begin(setting.now())
     checked = check(setting, intents.book)
     tried: list[Change] = []
