@@ -68,10 +68,10 @@ def begin(sky, head, world, tmp_path) -> Begin:
     galaxies = replace(sky, votes=votes, min_votes=5.0)
     wording = load_wording(words)
 
-    def open_loop(folder: Path = tmp_path / "loop", **entries) -> Setting:
+    def open_loop(folder: Path = tmp_path / "loop", only: int = GALAXIES, **entries) -> Setting:
         config = StepConfig(**{"project": int(PROJECT), "workflow": int(WORKFLOW), "retire_share": 1.0} | entries)
         rules = LoopConfig(n=ROUND, votes=CEILING, strategy="mutual_information", random_share=0.25, stop_share=0.0)
-        loop = Loop(folder, head, galaxies, config=rules)
+        loop = Loop(folder, head, galaxies.take(range(only)), config=rules)
         there = Zooniverse(open_session(), project=config.project, workflow=config.workflow)
         allocation = AllocationConfig(ceiling=CEILING, trees=8)
         return Setting(folder / "zooniverse", loop, there, wording, config, allocation, now=lambda: world.now)

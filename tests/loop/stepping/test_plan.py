@@ -107,7 +107,7 @@ def test_no_export_is_asked_for_before_anybody_has_classified():
 
 
 def test_a_file_that_was_not_counted_is_counted_before_anything_else():
-    assert next_change(facts(shown(0, "ab"), exports={WORKFLOW: fresh(30)}), CONFIG) == Count()
+    assert next_change(facts(shown(0, "ab"), exports={WORKFLOW: fresh(30)}), CONFIG) == Count((WORKFLOW,))
 
 
 def test_what_is_done_is_retired_for_its_reason_and_asked_for_again_after_a_while():
@@ -145,6 +145,14 @@ def test_a_round_is_closed_when_all_are_retired_or_its_time_is_over_and_never_wi
     assert next_change(facts(long_ago, counted=counted(fresh())), CONFIG) is None
 
 
+def test_a_set_that_somebody_unlinks_by_hand_is_said_and_its_round_is_closed_in_time():
+    gone = shown(0, "ab", linked=False, unlinked=True)
+    votes = counted(fresh(), volunteers={"a": 3})
+    assert next_change(facts(gone, counted=votes), CONFIG) is None
+    assert "the set of round 0 was unlinked by hand" in waits_of(facts(gone, counted=votes), CONFIG)[0]
+    assert next_change(facts(replace(gone, linked_at=NOW - 15 * DAY), counted=votes), CONFIG) == Tell(0)
+
+
 def test_after_a_round_the_next_one_is_chosen_and_the_older_set_stays_until_the_new_one_is_met():
     old = shown(0, "ab", told=True)
     retired = old.subjects
@@ -161,11 +169,18 @@ def test_after_a_round_the_next_one_is_chosen_and_the_older_set_stays_until_the_
     assert next_change(replace(met, exports=exports), CONFIG) == FetchExport("50")
     exports["50"] = own
     fetched = replace(met, exports=exports)
-    assert next_change(fetched, CONFIG) == Count()
+    assert next_change(fetched, CONFIG, tried=[Count((WORKFLOW,))]) == Count(("50",))
     both = replace(fetched.counted, of={**fetched.counted.of, "50": str(own.fetched)})
     assert next_change(replace(fetched, counted=both), CONFIG) == Unlink(0)
     alone = replace(fetched, counted=both, linked_sets=frozenset({"50"}))
     assert next_change(alone, CONFIG) is None
+
+
+def test_rounds_that_follow_fast_do_not_keep_an_old_set_linked():
+    rounds = shown(0, "ab", told=True), shown(1, "cd", told=True), shown(2, "ef", met=frozenset())
+    here = facts(*rounds, counted=counted(fresh()), retired=rounds[0].subjects | rounds[1].subjects)
+    assert next_change(here, CONFIG) == AskExport("50")
+    assert next_change(here, CONFIG, tried=[AskExport("50")]) is None, "nobody has met what follows round 1"
 
 
 def test_an_old_sets_export_from_before_this_loop_asked_is_not_its_last_word():
@@ -183,6 +198,7 @@ def test_the_budget_stops_the_loop_when_late_votes_would_reach_it_and_all_is_ret
     reached = facts(entry, counted=replace(votes, pace=100.0))
     stop = next_change(reached, config)
     assert isinstance(stop, Stop)
+    assert (stop.kind, stop.why[:4]) == ("budget", "800 ")
     assert stop.why == "800 clicks were given and 200 will still arrive, of a budget of 1,000"
     stopped = replace(reached, stopped=stop.why, stopped_at=NOW)
     assert next_change(stopped, config) == Retire("50", tuple(entry.ready.values()), "other")

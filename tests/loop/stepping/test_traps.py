@@ -176,6 +176,35 @@ def test_a_step_that_is_killed_while_it_uploads_is_gone_on_with(world, step, beg
     assert world.never == Counter()
 
 
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_a_galaxy_that_is_asked_for_again_keeps_its_subject(prioritized, world, step, begin):
+    world.workflow["prioritized"] = prioritized
+    entries = {"only": 20 + ROUND, "round_days": 2.0, "prioritized": prioritized}  # as many as one round shows
+    assert step(**entries).failed == ()
+    world.classify(30)
+    for _ in range(4):
+        step(**entries)
+        world.pass_to(world.now + DAY / 2)
+    assert step(**entries).failed == ()
+    again = set(begin(**entries).loop.ask()["id"])
+    assert len(again) > 6, "with few votes they stay in the pool"
+    assert world.uploaded == ROUND
+    old, new = (number for number, _ in world.links_made)
+    assert set(world.member[new]) <= set(world.member[old])
+    assert {world.subjects[subject]["metadata"]["#id"] for subject in world.member[new]} == again
+    assert set(world.images) == set(world.subjects)
+    if prioritized:
+        assert sorted(world.member[new].values()) == list(range(1, len(again) + 1)), "numbers of the new round"
+    assert world.calls["PUT /api/subjects/N"] == (len(again) if prioritized else 0)
+    assert world.unlinks_made == [], "that its subjects were classified says nothing of the new set"
+    world.pass_to(world.now + DAY)
+    step(**entries)
+    world.pass_to(world.now + DAY)
+    step(**entries)
+    assert [number for number, _ in world.unlinks_made] == [old]
+    assert world.never == Counter()
+
+
 # Exports ----------------------------------------------------------------------------------------------------------------
 
 

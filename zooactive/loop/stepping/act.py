@@ -55,8 +55,8 @@ def act(setting: Setting, intents: Intents, facts: Facts, change: Change) -> Non
             _fetch(setting, intents, of)
         case Count():
             _count(setting, intents, facts)
-        case Stop(why):
-            intents.write(setting.now(), "stop", "done", why=why, budget=setting.config.budget)
+        case Stop(kind, why):
+            intents.write(setting.now(), "stop", "done", kind=kind, why=why, budget=setting.config.budget)
         case Retire(_, subjects, reason):
             retire = partial(setting.there.retire, subjects, reason)
             _noted(setting, intents, "retire", retire, subjects=list(subjects), reason=reason)
@@ -145,9 +145,13 @@ def _choose(setting: Setting, intents: Intents, facts: Facts, number: int, most:
     if not most:
         loop.learn()
         return
-    loop.config = replace(loop.config, n=most)
     never = {galaxy for galaxy, subject in intents.book.subjects.items() if subject in facts.retired}
-    selection = loop.ask(exclude=never)
+    usual = loop.config
+    try:
+        loop.config = replace(usual, n=most)
+        selection = loop.ask(exclude=never)
+    finally:
+        loop.config = usual
     hidden: dict[str, Any] = {STOP_AT[1:]: setting.allocation.ceiling, MARK[1:]: intents.book.mark}
     if setting.config.prioritized:
         hidden["priority"] = priorities(selection)

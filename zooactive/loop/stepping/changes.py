@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from zooactive.loop.stepping.facts import WORKFLOW
 
@@ -35,7 +35,9 @@ class FetchExport:
 
 @dataclass(frozen=True)
 class Count:
-    """Count the votes in the exports that were fetched, and find out which galaxies are done."""
+    """Count the votes in exports that were fetched, and find out which galaxies are done."""
+
+    of: tuple[str, ...]
 
     def said(self) -> str:
         """Say it in a line."""
@@ -44,8 +46,9 @@ class Count:
 
 @dataclass(frozen=True)
 class Stop:
-    """Ask for nothing more."""
+    """Ask for nothing more, because of the budget, the stopping rule, or a pool that is empty."""
 
+    kind: Literal["budget", "rule", "pool"]
     why: str
 
     def said(self) -> str:

@@ -18,8 +18,9 @@ from zooactive.loop.stepping.facts import WORKFLOW
 
 
 class Stopped(NamedTuple):
-    """Why nothing more is asked for, the budget that held then, and when that was decided."""
+    """Why nothing more is asked for, in a word and in a line, the budget that held then, and when that was decided."""
 
+    kind: str
     why: str
     budget: float | None
     at: datetime
@@ -113,7 +114,7 @@ class Book:
                 self.retired |= set(entry["retired"])
                 self.met |= set(entry["met"])
             case "stop":
-                self.stopped = Stopped(entry["why"], entry["budget"], at)
+                self.stopped = Stopped(entry["kind"], entry["why"], entry["budget"], at)
 
     def _fetched(self, of: str, touched: str, newest: str | None) -> None:
         last = None if newest is None else datetime.fromisoformat(newest)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from zooactive.labels.zooniverse.owner import Checked, check_owner
 from zooactive.loop.stepping.counting import read_counted
-from zooactive.loop.stepping.facts import WORKFLOW, ExportFacts, Facts, RoundFacts
+from zooactive.loop.stepping.facts import DAY, WORKFLOW, ExportFacts, Facts, RoundFacts
 from zooactive.loop.stepping.intents import Book, Intents
 from zooactive.loop.stepping.plan import when
 from zooactive.loop.stepping.setting import NAMED, Setting
@@ -57,7 +57,10 @@ def look(setting: Setting, intents: Intents, checked: Checked) -> Facts:
     of = [*([WORKFLOW] if book.linked_at else []), *older]
     never = {galaxy for galaxy, subject in book.subjects.items() if subject in retired}
     here = rounds[-1]
-    stop = book.stopped if book.stopped is not None and book.stopped.budget == setting.config.budget else None
+    left, enough = 0 if here.asked else len(loop.left(never)), _enough(setting)
+    stop = book.stopped
+    holds = {"budget": stop is not None and stop.budget == setting.config.budget, "rule": bool(enough), "pool": not left}
+    stop = stop if stop is not None and holds[stop.kind] else None
     return Facts(
         now,
         rounds,
@@ -68,10 +71,10 @@ def look(setting: Setting, intents: Intents, checked: Checked) -> Facts:
         linked_sets=linked,
         wishes=checked.wishes,
         room=checked.room,
-        left=0 if here.asked else len(loop.left(never)),
+        left=left,
         stopped=None if stop is None else stop.why,
         stopped_at=None if stop is None else stop.at,
-        enough=_enough(setting),
+        enough=enough,
         learnt=loop.rounds[-1].metrics.exists(),
         quiet=book.quiet,
         n=loop.config.n,
@@ -87,11 +90,13 @@ def seen(facts: Facts, book: Book) -> dict[str, Sequence[str]]:
 def _round(
     setting: Setting, book: Book, number: int, linked: frozenset[str], met: frozenset[str], now: datetime
 ) -> RoundFacts:
-    made = book.sets.get(number)
-    ready = book.ready.get(number, {})
+    made, ready = book.sets.get(number), book.ready.get(number, {})
     is_linked = made is not None and made in linked
     began = book.linked_at.get(number, now if is_linked else None)
     begun = made is not None and began is None
+    before = {subject for other, known in book.ready.items() if other < number for subject in known.values()}
+    if began is not None and now - began < DAY:
+        met = met - before  # they were met in another set; after a day this one has been seen too
     return RoundFacts(
         number,
         asked=book.chosen.get(number, ()),

@@ -60,10 +60,10 @@ def _changes(facts: Facts, config: StepConfig) -> Iterator[Change]:
     """Yield all that could be done now, the most urgent first."""
     if facts.export(WORKFLOW).waiting:
         yield FetchExport(WORKFLOW)
-    if any(export.fetched and facts.counted.of.get(of) != export.fetched for of, export in facts.exports.items()):
-        yield Count()
-    if facts.stopped is None and (why := _why_stop(facts, config)):
-        yield Stop(why)
+    if new := [of for of, export in facts.exports.items() if export.fetched and facts.counted.of.get(of) != export.fetched]:
+        yield Count(tuple(new))
+    if facts.stopped is None and (stop := _stop(facts, config)):
+        yield stop
     for entry in facts.shown:
         if not _held_back(entry, facts, config):
             yield from _retirements(entry, facts)
@@ -96,13 +96,18 @@ def waits_of(facts: Facts, config: StepConfig) -> list[str]:
             f"round {here.number}: {len(here.subjects & facts.retired)} of {len(here.subjects)} subjects are done, "
             f"{len(here.met)} were classified"
         )
+    elif here.unlinked and not here.told:
+        waits.append(
+            f"the set of round {here.number} was unlinked by hand; the round is closed after {config.round_days:g} days"
+        )
     elif not here.asked and not facts.room:
         waits.append(
             "the account may not upload any more subjects (deleted ones count); contact@zooniverse.org can raise its limit"
         )
     for entry in facts.shown:
         if facts.newest is not None and entry.number < facts.newest.number:
-            until = "its own export is here" if facts.newest.met else f"volunteers have met round {facts.newest.number}"
+            met = _is_followed(entry, facts)
+            until = "its own export is here" if met else f"volunteers have met round {facts.newest.number}"
             waits.append(f"the set of round {entry.number} stays linked until {until}")
     if config.budget is not None:
         counted = facts.counted
@@ -137,16 +142,16 @@ def when(text: str | None) -> datetime | None:
 # Parts of the order ------------------------------------------------------------------------------------------------------
 
 
-def _why_stop(facts: Facts, config: StepConfig) -> str | None:
+def _stop(facts: Facts, config: StepConfig) -> Stop | None:
     counted = facts.counted
     if config.budget is not None:
         late = LATE_DAYS * counted.pace
         if counted.clicks + late >= config.budget and counted.of:
             given = f"{counted.clicks:,.0f} clicks were given and {late:,.0f} will still arrive"
-            return f"{given}, of a budget of {config.budget:,.0f}"
+            return Stop("budget", f"{given}, of a budget of {config.budget:,.0f}")
     if facts.enough:
-        return facts.enough
-    return "every galaxy has its votes" if not facts.left and not facts.here.asked else None
+        return Stop("rule", facts.enough)
+    return Stop("pool", "every galaxy has its votes") if not facts.left and not facts.here.asked else None
 
 
 def _due(entry: RoundFacts, facts: Facts) -> dict[str, str]:
@@ -186,7 +191,7 @@ def _wants_export(facts: Facts) -> bool:
 
 def _is_over(entry: RoundFacts, facts: Facts, config: StepConfig) -> bool:
     """Whether a round has its votes, or has lasted long enough."""
-    if not entry.linked or entry.told or entry.linked_at is None:
+    if entry.told or entry.linked_at is None:
         return False
     if not any(facts.counted.volunteers.get(galaxy) for galaxy in entry.ready):
         return False
@@ -216,12 +221,14 @@ def _next_round(facts: Facts) -> Iterator[Change]:
         yield Link(here.number)
 
 
+def _is_followed(entry: RoundFacts, facts: Facts) -> bool:
+    """Whether volunteers have met a newer round, so that nobody is left with nothing when this one's set goes."""
+    return any(newer.met for newer in facts.shown if newer.number > entry.number)
+
+
 def _older_sets(facts: Facts) -> Iterator[Change]:
-    newest = facts.newest
-    if newest is None or not newest.met:
-        return
     for entry in facts.shown:
-        if entry.number >= newest.number or not entry.told:
+        if not entry.told or not _is_followed(entry, facts):
             continue
         of = str(entry.subject_set)
         export = facts.export(of)
@@ -258,7 +265,7 @@ def assumed(facts: Facts, change: Change) -> Facts:
         case Count():
             fetched = {of: export.fetched for of, export in facts.exports.items() if export.fetched}
             return replace(facts, counted=replace(facts.counted, of={**facts.counted.of, **fetched}))
-        case Stop(why):
+        case Stop(_, why):
             return replace(facts, stopped=why, stopped_at=facts.now)
         case Retire(_, subjects, _):
             return replace(facts, retiring={**facts.retiring, **dict.fromkeys(subjects, facts.now)})
