@@ -42,7 +42,7 @@ _BLOCK = re.compile(
     r"^(?:<!-- (?P<remark>not run|not compared): (?P<reason>[^\n]+) -->\n)?```(?P<language>\S+)[^\n]*\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
-_WORKSPACE = {"survey", "model", "training", "pool", "acquire", "allocate", "loop", "tasks"}
+_WORKSPACE = {"survey", "model", "training", "pool", "acquire", "allocate", "loop", "zooniverse", "tasks"}
 
 
 class BlockError(Exception):

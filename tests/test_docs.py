@@ -106,9 +106,10 @@ def test_the_commands_of_every_page_exist_with_their_options():
         assert [word for word in words if word.startswith("-") and word not in options] == [], name
 
 
-@pytest.mark.parametrize(
-    "section", ["survey", "model", "training", "training.augmentation", "pool", "acquire", "allocate", "loop", "tasks.NAME"]
-)
+SECTIONS = ("survey", "model", "training", "training.augmentation", "pool", "acquire", "allocate", "loop", "zooniverse")
+
+
+@pytest.mark.parametrize("section", [*SECTIONS, "tasks.NAME"])
 def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(section: str):
     from zooactive.training.augmentation import Augmentation
     from zooactive.workspace import settings as workspace
@@ -122,6 +123,7 @@ def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(sect
         "acquire": workspace.Acquire,
         "allocate": workspace.Allocate,
         "loop": workspace.Rounds,
+        "zooniverse": workspace.Zooniverse,
         "tasks.NAME": workspace.TaskLabels,
     }
     text = (DOCS / "workspace.md").read_text()
@@ -156,3 +158,36 @@ def test_every_file_and_heading_that_a_page_links_to_is_there(page: Path):
 def test_an_example_loads(script: Path):
     """`nox -s examples` runs them; here it is enough that every name that they import is there."""
     assert callable(runpy.run_path(str(script), run_name="example")["main"])
+
+
+def round_told(folder: Path, world: Any) -> tuple[str, str]:
+    """Let rounds run on the stand-in: what a dry run prints, and the log until the first set is unlinked."""
+    from typer.testing import CliRunner
+
+    from zooactive.cli import app
+
+    def typed(*words: str) -> str:
+        result = CliRunner().invoke(app, ["loop", "step", "--workspace", str(folder), *words])
+        assert result.exit_code == 0, result.output
+        return result.stderr
+
+    first, log = typed("--dry-run"), list[str]()
+    while not world.unlinks_made:
+        said = typed()
+        if "\n0 changes" not in said:
+            log.append(said.partition("\nNext:")[0])
+        world.classify(6, hours=3)
+    return first, "\n\n".join(log)
+
+
+def test_the_page_of_a_project_that_runs_itself_shows_what_a_step_prints(tmp_path: Path, monkeypatch):
+    pytest.importorskip("panoptes_client", reason="the Zooniverse's client is an extra")
+    from zooniverse_project import project
+
+    shown = [block.text for block in BLOCKS["unattended"] if block.language == "text"]
+    with project(tmp_path / "survey", monkeypatch) as world:
+        printed = round_told(tmp_path / "survey", world)
+        assert not world.never
+    # Which galaxies are chosen is the processor's own, and the path of the workspace this test's.
+    plain = [re.sub(r"g\d{3}", "g", text.replace(f" --workspace {tmp_path / 'survey'}", "")) for text in printed]
+    assert [re.sub(r"g\d{3}", "g", text).splitlines() for text in shown] == [text.splitlines() for text in plain]

@@ -20,8 +20,7 @@ from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.spelling import write_csv
 from zooactive.labels.classifications import galaxy_in
 from zooactive.labels.ledger import add_votes
-from zooactive.labels.panoptes import _manifest_rows
-from zooactive.labels.subjects import write_subjects
+from zooactive.labels.subjects import manifest_rows, write_subjects
 from zooactive.prediction import PredictionConfig
 from zooactive.prediction.runs import write_predictions
 from zooactive.tree import DecisionTree, Question
@@ -177,7 +176,7 @@ def test_ids_that_look_like_something_else_are_read_as_they_are_written_all_the_
     write_selection(chosen, tmp_path / "s.csv", options={}, inputs={})
     assert sorted(read_selection(tmp_path / "s.csv")["id"]) == sorted(WRITTEN)
     write_subjects(read_selection(tmp_path / "s.csv"), catalogue, tmp_path / "subjects")
-    assert sorted(galaxy_in(row, ["#id"]) for row in _manifest_rows(tmp_path / "subjects")) == sorted(WRITTEN)
+    assert sorted(galaxy_in(row, ["#id"]) for row in manifest_rows(tmp_path / "subjects")) == sorted(WRITTEN)
     votes = pd.DataFrame({"id": WRITTEN[::-1]} | {column: range(len(WRITTEN)) for column in tree.columns})
     write_csv(votes, tmp_path / "votes.csv", only="id")
     joined, strangers = add_votes(pd.read_csv(tmp_path / "t.csv", dtype=str, keep_default_na=False), votes, tree, "id")

@@ -16,9 +16,8 @@ from zooactive.cli import console, show, trees
 from zooactive.foundation.errors import AcquisitionError, CatalogueError
 from zooactive.labels import kind_of
 from zooactive.labels.classifications import Unusable, galaxy_in
-from zooactive.labels.panoptes import _manifest_rows
 from zooactive.labels.rows import rows_of
-from zooactive.labels.subjects import write_subjects
+from zooactive.labels.subjects import manifest_rows, write_subjects
 from zooactive.labels.votes import _write
 from zooactive.tree import DecisionTree, Question
 
@@ -100,11 +99,12 @@ def test_an_id_with_a_letter_that_nobody_sees_is_refused_as_two_would_look_the_s
     "image",
     ["../secret", "/etc/passwd", "a/../../secret", "..", ".", "", "..\\secret", "../images/x", "file:/etc/passwd"],
 )
-def test_a_manifest_that_names_a_file_elsewhere_has_it_not_published(image: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", ["#image", "image"])
+def test_a_manifest_that_names_a_file_elsewhere_has_it_not_published(header: str, image: str, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    pd.DataFrame({"image": ["a.png", image], "#id": ["a", "b"]}).to_csv(tmp_path / "manifest.csv", index=False)
+    pd.DataFrame({header: ["a.png", image], "#id": ["a", "b"]}).to_csv(tmp_path / "manifest.csv", index=False)
     with pytest.raises(CatalogueError, match="is no file in images/"):
-        _manifest_rows(tmp_path)
+        manifest_rows(tmp_path)
 
 
 def test_a_header_and_a_cell_as_long_as_a_survey_are_not_read_whole(tmp_path: Path) -> None:
@@ -167,14 +167,14 @@ def test_a_manifest_holds_no_formula_and_its_ids_come_back_from_the_zooniverse(s
     ids, out = sent
     texts = [cell for cell in cells_of(out / "manifest.csv") if cell != "-1.5"]
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in texts)
-    rows = _manifest_rows(out)
+    rows = manifest_rows(out)
     assert [galaxy_in(row, ["#id"]) for row in rows] == ids
     assert [row["#dec"] for row in rows] == ["-1.5"] * len(ids)
 
 
 def test_an_id_of_300_characters_does_not_stop_an_export(sent) -> None:
     ids, out = sent
-    names = [row["image"] for row in _manifest_rows(out)]
+    names = [row["#image"] for row in manifest_rows(out)]
     assert len({name.casefold() for name in names}) == len(ids)
     assert sorted(path.name for path in (out / "images").iterdir()) == sorted(names)
     assert all(len(name.encode()) < 130 for name in names)

@@ -35,7 +35,7 @@ JOBS = {
         **{name: name for name in ("catalogue", "allocate", "embed", "sheet", "table", "convert", "publish", "label")},
         **{"loop_ask": "ask", "loop_tell": "tell_votes", "loop_status": "status", "loop_rehearse": "rehearse"},
     }.items()
-}
+} | {"loop_step": ("zooactive.workspace.loop_step", "loop_step")}
 
 
 @functools.cache

@@ -64,9 +64,9 @@ def test_votes_come_back_to_the_galaxies_that_were_sent_out(tree, survey):
     assert "5 subjects in" in told.stderr
     manifest = pd.read_csv(survey / "subjects" / "manifest.csv", dtype=str)
     assert list(manifest["#id"]) == ["g007", "g002", "g011", "g000", "g004"]
-    assert list(manifest.columns[:4]) == ["image", "#id", "credit", "#score"]
+    assert list(manifest.columns[:4]) == ["#image", "#id", "credit", "#score"]
     assert manifest["#mag_r"].astype(float).tolist() == [3.5, 1.0, 5.5, 0.0, 2.0]
-    for name, galaxy_id in zip(manifest["image"], manifest["#id"], strict=True):
+    for name, galaxy_id in zip(manifest["#image"], manifest["#id"], strict=True):
         assert (survey / "subjects" / "images" / name).read_bytes() == (survey / "images" / f"{galaxy_id}.jpg").read_bytes()
     rng = np.random.default_rng(1)
     chances = np.concatenate([rng.dirichlet(np.ones(len(question.answers))) for question in tree.questions])
@@ -90,7 +90,7 @@ def test_votes_come_back_to_the_galaxies_that_were_sent_out(tree, survey):
 def test_images_are_sized_and_stay_below_the_limit(survey, monkeypatch):
     catalogue = read_catalogue(survey / "pool.csv")
     written = write_subjects(selection_of(["g003", "g001"]), catalogue, survey / "sized", side=30)
-    for name in pd.read_csv(written.manifests[0])["image"]:
+    for name in pd.read_csv(written.manifests[0])["#image"]:
         with Image.open(survey / "sized" / "images" / name) as image:
             assert image.size == (30, 30)
     png, suffix = shown(catalogue.images[3], "g003", 64)
@@ -125,7 +125,7 @@ def test_many_subjects_are_cut_into_manifests_and_names_do_not_collide(survey, m
     ids = np.array(["J 1", "J/1", "j_1", *catalogue.ids[3:]], dtype=object)
     written = write_subjects(selection_of(ids), replace(catalogue, ids=ids), survey / "many")
     assert [path.name for path in written.manifests] == ["manifest.csv", "manifest-2.csv", "manifest-3.csv"]
-    names = pd.concat([pd.read_csv(path) for path in written.manifests])["image"]
+    names = pd.concat([pd.read_csv(path) for path in written.manifests])["#image"]
     assert names.str.casefold().is_unique
     assert all((survey / "many" / "images" / name).exists() for name in names)
     write_subjects(selection_of(ids[:2]), replace(catalogue, ids=ids), survey / "many")

@@ -19,7 +19,7 @@ from zooactive.cli.console import (
     print_selection,
     print_table,
 )
-from zooactive.foundation.vocabulary import LEARNERS, LOOP_STRATEGIES, STRATEGIES, LoopStrategy
+from zooactive.foundation.vocabulary import CAESAR_RULES, LEARNERS, LOOP_STRATEGIES, STRATEGIES, LoopStrategy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +97,62 @@ def tell(
         f"votes of round {number}: {folder or here.settings.loop.folder}",
         ask if told["left"] else None,
         then=None if told["left"] else "all galaxies have votes: bring others to ask for more",
+    )
+
+
+@app.command()
+def step(
+    workspace: WorkspaceOption = None,
+    folder: FolderOption = None,
+    n: NumberOption = None,
+    votes: VotesOption = None,
+    learner: LearnerOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say every change, and make none.")] = False,
+    retire_share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Your word: the share of a set that may be retired at once.", show_default=False),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Clicks, answers of volunteers, after which it stops.", show_default=False)
+    ] = None,
+    caesar: Annotated[
+        str | None,
+        typer.Option(
+            callback=one_of(CAESAR_RULES, "rule"),
+            help="Post to Caesar what it lacks of a rule (metadata or reduction) that retires subjects; nothing else.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Do what can be done now for rounds that run by themselves with the Zooniverse; made for cron.
+
+    Fetches votes, counts and tells them, retires subjects that are done, trains and chooses when a round is due, uploads and
+    links the next set. Says what it waits for, and ends. Never tried on the live service.
+    """
+    here = open_workspace(workspace)
+    done = here.loop_step(
+        folder=folder,
+        n=n,
+        votes=votes,
+        learner=learner,
+        dry_run=dry_run,
+        retire_share=retire_share,
+        budget=budget,
+        caesar=caesar,
+    )
+    if dry_run:
+        for line in done.done:
+            note(f"would {line}")
+    for line in done.waits:
+        note(f"waits: {line}")
+    number = len(done.done)
+    changes = "1 change" if number == 1 else f"{number} changes"
+    if done.failed:
+        note(f"{changes}, and {len(done.failed)} that failed; the next step goes on there")
+        raise typer.Exit(1)
+    last_line(
+        f"{changes} {'would be made' if dry_run else 'made'}",
+        command_line("loop step", workspace=workspace, folder=folder, learner=learner),
     )
 
 

@@ -82,6 +82,10 @@ LearnerKind: TypeAlias = Literal["network", "head"]
 LEARNERS: tuple[LearnerKind, ...] = get_args(LearnerKind)
 """What is trained in the rounds of a loop."""
 
+CaesarRule: TypeAlias = Literal["metadata", "reduction"]
+CAESAR_RULES: tuple[CaesarRule, ...] = get_args(CaesarRule)
+"""Where Caesar finds after how many volunteers a subject is done: in its metadata, or in a reduction that is put."""
+
 Goal: TypeAlias = Literal["error", "decision", "count", "model"]
 GOALS: tuple[Goal, ...] = get_args(Goal)
 """What volunteers' clicks are spent for, see `zooactive.acquisition.Aim`."""

@@ -13,9 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zooactive.foundation.errors import CatalogueError, UploadError, explained
-from zooactive.foundation.reading import check_regular
+from zooactive.foundation.errors import UploadError, explained
 from zooactive.foundation.telling import Progress
+from zooactive.labels.subjects import IMAGE, manifest_rows
 
 _JOINED_AT_ONCE = 10
 _CREDENTIALS = (("PANOPTES_USERNAME", "PANOPTES_PASSWORD"), ("PANOPTES_CLIENT_ID", "PANOPTES_CLIENT_SECRET"))
@@ -56,7 +56,7 @@ def upload_subjects(folder: str | Path, *, project: int, subject_set: str, progr
     The client reads PANOPTES_USERNAME and PANOPTES_PASSWORD, or PANOPTES_CLIENT_ID and PANOPTES_CLIENT_SECRET, and
     PANOPTES_ENDPOINT, from the environment. Nothing of them is stored.
     """
-    rows = _manifest_rows(Path(folder))
+    rows = manifest_rows(Path(folder))
     if not any(all(os.environ.get(name) for name in pair) for pair in _CREDENTIALS):
         names = " or ".join(" and ".join(pair) for pair in _CREDENTIALS)
         raise UploadError(f"the Zooniverse wants to know who uploads; set {names} in the environment")
@@ -87,7 +87,7 @@ def _send(
         for row in missing[start : start + _JOINED_AT_ONCE]:
             subject = client.Subject()
             subject.links.project = project
-            subject.add_location(str(images / row["image"]))
+            subject.add_location(str(images / row[IMAGE]))
             subject.metadata.update(row)
             subject.save()
             made.append(subject)
@@ -95,25 +95,3 @@ def _send(
         if progress is not None:
             progress(known + start + len(made))
     return Uploaded(len(missing), known, str(into.id))
-
-
-def _manifest_rows(folder: Path) -> list[dict[str, str]]:
-    """The rows of all manifests, less what is blank, as text."""
-    import pandas as pd
-
-    manifests = sorted(folder.glob("manifest*.csv"), key=lambda path: (len(path.name), path.name))
-    if not manifests:
-        raise CatalogueError(f"{folder} holds no manifest.csv; write one with `zooactive export`")
-    for path in manifests:
-        with explained(CatalogueError, f"{path} cannot be read: {{reason}}; write it with `zooactive export`", OSError):
-            check_regular(path)
-    table = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in manifests]).fillna("")
-    if not {"image", "#id"} <= set(table.columns):
-        raise CatalogueError(f"{manifests[0]} has no columns image and #id; write it with `zooactive export`")
-    elsewhere = next((name for name in table["image"] if name in ("", ".", "..") or set(name) & {*"/\\\0"}), None)
-    if elsewhere is not None:  # whatever lies there would be published
-        raise CatalogueError(
-            f"{manifests[0].parent}: a manifest names the image '{elsewhere}', which is no file in images/; write it with "
-            "`zooactive export`"
-        )
-    return [{str(key): value for key, value in row.items() if value} for row in table.to_dict("records")]

@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 from zooactive.catalogue import Catalogue, Preprocessing
 from zooactive.catalogue.bands import as_picture, in_colour
 from zooactive.catalogue.images import ImageSource, decode, encode_png, original_bytes
-from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean
+from zooactive.foundation.errors import CatalogueError, ImageError, did_you_mean, explained
+from zooactive.foundation.reading import check_regular
 from zooactive.foundation.spelling import file_name, write_csv
 from zooactive.foundation.writing import aside, make_folder, many_aside
 
 if TYPE_CHECKING:
     import pandas as pd
+
+IMAGE = "#image"
+"""Column of a manifest that names the image: any cell that ends like one is a frame, and this one is not shown as text."""
 
 SIDE = 424  # of the Galaxy Zoo's own cutouts
 LARGEST = 1_000_000  # bytes of an image that the Zooniverse takes
@@ -102,7 +106,7 @@ def write_subjects(
             name = file_name(str(galaxy_id), names) + suffix
             write(out / "images" / name, content)
             hidden = {key: values[row] for key, values in (told | extra).items()}
-            rows.append({"image": name, "#id": galaxy_id, **shares, **hidden})
+            rows.append({IMAGE: name, "#id": galaxy_id, **shares, **hidden})
     if not rows:
         raise CatalogueError(
             f"no image of the selection can be shown; the first: {next(iter(failures.values()), 'it is empty')}"
@@ -122,6 +126,35 @@ def _write_manifests(rows: list[dict[str, object]], out: Path) -> tuple[Path, ..
     for older in set(out.glob("manifest*.csv")) - set(manifests):
         older.unlink()
     return tuple(manifests)
+
+
+def manifest_rows(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of all manifests of a folder as text, without what is blank.
+
+    Raises
+    ------
+    CatalogueError
+        When there is no manifest, it cannot be read or is none, or an image's name leads elsewhere.
+    """
+    import pandas as pd
+
+    manifests = sorted(folder.glob("manifest*.csv"), key=lambda path: (len(path.name), path.name))
+    if not manifests:
+        raise CatalogueError(f"{folder} holds no manifest.csv; write one with `zooactive export`")
+    for path in manifests:
+        with explained(CatalogueError, f"{path} cannot be read: {{reason}}; write it with `zooactive export`", OSError):
+            check_regular(path)
+    table = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in manifests]).fillna("")
+    table = table.rename(columns={"image": IMAGE})  # of manifests that were written before the name was hidden
+    if not {IMAGE, "#id"} <= set(table.columns):
+        raise CatalogueError(f"{manifests[0]} has no columns {IMAGE} and #id; write it with `zooactive export`")
+    elsewhere = next((name for name in table[IMAGE] if name in ("", ".", "..") or set(name) & {*"/\\\0"}), None)
+    if elsewhere is not None:  # whatever lies there would be published
+        raise CatalogueError(
+            f"{manifests[0].parent}: a manifest names the image '{elsewhere}', which is no file in images/; write it with "
+            "`zooactive export`"
+        )
+    return [{str(key): value for key, value in row.items() if value} for row in table.to_dict("records")]
 
 
 def shown(source: ImageSource, name: str, side: int | None = None, seen: Preprocessing | None = None) -> tuple[bytes, str]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from zooactive.foundation.vocabulary import Strategy
     from zooactive.models.loading import AnyModel
     from zooactive.posterior import Posterior
+    from zooactive.prediction import Predictions
 
 
 _FORMAT = 1
@@ -213,8 +214,13 @@ class Loop:
         write_json(here.metrics, metrics)
         return metrics
 
-    def ask(self) -> pd.DataFrame:
+    def ask(self, *, exclude: Collection[str] = ()) -> pd.DataFrame:
         """Return the galaxies that volunteers should be shown next; asking again returns the same until their votes are in.
+
+        Parameters
+        ----------
+        exclude : collection of str
+            Galaxies that may not be asked for, such as those that volunteers are not shown any more.
 
         Raises
         ------
@@ -224,21 +230,36 @@ class Loop:
             As `learn`.
         """
         with held(self.folder):
-            return self._ask()
+            return self._ask(frozenset(exclude))
 
-    def _ask(self) -> pd.DataFrame:
+    def left(self, exclude: Collection[str] = ()) -> list[str]:
+        """Return the galaxies that may be asked for."""
+        galaxies = self._with_votes(self.rounds[-1].number)
+        never = frozenset(exclude)
+        return [galaxy_id for galaxy_id in galaxies.ids[~galaxies.labelled] if galaxy_id not in never]
+
+    def predictions(self, number: int) -> Predictions | None:
+        """Return what the model of a round says of the galaxies that had no votes then, or None where it had no model."""
+        here = round_of(self.folder, number)
+        if not here.metrics.exists() or not here.model.exists():
+            return None
+        galaxies = self._with_votes(number)
+        return self.learner.predictions(here.model, galaxies.take(~galaxies.labelled), "pool")
+
+    def _ask(self, never: frozenset[str]) -> pd.DataFrame:
         here = self.rounds[-1]
         self._learn()
         if here.selection.exists():
             return read_selection(here.selection)
         galaxies = self._with_votes(here.number)
         left = galaxies.take(~galaxies.labelled)
-        if not len(left):
+        open_ids = [galaxy_id for galaxy_id in left.ids if galaxy_id not in never]
+        if not open_ids:
             raise AcquisitionError(f"{galaxies.source}: all {len(galaxies)} galaxies have votes, none is left to ask for")
         options: dict[str, Any] = asdict(self.config) | {"round": here.number}
         if here.model.exists():
             predictions = self.learner.predictions(here.model, left, "pool")
-            eligible = predictions.known(left.ids.tolist())
+            eligible = predictions.known(open_ids)
             if not eligible:
                 raise AcquisitionError(f"{galaxies.source}: no image of the {len(left)} galaxies without votes can be read")
             config = replace(self.config, n=min(self.config.n, len(eligible)))
@@ -254,7 +275,7 @@ class Loop:
                 number=here.number,
             )
         else:
-            selection = choose_blindly(left.ids.tolist(), replace(self.config, n=min(self.config.n, len(left))))
+            selection = choose_blindly(open_ids, replace(self.config, n=min(self.config.n, len(open_ids))))
         write_selection(selection, here.selection, options=options, inputs={})
         return selection
 

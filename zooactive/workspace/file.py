@@ -18,7 +18,7 @@ from zooactive.models.saved_form import BUNDLED
 from zooactive.training.config import TrainingConfig
 from zooactive.training.recipes import Recipe, load_recipe
 from zooactive.workspace.labels_alone import for_its_task
-from zooactive.workspace.sections import FILE, Acquire, Allocate, Pool, Rounds, Survey, TaskLabels
+from zooactive.workspace.sections import FILE, Acquire, Allocate, Pool, Rounds, Survey, TaskLabels, Zooniverse
 from zooactive.workspace.settings import Settings
 
 
@@ -71,6 +71,7 @@ def _settings(values: Mapping[str, Any], path: Path) -> Settings:
         "acquire": Acquire,
         "allocate": Allocate,
         "loop": Rounds,
+        "zooniverse": Zooniverse,
     }
     for key, value in values.items():
         if key not in {*sections, "tasks", "recipe"}:

@@ -118,6 +118,31 @@ class Rounds:
 
 
 @dataclass(frozen=True)
+class Zooniverse:
+    """Rounds that run by themselves with the Zooniverse: table ``[zooniverse]``.
+
+    `project` and `workflow` are their numbers there, `wording` says how the workflow words the tree, and `task` is the key
+    of its first task. `live` and `prioritized` are how they are expected to be; nobody sets them from here. `budget` is in
+    clicks, answers that volunteers give. `side`, `credit`, `licence` and `columns` are as of ``zooactive export``.
+    """
+
+    project: int | None = None
+    workflow: int | None = None
+    wording: Path | None = None
+    task: str = "T0"
+    live: bool = True
+    prioritized: bool = False
+    budget: float | None = None
+    price: float | None = None
+    retire_share: float = 0.5
+    round_days: float = 14.0
+    side: int | None = None
+    credit: str | None = None
+    licence: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TaskLabels:
     """A question to fine-tune to: table ``[tasks.NAME]``."""
 

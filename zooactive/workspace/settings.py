@@ -19,7 +19,7 @@ from zooactive.models.config import Network
 from zooactive.training.config import TrainingConfig
 from zooactive.training.recipes import Recipe, load_recipe
 from zooactive.tree import DecisionTree, load_tree
-from zooactive.workspace.sections import FILE, Acquire, Allocate, Pool, Rounds, Survey, TaskLabels
+from zooactive.workspace.sections import FILE, Acquire, Allocate, Pool, Rounds, Survey, TaskLabels, Zooniverse
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Settings:
     acquire: Acquire = field(default_factory=Acquire)
     allocate: Allocate = field(default_factory=Allocate)
     loop: Rounds = field(default_factory=Rounds)
+    zooniverse: Zooniverse = field(default_factory=Zooniverse)
     tasks: Mapping[str, TaskLabels] = field(default_factory=dict)
     recipe: Recipe | None = None
 

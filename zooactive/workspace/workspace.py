@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from zooactive.catalogue.shards import ShardsResult
     from zooactive.labels.subjects import SubjectSet
+    from zooactive.loop.stepping.step import Step
     from zooactive.prediction import Predictions
     from zooactive.prediction.numbers import NumberPredictions
     from zooactive.training.finetuning.finetuned_model import FinetunedModel
@@ -250,6 +251,13 @@ class Workspace:
 
         settings, own = self._with(OPTIONS, options)
         return status(settings, **own)
+
+    def loop_step(self, **options: Any) -> Step:
+        """Do what can be done now for rounds that run by themselves with the Zooniverse, and say what they wait for."""
+        from zooactive.workspace.loop_step import OPTIONS, loop_step
+
+        settings, own = self._with(OPTIONS, options)
+        return loop_step(settings, progress=self._progress, tell=self._tell, **own)
 
     def loop_rehearse(self, **options: Any) -> Rehearsal:
         """Compare strategies on galaxies whose votes are known."""

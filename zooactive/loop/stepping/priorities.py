@@ -1,0 +1,29 @@
+"""In which order volunteers are shown the subjects of a prioritized workflow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def priorities(selection: pd.DataFrame) -> list[int]:
+    """Return a number for each galaxy of a selection, the lowest shown first: 1, 2, ...
+
+    Those that were acquired come in the order of their ranks, and those drawn at random are spread evenly between them: if
+    they came last, a set that is not shown to its end would have a random arm without votes. Every galaxy gets a number
+    above 0, because one without comes first in one of the Zooniverse's two selectors and last in the other.
+    """
+    rank = selection["rank"].to_numpy(dtype=float)
+    at_random = (selection["arm"] == "random").to_numpy()
+    place = np.empty(len(selection))
+    for arm in (at_random, ~at_random):
+        rows = np.flatnonzero(arm)
+        place[rows[np.argsort(rank[rows], kind="stable")]] = (np.arange(len(rows)) + 0.5) / max(len(rows), 1)
+    order = np.argsort(place, kind="stable")
+    numbers = np.empty(len(selection), dtype=int)
+    numbers[order] = np.arange(1, len(selection) + 1)
+    return [int(number) for number in numbers]
