@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import pytest
 from sky_service import Sky, fits_cube, jpeg, sky
 
 from zooactive.catalogue import read_catalogue
+from zooactive.catalogue.cutouts.asking import Client
 from zooactive.catalogue.cutouts.fetch import cutouts_of, fetch_cutouts
 from zooactive.catalogue.cutouts.services import load_service
 from zooactive.catalogue.cutouts.sizes import CutoutSize
@@ -276,3 +280,21 @@ def test_what_cannot_be_asked_for_is_told_before_anything_is(tmp_path):
         with pytest.raises(CatalogueError, match=r"there is no survey of cutouts 'legacy-dr10-gzr'\. Did you mean"):
             cutouts_of(table, "legacy-dr10-gzr", size=SIZE)
         assert not server.asked
+
+
+def test_a_client_that_is_closed_amid_requests_leaves_no_connection_open(tmp_path):
+    with sky() as server, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        service = load_service(server.write_service(tmp_path, pause=0.0))
+        address = service.address("jpg", 10.5, 1.25, arcsec=12, size=24)
+        for moment in range(60):
+            client = Client(service, None)
+            with ThreadPoolExecutor(2) as threads:
+                asked = [threads.submit(client.once, address) for _ in range(2)]
+                time.sleep(moment * 2e-4)
+                client.close()
+            for one in asked:
+                one.exception()  # whatever became of it
+        del client, asked, one
+        gc.collect()
+    assert [str(warning.message) for warning in told] == []

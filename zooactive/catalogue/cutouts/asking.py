@@ -76,7 +76,11 @@ class Client:
         self._pace.wait()
         try:
             with self._client.stream("GET", address) as response:
-                content = self._up_to(response)
+                try:
+                    content = self._up_to(response)
+                finally:
+                    if self._stop.is_set():  # a connection that was begun before the client was closed is not its any more
+                        response.extensions["network_stream"].close()
         except (self._http.UnsupportedProtocol, self._http.InvalidURL, self._http.TooManyRedirects) as error:
             raise Trouble(REFUSED, f"{address} cannot be asked for ({error})") from error
         except self._http.RequestError as error:  # no answer, or a part of one
