@@ -196,7 +196,8 @@ def test_a_galaxy_that_is_asked_for_again_keeps_its_subject(prioritized, world, 
     if prioritized:
         assert sorted(world.member[new].values()) == list(range(1, len(again) + 1)), "numbers of the new round"
     assert world.calls["PUT /api/subjects/N"] == (len(again) if prioritized else 0)
-    assert world.unlinks_made == [], "that its subjects were classified says nothing of the new set"
+    asked = "POST /api/subject_sets/N/classifications_export"
+    assert world.calls[asked] == 0, "that its subjects were classified says nothing of the new set"
     world.pass_to(world.now + DAY)
     step(**entries)
     world.pass_to(world.now + DAY)
@@ -323,6 +324,19 @@ def test_a_request_for_an_export_that_fails_is_made_once_a_day_at_most(kind, wor
     heard = kind == "lost after"
     assert world.media["workflows", WORKFLOW].asked == [asked_at if heard else asked_at + HOUR]
     assert world.never == Counter()
+
+
+def test_a_request_that_never_arrived_is_made_again_although_an_older_export_is_there(world, step, shown):
+    shown()
+    step()
+    world.pass_to(world.now + 6 * HOUR)
+    step()
+    world.pass_to(world.now + 26 * HOUR)
+    world.faults.append(Fault("lost before", posts("/classifications_export")))
+    assert len(step().failed) == 1
+    world.pass_to(world.now + HOUR)
+    assert any("ask for the export of the workflow" in line for line in step().done)
+    assert len(world.media["workflows", WORKFLOW].asked) == 2
 
 
 def test_what_is_no_export_is_refused_and_the_old_votes_stay(world, step, shown, begin):
