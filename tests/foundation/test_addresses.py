@@ -40,6 +40,7 @@ def survey(tmp_path, write_pictures, monkeypatch):
 def test_an_address_is_known_by_its_name_and_survives_a_path():
     assert address_of(Path("s3://survey/shards")) == "s3://survey/shards"
     assert address_of("gs://survey") == "gs://survey"
+    assert address_of("file:///data/shards") == address_of(Path("file:///data/shards")) == "file:///data/shards"
     assert [address_of(path) for path in ("images/a.jpg", "/data/a.jpg", "C:/data", "C:\\data", ".")] == [None] * 5
     assert from_folder(Path("/home"), Path("s3://survey/x.csv")) == Path("s3://survey/x.csv")
     assert from_folder(Path("/home"), Path("x.csv")) == Path("/home/x.csv")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue.tables import GalaxyTable
 from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.remote_folders import delete_file
 from zooactive.foundation.spelling import write_csv
 from zooactive.foundation.writing import aside
 
@@ -99,7 +100,7 @@ def nothing() -> pd.DataFrame:
 def write_set_aside(rows: pd.DataFrame, file: Path) -> str | None:
     """Write the list of rows set aside and return a line that says so; of none, a list of before is removed."""
     if not len(rows):
-        file.unlink(missing_ok=True)
+        delete_file(file)
         return None
     with aside(file) as temporary:
         write_csv(rows, temporary)

@@ -33,6 +33,7 @@ from zooactive.foundation.locking import held
 from zooactive.foundation.metadata import about_of
 from zooactive.foundation.parts_folder import Failed, PartsFolder, Tally, failed_of, parts_in
 from zooactive.foundation.reading import check_regular
+from zooactive.foundation.remote_folders import folder_here
 from zooactive.foundation.showing import counted
 from zooactive.foundation.stopping import kept_when_stopped
 from zooactive.foundation.telling import Auto, Progress
@@ -110,7 +111,8 @@ def write_shards(
     ----------
     catalogue : Catalogue
     out : path
-        A folder. Parts of the same catalogue and settings that are there already are kept.
+        A folder, which may be an address such as ``s3://survey/shards``. Parts of the same catalogue and settings that are
+        there already are kept.
     preprocessing : Preprocessing, optional
         Decode, crop and resize now, and store the pixels as lossless PNG. Without it each image's own bytes are kept, once
         they have been seen to decode.
@@ -139,7 +141,7 @@ def write_shards(
     OutputError
         When the disk is full, the folder cannot be written, or another process is at work in it.
     """
-    out = Path(out)
+    out = folder_here(out)
     if rows_per_shard < 1:
         raise CatalogueError(f"rows_per_shard = {rows_per_shard}; give at least 1 galaxy a file")
     if not len(catalogue):

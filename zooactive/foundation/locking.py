@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zooactive.foundation.errors import OutputError
+from zooactive.foundation.remote_folders import held_remotely
 from zooactive.foundation.writing import output_explained, process_lives, this_host
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
@@ -25,7 +26,8 @@ def held(folder: str | Path) -> Iterator[None]:
     """Hold a folder for this thread until the block ends; a folder that is not there is made.
 
     The system lets go of it when the process dies, however it dies. Where the file system knows no locks, a file
-    ``.lock-held`` stands for one, and that of a process of another machine stays until somebody deletes it.
+    ``.lock-held`` stands for one, and that of a process of another machine stays until somebody deletes it. An address that
+    the folder stands for is marked as well, and the folder then holds what is there (`RemoteFolder.held`).
 
     Raises
     ------
@@ -50,7 +52,8 @@ def held(folder: str | Path) -> Iterator[None]:
     instead = None if descriptor is not None else _created(folder / ".lock-held")
     _held[place] = thread
     try:
-        yield
+        with held_remotely(folder):
+            yield
     finally:
         del _held[place]
         if descriptor is not None:

@@ -14,6 +14,7 @@ from zooactive.foundation.errors import ImageError, PosteriorError, ZooactiveErr
 from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.metadata import with_about
 from zooactive.foundation.parsing import read_object
+from zooactive.foundation.remote_folders import bring, fetch, folder_here, remote_of
 from zooactive.foundation.telling import Progress
 from zooactive.foundation.vocabulary import MOST_FAILED
 from zooactive.foundation.writing import aside, remove_leftovers, write_json
@@ -40,6 +41,7 @@ def read_journal(folder: Path) -> dict[str, Any] | None:
     PosteriorError
         When a journal is there that is damaged, or that a newer zooactive wrote.
     """
+    bring(folder)
     path = folder / "journal.json"
     said = (
         f"{path} is damaged ({{reason}}), so nobody can tell what the parts beside it are of; restore it from a copy, or "
@@ -126,7 +128,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class PartsFolder:
-    """The folder where the parts of one run lie, and which rows each part holds; it can be pickled.
+    """The folder where the parts of one run lie, and which rows each part holds.
+
+    It can be pickled: a folder that stands for an address is, on another machine, what stands for that address there.
 
     Parameters
     ----------
@@ -145,6 +149,11 @@ class PartsFolder:
     rows_per_part: int
     about: Callable[[Path], Mapping[str, Any]]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        remote = remote_of(self.folder)
+        place, owner = (self.folder, None) if remote is None else (remote.address, remote.owner)
+        return _restored, (place, owner, self.rows, self.rows_per_part, self.about)
+
     @property
     def parts(self) -> int:
         """The number of parts in the run."""
@@ -157,6 +166,11 @@ class PartsFolder:
     def path(self, part: int) -> Path:
         """Return where a part lies when it is finished."""
         return self.folder / f"part-{part:05d}.parquet"
+
+    def arrived(self, part: int) -> Path:
+        """Return where a part lies that any worker has finished, fetched where it lies at an address."""
+        fetch(self.path(part))
+        return self.path(part)
 
     def when_stopped(self) -> str:
         """Say what is kept of the run, should it be stopped now, and what will be done again."""
@@ -205,6 +219,12 @@ class PartsFolder:
         return table
 
 
+def _restored(
+    place: str | Path, owner: str | None, rows: int, rows_per_part: int, about: Callable[[Path], Mapping[str, Any]]
+) -> PartsFolder:
+    return PartsFolder(folder_here(place, owner=owner), rows, rows_per_part, about)
+
+
 def failed_of(failures: pd.DataFrame, galaxies: int, folder: Path) -> Failed:
     """Sum up the table of `PartsFolder.write_failures`, of a run of so many galaxies."""
     listed = folder / "failures.parquet"
@@ -250,7 +270,7 @@ class Tally:
 
     def find(self, part: int) -> None:
         """Count a part that is there, whoever wrote it."""
-        reasons = [failure["reason"] for failure in self._folder.about(self._folder.path(part))["failures"]]
+        reasons = [failure["reason"] for failure in self._folder.about(self._folder.arrived(part))["failures"]]
         self.count(len(self._folder.rows_of(part)), reasons)
 
     def count(self, done: int, reasons: Sequence[str]) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LONGEST_NAME = 100
 """Characters of a file's name that is made of an id; file systems take 255 bytes, with all that is added."""
 
+STANDS_FOR: dict[str, str] = {}
+"""Folder here -> the address that it is a copy of, which is what people know: see `remote_folders`."""
+
 _RUN = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 
@@ -37,13 +40,15 @@ def control_in(text: str) -> str | None:
 
 
 def for_terminal(text: str) -> str:
-    r"""Return a text whose control characters are spelt out, except ends of lines and tabs.
+    r"""Return a text whose control characters are spelt out, except ends of lines and tabs, with addresses for their copies.
 
     Examples
     --------
     >>> print(for_terminal("a\x1b[2Jb"))
     a\x1b[2Jb
     """
+    for folder, address in STANDS_FOR.items():
+        text = text.replace(folder, address)
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter in "\n\t" else repr(letter)[1:-1] for letter in text)

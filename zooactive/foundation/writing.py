@@ -37,14 +37,18 @@ _FILES_AT_ONCE = 256
 _SYNCED_AT_ONCE = 32
 """Files that wait for the disk side by side: it takes many in about the time of one."""
 
+ELSEWHERE: dict[Path, Callable[[Path, str], None]] = {}
+"""Folder -> what puts a file, under its name, at the address that the folder stands for: see `remote_folders`."""
+
 _PACKAGES = ("zooactive", "keras", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pillow")
 
 
 @contextmanager
-def aside(path: str | Path) -> Iterator[Path]:
+def aside(path: str | Path, *, put: bool = True) -> Iterator[Path]:
     """Yield a temporary file beside `path`, renamed to it when the block ends well and removed when it does not.
 
-    File and folder are on the disk when this returns: a power cut leaves what was there before, or the whole new file.
+    File and folder are on the disk when this returns: a power cut leaves what was there before, or the whole new file. In a
+    folder that stands for an address the file is put there first, unless `put` says that it came from there.
 
     Raises
     ------
@@ -70,6 +74,8 @@ def aside(path: str | Path) -> Iterator[Path]:
         try:
             yield temporary
             _sync(temporary)
+            if put:
+                _put_elsewhere(temporary, path)
             temporary.replace(path)
             _sync(path.parent)
             log(__name__, logging.DEBUG, "file written", file=str(path))
@@ -126,11 +132,18 @@ def _rename_all(waiting: dict[Path, Path]) -> None:
         with ThreadPoolExecutor(_SYNCED_AT_ONCE) as pool:
             list(pool.map(_sync, waiting.values()))
         for path, temporary in waiting.items():
+            _put_elsewhere(temporary, path)
             temporary.replace(path)
             log(__name__, logging.DEBUG, "file written", file=str(path))
         for folder in {path.parent for path in waiting}:
             _sync(folder)
     waiting.clear()
+
+
+def _put_elsewhere(temporary: Path, path: Path) -> None:
+    """Put a whole file where it belongs, if that is not its folder here: what has a name here is there as well."""
+    if ELSEWHERE and (put := ELSEWHERE.get(path.parent)) is not None:
+        put(temporary, path.name)
 
 
 def refuse_without_room(temporary: Path, size: int) -> None:

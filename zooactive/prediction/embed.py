@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.parts_folder import read_journal
+from zooactive.foundation.remote_folders import folder_here
 from zooactive.foundation.showing import counted
 from zooactive.foundation.telling import Auto, Progress
 from zooactive.models.holds import Holds, network_of, network_with_images
@@ -38,7 +39,7 @@ def embed(
         Its head is not asked.
     catalogue : Catalogue or path
     out : path
-        The folder.
+        The folder, which may be an address.
     batch_size, max_failures, retry_failures, engine, progress
         As of `zooactive.predict`.
 
@@ -55,7 +56,7 @@ def embed(
         For a model without a network.
     """
     network, galaxies = network_with_images(network_of(model)), read_catalogue(catalogue)
-    if network.images is not None and read_journal(Path(out)) is None:
+    if network.images is not None and read_journal(folder_here(out)) is None:
         network.images.warn_of_unlike(galaxies, network.preprocessing, stacklevel=2)
     with counted(progress, "features of the images", len(galaxies)) as done:
         write_embeddings(

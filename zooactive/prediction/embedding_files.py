@@ -14,6 +14,7 @@ from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.parts_folder import parts_in, read_journal
 from zooactive.foundation.reading import check_regular
+from zooactive.foundation.remote_folders import bring, folder_here
 from zooactive.prediction.embedding_arrays import read_hdf5, read_npy
 from zooactive.prediction.embedding_tables import from_arrow, from_parquet, read_csv
 from zooactive.prediction.embeddings import Embeddings
@@ -66,7 +67,8 @@ def read_embeddings(
     --------
     >>> known = read_embeddings("zoobot.parquet", encoder="convnext_nano")  # doctest: +SKIP
     """
-    path = Path(source)
+    path = folder_here(source)
+    bring(path, again=True)
     if not path.exists():
         raise CatalogueError(f"{path} does not exist; give a file of embeddings ({_KINDS})")
     with (

@@ -19,6 +19,7 @@ from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.metadata import about_of, with_about
 from zooactive.foundation.parts_folder import Failed, failed_of, parts_in, read_journal
 from zooactive.foundation.reading import check_regular
+from zooactive.foundation.remote_folders import bring, delete_file, folder_here
 from zooactive.foundation.telling import Progress
 from zooactive.foundation.vocabulary import Score
 from zooactive.foundation.whole_numbers import as_frame
@@ -151,7 +152,7 @@ def predict_numbers(
     ImageError, OutputError
         As `zooactive.predict`.
     """
-    out, network = Path(out), model.network
+    out, network = folder_here(out), model.network
     stored: SeenEmbeddings | Predictions | None = galaxies.seen_by(network) if isinstance(galaxies, Embeddings) else None
     if isinstance(galaxies, Predictions):
         galaxies.refuse_another_encoder(network)
@@ -187,7 +188,8 @@ def open_numbers(folder: str | Path) -> NumberPredictions:
     PosteriorError
         When the folder holds no predictions of a number, or they are damaged or unfinished.
     """
-    folder = Path(folder)
+    folder = folder_here(folder)
+    bring(folder, again=True)
     made = _said(folder)
     if made is None:
         raise PosteriorError(f"{folder} holds no predictions of a number; run `zooactive predict` with a model of numbers")
@@ -200,6 +202,7 @@ def open_numbers(folder: str | Path) -> NumberPredictions:
 
 def holds_numbers(folder: Path) -> bool:
     """Return whether a folder holds predictions of a number, finished or not."""
+    bring(folder)
     return (folder / TABLE).is_file()
 
 
@@ -229,7 +232,7 @@ def _write_table(model: NumberModel, folder: Path, made: dict[str, Any]) -> None
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    (folder / TABLE).unlink(missing_ok=True)
+    delete_file(folder / TABLE)
     model.head.save(folder / _HEAD)
     with aside(folder / TABLE) as temporary:
         writer = None

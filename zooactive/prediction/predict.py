@@ -12,6 +12,7 @@ import numpy as np
 from zooactive.catalogue import Catalogue, read_catalogue
 from zooactive.foundation.errors import ImageError, ModelError
 from zooactive.foundation.parts_folder import read_journal
+from zooactive.foundation.remote_folders import folder_here
 from zooactive.foundation.showing import counted
 from zooactive.foundation.telling import Auto, Progress
 from zooactive.models import LinearDraws
@@ -87,8 +88,8 @@ def predict(
         with the policy ``head``, the stored embeddings are taken, and no image is looked at; so it is with embeddings of
         `zooactive.read_embeddings`, which a model that learnt from such needs.
     out : path, optional
-        A folder to stream Parquet into; the same call goes on where an interrupted one stopped. Without it the posterior
-        is returned, in memory.
+        A folder to stream Parquet into, which may be an address such as ``s3://survey/predictions``; the same call goes on
+        where an interrupted one stopped. Without it the posterior is returned, in memory.
     draws : int
         T.
     seed : int
@@ -136,7 +137,7 @@ def predict(
     else:
         network_with_images(network)
         table = read_catalogue(cast("Catalogue | str | Path", catalogue))
-        if network.images is not None and (out is None or read_journal(Path(out)) is None):  # once a run
+        if network.images is not None and (out is None or read_journal(folder_here(out)) is None):  # once a run
             network.images.warn_of_unlike(table, network.preprocessing, stacklevel=2)
     head = head_of(network, draws_from)
     if out is not None:

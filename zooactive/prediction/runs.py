@@ -22,6 +22,7 @@ from zooactive.foundation.errors import ImageError, PosteriorError
 from zooactive.foundation.locking import held
 from zooactive.foundation.logs import log
 from zooactive.foundation.parts_folder import JOURNAL_FORMAT, Failed, PartsFolder, Tally, failed_of, read_journal
+from zooactive.foundation.remote_folders import folder_here
 from zooactive.foundation.stopping import kept_when_stopped
 from zooactive.foundation.telling import Progress
 from zooactive.foundation.writing import write_how
@@ -57,7 +58,7 @@ def write_predictions(
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
-    """Stream the predictions of a catalogue into a folder of Parquet files.
+    """Stream the predictions of a catalogue into a folder of Parquet files, here or at an address.
 
     With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to ``failures.parquet``
     with id, path, reason and kind, and the run goes on. Those that failed for a reason that may pass are read again first,
@@ -80,7 +81,7 @@ def write_predictions(
     _write(
         model,
         catalogue,
-        Path(out),
+        folder_here(out),
         config=config,
         head=head,
         stored=stored,
@@ -114,7 +115,7 @@ def write_embeddings(
     return _write(
         model,
         catalogue,
-        Path(out),
+        folder_here(out),
         config=config,
         head=None,
         stored=stored,

@@ -25,6 +25,7 @@ from zooactive.foundation.parts_folder import (
     read_journal,
     refuse_strays,
 )
+from zooactive.foundation.remote_folders import bring, fetch, folder_here
 from zooactive.foundation.vocabulary import Score
 from zooactive.foundation.whole_numbers import as_frame, under_each_other, with_gaps
 from zooactive.models import LinearDraws, load_draws
@@ -134,6 +135,8 @@ class Predictions:
             When a file is none of the run's, or one of them is missing.
         """
         journal = read_journal(self.folder) or {}
+        for number in range(journal.get("parts", 0)):  # a store may list a part late
+            fetch(self.folder / f"part-{number:05d}.parquet")
         numbers = [number for number, _ in numbered_parts(self.folder)]
         count = journal.get("parts", len(numbers))  # which folders without a format do not say
         refuse_strays(self.folder, count, str(journal.get("fingerprint")), about_part, PosteriorError)
@@ -321,14 +324,15 @@ def model_of(folder: Path) -> str | None:
 
 
 def open_predictions(folder: str | Path) -> Predictions:
-    """Open a folder that `predict` finished.
+    """Open a folder that `predict` finished, here or at an address, from which it is fetched into the cache.
 
     Raises
     ------
     PosteriorError
         When the folder holds no finished predictions.
     """
-    folder = Path(folder)
+    folder = folder_here(folder)
+    bring(folder, again=True)
     journal = read_journal(folder)
     if journal is None or not journal.get("finished"):
         state = "unfinished predictions; run the same predict command again"

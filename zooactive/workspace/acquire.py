@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, PosteriorError
 from zooactive.foundation.provenance import Making
+from zooactive.foundation.remote_folders import bring, folder_here
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.writing import file_hash, make_folder
 from zooactive.training.finetuning.tasks import Task
@@ -85,7 +86,9 @@ def acquire(
     if task is not None:
         seen, never = _for_labels(seen, own=task == settings.default_task)
     seen = seen.with_options(acquire={"votes": votes, "out": out})
-    folders = [Path(folder) for folder in also]
+    folders = [folder_here(folder) for folder in also]
+    for folder in folders:
+        bring(folder)
     chosen = _choose(seen, also=folders, exclude=as_path(exclude), never=never, given=as_path(given), tell=tell)
     chosen.attrs |= {"task": task, "predictions": str(seen.pool.predictions)}
     return chosen

@@ -92,7 +92,7 @@ def _settings(values: Mapping[str, Any], path: Path) -> Settings:
         loaded["model"] = replace(loaded["model"], start=str(path.parent / own_path(loaded["model"].start)))
     files = {entry: _own_file(getattr(loaded["survey"], entry), path.parent) for entry in ("tree", "rule")}
     loaded["survey"] = replace(loaded["survey"], **files)
-    return for_its_task(Settings(path.parent, tasks=tasks, recipe=recipe, **loaded))
+    return for_its_task(Settings(path.parent, tasks=tasks, recipe=recipe, **loaded)).with_folders_here()
 
 
 def _named_recipe(values: Mapping[str, Any], path: Path) -> Recipe | None:

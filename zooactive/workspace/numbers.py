@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.locking import held
 from zooactive.foundation.provenance import Making
+from zooactive.foundation.remote_folders import delete_folder
 from zooactive.foundation.telling import NOTHING, Show, StageProgress, Tell, Watch, silent
 from zooactive.foundation.writing import aside, file_hash, how_of, make_folder, write_how, write_json
 from zooactive.models.saved_form import takes_embeddings
@@ -285,4 +285,4 @@ def _clear_of_another_encoder(out: Path, model: NumberModel, tell: Tell) -> None
 
     if holds_numbers(out) and model_of(out) != model.network.encoder_fingerprint():
         tell(f"{out} holds predictions by another encoder than the model's; they are made anew")
-        shutil.rmtree(out)
+        delete_folder(out)

@@ -7,11 +7,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from zooactive.foundation.remote_folders import folder_here
 from zooactive.models.places import is_elsewhere, local_model
 from zooactive.workspace.settings import Settings
 
 Options: TypeAlias = Mapping[str, str]
 """From an option to ``table.entry``."""
+
+
+_FOLDERS = ("predictions", "stored")
+"""Options of jobs themselves that name folders of predictions."""
 
 
 def as_path(path: str | Path | None) -> Path | None:
@@ -27,7 +32,8 @@ def options_of(table: str, section: type) -> dict[str, str]:
 def settings_for(settings: Settings, options: Options, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
     """Put the given options that are not None into the settings, and return these with the options of the job itself.
 
-    A model that is named by its address is fetched.
+    A model that is named by its address is fetched. Folders of this machine, which hold copies, stand for predictions and
+    shards at addresses.
     """
     tables: dict[str, dict[str, Any]] = {}
     own = {}
@@ -40,4 +46,5 @@ def settings_for(settings: Settings, options: Options, given: Mapping[str, Any])
     settings = settings.with_options(**tables)
     if is_elsewhere(settings.model.folder):
         settings = settings.with_options(model={"folder": local_model(settings.model.folder)})
-    return settings, own
+    own |= {name: folder_here(own[name]) for name in _FOLDERS if own.get(name) is not None}
+    return settings.with_folders_here(), own

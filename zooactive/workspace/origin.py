@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zooactive.catalogue import Preprocessing
 from zooactive.foundation.addresses import from_folder
 from zooactive.foundation.reading import read_text
+from zooactive.foundation.remote_folders import bring, delete_file
 from zooactive.foundation.writing import how_of, write_json
 from zooactive.models.saved_form import BUNDLED, pixels_of, stored_fingerprint
 from zooactive.workspace.labels_alone import with_pool_of_labels
@@ -36,7 +37,7 @@ def record_origin(settings: Settings, stored: Path | None = None) -> None:
     if stored is not None:
         found = (_recorded(stored) or own) | {"model": found["model"]}
     if found == own:
-        path.unlink(missing_ok=True)
+        delete_file(path)
     else:
         write_json(path, found)
 
@@ -119,6 +120,7 @@ def _with_labels(settings: Settings) -> Settings:
 
 
 def _recorded(folder: Path) -> dict[str, str | None]:
+    bring(folder)
     try:
         found = json.loads(read_text(folder / _FILE))
     except (OSError, ValueError):

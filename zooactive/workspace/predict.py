@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.provenance import Making
+from zooactive.foundation.remote_folders import delete_folder
 from zooactive.foundation.telling import NOTHING, Bar, Show, Tell, no_bar, silent
 from zooactive.foundation.writing import make_folder
 from zooactive.models.published.origin import was_fetched
@@ -135,7 +135,7 @@ def clear_predictions_before(out: Path, network: AnyModel, tell: Tell) -> None:
 
     if model_of(out) not in (None, network.fingerprint()):
         tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
-        shutil.rmtree(out)
+        delete_folder(out)
 
 
 def stored_embeddings(settings: Settings, folder: Path) -> Predictions:

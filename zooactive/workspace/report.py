@@ -13,6 +13,7 @@ from zooactive.catalogue import Catalogue, Preprocessing
 from zooactive.catalogue.bands import colours_told, in_colour
 from zooactive.catalogue.many_images import decode_many
 from zooactive.foundation.errors import CatalogueError, WorkspaceError
+from zooactive.foundation.remote_folders import fetch
 from zooactive.foundation.writing import how_of, make_folder
 from zooactive.models.saved_form import stored_fingerprint, stored_origin
 from zooactive.report import (
@@ -174,6 +175,8 @@ def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[F
     import pandas as pd
 
     tables = [folder / "failures.parquet" for folder in (settings.pool.predictions, settings.survey.shards)]
+    for table in tables:
+        fetch(table)
     found = [pd.read_parquet(table) for table in tables if table.exists()]
     rows = [table for table in found if len(table)]
     if rows:

@@ -13,6 +13,7 @@ from zooactive.catalogue import Catalogue, Preprocessing, load_rule, read_catalo
 from zooactive.catalogue.reading import is_folder_of_images
 from zooactive.catalogue.tables import tree_of_shards
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.remote_folders import bring, folder_here
 from zooactive.foundation.settings import replaced
 from zooactive.foundation.writing import file_hash, how_of
 from zooactive.models.config import Network
@@ -57,6 +58,12 @@ class Settings:
             for name, options in sections.items()
         }
         return replace(self, **changed)
+
+    def with_folders_here(self) -> Settings:
+        """Return a workspace in which folders of this machine stand for the addresses where its jobs write."""
+        return self.with_options(
+            pool={"predictions": folder_here(self.pool.predictions)}, survey={"shards": folder_here(self.survey.shards)}
+        )
 
     def read_survey(self) -> Catalogue:
         """Read the galaxies with votes: from the packed shards where they are, else from the catalogue.
@@ -174,6 +181,7 @@ class Settings:
 
     def _packed_survey(self) -> Catalogue | None:
         """Return the survey from its shards, unless they were never made or made of something else."""
+        bring(self.survey.shards)
         made = how_of(self.survey.shards).get("options")
         if made is None:
             return None

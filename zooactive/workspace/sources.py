@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.provenance import Making
+from zooactive.foundation.remote_folders import fetch
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def survey_from(settings: Settings) -> dict[str, Path | None]:
     """Return where the survey's galaxies and votes come from."""
     survey = settings.survey
+    fetch(survey.shards / "how.json")
     shards = survey.shards if (survey.shards / "how.json").is_file() else None
     return {"catalogue": survey.catalogue, "images": survey.images, "shards": shards, "tree": start_of(survey.tree)}
 

@@ -65,10 +65,12 @@ def table(settings: Settings, source: str | Path | None = None, *, out: str | Pa
     WorkspaceError, CatalogueError, PosteriorError
         When there is nothing at `source`, or `out` is a table that it is made from or has another ending.
     """
+    from zooactive.foundation.remote_folders import bring, folder_here
     from zooactive.foundation.writing import file_hash, make_folder, write_how
     from zooactive.prediction.combined_files import check_ending
 
-    given = settings.pool.predictions if source is None else Path(source)
+    given = settings.pool.predictions if source is None else folder_here(source)
+    bring(given)
     target = Path(out)
     check_ending(target)
     for other in (given, settings.survey.catalogue, settings.pool.catalogue):
