@@ -149,6 +149,9 @@ def notebooks(session: nox.Session) -> None:
         offline = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "TF_CPP_MIN_LOG_LEVEL": "3"}
         convert = ("jupytext", "--to", "ipynb", "--execute", "--run-path", str(run), *written, str(page))
         session.run(*convert, env=offline)
+        drawn = (run / f"{page.stem}.ipynb").read_text(encoding="utf-8").count('"image/png"')
+        if drawn != (asked := page.read_text(encoding="utf-8").count("za.plots.")):
+            session.error(f"{page.name} asks for {asked} pictures, and {drawn} were drawn")
         session.log(f"{page.stem}: {time.monotonic() - began:.0f} s")
 
 

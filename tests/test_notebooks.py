@@ -19,7 +19,8 @@ named = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def cells_of(path: Path) -> list[ast.Module]:
     text = path.read_text(encoding="utf-8")
     assert len(re.findall(r"(?m)^```", text)) == 2 * len(re.findall(r"(?m)^```python$", text)), "a cell of another language"
-    return [ast.parse(code) for code in re.findall(r"(?ms)^```python\n(.*?)^```$", text)]
+    cells = re.findall(r"(?ms)^```python\n(.*?)^```$", text)
+    return [ast.parse(re.sub(r"(?m)^%.*$", "", code)) for code in cells]
 
 
 def test_there_is_a_notebook_for_each_way_to_begin():
@@ -52,6 +53,13 @@ def test_a_notebook_uses_public_names_and_modules_that_exist(path: Path):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("zooactive."):
                 module = REPOSITORY.joinpath(*node.module.split("."))
                 assert module.with_suffix(".py").is_file() or (module / "__init__.py").is_file(), node.module
+
+
+@named
+def test_a_notebook_with_pictures_tells_jupyter_to_draw_them(path: Path):
+    """Without this line a figure that pyplot did not make is shown as its name; `nox -s notebooks` counts the pictures."""
+    text = path.read_text(encoding="utf-8")
+    assert ("za.plots." in text) == ("```python\n%matplotlib inline\n" in text)
 
 
 @named
