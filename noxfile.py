@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import time
 from pathlib import Path
 
 import nox
@@ -11,6 +13,17 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests", "lint", "types"]
+
+LARGEST = 20_000_000
+"""Bytes of a wheel or an sdist."""
+ANYWHERE = (
+    "tests/tree",
+    "tests/posterior",
+    "tests/test_catalogs.py",
+    "tests/test_shown_objects.py",
+    "tests/models/test_bundled_encoder.py",
+)
+"""Tests of a minute that need no checkout: trees, posteriors, the files and the encoder that come along."""
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -117,6 +130,69 @@ def examples(session: nox.Session) -> None:
     session.install("-e", ".")
     for script in sorted(Path("examples").resolve().glob("*.py")):
         session.run("python", str(script))
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Every notebook, from its first cell to its last, in a folder of its own; or those given by name."""
+    session.install("-e", ".", *group("notebooks"))
+    folder = Path(session.create_tmp()).resolve()
+    for page in sorted(Path("examples/notebooks").resolve().glob("*.md")):
+        if session.posargs and page.stem not in session.posargs:
+            continue
+        run = folder / page.stem
+        shutil.rmtree(run, ignore_errors=True)
+        run.mkdir()
+        began = time.monotonic()
+        written = ("--output", str(run / f"{page.stem}.ipynb"))
+        # Nobody answers at this address: a notebook that asks the network fails.
+        offline = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        convert = ("jupytext", "--to", "ipynb", "--execute", "--run-path", str(run), *written, str(page))
+        session.run(*convert, env=offline)
+        drawn = (run / f"{page.stem}.ipynb").read_text(encoding="utf-8").count('"image/png"')
+        if drawn != (asked := page.read_text(encoding="utf-8").count("za.plots.")):
+            session.error(f"{page.name} asks for {asked} pictures, and {drawn} were drawn")
+        session.log(f"{page.stem}: {time.monotonic() - began:.0f} s")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """The sdist and the wheel, under 20 MB, installed in an empty environment and tested there; arguments go to pytest."""
+    session.install("build")
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    session.run("python", "-m", "build", "--outdir", str(folder), ".")
+    (sdist,), (built,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    for made in (sdist, built):
+        session.log(f"{made.name}: {made.stat().st_size / 1e6:.1f} MB")
+        if made.stat().st_size > LARGEST:
+            session.error(f"{made.name} has {made.stat().st_size:,} bytes, more than {LARGEST:,}")
+
+    session.run("python", "-m", "venv", str(folder / "empty"))
+    python = str(folder / "empty" / "bin" / "python")
+
+    def run(*command: str) -> None:
+        session.run(python, *command, external=True)
+
+    shutil.unpack_archive(sdist, folder / "unpacked", filter="data")
+    (source,) = (folder / "unpacked").iterdir()
+    shutil.rmtree(source / "zooactive")  # so that the tests meet what is installed
+    session.chdir(source)
+    run("-m", "pip", "install", str(built))
+    run("-m", "pip", "check")
+    run("-m", "zooactive", "trees")
+    run("-m", "pip", "install", *group("test"))
+    run("-P", "-m", "pytest", *(session.posargs or ANYWHERE))
+    run("-m", "pip", "install", "--force-reinstall", "--no-deps", str(sdist))
+    run("-m", "zooactive", "trees")
+    run("-P", "-m", "pytest", "tests/test_catalogs.py")
+
+
+@nox.session
+def containers(session: nox.Session) -> None:
+    """The install steps of Dockerfile and Apptainer definitions, in empty environments; or those of the variants given."""
+    session.run("python", "tests/install_steps.py", session.create_tmp(), *session.posargs)
 
 
 @nox.session

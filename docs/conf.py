@@ -35,6 +35,7 @@ html_theme = "furo"
 html_math_renderer = "mathml"
 html_static_path = ["style"]
 html_css_files = ["tables.css"]
+html_extra_path = ["llms.txt"]  # for programs that write code
 html_title = f"zooactive {__version__}"
 html_theme_options = {
     "source_view_link": "",
