@@ -16,6 +16,8 @@ from small_survey import Begun, begun_workspace, change, read_json, zooactive
 
 import zooactive as za
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.models.saved_form import BUNDLED
+from zooactive.workspace.sources import model_from
 from zooactive.workspace.trace import Traced
 
 OLD = Path(__file__).resolve().parents[1] / "old_files"
@@ -216,3 +218,11 @@ def test_what_no_command_made_is_refused_in_a_sentence(tmp_path):
         za.trace(tmp_path / "mine.csv")
     with pytest.raises(WorkspaceError, match="is not there"):
         za.trace(tmp_path / "nowhere.csv")
+
+
+def test_the_encoder_that_comes_along_is_known_as_a_source_and_a_task_leads_to_its_labels(tmp_path):
+    assert model_from(None) is None
+    encoder = model_from(Path(BUNDLED))
+    assert encoder is not None
+    assert (encoder / "model.json").is_file()
+    assert model_from(tmp_path / "tasks" / "ring") == tmp_path / "tasks" / "ring"  # whose own how.json is beside the model

@@ -31,7 +31,7 @@ from zooactive.workspace.numbers import learn_number
 from zooactive.workspace.options import Options
 from zooactive.workspace.sections import FILE, OF_NUMBERS, OF_PIXELS, TaskLabels
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.sources import labels_from, learnt
+from zooactive.workspace.sources import labels_from, learnt, model_from
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -178,7 +178,7 @@ def _learn(
     from zooactive.models import load_network
     from zooactive.training.finetuning.finetune import finetune
 
-    made = Making("finetune", labels_from(labels) | {"model": start})
+    made = Making("finetune", labels_from(labels) | {"model": model_from(start)})
     with progress("getting ready", 0):
         encoder = load_network(start)
     tuned = finetune(encoder, galaxies, task=task, config=config, progress=Watch(progress))

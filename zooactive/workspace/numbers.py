@@ -30,7 +30,7 @@ from zooactive.workspace.origin import record_origin
 from zooactive.workspace.predict import stored_embeddings
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.sources import galaxies_from, labels_from, learnt, predicted
+from zooactive.workspace.sources import galaxies_from, labels_from, learnt, model_from, predicted
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def learn_number(
         tell("left out: " + ", ".join(f"{number} {reason}" for reason, number in measured.left_out.items()))
     tell(_POLICY if config.policy == "head" else f"policy {config.policy}, as asked for")
     network = start() if settings.pool.embeddings is None else None
-    made = Making("finetune", labels_from(labels) | {"model": network, "embeddings": settings.pool.embeddings})
+    made = Making("finetune", labels_from(labels) | {"model": model_from(network), "embeddings": settings.pool.embeddings})
     record: dict[str, Any] = {}
     inputs = {str(labels.labels): file_hash(labels.labels)} if labels.labels.is_file() else {}
     with held(folder):
@@ -203,7 +203,9 @@ def predict_number(
     from zooactive.prediction.numbers import predict_numbers
 
     settings = with_recorded(settings, settings.model.folder)
-    made = Making("predict", galaxies_from(settings) | {"model": settings.model.folder, "predictions": as_path(stored)})
+    made = Making(
+        "predict", galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
+    )
     with progress("getting ready", 0):
         model = load_number_model(settings.model.folder)
     pool = settings.pool

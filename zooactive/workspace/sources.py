@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.provenance import Making
 from zooactive.foundation.remote_folders import fetch
+from zooactive.models.places import local_model
+from zooactive.models.saved_form import BUNDLED
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
 
@@ -36,6 +39,13 @@ def galaxies_from(settings: Settings) -> dict[str, Path | None]:
 def labels_from(labels: TaskLabels) -> dict[str, Path | None]:
     """Return where a task's labels come from."""
     return {"labels": labels.labels, "images": labels.images}
+
+
+def model_from(folder: Path | None) -> Path | None:
+    """Return where a model lies: of the encoder that comes along, and of the hub's, the folder on this machine."""
+    if folder is None:
+        return None
+    return catalogs_folder() / "encoder" if folder == Path(BUNDLED) else local_model(folder)
 
 
 def start_of(named: object) -> Path | None:
