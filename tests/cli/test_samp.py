@@ -37,6 +37,7 @@ class Topcat:
         self.rows, self.fails = rows, fails
         self.loaded, self.pointed = list[Table](), list[dict[str, str]]()
         self.client = SAMPIntegratedClient(name=name, addr="127.0.0.1")
+        self.selecting: threading.Thread | None = None
         self.client.connect()
         self.client.bind_receive_call("table.load.votable", self.load)
         self.client.bind_receive_notification("coord.pointAt.sky", self.point)
@@ -50,7 +51,8 @@ class Topcat:
             return
         self.loaded.append(Table.read(params["url"].removeprefix("file://"), format="votable"))
         self.client.ereply(message, "samp.ok", result={})
-        threading.Thread(target=self.select, args=(params["table-id"],), daemon=True).start()
+        self.selecting = threading.Thread(target=self.select, args=(params["table-id"],), daemon=True)
+        self.selecting.start()
 
     def select(self, table_id: str) -> None:
         time.sleep(0.2)
@@ -65,6 +67,8 @@ def started(*rows: str, **options):
     try:
         yield program
     finally:
+        if program.selecting is not None:  # it speaks by the connection
+            program.selecting.join()
         program.client.disconnect()
 
 

@@ -19,6 +19,7 @@ from zooactive.cli.console import (
     print_selection,
     print_table,
 )
+from zooactive.cli.exit_codes import FAILED
 from zooactive.foundation.vocabulary import CAESAR_RULES, LEARNERS, LOOP_STRATEGIES, STRATEGIES, LoopStrategy
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def step(
     changes = "1 change" if number == 1 else f"{number} changes"
     if done.failed:
         note(f"{changes}, and {len(done.failed)} that failed; the next step goes on there")
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
     last_line(
         f"{changes} {'would be made' if dry_run else 'made'}",
         command_line("loop step", workspace=workspace, folder=folder, learner=learner),
