@@ -46,7 +46,9 @@ def test_a_survey_that_is_not_whole_has_a_code_of_its_own(tmp_path):
     for number in range(4):
         (survey / "images" / f"g{number:03d}.jpg").write_bytes(b"no image")
     named = ("--tree", "tree.toml", "--catalogue", "survey.csv", "--images", "images", "--image-size", 16)
-    zooactive("prepare", *named, folder=survey, code=NOT_WHOLE)
+    done = zooactive("prepare", *named, folder=survey, code=NOT_WHOLE)
+    assert done.exit_code == 3
+    assert "4 of 8 galaxies (50%) failed" in done.stderr
 
 
 def test_every_code_is_looked_at():
