@@ -97,6 +97,15 @@ def test_an_interrupted_run_is_finished_by_the_same_call_to_the_same_bytes(model
         assert part.read_bytes() == (tmp_path / "stopped" / part.name).read_bytes()
 
 
+def test_the_number_of_galaxies_that_are_summed_up_at_a_time_changes_no_byte(model, galaxies, tmp_path, monkeypatch):
+    catalogue = galaxies(7)
+    for number in (2, 1000):
+        monkeypatch.setattr("zooactive.prediction.parts._SUMMED_UP", number)
+        write_predictions(model, catalogue, tmp_path / str(number), config=PARTS)
+    for part in sorted((tmp_path / "1000").glob("*.parquet")):
+        assert part.read_bytes() == (tmp_path / "2" / part.name).read_bytes()
+
+
 def test_unreadable_images_are_listed_and_the_others_predicted(model, galaxies, tmp_path):
     catalogue = galaxies(12)
     catalogue.images[3].write_bytes(b"no image")
