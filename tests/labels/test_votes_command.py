@@ -55,7 +55,9 @@ def test_counts_are_written_and_what_was_dropped_is_told(tree, place):
     ]
     again = votes(place, "export.csv", "--wording", "wording.toml", "--json")
     assert "0 new classifications, 6 known before; 6 in all count" in again.stderr
-    assert json.loads(again.stdout)[0]["number"] == 1
+    summary = json.loads(again.stdout)
+    assert summary["table"][0]["number"] == 1
+    assert summary["failures"] == {"annotations are no JSON": 1}
 
 
 @pytest.mark.parametrize("name", ["grown.csv", "grown.parquet"])

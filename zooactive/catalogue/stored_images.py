@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zooactive.foundation.addresses import is_here
 from zooactive.foundation.errors import CatalogueError, ImageError, explained
-from zooactive.foundation.metadata import with_about
+from zooactive.foundation.metadata import result_about, with_about
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ class StoredImage:
             raise ImageError(f"{self.column.file} is damaged at an image or its path; fetch it again") from error
 
 
-def write_parquet(frame: pd.DataFrame, path: Path, about: Mapping[str, Any] | None = None) -> None:
+def write_parquet(frame: pd.DataFrame, path: Path, about: Mapping[str, Any] | None = None, *, kind: str) -> None:
     """Write a table as Parquet, with the images that its cells stand for; few of them are in memory at once.
 
     Parameters
@@ -103,6 +103,8 @@ def write_parquet(frame: pd.DataFrame, path: Path, about: Mapping[str, Any] | No
     path : Path
     about : mapping, optional
         What the file says about itself, as shards do.
+    kind : str
+        What the table is, such as "votes": see `zooactive.foundation.metadata.result_about`.
 
     Raises
     ------
@@ -120,6 +122,7 @@ def write_parquet(frame: pd.DataFrame, path: Path, about: Mapping[str, Any] | No
         rest = pa.Table.from_pandas(frame.drop(columns=held), preserve_index=False)
     if about is not None:
         rest = with_about(rest, about)
+    rest = rest.replace_schema_metadata({**(rest.schema.metadata or {}), **result_about(kind)})
     kind, schema = pa.struct([("bytes", pa.binary()), ("path", pa.string())]), rest.schema
     for name in held:
         schema = schema.insert(list(frame.columns).index(name), pa.field(name, kind))

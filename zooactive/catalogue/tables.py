@@ -21,13 +21,14 @@ from zooactive.catalogue.id_columns import ID_COLUMNS, find_id_column, ids_of
 from zooactive.catalogue.stored_images import stored_column
 from zooactive.catalogue.votables import checked_votable
 from zooactive.foundation.errors import CatalogueError, explained
-from zooactive.foundation.formats import SHARDS, refuse_future
-from zooactive.foundation.metadata import about_of
+from zooactive.foundation.formats import FITS_KEY, RESULTS, SHARDS, VOTABLE_KEY, refuse_future
+from zooactive.foundation.metadata import about_of, result_format
 from zooactive.foundation.parquet import check_parquet
 from zooactive.foundation.parts_folder import parts_in
 from zooactive.foundation.reading import Unpacked, check_regular, open_regular
 from zooactive.foundation.spelling import texts_from_spreadsheet
 from zooactive.foundation.whole_numbers import as_frame, keep_whole_numbers, whole_numbers, without_loss
+from zooactive.foundation.writing import how_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,6 +94,7 @@ def read_table(
         )
     metadata = None
     if not path.is_dir():
+        how_of(path)  # refuses a result of a newer version
         with explained(CatalogueError, f"{path} cannot be read: {{reason}}; give a table as a file", OSError):
             check_regular(path)
     with (
@@ -224,6 +226,7 @@ def _read_parquet(
     table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
     metadata = _about_shards(table.schema)
     refuse_future(path, (metadata or {}).get("format", 0), SHARDS, CatalogueError)
+    refuse_future(path, result_format(table.schema), RESULTS, CatalogueError)
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
         raise CatalogueError(
             f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
@@ -289,6 +292,7 @@ def _read_fits(path: Path, id_column: str | None) -> pd.DataFrame:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
             number = _table_with_ids(hdus, tables, id_column, path)
             check_table(hdus[number])
+            refuse_future(path, hdus[number].header.get(FITS_KEY, 0), RESULTS, CatalogueError)
             table = Table.read(hdus, format="fits", hdu=number)
             table.convert_bytestring_to_unicode()
             frame = _one_value_a_row(table)
@@ -346,6 +350,8 @@ def _read_votable(path: Path) -> pd.DataFrame:
         with _unpacked(path) as stream:
             checked_votable(stream)
             table = parse_single_table(stream, verify="warn")
+            declared = next((str(info.value) for info in table.infos if info.name == VOTABLE_KEY), "0")
+            refuse_future(path, int(declared) if declared.isdecimal() else declared, RESULTS, CatalogueError)
             _refuse_twins([field.name for field in table.fields], path)  # astropy would call the second one 'name2'
             return _one_value_a_row(table.to_table(use_names_over_ids=True))
 

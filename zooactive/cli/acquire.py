@@ -11,9 +11,9 @@ from zooactive.cli.console import (
     EmbeddingsOption,
     IdOption,
     ImageColumnOption,
-    JsonOption,
     PredictionsOption,
     SeedOption,
+    SummaryWithTableOption,
     TreeOption,
     WorkspaceOption,
     command_line,
@@ -23,6 +23,7 @@ from zooactive.cli.console import (
     open_workspace,
     print_selection,
 )
+from zooactive.cli.run import show_in_summary
 from zooactive.foundation.vocabulary import SCORES
 
 AlsoOption = Annotated[
@@ -85,7 +86,7 @@ def command(
     task: TaskOption = None,
     out: OutOption = None,
     seed: SeedOption = None,
-    json: JsonOption = False,
+    json: SummaryWithTableOption = False,
 ) -> None:
     """Choose the galaxies whose votes would tell most; labelled ones are never chosen."""
     here = open_workspace(workspace)
@@ -111,7 +112,10 @@ def command(
         out=out,
         seed=seed,
     )
-    print_selection(selection, as_json=json)
+    if json:
+        show_in_summary(selection)
+    else:
+        print_selection(selection, as_json=False)
     arms, left_out = selection["arm"].value_counts(), selection.attrs
     artifacts = max_artifact is not None or here.settings.acquire.max_artifact is not None
     note(

@@ -13,9 +13,9 @@ from zooactive.cli.console import (
     EmbeddingsOption,
     IdOption,
     ImageColumnOption,
-    JsonOption,
     PredictionsOption,
     SeedOption,
+    SummaryWithTableOption,
     WorkspaceOption,
     command_line,
     last_line,
@@ -24,6 +24,7 @@ from zooactive.cli.console import (
     open_workspace,
     print_table,
 )
+from zooactive.cli.run import show_in_summary
 from zooactive.foundation.vocabulary import GOALS
 
 
@@ -104,7 +105,7 @@ def command(
         Path | None, typer.Option(help="The plan, .csv (default: allocation.csv); a .parquet beside it.", show_default=False)
     ] = None,
     seed: SeedOption = None,
-    json: JsonOption = False,
+    json: SummaryWithTableOption = False,
 ) -> None:
     """Say how many more volunteers each galaxy should be shown to, so that the clicks bring most.
 
@@ -144,7 +145,10 @@ def command(
     shown = plan.sort_values(["value", "id"], ascending=[False, True], kind="stable")
     told = plan.attrs
     people = shown[["id", "more", "received", "why", "value", "clicks", "stop_at"]]
-    print_table(plan if json else people, as_json=json, rows=ROWS, file=told["file"])
+    if json:
+        show_in_summary(plan)
+    else:
+        print_table(people, as_json=False, rows=ROWS, file=told["file"])
     note(
         f"{int(plan['more'].sum())} more volunteers for {int((plan['more'] > 0).sum())} galaxies, "
         f"{told['spent']:,.0f} clicks; they bring {told['value']:.4g} of the {told['missing']:.4g} that is missing"

@@ -133,6 +133,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the table as JSO
 SummaryAsJsonOption = Annotated[
     bool, typer.Option("--json", callback=take_json, help="Print what came of it as JSON, as `--summary -` does.")
 ]
+SummaryWithTableOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", callback=take_json, help="Print what came of it as JSON, as `--summary -` does, with the table in it."
+    ),
+]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of every random choice.", show_default=False)]
 VolunteersOption = Annotated[
     str | None, typer.Option(help="Volunteers behind each fraction: a number or a column.", show_default=False)

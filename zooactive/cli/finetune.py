@@ -18,11 +18,11 @@ from zooactive.cli.console import (
     ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
-    JsonOption,
     MaxSetAsideOption,
     ModelOption,
     SeedOption,
     StretchOption,
+    SummaryWithTableOption,
     VolunteersOption,
     WorkspaceOption,
     bands_in,
@@ -37,6 +37,7 @@ from zooactive.cli.console import (
     stretch_of,
 )
 from zooactive.cli.measures import measured, numbers_told
+from zooactive.cli.run import show_in_summary
 from zooactive.foundation.vocabulary import POLICIES
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def command(
     batch_size: BatchSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: tasks/TASK).", show_default=False)] = None,
     seed: SeedOption = None,
-    json: JsonOption = False,
+    json: SummaryWithTableOption = False,
 ) -> None:
     """Learn a new question from a few hundred labels, and say how well on galaxies held out."""
     here = open_workspace(workspace)
@@ -197,7 +198,7 @@ def command(
     metrics = tuned.evaluate()
     galaxies = int(metrics.pop("galaxies"))
     if json:
-        print_table(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]), as_json=True)
+        show_in_summary(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]))
     else:
         title = f"{tuned.task.name}: {galaxies} galaxies held out"
         print_table(measured(metrics, galaxies), as_json=False, title=title)

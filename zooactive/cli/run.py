@@ -14,16 +14,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zooactive.cli.exit_codes import OUTCOMES, STOPPED
 from zooactive.foundation.errors import ZooactiveError, did_you_mean
-from zooactive.foundation.logs import ROOT, JsonLines, log
+from zooactive.foundation.logs import ROOT, JsonLines, finite, log
 from zooactive.foundation.showing import PROGRESSES, on_stderr, show_as
 from zooactive.foundation.stopping import TERMINATED
 from zooactive.foundation.writing import output_explained, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PANEL = "Every command"
 """Where the help shows these options."""
@@ -44,6 +47,7 @@ class Run:
         self.error: BaseException | None = None
         self.said = ""
         self._summaries: list[Path | str] = []
+        self._table: list[dict[str, Any]] | None = None
         self._handlers: list[logging.Handler] = []
         self._level = ROOT.level
         self._jobs = _Jobs()
@@ -61,8 +65,13 @@ class Run:
 
     def sums_up_to(self, target: Path | str) -> None:
         """Write a summary into a file at the end, or on stdout."""
-        self._summaries.append(target)
+        if target not in self._summaries:
+            self._summaries.append(target)
         self._listen(self._jobs, logging.INFO)
+
+    def show(self, table: pd.DataFrame) -> None:
+        """Let the summary on stdout hold a table that people would see there."""
+        self._table = json.loads(table.to_json(orient="records"))
 
     def _listen(self, handler: logging.Handler, level: int) -> None:
         handler.setLevel(level)
@@ -80,7 +89,8 @@ class Run:
         try:
             for target in self._summaries:
                 if target == "-":
-                    typer.echo(json.dumps(summary, indent=1))
+                    shown = {} if self._table is None else {"table": self._table}
+                    typer.echo(json.dumps(finite(summary | shown), indent=1))
                 else:
                     write_json(target, summary)
         except (ZooactiveError, OSError) as error:
@@ -196,6 +206,12 @@ def take_json(asked: bool) -> bool:
     if asked and _run is not None:
         _run.sums_up_to("-")
     return asked
+
+
+def show_in_summary(table: pd.DataFrame) -> None:
+    """Have the summary on stdout hold a table, in place of one for people."""
+    if _run is not None:
+        _run.show(table)
 
 
 # The options ---------------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import typer
 
 from zooactive.cli.console import (
     IdOption,
-    JsonOption,
     MaxSetAsideOption,
+    SummaryWithTableOption,
     TreeOption,
     be_brief,
     command_line,
@@ -19,6 +19,7 @@ from zooactive.cli.console import (
     note,
     print_table,
 )
+from zooactive.cli.run import show_in_summary
 
 
 def command(
@@ -49,7 +50,7 @@ def command(
     id_column: IdOption = None,
     max_set_aside: MaxSetAsideOption = None,
     out: Annotated[Path, typer.Option(help="The votes, or that table with them: .csv or .parquet.")] = Path("votes.csv"),
-    json: JsonOption = False,
+    json: SummaryWithTableOption = False,
 ) -> None:
     """Count votes in classification exports, each classification once however often it is exported, or in totals."""
     if out.suffix.lower() not in (".csv", ".parquet"):
@@ -72,8 +73,11 @@ def command(
         id_column=id_column,
         max_set_aside=max_set_aside,
     )
-    if counted.dropped or json:
-        print_table(pd.DataFrame(counted.dropped, columns=["dropped", "reason", "number", "first"]), as_json=json)
+    dropped = pd.DataFrame(counted.dropped, columns=["dropped", "reason", "number", "first"])
+    if json:
+        show_in_summary(dropped)
+    elif len(dropped):
+        print_table(dropped, as_json=False)
     note(counted.said)
     if counted.set_aside:
         note(counted.set_aside)

@@ -20,6 +20,7 @@ from typing import Any
 
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.reading import check_regular
+from zooactive.foundation.spelling import STANDS_FOR
 from zooactive.foundation.writing import aside, is_passing
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}([^/].*)")  # a name of two letters at least: C:/ is a disk
@@ -133,6 +134,7 @@ def local_copy(address: str) -> Path:
         for copy in sorted(folder.iterdir()):
             if copy.name not in kept and not is_passing(copy.name):
                 forget(copy)
+    STANDS_FOR[str(folder)] = address.rstrip("/").rpartition("/")[0] if single else address.rstrip("/")
     return folder / Path(found[0]).name if single else folder
 
 

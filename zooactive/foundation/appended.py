@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from zooactive.foundation.errors import CatalogueError, explained
+from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import output_explained
 
@@ -26,11 +27,14 @@ class AppendedLines(Generic[Entry]):
         Makes an entry of a line's values; whatever it raises says why the line is damaged.
     values : callable
         Makes a line's values of an entry.
+    number : int, optional
+        Of the file's format: its first line says so, before the first entry. Files of before have no such line, and go on
+        without it.
 
     Raises
     ------
     CatalogueError
-        When a line is none of such a file's.
+        When a line is none of such a file's, or a newer zooactive wrote the file.
     OutputError
         When the file cannot be written.
 
@@ -45,8 +49,15 @@ class AppendedLines(Generic[Entry]):
     2
     """
 
-    def __init__(self, file: Path, *, parse: Callable[[Any], Entry], values: Callable[[Entry], Mapping[str, Any]]) -> None:
-        self._file, self._parse, self._values = file, parse, values
+    def __init__(
+        self,
+        file: Path,
+        *,
+        parse: Callable[[Any], Entry],
+        values: Callable[[Entry], Mapping[str, Any]],
+        number: int | None = None,
+    ) -> None:
+        self._file, self._parse, self._values, self._number = file, parse, values, number
         with output_explained(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             check_regular(file) if file.exists() else None
@@ -65,7 +76,10 @@ class AppendedLines(Generic[Entry]):
 
     def add(self, *entries: Entry) -> None:
         """Write entries and have the disk keep them. A failure leaves the file as it was."""
-        lines = "".join(json.dumps(self._values(entry), ensure_ascii=False) + "\n" for entry in entries).encode()
+        told: list[Mapping[str, Any]] = [self._values(entry) for entry in entries]
+        if self._number is not None and not self._length:
+            told.insert(0, {"format": self._number})
+        lines = "".join(json.dumps(values, ensure_ascii=False) + "\n" for values in told).encode()
         with output_explained(self._file):
             try:
                 written = 0
@@ -86,4 +100,9 @@ class AppendedLines(Generic[Entry]):
         for number, line in enumerate(content.splitlines(), 1):
             said = f"{self._file}, line {number} is damaged ({{reason}}); delete it, and those after it if they are too"
             with explained(CatalogueError, said, Exception):
-                yield self._parse(json.loads(line))
+                values = json.loads(line)
+                declared = values["format"] if number == 1 and self._number is not None and "format" in values else None
+                entries = [] if declared is not None else [self._parse(values)]
+            if declared is not None:
+                refuse_future(self._file, declared, self._number or 0, CatalogueError)
+            yield from entries

@@ -12,6 +12,9 @@ SHARDS = 2
 RESULTS = 1
 """Of how.json, and of the tables that it lies beside: selections, plans, votes, catalogues, evaluations."""
 
+FITS_KEY, VOTABLE_KEY = "ZOOFORM", "zooactive_format"
+"""Where tables of results as FITS (a header entry) and as VOTable (an INFO of the table) declare it."""
+
 
 def refuse_future(path: Path, found: object, known: int, error: type[ZooactiveError]) -> None:
     """Raise `error` unless the form that a file declares is known to this version.

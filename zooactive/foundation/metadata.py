@@ -29,11 +29,21 @@ def with_about(table: pa.Table, about: Mapping[str, Any]) -> pa.Table:
     return table.replace_schema_metadata({_KEY: json.dumps(about)})
 
 
+def result_about(kind: str) -> dict[bytes, str]:
+    """Return what the metadata of a table that people read say of it: its kind, such as "votes", and its format."""
+    return {_RESULT_KEY: json.dumps({"kind": kind, "format": RESULTS})}
+
+
+def result_format(schema: pa.Schema) -> Any:
+    """Return the format that such a table declares; 0 of one that declares none, a ValueError for what is no JSON."""
+    about = from_json((schema.metadata or {}).get(_RESULT_KEY, b"{}"))
+    return about.get("format", 0) if isinstance(about, dict) else about
+
+
 def write_result(table: pd.DataFrame, path: Path, *, kind: str) -> None:
     """Write a table that people read as Parquet, with its kind and format in the metadata, beside those of pandas."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    about = {_RESULT_KEY: json.dumps({"kind": kind, "format": RESULTS})}
-    pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **about}), path)
+    pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **result_about(kind)}), path)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import platform
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from zooactive.foundation.addresses import address_of, local_copy
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.logs import log
-from zooactive.foundation.writing import file_hash, how_of, how_path, is_passing, write_json
+from zooactive.foundation.remote_folders import bring, folder_here, remote_of
+from zooactive.foundation.spelling import with_addresses
+from zooactive.foundation.writing import file_hash, how_of, how_path, is_passing, told_of, write_json
 
-By: TypeAlias = Literal["content", "model.json", "journal.json", "how.json", "names, sizes and times"]
-"""What of a source its mark is taken from."""
+By: TypeAlias = Literal[
+    "content", "model.json", "journal.json", "how.json", "names, sizes and times", "files of a list", "not marked"
+]
+"""What of a source its mark is taken from; "not marked" are images that were not looked at for it."""
 
 _SPEAK_FOR_ALL: tuple[tuple[str, By], ...] = (
     ("model.json", "model.json"),
@@ -39,9 +45,10 @@ class Source:
     what : str
         What it was taken for, such as "catalogue".
     path : str
-        Where it lay, absolute.
+        Where it lay, absolute; or its address.
     beside : str
-        The same as seen from the result's folder: results that were moved along with it are found by that.
+        The same as seen from the result's folder: results that were moved along with it are found by that. Of what lies at
+        an address, and of a result that does, the same as `path`.
     by : str
         What the mark was taken from, see `By`.
     mark : str or None
@@ -65,7 +72,7 @@ def mark_of(path: Path) -> tuple[By, str | None]:
         return "content", file_hash(path)
     for name, by in _SPEAK_FOR_ALL:
         if (path / name).is_file():
-            return by, file_hash(path / name)
+            return by, _mark_of_outputs(path) if by == "how.json" else file_hash(path / name)
     if not path.is_dir():
         return "content", None
     digest = hashlib.blake2b(digest_size=16)
@@ -80,6 +87,27 @@ def mark_of(path: Path) -> tuple[By, str | None]:
     return "names, sizes and times", digest.hexdigest()
 
 
+def mark_of_files(files: Iterable[Path]) -> str:
+    """Return a mark of the names, sizes and times of some files, in their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        try:
+            state = file.stat()
+        except OSError:
+            digest.update(f"{file.name}|gone\n".encode(errors="surrogateescape"))
+            continue
+        digest.update(f"{file.name}|{state.st_size}|{state.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _mark_of_outputs(folder: Path) -> str:
+    """Return a mark of what how.json says came out, and not of when; of all that it says where an older version wrote it."""
+    outputs = how_of(folder).get("outputs")
+    if not isinstance(outputs, dict):
+        return file_hash(folder / "how.json")
+    return hashlib.blake2b(json.dumps(outputs, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 @dataclass
 class Making:
     """A job under way, whose sources are marked when it begins: they may be others by its end.
@@ -89,15 +117,28 @@ class Making:
     command : str
     sources : mapping of str to Path or None
         What went in by what it was taken for; None is left out.
+    unmarked : collection of str
+        Which of these are named and not looked at: a folder of a million images takes a while to walk, and a job may take
+        few of them, or have marks of its own of those that it took, as predictions have.
     """
 
     command: str
     sources: Mapping[str, Path | None]
+    unmarked: Collection[str] = ()
     began: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
-        self._marked = [(what, path, _mark_if_read(path)) for what, path in self.sources.items() if path is not None]
+        given = {what: path for what, path in self.sources.items() if path is not None}
+        self._marked: list[tuple[str, Path, tuple[By, str | None]]] = [
+            (what, path, ("not marked", None) if what in self.unmarked else _mark_if_read(what, path))
+            for what, path in given.items()
+        ]
         self._since = time.monotonic()
+
+    def took(self, what: str, files: Iterable[object]) -> None:
+        """Mark those files of a source that the job takes, in place of all that is there: those of a list, of a folder."""
+        marked: tuple[By, str | None] = "files of a list", mark_of_files(path for path in files if isinstance(path, Path))
+        self._marked = [entry if entry[0] != what else (what, entry[1], marked) for entry in self._marked]
 
     def done(
         self,
@@ -130,8 +171,7 @@ class Making:
         marked = {file.relative_to(place.parent).as_posix(): _output(file) for file in _files(outputs, but=place)}
         if how.get("outputs") != marked or "made" not in how:  # else it was there already, as it is
             sources = [
-                Source(what, str(path.absolute()), _beside(path.absolute(), place.parent), by, mark)
-                for what, path, (by, mark) in self._marked
+                Source(what, _named(path), _beside(path, place.parent), by, mark) for what, path, (by, mark) in self._marked
             ]
             how |= {
                 "from": [asdict(source) for source in sources],
@@ -141,18 +181,18 @@ class Making:
                 "outputs": marked,
                 "made": self._made(),
             }
-            write_json(place, how)
+            write_json(place, told_of(how))
         log(
             __name__,
             logging.INFO,
             "done",
             command=self.command,
-            result=str(result),
+            result=_named(result),
             counts=dict(counts),
             failures=dict(failures or {}),
             seconds=round(seconds, 3),
             **({"worked": worked, "per_second": round(worked / max(seconds, 1e-9), 3)} if worked else {}),
-            outputs=[{"path": str(place.parent / name), **about} for name, about in marked.items()],
+            outputs=[{"path": _named(place.parent / name), **about} for name, about in marked.items()],
         )
 
     def _made(self) -> dict[str, Any]:
@@ -166,10 +206,10 @@ class Making:
         }
 
 
-def _mark_if_read(path: Path) -> tuple[By, str | None]:
+def _mark_if_read(what: str, path: Path) -> tuple[By, str | None]:
     """Return `mark_of` a source, or none of one that cannot be read: the job says so better, where it reads it."""
     try:
-        return mark_of(path)
+        return mark_of(place_of(what, path))
     except (OSError, ZooactiveError):
         return "content", None
 
@@ -190,9 +230,33 @@ def _utc(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
+def place_of(what: str, path: Path, *, by: str | None = None) -> Path:
+    """Return where something can be looked at here: a table at an address is copied, a folder of results is brought.
+
+    Images stay at their address. Of a source of before, `by` says what its mark was taken from.
+    """
+    address = address_of(path)
+    if address is None or what == "images":
+        bring(path)
+        return path
+    if by in (None, "content"):
+        return local_copy(address)
+    folder = folder_here(address)
+    bring(folder)
+    return folder
+
+
+def _named(path: Path) -> str:
+    """Return a path as people know it from anywhere: absolute, or an address."""
+    return address_of(path) or with_addresses(str(path.absolute()))
+
+
 def _beside(path: Path, folder: Path) -> str:
+    named = _named(path)
+    if address_of(named) is not None or remote_of(folder) is not None:
+        return named
     try:
-        return Path(os.path.relpath(path, folder.absolute())).as_posix()
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
     except ValueError:  # on another drive
         return str(path)
 

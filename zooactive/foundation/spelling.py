@@ -47,11 +47,17 @@ def for_terminal(text: str) -> str:
     >>> print(for_terminal("a\x1b[2Jb"))
     a\x1b[2Jb
     """
-    for folder, address in STANDS_FOR.items():
-        text = text.replace(folder, address)
+    text = with_addresses(text)
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter in "\n\t" else repr(letter)[1:-1] for letter in text)
+
+
+def with_addresses(text: str) -> str:
+    """Return a text with the addresses that people know in place of the folders here that are their copies."""
+    for folder, address in STANDS_FOR.items():
+        text = text.replace(folder, address)
+    return text
 
 
 def for_spreadsheet(text: str) -> str:

@@ -24,6 +24,7 @@ from zooactive.foundation.errors import OutputError, WorkspaceError
 from zooactive.foundation.formats import RESULTS, refuse_future
 from zooactive.foundation.logs import finite, log
 from zooactive.foundation.reading import open_regular, read_text
+from zooactive.foundation.spelling import with_addresses
 
 _DAY = 24 * 3600  # seconds
 _LONGEST_NAME = 120  # characters of a name that stay in that of the file beside it: file systems take 255 bytes
@@ -279,6 +280,20 @@ def make_folder(folder: str | Path) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
 
 
+def told_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record as plain values that people can follow: an address in place of its copy here."""
+
+    def told(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {with_addresses(name): told(entry) for name, entry in value.items()}
+        if isinstance(value, list):
+            return [told(entry) for entry in value]
+        return with_addresses(value) if isinstance(value, str) else value
+
+    found: dict[str, Any] = told(json.loads(json.dumps(finite(record), default=str)))
+    return found
+
+
 def write_json(path: str | Path, values: Mapping[str, Any]) -> None:
     """Write plain values as JSON, aside and renamed; a number that is not finite becomes null, which every reader knows."""
     text = json.dumps(finite(values), indent=2, default=str, allow_nan=False)
@@ -309,7 +324,7 @@ def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inp
     backend = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
     record = {"format": RESULTS, "command": command, "options": dict(options), "inputs": dict(inputs), "versions": versions}
     record |= {"keras_backend": backend} if backend else {}
-    record = json.loads(json.dumps(finite(record), default=str))
+    record = told_of(record)
     try:
         before = how_of(Path(path))
     except WorkspaceError:  # a newer version's, which is written over with its result

@@ -166,5 +166,5 @@ def _write(
         if out.suffix.lower() == ".csv":
             write_csv(result, temporary, only="id" if table is None else table.id_column)
         else:
-            write_parquet(result, temporary, about)
+            write_parquet(result, temporary, about, kind="votes")
     return strangers

@@ -13,7 +13,7 @@ from zooactive.foundation.parsing import read_object
 from zooactive.foundation.writing import output_explained, write_json
 from zooactive.models.head.number_head import NumberHead
 from zooactive.models.loading import AnyModel, load_model
-from zooactive.models.saved_form import ABOUT, NUMBERS_ENCODER, NUMBERS_FORMAT, fingerprint_of, tells_numbers
+from zooactive.models.saved_form import ABOUT, NUMBERS_ENCODER, NUMBERS_FORMAT, fingerprint_of, read_about, tells_numbers
 
 _HEAD = "number.npz"
 
@@ -87,6 +87,9 @@ def load_number_model(folder: str | Path) -> NumberModel:
     """
     folder = Path(folder)
     if not tells_numbers(folder):
+        for place in (folder, folder / "model"):
+            if (place / ABOUT).is_file():
+                read_about(place)  # refuses what is damaged, and what a newer version wrote
         raise ModelError(f"{folder} holds no whole model that tells numbers; make one with `zooactive finetune --column`")
     folder = folder if (folder / ABOUT).is_file() else folder / "model"
     with explained(ModelError, f"{folder / ABOUT} is damaged ({{reason}}); fit the model again"):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import ModelError, explained
+from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.npz import read_npz
 from zooactive.foundation.parsing import read_object
 from zooactive.models.places import local_model
@@ -62,11 +63,9 @@ def read_about(folder: Path) -> dict[str, Any]:
             f"the model in {folder} tells numbers and answers no questions; finetune, predict, evaluate, top and acquire "
             "take it (`zooactive predict --model`), in Python zooactive.load_numbers"
         )
+    refuse_future(path, about["format"], NUMBERS_FORMAT, ModelError)
     if about["format"] not in (FORMAT, EMBEDDINGS_FORMAT):
-        raise ModelError(
-            f"{path} has format {about['format']}, this zooactive reads {FORMAT} and {EMBEDDINGS_FORMAT}; install the "
-            "version it names"
-        )
+        raise ModelError(f"{path} has format {about['format']}, which no version of zooactive wrote; save the model again")
     return about
 
 

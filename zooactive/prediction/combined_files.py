@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zooactive.foundation.errors import CatalogueError, PosteriorError, explained
+from zooactive.foundation.formats import FITS_KEY, RESULTS, VOTABLE_KEY
+from zooactive.foundation.metadata import result_about
 from zooactive.foundation.spelling import for_people, write_csv
 from zooactive.foundation.writing import aside
 from zooactive.tree import DecisionTree
@@ -64,16 +66,25 @@ def check_ending(path: Path) -> None:
 
 
 def write_table(
-    pieces: Iterator[pd.DataFrame], about: dict[str, Column], said: str, path: Path, passed: pd.DataFrame | None
+    pieces: Iterator[pd.DataFrame],
+    about: dict[str, Column],
+    said: str,
+    path: Path,
+    passed: pd.DataFrame | None,
+    *,
+    kind: str = "catalogue",
 ) -> int:
-    """Write a table that comes in pieces, with other columns that go along, and return how many rows it has."""
+    """Write a table that comes in pieces, with other columns that go along, and return how many rows it has.
+
+    `kind` is what Parquet says it is; FITS and VOTable declare the format alone, and CSV has how.json beside it for that.
+    """
     check_ending(path)
     tables = _with_columns(pieces, passed)
     with aside(path) as temporary:
         if path.suffix == ".csv":
             return _write_csv(tables, temporary)
         if path.suffix == ".parquet":
-            return _write_parquet(tables, temporary)
+            return _write_parquet(tables, temporary, kind)
         return _write_astropy(tables, about, said, temporary, "fits" if path.suffix == ".fits" else "votable")
 
 
@@ -112,7 +123,7 @@ def _write_csv(tables: Iterator[pd.DataFrame], path: Path) -> int:
     return rows
 
 
-def _write_parquet(tables: Iterator[pd.DataFrame], path: Path) -> int:
+def _write_parquet(tables: Iterator[pd.DataFrame], path: Path, kind: str) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -122,7 +133,9 @@ def _write_parquet(tables: Iterator[pd.DataFrame], path: Path) -> int:
             said = "Parquet cannot hold a column of the catalogue: {reason}"
             with explained(PosteriorError, said, pa.ArrowInvalid, pa.ArrowTypeError, ValueError):
                 arrow = pa.Table.from_pandas(_narrow(table), preserve_index=False)
-                writer = writer or pq.ParquetWriter(path, arrow.schema)
+                if writer is None:
+                    about = {**(arrow.schema.metadata or {}), **result_about(kind)}
+                    writer = pq.ParquetWriter(path, arrow.schema.with_metadata(about))
                 writer.write_table(arrow.cast(writer.schema))
             rows += len(table)
     finally:
@@ -165,10 +178,12 @@ def _write_astropy(tables: Iterator[pd.DataFrame], about: dict[str, Column], sai
 
 def _write_votable(table: Table, about: dict[str, Column], said: str, path: Path) -> None:
     from astropy.io.votable import from_table
+    from astropy.io.votable.tree import Info
 
     votable = from_table(table)
     votable.description = said
     first = votable.get_first_table()
+    first.infos.append(Info(name=VOTABLE_KEY, value=str(RESULTS)))
     for field in first.fields:
         if field.name in about:
             field.ucd = about[field.name].ucd
@@ -196,6 +211,7 @@ def _write_fits(table: Table, about: dict[str, Column], said: str, path: Path) -
             table[name] = [_ascii(text) for text in column]
     hdu = fits.table_to_hdu(table)
     hdu.name = "CATALOGUE"
+    hdu.header[FITS_KEY] = (RESULTS, "format of zooactive's tables")
     hdu.header["COMMENT"] = _ascii(said)
     for number, name in enumerate(table.colnames, start=1):
         if name in about:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder, write_how
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
@@ -15,9 +16,12 @@ from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path
 from zooactive.workspace.received import fit_trust, learnt_from, refuse_overwriting, survey_votes
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import start_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from zooactive.catalogue import Catalogue
 
 OPTIONS: Options = {name: f"survey.{name}" for name in ("tree", "id_column", "image_column")} | EMBEDDING_OPTIONS
 
@@ -99,6 +103,7 @@ def catalogue(
     table = None
     if trust is not None:
         factors, table = fit_trust(settings, stored, Path(trust), seen, tell)
+    made = Making("catalogue", {"predictions": stored.folder, "votes": _votes_from(known, given), "trust": as_path(trust)})
     model = stored if folds is None else OutOfFold.fit(stored, known, folds=folds, tell=tell)
     combined = combine(model, known, factors=factors, seen=seen, above=above, probability=probability)
     make_folder(target.parent)
@@ -119,4 +124,11 @@ def catalogue(
         inputs={f"predictions {stored.folder}": file_hash(stored.folder / "journal.json")}
         | {f"{name} {file}": file_hash(file) for name, file in (("votes", given), ("trust", trust)) if file is not None},
     )
+    counts = {"galaxies": written, "with votes": len(voted), "learnt from": len(voted & seen)}
+    made.done(target, outputs=[target], counts=counts, worked=written)
     return PublishedCatalogue(target, written, len(voted), len(voted & seen), table)
+
+
+def _votes_from(known: Catalogue, given: Path | None) -> Path | None:
+    """Return the table that the votes are from: the one that is named, or the survey's or a task's."""
+    return given or start_of(known.source)

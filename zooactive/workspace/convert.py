@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from zooactive.foundation.errors import OutputError, did_you_mean
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show
 from zooactive.foundation.vocabulary import FORMS, Form
+from zooactive.foundation.writing import write_how
+from zooactive.models.holds import network_of
 from zooactive.models.saved_form import config_of
 from zooactive.workspace.options import Options
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import model_from
 
 OPTIONS: Options = {"model": "model.folder"}
 
@@ -32,5 +36,10 @@ def convert(settings: Settings, *, to: Form | None = None, out: str | Path | Non
     config_of(settings.model.folder)
     from zooactive.models import load_model
 
+    made = Making("convert", {"model": model_from(settings.model.folder)})
     with progress("converting the model", 0):
-        return write(load_model(settings.model.folder), file)
+        model = load_model(settings.model.folder)
+        write(model, file)
+    write_how(file, command="convert", options={"form": form}, inputs={"model": network_of(model).fingerprint()})
+    made.done(file, outputs=[file, file.with_name(f"{file.name}.json")], counts={"models": 1})
+    return file

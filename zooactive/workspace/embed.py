@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import ModelError
 from zooactive.foundation.parts_folder import Failed
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
-from zooactive.foundation.writing import make_folder
+from zooactive.foundation.writing import make_folder, write_how
 from zooactive.models.saved_form import BUNDLED, takes_embeddings
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import folders_of_images, galaxies_from, model_from, predicted, wanted
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ def embed(
             f"the model in {start} takes embeddings and looks at no image; name one with a network, such as --model "
             f"{BUNDLED}"
         )
+    given = galaxies_from(settings)
+    made = Making("embed", given | {"model": model_from(start)}, unmarked=folders_of_images(given))
     make_folder(folder)
     with progress("getting ready", 0):
         network = load_network(start)
@@ -88,6 +92,7 @@ def embed(
     if failed.number:
         again = "run the same command with --retry-failures"
         tell(failures_told(failed, failures_in(folder), pool.max_failed, again))
+    predicted(made, folder, failed, failures_in(folder), settings)
     width = int(network.encoder.output_shape[-1])
     return WrittenEmbeddings(folder, len(galaxies) - failed.number, width, failed, pool.max_failed)
 
@@ -99,12 +104,24 @@ def _by_timm(
     from zooactive.prediction.timm_embeddings import embed_with_timm
 
     file = settings.folder / "embeddings.parquet" if out is None else Path(out)
+    given = galaxies_from(settings)
+    made = Making("embed", given, unmarked=folders_of_images(given))
     make_folder(file.parent)
     with progress("features of the images", len(galaxies)) as done:
         known = embed_with_timm(network, galaxies, file, progress=done)
     lost = len(galaxies) - len(known)
     if lost:
         tell(f"{lost} of {len(galaxies)} galaxies are left out, their images cannot be read")
+    counts = {"galaxies": len(galaxies), "predicted": len(known), "failed": lost}
+    write_how(file, command="embed", options={"timm": network}, inputs={})
+    made.done(
+        file,
+        outputs=[file],
+        counts=counts,
+        failures={"unknown": lost} if lost else {},
+        worked=len(known),
+        settings=wanted(settings),
+    )
     return WrittenEmbeddings(
         file, len(known), known.width, Failed(lost, len(galaxies), 0, "", "", file), settings.pool.max_failed
     )

@@ -17,6 +17,7 @@ from zooactive.evaluation import Evaluation
 from zooactive.evaluation import evaluate as evaluate_posterior
 from zooactive.evaluation.calibration import coverage
 from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceError, did_you_mean
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Bar, no_bar
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
 from zooactive.models.published.origin import was_fetched
@@ -30,6 +31,7 @@ from zooactive.workspace.finetuned import learnt_from
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import evaluated, model_from, survey_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,9 +93,12 @@ def evaluate(
     """
     model = settings.model.folder
     own = model if model.exists() and not was_fetched(model) else settings.folder / "evaluation"
+    given = {"model": model_from(model), "embeddings": settings.pool.embeddings}
+    made = Making("evaluate", survey_from(settings) | given, unmarked=("images",))
     found = measure(settings, by=by, progress=progress)
     folder = own if out is None else Path(out)
     write_metrics(found, settings, folder)
+    evaluated(made, folder, int(found.metrics.galaxies))
     return replace(found, file=folder / "evaluation.csv")
 
 

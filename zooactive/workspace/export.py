@@ -7,10 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Tell, silent
 from zooactive.workspace.options import Options
 from zooactive.workspace.origin import credit_of, read_predicted, seen_by
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import folders_of_images, pictured_from
 
 if TYPE_CHECKING:
     from zooactive.labels.subjects import SubjectSet
@@ -52,6 +54,8 @@ def export(
     else:
         shown = read_plan(chosen).query("more > 0")
         selection = shown[["id"]].assign(stop_at=shown["more"]).reset_index(drop=True)  # a new subject begins at nobody
+    given = pictured_from(settings)
+    made = Making("export", {"selection" if plan is None else "plan": chosen} | given, unmarked=folders_of_images(given))
     folder = settings.folder / "subjects" if out is None else Path(out)
     options = {"side": size, "credit": credit, "licence": licence, "columns": tuple(column)}
     written = write_subjects(
@@ -65,6 +69,13 @@ def export(
         seen=seen_by(settings),
     )
     write_how(folder, command="export", options=options | asdict(written), inputs={str(chosen): file_hash(chosen)})
+    counts = {
+        "galaxies": len(selection),
+        "exported": len(selection) - len(written.failures),
+        "failed": len(written.failures),
+    }
+    failures = {"images": len(written.failures)} if written.failures else {}
+    made.done(folder, outputs=[folder], counts=counts, failures=failures, worked=len(selection))
     for galaxy_id, reason in written.failures.items():
         tell(f"warning: galaxy '{galaxy_id}' is left out: {reason}")
     if not credit:

@@ -178,12 +178,13 @@ def _learn(
     from zooactive.models import load_network
     from zooactive.training.finetuning.finetune import finetune
 
-    made = Making("finetune", labels_from(labels) | {"model": model_from(start)})
+    made = Making("finetune", labels_from(labels) | {"model": model_from(start)}, unmarked=("images",))
+    made.took("images", galaxies.images)
     with progress("getting ready", 0):
         encoder = load_network(start)
     tuned = finetune(encoder, galaxies, task=task, config=config, progress=Watch(progress))
     _write(tuned, labels, galaxies, config, folder, {"model": encoder.fingerprint()}, {}, tell)
-    learnt(made, tuned, folder, len(galaxies))
+    learnt(made, tuned, folder, len(galaxies), _left_out(galaxies))
     return tuned
 
 
@@ -194,7 +195,7 @@ def _on_embeddings(
     from zooactive.training.finetuning.finetune import finetune
 
     config, tree = head_alone(config), task.load_tree()
-    made = Making("finetune", labels_from(labels) | {"embeddings": settings.pool.embeddings})
+    made = Making("finetune", {"labels": labels.labels, "embeddings": settings.pool.embeddings})
     tell("policy head: on embeddings the head alone learns")
     refuse_strange_prevalence(tree, config)
     with progress("getting ready", 0):
@@ -207,8 +208,13 @@ def _on_embeddings(
         file = settings.pool.embeddings
         inputs = {str(file): file_hash(file)} if file is not None and file.is_file() else {}
         _write(tuned, labels, catalogue, config, folder, inputs, record, tell)
-        learnt(made, tuned, folder, int(catalogue.labelled.sum()))
+        learnt(made, tuned, folder, int(catalogue.labelled.sum()), _left_out(catalogue))
     return tuned
+
+
+def _left_out(galaxies: Catalogue) -> dict[str, int]:
+    """Return how many rows of the labels were set aside, by why."""
+    return {"contradicts itself": len(galaxies.set_aside)} if len(galaxies.set_aside) else {}
 
 
 def _write(

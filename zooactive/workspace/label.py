@@ -21,10 +21,11 @@ from zooactive.catalogue import Catalogue
 from zooactive.catalogue.images import original_bytes
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import WorkspaceError, ZooactiveError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.spelling import file_name, texts_from_spreadsheet
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.vocabulary import Chosen, LabelNext
-from zooactive.foundation.writing import aside
+from zooactive.foundation.writing import aside, write_how
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.saved_form import BUNDLED
 from zooactive.tree import DecisionTree
@@ -35,6 +36,7 @@ from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.origin import seen_by
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import folders_of_images, galaxies_from
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -103,11 +105,16 @@ def label(
     if demo:
         settings = _demonstration(settings)
         task = task or "rings"
+    given = galaxies_from(settings)
+    made = Making("label", given, unmarked=folders_of_images(given))
     with open_labelling(settings, question, classes=classes, task=task, tree=tree, tell=tell) as found:
         found.give_examples(examples)
         found.embed_beside(progress)
         found.serve(port=port, ready=ready)
-        return Labelled(found.file, found.with_images(), found.tree, found.task, len(found.session.answers.galaxies))
+        labels, images = len(found.session.answers.galaxies), found.with_images()
+        write_how(found.file, command="label", options={"tree": found.tree.name}, inputs={})
+        made.done(found.file, outputs=[found.file, images], counts={"galaxies": len(found.pool), "labels": labels})
+        return Labelled(found.file, images, found.tree, found.task, labels)
 
 
 def open_labelling(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zooactive.models.saved_form import stored_fingerprint, takes_embeddings
 from zooactive.workspace.origin import origin_of, read_pictured, seen_by
@@ -12,6 +12,8 @@ from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from zooactive.foundation.provenance import Making
 
 _SIDE = 160  # pixels of a cutout in the gallery
 
@@ -23,6 +25,8 @@ def write_list(
     target: Path,
     picture: Path | None,
     *,
+    made: Making,
+    options: Mapping[str, Any],
     first: Sequence[str] = (),
 ) -> None:
     """Write a table of galaxies of the pool as CSV and draw their images; its ``attrs`` say where both are, and which
@@ -30,10 +34,11 @@ def write_list(
 
     The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture;
     where nobody names images, as embeddings do not, there is none, and ``attrs["picture"]`` is None. ``attrs["shown"]``
-    says whether there is a model that `show` could ask about one of them.
+    says whether there is a model that `show` could ask about one of them. What the list was `made` of, with which `options`,
+    is written beside it.
     """
     from zooactive.foundation.spelling import write_csv
-    from zooactive.foundation.writing import aside, make_folder
+    from zooactive.foundation.writing import aside, make_folder, write_how
 
     make_folder(target.parent)
     with aside(target) as temporary:
@@ -41,6 +46,9 @@ def write_list(
     table.attrs |= {"file": str(target), "picture": None, "of": origin_of(settings)}
     _draw(table, [*first, *captions], settings, picture or target.with_suffix(".png"), [*first, *table["id"]])
     table.attrs["shown"] = _has_a_model(settings, table)
+    write_how(target, command=made.command, options=options, inputs={})
+    drawn = table.attrs["picture"]
+    made.done(target, outputs=[target, *([] if drawn is None else [Path(drawn)])], counts={"galaxies": len(table)})
 
 
 def _has_a_model(settings: Settings, table: pd.DataFrame) -> bool:

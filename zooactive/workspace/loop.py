@@ -11,10 +11,11 @@ from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.showing import watch_of
 from zooactive.foundation.telling import NOTHING, Show, ShownBy, Tell, Watch, silent
 from zooactive.foundation.vocabulary import STRATEGIES, LoopStrategy
-from zooactive.foundation.writing import aside
+from zooactive.foundation.writing import aside, file_hash, write_how
 from zooactive.loop import HeadLearner, Learner, Loop, LoopConfig, NetworkLearner
 from zooactive.models.saved_form import BUNDLED
 from zooactive.models.start import start_networks
@@ -24,6 +25,7 @@ from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.origin import read_pictured
 from zooactive.workspace.sections import Rounds
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import galaxies_from
 from zooactive.workspace.told import epoch_told
 
 if TYPE_CHECKING:
@@ -58,8 +60,15 @@ def ask(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) ->
     from zooactive.loop.round_files import why_of
 
     loop = _opened(settings, progress, tell)
+    told = {f"votes of round {entry.number}": entry.votes for entry in loop.rounds if entry.told.exists()}
+    made = Making("loop ask", galaxies_from(settings) | told, unmarked=("images",))
     selection = loop.ask()
     here = loop.rounds[-1]
+    made.done(
+        here.selection,
+        outputs=[here.selection, here.selection.with_suffix(".parquet")],
+        counts={"round": here.number, "galaxies": len(selection)},
+    )
     pictured = settings.pool.embeddings is None or read_pictured(settings, selection["id"]) is not None
     selection.attrs |= {"round": here.number, "file": str(here.selection), "why": why_of(here), "pictured": pictured}
     return selection
@@ -71,8 +80,12 @@ def tell_votes(settings: Settings, table: str | Path, *, progress: Show = NOTHIN
     from zooactive.loop import vote_table
 
     loop = _opened(settings, progress, tell)
-    number = loop.rounds[-1].number
-    return {"round": number} | loop.tell(vote_table(read_catalogue(table, tree=loop.tree)))
+    here = loop.rounds[-1]
+    made = Making("loop tell", {"votes": Path(table), "selection": here.selection})
+    told = loop.tell(vote_table(read_catalogue(table, tree=loop.tree)))
+    write_how(here.votes, command="loop tell", options={"round": here.number}, inputs={str(table): file_hash(table)})
+    made.done(here.votes, outputs=[here.votes], counts={"round": here.number, "galaxies": int(told["told"])})
+    return {"round": here.number} | told
 
 
 def status(settings: Settings) -> pd.DataFrame:
@@ -113,6 +126,7 @@ def rehearse(
     if settings.loop.learner == "network" or settings.pool.embeddings is None:
         start_networks()
     inner: Watch[EpochProgress] = Watch(NOTHING if isinstance(progress, ShownBy) else progress)
+    made = Making("loop rehearse", galaxies_from(settings), unmarked=("images",))
     learns = learner_of(settings, Path(out), galaxies, test, progress=inner)
     as_recorded = _Game(galaxies, test, config_of(settings), start, rounds)
     games = [as_recorded.with_volunteers(number, most=numbers[0]) for number in numbers] or [as_recorded]
@@ -141,6 +155,11 @@ def rehearse(
         with aside(Path(out) / "efficiency.csv") as temporary:
             found.efficiency.to_csv(temporary, index=False)
     _draw(table, Path(out) / "curves.png")
+    target = Path(out) / "rounds.csv"
+    options = {"strategies": list(strategies), "seeds": seeds, "start": start, "rounds": rounds, "drawn": numbers}
+    write_how(target, command="loop rehearse", options=options, inputs={})
+    beside = [Path(out) / name for name in ("efficiency.csv", "curves.png")]
+    made.done(target, outputs=[target, *beside], counts={"galaxies": len(galaxies), "rounds": len(table)})
     return found
 
 

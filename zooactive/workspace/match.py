@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from zooactive.foundation.errors import CatalogueError
+from zooactive.foundation.provenance import Making
 
 
 class Matched(NamedTuple):
@@ -48,6 +49,7 @@ def match(
     check_ending(target)
     if any(source.resolve() == target.resolve() for source in sources):
         raise CatalogueError(f"the result would be written over {target}, a table that it is made from; give another --out")
+    made = Making("match", {"table": sources[0], "other": sources[1]})
     one, two = read_table(sources[0], id_column=id_column), read_table(sources[1], id_column=other_id)
     places = degrees_of(one.frame, *find_coordinates(one.frame.columns, ra, dec, table), table)
     others = degrees_of(two.frame, *find_coordinates(two.frame.columns, None, None, other), other)
@@ -69,7 +71,10 @@ def match(
     }
     make_folder(target.parent)
     said = f"{Path(table).name} matched with {Path(other).name} within {arcsec:g} arcsec"
-    write_table(iter([rows.reset_index(drop=True)]), about, said, target, None)
+    write_table(iter([rows.reset_index(drop=True)]), about, said, target, None, kind="match")
     options = {"arcsec": arcsec, "matched_only": matched_only}
     write_how(target, command="match", options=options, inputs={str(source): file_hash(source) for source in sources})
-    return Matched(target, len(rows), int(found.matched.sum()), found.shared())
+    done = Matched(target, len(rows), int(found.matched.sum()), found.shared())
+    counts = {"galaxies": done.galaxies, "matched": done.matched, "shared": done.shared}
+    made.done(target, outputs=[target], counts=counts, worked=len(one.ids))
+    return done

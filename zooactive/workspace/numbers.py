@@ -30,7 +30,15 @@ from zooactive.workspace.origin import record_origin
 from zooactive.workspace.predict import stored_embeddings
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.sources import galaxies_from, labels_from, learnt, model_from, predicted
+from zooactive.workspace.sources import (
+    evaluated,
+    folders_of_images,
+    galaxies_from,
+    labels_from,
+    learnt,
+    model_from,
+    predicted,
+)
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -65,7 +73,9 @@ def learn_number(
         tell("left out: " + ", ".join(f"{number} {reason}" for reason, number in measured.left_out.items()))
     tell(_POLICY if config.policy == "head" else f"policy {config.policy}, as asked for")
     network = start() if settings.pool.embeddings is None else None
-    made = Making("finetune", labels_from(labels) | {"model": model_from(network), "embeddings": settings.pool.embeddings})
+    given = {"model": model_from(network), "embeddings": settings.pool.embeddings}
+    made = Making("finetune", labels_from(labels) | given, unmarked=("images",))
+    made.took("images", measured.catalogue.images)
     record: dict[str, Any] = {}
     inputs = {str(labels.labels): file_hash(labels.labels)} if labels.labels.is_file() else {}
     with held(folder):
@@ -86,7 +96,7 @@ def learn_number(
         read = {"labels": labels.labels, "images": labels.images, "left_out": dict(measured.left_out)}
         options = {"task": task.to_dict(), **read, "config": asdict(config), **record}
         write_how(folder, command="finetune", options=options, inputs=inputs)
-        learnt(made, tuned, folder, len(measured))
+        learnt(made, tuned, folder, len(measured), dict(measured.left_out))
     return tuned
 
 
@@ -124,6 +134,8 @@ def evaluate_number(settings: Settings, *, out: str | Path | None = None, progre
     tuned, options = load_numbers(folder), how_of(folder).get("options") or {}
     folds, source = int((options.get("config") or {}).get("folds") or 0), Path(str(options.get("labels")))
     table = settings.survey.catalogue
+    named = {"model": model_from(folder), "catalogue": table, "images": settings.survey.images}
+    made = Making("evaluate", named | {"embeddings": settings.pool.embeddings}, unmarked=("images",))
     if table is not None and table != own_settings(settings.folder).survey.catalogue:
         tuned, folds, source = _on_others(settings, tuned, progress), 0, table
     if not len(tuned.held_out):
@@ -131,6 +143,7 @@ def evaluate_number(settings: Settings, *, out: str | Path | None = None, progre
     found = NumberMetrics(tuned.task, tuned.evaluate(), source, folds)
     written = folder if out is None else Path(out)
     _write_metrics(found, folder, written)
+    evaluated(made, written, int(found.metrics["galaxies"]))
     return replace(found, file=written / "evaluation.csv")
 
 
@@ -203,9 +216,8 @@ def predict_number(
     from zooactive.prediction.numbers import predict_numbers
 
     settings = with_recorded(settings, settings.model.folder)
-    made = Making(
-        "predict", galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
-    )
+    given = galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
+    made = Making("predict", given, unmarked=folders_of_images(given))
     with progress("getting ready", 0):
         model = load_number_model(settings.model.folder)
     pool = settings.pool
@@ -235,7 +247,7 @@ def predict_number(
     if failed.number:
         tell(failures_told(failed, found.failures(), pool.max_failed, "run the same command with --retry-failures"))
     record_origin(settings, as_path(stored))
-    predicted(made, found, settings)
+    predicted(made, found.folder, failed, found.failures(), settings)
     return found
 
 

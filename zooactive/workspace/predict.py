@@ -17,7 +17,7 @@ from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import record_origin
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.sources import galaxies_from, model_from
+from zooactive.workspace.sources import folders_of_images, galaxies_from, model_from
 from zooactive.workspace.sources import predicted as done
 from zooactive.workspace.told import failures_told
 
@@ -54,9 +54,8 @@ def predict(
 
     config_of(settings.model.folder)
     settings = with_recorded(settings, settings.model.folder)
-    made = Making(
-        "predict", galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
-    )
+    given = galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
+    made = Making("predict", given, unmarked=folders_of_images(given))
     galaxies = galaxies_for(settings) if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
     with progress("getting ready", 0):
@@ -79,7 +78,7 @@ def predict(
         tell=tell,
     )
     record_origin(settings, as_path(stored))
-    done(made, predicted, settings)
+    done(made, predicted.folder, predicted.failed(), predicted.failures(), settings)
     return predicted
 
 

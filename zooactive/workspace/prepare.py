@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import predicted, start_of
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ def prepare(
     from zooactive.foundation.writing import file_hash, make_folder, write_how
 
     survey, shards = settings.read_originals(), settings.survey.shards
+    given = {"catalogue": settings.survey.catalogue, "images": settings.survey.images}
+    made = Making("prepare", given | {"tree": start_of(settings.survey.tree)})
     make_folder(shards)
     with progress("packing", len(survey)) as done:
         result = write_shards(
@@ -58,4 +62,5 @@ def prepare(
     if failed.number:
         again = "run the same command with --retry-failures"
         tell(failures_told(failed, result.failures, settings.survey.max_failed, again))
+    predicted(made, shards, failed, result.failures, settings)
     return result

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zooactive.foundation.errors import CatalogueError, OutputError, did_you_mean, explained
+from zooactive.foundation.provenance import Making
+from zooactive.foundation.writing import file_hash, write_how
 
 if TYPE_CHECKING:
     from zooactive.catalogue.tables import GalaxyTable
@@ -60,6 +62,7 @@ def send_by_samp(
     """
     from zooactive.catalogue.tables import read_table
 
+    made = Making("samp", {"table": Path(table)})
     known = read_table(Path(table), id_column=id_column)
     place = None if galaxy is None else _place_of(known, galaxy, table)
     with _on_the_desk() as desk, tempfile.TemporaryDirectory(prefix="zooactive-samp-") as folder:
@@ -69,7 +72,11 @@ def send_by_samp(
         if out is None:
             return Sent(taken, None)
         rows = desk.selection(_table_id(Path(table)), wait)
-    return Sent(taken, _write_rows(known, rows, Path(out)))
+    target = Path(out)
+    chosen = _write_rows(known, rows, target)
+    write_how(target, command="samp", options={"galaxies": chosen}, inputs={str(table): file_hash(table)})
+    made.done(target, outputs=[target], counts={"galaxies": chosen})
+    return Sent(taken, chosen)
 
 
 @dataclass

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zooactive.foundation.errors import CatalogueError, WorkspaceError, ZooactiveError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Tell, silent
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.origin import read_predicted
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import folders_of_images, pictured_from
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -78,10 +80,14 @@ def table(settings: Settings, source: str | Path | None = None, *, out: str | Pa
             raise CatalogueError(f"the table would be written over {other}, which it is made from; give another --out")
     if not given.exists():
         raise WorkspaceError(f"{given} is not there; give a table with ids, or a folder of predictions")
+    own = {"predictions": given} if given.is_dir() else {"list": given} | pictured_from(settings) | {"images": None}
+    made = Making("table", own, unmarked=folders_of_images(own))
     make_folder(target.parent)
     written = _of_predictions(given, target) if given.is_dir() else _of_list(settings, given, target, tell)
     made_of = given / "journal.json" if given.is_dir() else given
     write_how(target, command="table", options={"source": str(given)}, inputs={str(given): file_hash(made_of)})
+    counts = {"galaxies": written.galaxies, "with other columns": written.known}
+    made.done(target, outputs=[target], counts=counts, worked=written.galaxies)
     return written
 
 
@@ -107,14 +113,15 @@ def _of_list(settings: Settings, given: Path, target: Path, tell: Tell) -> Writt
     mine.insert(0, "id", read.ids)
     galaxies = _pool(settings, read.ids, tell)
     about = {"id": Column(*_ID)} | {name: Column(*said) for name, said in _OF_LISTS.items() if name in mine}
+    said = f"Galaxies of {given.name}"
     if galaxies is None:
-        return Written(target, write_table(iter([mine]), about, f"Galaxies of {given.name}", target, None), 0)
+        return Written(target, write_table(iter([mine]), about, said, target, None, kind="table"), 0)
     passed = names_apart(galaxies.table, [*mine.columns], galaxies.source)
     known = int(mine["id"].isin(set(galaxies.ids)).sum())
     if known < len(mine):
         tell(f"{len(mine) - known} of the {len(mine)} galaxies are not in {galaxies.source}: their other columns are blank")
     passed = passed.assign(id=galaxies.ids)
-    return Written(target, write_table(iter([mine]), about, f"Galaxies of {given.name}", target, passed), known)
+    return Written(target, write_table(iter([mine]), about, said, target, passed, kind="table"), known)
 
 
 def _pool(settings: Settings, ids: Collection[str], tell: Tell) -> Catalogue | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.vocabulary import Most
 from zooactive.training.finetuning.tasks import folder_name
@@ -53,6 +54,7 @@ def top(
 
     if lowest and most != "certain":
         raise WorkspaceError(f"lowest and most = '{most}' do not go together; give one")
+    asked = {"n": n, "most": most, "lowest": lowest, "task": task}
     found = seen_by_number(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     if found is not None:
         table = _largest(found[1], answer, n, most=most, lowest=lowest)
@@ -61,7 +63,10 @@ def top(
         ]
         name = folder_name(found[1].column)
         target = settings.folder / (f"top-{name}.csv" if most == "certain" else f"top-{name}-{most}.csv")
-        write_list(table, captions, found[0], as_path(out) or target, as_path(gallery))
+        made = Making("top", {"predictions": found[1].folder})
+        write_list(
+            table, captions, found[0], as_path(out) or target, as_path(gallery), made=made, options=asked | {"answer": name}
+        )
         return table
     settings = seen_with_pictures(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
@@ -72,7 +77,10 @@ def top(
     if most == "informative":
         captions = [f"{row.id}\n{row.fraction:.2f}, {row.information:.2g} nats" for row in table.itertuples(index=False)]
     table.attrs["answer"] = column
-    write_list(table, captions, settings, target if out is None else Path(out), None if gallery is None else Path(gallery))
+    made = Making("top", {"predictions": stored.folder})
+    write_list(
+        table, captions, settings, as_path(out) or target, as_path(gallery), made=made, options=asked | {"answer": column}
+    )
     return table
 
 

@@ -54,7 +54,9 @@ def test_what_counts_is_the_last_word_and_all_words_are_kept(session):
     assert table(session)["ring"].tolist() == ["no", "no"]
     assert table(session)["probability"].tolist() == ["", "0.25"]
     assert table(session)["image"].tolist() == ["/images/1.jpg", "/images/2.jpg"]
-    assert len((session.folder / "answers.jsonl").read_text().splitlines()) == 4
+    lines = (session.folder / "answers.jsonl").read_text().splitlines()
+    assert lines[0] == '{"format": 1}'
+    assert len(lines) == 1 + 4
 
 
 def test_undone_answers_leave_what_was_said_before(session):
@@ -151,7 +153,7 @@ def test_a_restart_knows_all_and_a_torn_line_is_cut_off(session, tmp_path):
     finally:
         again.close()
     file.write_bytes(whole + b"no line\n")
-    with pytest.raises(CatalogueError, match="line 3 is damaged"):
+    with pytest.raises(CatalogueError, match="line 4 is damaged"):
         Session(IDS, RING, tmp_path / "ring")
     file.write_bytes(whole)
     with pytest.raises(CatalogueError, match="'yes' is no answer"):

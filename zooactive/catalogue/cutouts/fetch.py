@@ -28,6 +28,7 @@ from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.parts_folder import Failed, failed_of
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.showing import counted
 from zooactive.foundation.spelling import file_name
 from zooactive.foundation.stopping import kept_when_stopped
@@ -147,6 +148,8 @@ def fetch_cutouts(
     galaxies = _Table.read(table, id_column)
     wanted = _planned(galaxies, request, (ra, dec))
     folder = Path(out)
+    own = None if isinstance(survey, CutoutService) else Path(survey)
+    made = Making("cutouts", {"table": galaxies.source, "survey": own if own is not None and own.is_file() else None})
     with held(folder):
         _enter(folder, request)
         lines = AppendedLines(folder / "fetched.jsonl", parse=Fetched.parse, values=Fetched.values)
@@ -165,7 +168,7 @@ def fetch_cutouts(
                     done(there + number)
         finally:
             lines.close()
-        return _written(folder, galaxies, wanted, known, request.service)
+        return _written(made, folder, galaxies, wanted, known, request.service)
 
 
 # What is wanted, and what is there -----------------------------------------------------------------------------------
@@ -240,7 +243,12 @@ def _enter(folder: Path, request: CutoutRequest) -> None:
 
 
 def _written(
-    folder: Path, galaxies: _Table, wanted: list[Cutout], known: Mapping[str, Fetched], service: CutoutService
+    made: Making,
+    folder: Path,
+    galaxies: _Table,
+    wanted: list[Cutout],
+    known: Mapping[str, Fetched],
+    service: CutoutService,
 ) -> Cutouts:
     """Write the table of what is there and that of what is not."""
     import pandas as pd
@@ -279,4 +287,6 @@ def _written(
     credit = {"survey": service.name, "credit": service.credit, "licence": service.licence}
     write_how(folder / TABLE, command="cutouts", options=credit, inputs={str(galaxies.source): file_hash(galaxies.source)})
     kinds = {str(what): int(number) for what, number in failures["what"].value_counts().items()}
+    counts = {"galaxies": len(wanted), "fetched": len(there), "failed": len(lost)}
+    made.done(folder / TABLE, outputs=[folder / TABLE, folder / "failures.parquet"], counts=counts, failures=kinds)
     return Cutouts(folder, folder / TABLE, len(there), failed_of(failures, len(wanted), folder), kinds, service.credit)

@@ -40,11 +40,15 @@ class Event:
     undoes: int | None = None
 
 
+FORMAT = 1
+"""Of the journal; before it no number was written."""
+
+
 class Journal(AppendedLines[Event]):
     """The file of all events, as `AppendedLines`."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(file, parse=_event, values=_short)
+        super().__init__(file, parse=_event, values=_short, number=FORMAT)
 
     @property
     def events(self) -> list[Event]:
