@@ -103,8 +103,8 @@ def timm(session: nox.Session) -> None:
 
 @nox.session
 def ray(session: nox.Session) -> None:
-    """What a Ray cluster's workers predict, beside what one process does, also when one of them is killed."""
-    session.install("-e", ".[ray]", *group("test"))
+    """What workers of Ray and of Dask come to, beside what one process does, also when one of Ray's is killed."""
+    session.install("-e", ".[ray]", "dask", "distributed", *group("test"))
     session.run("pytest", *(session.posargs or ("tests/engines",)))
 
 
