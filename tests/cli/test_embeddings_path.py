@@ -82,7 +82,7 @@ def test_a_survey_of_votes_plays_rounds_on_embeddings(world: Path, tmp_path: Pat
     assert load_settings(tmp_path / "zooactive.toml").loop.learner == "head"
     assert made.endswith("Next: zooactive loop ask\n")
     asked = zooactive("loop", "ask", folder=tmp_path).stderr
-    assert "strategy random: no strategy was measured to beat random choice where people vote" in asked
+    assert "strategy random: with people's votes and a frozen encoder, no strategy was measured" in asked
     assert "Next:" not in asked, "there is no image that volunteers could be shown"
     asked_for = pd.read_csv(tmp_path / "loop" / "round-000" / "selection.csv")["id"]
     votes = pd.read_csv(tmp_path / "survey.csv")

@@ -203,7 +203,7 @@ def test_answers_and_questions_of_any_name_come_back_as_they_were_or_are_refused
         labelling.answer(str(labelling.pool.ids[0]), "=yes")
         assert labelling.labels()["is it a/ring, Möbius?"].tolist() == ["=yes"]
     for name in ("image", "time"):
-        with pytest.raises(CatalogueError, match=f"cannot be called '{name}'"):
+        with pytest.raises(CatalogueError, match=f"cannot be named '{name}'"):
             open_labelling(settings, name)
 
 

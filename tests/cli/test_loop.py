@@ -53,7 +53,7 @@ def test_a_round_goes_out_to_the_crowd_and_comes_back(sky):
     assert len(ids) == 5
     assert "round 0, 5 galaxies" in asked.stderr
     assert "nats a galaxy, accuracy" in asked.stderr
-    assert "strategy mutual_information: nothing is tried with a network that is trained whole" in asked.stderr
+    assert "strategy mutual_information: no trial is made for a network that is trained as a whole" in asked.stderr
     assert json.loads(typed(sky, "loop", "ask", "--json").stdout) == json.loads(asked.stdout)
     typed(sky, "export", "--selection", "loop/round-000/selection.csv", "--credit", "simulated")
     typed(sky, "simulate", "crowd", "subjects/manifest.csv", "--truth", "sky/truth.csv", "--wording", "sky/wording.toml")

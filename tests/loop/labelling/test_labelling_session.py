@@ -452,7 +452,7 @@ def test_what_is_known_by_now(session):
     assert ("auc_random" in found.merits) == ((table(session)["chosen"] == "random").sum() >= 20)
     left = (TRUTH == "yes").sum() - found.counts["yes"]
     assert found.expected["yes"] == pytest.approx(left, abs=15)
-    assert "more of 'yes' are expected" in found.advice()
+    assert "more 'yes' are expected" in found.advice()
     json.dumps(found.to_dict(), allow_nan=False)
     assert found.curve[-1]["labels"] == found.labels
 
