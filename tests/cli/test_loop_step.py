@@ -107,7 +107,7 @@ def test_what_the_workspace_lacks_is_said(change, said, tmp_path, monkeypatch):
 def test_without_a_name_or_with_a_log_of_everything_nothing_is_asked(world, tmp_path, monkeypatch):
     workspace = za.load_workspace(tmp_path / "survey", progress=None)
     monkeypatch.setenv("PANOPTES_DEBUG", "1")
-    with pytest.raises(UploadError, match="PANOPTES_DEBUG has the client write links"):
+    with pytest.raises(UploadError, match="PANOPTES_DEBUG makes the client log links"):
         workspace.loop_step()
     monkeypatch.delenv("PANOPTES_DEBUG")
     monkeypatch.delenv("PANOPTES_CLIENT_SECRET")
