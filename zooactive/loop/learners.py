@@ -116,7 +116,7 @@ class NetworkLearner:
             draws.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
-        """Predict into a folder beside the model, or return the predictions that are already there."""
+        """Predict into a folder next to the model, or return the predictions that are already there."""
         from zooactive.prediction import predict
 
         fitted = _draws_file(folder)  # also of a round that began with other draws

@@ -224,7 +224,7 @@ def test_a_question_that_does_not_count_is_worth_its_news_about_others():
         (lambda p: value_of_votes(p, 2, trees=0), "at least one vote tree"),
         (lambda p: value_of_votes(p, 1, {"root": 1}, aim=Aim()), "give one of the two"),
         (lambda p: Aim("erorr"), "Did you mean 'error'"),
-        (lambda p: Aim("model", weights={"root": 1}), "leave the questions' weights away"),
+        (lambda p: Aim("model", weights={"root": 1}), "leave out the questions' weights"),
         (lambda p: Aim("error", rules={"root_x": 0.5}), "rules belong to the goal 'decision'"),
         (lambda p: Aim("decision", rules={"root_x": 1.5}), "the limit 1.5"),
         (lambda p: Aim("count", wanted=0), "wanted = 0"),

@@ -56,7 +56,7 @@ class Aim:
         if isinstance(self.wanted, bool) or not isinstance(self.wanted, int) or self.wanted < 1:
             raise AcquisitionError(f"wanted = {self.wanted!r}: give a whole number of votes, 1 or more")
         if self.goal == "model" and self.weights:
-            raise AcquisitionError("the goal 'model' is about the whole network; leave the questions' weights away")
+            raise AcquisitionError("the goal 'model' is about the whole network; leave out the questions' weights")
         if self.goal != "decision" and self.rules:
             raise AcquisitionError(f"rules belong to the goal 'decision', but the goal is '{self.goal}'; leave out rules")
         for column, x in self.rules.items():

@@ -331,7 +331,7 @@ class Session:
             return 0
         if answer not in names:
             raise CatalogueError(
-                f"'{answer}' is no answer to the question '{self.question.name}'.{did_you_mean(answer, names)}"
+                f"'{answer}' is not an answer to the question '{self.question.name}'.{did_you_mean(answer, names)}"
             )
         return names.index(answer)
 
@@ -343,7 +343,7 @@ class Session:
         answers = self.tree.question(event.question).answers
         if event.answer and event.answer not in answers:
             raise CatalogueError(
-                f"'{event.answer}' is no answer to the question '{event.question}'.{did_you_mean(event.answer, answers)}"
+                f"'{event.answer}' is not an answer to the question '{event.question}'.{did_you_mean(event.answer, answers)}"
             )
 
 
