@@ -89,7 +89,7 @@ def test_one_name_in_two_subfolders_is_refused_and_one_nearer_is_taken(tmp_path:
     for band in ("g", "r"):
         write_pictures(["a"], tmp_path / "all" / band)
     (tmp_path / "t.csv").write_text("id\na\n")
-    with pytest.raises(CatalogueError, match=r"g.a\.jpg and r.a\.jpg are both called 'a'"):
+    with pytest.raises(CatalogueError, match=r"g.a\.jpg and r.a\.jpg are both named 'a'"):
         read_catalogue(tmp_path / "all")
     with pytest.raises(CatalogueError, match=r"has a\.jpg in .*g and in .*r; give one of these folders"):
         read_catalogue(tmp_path / "t.csv", images=tmp_path / "all")

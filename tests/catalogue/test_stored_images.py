@@ -81,7 +81,7 @@ def test_a_catalogue_travels_to_another_process(survey: Path) -> None:
 def test_a_file_that_changed_meanwhile_or_vanished_is_an_error(survey: Path) -> None:
     catalogue = read_catalogue(survey)
     os.utime(survey / "a.parquet", ns=(1, 1))
-    with pytest.raises(CatalogueError, match=r"a\.parquet was changed since its table was read"):
+    with pytest.raises(CatalogueError, match=r"a\.parquet has changed since its table was read"):
         catalogue.decode(EXACT)
     (survey / "b.parquet").unlink()
     with pytest.raises(CatalogueError, match=r"b\.parquet: its images cannot be read"):

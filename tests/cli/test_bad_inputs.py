@@ -153,7 +153,7 @@ MISTAKES = (
     Mistake("a workspace folder that is not there", ("train", "-w", "nowhere"), ("nowhere", "zooactive init")),
     # Models and predictions
     Mistake("a model folder that is missing", ("predict", "--catalogue", "survey.csv", "--images", "images"),
-            ("runs/first", "no whole model", "train")),
+            ("runs/first", "no complete model", "train")),
     Mistake("an incomplete model", PREDICT, ("encoder.npz", "missing", "save it again"), without("run/model/encoder.npz")),
     Mistake("a damaged model", PREDICT, ("head.npz", "damaged"), text("run/model/head.npz", "PK?")),
     Mistake("a model at another size than the shards", ("predict", "--catalogue", "packed48", *MODEL, "--out", "new"),

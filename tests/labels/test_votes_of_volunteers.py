@@ -381,7 +381,7 @@ def test_votes_are_not_added_beside_a_column_whose_name_is_misspelt_nor_to_words
     old = pd.DataFrame({"id": ["g0"]} | {column: [1] for column in tree.columns})
     with pytest.raises(CatalogueError, match=r"column 'bar_strong' is missing from survey.csv.* 'bar_stong'"):
         add_votes(old.rename(columns={"bar_strong": "bar_stong"}), new, tree, "id", source="survey.csv")
-    with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is no number"):
+    with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is not a number"):
         add_votes(old.assign(bar_weak="many"), new, tree, "id", source="survey.csv")
 
 

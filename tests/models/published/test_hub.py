@@ -283,7 +283,7 @@ def test_a_zip_at_an_address_needs_its_checksum_and_has_it(hub, packed, model):
     hub.stored.clear()  # the address is not asked again
     assert za.load_model(f"{place}#sha256={right}").fingerprint() == model.fingerprint()
     assert not list((Path(local_model(f"{place}#sha256={right}")).parent).glob("*.zip"))
-    with pytest.raises(ModelError, match=r"s3://bucket/model.zip cannot be loaded from there; give a folder, a zip"):
+    with pytest.raises(ModelError, match=r"s3://bucket/model.zip cannot be loaded; give a folder, a zip"):
         za.load_model("s3://bucket/model.zip")
 
 

@@ -212,9 +212,9 @@ def test_images_unlike_those_of_the_encoder_are_warned_of(learnt, labels, recwar
     assert not [warning for warning in recwarn if "unlike" in str(warning.message)]
     for path in labels.parent.glob("*.png"):
         Image.fromarray(255 - np.asarray(Image.open(path)) // 8).save(path)
-    with pytest.warns(UserWarning, match=r"unlike those that the model learnt from: .*contrast"):
+    with pytest.warns(UserWarning, match=r"unlike those that the model was trained on: .*contrast"):
         finetune(learnt, labels, task="rings", config=QUICK)
-    with pytest.warns(UserWarning, match=r"unlike those that the model learnt from: .*contrast"):
+    with pytest.warns(UserWarning, match=r"unlike those that the model was trained on: .*contrast"):
         predict(learnt, labels)
     with pytest.warns(UserWarning, match="contrast"):
         predict(learnt, labels, out=labels.parent / "pool")
@@ -275,7 +275,7 @@ def test_a_missing_label_column_is_named(encoder, labels):
         finetune(encoder, labels, task="rings", config=QUICK)
     pd.read_csv(labels).rename(columns={"rnig": "merger"}).to_csv(labels, index=False)
     with pytest.raises(
-        CatalogueError, match=r"'ring' is missing.*It has id, file_loc, merger\. Name the one that.*--column"
+        CatalogueError, match=r"'ring' is missing.*It has id, file_loc, merger\. Name the column that.*--column"
     ):
         finetune(encoder, labels, task="rings", config=QUICK)
 

@@ -188,7 +188,7 @@ def test_what_is_saved_says_the_same_and_other_commands_refuse_it(tuned, tmp_pat
     again = za.load_numbers(tmp_path / "mass")
     assert again.evaluate() == tuned.evaluate()
     assert again.model.fingerprint() == tuned.model.fingerprint()
-    with pytest.raises(ModelError, match="tells numbers and answers no questions"):
+    with pytest.raises(ModelError, match="predicts numbers and answers no questions"):
         load_model(tmp_path / "mass")
     with pytest.raises(ModelError, match="a number and no question"):
         za.load_finetuned(tmp_path / "mass")

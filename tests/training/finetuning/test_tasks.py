@@ -185,7 +185,7 @@ def test_labels_that_differ_in_case_or_white_space_are_one_class(tmp_path, cells
 def test_a_task_whose_answers_no_label_can_tell_apart_is_refused(table):
     path = table(kind=["merger", "Merger"])
     tree = DecisionTree("kinds", (Question("kind", ("Merger", "merger")),), votes="class", min_votes=1)
-    with pytest.raises(CatalogueError, match="'Merger' and 'merger' are one class"):
+    with pytest.raises(CatalogueError, match="'Merger' and 'merger' are the same label"):
         Task("kinds", tree, "kind").read(path)
 
 
