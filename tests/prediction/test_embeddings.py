@@ -310,7 +310,7 @@ def test_images_are_refused_by_a_model_without_a_network(tuned, galaxies):
     with pytest.raises(ModelError, match=r"takes embeddings \(8 features\), not images"):
         tuned.predict(galaxies(2))
     config = FinetuneConfig(policy="staged")
-    with pytest.raises(TrainingError, match="policy = 'staged' teaches the encoder"):
+    with pytest.raises(TrainingError, match="policy = 'staged' trains the encoder"):
         za.finetune(None, labelled(), task="rings", embeddings=given(), config=config, progress=None)
 
 

@@ -265,7 +265,7 @@ def test_a_galaxy_without_a_readable_image_is_left_out_with_a_warning(encoder, l
 
 def test_too_few_labels_are_refused(encoder, labels):
     pd.read_csv(labels).head(2).to_csv(labels, index=False)
-    with pytest.raises(TrainingError, match="too few to learn from"):
+    with pytest.raises(TrainingError, match="too few for training"):
         finetune(encoder, labels, task="rings", config=QUICK)
 
 
@@ -316,7 +316,7 @@ def test_lower_blocks_move_by_smaller_steps(encoder, labels):
         ({"policy": "heads"}, "Did you mean 'head'"),
         ({"policy": "all", "unfreeze_epochs": 0}, "learns nothing"),
         ({"folds": 1}, "folds = 1"),
-        ({"folds": 2}, "leaves nothing to learn from"),
+        ({"folds": 2}, "leaves no galaxies for training"),
         ({"prevalence": 1.0}, "between 0 and 1"),
         ({"copies": 9}, "1 to 8"),
         ({"layer_decay": 0.0}, "layer_decay = 0.0"),
