@@ -92,7 +92,7 @@ def test_a_folder_with_a_subfolder_for_each_band_has_one_galaxy_for_them(tmp_pat
 def test_the_same_band_twice_is_refused(tmp_path):
     stored(tmp_path / "images/a", "J1_{band}.fits", planes(1))
     stored(tmp_path / "images/b", "J1_{band}.fits", planes(1))
-    with pytest.raises(CatalogueError, match=r"both called"):
+    with pytest.raises(CatalogueError, match=r"both named"):
         read_catalogue(tmp_path / "images")
     pd.DataFrame({"id": ["J1"]}).to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(CatalogueError, match=r"images has J1_g.fits in .*a and in .*b; give one of these folders"):
@@ -149,7 +149,7 @@ def damaged_bands(folder: Path) -> dict[str, tuple[bytes | None, str]]:
         "empty": (b"", r"the image of galaxy 'J1' has a file for band r that is not a FITS image"),
         "jpeg": (b"\xff\xd8\xff\xe0" + bytes(100), r"has a file for band r that is not a FITS image"),
         "cut": (whole[:2900], r"has a truncated or damaged file for band r"),
-        "other size": (whole, r"has 17 x 16 pixels in band r and 16 x 16 in g"),
+        "other size": (whole, r"has 17 x 16 pixels in band r but 16 x 16 in band g"),
         "table": (fits.PrimaryHDU().header.tostring().encode(), r"for band r without a two-dimensional image"),
     }
 

@@ -185,7 +185,7 @@ def test_a_png_that_is_no_stack_of_its_bands_is_refused():
         ({"bands": ["g", "r"], "stretch": ["linear 0 1"]}, "1 stretches for the 2 bands g, r"),
         ({"bands": ["g", "r"], "stretch": "linear 1 0"}, "LOW must be below HIGH"),
         ({"bands": ["g", "r"], "stretch": None}, "stretch = None"),
-        ({"bands": ["g", "r"], "stretch": "linear 0 1", "channels": 5}, "channels = 5, and 2 bands are listed"),
+        ({"bands": ["g", "r"], "stretch": "linear 0 1", "channels": 5}, "channels = 5, but 2 bands are listed"),
         ({"bands": "gr", "stretch": ["linear 0 1", "linear 0 1"]}, "only listed bands can have one stretch each"),
         ({"channels": 5}, "use 3 for colour or 1 for grey"),
     ],

@@ -201,7 +201,7 @@ def test_what_decides_a_class_is_in_the_record():
         ("shape_smooth = 0.6", "shape_smooth = 46.9", "[classes.round]: shape_smooth = 46.9; give a share"),
         ("shape_smooth = 0.6", "shape_smooth = 0", "shape_smooth = 0; give a share above 0"),
         ("shape_smooth = 0.6", "shape_smooth = true", "shape_smooth = True; give a share"),
-        ("shape_smooth = 0.6", "shape_smooth = ", "is no readable TOML"),
+        ("shape_smooth = 0.6", "shape_smooth = ", "is not readable TOML"),
     ],
 )
 def test_a_file_that_is_no_rule_is_refused_with_its_name_and_the_mend(own_file, tmp_path, old, new, told):

@@ -69,7 +69,7 @@ def test_a_slow_thread_has_no_group_read_again(survey: Path, monkeypatch) -> Non
 def test_a_group_that_cannot_be_read_stops_all_threads(survey: Path) -> None:
     catalogue = read_catalogue(survey)
     os.utime(survey / "b.parquet", ns=(1, 1))
-    with pytest.raises(CatalogueError, match=r"b\.parquet was changed"):
+    with pytest.raises(CatalogueError, match=r"b\.parquet has changed"):
         many_images.decode_many(catalogue.images, EXACT, names=list(catalogue.ids), workers=3)
 
 

@@ -179,7 +179,7 @@ def test_a_head_that_was_kept_before_the_run_was_killed_is_not_fitted_again(tree
         ("{}", "fingerprint is missing"),
         ('{"fingerprint": "a", "start": "b", "finished": false, "writes": 1, "epochs": [{}]}', "an epoch has no val_loss"),
         ('{"fingerprint": "a", "start": "b", "finished": true, "writes": 1, "epochs": []}', "finished without an epoch"),
-        ('{"format": 99}', "format 99, and this version"),
+        ('{"format": 99}', "format 99, but this version"),
     ],
 )
 def test_a_damaged_state_is_refused_in_a_sentence_and_left_as_it_is(tree, finished, tmp_path, content, told):

@@ -40,15 +40,15 @@ def fit_draws(
     Parameters
     ----------
     model : GalaxyModel, EmbeddingModel or FinetunedModel
-    Galaxies with votes on which the model was trained. Galaxies without votes are left out.
-        Galaxies with votes that the model was trained on; those without are left out.
-    Other galaxies with votes, which choose the spread of the draws. Never use test galaxies here.
+    train : Catalogue or path
+        Galaxies with votes on which the model was trained. Galaxies without votes are left out.
+    validation : Catalogue or path
+        Other galaxies with votes, which choose the spread of the draws. Never use test galaxies here.
     embeddings : Embeddings, optional
         The input of a model that takes embeddings instead of images. Galaxies without an embedding are left out.
     kind : {"dropout", "laplace"}
         "laplace": `zooactive.models.LaplaceHead`, fitted in seconds. "dropout": the trained head itself, which `predict`
-        uses
-        by default.
+        uses by default.
     batch_size : int
         The number of galaxies per step of the network.
     progress : callable, "auto" or None

@@ -167,9 +167,9 @@ class TrainingRun:
     def when_stopped(self, epochs: int) -> str:
         """Return a sentence about what is kept of the run if it is stopped now, and what will be repeated."""
         if self.kept == 0:
-            return f"nothing is kept in {self.folder} before the first epoch is done; run it again to begin anew"
+            return f"nothing is kept in {self.folder} before the first epoch is done; run it again to start over"
         so_far = "epoch 1 is" if self.kept == 1 else f"epochs 1 to {self.kept} are"
-        following = f"go on with epoch {self.kept + 1}" if self.kept < epochs else "do what comes after the last epoch"
+        following = f"resume with epoch {self.kept + 1}" if self.kept < epochs else "do what comes after the last epoch"
         return f"{so_far} kept in {self.folder}; run it again to {following}"
 
     def out_of_patience(self, patience: int) -> bool:

@@ -364,5 +364,5 @@ def test_a_task_of_a_newer_version_is_refused_as_such(learnt, tmp_path):
     learnt.save(tmp_path)
     about = tmp_path / "finetuned.json"
     about.write_text(about.read_text().replace('"format": 1', '"format": 99'))
-    with pytest.raises(ModelError, match="format 99, and this version"):
+    with pytest.raises(ModelError, match="format 99, but this version"):
         load_finetuned(tmp_path)

@@ -49,7 +49,7 @@ def test_tasks_are_found_by_name_or_file_and_mistakes_in_them_are_named(tmp_path
         ('name = "bad"\ntree = "rings"\ncrop = "half"\n', "crop = 'half'; give a number"),
         ('name = "bad"\ntree = "rings"\ncrop = 2\n', "crop = 2"),
         ('name = "bad"\n[tree]\nvotes = "class"\n[[tree.question]]\nname = "q"\nanswers = ["a"]\n', "at least two"),
-        ("name = ", "no readable TOML"),
+        ("name = ", "not readable TOML"),
     ):
         (tmp_path / "bad.toml").write_text(text)
         with pytest.raises(TrainingError, match=said):
