@@ -33,7 +33,7 @@ def test_draws_of_another_tree_or_without_votes_are_refused(model, galaxies):
     catalogue = galaxies(8)
     bars = za.DecisionTree("bars", [za.Question("bar", ["yes", "no"])])
     other = tiny_model(bars).linear_head()
-    with pytest.raises(ModelError, match="draws are of tree 'bars'"):
+    with pytest.raises(ModelError, match="draws belong to tree 'bars'"):
         za.predict(model, catalogue, draws_from=other)
     with pytest.raises(ModelError, match=r"no draws 'lapace'\. Did you mean 'laplace'"):
         za.fit_draws(model, catalogue, validation=catalogue, kind="lapace")

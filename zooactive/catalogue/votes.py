@@ -108,7 +108,7 @@ def _read(
     if tree.votes == "fractions":
         return _read_fraction(table, tree, label_column, doubts, source, volunteers)
     if volunteers is not None:
-        raise CatalogueError(f"{source}: a label is one vote; omit volunteers, or omit label_column")
+        raise CatalogueError(f"{source}: a label is one vote; leave out volunteers, or leave out label_column")
     return _read_labels(table, tree, label_column, doubts, source)
 
 
@@ -130,7 +130,7 @@ def _read_columns(
     elif volunteers is not None:
         raise CatalogueError(
             f"{source}: tree '{tree.name}' holds counts, but volunteers only turns fractions into counts; "
-            'omit it, or use a tree whose file says votes = "fractions"'
+            'leave it out, or use a tree whose file says votes = "fractions"'
         )
     doubt_excess(values, crowd, tree, doubts, source, stacklevel=5)
     return VoteReading(values, columns, False, doubts)

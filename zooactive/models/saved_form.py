@@ -186,5 +186,5 @@ def refuse_other_network(mine: tuple[str, Preprocessing], theirs: tuple[str, Pre
         channels = "" if bands is not None else f" and channels = {theirs[1].channels}"
         raise ModelError(
             f"a model of {mine[0]} with {mine[1].channels} channels cannot start from {theirs[0]} with "
-            f"{theirs[1].channels}; set backbone = '{theirs[0]}'{channels}, or omit start"
+            f"{theirs[1].channels}; set backbone = '{theirs[0]}'{channels}, or leave out start"
         )

@@ -81,7 +81,7 @@ class CutoutRequest:
             raise CatalogueError(
                 f"{service.name} gives {self.form} in the survey's own pixels, and {arcsec:g} arcsec around galaxy "
                 f"'{galaxy}' are "
-                f"{pixels} of {service.scale:g} arcsec, not {self.size.pixels}; omit the number of pixels"
+                f"{pixels} of {service.scale:g} arcsec, not {self.size.pixels}; leave out the number of pixels"
             )
         return pixels
 

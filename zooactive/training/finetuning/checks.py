@@ -66,8 +66,8 @@ def head_alone(config: FinetuneConfig) -> FinetuneConfig:
     """Return the settings of a fit to embeddings, in which only the head learns; a TrainingError for another policy."""
     if config.policy not in ("auto", "head"):
         raise TrainingError(
-            f"policy = '{config.policy}' trains the encoder, which is not possible with embeddings alone; omit it, or give "
-            "images instead of embeddings"
+            f"policy = '{config.policy}' trains the encoder, which is not possible with embeddings alone; leave it out, "
+            "or give images instead of embeddings"
         )
     return replace(config, policy="head")
 
@@ -201,5 +201,5 @@ def refuse_strange_prevalence(tree: DecisionTree, config: FinetuneConfig) -> Non
     if config.prevalence is not None and (tree.votes != "class" or len(tree.columns) != 2):
         raise TrainingError(
             f"prevalence = {config.prevalence} is the share of the first of two labels, but task '{tree.name}' has "
-            f"{len(tree.columns)} answers of the kind '{tree.votes}'; omit it"
+            f"{len(tree.columns)} answers of the kind '{tree.votes}'; leave it out"
         )

@@ -48,7 +48,7 @@ _NO_TREE = DecisionTree("number", (Question("number", ("yes", "no")),))
 def number_config(config: FinetuneConfig) -> FinetuneConfig:
     """Return the settings of a fit to numbers, where "auto" means the head; a TrainingError for settings of questions."""
     if config.prevalence is not None:
-        raise TrainingError(f"prevalence = {config.prevalence} is for yes-or-no labels, but these are numbers; omit it")
+        raise TrainingError(f"prevalence = {config.prevalence} is for yes-or-no labels, but these are numbers; leave it out")
     if config.policy == "all":
         raise TrainingError(
             "policy = 'all' trains everything at once, but the noise of numbers comes from a head that was fitted "

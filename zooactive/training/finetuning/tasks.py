@@ -273,7 +273,7 @@ def task_of_column(
     asked = number or error_column is not None or limit_column is not None or len(missing) > 0 or bool(redshift)
     if number is False and asked:
         raise CatalogueError(
-            f"column '{column}': errors, limits, missing values and redshifts are only for numbers; omit them"
+            f"column '{column}': errors, limits, missing values and redshifts are only for numbers; leave them out"
         )
     named = column.lower() in REDSHIFTS
     numbers = NumberTask(
