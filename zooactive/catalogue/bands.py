@@ -138,8 +138,7 @@ def shares(theirs: tuple[str, ...], mine: tuple[str, ...]) -> NDArray[np.float64
 
     Both lists are sorted by wavelength and spread evenly from the bluest to the reddest. Each of their channels becomes the
     mean of my channels, weighted by how near they are. To make red, green and blue from g, r, i and z, these are the weights
-    of
-    the Legacy Surveys' viewer.
+    of the Legacy Surveys' viewer.
 
     Parameters
     ----------

@@ -214,8 +214,8 @@ class Catalogue:
         ----------
         expression : str
             A comparison of the table's columns, ``id`` and the tree's vote columns, as
-            `zooactive.catalogue.where.rows_where`
-            reads it. Write names that are not Python names in backticks. No comparison is true of a missing value.
+            `zooactive.catalogue.where.rows_where` reads it. Write names that are not Python names in backticks. No
+            comparison is true of a missing value.
 
         Raises
         ------
@@ -344,8 +344,7 @@ class Catalogue:
         ----------
         ratios : sequence of float
             Shares that sum to 1. The last share is the test set. It always comes from the top of the hash range, so a
-            smaller
-            test set is part of a larger one.
+            smaller test set is part of a larger one.
         seed : int
 
         Returns

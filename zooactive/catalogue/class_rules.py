@@ -162,16 +162,14 @@ class ClassRule:
         """Return the galaxies that have a class, each with one label instead of its votes.
 
         Galaxies without a class are left out. They are not kept as unlabelled galaxies, because volunteers have already
-        looked
-        at them and must not be asked about them again. Leaving them out does not move any other galaxy to another side of a
-        split, because galaxies are split by their ids.
+        looked at them and must not be asked about them again. Leaving them out does not move any other galaxy to another
+        side of a split, because galaxies are split by their ids.
 
         Parameters
         ----------
         catalogue : Catalogue
             A catalogue with votes of one of the rule's trees. A galaxy that is not `labelled` has no class. A catalogue of
-            the
-            rule's own classes is returned unchanged.
+            the rule's own classes is returned unchanged.
 
         Returns
         -------

@@ -26,11 +26,9 @@ def find_images(
 
     Without `image_column`, the first of file_loc, image, png_loc is used. Relative paths in it start from the folder of the
     table's file `path`, or from `folder`. That folder may instead hold ID.jpg, ID.jpeg, ID.png or ID.fits, or one FITS file
-    per
-    band: ID_g.fits, or g/ID.fits. A URL is a str. A column name that contains ``{band}`` stands for one column per band, and
-    all
-    of these columns are returned.
-    Raise a CatalogueError if the folder or the column does not exist, or the folder has no image of any galaxy.
+    per band: ID_g.fits, or g/ID.fits. A URL is a str. A column name that contains ``{band}`` stands for one column per band,
+    and all of these columns are returned. Raise a CatalogueError if the folder or the column does not exist, or the folder
+    has no image of any galaxy.
     """
     columns = list(table.frame.columns)
     if isinstance(folder, Path) and not folder.is_dir():
@@ -91,8 +89,7 @@ def _files_by_name(folder: Path, table: GalaxyTable) -> dict[str, Path]:
     """Return the files of a folder and its subfolders by name; of several, the one nearest to the folder itself.
 
     Raise a CatalogueError if an image of a galaxy is in two subfolders, because it is not known which is meant. If several
-    bands
-    have a subfolder each, g/ID.fits is called ID_g.fits.
+    bands have a subfolder each, g/ID.fits is called ID_g.fits.
     """
     found: dict[str, Path] = {}
     twice: dict[str, Path] = {}

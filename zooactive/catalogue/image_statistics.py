@@ -49,9 +49,8 @@ class ImageStatistics:
     ----------
     mean, spread : dict of str to float
         ``brightness``: the mean of the pixels; ``contrast``: their standard deviation; ``colour``: the mean difference
-        between
-        the brightest and the faintest channel; all in units of the full range. ``extent``: the radius that contains half of
-        the light above the border's median, in units of half the image.
+        between the brightest and the faintest channel; all in units of the full range. ``extent``: the radius that contains
+        half of the light above the border's median, in units of half the image.
     pixels : float, optional
         The median number of pixels on a side of the part that the network sees, as stored. None if it is not known.
     """
@@ -70,8 +69,7 @@ class ImageStatistics:
         """Return how a catalogue's images differ from these, one text each; none if they are alike or very few.
 
         The median image is compared. It counts as different if it lies more than two standard deviations from the mean, or
-        if it
-        has fewer pixels than the training images and has to be enlarged.
+        if it has fewer pixels than the training images and has to be enlarged.
         """
         if len(catalogue) < _TOO_FEW:
             return []

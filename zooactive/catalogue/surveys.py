@@ -20,9 +20,8 @@ def combine_catalogues(
     """Combine the galaxies of several surveys into one catalogue, with one vote column for every answer of every survey.
 
     Each galaxy contributes the labels that it has. A question of a tree with ``votes = "class"`` is marked as one with
-    single
-    labels. If two catalogues have the same id, it is the same galaxy: it keeps the image of the first catalogue and the
-    labels of both.
+    single labels. If two catalogues have the same id, it is the same galaxy: it keeps the image of the first catalogue and
+    the labels of both.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
 """Random numbers that belong to a galaxy's id: the same in any order, in any chunk and on any machine.
 
 Every random decision about a galaxy comes from ``u = BLAKE2b("purpose|seed|id") / 2**64``: its side of a split, its
-selection
-noise, its place in the random arm or in a target sample, its vote trees, and for a simulated galaxy what it is and who votes
-on it. The purposes are independent of each other, so that a split cannot bias the noise of a selection.
+selection noise, its place in the random arm or in a target sample, its vote trees, and for a simulated galaxy what it is and
+who votes on it. The purposes are independent of each other, so that a split cannot bias the noise of a selection.
 """
 
 from __future__ import annotations

@@ -76,8 +76,7 @@ def efficientnet_b0_imagenet(image_size: int, channels: int = 3) -> Any:
     for layer in as_keras.layers:
         if isinstance(layer, keras.layers.Normalization):
             # Keras has weights here, these are constants. Its published weights hold the deviation instead of the variance,
-            # and
-            # another layer corrects this (https://github.com/tensorflow/tensorflow/issues/49930).
+            # and another layer corrects this (https://github.com/tensorflow/tensorflow/issues/49930).
             layer.input_mean, layer.input_variance = IMAGENET_MEAN, [spread**2 for spread in IMAGENET_SPREAD]
     return _to_features("efficientnet_b0_imagenet", as_keras)
 

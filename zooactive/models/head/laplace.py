@@ -27,11 +27,9 @@ class LaplaceHead(LinearDraws):
     """Trained weights W with a matrix-normal posterior, W_t = W + U (E_t / sqrt(N a g' + prior)) V'.
 
     N A and G are the Kronecker factors of the curvature of the training votes' log likelihood. A = U diag(a) U' is the mean
-    of
-    phi phi' over galaxies, with phi the features and a 1 for the bias. G = V diag(g) V' is the mean of s s', with s the
-    slope of
-    a galaxy's log likelihood with respect to the linear outputs (the empirical Fisher information). E_t is standard normal
-    noise.
+    of phi phi' over galaxies, with phi the features and a 1 for the bias. G = V diag(g) V' is the mean of s s', with s the
+    slope of a galaxy's log likelihood with respect to the linear outputs (the empirical Fisher information). E_t is standard
+    normal noise.
 
     Parameters
     ----------

@@ -13,9 +13,8 @@ from zooactive.tree import DecisionTree
 
 _FIRST_BIAS = {"sigmoid": -3.0, "softplus": 5.0, "fraction": 0.0}
 # The bias at the start of training. With a bias of 0 the sigmoid's concentrations would all be 51, as if a hundred
-# volunteers
-# had already answered: an untrained network would be far too certain, and a first batch of one-sided votes would cost it
-# hundreds of nats. Both values start alpha near 5 (sigmoid 5.7, softplus 5.0), where there is plenty of slope.
+# volunteers had already answered: an untrained network would be far too certain, and a first batch of one-sided votes would
+# cost it hundreds of nats. Both values start alpha near 5 (sigmoid 5.7, softplus 5.0), where there is plenty of slope.
 
 
 @keras.saving.register_keras_serializable(package="zooactive")

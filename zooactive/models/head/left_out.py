@@ -43,8 +43,7 @@ def leave_each_out(
     Notes
     -----
     Let X be the views of a galaxy, R = diag(rho) and H = X A^-1 X'. Then the residuals without it are (1 - H R)^-1 r, and
-    the
-    covariance of its means is (1 - H R)^-1 H (Woodbury). For one view these are r / (1 - rho h) and h / (1 - rho h).
+    the covariance of its means is (1 - H R)^-1 H (Woodbury). For one view these are r / (1 - rho h) and h / (1 - rho h).
     """
     views, galaxies, size = phi.shape
     z = linalg.solve_triangular(cholesky, phi.reshape(-1, size).T, lower=True).T.reshape(views, galaxies, size)

@@ -1,10 +1,9 @@
 """Labels with only a known limit, such as a magnitude fainter than what a survey sees.
 
 Let r be the limit minus the mean of a normal distribution with variance V. Let side = 1 if the label lies above its limit
-and
--1 if it lies below, a = side r / sqrt(V), phi and Phi the standard normal density and distribution, and
-q = phi(a) / Phi(-a). The label lies on that side with the probability Phi(-a). Given that it does (Johnson, Kotz &
-Balakrishnan 1994, Continuous Univariate Distributions 1, chapter 13)
+and -1 if it lies below, a = side r / sqrt(V), phi and Phi the standard normal density and distribution, and q = phi(a) /
+Phi(-a). The label lies on that side with the probability Phi(-a). Given that it does (Johnson, Kotz & Balakrishnan 1994,
+Continuous Univariate Distributions 1, chapter 13)
 
     E(y - mean) = side sqrt(V) q,  E (y - mean)^2 = V (1 + a q).
 
