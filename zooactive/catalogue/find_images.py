@@ -62,8 +62,7 @@ def find_images(
         return blank
     raise CatalogueError(
         f"{folder} has no image of any galaxy in {path}; name the files by the id, e.g. '{table.ids[0]}.jpg', or, with one "
-        "per "
-        f"band, '{table.ids[0]}_g.fits'; or give their paths in an image column: {', '.join(IMAGE_COLUMNS)}, or one "
+        f"per band, '{table.ids[0]}_g.fits'; or give their paths in an image column: {', '.join(IMAGE_COLUMNS)}, or one "
         "named with --image"
     )
 
@@ -150,8 +149,7 @@ def _from_columns(
             elif cell is not None:
                 raise CatalogueError(
                     f"{path}: column '{name}' does not hold paths or addresses of FITS files with one band; if the bands "
-                    "of a "
-                    "galaxy are in one file, name the column with that file"
+                    "of a galaxy are in one file, name the column with that file"
                 )
     return tuple(BandFiles.of(files) if files else None for files in by_row), tuple(columns.values())
 

@@ -350,8 +350,7 @@ def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) 
             return Image.fromarray(stretched(values, str(preprocessing.stretch)))
     raise ImageError(
         "has no FITS image of two axes or three planes (3, y, x), and none of other planes whose header names the BANDS; "
-        "store "
-        "the cutout in one of these ways"
+        "store the cutout in one of these ways"
     )
 
 

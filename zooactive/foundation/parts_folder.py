@@ -45,8 +45,7 @@ def read_journal(folder: Path) -> dict[str, Any] | None:
     path = folder / "journal.json"
     said = (
         f"{path} is damaged ({{reason}}), so it is not known to which run the parts next to it belong; restore it from a "
-        "copy, or "
-        "delete the folder and run the same command again"
+        "copy, or delete the folder and run the same command again"
     )
     with explained(PosteriorError, said, OSError, ValueError):
         try:

@@ -102,8 +102,7 @@ def form_of(path: Path) -> Form:
             return form
     raise OutputError(
         f"the ending of {path} names no format to convert to; end it in {ENDINGS['onnx']} for ONNX, or in "
-        f"{ENDINGS['litert']} for "
-        "LiteRT"
+        f"{ENDINGS['litert']} for LiteRT"
     )
 
 

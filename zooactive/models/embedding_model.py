@@ -122,8 +122,7 @@ class EmbeddingModel:
         """Raise a ModelError, because there is no network that could look at an image."""
         raise ModelError(
             f"the model of tree '{self.tree.name}' takes embeddings ({self.features} features), not images; give "
-            "embeddings with "
-            "--embeddings, in Python as zooactive.read_embeddings(...)"
+            "embeddings with --embeddings, in Python as zooactive.read_embeddings(...)"
         )
 
     @property

@@ -60,8 +60,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     if about["format"] == NUMBERS_FORMAT:
         raise ModelError(
             f"the model in {folder} predicts numbers and answers no questions; use it with finetune, predict, evaluate, "
-            "top and "
-            "acquire (`zooactive predict --model`), in Python with zooactive.load_numbers"
+            "top and acquire (`zooactive predict --model`), in Python with zooactive.load_numbers"
         )
     if about["format"] not in (FORMAT, EMBEDDINGS_FORMAT):
         raise ModelError(

@@ -190,8 +190,7 @@ def _write_fits(table: Table, about: dict[str, Column], said: str, path: Path) -
         if column.dtype.kind == "U" and not all(text.isascii() for text in column):
             warnings.warn(
                 f"FITS can only hold ASCII, so other letters in the column '{name}' are written as \\xe9 stands for é; "
-                "write "
-                ".xml, .csv or .parquet to keep them",
+                "write .xml, .csv or .parquet to keep them",
                 stacklevel=4,
             )
             table[name] = [_ascii(text) for text in column]

@@ -153,8 +153,7 @@ class Embeddings:
             first = galaxies.ids[int(np.argmax(rows < 0))]
             warnings.warn(
                 f"{galaxies.source}: {len(rows) - len(known)} of {len(rows)} galaxies are left out because {self.source} "
-                "has no "
-                f"embedding of them, such as '{first}'",
+                f"has no embedding of them, such as '{first}'",
                 stacklevel=3,
             )
         table = galaxies.table.iloc[known].reset_index(drop=True)
@@ -179,8 +178,7 @@ class Embeddings:
             if self.width != model.features:
                 raise PosteriorError(
                     f"{self.source} holds {self.width} features per galaxy, but the model was trained on {model.features}; "
-                    "give "
-                    "embeddings of the same encoder"
+                    "give embeddings of the same encoder"
                 )
         elif not self.as_stored or self.encoder != model.encoder_fingerprint():
             raise PosteriorError(

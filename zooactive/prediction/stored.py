@@ -342,8 +342,7 @@ def open_predictions(folder: str | Path) -> Predictions:
     if (folder / NUMBERS).exists():
         raise PosteriorError(
             f"{folder} holds predictions of a number, but predictions of votes are needed; use it with predict, top and "
-            "acquire, in "
-            "Python with zooactive.prediction.numbers.open_numbers"
+            "acquire, in Python with zooactive.prediction.numbers.open_numbers"
         )
     if not (folder / "head.npz").exists() and journal.get("head", "") is None:
         raise PosteriorError(

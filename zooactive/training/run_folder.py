@@ -91,9 +91,8 @@ class TrainingRun:
         if "images" not in self.state:
             if not self.finished:
                 warnings.warn(
-                    f"{self.folder} was begun before runs kept marks of the contents of images, so it is not known whether "
-                    "they "
-                    "are the same; choose another run directory if they may have changed",
+                    f"{self.folder} was begun before runs kept marks of the contents of images, so it is not known "
+                    "whether they are the same; choose another run directory if they may have changed",
                     stacklevel=4,
                 )
             return
@@ -109,8 +108,7 @@ class TrainingRun:
     def _damaged(self) -> str:
         return (
             f"{self._state_file} is damaged ({{reason}}), so the state of the run is not known; restore the file from a "
-            "copy, or "
-            f"delete {self.folder} and train again"
+            f"copy, or delete {self.folder} and train again"
         )
 
     def _read_state(self) -> dict[str, Any]:

@@ -80,8 +80,8 @@ class CutoutRequest:
         if self.how.own_pixels and self.size.given and self.size.pixels != pixels:
             raise CatalogueError(
                 f"{service.name} gives {self.form} in the survey's own pixels, and {arcsec:g} arcsec around galaxy "
-                f"'{galaxy}' are "
-                f"{pixels} of {service.scale:g} arcsec, not {self.size.pixels}; leave out the number of pixels"
+                f"'{galaxy}' are {pixels} of {service.scale:g} arcsec, not {self.size.pixels}; leave out the number of "
+                "pixels"
             )
         return pixels
 

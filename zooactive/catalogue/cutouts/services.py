@@ -178,8 +178,7 @@ class CutoutService:
                 if places & set(FILE_PLACES) != named:
                     raise CatalogueError(
                         "the address of jpg, a colour picture, must have file names as {red}, {green} and {blue}; the "
-                        "address of "
-                        "fits, which is requested for each band, must have the name as {file}"
+                        "address of fits, which is requested for each band, must have the name as {file}"
                     )
                 if not self.files.address:
                     raise CatalogueError(f"the address of {form} needs names of files; describe their list under [files]")

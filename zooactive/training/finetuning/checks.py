@@ -121,8 +121,7 @@ class Parts:
             mend = "give more such labels" + (", or measure without folds" if self.config.folds else "")
             raise TrainingError(
                 f"{self.labelled.source}: {few} labelled '{self.tree.columns[number]}', and the split leaves none of them "
-                "for "
-                f"training; {mend}"
+                f"for training; {mend}"
             )
 
 
@@ -190,8 +189,7 @@ def warn_of_few(labelled: Catalogue, tree: DecisionTree) -> None:
     if few:
         warnings.warn(
             f"{labelled.source}: some labels have fewer than {_FEW} galaxies ({', '.join(few)}); hardly anything can be "
-            "learnt "
-            "about these labels, or measured",
+            "learnt about these labels, or measured",
             stacklevel=4,
         )
 

@@ -150,8 +150,7 @@ class NumberTask:
             if len(others) and times >= _SENTINEL and np.abs(others - value).min() > np.ptp(others) > 0:
                 warnings.warn(
                     f"{source}: {times} galaxies have '{self.column}' = {value:g}, far from all others; if this marks a "
-                    "missing "
-                    f"value, give --missing {value:g}",
+                    f"missing value, give --missing {value:g}",
                     stacklevel=3,
                 )
 
@@ -221,8 +220,7 @@ def numbers_in(
         row = int(np.argmax(strange))
         raise CatalogueError(
             f"{source}, row {row + 1}: the label '{texts[row]}' (column '{name}') is not a number; correct that cell, or "
-            "leave it "
-            f"blank ({int(strange.sum())} such cells)"
+            f"leave it blank ({int(strange.sum())} such cells)"
         )
     return values, blank, np.where(blank, 0, limits).astype(np.int8)
 
@@ -262,7 +260,6 @@ def _both(cells: NDArray[np.int8], flags: NDArray[np.int8], task: NumberTask) ->
     if against.any():
         raise CatalogueError(
             f"row {int(np.argmax(against)) + 1}: column '{task.column}' says that the number lies on one side of its "
-            "limit, but "
-            f"column '{task.limit_column}' says the other; correct one of them"
+            f"limit, but column '{task.limit_column}' says the other; correct one of them"
         )
     return np.where(flags != 0, flags, cells).astype(np.int8)
