@@ -96,7 +96,7 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(folder, content):
 
 def test_a_folder_that_a_newer_version_wrote_is_refused_as_such(folder):
     folder.write_journal({"fingerprint": "mine", "format": 99})
-    with pytest.raises(PosteriorError, match="format 99, and this version of zooactive knows up to"):
+    with pytest.raises(PosteriorError, match="format 99, but this version of zooactive knows up to"):
         folder.enter("mine", ANOTHER)
 
 

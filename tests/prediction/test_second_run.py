@@ -363,7 +363,7 @@ def test_a_folder_of_before_marks_is_kept_and_it_is_said_that_nobody_can_tell(ru
     for part in range(left, 3):
         (tmp_path / "out" / f"part-{part:05d}.parquet").unlink()
     kept = {name: content for name, content in files_of(tmp_path / "out").items() if name.startswith("part-")}
-    with pytest.warns(UserWarning, match="begun before predictions kept marks .* what is there is kept"):
+    with pytest.warns(UserWarning, match="begun before predictions kept marks .* existing parts are kept"):
         stored = run(catalogue)
     assert len(stored) == 12
     assert kept.items() <= files_of(tmp_path / "out").items()

@@ -140,10 +140,10 @@ def test_a_private_repository_is_read_by_who_is_logged_in(hub, files, monkeypatc
 def test_without_a_network_or_the_package_the_mend_is_said(hub, files, monkeypatch):
     hub.add("me/new", files)
     monkeypatch.setattr(hub, "fails_with", 500)
-    with pytest.raises(ModelError, match=r"not whole in the cache, and the hub answers with an error \(500\); connect"):
+    with pytest.raises(ModelError, match=r"not complete in the cache, and the hub answers with an error \(500\); connect"):
         fetch("hf://me/new")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ModelError, match="not whole in the cache, and the hub cannot be reached; connect to the network"):
+    with pytest.raises(ModelError, match="not complete in the cache, and the hub cannot be reached; connect to the network"):
         fetch("hf://me/new")
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub.errors", None)
     with pytest.raises(ModelError, match=r"install huggingface_hub: pip install 'zooactive\[hub\]'"):
