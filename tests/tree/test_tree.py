@@ -255,8 +255,8 @@ def test_a_tree_from_a_file_keeps_everything_it_says() -> None:
     [
         ("", "the entry name is missing"),
         ('name = "t"', "has no questions"),
-        ("name = ", "is not valid TOML"),
-        ("\xff", "is not valid TOML"),
+        ("name = ", "is no valid TOML"),
+        ("\xff", "is no valid TOML"),
         ('name = "t"\nquestions = []', "entry 'questions' is unknown. Did you mean 'question'"),
         ('name = "t"\nquestion = "a"', r"must be \[\[question\]\] tables"),
         ('name = "t"\n[[question]]\nname = "a"', "needs a name and a list of answers"),

@@ -265,7 +265,7 @@ def test_the_encoder_learns_where_that_is_asked_for(galaxies, tree, tmp_path):
     np.testing.assert_allclose(found["mean"], tuned.held_out["mean"], atol=0.02)
     tuned.save(tmp_path / "task")
     assert za.load_numbers(tmp_path / "task").model.fingerprint() == tuned.model.fingerprint()
-    with pytest.raises(TrainingError, match="teaches the encoder"):
+    with pytest.raises(TrainingError, match="trains the encoder"):
         za.finetune(
             None,
             seen,
