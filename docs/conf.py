@@ -27,6 +27,7 @@ nitpick_ignore = [("py:exc", "Unusable")]  # is caught inside the package
 
 autodoc_typehints = "none"  # the docstrings give types with their shapes and units
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # else a function stands as <function silent>
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
