@@ -78,6 +78,10 @@ LoopStrategy: TypeAlias = Strategy | Literal["auto"]
 LOOP_STRATEGIES: tuple[LoopStrategy, ...] = ("auto", *STRATEGIES)
 """What rounds choose by: "auto" decides in every round between a strategy and random choice."""
 
+MapKind: TypeAlias = Literal["pca", "umap"]
+MAP_KINDS: tuple[MapKind, ...] = get_args(MapKind)
+"""How a report draws a map of embeddings."""
+
 LearnerKind: TypeAlias = Literal["network", "head"]
 LEARNERS: tuple[LearnerKind, ...] = get_args(LearnerKind)
 """What is trained in the rounds of a loop."""
