@@ -236,8 +236,9 @@ def test_galaxies_stand_in_the_order_of_their_score_whatever_their_rank(selectio
     turned = selection.assign(score=selection["score"].to_numpy()[::-1], arm="acquired")
     (gallery,) = report.acquired_gallery(turned, pixels, limit=5).galleries
     assert [tile.caption for tile in gallery.tiles] == IDS[:-6:-1]
-    unscored = report.acquired_gallery(selection.assign(score=float("nan"), arm="acquired"), pixels, limit=5).galleries[0]
-    assert [tile.caption for tile in unscored.tiles] == IDS[:5]
+    unscored = report.acquired_gallery(selection.assign(score=float("nan"), arm="acquired"), pixels, limit=5)
+    assert [tile.caption for tile in unscored.galleries[0].tiles] == IDS[:5]
+    assert unscored.text.startswith("41 galaxies were chosen at random.")
 
 
 def test_a_picture_is_as_sharp_as_its_image_up_to_300_pixels(selection):

@@ -56,7 +56,7 @@ def test_a_choice_of_labels_speaks_of_labels():
     tree = DecisionTree("ring", [Question("ring", ["yes", "no"])], votes="class")
     selection = pd.DataFrame({"id": ["a"], "arm": ["acquired"], "question": ["ring"]})
     said = verdict.what_was_chosen(selection, tree, labels=True)
-    assert said == "1 galaxy was chosen for what their labels tell about ring."
+    assert said == "1 galaxy was chosen for what labels would tell about ring."
     votes = np.eye(2)[np.arange(40) % 2]
     posterior = Posterior(1 + 9 * votes[None], [str(i) for i in range(40)], tree)
     metrics = evaluate(posterior, votes, seen=votes, resamples=5)
@@ -81,6 +81,16 @@ def test_the_clicks_are_told_with_what_they_are_worth_in_volunteers():
     )
     number = float(said.split("equals that of ")[1].split()[0])
     assert number == pytest.approx(8, rel=0.2)
+
+
+def test_labels_are_told_with_what_they_bought():
+    said = verdict.what_labels_bought(377, {"galaxies": 95.0, "accuracy": 0.67, "baseline": 0.51})
+    assert said == (
+        "282 labels were learnt from, and 95 more were kept to measure on. Of 100 galaxies, the model labels 16 more "
+        "correctly than guessing does."
+    )
+    assert "guessing" not in verdict.what_labels_bought(377, {"galaxies": 95.0, "accuracy": 0.5, "baseline": 0.51})
+    assert verdict.what_labels_bought(0, {"galaxies": 95.0}) == ""
 
 
 def test_rounds_say_what_their_clicks_bought():

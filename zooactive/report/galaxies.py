@@ -75,7 +75,11 @@ def acquired_gallery(
     ordered = selection.sort_values(["score", "rank"], ascending=[False, True], kind="stable")
     acquired, random = (ordered[ordered["arm"] == arm] for arm in ("acquired", "random"))
     from_random = min(len(random), max(limit // 4, limit - len(acquired)))
-    shown = (("Chosen by score", acquired.head(limit - from_random)), ("Drawn at random", random.head(from_random)))
+    scored = bool(acquired["score"].notna().any())
+    shown = (
+        ("Chosen by score" if scored else "Chosen at random", acquired.head(limit - from_random)),
+        ("Drawn at random", random.head(from_random)),
+    )
     about = _About(pixels, expected or {}, places or {}, labels)
     galleries = tuple(
         Gallery(f"{name}: {_first(len(rows), whole)}", tuple(about.tile(row) for row in rows_of(rows)))
@@ -84,27 +88,29 @@ def acquired_gallery(
     )
     return Finding(
         "The galaxies to label next" if labels else "The galaxies to show volunteers next",
-        _explained(len(acquired), len(random), about),
+        _explained(len(acquired), len(random), about, scored=scored),
         galleries=galleries,
     )
 
 
-def _explained(acquired: int, random: int, about: _About) -> str:
+def _explained(acquired: int, random: int, about: _About, *, scored: bool) -> str:
     told = "labels" if about.labels else "volunteers' votes"
     were = "was" if acquired == 1 else "were"
     parts = [f"{counted(acquired)} {were} chosen because {told} on them should teach the model most."]
+    if not scored:
+        parts = [f"{counted(acquired)} {were} chosen at random."]
     if random:
         parts.append(
             f"{random:,} more {'was' if random == 1 else 'were'} drawn at random from the whole pool. Keep "
             f"{'it' if random == 1 else 'them'} out of the training: measurements on random galaxies stay unbiased."
         )
-    parts.append(f"\n\nThe score says how much the {'label' if about.labels else 'votes'} on a galaxy should teach.")
+    if scored:
+        parts.append(f"\n\nThe score says how much the {'label' if about.labels else 'votes'} on a galaxy should teach.")
     if about.expected:
-        each = (
-            "the probability of the most likely label" if about.labels else "the share of volunteers expected to answer so"
-        )
-        parts.append(f"The first line below a picture is what the model expects: {each}")
-        parts[-1] += ", plus or minus one standard deviation." if about.has_deviations else "."
+        likeliest = "" if about.has_deviations else ": the most likely label and its probability"
+        each = likeliest if about.labels else ": the share of volunteers that should answer so"
+        spread = ", plus or minus one standard deviation" if about.has_deviations else ""
+        parts.append(f"The first line below a picture is what the model expects{each}{spread}.")
     parts.append(f"Pictures are at most {SIDE} pixels wide.")
     if any(place.side for place in about.places.values()):
         parts.append("The bar in a picture is its scale on the sky.")

@@ -104,7 +104,7 @@ def what_was_chosen(selection: pd.DataFrame, tree: DecisionTree | None, *, label
             counts[name] = counts.get(name, 0) + 1
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     if len(ordered) == 1 and (labels or (tree is not None and len(tree.questions) == 1)):
-        said += f" for what their labels tell about {ordered[0][0]}"
+        said += f" for what labels would tell about {ordered[0][0]}"
     elif ordered:
         shown = [f"{name} ({count})" for name, count in ordered[:_NAMED]]
         others = sum(count for _, count in ordered[_NAMED:])
@@ -163,6 +163,18 @@ def what_rounds_bought(history: pd.DataFrame) -> str:
         f"{on}, accuracy over all questions {moved} from {first[f'{measure}_accuracy']:.1%} to "
         f"{last[f'{measure}_accuracy']:.1%}."
     )
+
+
+def what_labels_bought(labelled: int, metrics: Mapping[str, float]) -> str:
+    """Say how many labels a task has learnt from, and how often that is better than guessing; blank where it is unknown."""
+    held_out = int(metrics.get("galaxies", 0))
+    if labelled <= held_out:
+        return ""
+    said = f"{labelled - held_out:,} labels were learnt from, and {held_out:,} more were kept to measure on."
+    good, guessed = metrics.get("accuracy", math.nan), metrics.get("baseline", math.nan)
+    if not (math.isfinite(good) and math.isfinite(guessed)) or good <= guessed:
+        return said
+    return f"{said} Of 100 galaxies, the model labels {100 * (good - guessed):.0f} more correctly than guessing does."
 
 
 def how_good_task(name: str, metrics: Mapping[str, float]) -> str:

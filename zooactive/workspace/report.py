@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zooactive.acquisition.selection_files import read_selection
 from zooactive.catalogue.bands import colours_told
-from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.errors import PosteriorError, WorkspaceError
 from zooactive.foundation.remote_folders import fetch
 from zooactive.foundation.vocabulary import MapKind
 from zooactive.foundation.writing import how_of, make_folder
@@ -128,7 +128,6 @@ def _pool(page: _Page) -> None:
     """Show the galaxies that were chosen, or else those that could be, and the best of them in full."""
     from zooactive.prediction import open_predictions
     from zooactive.prediction.numbers import holds_numbers
-    from zooactive.prediction.stored import model_of
 
     settings = page.settings
     folder, out = settings.pool.predictions, settings.acquire.out
@@ -139,9 +138,12 @@ def _pool(page: _Page) -> None:
     if holds_numbers(folder):
         _numbers(page, selection)
         return
-    if selection is None and model_of(folder) is None:
-        return
-    stored = open_predictions(folder)
+    try:
+        stored = open_predictions(folder)
+    except PosteriorError:
+        if selection is not None:
+            raise
+        return  # none yet, or not whole
     page.facts.insert(0, ("galaxies in the pool", f"{len(stored):,}"))
     page.how["predict"] = how_of(folder)
     if not len(stored):
@@ -199,8 +201,8 @@ def _as_not_chosen(gallery: Finding, shown: int) -> Finding:
         gallery,
         title="Galaxies that the model could learn most from",
         text=f"Nothing has been chosen yet. These are the {shown} galaxies of the pool with the highest screening score: "
-        "what one vote on them should teach the model. `zooactive acquire` looks more closely, and draws some galaxies at "
-        f"random as well.\n\n{below}",
+        "what one vote on them should teach the model. Some of them may have votes already. `zooactive acquire` leaves "
+        f"those out, looks more closely, and draws some galaxies at random as well.\n\n{below}",
         galleries=tuple(replace(part, heading="") for part in gallery.galleries),
     )
 
@@ -303,7 +305,9 @@ def _tasks(page: _Page) -> None:
         measured = tuned.evaluate()
         page.findings.append(task_finding(tuned.task.name, measured, table, pixels, answer=tuned.answer))
         page.good.append(verdicts.how_good_task(f"Task {tuned.task.name}", measured))
-        page.how[f"finetune {tuned.task.name}"] = how_of(file.parent)
+        made = page.how[f"finetune {tuned.task.name}"] = how_of(file.parent)
+        if page.labels:
+            page.bought = verdicts.what_labels_bought(int((made.get("counts") or {}).get("galaxies", 0)), measured)
 
 
 def _started_from(folder: Path, what: str) -> list[tuple[str, str]]:

@@ -59,13 +59,13 @@ def embedding_map(
     axes.set_xlim(low[0] - _MARGIN * span[0], high[0] + _MARGIN * span[0])
     axes.set_ylim(low[1] - _MARGIN * span[1], high[1] + _MARGIN * span[1])
     size = float(np.clip(6000 / max(len(names), 1), 1.5, 14))
-    axes.scatter(*places.T, s=size, color=PALE, alpha=0.6, linewidths=0, zorder=1, gid="pool")
+    axes.scatter(places[:, 0], places[:, 1], s=size, color=PALE, alpha=0.6, linewidths=0, zorder=1, gid="pool")
     for i, (name, members) in enumerate(groups.items()):
         rows = [row_of[galaxy] for galaxy in members if galaxy in row_of]
         if rows:
             axes.scatter(
-                *places[rows].T, s=26, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], linewidths=0.5,
-                edgecolors="white", label=f"{name} ({len(rows)})", zorder=3,
+                places[rows, 0], places[rows, 1], s=26, color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)],
+                linewidths=0.5, edgecolors="white", label=f"{name} ({len(rows)})", zorder=3,
             )  # fmt: skip
     _draw_pictures(axes, places, row_of, pictures or {})
     dress(axes)
