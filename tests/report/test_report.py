@@ -409,6 +409,10 @@ def test_a_training_says_when_the_validation_loss_was_lowest():
         "The model was trained for 3 epochs. The last training loss is 1.500. The validation loss is lowest after epoch 2, "
         "at 2.250. Those weights are kept."
     )
+    assert finding.picture is not None
+    short = report.training_finding(history.head(1))
+    assert short.text.startswith("The model was trained for 1 epoch. The last training loss is 3.000.")
+    assert short.picture is None
 
 
 def test_an_evaluation_is_shown_whole_with_coverage_before_and_after(tmp_path, posterior, draw_votes):

@@ -100,8 +100,6 @@ def training_finding(history: pd.DataFrame) -> Finding:
     history : DataFrame
         Columns epoch, loss and, where a validation set was given, val_loss.
     """
-    figure = paper(5.2, 3.2, layout="constrained")
-    training_curves(figure.subplots(), history)
     last = float(history["loss"].iloc[-1])
     epochs = f"{len(history)} epoch{'' if len(history) == 1 else 's'}"
     text = f"The model was trained for {epochs}. The last training loss is {last:.3f}."
@@ -109,6 +107,10 @@ def training_finding(history: pd.DataFrame) -> Finding:
         best = int(np.nanargmin(history["val_loss"].to_numpy(dtype=float)))
         lowest = float(history["val_loss"].iloc[best])
         text += f" The validation loss is lowest after epoch {best + 1}, at {lowest:.3f}. Those weights are kept."
+    if len(history) < _FEWEST_EPOCHS:
+        return Finding("How the training went", text)
+    figure = paper(5.2, 3.2, layout="constrained")
+    training_curves(figure.subplots(), history)
     return Finding("How the training went", text, picture=png(figure), alt=f"Loss against epoch. {text}")
 
 
@@ -205,6 +207,9 @@ def questions_finding(question_table: pd.DataFrame, *, labels: bool = False) -> 
         "answers, where these were measured.",
     )
 
+
+_FEWEST_EPOCHS = 3
+"""Of which a picture shows more than a sentence."""
 
 _MEASURES = {
     "auc": "the area under the ROC curve",

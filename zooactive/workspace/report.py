@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.prediction import Predictions
+    from zooactive.tree import DecisionTree
 
 SHOWN = 48
 """Galaxies on the page at most."""
@@ -179,12 +180,17 @@ def _galaxies(page: _Page, stored: Predictions, selection: pd.DataFrame | None, 
     )
     page.findings.append(gallery if selection is not None else _as_not_chosen(gallery, len(table)))
     _map(page, stored, selection, seen)
-    if not stored.has_embeddings:
+    if not stored.has_embeddings or _one_label(stored.tree):
         return
     posterior = next(stored.posteriors({shown[0]}))
     page.findings.append(galaxy_finding(posterior, shown[0], seen.pixels, labels=labels))
     if len(stored.tree.questions) > 1:
         page.findings.append(tree_finding(posterior, shown[0], labels=labels))
+
+
+def _one_label(tree: DecisionTree) -> bool:
+    """Whether a galaxy has one label alone, so that its line in the gallery says all."""
+    return tree.votes == "class" and len(tree.questions) == 1
 
 
 def _not_chosen_yet(stored: Predictions) -> pd.DataFrame:
@@ -258,6 +264,8 @@ def _test_galaxies(page: _Page) -> None:
     judged = verdicts.judge(metrics.questions)
     page.guessing = not (judged.clearly or judged.better)
     page.findings += evaluation_findings(metrics, found.posterior, found.votes, uncalibrated=found.uncalibrated)
+    if _one_label(tree):
+        return
     most = int(found.votes.sum(1).argmax())  # the galaxy that was asked most questions
     galaxy, votes = str(found.test.ids[most]), found.votes[most]
     pixels = pictures_of(settings, found.test.select([galaxy]), seen_by(settings))
