@@ -264,7 +264,7 @@ def test_what_is_newer_or_damaged_is_left_as_it_is(tmp_path):
     said = {one.file.name: one.said for one in za.migrate(tmp_path)}
     assert said["a.csv.how.json"] == "a newer zooactive wrote it; install that"
     assert "damaged" in said["loop.json"]
-    assert "is no number of a format" in said["finetuned.json"]
+    assert "is not the number of a format" in said["finetuned.json"]
     assert (tmp_path / "loop.json").read_text() == "{"
 
 

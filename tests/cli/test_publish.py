@@ -254,7 +254,7 @@ def test_a_private_repository_stays_private_and_a_public_one_is_refused(home, hu
     workspace.publish("me/bars", private=True)
     assert hub.repositories["me/bars"].private
     hub.add("me/open", {})
-    with pytest.raises(UploadError, match=r"/me/open is public already, and --private was given"):
+    with pytest.raises(UploadError, match=r"/me/open is already public, but --private was given"):
         workspace.publish("me/open", private=True)
     assert hub.repositories["me/open"].commits[-1][1] == {}
 

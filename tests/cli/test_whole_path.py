@@ -364,7 +364,7 @@ def test_other_draws_are_fitted_once_and_chosen_from(copied):
 
 def test_draws_by_an_ensemble_of_heads_are_refused_with_what_to_use(copied, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    gone = "draws by an ensemble of heads are gone, since dropout's were as good on test galaxies; use 'laplace'"
+    gone = "draws by an ensemble of heads were removed, since dropout was as good on test galaxies; use 'laplace'"
     assert gone in zooactive("predict", "--draws-from", "ensemble", folder=copied, code=2).stderr
     settings = (copied / "zooactive.toml").read_text()
     (copied / "zooactive.toml").write_text(settings.replace("[pool]", '[pool]\ndraws_from = "ensemble"'))
