@@ -80,6 +80,10 @@ LoopStrategy: TypeAlias = Strategy | Literal["auto"]
 LOOP_STRATEGIES: tuple[LoopStrategy, ...] = ("auto", *STRATEGIES)
 """The strategies of rounds: "auto" decides in every round between a strategy and random choice."""
 
+MapKind: TypeAlias = Literal["pca", "umap"]
+MAP_KINDS: tuple[MapKind, ...] = get_args(MapKind)
+"""How a report draws a map of embeddings."""
+
 LearnerKind: TypeAlias = Literal["network", "head"]
 LEARNERS: tuple[LearnerKind, ...] = get_args(LearnerKind)
 """The parts of a model that are trained in the rounds of a loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -192,6 +193,41 @@ class Predictions:
             names += [here[row] for row in rows]
             found.append(features[rows])
         return names, np.concatenate(found) if found else np.empty((0, 0), dtype=np.float16)
+
+    def embeddings_spread(
+        self, n: int, *, with_ids: Collection[str] = (), most_parts: int = 24
+    ) -> tuple[list[str], NDArray[np.float16]]:
+        """Return ids and embeddings (galaxy, feature) of about `n` galaxies spread evenly over the catalogue.
+
+        Those of `with_ids` are added where they lie in one of the parts that are read: at most `most_parts`, evenly spread.
+        """
+        self._refuse_without_embeddings()
+        number = min(len(self.parts), most_parts)
+        parts = [self.parts[i] for i in sorted({round(i) for i in np.linspace(0, len(self.parts) - 1, number)})]
+        step = max(1, math.ceil(sum(map(rows_in, parts)) / n))
+        wanted, names, found = frozenset(with_ids), list[str](), list[NDArray[np.float16]]()
+        for part in parts:
+            rows = read_rows(part, ["id", "embedding"])
+            here = rows["id"].to_pylist()
+            kept = [row for row, galaxy_id in enumerate(here) if row % step == 0 or galaxy_id in wanted]
+            if kept:
+                names += [here[row] for row in kept]
+                found.append(embeddings_in(part, rows)[kept])
+        return names, np.concatenate(found) if found else np.empty((0, 0), dtype=np.float16)
+
+    def means_of(self, ids: Collection[str]) -> pd.DataFrame:
+        """Return id, the expected fractions, and how likely each question is asked, of those of the ids that are here."""
+        wanted = frozenset(ids)
+        names = ["id", *self.tree.columns, *(f"asked_{question.name}" for question in self.tree.questions)]
+        tables = (_frame(part, names) for part in self.parts)
+        return under_each_other([table[table["id"].isin(wanted)] for table in tables])
+
+    def most_told(self, n: int) -> pd.DataFrame:
+        """Return ``id`` and the stored screening score, ``score``, of the galaxies with the highest, in its order."""
+        import pandas as pd
+
+        tables = (_frame(part, ["id", SCREEN]).nlargest(n, SCREEN) for part in self.parts)
+        return pd.concat(tables).nlargest(n, SCREEN).rename(columns={SCREEN: "score"}).reset_index(drop=True)
 
     def part(self, number: int) -> Posterior | None:
         """Return the posterior of the galaxies of one part; None if all of its images failed."""
