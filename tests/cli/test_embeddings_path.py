@@ -88,7 +88,7 @@ def test_a_survey_of_votes_plays_rounds_on_embeddings(world: Path, tmp_path: Pat
     votes = pd.read_csv(tmp_path / "survey.csv")
     votes[votes["id"].isin(asked_for)].to_csv(tmp_path / "votes.csv", index=False)
     all_green(["zooactive loop tell votes.csv"], tmp_path)
-    assert "all galaxies have votes: bring others" in zooactive("loop", "tell", "survey.csv", folder=tmp_path).stderr
+    assert "all galaxies have votes; add other galaxies" in zooactive("loop", "tell", "survey.csv", folder=tmp_path).stderr
     zooactive("finetune", "survey.csv", "--task", world / "votes.toml", folder=tmp_path)
     said = zooactive("calibrate", "--model", "tasks/votes", folder=tmp_path, code=1).stderr
     assert "has learnt from every labelled galaxy of the validation part of" in said
@@ -98,7 +98,7 @@ def test_a_survey_of_votes_plays_rounds_on_embeddings(world: Path, tmp_path: Pat
 
 def test_nothing_is_next_where_no_galaxy_has_an_image(world: Path, tmp_path: Path):
     made = zooactive("init", "--labels", world / "labels.csv", "--column", "ring", folder=tmp_path)
-    assert "features of the galaxies with --embeddings" in made.stderr
+    assert "or --embeddings, features of the galaxies" in made.stderr
     assert "Next:" not in made.stderr
 
 
@@ -122,7 +122,7 @@ def test_ids_may_be_called_otherwise_in_the_embeddings_than_in_the_table(world: 
 
 def test_a_table_with_images_draws_what_embeddings_listed(world: Path, home: Path):
     top = ("top", "--task", "ring", "--n", 4)
-    assert "no table that is named has images of them" in zooactive(*top, folder=home).stderr
+    assert "no table that you named has images of them" in zooactive(*top, folder=home).stderr
     assert not (home / "top-ring_yes.png").exists()
     named = ("--catalogue", world / "pictures.csv")
     for words in ((*top, *named), ("similar", "g003", "--embeddings", world / "e.parquet", "--n", 4, *named)):

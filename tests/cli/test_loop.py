@@ -52,7 +52,7 @@ def test_a_round_goes_out_to_the_crowd_and_comes_back(sky):
     ids = [row["id"] for row in json.loads(asked.stdout)]
     assert len(ids) == 5
     assert "round 0, 5 galaxies" in asked.stderr
-    assert "nats a galaxy, accuracy" in asked.stderr
+    assert "nats per galaxy, accuracy" in asked.stderr
     assert "strategy mutual_information: nothing is tried with a network that is trained whole" in asked.stderr
     assert json.loads(typed(sky, "loop", "ask", "--json").stdout) == json.loads(asked.stdout)
     typed(sky, "export", "--selection", "loop/round-000/selection.csv", "--credit", "simulated")
@@ -60,7 +60,7 @@ def test_a_round_goes_out_to_the_crowd_and_comes_back(sky):
     typed(sky, "votes", "classifications.csv", "--wording", "sky/wording.toml")
     told = typed(sky, "loop", "tell", "votes.csv")
     assert "round 0: 5 galaxies with " in told.stderr
-    assert "a vote has told" in told.stderr
+    assert "each vote brought" in told.stderr
     # The strategy and the number of galaxies may change from round to round.
     anew = typed(sky, "loop", "ask", "--n", 3, "--strategy", "random", "--json")
     assert "strategy random" not in anew.stderr  # which was named
@@ -70,7 +70,7 @@ def test_a_round_goes_out_to_the_crowd_and_comes_back(sky):
     history = json.loads(typed(sky, "loop", "status", "--json").stdout)
     assert [row["round"] for row in history] == [0, 1]
     assert history[1]["labelled"] == history[0]["labelled"] + 5
-    assert "1000 votes told" in typed(sky, "loop", "status").stdout
+    assert "nats per 1000 votes" in typed(sky, "loop", "status").stdout
 
 
 def test_a_rehearsal_writes_its_rounds_its_ratios_and_a_picture(sky):

@@ -60,7 +60,7 @@ def test_a_change_that_fails_ends_in_1_so_that_cron_writes_a_mail(world, tmp_pat
     said = typed(tmp_path / "survey", code=1)
     assert "failed: link the set of round 0 to the workflow" in said
     assert "409: stale" in said
-    assert "1 that failed; the next step goes on there" in said
+    assert "1 that failed; the next step resumes there" in said
 
 
 def test_the_method_does_what_the_command_does(world, tmp_path):

@@ -126,7 +126,7 @@ def test_the_metrics_of_many_questions_fit_100_columns_and_lie_in_two_files(resu
     screen = zooactive("evaluate", folder=home).stdout
     assert max(map(len, screen.splitlines())) <= 100
     assert all(name in screen for name in ("smooth-or-featured", "accuracy", "95%", "baseline", "macro_f1", "auc"))
-    assert "How many volunteers' fractions are as good" in screen
+    assert "How many volunteers' votes have the same error" in screen
     assert "model" not in screen  # three confusion matrices would bury the table
     table = pd.read_csv(home / "runs/first/evaluation.csv")
     measured = read_json(home / "runs/first/evaluation.json")["classification"]
