@@ -91,7 +91,7 @@ def test_a_survey_of_votes_plays_rounds_on_embeddings(world: Path, tmp_path: Pat
     assert "all galaxies have votes; add other galaxies" in zooactive("loop", "tell", "survey.csv", folder=tmp_path).stderr
     zooactive("finetune", "survey.csv", "--task", world / "votes.toml", folder=tmp_path)
     said = zooactive("calibrate", "--model", "tasks/votes", folder=tmp_path, code=1).stderr
-    assert "has learnt from every labelled galaxy of the validation part of" in said
+    assert "was trained on every labelled galaxy of the validation part of" in said
     rehearsed = ("--seeds", 1, "--start", 20, "--rounds", 1, "--n", 4, "--strategy", "random")
     zooactive("loop", "rehearse", *rehearsed, folder=tmp_path)
 
@@ -180,11 +180,11 @@ def test_a_task_is_measured_on_galaxies_that_it_has_not_learnt_from(world: Path,
     assert "held_out.csv cannot be read" in zooactive("evaluate", *survey, folder=tmp_path, code=1).stderr
     zooactive("finetune", *words, "--folds", 3, folder=tmp_path)
     said = zooactive("evaluate", *survey, folder=tmp_path, code=1).stderr
-    assert "has learnt from all labelled galaxies" in said
+    assert "was trained on all labelled galaxies" in said
 
 
 def test_a_model_on_embeddings_is_no_encoder(world: Path, home: Path):
     said = zooactive("embed", "--model", "tasks/ring", "--catalogue", world / "pictures.csv", folder=home, code=1).stderr
-    assert "takes embeddings and looks at no image; name one with a network, such as --model bundled" in said
+    assert "takes embeddings and not images; name a model with a network, such as --model bundled" in said
     said = zooactive("acquire", "--embeddings", world / "e.parquet", folder=home, code=1).stderr
-    assert "learn one (`zooactive finetune --embeddings`) and name it with --task" in said
+    assert "train one (`zooactive finetune --embeddings`) and name it with --task" in said

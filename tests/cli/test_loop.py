@@ -108,12 +108,12 @@ def test_rehearsals_with_few_and_many_votes_are_compared_by_clicks(sky):
     assert first["random, 10 votes"] == pytest.approx(first["random, 30 votes"], rel=0.4)
     assert (sky / "rehearsal" / "drawn-10" / "rounds.csv").is_file()
     said = typed(sky, "loop", "rehearse", *words, "--drawn", 1, "--drawn", 30, code=1).stderr
-    assert "8 galaxies at the start and 4 a round cost with 30 votes as much as 240 and 120 with 1" in said
+    assert "1 votes need 240 galaxies at the start and 120 per round, to cost as much as 8 and 4 with 30 votes" in said
 
 
 def test_what_cannot_be_played_is_explained(sky, tmp_path):
     assert "no catalogue is named" in typed(tmp_path, "loop", "ask", code=1).stderr
-    assert "holds no rounds; `zooactive loop ask` plays the first" in typed(tmp_path, "loop", "status", code=1).stderr
+    assert "holds no rounds; `zooactive loop ask` starts the first" in typed(tmp_path, "loop", "status", code=1).stderr
     assert "there is no strategy 'luck'" in typed(sky, "loop", "ask", "--strategy", "luck", code=2).stderr
     (tmp_path / "zooactive.toml").write_text('[loop]\nlearner = "nobody"\n')
     assert "learner = 'nobody'. Use one of network, head" in typed(tmp_path, "loop", "status", code=1).stderr

@@ -96,7 +96,7 @@ def test_caesar_gets_its_rule_on_request_alone_and_once(world, tmp_path):
         (("project = 7", ""), "names no project; write project = NUMBER"),
         (('wording = "wording.toml"', ""), "names no wording"),
         (("workflow = 77", "workflow = 78"), "does not word workflow 78"),
-        (("ceiling = 8", "ceiling = 4"), "would ever be learnt; lower min_votes"),
+        (("ceiling = 8", "ceiling = 4"), "would ever be trained on; lower min_votes"),
     ],
 )
 def test_what_the_workspace_lacks_is_said(change, said, tmp_path, monkeypatch):

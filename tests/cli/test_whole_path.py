@@ -314,7 +314,7 @@ def test_votes_that_came_in_since_the_training_change_the_choice(copied):
     votes = dict.fromkeys(stored.tree.columns, 0) | {stored.tree.columns[0]: 400}
     pd.DataFrame([{"id": best, **votes}]).to_csv(copied / "new.csv", index=False)
     told = zooactive("acquire", "--given", "new.csv", "--out", "second.csv", folder=copied)
-    assert "votes in new.csv are taken into account, for 1 of the pool's galaxies" in told.stderr
+    assert "the votes in new.csv are taken into account for 1 galaxies of the pool" in told.stderr
     after = pd.read_csv(copied / "second.csv", dtype={"id": str}).set_index("id")["score"]
     scores = before.set_index("id")["score"]
     assert best not in after or after[best] < scores[best] / 2

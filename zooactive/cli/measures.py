@@ -31,7 +31,7 @@ def measured(metrics: dict[str, float], galaxies: int) -> pd.DataFrame:
     several = galaxies > 1
     return pd.DataFrame(
         {
-            "measure": [name.replace("_", " ") for name in names],
+            "metric": [name.replace("_", " ") for name in names],
             "value": [metrics[name] if several else float("nan") for name in names],
             "95%": [f"{low:.3f} to {high:.3f}" if several and low == low else "-" for low, high in ends],
         }

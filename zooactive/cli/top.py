@@ -71,7 +71,7 @@ def command(
     if argument is not None and option is not None and argument != option:
         raise typer.BadParameter(f"two answers are given, {argument} and {option}; give one")
     if lowest and most != "certain":
-        raise typer.BadParameter(f"--lowest and --most {most} do not go together; give one")
+        raise typer.BadParameter(f"--lowest and --most {most} do not go together; give only one of them")
     here = open_workspace(workspace)
     table = here.top(
         argument if argument is not None else option,

@@ -1,4 +1,4 @@
-"""What a workspace holds so far, gathered into one page."""
+"""Gather what a workspace holds so far into one page."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ OPTIONS: Options = options_of("survey", Survey) | {
 
 
 def report(settings: Settings, *, out: str | Path | None = None) -> Path:
-    """Write one page about what a workspace holds so far: whatever has been trained, predicted, acquired and fine-tuned.
+    """Write one page about what a workspace holds so far: whatever was trained, predicted, acquired and fine-tuned.
 
-    By default it is ``report.html`` in the workspace's folder. A workspace that holds nothing yet is a WorkspaceError.
+    By default the page is ``report.html`` in the workspace's folder. Raises a WorkspaceError if the workspace holds nothing
+    yet.
     """
     target = settings.folder / "report.html" if out is None else Path(out)
     make_folder(target.parent)
@@ -108,7 +109,7 @@ def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[
 
 
 def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
-    """Compare what the model says of galaxies that it never saw with the volunteers."""
+    """Compare the model with the volunteers on galaxies that it never saw."""
     from zooactive.workspace.evaluate import measure
 
     saved = stored_fingerprint(settings.model.folder) is not None
@@ -165,13 +166,13 @@ def _tasks(settings: Settings, facts: list[tuple[str, str]], findings: list[Find
 
 
 def _started_from(folder: Path, what: str) -> list[tuple[str, str]]:
-    """Say whose weights a model started from, and their licence, where that is known."""
+    """Return whose weights a model started from, with their licence, if this is known."""
     origin = stored_origin(folder)
     return [] if origin is None else [(f"{what} started from", str(origin))]
 
 
 def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[Finding], how: dict[str, Any]) -> None:
-    """List the images that could not be read, where there are any."""
+    """List the images that could not be read, if there are any."""
     import pandas as pd
 
     tables = [folder / "failures.parquet" for folder in (settings.pool.predictions, settings.survey.shards)]
@@ -185,7 +186,7 @@ def _failures(settings: Settings, facts: list[tuple[str, str]], findings: list[F
 
 
 def _task_pixels(folder: Path, ids: list[str], seen: Preprocessing) -> dict[str, NDArray[np.uint8]]:
-    """Return pictures of a task's galaxies from the table they were learnt from; none when that has changed since."""
+    """Return pictures of a task's galaxies from its table of labels; none if the table has changed since."""
     try:
         return _pixels(labels_of(folder).select(ids), seen)
     except (WorkspaceError, CatalogueError):
