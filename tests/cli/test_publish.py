@@ -207,7 +207,7 @@ def test_paths_of_this_machine_and_votes_are_not_published(tmp_path):
 def test_files_of_others_are_never_written_over(home):
     (home / "out").mkdir()
     (home / "out" / "README.md").write_text("mine")
-    for out, said in ((home / "out", "holds files that `zooactive publish` did not write"), (home / "runs/first/model", "own")):
+    for out, said in ((home / "out", "that `zooactive publish` did not write"), (home / "runs/first/model", "own")):
         with pytest.raises(OutputError, match=said):
             za.load_workspace(home).publish("me/bars", out=out)
     assert (home / "out" / "README.md").read_text() == "mine"
