@@ -20,7 +20,7 @@ from zooactive.foundation.spelling import for_terminal
 from zooactive.foundation.stopping import TERMINATED, Terminated, answering_sigterm, work_begins
 
 _KEPT = "no file is half written; run the same command again to do the rest"
-"""What people are told after Ctrl-C or SIGTERM when the job itself says nothing."""
+"""The line after Ctrl-C or SIGTERM for jobs that say nothing of their own."""
 
 
 NAMES = (

@@ -1,4 +1,4 @@
-"""What all commands share: options, progress on stderr, tables on stdout, and the last line."""
+"""Parts that all commands share: options, progress on stderr, tables on stdout, and the last line."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def note(text: str) -> None:
 
 
 def _wrapped(line: str) -> str:
-    """Return a line wrapped between words, where the terminal would break it within a word."""
+    """Return a line wrapped between words if it is wider than the terminal, which would break it within a word."""
     try:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
@@ -346,7 +346,7 @@ def print_table(
     Parameters
     ----------
     table : DataFrame
-        The most important columns first: where the terminal is narrow, the last ones are left out.
+        The most important columns first, because the last ones are left out in a narrow terminal.
     as_json : bool
         Print the whole table as JSON.
     title : str, optional

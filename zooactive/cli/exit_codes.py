@@ -1,4 +1,4 @@
-"""How commands end: the exit codes that scripts may rely on."""
+"""The exit codes of commands, on which scripts may rely."""
 
 from __future__ import annotations
 

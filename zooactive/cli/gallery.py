@@ -23,7 +23,7 @@ def a_picture(path: Path | None) -> Path | None:
 GalleryOption = Annotated[
     Path | None,
     typer.Option(
-        callback=a_picture, help="The picture: .png, .pdf or .svg (default: beside the table).", show_default=False
+        callback=a_picture, help="The picture: .png, .pdf or .svg (default: next to the table).", show_default=False
     ),
 ]
 

@@ -211,7 +211,7 @@ def _look_at_embeddings(survey: Survey, embeddings: Path, galaxies: Catalogue) -
 
 
 def _has_images(galaxies: Catalogue) -> bool:
-    """Return whether a table has images, and warn where it has none."""
+    """Return whether a table has images, and warn if it has none."""
     from zooactive.catalogue.tables import IMAGE_COLUMNS
 
     if any(galaxies.images):

@@ -26,7 +26,7 @@ from zooactive.foundation.stopping import TERMINATED
 from zooactive.foundation.writing import output_explained, write_json
 
 PANEL = "Every command"
-"""Where the help shows these options."""
+"""The panel of the help that shows these options."""
 
 SUMMARY_FORMAT = 1
 

@@ -35,7 +35,7 @@ def command(
         ),
     ] = None,
     option: Annotated[
-        str | None, typer.Option("--answer", help="The answer, in place of the argument.", show_default=False)
+        str | None, typer.Option("--answer", help="The answer, instead of the argument.", show_default=False)
     ] = None,
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,

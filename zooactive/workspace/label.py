@@ -300,7 +300,7 @@ class Labelling:
                     if not ours.poll(0.2):
                         continue
                     said = ours.recv()
-                    if isinstance(said, str):  # an error: the page shows it, and labelling goes on at random
+                    if isinstance(said, str):  # an error: the page shows it, and galaxies are then shown at random
                         self._work = said
                         self._tell(said)
                         return

@@ -46,7 +46,7 @@ class Rehearsal(NamedTuple):
     """One row per round of each strategy and seed."""
 
     efficiency: pd.DataFrame | None
-    """How many labels each strategy needs to match random choice; None if there is nothing to compare."""
+    """The number of labels each strategy needs to match random choice; None if there is nothing to compare."""
 
 
 def ask(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) -> pd.DataFrame:
@@ -146,7 +146,7 @@ def rehearse(
 
 @dataclass(frozen=True)
 class _Game:
-    """What is rehearsed: galaxies whose votes are hidden, test galaxies, and how many galaxies are asked for."""
+    """A rehearsal's setup: galaxies whose votes are hidden, test galaxies, and how many galaxies are asked for."""
 
     galaxies: Catalogue
     test: Catalogue

@@ -80,7 +80,7 @@ def _selection(settings: Settings, facts: list[tuple[str, str]], findings: list[
     if not settings.acquire.out.exists():
         return
     selection = read_selection(settings.acquire.out)
-    if holds_numbers(settings.pool.predictions):  # of which no question's posterior could be drawn
+    if holds_numbers(settings.pool.predictions):  # numbers have no posterior of a question to draw
         facts.append(("galaxies chosen", f"{len(selection)}, {int((selection['arm'] == 'random').sum())} of them at random"))
         how["acquire"] = how_of(settings.acquire.out)
         return
@@ -113,7 +113,7 @@ def _test_galaxies(settings: Settings, facts: list[tuple[str, str]], findings: l
     from zooactive.workspace.evaluate import measure
 
     saved = stored_fingerprint(settings.model.folder) is not None
-    if saved and settings.default_task is None:  # of labels alone the model is the task's, which says it
+    if saved and settings.default_task is None:  # in a workspace of labels alone, the task says it
         facts += _started_from(settings.model.folder, "the model")
     if not saved or settings.survey.catalogue is None or not settings.has_tree:
         return

@@ -152,7 +152,7 @@ def _on_the_desk() -> Iterator[_Desk]:
     with explained(OutputError, "SAMP needs pyvo, which is not installed; pip install 'zooactive[desk]'", ImportError):
         samp = import_module("pyvo.samp")
     client = samp.SAMPIntegratedClient(name="zooactive", description="Active learning on galaxy images", addr="127.0.0.1")
-    none = "no SAMP hub runs on this machine ({reason}); start TOPCAT or Aladin, which bring one"
+    none = "no SAMP hub runs on this machine ({reason}); start TOPCAT or Aladin, which start a hub"
     with explained(OutputError, none, samp.SAMPHubError, samp.SAMPClientError, OSError):
         client.connect()
     desk = _Desk(client)

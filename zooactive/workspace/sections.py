@@ -82,7 +82,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Acquire(AcquisitionConfig):
-    """How galaxies are chosen: table ``[acquire]``."""
+    """The choice of galaxies: table ``[acquire]``."""
 
     n: int = 500
     out: Path = Path("selection.csv")
@@ -90,7 +90,7 @@ class Acquire(AcquisitionConfig):
 
 @dataclass(frozen=True)
 class Allocate(AllocationConfig):
-    """How clicks are allocated: table ``[allocate]``.
+    """The allocation of clicks: table ``[allocate]``.
 
     `draws` is the number of posterior draws per galaxy; by default it is that of the predictions.
     """
@@ -101,7 +101,7 @@ class Allocate(AllocationConfig):
 
 @dataclass(frozen=True)
 class Rounds:
-    """How rounds with volunteers are run: table ``[loop]``; ``[acquire]`` says what each round asks for.
+    """Rounds with volunteers: table ``[loop]``; ``[acquire]`` says what each round asks for.
 
     The `learner` "network" trains the whole network in every round. The learner "head" trains only the head, on features
     that are computed once with the weights of ``start`` under ``[model]`` (default: the bundled encoder). `strategy`
