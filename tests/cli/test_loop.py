@@ -108,7 +108,7 @@ def test_rehearsals_with_few_and_many_votes_are_compared_by_clicks(sky):
     assert first["random, 10 votes"] == pytest.approx(first["random, 30 votes"], rel=0.4)
     assert (sky / "rehearsal" / "drawn-10" / "rounds.csv").is_file()
     said = typed(sky, "loop", "rehearse", *words, "--drawn", 1, "--drawn", 30, code=1).stderr
-    assert "1 votes need 240 galaxies at the start and 120 per round, to cost as much as 8 and 4 with 30 votes" in said
+    assert "with 1 votes each, 240 galaxies at the start and 120 per round cost as much as 8 and 4 with 30 votes" in said
 
 
 def test_what_cannot_be_played_is_explained(sky, tmp_path):

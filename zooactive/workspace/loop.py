@@ -164,9 +164,9 @@ class _Game:
         rounds = self.rounds if number == most else min(self.rounds, (labelled - start) // n)
         if rounds < 1:
             raise WorkspaceError(
-                f"{number} votes need {start} galaxies at the start and {n} per round, to cost as much as {self.start} and "
-                f"{self.config.n} with {most} votes, but there are {labelled}; lower --start and --n, or leave out --drawn "
-                f"{number}"
+                f"with {number} votes each, {start} galaxies at the start and {n} per round cost as much as {self.start} "
+                f"and {self.config.n} with {most} votes, but there are {labelled}; lower --start and --n, or leave out "
+                f"--drawn {number}"
             )
         test = draw_votes(self.test, volunteers=most, seed=1)
         return _Game(galaxies, test, replace(self.config, n=n, votes=number), start, rounds)
