@@ -75,7 +75,7 @@ def acquire(
     numbers = seen_by_number(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     if numbers is not None:
         if also or given is not None or votes is not None:
-            raise AcquisitionError("a task of numbers has no votes of volunteers; leave out also, given and votes")
+            raise AcquisitionError("a task of numbers has no votes of volunteers; leave out --also, --given and --votes")
         chosen = _choose_numbers(*numbers, task, exclude=as_path(exclude), out=as_path(out), tell=tell)
         chosen.attrs |= {"task": task, "predictions": str(numbers[1].folder)}
         return chosen
