@@ -108,11 +108,11 @@ def test_no_acknowledged_answer_is_lost_when_it_is_killed(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "nothing says what is asked"),
-        (("--tree", "gz2", "--task", "rings"), "--task and --tree says what is asked"),
+        ((), "exactly one question can be asked (given: none)"),
+        (("--tree", "gz2", "--task", "rings"), "given: --task and --tree"),
         (("--tree", "gz9"), "Did you mean"),
         (("--question", "ring", "--classes", "a"), "this question cannot be asked"),
-        (("--task", "rings", "--question", "ring"), "--question or --classes and --task says what is asked"),
+        (("--task", "rings", "--question", "ring"), "given: --question or --classes and --task"),
         (("--task", "ringz"), "Did you mean 'rings'"),
         (("--question", "ring", "--pool", "nowhere"), "nowhere"),
     ],

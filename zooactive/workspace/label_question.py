@@ -29,7 +29,7 @@ def tree_of(
     if sum(said.values()) != 1:
         given = " and ".join(name for name, here in said.items() if here)
         raise WorkspaceError(
-            f"one question is needed, but {given or 'nothing'} is given; give one of --question ring, --classes "
+            f"exactly one question can be asked (given: {given or 'none'}); give one of --question ring, --classes "
             "merger,ring,neither, --task rings and --tree gz2"
         )
     if tree is not None:
