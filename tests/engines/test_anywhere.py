@@ -29,12 +29,12 @@ def found(survey) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_four_threads_at_once_come_to_the_bits_of_one(found):
+def test_threads_at_once_come_to_the_bits_of_one(found):
     assert found["threads"] == [found["here"]] * anywhere.PLACES
     assert len(set(found["here"].values())) == 4  # each step has its own mark
 
 
-def test_four_new_processes_come_to_the_bits_of_this_one(found):
+def test_new_processes_come_to_the_bits_of_this_one(found):
     assert found["spawned"] == [found["here"]] * anywhere.PLACES
 
 
