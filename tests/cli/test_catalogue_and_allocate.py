@@ -252,7 +252,7 @@ def test_a_plan_is_exported_with_the_number_that_caesar_compares_with(home):
 @pytest.mark.parametrize(
     ("words", "said", "code"),
     [
-        ((), "give --clicks", 2),
+        ((), "give either --clicks", 2),
         (("--clicks", 5, "--price", 1), "one of the two", 2),
         (("--clicks", 5, "--for", "bar"), "NAME=NUMBER", 2),
         (("--clicks", 5, "--for", "bra=1"), "bra", 1),
