@@ -103,9 +103,9 @@ def timm(session: nox.Session) -> None:
 
 @nox.session
 def ray(session: nox.Session) -> None:
-    """What workers of Ray and of Dask come to, beside what one process does, also when one of Ray's is killed."""
+    """What workers of Ray and of Dask compute, compared with one process, also when one of Ray's workers is killed."""
     session.install("-e", ".[ray]", "dask", "distributed", *group("test"))
-    session.run("pytest", *(session.posargs or ("tests/engines",)))
+    session.run("pytest", *(session.posargs or ("tests/engines",)), env={"ZOOACTIVE_PLACES": "4"})
 
 
 @nox.session
