@@ -264,11 +264,11 @@ def test_what_is_newer_or_damaged_is_left_as_it_is(tmp_path):
     said = {one.file.name: one.said for one in za.migrate(tmp_path)}
     assert said["a.csv.how.json"] == "a newer version of zooactive wrote it; install that version"
     assert "damaged" in said["loop.json"]
-    assert "is no number of a format" in said["finetuned.json"]
+    assert "is not the number of a format" in said["finetuned.json"]
     assert (tmp_path / "loop.json").read_text() == "{"
 
 
 def test_nothing_to_migrate_is_told(tmp_path):
-    with pytest.raises(ZooactiveError, match="is not there"):
+    with pytest.raises(ZooactiveError, match="does not exist"):
         za.migrate(tmp_path / "nowhere")
     assert za.migrate(tmp_path) == []
