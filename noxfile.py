@@ -105,7 +105,7 @@ def timm(session: nox.Session) -> None:
 def ray(session: nox.Session) -> None:
     """What a Ray cluster's workers predict, beside what one process does, also when one of them is killed."""
     session.install("-e", ".[ray]", *group("test"))
-    session.run("pytest", *(session.posargs or ("tests/engines",)))
+    session.run("pytest", *(session.posargs or ("tests/engines",)), env={"ZOOACTIVE_PLACES": "4"})
 
 
 @nox.session

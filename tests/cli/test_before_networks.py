@@ -22,7 +22,7 @@ WRONG = {
     "unknown answer": (("top", "featurd", "--predictions", "predictions"), "featurd"),
     "wrong tree": (("evaluate", *SURVEY, "--model", "bundled"), "give a --model of that tree"),
     "no predictions": (("acquire", "--predictions", "nowhere"), "run `zooactive predict`"),
-    "not enough labels": (("finetune", "few.csv", *RINGS), "2 galaxies are labelled, too few"),
+    "not enough labels": (("finetune", "few.csv", *RINGS), "2 labelled galaxies are too few"),
     "unknown policy": (("finetune", "rings.csv", *RINGS, "--policy", "heads"), "Did you mean 'head'?"),
     "no images": (("finetune", "rings.csv", "--task", "rings", "--images", "empty"), "no image of"),
     "blank images": (("finetune", "rings.csv", "--task", "rings", "--images", "blank"), "no image of"),

@@ -8,7 +8,7 @@ from small_survey import zooactive
     ("words", "said"),
     [
         (("--to", "litert", "--out", "m.onnx"), "means onnx, but --to says litert; end the name in .tflite"),
-        (("--to", "litert", "--model", "nowhere"), "nowhere holds no whole model"),
+        (("--to", "litert", "--model", "nowhere"), "nowhere holds no complete model"),
         (("--out", "m.pb"), "end it in .onnx for ONNX, or in .tflite for LiteRT"),
     ],
 )

@@ -189,7 +189,7 @@ def test_a_task_that_was_learnt_here_goes_on_under_its_name(tmp_path):
         for place, galaxy in enumerate(labelling.pool.ids):
             labelling.answer(galaxy, "yes" if place % 2 else "no")
         labels = labelling.with_images()
-    zooactive("finetune", labels, "--column", "blue", folder=tmp_path)
+    zooactive("finetune", labels, "--column", "blue", "--image-size", 32, folder=tmp_path)
     with open_labelling(settings, task="blue") as labelling:
         assert len(labelling.labels()) == 30
         assert labelling.tree.columns == ("blue_yes", "blue_no")

@@ -168,7 +168,7 @@ def test_a_command_that_was_ended_says_what_is_kept_in_its_summary_too(home, poo
     found = read_json(home / "summary.json")
     assert found == json.loads(done.stdout)
     assert (found["outcome"], found["error"]["kind"]) == ("ended by SIGTERM", "Terminated")
-    assert "run it again to begin anew" in found["error"]["said"]
+    assert "run it again to start over" in found["error"]["said"]
     assert events(home / "run.log")[-1]["exit_code"] == 143
 
 

@@ -185,7 +185,7 @@ def test_training_stopped_by_ctrl_c_and_then_killed_ends_as_a_deterministic_run_
     assert code == 130, told
     assert "Traceback" not in told
     assert told.strip().splitlines()[-1] == (
-        "zooactive: stopped; epochs 1 to 2 are kept in stopped; run it again to go on with epoch 3"
+        "zooactive: stopped; epochs 1 to 2 are kept in stopped; run it again to resume with epoch 3"
     )
     assert (folder / "stopped" / "model" / "model.json").exists()
 
@@ -243,22 +243,22 @@ PartsFolder.write = written
         (
             IN_THE_FIRST_EPOCH,
             [*TRAIN, "first"],
-            "nothing is kept in first before the first epoch is done; run it again to begin anew",
+            "nothing is kept in first before the first epoch is done; run it again to start over",
         ),
         (
             IN_THE_FEATURES,
             ["finetune", "rings.csv", "--task", "rings", "--images", "images", "--model", "whole", "--policy", "head"],
-            "nothing is kept of a fine-tuning before its end; run it again to begin anew",
+            "nothing is kept of a fine-tuning before its end; run it again to start over",
         ),
         (
             IN_THE_FIRST_PART,
             ["predict", "--catalogue", "survey.csv", "--images", "images", "--model", "whole", "--out", "none"],
-            "nothing is kept in none before its first 36 galaxies; run it again to begin anew",
+            "nothing is kept in none before its first 36 galaxies; run it again to start over",
         ),
         (
             IN_PARTS_OF_8 + IN_A_LATER_PART,
             ["predict", "--catalogue", "survey.csv", "--images", "images", "--model", "whole", "--out", "some"],
-            "{kept} of 36 galaxies are kept in some; run it again to go on from there",
+            "{kept} of 36 galaxies are kept in some; run it again to resume",
         ),
     ],
     ids=["train", "finetune", "predict-first", "predict"],

@@ -126,7 +126,7 @@ def test_the_card_says_what_is_known(home):
         f"It was trained on only {len(train)} galaxies.",
         "Its network, tiny1, does not come with zooactive",
         "Published under gpl-3.0.",
-        "It started from hf://mwalmsley/zoobot-encoder-convnext_nano (revision 1234abc), licence gpl-3.0: credit its",
+        "It started from hf://mwalmsley/zoobot-encoder-convnext_nano (revision 1234abc), licence gpl-3.0. Also credit its",
         'model = za.load_model("hf://me/bars")',
         "$ zooactive predict --model hf://me/bars --catalogue images --out predictions",
     ):
@@ -254,7 +254,7 @@ def test_a_private_repository_stays_private_and_a_public_one_is_refused(home, hu
     workspace.publish("me/bars", private=True)
     assert hub.repositories["me/bars"].private
     hub.add("me/open", {})
-    with pytest.raises(UploadError, match=r"/me/open is public already, and --private was given"):
+    with pytest.raises(UploadError, match=r"/me/open is already public, but --private was given"):
         workspace.publish("me/open", private=True)
     assert hub.repositories["me/open"].commits[-1][1] == {}
 

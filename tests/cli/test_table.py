@@ -48,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             told += zooactive(*words, "--out", f"{kind}.fits", folder=survey).stderr
-    assert "warning: FITS holds ASCII alone, so other letters in the column 'name'" in told
+    assert "warning: FITS can only hold ASCII, so other letters in the column 'name'" in told
     return survey
 
 

@@ -29,19 +29,19 @@ def found(survey) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_four_threads_at_once_come_to_the_bits_of_one(found):
+def test_threads_at_once_come_to_the_bits_of_one(found):
     assert found["threads"] == [found["here"]] * anywhere.PLACES
     assert len(set(found["here"].values())) == 4  # each step has its own mark
 
 
-def test_four_new_processes_come_to_the_bits_of_this_one(found):
+def test_new_processes_come_to_the_bits_of_this_one(found):
     assert found["spawned"] == [found["here"]] * anywhere.PLACES
 
 
 def test_a_fork_of_a_process_that_worked_is_told_so_at_once(found):
     said, seconds = found["fork"]
     assert said.startswith("EngineError: process ")
-    assert "was forked from one in which a network had been at work" in said
+    assert "was forked from one in which a network had computed" in said
     assert 'get_context("spawn")' in said
     assert seconds < 30  # it neither hangs nor works
 

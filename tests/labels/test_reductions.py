@@ -360,7 +360,7 @@ def test_tables_that_hold_no_counts_are_refused(tree, draw_votes, tmp_path):
         read_counts([tmp_path / "few.csv"], tree, Dropped())
     frame.loc[1, "bar_weak"] = -2
     frame.to_csv(tmp_path / "negative.csv", index=False)
-    with pytest.raises(CatalogueError, match=r"row 2 \(id 'b'\), column 'bar_weak'.*no number of votes"):
+    with pytest.raises(CatalogueError, match=r"row 2 \(id 'b'\), column 'bar_weak'.*not a number of votes"):
         read_counts([tmp_path / "negative.csv"], tree, Dropped())
     with pytest.raises(CatalogueError, match="holds cumulative, not counts; read such a table as a catalogue"):
         read_counts([tmp_path / "few.csv"], fraction_tree(), Dropped())

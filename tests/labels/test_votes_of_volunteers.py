@@ -290,7 +290,7 @@ def test_a_ledger_of_a_newer_version_is_refused_and_an_empty_one_is_filled_again
     votes, merged, _ = votes_of(path, words, tmp_path / "ledger")
     assert (merged.new, votes["volunteers"].tolist()) == (4, [4])
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"format": b"99"}), file)
-    with pytest.raises(CatalogueError, match="has format 99, and this version of zooactive knows up to 1; install a newer"):
+    with pytest.raises(CatalogueError, match="has format 99, but this version of zooactive knows up to 1; install a newer"):
         votes_of(path, words, tmp_path / "ledger")
 
 
@@ -309,7 +309,7 @@ def test_a_ledger_of_a_newer_version_is_refused_and_an_empty_one_is_filled_again
         (('galaxy = ["#id"]', 'galaxie = ["#id"]'), "'galaxie' is unknown.*Did you mean 'galaxy'"),
         (("[[workflow]]", "[[workflows]]"), "'workflows' is unknown"),
         (('tree = "tree.toml"', "tree = 1"), 'write tree = "NAME"'),
-        (("[[workflow]]", "[[workflow"), "no valid TOML"),
+        (("[[workflow]]", "[[workflow"), "not valid TOML"),
     ],
 )
 def test_a_wording_that_is_wrong_is_told(tree, tmp_path, change, said):
@@ -381,7 +381,7 @@ def test_votes_are_not_added_beside_a_column_whose_name_is_misspelt_nor_to_words
     old = pd.DataFrame({"id": ["g0"]} | {column: [1] for column in tree.columns})
     with pytest.raises(CatalogueError, match=r"column 'bar_strong' is missing from survey.csv.* 'bar_stong'"):
         add_votes(old.rename(columns={"bar_strong": "bar_stong"}), new, tree, "id", source="survey.csv")
-    with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is no number"):
+    with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is not a number"):
         add_votes(old.assign(bar_weak="many"), new, tree, "id", source="survey.csv")
 
 

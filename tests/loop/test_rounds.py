@@ -251,7 +251,7 @@ def test_draws_that_are_fitted_to_a_network_are_those_of_its_rounds(tree, begun,
         heads[kind] = learner.predictions(loop.rounds[0].model, begun.take(range(12, 40)), "pool").head
     with pytest.raises(ModelError, match=r"there are no draws 'laplase'\. Did you mean 'laplace'"):
         NetworkLearner(tree, network, training, draws_from="laplase")
-    with pytest.raises(ModelError, match="ensemble of heads are gone"):
+    with pytest.raises(ModelError, match="ensemble of heads were removed"):
         NetworkLearner(tree, network, training, draws_from="ensemble")
     assert (heads["dropout"].kind, heads["laplace"].kind) == ("dropout", "laplace")
     assert np.array_equal(heads["dropout"].kernel, heads["laplace"].kernel)

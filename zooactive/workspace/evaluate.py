@@ -56,6 +56,8 @@ class WorkspaceMetrics:
         The votes of the test galaxies.
     learnt_from : int
         Number of labelled galaxies in the training part of the survey's split.
+    clicks : float
+        Number of votes on these galaxies, over all questions.
     uncalibrated : DataFrame or None
         Coverage without the model's calibration factors; None if the model has none.
     fingerprint : str
@@ -69,6 +71,7 @@ class WorkspaceMetrics:
     test: Catalogue
     votes: NDArray[np.float64]
     learnt_from: int
+    clicks: float
     uncalibrated: pd.DataFrame | None
     fingerprint: str
     file: Path | None = None
@@ -132,6 +135,7 @@ def measure(settings: Settings, *, by: Sequence[str] | None = None, progress: Ba
         test=test,
         votes=votes,
         learnt_from=len(train),
+        clicks=float(train.require_votes().votes.sum()),
         uncalibrated=_uncalibrated(network, everything, test.require_votes()),
         fingerprint=network.fingerprint(),
     )
@@ -140,8 +144,9 @@ def measure(settings: Settings, *, by: Sequence[str] | None = None, progress: Ba
 def write_metrics(found: WorkspaceMetrics, settings: Settings, folder: Path) -> None:
     """Write ``evaluation.csv``, ``.json`` and ``.html`` into a folder, with a record of how they were made."""
     from zooactive.report import evaluation_findings, write_report
+    from zooactive.report.verdict import how_good, what_clicks_bought
 
-    metrics = found.metrics
+    metrics, tree, learnt = found.metrics, found.posterior.tree, found.learnt_from
     make_folder(folder)
     target = folder / "evaluation.csv"
     with aside(target) as temporary:
@@ -153,12 +158,11 @@ def write_metrics(found: WorkspaceMetrics, settings: Settings, folder: Path) -> 
         target.with_suffix(".html"),
         title=f"How good is {settings.model.folder.name}?",
         lead=f"Measured on {metrics.galaxies:,} galaxies of {Path(found.test.source).name} that it was not trained on.",
-        facts=[
-            ("galaxies in the training part", f"{found.learnt_from:,}"),
-            ("test galaxies", f"{metrics.galaxies:,}"),
-            ("nats per galaxy", f"{metrics.likelihood:.2f}"),
-            ("without images", f"{metrics.constant_likelihood:.2f}"),
+        verdict=[
+            ("How good is the model?", how_good(metrics, tree)),
+            ("What have the clicks bought?", what_clicks_bought(metrics, tree, galaxies=learnt, clicks=found.clicks)),
         ],
+        facts=[("training galaxies", f"{found.learnt_from:,}"), ("test galaxies", f"{metrics.galaxies:,}")],
         findings=evaluation_findings(metrics, found.posterior, found.votes, uncalibrated=found.uncalibrated),
         how={"evaluate": how_of(target)},
     )
