@@ -191,7 +191,7 @@ def test_fits_and_votable_say_what_each_column_is(tmp_path) -> None:
         (lambda: za.combine([model()], np.zeros((5, 5))).to_table(), "votes of chunks by id"),
         (lambda: za.combine(iter([model()])), "read only once"),
         (lambda: za.combine(model(), above=(1.5,)), "above has the fraction 1.5"),
-        (lambda: za.combine(model(), probability=90), "probability 90"),
+        (lambda: za.combine(model(), probability=90), "probability = 90"),
         (lambda: za.combine(model(), factors={"bar": -1}).to_table(), "do not match"),
         (lambda: za.combine(model()).write("catalogue.txt"), "ends in .csv, .parquet"),
         (lambda: za.combine(model()).write("c.csv", passed=pd.DataFrame({"id": ["J1"], "volunteers": [1]})), "'volunteers'"),
