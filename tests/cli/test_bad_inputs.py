@@ -137,7 +137,7 @@ MISTAKES = (
             text("zooactive.toml", '[model]\nbackbon = "resnet26"\n')),
     Mistake("an unknown table", ("train",), ("zooactive.toml", "[modle]", "Did you mean 'model'?"),
             text("zooactive.toml", "[modle]\n")),
-    Mistake("invalid TOML", ("train",), ("zooactive.toml", "no valid TOML", "line 2"),
+    Mistake("invalid TOML", ("train",), ("zooactive.toml", "not valid TOML", "line 2"),
             text("zooactive.toml", "[model]\nbackbone = resnet26\n")),
     Mistake("a wrong type", ("train",), ("zooactive.toml", "[training]", "epochs = 'ten'", "give a whole number"),
             text("zooactive.toml", '[training]\nepochs = "ten"\n')),
