@@ -130,7 +130,7 @@ MISTAKES = (
             ("'gz3'", "Did you mean 'gz2'?", "zooactive trees")),
     Mistake("an unknown tree drawn", ("trees", "decal_dr5"), ("'decal_dr5'", "Did you mean 'decals_dr5'?")),
     Mistake("a tree's file that is missing", ("trees", "mine.toml"), ("mine.toml", "cannot be read")),
-    Mistake("a cyclic tree", ("trees", "knot.toml"), ("knot.toml", "'knot'", "a, b wait for each other", "mending"),
+    Mistake("a cyclic tree", ("trees", "knot.toml"), ("knot.toml", "'knot'", "a, b depend on each other", "correct"),
             text("knot.toml", CYCLE)),
     # zooactive.toml
     Mistake("an unknown entry", ("train",), ("zooactive.toml", "[model]", "'backbon'", "Did you mean 'backbone'?"),

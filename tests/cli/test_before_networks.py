@@ -20,7 +20,7 @@ WRONG = {
     "missing file": (("finetune", "nothing.csv", *RINGS), "nothing.csv does not exist"),
     "unknown task": (("finetune", "rings.csv", "--task", "ring"), "Did you mean 'rings'?"),
     "unknown answer": (("top", "featurd", "--predictions", "predictions"), "featurd"),
-    "wrong tree": (("evaluate", *SURVEY, "--model", "bundled"), "give --model of that tree"),
+    "wrong tree": (("evaluate", *SURVEY, "--model", "bundled"), "give a --model of that tree"),
     "no predictions": (("acquire", "--predictions", "nowhere"), "run `zooactive predict`"),
     "not enough labels": (("finetune", "few.csv", *RINGS), "2 labelled galaxies are too few"),
     "unknown policy": (("finetune", "rings.csv", *RINGS, "--policy", "heads"), "Did you mean 'head'?"),

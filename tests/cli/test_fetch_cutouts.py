@@ -57,7 +57,7 @@ def test_a_dry_run_of_two_steps_prints_the_first_and_how_the_second_is_made(tabl
         assert len(printed) == 4
         place = f"{server.base}/cgi-bin/fitscut.cgi?ra=7.5&dec=0.25&size=64&format=jpg&output_size=24"
         second = f"{place}&red={{red}}&green={{green}}&blue={{blue}}"
-        assert f"then, for each, with the files that it names: {second}\n" in told.stderr
+        assert f"then, for each galaxy, with the files that its URL lists: {second}\n" in told.stderr
         assert "4 cutouts: images/cutouts.parquet\n" in zooactive(*words, folder=tmp_path).stderr
     assert sorted(file.name for file in (tmp_path / "images").glob("*.jpg")) == [f"g{i}.jpg" for i in range(4)]
 

@@ -198,7 +198,7 @@ def test_a_log_that_cannot_be_opened_is_a_failure_in_a_sentence(home):
 
 def test_a_summary_that_cannot_be_written_is_a_failure_in_a_sentence(home):
     told = zooactive("trees", "rings", "--summary", "zooactive.toml/summary.json", folder=home, code=1).stderr
-    assert "zooactive: the summary is not there" in told
+    assert "zooactive: the summary cannot be written" in told
 
 
 def test_logging_and_progress_are_afterwards_as_they_were(home):

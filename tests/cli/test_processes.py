@@ -56,7 +56,7 @@ def test_a_failure_is_one_line_on_stderr_and_a_traceback_only_with_debug(tmp_pat
     plain, debug = (warm_interpreter.run(AS_COMMAND, *words, "trees", "gz3", folder=tmp_path) for words in ([], ["--debug"]))
     assert (plain.returncode, plain.stdout) == (1, "")
     assert len(plain.stderr.splitlines()) == 1
-    assert plain.stderr.startswith("zooactive: there is no decision tree 'gz3'")
+    assert plain.stderr.startswith("zooactive: there is no decision tree and no task 'gz3'")
     assert (debug.returncode, debug.stdout) == (1, "")
     assert "Traceback" in debug.stderr
     assert "TreeError" in debug.stderr
@@ -280,4 +280,4 @@ def test_ctrl_c_where_nobody_knows_better_ends_in_a_true_sentence(tmp_path, monk
 
     monkeypatch.setattr("zooactive.tree.load_tree", stop)
     told = zooactive("trees", "gz2", folder=tmp_path, code=130).stderr
-    assert told == "zooactive: stopped; no file is half written, and the same command does what is left to do\n"
+    assert told == "zooactive: stopped; no file is half written; run the same command again to do the rest\n"

@@ -131,7 +131,7 @@ def test_the_metrics_of_many_questions_fit_100_columns_and_lie_in_two_files(resu
     screen = zooactive("evaluate", folder=home).stdout
     assert max(map(len, screen.splitlines())) <= 100
     assert all(name in screen for name in ("smooth-or-featured", "accuracy", "95%", "baseline", "macro_f1", "auc"))
-    assert "How many volunteers' fractions are as good" in screen
+    assert "How many volunteers' votes have the same error" in screen
     assert "model" not in screen  # three confusion matrices would bury the table
     table = pd.read_csv(home / "runs/first/evaluation.csv")
     measured = read_json(home / "runs/first/evaluation.json")["classification"]
@@ -319,7 +319,7 @@ def test_votes_that_came_in_since_the_training_change_the_choice(copied):
     votes = dict.fromkeys(stored.tree.columns, 0) | {stored.tree.columns[0]: 400}
     pd.DataFrame([{"id": best, **votes}]).to_csv(copied / "new.csv", index=False)
     told = zooactive("acquire", "--given", "new.csv", "--out", "second.csv", folder=copied)
-    assert "votes in new.csv are taken into account, for 1 of the pool's galaxies" in told.stderr
+    assert "the votes in new.csv are taken into account for 1 galaxies of the pool" in told.stderr
     after = pd.read_csv(copied / "second.csv", dtype={"id": str}).set_index("id")["score"]
     scores = before.set_index("id")["score"]
     assert best not in after or after[best] < scores[best] / 2

@@ -216,7 +216,7 @@ def test_an_npy_needs_ids_in_its_order(tmp_path):
     np.save(tmp_path / "e.npy", features())
     with pytest.raises(CatalogueError, match="has no ids of the galaxies"):
         read_embeddings(tmp_path / "e.npy")
-    with pytest.raises(CatalogueError, match="60 rows, and 59 ids"):
+    with pytest.raises(CatalogueError, match="60 rows, but 59 ids"):
         read_embeddings(tmp_path / "e.npy", ids=IDS[1:])
     (tmp_path / "names.txt").write_text("\n".join(IDS) + "\n")
     assert list(read_embeddings(tmp_path / "e.npy", ids=tmp_path / "names.txt").ids) == IDS

@@ -293,7 +293,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "a .npy cut short": (npy(FEATURES, change=lambda sound: sound[:-5]), "cannot be read as embeddings"),
     "a .npy without dimensions": (npy(np.float32(1)), "holds an array of shape ()"),
     "an empty .npy": (npy(FEATURES, change=lambda sound: b""), "cannot be read as embeddings"),
-    "a .npz": (zipped, "embeddings of the kind '.npz' are unknown"),
+    "a .npz": (zipped, "embeddings of the kind '.npz' cannot be read"),
     "a .npz called .npy": (zipped_as_npy, "cannot be read as embeddings"),
     "HDF5 that leads to another file": (with_ids(external_link), "predictions are links, which may lead to other files"),
     "HDF5 that stores in another file": (with_ids(external_storage), "are in another file"),
@@ -316,7 +316,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "HDF5 with one row more than ids": (
         with_ids(datasets(features=np.zeros((7, 4), np.float32))),
-        "has 7 rows, and 6 ids",
+        "has 7 rows, but 6 ids",
     ),
     "HDF5 with a long text as every id": (hdf5(one_long_text), "is in rows 1 and 2"),
     "HDF5 cut short": (cut_at(0.5, with_ids(datasets(features=FEATURES))), "cannot be read as embeddings"),
@@ -328,7 +328,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "a pipe": (fifo, "cannot be read as embeddings"),
     "a device": (endless, "cannot be read as embeddings"),
     "a folder in itself": (folder_in_itself, "holds no embeddings"),
-    "a kind that nobody knows": (text("x", "e.pt"), "embeddings of the kind '.pt' are unknown"),
+    "a kind that nobody knows": (text("x", "e.pt"), "embeddings of the kind '.pt' cannot be read"),
 }
 
 

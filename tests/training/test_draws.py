@@ -76,5 +76,5 @@ def test_stored_predictions_of_two_networks_are_one_pool(tree, galaxies, tmp_pat
     assert found.score.tolist() == expected.score.tolist()
     assert isinstance(open_ensemble([stored[0].folder]), Predictions)
     other = za.predict(models[1], catalogue.take(range(10)), draws=3, out=tmp_path / "other")
-    with pytest.raises(PosteriorError, match="is in one posterior and not in another"):
+    with pytest.raises(PosteriorError, match="is in one posterior but not in another"):
         za.acquire(open_ensemble([stored[0].folder, other.folder]), 2)

@@ -146,7 +146,7 @@ def test_what_a_training_will_do_is_told_whole():
     for words in (
         "starting from bundled",
         "weighed by its label's frequency to the power of -0.5",
-        "then the head is fitted anew, up to 20 epochs",
+        "then the head is refitted for up to 20 epochs",
     ):
         assert words in told["zhu5"]
     assert "learning smooth-or-featured alone" in told["walmsley2020"]

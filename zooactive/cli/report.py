@@ -1,4 +1,4 @@
-"""`zooactive report`: one page about everything that the workspace holds."""
+"""`zooactive report`: write one page about everything that the workspace holds."""
 
 from __future__ import annotations
 

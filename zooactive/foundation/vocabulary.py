@@ -71,8 +71,10 @@ SCORES: tuple[Score, ...] = get_args(Score)
 
 Strategy: TypeAlias = Score | Literal["diversity"]
 STRATEGIES: tuple[Strategy, ...] = (*SCORES[:-1], "diversity", *SCORES[-1:])
-"""The scores of `zooactive.acquire`, and "diversity": from three times as many informative galaxies, it takes those that do
-not look alike."""
+"""The scores of `zooactive.acquire`, and "diversity".
+
+"diversity" takes three times as many galaxies with much information, and keeps those that do not look alike.
+"""
 
 LoopStrategy: TypeAlias = Strategy | Literal["auto"]
 LOOP_STRATEGIES: tuple[LoopStrategy, ...] = ("auto", *STRATEGIES)

@@ -1,4 +1,4 @@
-"""What a workspace holds so far, gathered into one page."""
+"""Gather what a workspace holds so far into one page."""
 
 from __future__ import annotations
 
@@ -319,7 +319,7 @@ def _tasks(page: _Page) -> None:
 
 
 def _started_from(folder: Path, what: str) -> list[tuple[str, str]]:
-    """Say whose weights a model started from, and their licence, where that is known."""
+    """Return whose weights a model started from, with their licence, if this is known."""
     origin = stored_origin(folder)
     return [] if origin is None else [(f"{what} started from", str(origin))]
 

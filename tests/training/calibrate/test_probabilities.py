@@ -50,7 +50,7 @@ def test_a_shifted_prior_is_bayes_rule():
     rare = likelihood * [0.03, 0.97]
     shifted = special.softmax(balanced + prior_shift([0.5, 0.5], [0.03, 0.97]), axis=1)
     assert shifted == pytest.approx(rare / rare.sum(1, keepdims=True))
-    with pytest.raises(PosteriorError, match="no prior"):
+    with pytest.raises(PosteriorError, match="not a prior"):
         prior_shift([0.5, 0.5], [0.0, 1.0])
 
 

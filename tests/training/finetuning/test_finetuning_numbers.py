@@ -380,6 +380,6 @@ def test_commands_go_from_labels_to_the_next_galaxies(tmp_path, monkeypatch):
     assert set(chosen["id"]) <= set(IDS[60:])
     run("report", "--predictions", "predictions-z", "--selection", "selection-z.csv")
     assert "z, a number" in (tmp_path / "report.html").read_text()
-    assert "numbers are no votes" in run("acquire", "--task", "z", "--votes", 3, code=1)
+    assert "a task of numbers has no votes" in run("acquire", "--task", "z", "--votes", 3, code=1)
     assert "predicts numbers" in run("allocate", "--task", "z", "--clicks", 10, code=1)
     assert "leave it away" in run("top", "ring_yes", "--task", "z", code=1)
