@@ -253,7 +253,7 @@ def test_what_cannot_be_migrated_says_why_and_stays(tmp_path):
     before = (place / "journal.json").read_bytes()
     (journal,) = (one for one in za.migrate(place) if one.file.name == "journal.json")
     assert journal.found < journal.known
-    assert "no marks of its images" in journal.said
+    assert "no checksums of its images" in journal.said
     assert (place / "journal.json").read_bytes() == before
     assert len(open_predictions(place)) > 0
 
@@ -262,9 +262,9 @@ def test_what_is_newer_or_damaged_is_left_as_it_is(tmp_path):
     for name, text in (("a.csv.how.json", '{"format": 99}'), ("loop.json", "{"), ("finetuned.json", '{"format": "x"}')):
         (tmp_path / name).write_text(text)
     said = {one.file.name: one.said for one in za.migrate(tmp_path)}
-    assert said["a.csv.how.json"] == "a newer zooactive wrote it; install that"
+    assert said["a.csv.how.json"] == "a newer version of zooactive wrote it; install that version"
     assert "damaged" in said["loop.json"]
-    assert "is no number of a format" in said["finetuned.json"]
+    assert "is not the number of a format" in said["finetuned.json"]
     assert (tmp_path / "loop.json").read_text() == "{"
 
 

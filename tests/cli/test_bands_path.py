@@ -116,7 +116,7 @@ def test_the_commands_say_which_bands_there_are_and_which_galaxy_lacks_one(told)
     failures = pd.read_parquet(home / "shards" / "failures.parquet")
     assert list(failures["id"]) == [f"J{GALAXIES - 1:03d}"]
     assert failures["reason"][0].endswith(
-        "has the bands g, r, i, z, and the network needs g, r, i, z, y; say them in the header, or take another one"
+        "has the bands g, r, i, z, and the network needs g, r, i, z, y; name them in the header, or choose others"
     )
 
 

@@ -168,7 +168,7 @@ def test_a_command_that_was_ended_says_what_is_kept_in_its_summary_too(home, poo
     found = read_json(home / "summary.json")
     assert found == json.loads(done.stdout)
     assert (found["outcome"], found["error"]["kind"]) == ("ended by SIGTERM", "Terminated")
-    assert "run it again to begin anew" in found["error"]["said"]
+    assert "run it again to start over" in found["error"]["said"]
     assert events(home / "run.log")[-1]["exit_code"] == 143
 
 
@@ -198,7 +198,7 @@ def test_a_log_that_cannot_be_opened_is_a_failure_in_a_sentence(home):
 
 def test_a_summary_that_cannot_be_written_is_a_failure_in_a_sentence(home):
     told = zooactive("trees", "rings", "--summary", "zooactive.toml/summary.json", folder=home, code=1).stderr
-    assert "zooactive: the summary is not there" in told
+    assert "zooactive: the summary cannot be written" in told
 
 
 def test_logging_and_progress_are_afterwards_as_they_were(home):

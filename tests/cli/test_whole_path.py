@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
+import re
 import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from small_survey import GALAXIES, LABELLED, Begun, begun_workspace, read_json, zooactive
 from tiny_network import tiny_network
 
@@ -126,7 +131,7 @@ def test_the_metrics_of_many_questions_fit_100_columns_and_lie_in_two_files(resu
     screen = zooactive("evaluate", folder=home).stdout
     assert max(map(len, screen.splitlines())) <= 100
     assert all(name in screen for name in ("smooth-or-featured", "accuracy", "95%", "baseline", "macro_f1", "auc"))
-    assert "How many volunteers' fractions are as good" in screen
+    assert "How many volunteers' votes have the same error" in screen
     assert "model" not in screen  # three confusion matrices would bury the table
     table = pd.read_csv(home / "runs/first/evaluation.csv")
     measured = read_json(home / "runs/first/evaluation.json")["classification"]
@@ -314,7 +319,7 @@ def test_votes_that_came_in_since_the_training_change_the_choice(copied):
     votes = dict.fromkeys(stored.tree.columns, 0) | {stored.tree.columns[0]: 400}
     pd.DataFrame([{"id": best, **votes}]).to_csv(copied / "new.csv", index=False)
     told = zooactive("acquire", "--given", "new.csv", "--out", "second.csv", folder=copied)
-    assert "votes in new.csv are taken into account, for 1 of the pool's galaxies" in told.stderr
+    assert "the votes in new.csv are taken into account for 1 galaxies of the pool" in told.stderr
     after = pd.read_csv(copied / "second.csv", dtype={"id": str}).set_index("id")["score"]
     scores = before.set_index("id")["score"]
     assert best not in after or after[best] < scores[best] / 2
@@ -359,7 +364,7 @@ def test_other_draws_are_fitted_once_and_chosen_from(copied):
 
 def test_draws_by_an_ensemble_of_heads_are_refused_with_what_to_use(copied, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    gone = "draws by an ensemble of heads are gone, since dropout's were as good on test galaxies; use 'laplace'"
+    gone = "draws by an ensemble of heads were removed, since dropout was as good on test galaxies; use 'laplace'"
     assert gone in zooactive("predict", "--draws-from", "ensemble", folder=copied, code=2).stderr
     settings = (copied / "zooactive.toml").read_text()
     (copied / "zooactive.toml").write_text(settings.replace("[pool]", '[pool]\ndraws_from = "ensemble"'))
@@ -391,6 +396,61 @@ def test_predictions_of_two_networks_are_chosen_from_together(copied):
 def test_a_model_of_another_question_is_not_evaluated_on_these_votes(results, home):
     told = zooactive("evaluate", "--model", "tasks/rings", folder=home, code=1).stderr
     assert "answers tree 'rings'" in told
+
+
+def pictures_in(page: str) -> list[Image.Image]:
+    """The galaxies of a report."""
+    return [Image.open(io.BytesIO(base64.b64decode(text))) for text in re.findall(r'data:image/jpeg;base64,([^"]+)"', page)]
+
+
+def test_a_report_shows_original_images_and_packed_ones_where_these_are_gone(results, copied, survey, tmp_path):
+    with Image.open(survey / "images" / "g000.jpg") as original:
+        size = original.size
+    packed = find_settings(copied).packed_pixels().size
+    assert size[0] > packed
+    for folder in ("tasks", "runs"):
+        shutil.rmtree(copied / folder)
+    zooactive("report", "--out", "first.html", folder=copied)
+    shown = [picture.size for picture in pictures_in((copied / "first.html").read_text())]
+    assert shown == [size] * 6
+    away = shutil.move(survey / "images", tmp_path / "images")
+    try:
+        zooactive("report", "--out", "second.html", folder=copied)
+    finally:
+        shutil.move(away, survey / "images")
+    shown = [picture.size for picture in pictures_in((copied / "second.html").read_text())]
+    assert shown == [(packed, packed)] * 6
+
+
+def test_a_report_begins_with_what_the_workspace_can_say(results, home):
+    page = (home / "report.html").read_text()
+    said = [
+        page.index(text) for text in ("How good is the model?", "chosen galaxies about?", "clicks bought?", "What next?")
+    ]
+    assert said == sorted(said)
+    assert "<code>zooactive export</code>" in page
+    assert " nats" not in page[: page.index("<main")]
+
+
+def test_predictions_alone_make_a_report_with_or_without_embeddings(results, copied):
+    for name in ("selection.csv", "selection.parquet"):
+        (copied / name).unlink()
+    for name in ("runs", "tasks", "shards"):
+        shutil.rmtree(copied / name)
+    zooactive("report", folder=copied)
+    page = (copied / "report.html").read_text()
+    assert "Galaxies that the model could learn most from" in page
+    assert "<code>zooactive acquire</code>" in page
+    assert "A map of the pool" in page
+    assert " ± " in page
+    for part in (copied / "predictions").glob("part-*.parquet"):
+        pq.write_table(pq.read_table(part).drop(["embedding"]), part)
+    zooactive("report", folder=copied)
+    page = (copied / "report.html").read_text()
+    assert "Galaxies that the model could learn most from" in page
+    assert "A map of the pool" not in page
+    assert re.search(r">(smooth|featured|artifact) 0\.\d\d</span>", page)
+    assert " ± " not in page
 
 
 def test_a_second_workspace_is_not_written_over_the_first(results, home, survey):

@@ -41,7 +41,7 @@ def test_new_processes_come_to_the_bits_of_this_one(found):
 def test_a_fork_of_a_process_that_worked_is_told_so_at_once(found):
     said, seconds = found["fork"]
     assert said.startswith("EngineError: process ")
-    assert "was forked from one in which a network had been at work" in said
+    assert "was forked from one in which a network had computed" in said
     assert 'get_context("spawn")' in said
     assert seconds < 30  # it neither hangs nor works
 

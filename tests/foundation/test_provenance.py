@@ -129,6 +129,6 @@ def test_how_a_newer_version_made_something_is_refused(place):
     made(place)
     file = place / "out.csv.how.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 9}))
-    with pytest.raises(WorkspaceError, match="has format 9, and this version of zooactive knows up to 1"):
+    with pytest.raises(WorkspaceError, match="has format 9, but this version of zooactive knows up to 1"):
         how_of(place / "out.csv")
     assert made(place)["format"] == 1  # written over with its result

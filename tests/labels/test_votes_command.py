@@ -47,11 +47,11 @@ def test_counts_are_written_and_what_was_dropped_is_told(tree, place):
     counts = pd.read_csv(place / "votes.csv", dtype={"id": str})
     assert counts["id"].tolist() == ["587732578312454276", "587732578312454277"]
     assert counts[tree.columns[0]].tolist() == [3, 3]
-    assert "annotations are no JSON" in told.stdout
+    assert "annotations that are not JSON" in told.stdout
     assert "6 new classifications, 0 known before; 6 in all count" in told.stderr
     how = json.loads((place / "votes.csv.how.json").read_text())
     assert how["options"]["dropped"] == [
-        {"dropped": "classification", "reason": "annotations are no JSON", "number": 1, "first": "6"}
+        {"dropped": "classification", "reason": "annotations that are not JSON", "number": 1, "first": "6"}
     ]
     again = votes(place, "export.csv", "--wording", "wording.toml", "--json")
     assert "0 new classifications, 6 known before; 6 in all count" in again.stderr
@@ -87,7 +87,7 @@ def test_galaxies_that_the_table_lacks_are_told(place):
         (
             ("export.csv", "--wording", "wording.toml", "--catalogue", "survey.csv", "--id", "objid", "--out", "survey.csv"),
             1,
-            "would be added to survey.csv again",
+            "would overwrite the catalogue, and votes would count twice",
         ),
     ],
 )

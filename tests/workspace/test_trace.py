@@ -214,7 +214,7 @@ def test_a_history_that_names_itself_has_an_end(tmp_path):
 
 def test_what_no_command_made_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "mine.csv").write_text("id\n")
-    with pytest.raises(WorkspaceError, match=r"nothing says how .*mine\.csv was made"):
+    with pytest.raises(WorkspaceError, match=r"nothing records how .*mine\.csv was made"):
         za.trace(tmp_path / "mine.csv")
     with pytest.raises(WorkspaceError, match="is not there"):
         za.trace(tmp_path / "nowhere.csv")

@@ -1,4 +1,4 @@
-"""A file of JSON objects, one a line: lines are added, on the disk before anybody is told, and none is ever changed."""
+"""A file of JSON objects, one per line: new lines are flushed to the disk, and old lines never change."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ Entry = TypeVar("Entry")
 
 
 class AppendedLines(Generic[Entry]):
-    """The entries of such a file, in the order in which they came.
+    """The entries of an append-only JSON-lines file, in the order in which they were added.
 
     Parameters
     ----------
     file : Path
-        Made where it is not there. What a power cut left of a line that was never acknowledged is cut off.
+        The file; it is created if it does not exist. An incomplete last line, left by a power cut, is removed.
     parse : callable
-        Makes an entry of a line's values; whatever it raises says why the line is damaged.
+        Makes an entry from a line's values. An exception from it says why the line is damaged.
     values : callable
-        Makes a line's values of an entry.
+        Makes a line's values from an entry.
 
     Raises
     ------
     CatalogueError
-        When a line is none of such a file's.
+        If a line does not belong to such a file.
     OutputError
-        When the file cannot be written.
+        If the file cannot be written.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class AppendedLines(Generic[Entry]):
         self._length = whole
 
     def add(self, *entries: Entry) -> None:
-        """Write entries and have the disk keep them. A failure leaves the file as it was."""
+        """Write entries and flush them to the disk. A failure leaves the file as it was."""
         lines = "".join(json.dumps(self._values(entry), ensure_ascii=False) + "\n" for entry in entries).encode()
         with output_explained(self._file):
             try:
@@ -79,11 +79,11 @@ class AppendedLines(Generic[Entry]):
         self.entries += entries
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._descriptor)
 
     def _read(self, content: bytes) -> Iterator[Entry]:
         for number, line in enumerate(content.splitlines(), 1):
-            said = f"{self._file}, line {number} is damaged ({{reason}}); delete it, and those after it if they are too"
+            said = f"{self._file}, line {number} is damaged ({{reason}}); delete it, and later lines if damaged"
             with explained(CatalogueError, said, Exception):
                 yield self._parse(json.loads(line))

@@ -1,4 +1,4 @@
-"""What a Parquet file of zooactive says about itself: JSON in the metadata of its schema."""
+"""The metadata of zooactive's Parquet files: JSON in the metadata of the schema."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY = b"zooactive"
-_RESULT_KEY = b"zooactive_result"  # another: tables with the first are taken for shards
+_RESULT_KEY = b"zooactive_result"  # a second key, because tables with the first are taken for shards
 
 
 def about_of(schema: pa.Schema) -> Any:
-    """Return what a file says about itself; None for another program's file, a ValueError for what is no JSON."""
+    """Return a file's metadata; None for another program's file; raise a ValueError for metadata that are not JSON."""
     return from_json((schema.metadata or {}).get(_KEY, b"null"))
 
 
 def with_about(table: pa.Table, about: Mapping[str, Any]) -> pa.Table:
-    """Return a table whose metadata will hold this once it is written."""
+    """Return a table with metadata that are written with it."""
     return table.replace_schema_metadata({_KEY: json.dumps(about)})
 
 
 def write_result(table: pd.DataFrame, path: Path, *, kind: str) -> None:
-    """Write a table that people read as Parquet, with its kind and format in the metadata, beside those of pandas."""
+    """Write a result table as Parquet, with its kind and format in the metadata, next to those of pandas."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

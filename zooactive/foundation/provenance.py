@@ -1,4 +1,4 @@
-"""What a result was made of, beside it: the paths and marks of all that went in, and of all that came out."""
+"""The provenance of a result, written next to it: paths and marks of all its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zooactive.foundation.logs import log
 from zooactive.foundation.writing import file_hash, how_of, how_path, is_passing, write_json
 
 By: TypeAlias = Literal["content", "model.json", "journal.json", "how.json", "names, sizes and times"]
-"""What of a source its mark is taken from."""
+"""What the mark of a source is taken from."""
 
 _SPEAK_FOR_ALL: tuple[tuple[str, By], ...] = (
     ("model.json", "model.json"),
@@ -27,25 +27,25 @@ _SPEAK_FOR_ALL: tuple[tuple[str, By], ...] = (
     ("journal.json", "journal.json"),
     ("how.json", "how.json"),
 )
-"""Files of a folder that hold marks of what else is in it, and so change with it: looked for in this order."""
+"""Files that hold marks of the other files in their folder, and therefore change with them, in the order of preference."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Something that went into a result.
+    """An input of a result.
 
     Parameters
     ----------
     what : str
-        What it was taken for, such as "catalogue".
+        Its role, such as "catalogue".
     path : str
-        Where it lay, absolute.
+        Its absolute path.
     beside : str
-        The same as seen from the result's folder: results that were moved along with it are found by that.
+        The path relative to the result's folder, by which it is found if result and input were moved together.
     by : str
         What the mark was taken from, see `By`.
     mark : str or None
-        32 hexadecimal digits; None of what was not there.
+        32 hexadecimal digits; None for an input that did not exist.
     """
 
     what: str
@@ -56,10 +56,11 @@ class Source:
 
 
 def mark_of(path: Path) -> tuple[By, str | None]:
-    """Return what a mark of a file or folder is taken from, and the mark; None where nothing is.
+    """Return what the mark of a file or folder is taken from, and the mark; None if it does not exist.
 
-    A file's is of its content. A folder's is that of the file in it which has marks of the others, or else of the names,
-    sizes and times of change of its files: a survey's images are not read again for it.
+    The mark of a file is taken from its content. The mark of a folder is that of a file in it that has marks of the others,
+    or otherwise it is taken from the names, sizes and times of change of its files: a survey's images are not read again for
+    it.
     """
     if path.is_file():
         return "content", file_hash(path)
@@ -82,13 +83,13 @@ def mark_of(path: Path) -> tuple[By, str | None]:
 
 @dataclass
 class Making:
-    """A job under way, whose sources are marked when it begins: they may be others by its end.
+    """A running job; its inputs are marked when it begins, because they may have changed by its end.
 
     Parameters
     ----------
     command : str
     sources : mapping of str to Path or None
-        What went in by what it was taken for; None is left out.
+        The inputs by their roles; None is left out.
     """
 
     command: str
@@ -109,26 +110,26 @@ class Making:
         worked: int | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write what was made of what beside a result, and tell programs that it is done.
+        """Write the inputs and outputs of a result next to it, and log that it is done.
 
         Parameters
         ----------
         result : Path
-            A file or a folder, beside or in which how it was made is written already.
+            A file or a folder, next to or in which the record of how it was made already exists.
         outputs : iterable of Path
-            All files of the result, or folders of such.
+            All files of the result, or folders with such files.
         counts, failures : mapping of str to int
-            How many of what there are, and how many failed by the kind of failure.
+            How many there are of each thing, and how many failed for each kind of failure.
         worked : int, optional
-            Galaxies, or whatever is counted, that this job went through: for its pace.
+            The number of galaxies, or of other counted things, that this job processed: for its pace.
         settings : mapping, optional
-            What else the result depends on, such as which rows of a table were wanted.
+            Other settings that the result depends on, such as the selected rows of a table.
         """
         seconds = time.monotonic() - self._since
         how = how_of(result)
         place = how_path(result)
         marked = {file.relative_to(place.parent).as_posix(): _output(file) for file in _files(outputs, but=place)}
-        if how.get("outputs") != marked or "made" not in how:  # else it was there already, as it is
+        if how.get("outputs") != marked or "made" not in how:  # otherwise the result was already there, unchanged
             sources = [
                 Source(what, str(path.absolute()), _beside(path.absolute(), place.parent), by, mark)
                 for what, path, (by, mark) in self._marked
@@ -156,7 +157,7 @@ class Making:
         )
 
     def _made(self) -> dict[str, Any]:
-        """Return when and where, which no other run has in common with this one."""
+        """Return the time and place of the job, which no other run shares."""
         return {
             "host": socket.gethostname(),
             "system": platform.platform(),
@@ -167,7 +168,7 @@ class Making:
 
 
 def _mark_if_read(path: Path) -> tuple[By, str | None]:
-    """Return `mark_of` a source, or none of one that cannot be read: the job says so better, where it reads it."""
+    """Return `mark_of` a source, or none if it cannot be read: the job will report that better when it reads it."""
     try:
         return mark_of(path)
     except (OSError, ZooactiveError):
@@ -175,7 +176,7 @@ def _mark_if_read(path: Path) -> tuple[By, str | None]:
 
 
 def written_again(result: Path, *, by: str) -> None:
-    """Note beside a result that a later command wrote some of its files anew, if these were noted before."""
+    """Record next to a result that a later command rewrote some of its files, if these had been recorded before."""
     how, place = how_of(result), how_path(result)
     outputs = how.get("outputs")
     if not isinstance(outputs, dict):
@@ -211,7 +212,7 @@ def _output(file: Path) -> dict[str, Any]:
 
 
 def sources_of(how: Mapping[str, Any]) -> list[Source]:
-    """Return what a result was made of, by what `how_of` read; what is damaged is left out."""
+    """Return the inputs of a result from the record that `how_of` read; damaged entries are left out."""
     found, listed = [], how.get("from")
     for entry in listed if isinstance(listed, list) else []:
         try:

@@ -1,4 +1,4 @@
-"""The catalogue that is published: model and volunteers together, one row a galaxy of the pool."""
+"""The catalogue to publish: model and volunteers combined, one row per galaxy of the pool."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ OPTIONS: Options = {name: f"survey.{name}" for name in ("tree", "id_column", "im
 
 @dataclass(frozen=True, eq=False)
 class PublishedCatalogue:
-    """What was written: how many galaxies, of which how many have votes, and of how many the model had seen these.
+    """A written catalogue: its file, its galaxies, those with votes, and those whose votes the model was trained on.
 
-    ``factors``: what each question's concentrations were multiplied by, and what that brought; None where none was fitted.
+    ``factors`` holds the factor on each question's concentrations and its gain; it is None if no factors were fitted.
     """
 
     file: Path
@@ -56,21 +56,21 @@ def catalogue(
     ----------
     settings : Settings
     votes : path, optional
-        A table of all votes so far; by default those of the survey, or a task's labels.
+        A table of all votes so far; by default the votes of the survey, or a task's labels.
     task : str, optional
-        A fine-tuned task, whose model speaks.
+        The fine-tuned task whose model is used.
     predictions : path, optional
     folds : int, optional
-        Fit the head anew to the stored embeddings and the votes, in so many folds, so that what the model expects of each
-        galaxy has not seen the galaxy's own votes. By default the predictions are taken as they are.
+        Refit the head to the stored embeddings and the votes in this many folds, so that each galaxy's prediction does not
+        depend on its own votes. By default the predictions are taken as they are.
     trust : path, optional
-        Votes of galaxies drawn at random, by which to set right how sure the model is.
+        Votes on galaxies drawn at random; they calibrate the model's uncertainty.
     above : sequence of float
-        Fractions x of which P(fraction > x) is given.
+        The fractions x for which P(fraction > x) is written.
     probability : float
-        Of the intervals.
+        Probability of the intervals.
     out : path, optional
-        ``.csv``, ``.parquet``, ``.fits`` or ``.xml`` (VOTable); by default ``catalogue.parquet`` in the workspace.
+        The file: ``.csv``, ``.parquet``, ``.fits`` or ``.xml`` (VOTable); by default ``catalogue.parquet`` in the workspace.
     progress, tell : callable, optional
     """
     from zooactive.catalogue import read_catalogue

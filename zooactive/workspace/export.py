@@ -1,4 +1,4 @@
-"""A selection as a subject set that the Zooniverse takes."""
+"""Write a selection as a subject set for the Zooniverse."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def export(
 ) -> SubjectSet:
     """Write images and a manifest of the selected galaxies into a folder, by default ``subjects``.
 
-    `size` is in pixels a side (by default images stay as they are); `credit` and `licence` are shown to volunteers, by
-    default those of the survey that `zooactive cutouts` fetched the images from; the columns of the table go along, hidden.
-    With a `plan` of `allocate` the galaxies are those that it gives more votes, and each has ``#stop_at``, after how many
-    volunteers it is done.
+    `size` is in pixels per side; by default images stay as they are. `credit` and `licence` are shown to volunteers; the
+    defaults are those of the survey from which `zooactive cutouts` fetched the images. The columns `column` of the table
+    are included, but hidden from volunteers. With a `plan` of `allocate`, the galaxies that the plan gives more votes are
+    exported, and each has ``#stop_at``: after how many volunteers it is done.
     """
     from zooactive.acquisition.selection_files import read_plan, read_selection
     from zooactive.foundation.writing import file_hash, write_how
@@ -51,7 +51,7 @@ def export(
         selection = read_selection(chosen)
     else:
         shown = read_plan(chosen).query("more > 0")
-        selection = shown[["id"]].assign(stop_at=shown["more"]).reset_index(drop=True)  # a new subject begins at nobody
+        selection = shown[["id"]].assign(stop_at=shown["more"]).reset_index(drop=True)  # a new subject starts without votes
     folder = settings.folder / "subjects" if out is None else Path(out)
     options = {"side": size, "credit": credit, "licence": licence, "columns": tuple(column)}
     written = write_subjects(
@@ -68,5 +68,5 @@ def export(
     for galaxy_id, reason in written.failures.items():
         tell(f"warning: galaxy '{galaxy_id}' is left out: {reason}")
     if not credit:
-        tell("no --credit is given; the licence of most surveys' images asks for one")
+        tell("no --credit is given; most surveys' image licences require one")
     return written

@@ -1,4 +1,4 @@
-"""A survey's rows and images checked, and packed at the size that its model sees."""
+"""Check a survey's rows and images, and pack the images at the size that its model sees."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def prepare(
     progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> ShardsResult:
-    """Check every row and image of the survey and pack them into Parquet shards.
+    """Check every row and image of the survey, and pack them into Parquet shards.
 
-    `max_failures` stops it when more images than this cannot be read; `retry_failures` has all images read again that failed
+    The job stops when more than `max_failures` images cannot be read. `retry_failures` reads all images again that failed
     before.
     """
     from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside

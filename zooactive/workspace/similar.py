@@ -1,4 +1,4 @@
-"""Galaxies that look like some others."""
+"""List galaxies that look like the given galaxies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ def similar(
     out: str | Path | None = None,
     gallery: str | Path | None = None,
 ) -> pd.DataFrame:
-    """List the galaxies whose embeddings are most like those of the given ones, write the list, and draw it after these."""
+    """List the galaxies whose embeddings are most like those of the given galaxies, and write and draw the list.
+
+    The picture shows the given galaxies first.
+    """
     from zooactive.prediction import find_similar, open_predictions
 
     names = [ids] if isinstance(ids, str) else list(ids)

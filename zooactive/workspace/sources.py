@@ -1,4 +1,4 @@
-"""What jobs of a workspace are made of: the files and folders that their settings name."""
+"""The sources of a workspace's results: the files and folders that the settings name."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def labels_from(labels: TaskLabels) -> dict[str, Path | None]:
 
 
 def model_from(folder: Path | None) -> Path | None:
-    """Return where a model lies: of the encoder that comes along, and of the hub's, the folder on this machine."""
+    """Return the local folder of a model, also for the bundled encoder and for models of the hub."""
     if folder is None:
         return None
     return catalogs_folder() / "encoder" if folder == Path(BUNDLED) else local_model(folder)
 
 
 def start_of(named: object) -> Path | None:
-    """Return what a setting names where that is a file or a folder, and not the name of something that comes along."""
+    """Return the file or folder that a setting names; None if it is the name of something bundled."""
     if named is None or not isinstance(named, str | Path):
         return None
     path = Path(named)
@@ -57,7 +57,7 @@ def start_of(named: object) -> Path | None:
 
 
 def wanted(settings: Settings) -> dict[str, Any]:
-    """Return which rows of the tables were wanted, and how their columns are called."""
+    """Return which rows of the tables were wanted, and the names of their columns."""
     survey, own = settings.survey, settings.pool.catalogue is not None
     named: dict[str, object] = {"where": settings.pool.where, "survey where": None if own else survey.where}
     named |= {"tree": survey.tree, "id_column": survey.id_column, "image_column": survey.image_column}
@@ -66,7 +66,7 @@ def wanted(settings: Settings) -> dict[str, Any]:
 
 
 def predicted(made: Making, stored: Predictions | NumberPredictions, settings: Settings) -> None:
-    """Write what predictions were made of, and tell programs that they are there."""
+    """Record what predictions were made from, and log that they are done."""
     folder, failed, failures = stored.folder, stored.failed(), stored.failures()
     kinds = failures["kind"].value_counts().to_dict() if "kind" in failures else {}
     passing = ("journal.json", "how.json", "galaxies.json", "similar.parquet")
@@ -80,7 +80,7 @@ def predicted(made: Making, stored: Predictions | NumberPredictions, settings: S
 
 
 def learnt(made: Making, tuned: FinetunedModel | FinetunedNumbers, folder: Path, labels: int) -> None:
-    """Write what a fine-tuned model was made of, so many labels among it, and tell programs that it is there."""
+    """Record what a fine-tuned model was made from, with the number of labels, and log that it is done."""
     counts = {"galaxies": labels, "held out": len(tuned.held_out)}
     files = [path for path in sorted(folder.iterdir()) if path.name != "how.json" and path.suffix != ".html"]
     made.done(folder, outputs=files, counts=counts, worked=labels)

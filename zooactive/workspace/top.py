@@ -1,4 +1,4 @@
-"""The galaxies surest of an answer, least sure of it, or that would tell most of it."""
+"""List the galaxies most likely to get an answer, the most uncertain or the most informative ones."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def top(
 ) -> pd.DataFrame:
     """List the galaxies most likely to get a given answer, write the list and draw it.
 
-    The table's ``attrs`` say the answer's column, and where the list and the picture are. Of a fine-tuned task the pool's
-    predictions are made first where they have not been. Of a task whose labels are numbers the galaxies with the largest
-    expected ones are listed.
+    The table's ``attrs`` say the answer's column, and where the list and the picture are. For a fine-tuned task, the pool is
+    predicted first if it was not predicted yet. For a task of numbers, the galaxies with the largest expected numbers are
+    listed.
     """
     from zooactive.prediction import open_predictions
     from zooactive.prediction.top import best
 
     if lowest and most != "certain":
-        raise WorkspaceError(f"lowest and most = '{most}' do not go together; give one")
+        raise WorkspaceError(f"lowest and most = '{most}' do not go together; give only one of them")
     found = seen_by_number(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     if found is not None:
         table = _largest(found[1], answer, n, most=most, lowest=lowest)
@@ -77,10 +77,10 @@ def top(
 
 
 def _largest(stored: NumberPredictions, answer: str | None, n: int, *, most: Most, lowest: bool) -> pd.DataFrame:
-    """Return the n galaxies with the largest expected numbers, the most uncertain ones, or those whose label tells most."""
+    """Return the n galaxies with the largest expected numbers, the most uncertain ones, or the most informative labels."""
     if answer is not None and answer != stored.column:
         raise WorkspaceError(
-            f"the predictions in {stored.folder} are of '{stored.column}', not of '{answer}'; leave it away"
+            f"the predictions in {stored.folder} are of '{stored.column}', not of '{answer}'; leave out the answer"
         )
     by = {"certain": "mean", "uncertain": "deviation", "informative": "information"}[most]
     table = stored.table().sort_values([by, "id"], ascending=[lowest, True], kind="stable").head(n).reset_index(drop=True)

@@ -129,7 +129,7 @@ def test_colour_and_grey_still_start_from_their_own_alone():
         ModelError, match="with 3 channels cannot start from small_cnn with 1; set backbone = 'small_cnn' and"
     ):
         GalaxyModel("rings", backbone="small_cnn", image_size=SIZE).start_from(grey_one)
-    with pytest.raises(ModelError, match="set backbone = 'small_cnn', or leave start away"):
+    with pytest.raises(ModelError, match="set backbone = 'small_cnn', or leave out start"):
         GalaxyModel("rings", backbone="resnet26", preprocessing=of_bands("g")).start_from(grey_one)
 
 
