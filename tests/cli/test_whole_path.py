@@ -471,7 +471,7 @@ def test_the_whole_path_needs_no_workspace_file(survey, tmp_path, undrawn):
     told = zooactive("predict", *pool, *run, "--out", "stored", "--draws", 4, folder=tmp_path)
     assert "Next: zooactive acquire --predictions stored" in told.stderr
     told = zooactive("acquire", *predictions, "--n", 4, "--out", "chosen.csv", folder=tmp_path)
-    assert "none is left out" in told.stderr
+    assert "no galaxy is left out" in told.stderr
     zooactive("show", "g001", *pool, *run, folder=tmp_path)
     zooactive("finetune", survey / "rings.csv", "--task", "rings", *run, *images, *HEAD, folder=tmp_path)
     fetched = tmp_path / "fetched.csv"  # as `zooactive cutouts` leaves a table
