@@ -103,9 +103,9 @@ def timm(session: nox.Session) -> None:
 
 @nox.session
 def ray(session: nox.Session) -> None:
-    """What a Ray cluster's workers predict, beside what one process does, also when one of them is killed."""
-    session.install("-e", ".[ray]", *group("test"))
-    session.run("pytest", *(session.posargs or ("tests/engines",)))
+    """What workers of Ray and of Dask compute, compared with one process, also when one of Ray's workers is killed."""
+    session.install("-e", ".[ray]", "dask", "distributed", *group("test"))
+    session.run("pytest", *(session.posargs or ("tests/engines",)), env={"ZOOACTIVE_PLACES": "4"})
 
 
 @nox.session

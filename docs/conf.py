@@ -27,6 +27,7 @@ nitpick_ignore = [("py:exc", "Unusable")]  # is caught inside the package
 
 autodoc_typehints = "none"  # the docstrings give types with their shapes and units
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # else a function stands as <function silent>
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
@@ -56,6 +57,12 @@ def displayed_formula(translator: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def skip_unsaid(_app: Any, _kind: str, _name: str, member: Any, skip: bool, _options: Any) -> bool:
+    """Leave out a named tuple's fields, whose docstrings say "Alias for field number 0"; the class says what they are."""
+    return skip or str(getattr(member, "__doc__", "")).startswith("Alias for field number")
+
+
 def setup(app: Any) -> None:
-    """Register the formulae's renderer."""
+    """Register the formulae's renderer, and what autodoc leaves out."""
+    app.connect("autodoc-skip-member", skip_unsaid)
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))

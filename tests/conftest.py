@@ -29,6 +29,8 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ.pop("COLUMNS", None)  # the width that pytest-xdist tells its processes; tests say it where it matters
 
 
+collect_ignore = ["benchmarks"]  # they have no tests, and some read their arguments when they are imported
+
 SHORT_FIT = 40
 """Steps up to which a fit takes less time as it is than it takes to trace."""
 

@@ -126,7 +126,7 @@ def test_the_table_of_the_workspace_file_lists_every_entry_with_its_default(sect
         "zooniverse": workspace.Zooniverse,
         "tasks.NAME": workspace.TaskLabels,
     }
-    text = (DOCS / "workspace.md").read_text()
+    text = (DOCS / "workspace_file.md").read_text()
     part = re.split(r"^### ", text.partition(f"### `[{section}]`")[2], flags=re.MULTILINE)[0]
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in part.splitlines() if line.startswith("| `")]
     said = {name: row[-1] for row in rows for name in re.findall(r"`(\w+)`", row[0])}

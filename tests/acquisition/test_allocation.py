@@ -178,7 +178,7 @@ def test_floor_and_ceiling_include_votes_received():
     assert plan.stop_at[0] == 6
     assert plan.stop_at[1:].between(3, 5).all()
     assert plan.reason[0] == "classification_count"
-    with pytest.raises(AcquisitionError, match=r"a floor of 3 volunteers a galaxy takes \d+ clicks, and there are 10"):
+    with pytest.raises(AcquisitionError, match=r"a floor of 3 volunteers per galaxy takes \d+ clicks, but there are 10"):
         za.allocate(galaxies, clicks=10, floor=3)
 
 
@@ -271,8 +271,8 @@ def test_options_are_said_once():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "one of the two"),
-        ({"clicks": 5, "price": 1}, "one of the two"),
+        ({}, "give either the clicks"),
+        ({"clicks": 5, "price": 1}, "give either the clicks"),
         ({"clicks": -1}, "clicks = -1"),
         ({"clicks": float("inf")}, "clicks = inf"),
         ({"clicks": 5, "floor": 50}, "floor = 50 is above ceiling = 40"),
@@ -295,7 +295,7 @@ def test_impossible_galaxies_are_refused():
     galaxies = pool(4)
     with pytest.raises(AcquisitionError, match="'J0' occurs twice"):
         za.allocate([galaxies, galaxies.take([0])], clicks=5)
-    with pytest.raises(AcquisitionError, match="no galaxy was given"):
+    with pytest.raises(AcquisitionError, match="there are no galaxies to spend clicks on"):
         za.allocate([], clicks=5)
     with pytest.raises(AcquisitionError, match="can be read only once"):
         za.allocate(iter([galaxies]), clicks=5)

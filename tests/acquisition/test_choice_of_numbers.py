@@ -84,7 +84,7 @@ def test_the_order_of_the_pool_does_not_matter():
 
 
 def test_impossible_choices_are_refused():
-    with pytest.raises(AcquisitionError, match="41 galaxies were asked for and 40"):
+    with pytest.raises(AcquisitionError, match="41 galaxies were asked for, but 40"):
         acquire_numbers(Pool(), 41)
-    with pytest.raises(AcquisitionError, match="for numbers the score is mutual_information or random"):
+    with pytest.raises(AcquisitionError, match="for numbers, give the score mutual_information or random"):
         acquire_numbers(Pool(), 2, score="entropy")

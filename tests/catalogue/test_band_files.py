@@ -77,7 +77,7 @@ def test_a_folder_alone_has_one_galaxy_for_its_files_of_several_bands(tmp_path):
     assert list(galaxies.ids) == ["J1", "J2_g"]
     assert len(galaxies.images[0].files) == 3
     fits.writeto(tmp_path / "J1.fits", planes(1)["g"])
-    with pytest.raises(CatalogueError, match=r"J1.fits and J1_g.fits are both called 'J1'"):
+    with pytest.raises(CatalogueError, match=r"J1.fits and J1_g.fits are both named 'J1'"):
         read_catalogue(tmp_path)
 
 
@@ -92,7 +92,7 @@ def test_a_folder_with_a_subfolder_for_each_band_has_one_galaxy_for_them(tmp_pat
 def test_the_same_band_twice_is_refused(tmp_path):
     stored(tmp_path / "images/a", "J1_{band}.fits", planes(1))
     stored(tmp_path / "images/b", "J1_{band}.fits", planes(1))
-    with pytest.raises(CatalogueError, match=r"both called"):
+    with pytest.raises(CatalogueError, match=r"both named"):
         read_catalogue(tmp_path / "images")
     pd.DataFrame({"id": ["J1"]}).to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(CatalogueError, match=r"images has J1_g.fits in .*a and in .*b; give one of these folders"):
@@ -119,13 +119,13 @@ def test_a_column_a_band_names_the_files(tmp_path):
     decode(galaxies.images[0], Preprocessing(size=SIDE, stretch="legacy-grz"))
     with pytest.raises(ImageError, match=r"the image of galaxy 'b' has the bands g, z, and its stretch needs z, r, g"):
         decode(galaxies.images[1], Preprocessing(size=SIDE, stretch="legacy-grz"), name="b")
-    with pytest.raises(CatalogueError, match=r"'path_\{band\}' stands for one column a band.*such as 'path_g'"):
+    with pytest.raises(CatalogueError, match=r"'path_\{band\}' stands for one column per band.*such as 'path_g'"):
         read_catalogue(tmp_path / "table.csv", image_column="path_{band}")
 
 
 def test_columns_of_something_else_are_refused(tmp_path):
     pd.DataFrame({"id": ["a"], "mag_g": [17.2], "mag_r": [16.9]}).to_csv(tmp_path / "table.csv", index=False)
-    with pytest.raises(CatalogueError, match=r"column 'mag_g' holds no paths or addresses of FITS files of one band"):
+    with pytest.raises(CatalogueError, match=r"column 'mag_g' does not hold paths or addresses of FITS files with one band"):
         read_catalogue(tmp_path / "table.csv", image_column="mag_{band}")
 
 
@@ -146,11 +146,11 @@ def damaged_bands(folder: Path) -> dict[str, tuple[bytes | None, str]]:
     whole = (folder / "other.fit").read_bytes()
     return {
         "missing": (None, r"J1_r.fits of galaxy 'J1' does not exist"),
-        "empty": (b"", r"the image of galaxy 'J1' has a file of band r that is no FITS image"),
-        "jpeg": (b"\xff\xd8\xff\xe0" + bytes(100), r"has a file of band r that is no FITS image"),
-        "cut": (whole[:2900], r"has a truncated or damaged file of band r"),
-        "other size": (whole, r"has 17 x 16 pixels in band r and 16 x 16 in g"),
-        "table": (fits.PrimaryHDU().header.tostring().encode(), r"of band r without an image of two axes"),
+        "empty": (b"", r"the image of galaxy 'J1' has a file for band r that is not a FITS image"),
+        "jpeg": (b"\xff\xd8\xff\xe0" + bytes(100), r"has a file for band r that is not a FITS image"),
+        "cut": (whole[:2900], r"has a truncated or damaged file for band r"),
+        "other size": (whole, r"has 17 x 16 pixels in band r but 16 x 16 in band g"),
+        "table": (fits.PrimaryHDU().header.tostring().encode(), r"for band r without a two-dimensional image"),
     }
 
 

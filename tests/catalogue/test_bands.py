@@ -119,7 +119,7 @@ def test_one_band_is_found_among_the_extensions_and_another_is_refused():
     p = planes()
     how = Preprocessing(size=SIDE, bands=["z"], stretch=CUTS)
     assert decode(extensions(p), how).tolist() == by_hand(p, ("z",)).tolist()
-    with pytest.raises(ImageError, match="has the bands none whose band is said, and the network needs z"):
+    with pytest.raises(ImageError, match="has the bands none that the header names, and the network needs z"):
         decode(stored([fits.PrimaryHDU(p["r"], fits.Header({"FILTER": "r"}))]), how)
     with pytest.raises(ImageError, match="has the bands r, and the network needs z"):
         decode(cube({"r": p["r"]}, BANDS="r"), how)
@@ -146,7 +146,7 @@ def coloured() -> bytes:
             "has the bands g, r, i, z, and the network needs g, r, i, z, y",
         ),
         (cube({band: planes()[band] for band in "griz"}, BANDS="griz"), "has the bands g, r, i, z, and the network needs"),
-        (cube({band: planes()[band] for band in "griz"}), "has 4 planes, and bands = 'g, r, i, z, y' names 5"),
+        (cube({band: planes()[band] for band in "griz"}), "has 4 planes, but bands = 'g, r, i, z, y' names 5"),
         (cube({"g": planes()["g"]}), "has one plane, and the network needs the bands g, r, i, z, y"),
         (
             encode_png(decode(cube(planes()), HOW)[..., ::-1], BANDS[::-1]),
@@ -167,7 +167,7 @@ def test_a_network_of_colour_refuses_pixels_of_bands():
 
 
 def test_a_png_that_is_no_stack_of_its_bands_is_refused():
-    with pytest.raises(ImageError, match="one above the other, and has not"):
+    with pytest.raises(ImageError, match="one above the other, but does not"):
         decode(encode_png(np.random.default_rng(0).integers(0, 9, (SIDE, SIDE, 2), dtype=np.uint8), BANDS), HOW)
 
 
@@ -179,14 +179,14 @@ def test_a_png_that_is_no_stack_of_its_bands_is_refused():
         ({"bands": ["g", "G"]}, "list one to 6 different bands"),
         ({"bands": ["g", "g r"]}, "list one to 6 different bands"),
         ({"bands": ["g", 1]}, "list one to 6 different bands"),
-        ({"bands": 5}, "list those of the network"),
+        ({"bands": 5}, "list the bands of the network"),
         ({"bands": ["g", "r"], "stretch": "asinh"}, 'give "linear LOW HIGH" or "asinh LOW HIGH SOFTENING"'),
         ({"bands": ["g", "r"], "stretch": "legacy-grz"}, 'give "linear LOW HIGH"'),
         ({"bands": ["g", "r"], "stretch": ["linear 0 1"]}, "1 stretches for the 2 bands g, r"),
-        ({"bands": ["g", "r"], "stretch": "linear 1 0"}, "LOW is below HIGH"),
+        ({"bands": ["g", "r"], "stretch": "linear 1 0"}, "LOW must be below HIGH"),
         ({"bands": ["g", "r"], "stretch": None}, "stretch = None"),
-        ({"bands": ["g", "r"], "stretch": "linear 0 1", "channels": 5}, "channels = 5, and 2 bands are listed"),
-        ({"bands": "gr", "stretch": ["linear 0 1", "linear 0 1"]}, "only listed bands have one each"),
+        ({"bands": ["g", "r"], "stretch": "linear 0 1", "channels": 5}, "channels = 5, but 2 bands are listed"),
+        ({"bands": "gr", "stretch": ["linear 0 1", "linear 0 1"]}, "only listed bands can have one stretch each"),
         ({"channels": 5}, "use 3 for colour or 1 for grey"),
     ],
 )

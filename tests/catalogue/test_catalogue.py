@@ -140,7 +140,7 @@ def test_files_that_are_missing_unknown_or_damaged_are_refused(tmp_path: Path) -
     with pytest.raises(CatalogueError, match="does not exist"):
         read_catalogue(tmp_path / "no.csv")
     for name, sentence in [
-        ("a.txt", "kind '.txt' are unknown"),
+        ("a.txt", "kind '.txt' cannot be read"),
         *((f"a.{s}", "cannot be read") for s in ("parquet", "vot")),
     ]:
         (tmp_path / name).write_text("junk")
@@ -194,7 +194,7 @@ def test_an_error_names_the_row_of_the_file_even_when_rows_were_left_out(tmp_pat
     with pytest.raises(CatalogueError, match=r"row 3 \(id 'c'\)"):
         read_catalogue(path, tree=tree, where="use == 1")
     assert read_catalogue(path, tree=tree, where="id == 'b'").ids.tolist() == ["b"]
-    with pytest.raises(CatalogueError, match="for none of the 3 rows"):
+    with pytest.raises(CatalogueError, match="of none of the 3 rows"):
         read_catalogue(path, where="use == 7")
 
 
@@ -269,7 +269,7 @@ def test_a_catalogue_is_returned_as_it_is_unless_something_else_is_asked(tree: D
     assert not read_catalogue(catalogue, min_votes=41).labelled.any()
     with pytest.raises(CatalogueError, match="was read with tree 'small', not 'rings'"):
         read_catalogue(catalogue, tree="rings")
-    with pytest.raises(CatalogueError, match="is read already"):
+    with pytest.raises(CatalogueError, match="has already been read"):
         read_catalogue(catalogue, id_column="m")
 
 
@@ -277,11 +277,11 @@ def test_parts_that_do_not_fit_together_are_refused(tree: DecisionTree) -> None:
     ids, table = np.array(["a", "b"], dtype=object), pd.DataFrame(index=range(2))
     with pytest.raises(CatalogueError, match="different lengths"):
         Catalogue(ids, (None,), None, None, table, "memory")
-    with pytest.raises(CatalogueError, match="votes of shape"):
+    with pytest.raises(CatalogueError, match="votes have shape"):
         Catalogue(ids, (None,) * 2, np.zeros((2, 3)), tree, table, "memory")
     with pytest.raises(CatalogueError, match="the tree is missing"):
         Catalogue(ids, (None,) * 2, np.zeros((2, 3)), None, table, "memory")
-    with pytest.raises(CatalogueError, match="tree 'small' without votes along it; give both, or neither"):
+    with pytest.raises(CatalogueError, match="tree 'small' was given without votes; give both or neither"):
         Catalogue(ids, (None,) * 2, None, tree, table, "memory")
     with pytest.raises(CatalogueError, match="'a' occurs twice"):
         Catalogue(np.array(["a", "a"], dtype=object), (None,) * 2, None, None, table, "memory")
@@ -336,10 +336,10 @@ def test_where_compares_columns_ids_and_votes_and_missing_values_fail_it(tree: D
     [
         ("mag < 17", "Did you mean 'mag_r'"),
         ("mag_r <", "cannot be applied"),
-        ("mag_r + 1", "is no comparison"),
-        ("mag_r = 1", "is no comparison"),
+        ("mag_r + 1", "is not a comparison"),
+        ("mag_r = 1", "is not a comparison"),
         ("mag_r < 'x'", "cannot be applied"),
-        ("True", "is no comparison"),
+        ("True", "is not a comparison"),
         ("", "cannot be applied"),
         ("@plain", "cannot be applied"),
     ],
@@ -494,7 +494,7 @@ def test_a_column_that_stands_twice_in_parquet_is_refused(tmp_path: Path) -> Non
 def test_more_votes_than_there_are_people_are_refused(tmp_path: Path, tree: DecisionTree) -> None:
     columns = {name: [0.0] for name in tree.columns} | {tree.columns[0]: [1e300]}
     pd.DataFrame({"id": ["a"], **columns}).to_parquet(tmp_path / "many.parquet")
-    with pytest.raises(CatalogueError, match=r"row 1 \(id 'a'\).*'1e\+300' is no number of votes"):
+    with pytest.raises(CatalogueError, match=r"row 1 \(id 'a'\).*'1e\+300' is not a number of votes"):
         read_catalogue(tmp_path / "many.parquet", tree=tree)
 
 
@@ -552,10 +552,10 @@ def test_an_image_column_that_holds_something_else_says_what(tmp_path: Path, cel
     catalogue = read_catalogue(tmp_path / "t.parquet")  # it may be read for its other columns
     _, failures = catalogue.decode(Preprocessing(size=8))
     assert failures[0] == (
-        f"galaxy 'a' has no image: column 'image' holds {held}, and no path, address or bytes of an image; images are "
+        f"galaxy 'a' has no image: column 'image' holds {held}, not a path, address or bytes of an image; images are "
         "looked for in file_loc, image, png_loc, or in the column that image_column names"
     )
-    with pytest.raises(CatalogueError, match=f"t.parquet: column 'image' holds {held}, and no path"):
+    with pytest.raises(CatalogueError, match=f"t.parquet: column 'image' holds {held}, not a path"):
         read_catalogue(tmp_path / "t.parquet", image_column="image")
 
 

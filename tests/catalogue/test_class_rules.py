@@ -151,7 +151,7 @@ def test_a_catalogue_that_has_the_classes_is_returned_as_it_is():
 def test_a_catalogue_without_votes_or_without_a_clear_case_is_refused():
     with pytest.raises(CatalogueError, match=r"survey\.csv has no votes for rule 'own'"):
         rule().apply(catalogue([[40, 0, 0, 0]]).without_votes())
-    with pytest.raises(CatalogueError, match=r"gives none of the 2 galaxies of survey\.csv a class \(1 of them"):
+    with pytest.raises(CatalogueError, match=r"gives a class to none of the 2 galaxies of survey\.csv \(1 of them"):
         rule().apply(catalogue([[22, 18, 0, 18], [4, 0, 0, 0]]))
 
 
@@ -186,7 +186,7 @@ def test_what_decides_a_class_is_in_the_record():
         ('trees = ["votes.toml"]', 'trees = "gz2"', "trees = 'gz2'; give a list of trees"),
         ('trees = ["votes.toml"]', 'trees = ["gz3"]', "no decision tree 'gz3'. Did you mean 'gz2'?"),
         ('result = "classes.toml"', "", "the entry result is missing"),
-        ('result = "classes.toml"', 'result = "votes.toml"', "a rule gives one label: name a tree of one question"),
+        ('result = "classes.toml"', 'result = "votes.toml"', "a rule gives one label, so name a tree of one question"),
         ('fractions = "question"', "", "the entry fractions is missing"),
         ('fractions = "question"', 'fractions = "everyone"', "fractions = 'everyone'. Did you mean 'everybody'?"),
         ('fractions = "question"', 'fractons = "question"', "the entry 'fractons' is unknown. Did you mean 'fractions'?"),
@@ -201,7 +201,7 @@ def test_what_decides_a_class_is_in_the_record():
         ("shape_smooth = 0.6", "shape_smooth = 46.9", "[classes.round]: shape_smooth = 46.9; give a share"),
         ("shape_smooth = 0.6", "shape_smooth = 0", "shape_smooth = 0; give a share above 0"),
         ("shape_smooth = 0.6", "shape_smooth = true", "shape_smooth = True; give a share"),
-        ("shape_smooth = 0.6", "shape_smooth = ", "is no readable TOML"),
+        ("shape_smooth = 0.6", "shape_smooth = ", "is not readable TOML"),
     ],
 )
 def test_a_file_that_is_no_rule_is_refused_with_its_name_and_the_mend(own_file, tmp_path, old, new, told):

@@ -123,9 +123,9 @@ def test_pixels_that_are_not_finite_are_dark():
         ("linear 1", "give 2 numbers after it: linear LOW HIGH"),
         ("asinh 0 1", "give 3 numbers after it: asinh LOW HIGH SOFTENING"),
         ("linear 0 much", "give 2 numbers"),
-        ("linear 3 1", "LOW is below HIGH"),
+        ("linear 3 1", "LOW must be below HIGH"),
         ("asinh 0 nan 1", "give 3 numbers"),
-        ("lupton 0 8", "STRETCH and Q are above 0"),
+        ("lupton 0 8", "STRETCH and Q must be above 0"),
         ("", "Use one of asinh, linear, legacy-grz"),
         (None, "Use one of"),
     ],
@@ -198,8 +198,8 @@ def test_one_scale_for_all_images_keeps_a_faint_galaxy_faint(tmp_path):
     ("make", "words"),
     [
         (lambda: [cube("gri")], "has the bands g, r, i, and its stretch needs z, r, g"),
-        (lambda: [fits.PrimaryHDU(sky("grz"))], "nobody says of which bands"),
-        (lambda: [fits.PrimaryHDU(sky("r")[0])], "has the bands none whose band is said, and its stretch needs"),
+        (lambda: [fits.PrimaryHDU(sky("grz"))], "planes of unknown bands"),
+        (lambda: [fits.PrimaryHDU(sky("r")[0])], "has the bands none that the header names, and its stretch needs"),
         (lambda: [fits.PrimaryHDU(sky("r"))], "has one plane, and its stretch needs the bands zrg"),
         (
             lambda: [fits.PrimaryHDU(), *(fits.ImageHDU(sky(b)[0][: 32 - (b == "g")], name=b) for b in "rzg")],

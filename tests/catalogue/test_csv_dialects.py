@@ -65,7 +65,7 @@ def test_of_several_fits_tables_the_first_with_an_id_column_is_read_and_told(tmp
 
     two = [table("DEPTHS", depth=[1]), table("GALAXIES", id=[7, 8], mag=[1, 2])]
     fits.HDUList([fits.PrimaryHDU(), *two]).writeto(tmp_path / "g.fits")
-    with pytest.warns(UserWarning, match=r"of its 2 tables extension 2 \('GALAXIES'\) is read"):
+    with pytest.warns(UserWarning, match=r"extension 2 \('GALAXIES'\) of its 2 tables is read"):
         assert list(read_catalogue(tmp_path / "g.fits").ids) == ["7", "8"]
     fits.HDUList([fits.PrimaryHDU(), two[1], two[0]]).writeto(tmp_path / "first.fits")
     assert list(read_catalogue(tmp_path / "first.fits").ids) == ["7", "8"]  # only one has ids: nothing to tell
@@ -89,7 +89,7 @@ def test_one_name_in_two_subfolders_is_refused_and_one_nearer_is_taken(tmp_path:
     for band in ("g", "r"):
         write_pictures(["a"], tmp_path / "all" / band)
     (tmp_path / "t.csv").write_text("id\na\n")
-    with pytest.raises(CatalogueError, match=r"g.a\.jpg and r.a\.jpg are both called 'a'"):
+    with pytest.raises(CatalogueError, match=r"g.a\.jpg and r.a\.jpg are both named 'a'"):
         read_catalogue(tmp_path / "all")
     with pytest.raises(CatalogueError, match=r"has a\.jpg in .*g and in .*r; give one of these folders"):
         read_catalogue(tmp_path / "t.csv", images=tmp_path / "all")

@@ -100,7 +100,7 @@ def test_a_cube_of_one_plane_is_grey() -> None:
 
 @pytest.mark.parametrize("content", [cube("g", "r", "z"), cube("g", "r", "z", BANDS=" "), cube("g", "r", "z", BANDS=None)])
 def test_planes_of_unknown_bands_are_taken_for_red_green_and_blue_with_a_warning(content) -> None:
-    with pytest.warns(UserWarning, match="do not say their bands .* give the bands in the order of the planes"):
+    with pytest.warns(UserWarning, match="do not name their bands .* name them in the order of the planes"):
         decode(content, SMALL)
     with warnings.catch_warnings(record=True) as met:
         warnings.simplefilter("default")
@@ -112,10 +112,10 @@ def test_planes_of_unknown_bands_are_taken_for_red_green_and_blue_with_a_warning
     ("content", "said"),
     [
         (cube("g", "r", "z", BANDS="gqz"), "of the bands g, q, z, of which 'q' is unknown; write the bands of its planes"),
-        (cube("g", "r", "z", BANDS="gr"), "has 3 planes and its header says BANDS = 'gr'; mend the header"),
+        (cube("g", "r", "z", BANDS="gr"), "has 3 planes, but its header says BANDS = 'gr'; correct the header"),
         (cube("g", "r", "z", BANDS="grg"), "of the bands g, r, g; a colour image needs three"),
-        (cube("g", "r", BANDS="gr"), "of the bands g, r; a colour image needs three, a grey one a single plane"),
-        (cube("g", "r", "i", "z", BANDS=None), "holds no FITS image of two axes or three planes"),
+        (cube("g", "r", BANDS="gr"), "of the bands g, r; a colour image needs three bands, a grey one a single plane"),
+        (cube("g", "r", "i", "z", BANDS=None), "has no FITS image of two axes or three planes"),
     ],
 )
 def test_planes_that_make_no_picture_are_refused_with_the_mend(content, said) -> None:
@@ -130,7 +130,7 @@ def test_bands_are_kept_with_the_settings_where_they_are_given() -> None:
     for wrong in ("", " ", 3):
         with pytest.raises(ImageError, match="preprocessing: bands = "):
             Preprocessing(bands=wrong)  # type: ignore[arg-type]
-    with pytest.raises(ImageError, match=r"has 3 planes, and bands = 'gr' names 2"):
+    with pytest.raises(ImageError, match=r"has 3 planes, but bands = 'gr' names 2"):
         decode(cube("g", "r", "z"), Preprocessing(size=SIDE, bands="gr"))
 
 

@@ -146,7 +146,7 @@ def test_a_chunk_of_a_gzipped_png_is_bounded(monkeypatch) -> None:
 
 
 def test_a_bomb_of_a_bomb_is_no_image() -> None:
-    with bounded(8), pytest.raises(ImageError, match="no JPEG, PNG or FITS image"):
+    with bounded(8), pytest.raises(ImageError, match="not a JPEG, PNG or FITS image"):
         decode(gzip.compress(zeros_gzipped(b"", 1 << 24)), SMALL)
 
 
@@ -329,7 +329,7 @@ def test_a_gzipped_table_is_read(tmp_path: Path) -> None:
 def test_parquet_of_more_cells_than_memory_is_refused_by_its_header(tmp_path: Path, monkeypatch) -> None:
     pq.write_table(pa.table({"id": [str(i) for i in range(2000)], "m": [0.0] * 2000}), tmp_path / "t.parquet")
     monkeypatch.setattr("zooactive.foundation.parquet.usable_memory", lambda: 10_000)
-    with pytest.raises(CatalogueError, match="asks for more memory than there is"):
+    with pytest.raises(CatalogueError, match="needs more memory than there is"):
         read_catalogue(tmp_path / "t.parquet")
 
 
@@ -339,7 +339,7 @@ def test_a_text_that_all_rows_share_counts_for_each_of_them(tmp_path: Path, monk
     table = pa.table({"id": [str(i) for i in range(2000)], "note": shared})
     pq.write_table(table, tmp_path / "t.parquet", store_schema=False)
     assert (tmp_path / "t.parquet").stat().st_size < 1 << 18
-    with bounded(100), pytest.raises(CatalogueError, match="asks for more memory than there is"):
+    with bounded(100), pytest.raises(CatalogueError, match="needs more memory than there is"):
         read_catalogue(tmp_path / "t.parquet")
     pq.write_table(table.slice(0, 20), tmp_path / "few.parquet", store_schema=False)
     assert read_catalogue(tmp_path / "few.parquet").table["note"].str.len().tolist() == [1 << 20] * 20
@@ -350,7 +350,7 @@ def test_one_list_of_a_million_zeros_counts_as_a_million(tmp_path: Path, monkeyp
     zeros = pa.ListArray.from_arrays(pa.array([0, 1 << 20], pa.int32()), pa.array(np.zeros(1 << 20, np.int8)))
     pq.write_table(pa.table({"id": ["a"], "v": zeros}), tmp_path / "t.parquet")
     assert (tmp_path / "t.parquet").stat().st_size < 1 << 14
-    with pytest.raises(CatalogueError, match="asks for more memory than there is"):
+    with pytest.raises(CatalogueError, match="needs more memory than there is"):
         read_catalogue(tmp_path / "t.parquet")
 
 

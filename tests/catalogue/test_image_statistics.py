@@ -58,11 +58,11 @@ def test_images_that_are_blown_up_are_named_and_a_handful_is_not_compared(catalo
     assert not any("pixels" in text for text in known.complaints(half, as_shown))
     coarse = catalogue(discs(6, size=48), "coarse")
     assert known.complaints(coarse, as_shown)[-1] == (
-        "24 pixels a side in place of 64, blown up to 64 (are there finer images?)"
+        "24 pixels on a side instead of 64, enlarged to 64 (do you have images with finer pixels?)"
     )
     assert known.complaints(coarse.take(range(11)), as_shown) == []
     assert "pixels" not in str(ImageStatistics(known.mean, known.spread).complaints(coarse, as_shown))
-    with pytest.warns(UserWarning, match="images unlike those that the model learnt from: .*blown up"):
+    with pytest.warns(UserWarning, match="images unlike those that the model was trained on: .*enlarged"):
         known.warn_of_unlike(coarse, as_shown, stacklevel=1)
 
 

@@ -194,9 +194,9 @@ def test_a_fits_image_of_one_value_or_without_a_finite_pixel_is_refused() -> Non
 
 
 def test_a_fits_file_without_an_image_is_refused() -> None:
-    with pytest.raises(ImageError, match="holds no FITS image"):
+    with pytest.raises(ImageError, match="has no FITS image"):
         decode(fits_bytes(None), Preprocessing(size=16), name="J1")
-    with pytest.raises(ImageError, match="holds no FITS image"):
+    with pytest.raises(ImageError, match="has no FITS image"):
         decode(fits_bytes(np.zeros((5, 16, 16))), Preprocessing(size=16))
 
 
@@ -219,7 +219,7 @@ def jpeg() -> bytes:
     ("content", "sentence"),
     [
         (b"", "is empty"),
-        (b"<html>no such cutout</html>", "is no JPEG, PNG or FITS image"),
+        (b"<html>no such cutout</html>", "is not a JPEG, PNG or FITS image"),
         (jpeg()[:700], "truncated or damaged"),
         (png(picture(0, 64))[:2000], "truncated or damaged"),
         (fits_bytes(np.ones((64, 64)))[:6000], "truncated or damaged"),

@@ -182,8 +182,8 @@ def folder_in_its_place(path: Path) -> None:
     [
         (truncated, "truncated or damaged"),
         (lambda path: path.write_bytes(b""), "is empty (0 bytes)"),
-        (lambda path: path.write_bytes(b"<html>log in</html>"), "no JPEG, PNG or FITS image"),
-        (looping, "a link that leads in a circle"),
+        (lambda path: path.write_bytes(b"<html>log in</html>"), "not a JPEG, PNG or FITS image"),
+        (looping, "a link that points back to itself"),
         (dangling, "does not exist"),
         (folder_in_its_place, "is a folder"),
         (lambda path: Image.new("RGB", (3, 3)).save(path), "3 x 3 pixels"),

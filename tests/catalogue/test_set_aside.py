@@ -68,15 +68,20 @@ def test_the_genuine_table_with_17_such_rows_is_read_without_them(shared_data: P
     ("tree", "table", "rows", "reason"),
     [
         (COUNTS, survey(b_u={7: 40, 9: 8}), [8, 10], "column 'b_...': 55 votes, but only 20 reached the question (a_y)"),
-        (COUNTS, survey(a_x={3: -1}), [4], "column 'a_x': '-1' is no number of votes"),
-        (COUNTS, survey(b_v={199: "many"}), [200], "column 'b_v': 'many' is no number of votes"),
-        (COUNTS, survey(a_y={0: "a_y"}, a_x={0: "a_x"}), [1], "column 'a_x': 'a_x' is no number of votes"),  # a header again
-        (COUNTS, survey(a_y={5: 1e12}), [6], "column 'a_y': '1000000000000.0' is no number of votes"),
-        (COUNTS, survey(a_y={5: np.inf}), [6], "column 'a_y': 'inf' is no number of votes"),
-        (COUNTS, survey(a_x={1: -1}, b_u={1: 90, 2: 90}), [2, 3], "column 'a_x': '-1' is no number of votes"),
-        (FRACTIONS, fractions(a_x={4: 50.0}), [5], "column 'a_x': 50 is above 1 and no fraction"),
+        (COUNTS, survey(a_x={3: -1}), [4], "column 'a_x': '-1' is not a number of votes"),
+        (COUNTS, survey(b_v={199: "many"}), [200], "column 'b_v': 'many' is not a number of votes"),
+        (
+            COUNTS,
+            survey(a_y={0: "a_y"}, a_x={0: "a_x"}),
+            [1],
+            "column 'a_x': 'a_x' is not a number of votes",
+        ),  # a header again
+        (COUNTS, survey(a_y={5: 1e12}), [6], "column 'a_y': '1000000000000.0' is not a number of votes"),
+        (COUNTS, survey(a_y={5: np.inf}), [6], "column 'a_y': 'inf' is not a number of votes"),
+        (COUNTS, survey(a_x={1: -1}, b_u={1: 90, 2: 90}), [2, 3], "column 'a_x': '-1' is not a number of votes"),
+        (FRACTIONS, fractions(a_x={4: 50.0}), [5], "column 'a_x': 50 is above 1, so it is not a fraction"),
         (FRACTIONS, fractions(a_x={4: 0.9}), [5], "column 'a_...': 56 votes, but only 40 reached the question (the volunte"),
-        (FRACTIONS, fractions(b_u={11: -0.5}), [12], "column 'b_u': '-0.5' is no number of votes"),
+        (FRACTIONS, fractions(b_u={11: -0.5}), [12], "column 'b_u': '-0.5' is not a number of votes"),
         (SHARES, fractions(a_x={8: 0.7}), [9], "column 'a_...': 48 votes, but only 40"),
     ],
 )

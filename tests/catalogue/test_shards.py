@@ -161,11 +161,13 @@ def test_a_folder_of_another_catalogue_or_other_settings_is_left_alone(catalogue
         (catalogue, SMALL, {"rows_per_shard": 100}),
     ]
     for other, preprocessing, options in others:
-        with pytest.raises(CatalogueError, match="shards of another catalogue, or made with other settings; choose another"):
+        with pytest.raises(
+            CatalogueError, match="shards of another catalogue, or shards made with other settings; choose another"
+        ):
             write_shards(other, tmp_path / "shards", preprocessing, **options)
     assert contents(tmp_path / "shards") == before
     Image.new("RGB", (30, 30)).save(catalogue.images[0])
-    with pytest.raises(CatalogueError, match=r"other images: some that part-00000\.parquet"):
+    with pytest.raises(CatalogueError, match=r"other images: some images of part-00000\.parquet"):
         write_shards(catalogue, tmp_path / "shards", SMALL)
 
 
@@ -173,7 +175,7 @@ def test_a_damaged_part_is_named(catalogue: Catalogue, tmp_path: Path) -> None:
     write_shards(catalogue, tmp_path / "shards", SMALL)
     part = tmp_path / "shards" / "part-00000.parquet"
     part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(CatalogueError, match=r"part-00000.parquet is no Parquet file .* remove it and run again"):
+    with pytest.raises(CatalogueError, match=r"part-00000.parquet is not a Parquet file .* remove it and run again"):
         write_shards(catalogue, tmp_path / "shards", SMALL)
     with pytest.raises(CatalogueError, match="cannot be read as a table"):
         read_catalogue(tmp_path / "shards")

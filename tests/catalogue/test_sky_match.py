@@ -115,5 +115,5 @@ def test_what_cannot_be_matched_is_told(tables, tmp_path):
     with pytest.raises(CatalogueError, match="has none of the id columns"):
         match(mine, theirs, tmp_path / "out.csv")
     pd.read_csv(mine).assign(other_z=1).to_csv(mine, index=False)
-    with pytest.raises(CatalogueError, match="has a column 'other_z' already, as the match writes; rename it"):
+    with pytest.raises(CatalogueError, match="already has a column 'other_z', which the match would write; rename it"):
         match(mine, theirs, tmp_path / "out.csv", other_id="name")

@@ -69,7 +69,7 @@ def test_a_slow_thread_has_no_group_read_again(survey: Path, monkeypatch) -> Non
 def test_a_group_that_cannot_be_read_stops_all_threads(survey: Path) -> None:
     catalogue = read_catalogue(survey)
     os.utime(survey / "b.parquet", ns=(1, 1))
-    with pytest.raises(CatalogueError, match=r"b\.parquet was changed"):
+    with pytest.raises(CatalogueError, match=r"b\.parquet has changed"):
         many_images.decode_many(catalogue.images, EXACT, names=list(catalogue.ids), workers=3)
 
 
@@ -81,7 +81,7 @@ def test_a_catalogue_travels_to_another_process(survey: Path) -> None:
 def test_a_file_that_changed_meanwhile_or_vanished_is_an_error(survey: Path) -> None:
     catalogue = read_catalogue(survey)
     os.utime(survey / "a.parquet", ns=(1, 1))
-    with pytest.raises(CatalogueError, match=r"a\.parquet was changed since its table was read"):
+    with pytest.raises(CatalogueError, match=r"a\.parquet has changed since its table was read"):
         catalogue.decode(EXACT)
     (survey / "b.parquet").unlink()
     with pytest.raises(CatalogueError, match=r"b\.parquet: its images cannot be read"):

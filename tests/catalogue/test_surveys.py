@@ -75,7 +75,7 @@ def test_images_that_show_more_of_the_sky_are_cut_to_the_same_field(tmp_path):
 
 @pytest.mark.parametrize("crops", [[1.0], [1.0, 0.0], [1.0, 1.2]])
 def test_each_survey_needs_a_crop_in_range(crops):
-    with pytest.raises(CatalogueError, match="give each catalogue one above 0, up to 1"):
+    with pytest.raises(CatalogueError, match="give one crop per catalogue, above 0 and up to 1"):
         both(crops=crops)
 
 
@@ -99,5 +99,5 @@ def test_a_pool_is_put_under_the_galaxies_with_votes(galaxies):
     with pytest.raises(CatalogueError, match="hold images of different kinds"):
         join_catalogues(known, replace(pool, prepared=Preprocessing(size=8)))
     other = replace(known, tree=replace(known.tree, name="other"))
-    with pytest.raises(CatalogueError, match=r"votes of another tree than .* combine_catalogues takes both"):
+    with pytest.raises(CatalogueError, match=r"votes of another tree than .* use combine_catalogues for several trees"):
         join_catalogues(known, other)

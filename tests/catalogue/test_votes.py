@@ -52,7 +52,7 @@ def test_blank_cells_and_minus_999_are_questions_not_asked() -> None:
 
 @pytest.mark.parametrize("wrong", [-1, np.inf, "many", "nan", "inf", -998.5])
 def test_what_is_no_number_of_votes_is_refused_with_row_id_and_column(wrong: object) -> None:
-    with pytest.raises(CatalogueError, match=r"votes.csv, row 2 \(id 'g1'\), column 'b_u': .* no number of votes"):
+    with pytest.raises(CatalogueError, match=r"votes.csv, row 2 \(id 'g1'\), column 'b_u': .* not a number of votes"):
         read(
             DecisionTree("t", PAIR),
             columns={"a_x": [1, 1], "a_y": [9, 9], "b_u": pd.Series([1, wrong], dtype=object), "b_v": [0, 0]},
@@ -178,7 +178,7 @@ def test_labels_of_many_answers_are_names_or_positions() -> None:
 def test_answers_that_are_numbers_are_meant_by_name_and_never_by_position() -> None:
     tree = DecisionTree("t", [Question("arms", ["1", "2", "3"])])
     assert read(tree, columns={"label": [1, 3]}, label_column="label").argmax(axis=1).tolist() == [0, 2]
-    with pytest.raises(CatalogueError, match="the label '0' is no answer"):
+    with pytest.raises(CatalogueError, match="the label '0' is not an answer"):
         read(tree, columns={"label": [1, 0]}, label_column="label")
 
 
@@ -189,12 +189,14 @@ def test_a_blank_label_is_no_vote() -> None:
 
 
 def test_an_unknown_label_is_named_with_its_row() -> None:
-    with pytest.raises(CatalogueError, match=r"row 2 \(id 'g1'\), column 'ring': the label 'maybe' is no answer of 'ring'"):
+    with pytest.raises(
+        CatalogueError, match=r"row 2 \(id 'g1'\), column 'ring': the label 'maybe' is not an answer of 'ring'"
+    ):
         read(YES_NO, columns={"ring": ["yes", "maybe"]})
     tree = DecisionTree("t", [Question("shape", ["round", "in-between", "cigar"])])
     with pytest.raises(CatalogueError, match="Did you mean 'cigar'"):
         read(tree, columns={"label": ["cigra"]}, label_column="label")
-    with pytest.raises(CatalogueError, match="the label '3' is no answer"):
+    with pytest.raises(CatalogueError, match="the label '3' is not an answer"):
         read(tree, columns={"label": [3]}, label_column="label")
 
 

@@ -143,16 +143,16 @@ REFUSED = (
     ("n > 1 / 0", "division"),
     ("mag_r < 'x'", "character 1"),
     ("n in 3", "'in' needs a column, and a list"),
-    ("n in [[1]]", "a list holds numbers and texts"),
-    ("n < [1, 2]", "a list is compared with a column"),
-    ("1 < 2", "is no comparison"),
+    ("n in [[1]]", "a list may hold only numbers and texts"),
+    ("n < [1, 2]", "a list can only be compared with a column"),
+    ("1 < 2", "is not a comparison"),
     ("'a' in 'b'", "'in' needs a column"),
-    ("[1] == [1]", "a list is compared with a column"),
+    ("[1] == [1]", "a list can only be compared with a column"),
     ("kind + 'x' == 'Ex'", "arithmetic needs numbers"),
     ("not True and flag", "'not' needs a comparison"),
     ("True and False", "'and' and 'or' need comparisons"),
-    ("True", "is no comparison"),
-    ("n + 1", "is no comparison"),
+    ("True", "is not a comparison"),
+    ("n + 1", "is not a comparison"),
     ("", "it is empty"),
     ("   ", "it is empty"),
     ("(" * 400 + "n > 1" + ")" * 400, "nested"),
@@ -183,7 +183,7 @@ def test_an_expression_of_a_file_runs_no_command(tmp_path: Path) -> None:
 
 
 def test_a_where_that_is_no_text_is_refused() -> None:
-    with pytest.raises(CatalogueError, match="is no text"):
+    with pytest.raises(CatalogueError, match="is not a text"):
         rows_where(FRAME, 3, "t.csv")  # type: ignore[arg-type]
 
 

@@ -245,7 +245,7 @@ def test_votes_written_for_people_are_refused_and_never_read_as_another_number(t
     table.to_csv(tmp_path / "t.csv", index=False)
     table.to_parquet(tmp_path / "t.parquet")
     for kind in ("csv", "parquet"):
-        with pytest.raises(CatalogueError, match=r"row 1 .* is no number of votes"):
+        with pytest.raises(CatalogueError, match=r"row 1 .* is not a number of votes"):
             read_catalogue(tmp_path / f"t.{kind}", tree=tree)
 
 
@@ -259,7 +259,7 @@ def test_yes_and_no_in_every_spelling_of_one_column_are_two_labels(tmp_path):
     for kind in ("csv", "parquet"):
         assert read_catalogue(tmp_path / f"t.{kind}", tree=tree).votes.tolist() == expected
     table.assign(merger=["2", *cells[1:]]).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(CatalogueError, match=r"row 1 .*the label '2' is no answer"):
+    with pytest.raises(CatalogueError, match=r"row 1 .*the label '2' is not an answer"):
         read_catalogue(tmp_path / "t.csv", tree=tree)
 
 

@@ -116,7 +116,7 @@ def test_the_commands_say_which_bands_there_are_and_which_galaxy_lacks_one(told)
     failures = pd.read_parquet(home / "shards" / "failures.parquet")
     assert list(failures["id"]) == [f"J{GALAXIES - 1:03d}"]
     assert failures["reason"][0].endswith(
-        "has the bands g, r, i, z, and the network needs g, r, i, z, y; say them in the header, or take another one"
+        "has the bands g, r, i, z, and the network needs g, r, i, z, y; name them in the header, or choose others"
     )
 
 
@@ -223,7 +223,7 @@ def test_a_few_labels_bring_the_encoder_that_comes_along_to_five_bands(survey, t
     words = ("labels.csv", "--column", "dusty", "--images", survey / "fits", "--policy", "head", "--json")
     cuts = ("--bands", BANDS, "--stretch", CUTS)
     result = zooactive("finetune", *words, *cuts, "--image-size", 32, "--crop", 1, "--out", "dusty", folder=tmp_path)
-    assert json.loads(result.stdout)[0]["auc"] > 0.9  # the first layer tells bands apart before it has learnt
+    assert json.loads(result.stdout)["table"][0]["auc"] > 0.9  # the first layer tells bands apart before it has learnt
     model = za.load_model(tmp_path / "dusty" / "model")
     assert model.preprocessing.listed == tuple(BANDS.split(","))
     assert "first layer spread from red, green, blue to g, r, i, z, y" in model.stem

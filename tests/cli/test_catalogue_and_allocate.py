@@ -219,7 +219,7 @@ def test_retirement_files_have_panoptes_words_and_caesars_rule(home, tmp_path):
         "--workflow", workflow, folder=home,
     )  # fmt: skip
     said = " ".join(result.stderr.split())
-    assert "retires subjects after 8 people, and the plan shows some to 10" in said
+    assert "retires subjects after 8 people, but the plan shows some to 10" in said
     retired = pd.read_csv(home / "retire" / "retire.csv", dtype={"id": str})
     assert set(retired.reason) == {"classification_count"}
     assert len(retired) == 12
@@ -252,13 +252,13 @@ def test_a_plan_is_exported_with_the_number_that_caesar_compares_with(home):
 @pytest.mark.parametrize(
     ("words", "said", "code"),
     [
-        ((), "give --clicks", 2),
-        (("--clicks", 5, "--price", 1), "one of the two", 2),
+        ((), "give either --clicks", 2),
+        (("--clicks", 5, "--price", 1), "give either --clicks", 2),
         (("--clicks", 5, "--for", "bar"), "NAME=NUMBER", 2),
         (("--clicks", 5, "--for", "bra=1"), "bra", 1),
         (("--clicks", 5, "--goal", "eror"), "Did you mean 'error'", 2),
         (("--clicks", 5, "--rule", "bar_no=0.5"), "rules belong to the goal 'decision'", 1),
-        (("--clicks", 5, "--floor", 9), "a floor of 9 volunteers a galaxy takes", 1),
+        (("--clicks", 5, "--floor", 9), "a floor of 9 volunteers per galaxy takes", 1),
         (("--clicks", 5, "--votes", "never.csv"), "never.csv does not exist", 1),
     ],
 )

@@ -7,8 +7,8 @@ from small_survey import zooactive
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--to", "litert", "--out", "m.onnx"), "says onnx, and litert was asked for; end it in .tflite"),
-        (("--to", "litert", "--model", "nowhere"), "nowhere holds no whole model"),
+        (("--to", "litert", "--out", "m.onnx"), "means onnx, but --to says litert; end the name in .tflite"),
+        (("--to", "litert", "--model", "nowhere"), "nowhere holds no complete model"),
         (("--out", "m.pb"), "end it in .onnx for ONNX, or in .tflite for LiteRT"),
     ],
 )

@@ -57,7 +57,7 @@ def test_a_dry_run_of_two_steps_prints_the_first_and_how_the_second_is_made(tabl
         assert len(printed) == 4
         place = f"{server.base}/cgi-bin/fitscut.cgi?ra=7.5&dec=0.25&size=64&format=jpg&output_size=24"
         second = f"{place}&red={{red}}&green={{green}}&blue={{blue}}"
-        assert f"then, for each, with the files that it names: {second}\n" in told.stderr
+        assert f"then, for each galaxy, with the files that its URL lists: {second}\n" in told.stderr
         assert "4 cutouts: images/cutouts.parquet\n" in zooactive(*words, folder=tmp_path).stderr
     assert sorted(file.name for file in (tmp_path / "images").glob("*.jpg")) == [f"g{i}.jpg" for i in range(4)]
 
@@ -65,11 +65,11 @@ def test_a_dry_run_of_two_steps_prints_the_first_and_how_the_second_is_made(tabl
 def test_what_is_asked_wrongly_is_told_in_a_line(table, tmp_path):
     for words, said in (
         (("--arcsec", 60), "none of the id columns"),
-        (("--id", "objid"), "the field is said by arcsec, by a column of radii, or by like: give one of them"),
+        (("--id", "objid"), "the size of the field comes from arcsec, a column of radii, or like: give exactly one of them"),
         (("--id", "objid", "--arcsec", 60, "--survey", "legacy"), "there is no survey of cutouts 'legacy'"),
         (("--id", "objid", "--arcsec", 60, "--survey", "sdss", "--form", "fits"), "sdss has no fits; it gives jpg"),
         (("--id", "objid", "--like", "gz-decals"), "has none of the columns petro_th50"),
-        (("--id", "objid", "--arcsec", 60, "--size", 4000), "legacy-dr10-grz cuts 1 to 512 pixels a side"),
+        (("--id", "objid", "--arcsec", 60, "--size", 4000), "legacy-dr10-grz cuts 1 to 512 pixels on a side"),
     ):
         told = zooactive("cutouts", table, *words, folder=tmp_path, code=1).stderr
         assert said in told

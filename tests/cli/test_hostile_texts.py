@@ -91,7 +91,7 @@ def test_an_id_with_a_letter_that_nobody_sees_is_refused_as_two_would_look_the_s
     with pytest.raises(CatalogueError, match=r"row 2: the id 'NGC.*1'.*control character") as caught:
         read_catalogue(tmp_path / "t.csv")
     assert letter not in str(caught.value)
-    with pytest.raises(Unusable, match="no text"):
+    with pytest.raises(Unusable, match="not text"):
         galaxy_in({"#id": f"NGC{letter}1"}, ["#id"])
 
 
@@ -103,7 +103,7 @@ def test_an_id_with_a_letter_that_nobody_sees_is_refused_as_two_would_look_the_s
 def test_a_manifest_that_names_a_file_elsewhere_has_it_not_published(header: str, image: str, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     pd.DataFrame({header: ["a.png", image], "#id": ["a", "b"]}).to_csv(tmp_path / "manifest.csv", index=False)
-    with pytest.raises(CatalogueError, match="is no file in images/"):
+    with pytest.raises(CatalogueError, match="is not a file in images/"):
         manifest_rows(tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_a_header_and_a_cell_as_long_as_a_survey_are_not_read_whole(tmp_path: Pa
     told = list[str]()
     rows = list(rows_of(tmp_path / "e.csv", "an export", lambda reason, where: told.append(f"{where}: {reason}")))
     assert [cells for _, cells in rows] == [["a", "b"], ["1", "2"], ["5", "6"]]
-    assert told == ["line 3: a row that is no CSV: field larger than field limit (16777216)"]
+    assert told == ["line 3: a row that is not CSV: field larger than field limit (16777216)"]
 
 
 # Spreadsheets ---------------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_two_hundred_answers_become_a_model_that_finds_more(tmp_path):
     assert "Traceback" not in said
     found = pd.read_csv(tmp_path / "labelling" / "ring" / "labels.csv", dtype={"id": str}).set_index("id")
     assert f"{len(found)} labels: {tmp_path / 'labelling' / 'ring' / 'labels.csv'}" in said
-    again = sum(json.loads(line)["chosen"] == "again" for line in (tmp_path / EVENTS).read_text().splitlines())
+    again = sum(json.loads(line)["chosen"] == "again" for line in (tmp_path / EVENTS).read_text().splitlines()[1:])
     assert 5 <= again <= 12
     assert len(found) == 200 - again
     assert ((found["ring"] == "yes") == (truth[found.index] == 1)).all()
@@ -108,11 +108,11 @@ def test_no_acknowledged_answer_is_lost_when_it_is_killed(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "nothing says what is asked"),
-        (("--tree", "gz2", "--task", "rings"), "--task and --tree says what is asked"),
+        ((), "exactly one question can be asked (given: none)"),
+        (("--tree", "gz2", "--task", "rings"), "given: --task and --tree"),
         (("--tree", "gz9"), "Did you mean"),
-        (("--question", "ring", "--classes", "a"), "such a question cannot be asked"),
-        (("--task", "rings", "--question", "ring"), "--question or --classes and --task says what is asked"),
+        (("--question", "ring", "--classes", "a"), "this question cannot be asked"),
+        (("--task", "rings", "--question", "ring"), "given: --question or --classes and --task"),
         (("--task", "ringz"), "Did you mean 'rings'"),
         (("--question", "ring", "--pool", "nowhere"), "nowhere"),
     ],
@@ -139,7 +139,7 @@ def test_from_python_a_labelling_answers_and_learns(tmp_path):
         assert labelling.start() in frame
     (tmp_path / "m.csv").write_text("id,mass\n" + "".join(f"g{i},{i}.5\n" for i in range(30)))
     tasks = {"mass": TaskLabels(labels=tmp_path / "m.csv", column="mass")}
-    with pytest.raises(WorkspaceError, match="numbers, which nobody answers"):
+    with pytest.raises(WorkspaceError, match="numbers, which cannot be given as answers"):
         open_labelling(Settings(tmp_path, tasks=tasks), task="mass")
 
 
@@ -154,8 +154,8 @@ def test_a_task_goes_on_with_the_labels_that_it_had(tmp_path):
     settings = Settings(tmp_path, tasks=named).with_options(pool={"catalogue": folder / "images"})
     with open_labelling(settings, task="mine", tell=said.append) as labelling:
         assert said == [
-            "12 labels that 'mine' had before are taken over",
-            "1 labels of 'mine' are left out: the pool does not have their galaxies",
+            "12 earlier labels of 'mine' are taken over",
+            "1 labels of 'mine' are left out, because their galaxies are not in the pool",
         ]
         found = labelling.labels().set_index("id")
         assert found["ring"].to_dict() == dict(zip(names[:12], ["yes", "no"] * 6, strict=True))
@@ -189,7 +189,7 @@ def test_a_task_that_was_learnt_here_goes_on_under_its_name(tmp_path):
         for place, galaxy in enumerate(labelling.pool.ids):
             labelling.answer(galaxy, "yes" if place % 2 else "no")
         labels = labelling.with_images()
-    zooactive("finetune", labels, "--column", "blue", folder=tmp_path)
+    zooactive("finetune", labels, "--column", "blue", "--image-size", 32, folder=tmp_path)
     with open_labelling(settings, task="blue") as labelling:
         assert len(labelling.labels()) == 30
         assert labelling.tree.columns == ("blue_yes", "blue_no")
@@ -203,7 +203,7 @@ def test_answers_and_questions_of_any_name_come_back_as_they_were_or_are_refused
         labelling.answer(str(labelling.pool.ids[0]), "=yes")
         assert labelling.labels()["is it a/ring, Möbius?"].tolist() == ["=yes"]
     for name in ("image", "time"):
-        with pytest.raises(CatalogueError, match=f"cannot be called '{name}'"):
+        with pytest.raises(CatalogueError, match=f"cannot be named '{name}'"):
             open_labelling(settings, name)
 
 

@@ -12,9 +12,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import warm_interpreter
-from small_survey import Begun, begun_workspace, read_json, zooactive
+from small_survey import Begun, begun_workspace, change, read_json, zooactive
 from warm_interpreter import AS_COMMAND
 
 from zooactive.foundation.logs import ROOT
@@ -94,6 +96,12 @@ def test_alarms_are_raised_for_failures_and_pace_and_not_where_all_is_well(home,
     assert code == 2
     assert said[0] == "incomplete: 3 of 64 galaxies failed (3 permanent)"
     assert said[1].startswith("slow: ")
+    again = events(home / "run.log")[0] | {"process": 0}  # of a second run, which was killed before it wrote a summary
+    with (home / "run.log").open("a") as log:
+        log.write(json.dumps(again) + "\n")
+    code, said = raised("--least", "1e9")
+    assert [line.partition(":")[0] for line in said] == ["lost", "incomplete", "slow"]
+    assert code == 3
 
 
 def test_an_alarm_is_raised_for_a_command_that_failed(home, raised):
@@ -123,21 +131,57 @@ def test_an_alarm_is_raised_for_a_command_that_was_killed(home, pool, raised):
     assert said[0].startswith("lost: predict began at ")
 
 
-def test_each_command_of_a_survey_sums_itself_up(home, begun, tmp_path):
-    for words, counts in [
-        (("train",), {"galaxies", "set aside", "epochs"}),
-        (("predict", "--draws", 4), {"galaxies", "predicted", "failed"}),
-        (("acquire", "--n", 5), {"galaxies", "pool", "acquired", "excluded"}),
-        (("finetune", begun.survey / "rings.csv", "--task", "rings", "--images", begun.survey / "images",
-          "--policy", "head"), {"galaxies", "held out"}),
-        (("allocate", "--clicks", 100, "--ceiling", 6), {"galaxies", "get more", "volunteers"}),
-    ]:  # fmt: skip
-        zooactive(*words, "--summary", "summary.json", folder=home)
+def marks(outputs: list[dict[str, Any]]) -> list[str]:
+    """Return what the files of a summary hold now."""
+    return [blake2b(Path(output["path"]).read_bytes(), digest_size=16).hexdigest() for output in outputs]
+
+
+def test_each_command_of_a_survey_sums_itself_up_with_its_table(home, begun, tmp_path):
+    labels = (begun.survey / "rings.csv", "--task", "rings", "--images", begun.survey / "images", "--policy", "head")
+    for words, counts, rows in [
+        (("train",), {"galaxies", "set aside", "epochs"}, None),
+        (("predict", "--draws", 4), {"galaxies", "predicted", "failed"}, None),
+        (("acquire", "--n", 5), {"galaxies", "pool", "acquired", "excluded"}, 5),
+        (("finetune", *labels), {"galaxies", "held out"}, 1),
+        (("allocate", "--clicks", 100, "--ceiling", 6), {"galaxies", "get more", "volunteers"}, 64),
+        (("votes", begun.survey / "survey.csv", "--tree", begun.survey / "tree.toml"), {"galaxies", "votes", "files"}, 0),
+    ]:
+        said = zooactive(*words, "--summary", "summary.json", "--json", folder=home).stdout
         found = read_json(home / "summary.json")
-        assert found["command"] == words[0]
+        table = None if rows is None else json.loads(said)["table"]
+        assert json.loads(said) == (found if rows is None else found | {"table": table})
+        assert table is None or len(table) == rows, words[0]
+        assert (found["command"], found["outcome"], found["failures"]) == (words[0], "done", {})
         assert counts <= set(found["counts"]), words[0]
+        assert (words[0] == "train") == (found["rates"] == {})  # that was over already
+        assert min(found["seconds"], found["peak_memory_bytes"]) > 0
         assert found["outputs"], words[0]
-        assert all(Path(output["path"]).is_file() for output in found["outputs"])
+        assert all(Path(output["path"]).is_absolute() for output in found["outputs"])
+        assert [output["blake2b"] for output in found["outputs"]] == marks(found["outputs"])
+
+
+@pytest.mark.filterwarnings("ignore:.* contradict themselves")
+def test_what_was_left_out_of_labels_and_votes_is_counted_by_why(home, begun, tmp_path):
+    labels = pd.read_csv(begun.survey / "rings.csv").assign(mass=np.linspace(9, 11, 64).round(3).astype(str))
+    labels.loc[:2, "mass"] = ""
+    labels.to_csv(tmp_path / "mass.csv", index=False)
+    words = (tmp_path / "mass.csv", "--column", "mass", "--images", begun.survey / "images", "--policy", "head")
+    found = json.loads(zooactive("finetune", *words, "--json", folder=home).stdout)
+    assert (found["counts"]["galaxies"], found["failures"]) == (61, {"without a value": 3})
+
+    change(
+        shutil.copy(begun.survey / "survey.csv", tmp_path), lambda table: table.assign(bar_no=["1e6", *table["bar_no"][1:]])
+    )
+    words = (tmp_path / "survey.csv", "--tree", begun.survey / "tree.toml", "--max-set-aside", 0.1)
+    found = json.loads(zooactive("votes", *words, "--json", folder=home).stdout)
+    assert sum(found["failures"].values()) == 1
+    assert found["table"][0]["reason"] in found["failures"]
+
+
+def test_a_command_with_a_table_that_failed_says_why_in_its_json(home):
+    found = json.loads(zooactive("acquire", "--predictions", "nowhere", "--json", folder=home, code=1).stdout)
+    assert (found["outcome"], found["counts"], "table" in found) == ("failed", {}, False)
+    assert found["error"]["said"].startswith("nowhere")
 
 
 def test_training_that_is_over_has_no_pace(home):
@@ -168,7 +212,7 @@ def test_a_command_that_was_ended_says_what_is_kept_in_its_summary_too(home, poo
     found = read_json(home / "summary.json")
     assert found == json.loads(done.stdout)
     assert (found["outcome"], found["error"]["kind"]) == ("ended by SIGTERM", "Terminated")
-    assert "run it again to begin anew" in found["error"]["said"]
+    assert "run it again to start over" in found["error"]["said"]
     assert events(home / "run.log")[-1]["exit_code"] == 143
 
 
@@ -198,7 +242,7 @@ def test_a_log_that_cannot_be_opened_is_a_failure_in_a_sentence(home):
 
 def test_a_summary_that_cannot_be_written_is_a_failure_in_a_sentence(home):
     told = zooactive("trees", "rings", "--summary", "zooactive.toml/summary.json", folder=home, code=1).stderr
-    assert "zooactive: the summary is not there" in told
+    assert "zooactive: the summary cannot be written" in told
 
 
 def test_logging_and_progress_are_afterwards_as_they_were(home):

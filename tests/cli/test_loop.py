@@ -52,15 +52,15 @@ def test_a_round_goes_out_to_the_crowd_and_comes_back(sky):
     ids = [row["id"] for row in json.loads(asked.stdout)]
     assert len(ids) == 5
     assert "round 0, 5 galaxies" in asked.stderr
-    assert "nats a galaxy, accuracy" in asked.stderr
-    assert "strategy mutual_information: nothing is tried with a network that is trained whole" in asked.stderr
+    assert "nats per galaxy, accuracy" in asked.stderr
+    assert "strategy mutual_information: no trial is made for a network that is trained as a whole" in asked.stderr
     assert json.loads(typed(sky, "loop", "ask", "--json").stdout) == json.loads(asked.stdout)
     typed(sky, "export", "--selection", "loop/round-000/selection.csv", "--credit", "simulated")
     typed(sky, "simulate", "crowd", "subjects/manifest.csv", "--truth", "sky/truth.csv", "--wording", "sky/wording.toml")
     typed(sky, "votes", "classifications.csv", "--wording", "sky/wording.toml")
     told = typed(sky, "loop", "tell", "votes.csv")
     assert "round 0: 5 galaxies with " in told.stderr
-    assert "a vote has told" in told.stderr
+    assert "each vote brought" in told.stderr
     # The strategy and the number of galaxies may change from round to round.
     anew = typed(sky, "loop", "ask", "--n", 3, "--strategy", "random", "--json")
     assert "strategy random" not in anew.stderr  # which was named
@@ -70,7 +70,7 @@ def test_a_round_goes_out_to_the_crowd_and_comes_back(sky):
     history = json.loads(typed(sky, "loop", "status", "--json").stdout)
     assert [row["round"] for row in history] == [0, 1]
     assert history[1]["labelled"] == history[0]["labelled"] + 5
-    assert "1000 votes told" in typed(sky, "loop", "status").stdout
+    assert "nats per 1000 votes" in typed(sky, "loop", "status").stdout
 
 
 def test_a_rehearsal_writes_its_rounds_its_ratios_and_a_picture(sky):
@@ -108,12 +108,12 @@ def test_rehearsals_with_few_and_many_votes_are_compared_by_clicks(sky):
     assert first["random, 10 votes"] == pytest.approx(first["random, 30 votes"], rel=0.4)
     assert (sky / "rehearsal" / "drawn-10" / "rounds.csv").is_file()
     said = typed(sky, "loop", "rehearse", *words, "--drawn", 1, "--drawn", 30, code=1).stderr
-    assert "8 galaxies at the start and 4 a round cost with 30 votes as much as 240 and 120 with 1" in said
+    assert "with 1 votes each, 240 galaxies at the start and 120 per round cost as much as 8 and 4 with 30 votes" in said
 
 
 def test_what_cannot_be_played_is_explained(sky, tmp_path):
     assert "no catalogue is named" in typed(tmp_path, "loop", "ask", code=1).stderr
-    assert "holds no rounds; `zooactive loop ask` plays the first" in typed(tmp_path, "loop", "status", code=1).stderr
+    assert "holds no rounds; `zooactive loop ask` starts the first" in typed(tmp_path, "loop", "status", code=1).stderr
     assert "there is no strategy 'luck'" in typed(sky, "loop", "ask", "--strategy", "luck", code=2).stderr
     (tmp_path / "zooactive.toml").write_text('[loop]\nlearner = "nobody"\n')
     assert "learner = 'nobody'. Use one of network, head" in typed(tmp_path, "loop", "status", code=1).stderr

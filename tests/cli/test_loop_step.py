@@ -60,7 +60,7 @@ def test_a_change_that_fails_ends_in_1_so_that_cron_writes_a_mail(world, tmp_pat
     said = typed(tmp_path / "survey", code=1)
     assert "failed: link the set of round 0 to the workflow" in said
     assert "409: stale" in said
-    assert "1 that failed; the next step goes on there" in said
+    assert "1 that failed; the next step resumes there" in said
 
 
 def test_the_method_does_what_the_command_does(world, tmp_path):
@@ -96,7 +96,7 @@ def test_caesar_gets_its_rule_on_request_alone_and_once(world, tmp_path):
         (("project = 7", ""), "names no project; write project = NUMBER"),
         (('wording = "wording.toml"', ""), "names no wording"),
         (("workflow = 77", "workflow = 78"), "does not word workflow 78"),
-        (("ceiling = 8", "ceiling = 4"), "would ever be learnt; lower min_votes"),
+        (("ceiling = 8", "ceiling = 4"), "would ever be trained on; lower min_votes"),
     ],
 )
 def test_what_the_workspace_lacks_is_said(change, said, tmp_path, monkeypatch):
@@ -107,7 +107,7 @@ def test_what_the_workspace_lacks_is_said(change, said, tmp_path, monkeypatch):
 def test_without_a_name_or_with_a_log_of_everything_nothing_is_asked(world, tmp_path, monkeypatch):
     workspace = za.load_workspace(tmp_path / "survey", progress=None)
     monkeypatch.setenv("PANOPTES_DEBUG", "1")
-    with pytest.raises(UploadError, match="PANOPTES_DEBUG has the client write links"):
+    with pytest.raises(UploadError, match="PANOPTES_DEBUG makes the client log links"):
         workspace.loop_step()
     monkeypatch.delenv("PANOPTES_DEBUG")
     monkeypatch.delenv("PANOPTES_CLIENT_SECRET")

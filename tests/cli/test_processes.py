@@ -56,7 +56,7 @@ def test_a_failure_is_one_line_on_stderr_and_a_traceback_only_with_debug(tmp_pat
     plain, debug = (warm_interpreter.run(AS_COMMAND, *words, "trees", "gz3", folder=tmp_path) for words in ([], ["--debug"]))
     assert (plain.returncode, plain.stdout) == (1, "")
     assert len(plain.stderr.splitlines()) == 1
-    assert plain.stderr.startswith("zooactive: there is no decision tree 'gz3'")
+    assert plain.stderr.startswith("zooactive: there is no decision tree and no task 'gz3'")
     assert (debug.returncode, debug.stdout) == (1, "")
     assert "Traceback" in debug.stderr
     assert "TreeError" in debug.stderr
@@ -185,7 +185,7 @@ def test_training_stopped_by_ctrl_c_and_then_killed_ends_as_a_deterministic_run_
     assert code == 130, told
     assert "Traceback" not in told
     assert told.strip().splitlines()[-1] == (
-        "zooactive: stopped; epochs 1 to 2 are kept in stopped; run it again to go on with epoch 3"
+        "zooactive: stopped; epochs 1 to 2 are kept in stopped; run it again to resume with epoch 3"
     )
     assert (folder / "stopped" / "model" / "model.json").exists()
 
@@ -243,22 +243,22 @@ PartsFolder.write = written
         (
             IN_THE_FIRST_EPOCH,
             [*TRAIN, "first"],
-            "nothing is kept in first before the first epoch is done; run it again to begin anew",
+            "nothing is kept in first before the first epoch is done; run it again to start over",
         ),
         (
             IN_THE_FEATURES,
             ["finetune", "rings.csv", "--task", "rings", "--images", "images", "--model", "whole", "--policy", "head"],
-            "nothing is kept of a fine-tuning before its end; run it again to begin anew",
+            "nothing is kept of a fine-tuning before its end; run it again to start over",
         ),
         (
             IN_THE_FIRST_PART,
             ["predict", "--catalogue", "survey.csv", "--images", "images", "--model", "whole", "--out", "none"],
-            "nothing is kept in none before its first 36 galaxies; run it again to begin anew",
+            "nothing is kept in none before its first 36 galaxies; run it again to start over",
         ),
         (
             IN_PARTS_OF_8 + IN_A_LATER_PART,
             ["predict", "--catalogue", "survey.csv", "--images", "images", "--model", "whole", "--out", "some"],
-            "{kept} of 36 galaxies are kept in some; run it again to go on from there",
+            "{kept} of 36 galaxies are kept in some; run it again to resume",
         ),
     ],
     ids=["train", "finetune", "predict-first", "predict"],
@@ -280,4 +280,4 @@ def test_ctrl_c_where_nobody_knows_better_ends_in_a_true_sentence(tmp_path, monk
 
     monkeypatch.setattr("zooactive.tree.load_tree", stop)
     told = zooactive("trees", "gz2", folder=tmp_path, code=130).stderr
-    assert told == "zooactive: stopped; no file is half written, and the same command does what is left to do\n"
+    assert told == "zooactive: stopped; no file is half written; run the same command again to do the rest\n"

@@ -94,7 +94,7 @@ def test_without_a_login_a_folder_and_a_zip_are_left(home, hub):
     assert {row["file"]: row["bytes"] for row in json.loads(said.stdout)} == {
         path.name: path.stat().st_size for path in folder.iterdir() if not path.name.startswith(".")
     }
-    assert "nobody is logged in to the Hugging Face hub, so nothing is sent" in said.stderr
+    assert "you are not logged in to the Hugging Face hub, so nothing is uploaded" in said.stderr
     digest = re.search(r"bars\.zip: sha256 ([0-9a-f]{64})", " ".join(said.stderr.split()))
     assert digest is not None
     assert hub.asked == [] or not any("create" in line for line in hub.asked)
@@ -116,17 +116,17 @@ def test_the_card_says_what_is_known(home):
     votes = int(train.votes[:, :3].sum())
     for said in (
         "# bars: A small survey",
-        f"The votes of {len(train)} galaxies of the table survey.csv: {votes:,} votes on the first question. "
-        f"{len(validation)} more galaxies chose the best epoch, and {len(test)} were held out",
+        f"The votes of {len(train)} galaxies in the table survey.csv: {votes:,} votes on the first question. "
+        f"{len(validation)} validation galaxies chose the best epoch, and {len(test)} test galaxies were held out",
         "loss dirichlet_multinomial, optimizer adamw, learning rate 0.001, epochs 3, seed 0. Epoch 2 was kept.",
-        f"On {len(test)} galaxies that it has not learnt from.",
+        f"On {len(test)} galaxies that it was not trained on.",
         "edge-on 2.00, bar 0.50",
         "inside its 50%, 80% and 95% intervals",
-        "It says what volunteers would answer, and not what a galaxy is.",
-        f"It learnt from {len(train)} galaxies, which are few.",
+        "It predicts what volunteers would answer, and not what a galaxy is.",
+        f"It was trained on only {len(train)} galaxies.",
         "Its network, tiny1, does not come with zooactive",
         "Published under gpl-3.0.",
-        "It started from hf://mwalmsley/zoobot-encoder-convnext_nano (revision 1234abc), licence gpl-3.0: credit its",
+        "It started from hf://mwalmsley/zoobot-encoder-convnext_nano (revision 1234abc), licence gpl-3.0. Also credit its",
         'model = za.load_model("hf://me/bars")',
         "$ zooactive predict --model hf://me/bars --catalogue images --out predictions",
     ):
@@ -149,9 +149,9 @@ def test_a_card_of_little_knowledge_says_so(tmp_path):
     text = (tmp_path / "out" / "README.md").read_text()
     assert "license:" not in text
     for said in (
-        "Which galaxies it learnt from is not recorded with the model.",
+        "The model does not record which galaxies it was trained on.",
         "It has not been measured on galaxies held out.",
-        "Its licence was not stated by whoever published it.",
+        "Whoever published it did not state a licence.",
         "random weights, or from weights whose origin is not recorded",
     ):
         assert said in text
@@ -207,7 +207,7 @@ def test_paths_of_this_machine_and_votes_are_not_published(tmp_path):
 def test_files_of_others_are_never_written_over(home):
     (home / "out").mkdir()
     (home / "out" / "README.md").write_text("mine")
-    for out, said in ((home / "out", "holds files that were not published from here"), (home / "runs/first/model", "own")):
+    for out, said in ((home / "out", "that `zooactive publish` did not write"), (home / "runs/first/model", "own")):
         with pytest.raises(OutputError, match=said):
             za.load_workspace(home).publish("me/bars", out=out)
     assert (home / "out" / "README.md").read_text() == "mine"
@@ -254,7 +254,7 @@ def test_a_private_repository_stays_private_and_a_public_one_is_refused(home, hu
     workspace.publish("me/bars", private=True)
     assert hub.repositories["me/bars"].private
     hub.add("me/open", {})
-    with pytest.raises(UploadError, match=r"/me/open is public already, and --private was given"):
+    with pytest.raises(UploadError, match=r"/me/open is already public, but --private was given"):
         workspace.publish("me/open", private=True)
     assert hub.repositories["me/open"].commits[-1][1] == {}
 
@@ -292,11 +292,11 @@ def test_a_model_of_the_hub_is_measured_and_never_written_into(home, hub, logged
     number = hub.repositories["me/bars"].commits[-1][0]
     assert f"--model hf://me/bars@{number}" in said.stderr.replace("\n", " ")
     refused = zooactive("calibrate", *options, folder=home, code=1)
-    assert "is a model in a cache and stays as it is" in " ".join(refused.stderr.split())
+    assert "is a cached model and cannot be changed" in " ".join(refused.stderr.split())
     (home / "zooactive.toml").write_text('[model]\nfolder = "hf://me/bars"\n')
     table = za.load_workspace(home).show(str(home / "images" / "g000.jpg"))
     assert len(table) == 8
-    with pytest.raises(WorkspaceError, match="name a folder of your own for the run with --run-dir"):
+    with pytest.raises(WorkspaceError, match="name your own folder for the run with --run-dir"):
         za.load_workspace(home).train(tree=str(home / "tree.toml"), catalogue=home / "survey.csv", images=home / "images")
 
 
@@ -310,7 +310,7 @@ def test_a_task_starts_from_the_hub_and_its_card_and_report_say_so(home, hub, lo
     done = workspace.publish("me/rings", model=home / "tasks" / "ring", out=tmp_path / "out")
     assert done.licence == "gpl-3.0"
     text = (tmp_path / "out" / "README.md").read_text()
-    for part in ("The labels of 60 galaxies of the table rings.csv", "policy head", "| accuracy |", "temperature scaling"):
+    for part in ("The labels of 60 galaxies in the table rings.csv", "policy head", "| accuracy |", "temperature scaling"):
         assert part in text, part
     assert "It started from hf://me/bars (revision " in text
     page = za.load_workspace(home).report(model=home / "nowhere", out=home / "report.html").read_text()

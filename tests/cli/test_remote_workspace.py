@@ -68,6 +68,15 @@ def test_every_command_finds_shards_and_predictions_at_addresses(begun, undrawn,
     assert f"faulty://{tmp_path}/bucket/predictions".replace("///", "//") in said["predict"]
     written = {str(file.relative_to(here)): file for file in here.rglob("*.csv")}
     assert {"selection.csv", "table.csv"} <= set(written)
+    hows = [*away.rglob("*how.json"), *(tmp_path / "bucket").rglob("how.json")]
+    assert len(hows) > 8
+    assert [file.name for file in hows if "cache-" in file.read_text()] == []
+    for result in ("selection.csv", "catalogue.parquet", "subjects"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache-{result}"))
+        traced = zooactive("trace", result, folder=away).stdout
+        assert f"predictions faulty:/{tmp_path}/bucket/predictions, by predict" in traced
+        assert f"{begun.survey}/survey.csv" in traced
+        assert not any(state in traced for state in ("CHANGED", "GONE"))
     assert [name for name, file in written.items() if file.read_bytes() != (away / name).read_bytes()] == []
 
 

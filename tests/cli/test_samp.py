@@ -107,7 +107,7 @@ def test_what_does_not_work_is_told_in_a_line(hub, table, tmp_path):
         assert "topcat could not load the table" in zooactive("samp", table, folder=tmp_path, code=1).stderr
     with started("many") as topcat:
         told = zooactive("samp", table, "--out", "chosen.csv", "--wait", 1, folder=tmp_path, code=1).stderr
-        assert "nobody selected anything of the table within 1 s" in told
+        assert "nothing in the table was selected within 1 s" in told
         assert len(topcat.loaded) == 1
         assert "has no galaxy 'g9'" in zooactive("samp", table, "--galaxy", "g9", folder=tmp_path, code=1).stderr
 

@@ -48,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             told += zooactive(*words, "--out", f"{kind}.fits", folder=survey).stderr
-    assert "warning: FITS holds ASCII alone, so other letters in the column 'name'" in told
+    assert "warning: FITS can only hold ASCII, so other letters in the column 'name'" in told
     return survey
 
 
@@ -110,10 +110,10 @@ def test_what_is_predicted_is_the_catalogue_of_the_model_alone(home):
 def test_a_list_without_a_table_of_its_galaxies_is_written_without_places(home, tmp_path):
     pd.DataFrame({"id": ["g001", "g077"], "score": [1.0, 2.0]}).to_csv(tmp_path / "mine.csv", index=False)
     told = zooactive("table", "mine.csv", "--out", "mine.xml", folder=tmp_path).stderr
-    assert "without places on the sky, since the galaxies' own table is not known" in told
+    assert "the table has no coordinates, because the galaxies' own table is not known" in told
     named = zooactive("table", "mine.csv", "--catalogue", home / "labels.csv", "--out", "b.csv", folder=tmp_path).stderr
     assert "1 of the 2 galaxies are not in" in named
     assert pd.read_csv(tmp_path / "b.csv")["ring"].tolist()[0] == "no"
-    assert "written over" in zooactive("table", "mine.csv", "--out", "mine.csv", folder=tmp_path, code=1).stderr
-    assert "is not there" in zooactive("table", "other.csv", "--out", "x.fits", folder=tmp_path, code=1).stderr
+    assert "would overwrite" in zooactive("table", "mine.csv", "--out", "mine.csv", folder=tmp_path, code=1).stderr
+    assert "does not exist" in zooactive("table", "other.csv", "--out", "x.fits", folder=tmp_path, code=1).stderr
     assert ".fits" in zooactive("table", "mine.csv", "--out", "x.doc", folder=tmp_path, code=1).stderr

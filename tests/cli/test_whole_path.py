@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
+import re
 import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from small_survey import GALAXIES, LABELLED, Begun, begun_workspace, read_json, zooactive
 from tiny_network import tiny_network
 
@@ -93,7 +98,8 @@ def test_commands_without_a_table_leave_stdout_empty(results, name):
 )
 def test_json_on_stdout_is_the_whole_table_and_nothing_else(results, home, name, words, rows, columns):
     result = results[name] if words is None else zooactive(name, *words, "--json", folder=home)
-    table = json.loads(result.stdout)
+    said = json.loads(result.stdout)
+    table = said["table"] if name == "acquire" else said
     assert len(table) == rows
     assert columns <= set(table[0])
 
@@ -126,7 +132,7 @@ def test_the_metrics_of_many_questions_fit_100_columns_and_lie_in_two_files(resu
     screen = zooactive("evaluate", folder=home).stdout
     assert max(map(len, screen.splitlines())) <= 100
     assert all(name in screen for name in ("smooth-or-featured", "accuracy", "95%", "baseline", "macro_f1", "auc"))
-    assert "How many volunteers' fractions are as good" in screen
+    assert "How many volunteers' votes have the same error" in screen
     assert "model" not in screen  # three confusion matrices would bury the table
     table = pd.read_csv(home / "runs/first/evaluation.csv")
     measured = read_json(home / "runs/first/evaluation.json")["classification"]
@@ -279,10 +285,10 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     everything.head(40).rename(columns={"ring": "merger"}).to_csv(copied / "half.csv", index=False)
     zooactive("finetune", "half.csv", "--column", "merger", "--images", survey / "images", *HEAD, folder=copied)
     told = zooactive("acquire", "--task", "merger", "--n", 4, folder=copied)
-    assert "made anew" in told.stderr
+    assert "made again" in told.stderr
     chosen = pd.read_csv(copied / "selection-merger.csv", dtype={"id": str})
     assert not set(chosen["id"]) & set(everything["id"].head(40))
-    assert "made anew" not in zooactive("top", "--task", "merger", "--n", 5, folder=copied).stderr
+    assert "made again" not in zooactive("top", "--task", "merger", "--n", 5, folder=copied).stderr
 
 
 def test_a_table_with_ids_of_another_name_is_learnt_from_and_looked_through(copied, survey):
@@ -314,7 +320,7 @@ def test_votes_that_came_in_since_the_training_change_the_choice(copied):
     votes = dict.fromkeys(stored.tree.columns, 0) | {stored.tree.columns[0]: 400}
     pd.DataFrame([{"id": best, **votes}]).to_csv(copied / "new.csv", index=False)
     told = zooactive("acquire", "--given", "new.csv", "--out", "second.csv", folder=copied)
-    assert "votes in new.csv are taken into account, for 1 of the pool's galaxies" in told.stderr
+    assert "the votes in new.csv are taken into account for 1 galaxies of the pool" in told.stderr
     after = pd.read_csv(copied / "second.csv", dtype={"id": str}).set_index("id")["score"]
     scores = before.set_index("id")["score"]
     assert best not in after or after[best] < scores[best] / 2
@@ -359,7 +365,7 @@ def test_other_draws_are_fitted_once_and_chosen_from(copied):
 
 def test_draws_by_an_ensemble_of_heads_are_refused_with_what_to_use(copied, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    gone = "draws by an ensemble of heads are gone, since dropout's were as good on test galaxies; use 'laplace'"
+    gone = "draws by an ensemble of heads were removed, since dropout was as good on test galaxies; use 'laplace'"
     assert gone in zooactive("predict", "--draws-from", "ensemble", folder=copied, code=2).stderr
     settings = (copied / "zooactive.toml").read_text()
     (copied / "zooactive.toml").write_text(settings.replace("[pool]", '[pool]\ndraws_from = "ensemble"'))
@@ -393,9 +399,64 @@ def test_a_model_of_another_question_is_not_evaluated_on_these_votes(results, ho
     assert "answers tree 'rings'" in told
 
 
+def pictures_in(page: str) -> list[Image.Image]:
+    """The galaxies of a report."""
+    return [Image.open(io.BytesIO(base64.b64decode(text))) for text in re.findall(r'data:image/jpeg;base64,([^"]+)"', page)]
+
+
+def test_a_report_shows_original_images_and_packed_ones_where_these_are_gone(results, copied, survey, tmp_path):
+    with Image.open(survey / "images" / "g000.jpg") as original:
+        size = original.size
+    packed = find_settings(copied).packed_pixels().size
+    assert size[0] > packed
+    for folder in ("tasks", "runs"):
+        shutil.rmtree(copied / folder)
+    zooactive("report", "--out", "first.html", folder=copied)
+    shown = [picture.size for picture in pictures_in((copied / "first.html").read_text())]
+    assert shown == [size] * 6
+    away = shutil.move(survey / "images", tmp_path / "images")
+    try:
+        zooactive("report", "--out", "second.html", folder=copied)
+    finally:
+        shutil.move(away, survey / "images")
+    shown = [picture.size for picture in pictures_in((copied / "second.html").read_text())]
+    assert shown == [(packed, packed)] * 6
+
+
+def test_a_report_begins_with_what_the_workspace_can_say(results, home):
+    page = (home / "report.html").read_text()
+    said = [
+        page.index(text) for text in ("How good is the model?", "chosen galaxies about?", "clicks bought?", "What next?")
+    ]
+    assert said == sorted(said)
+    assert "<code>zooactive export</code>" in page
+    assert " nats" not in page[: page.index("<main")]
+
+
+def test_predictions_alone_make_a_report_with_or_without_embeddings(results, copied):
+    for name in ("selection.csv", "selection.parquet"):
+        (copied / name).unlink()
+    for name in ("runs", "tasks", "shards"):
+        shutil.rmtree(copied / name)
+    zooactive("report", folder=copied)
+    page = (copied / "report.html").read_text()
+    assert "Galaxies that the model could learn most from" in page
+    assert "<code>zooactive acquire</code>" in page
+    assert "A map of the pool" in page
+    assert " ± " in page
+    for part in (copied / "predictions").glob("part-*.parquet"):
+        pq.write_table(pq.read_table(part).drop(["embedding"]), part)
+    zooactive("report", folder=copied)
+    page = (copied / "report.html").read_text()
+    assert "Galaxies that the model could learn most from" in page
+    assert "A map of the pool" not in page
+    assert re.search(r">(smooth|featured|artifact) 0\.\d\d</span>", page)
+    assert " ± " not in page
+
+
 def test_a_second_workspace_is_not_written_over_the_first(results, home, survey):
     named = ("--tree", survey / "tree.toml", "--catalogue", survey / "survey.csv")
-    assert "is there already" in zooactive("init", home, *named, folder=home, code=1).stderr
+    assert "exists already" in zooactive("init", home, *named, folder=home, code=1).stderr
 
 
 def test_the_whole_path_needs_no_workspace_file(survey, tmp_path, undrawn):
@@ -410,7 +471,7 @@ def test_the_whole_path_needs_no_workspace_file(survey, tmp_path, undrawn):
     told = zooactive("predict", *pool, *run, "--out", "stored", "--draws", 4, folder=tmp_path)
     assert "Next: zooactive acquire --predictions stored" in told.stderr
     told = zooactive("acquire", *predictions, "--n", 4, "--out", "chosen.csv", folder=tmp_path)
-    assert "none is left out" in told.stderr
+    assert "no galaxy is left out" in told.stderr
     zooactive("show", "g001", *pool, *run, folder=tmp_path)
     zooactive("finetune", survey / "rings.csv", "--task", "rings", *run, *images, *HEAD, folder=tmp_path)
     fetched = tmp_path / "fetched.csv"  # as `zooactive cutouts` leaves a table

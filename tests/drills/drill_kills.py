@@ -39,7 +39,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -290,7 +290,7 @@ class Drill:
         assert done.returncode == 0, done.stderr
         self.compare("in a new interpreter")
 
-    def kills(self, number: int) -> str:
+    def kills(self, number: int) -> list[str]:
         """Kill it so often, and let it go on."""
         shares, left, locked, missed, equal, inside = [], 0, 0, 0, 0, 0
         for trial in range(number):
@@ -321,9 +321,9 @@ class Drill:
         moments = " ".join(f"{share:.2f}" for share in sorted(shares))
         print(f"  kills at these shares of {self.span:.2f} s and {self.steps} steps: {moments}")
         print(f"  half-written files lay there after {left}, a lock after {locked}; {missed} had ended and were killed anew")
-        return f"{inside} | {min(shares, default=0):.2f}-{max(shares, default=0):.2f} | {equal} of {number}"
+        return [str(inside), f"{min(shares, default=0):.2f}-{max(shares, default=0):.2f}", f"{equal} of {number}"]
 
-    def pairs(self, number: int) -> str:
+    def pairs(self, number: int) -> list[str]:
         """Start two at a time."""
         worked = refused = equal = 0
         for trial in range(number):
@@ -344,9 +344,9 @@ class Drill:
             if 0 not in codes:
                 self.odd.append(f"{self.name}, pair {trial}: nobody came to the end: {codes}")
             equal += self.compare(f"pair {trial}")
-        return f"{worked} worked, {refused} refused | {equal} of {number}"
+        return [f"{worked} worked, {refused} refused", f"{equal} of {number}"]
 
-    def full(self, number: int) -> str:
+    def full(self, number: int) -> list[str]:
         """Play it on a disk without room for it, and then with room."""
         sentences = equal = 0
         sayings = set[str]()
@@ -376,7 +376,7 @@ class Drill:
                 equal += self.compare(f"full disk {trial}")
         for said in sorted(sayings):
             print(f"  full disk: {said}")
-        return f"{sentences} of {number} | {equal} of {number}"
+        return [f"{sentences} of {number}", f"{equal} of {number}"]
 
     def _watch(self, process: Any, before: dict[str, tuple[int, int]], after: float | None = None) -> Watched:
         """Look at a process and its folder until it ends; kill it so long after its first write."""
@@ -490,11 +490,17 @@ def _read_entry(_: str, entry: Any) -> None:
         entry[()]
 
 
-def main() -> int:
-    """Play the jobs, and print a table of what came out."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; default: all")
-    for name, number in (("kills", 20), ("pairs", 20), ("full", 20)):
+def drilled(
+    about: str | None, usual: Sequence[str], numbers: Mapping[str, int], heads: Sequence[str], play: Callable[..., list[str]]
+) -> int:
+    """Play the jobs that are asked for on the command line, and print a table of what came out; return the exit code.
+
+    `usual` are played where none is named; `numbers` are options with their defaults. `play` takes a drill that is measured
+    and these numbers by their names, and returns the cells of its row, under `heads`.
+    """
+    asked = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; default: {', '.join(usual)}")
+    for name, number in numbers.items():
         asked.add_argument(f"--{name}", type=int, default=number)
     asked.add_argument("--seed", type=int, default=0)
     given = asked.parse_args()
@@ -503,23 +509,33 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="drill-") as folder:
         place = Place(Path(folder))
         place.begin()
-        for name in given.jobs or JOBS:
+        for name in given.jobs or usual:
             drill = Drill(place, name, random.Random(f"{given.seed} {name}"))
             drill.measure()
             print(f"{name}: writes for {drill.span:.2f} s after {drill.first:.2f} s, in {drill.steps} steps", flush=True)
-            done = [drill.kills(given.kills), drill.pairs(given.pairs), drill.full(given.full)]
-            lines.append(f"| {name} | {' | '.join(done)} |")
+            cells = play(drill, **{option: getattr(given, option) for option in numbers})
+            lines.append(f"| {' | '.join([name, *cells])} |")
             odd += drill.odd
             for line in drill.odd:
                 print(f"  ODD: {line}")
             if drill.locks:
                 print(f"  files of locks that nobody holds lay there at the end of {drill.locks} runs")
             print(lines[-1], flush=True)
-    heads = ("command", "killed inside", "at shares", "equal", "two at a time", "equal", "full disk: in a sentence", "equal")
-    print(f"\n| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
+    print(f"\n| {' | '.join(['command', *heads])} |\n|{' --- |' * (1 + len(heads))}")
     print("\n".join(lines))
     print(f"\n{len(odd)} things were not as they should be" + "".join(f"\n* {line}" for line in odd))
     return 1 if odd else 0
+
+
+def played(drill: Drill, kills: int, pairs: int, full: int) -> list[str]:
+    """Kill a job, start two at a time and give it little room, so often each."""
+    return [*drill.kills(kills), *drill.pairs(pairs), *drill.full(full)]
+
+
+def main() -> int:
+    """Play the jobs, and print a table of what came out."""
+    heads = ("killed inside", "at shares", "equal", "two at a time", "equal", "full disk: in a sentence", "equal")
+    return drilled(__doc__, list(JOBS), {"kills": 20, "pairs": 20, "full": 20}, heads, played)
 
 
 if __name__ == "__main__":

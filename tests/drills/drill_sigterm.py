@@ -11,12 +11,8 @@ come to the bytes of the undisturbed run. One that had ended already is sent ano
 
 from __future__ import annotations
 
-import argparse
-import os
-import random
 import signal
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from drill_kills import IN_A_FORK, JOBS, LONGEST, ONE_THREAD, Drill, Place
+from drill_kills import IN_A_FORK, LONGEST, Drill, drilled
 from warm_interpreter import AS_COMMAND, start
 
 ENDED = ("predict", "train", "finetune", "votes")
@@ -46,8 +42,8 @@ def sent(drill: Drill, share: float) -> tuple[int, str, float]:
     return process.returncode, told, time.monotonic() - at
 
 
-def ended(drill: Drill, times: int) -> str:
-    """End a job so often, and let it go on; return a row of the table."""
+def ended(drill: Drill, times: int) -> list[str]:
+    """End a job so often, and let it go on; return the cells of its row."""
     shares: list[float] = []
     slowest, equal, late, early, sayings = 0.0, 0, 0, 0, set[str]()
     while len(shares) < times:
@@ -79,35 +75,12 @@ def ended(drill: Drill, times: int) -> str:
     for said in sorted(sayings):
         print(f"  {said}")
     print(f"  {late} had ended, {early} had not begun, and were sent another", flush=True)
-    return f"| {drill.name} | {len(shares)} | {min(shares):.2f}-{max(shares):.2f} | {slowest:.1f} s | {equal} of {times} |"
+    return [str(len(shares)), f"{min(shares):.2f}-{max(shares):.2f}", f"{slowest:.1f} s", f"{equal} of {times}"]
 
 
 def main() -> int:
     """Play the jobs, and print a table of what came out."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; default: {', '.join(ENDED)}")
-    asked.add_argument("--times", type=int, default=20)
-    asked.add_argument("--seed", type=int, default=0)
-    given = asked.parse_args()
-    os.environ.update({**ONE_THREAD, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "200"})
-    lines, odd = [], []
-    with tempfile.TemporaryDirectory(prefix="drill-") as folder:
-        place = Place(Path(folder))
-        place.begin()
-        for name in given.jobs or ENDED:
-            drill = Drill(place, name, random.Random(f"{given.seed} {name}"))
-            drill.measure()
-            print(f"{name}: takes {drill.first + drill.span:.2f} s", flush=True)
-            lines.append(ended(drill, given.times))
-            odd += drill.odd
-            for line in drill.odd:
-                print(f"  ODD: {line}")
-            print(lines[-1], flush=True)
-    heads = ("command", "SIGTERM", "at shares", "slowest end", "then equal")
-    print(f"\n| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
-    print("\n".join(lines))
-    print(f"\n{len(odd)} things were not as they should be" + "".join(f"\n* {line}" for line in odd))
-    return 1 if odd else 0
+    return drilled(__doc__, ENDED, {"times": 20}, ("SIGTERM", "at shares", "slowest end", "then equal"), ended)
 
 
 if __name__ == "__main__":

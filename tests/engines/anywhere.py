@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
 import sys
 import tempfile
@@ -18,8 +19,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-PLACES = 4
-"""Threads, and new processes, at the same time."""
+PLACES = int(os.environ.get("ZOOACTIVE_PLACES", "2"))
+"""Threads, and new processes, at the same time; `nox -s ray` has four, each of which takes ten seconds of a processor."""
 
 
 def work(survey: str, number: int = 0) -> dict[str, str]:

@@ -266,7 +266,7 @@ def test_a_tree_of_classes_is_measured_by_its_labels():
 def test_truths_and_scores_that_do_not_fit_are_refused():
     with pytest.raises(PosteriorError, match=r"'shape': truths have the shape \(2,\) and scores \(1, 3\)"):
         question_metrics(SHAPE, [0, 1], [[1, 0, 0]])
-    with pytest.raises(PosteriorError, match=r"the truth of row 1 is 3; give the answer's place, from 0 to 2"):
+    with pytest.raises(PosteriorError, match=r"the truth of row 1 is 3; give the answer's index, from 0 to 2"):
         question_metrics(SHAPE, [0, 3], np.ones((2, 3)))
     with pytest.raises(PosteriorError, match="the score of 'disc' in row 0 is nan"):
         question_metrics(SHAPE, [0], [[1, np.nan, 0]])

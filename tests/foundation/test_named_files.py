@@ -24,10 +24,10 @@ def test_a_file_is_found_by_its_name_or_its_path(kind, names, load, error, tmp_p
     for name in names():
         load(name)
     first = names()[0]
-    with pytest.raises(error, match=rf"^there is no {kind} '{first}a'\. Did you mean '{first}'\? .* your own is a path"):
+    with pytest.raises(error, match=rf"^there is no {kind} '{first}a'\. Did you mean '{first}'\? .* your own .*path"):
         load(first + "a")
     with pytest.raises(error, match=rf"no\.toml cannot be read: No such file.*; give the path of a {kind}'s \.toml file"):
         load(tmp_path / "no.toml")
     (tmp_path / "odd.toml").write_text("name = ")
-    with pytest.raises(error, match=r"odd\.toml is no (valid|readable) TOML"):
+    with pytest.raises(error, match=r"odd\.toml is (no|not) (valid|readable) TOML"):
         load(tmp_path / "odd.toml")

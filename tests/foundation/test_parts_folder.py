@@ -96,7 +96,7 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(folder, content):
 
 def test_a_folder_that_a_newer_version_wrote_is_refused_as_such(folder):
     folder.write_journal({"fingerprint": "mine", "format": 99})
-    with pytest.raises(PosteriorError, match="format 99, and this version of zooactive knows up to"):
+    with pytest.raises(PosteriorError, match="format 99, but this version of zooactive knows up to"):
         folder.enter("mine", ANOTHER)
 
 
@@ -105,13 +105,13 @@ def test_a_part_that_the_run_has_not_is_refused_by_its_name(folder, name):
     write(folder, 0)
     folder.write_journal({"fingerprint": "mine"})
     shutil.copy(folder.path(0), folder.folder / name)
-    with pytest.raises(CatalogueError, match=f"{name} is no part of the run"):
+    with pytest.raises(CatalogueError, match=f"{name} does not belong to the run"):
         folder.enter("mine", ANOTHER)
 
 
 def test_a_part_of_another_run_is_refused_though_the_journal_is_of_this_one(folder):
     write(folder, 0)
     folder.write_journal({"fingerprint": "other"})
-    with pytest.raises(CatalogueError, match=r"part-00000\.parquet is no part of the run"):
+    with pytest.raises(CatalogueError, match=r"part-00000\.parquet does not belong to the run"):
         folder.enter("other", ANOTHER)
     assert json.loads((folder.folder / "journal.json").read_text()) == {"fingerprint": "other"}

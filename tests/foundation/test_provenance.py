@@ -13,6 +13,7 @@ import pytest
 
 from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.provenance import Making, mark_of, sources_of, written_again
+from zooactive.foundation.remote_folders import folder_here
 from zooactive.foundation.writing import how_of, write_how
 
 
@@ -75,6 +76,33 @@ def test_what_went_in_and_came_out_is_written_with_when_and_where(place):
     assert how["made"]["began"] <= how["made"]["ended"]
 
 
+def test_of_a_folder_of_images_only_those_of_the_list_are_looked_at(place, monkeypatch):
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (place / "images").mkdir(exist_ok=True)
+        (place / "images" / name).write_bytes(name.encode())
+
+    def walked(*_):
+        raise AssertionError("the folder is walked")
+
+    monkeypatch.setattr(os, "walk", walked)
+    files = [place / "images" / "a.jpg", place / "images" / "b.jpg"]
+    marks = {}
+    for change in ("nothing", "another", "listed"):
+        if change != "nothing":
+            (place / "images" / ("c.jpg" if change == "another" else "b.jpg")).write_bytes(b"longer than before")
+        making = Making("finetune", {"images": place / "images"}, unmarked=("images",))
+        making.took("images", [*files, None])
+        making.done(place / "in.csv", outputs=[], counts={"galaxies": len(marks)})
+        (source,) = sources_of(how_of(place / "in.csv"))
+        assert source.by == "files of a list"
+        marks[change] = source.mark
+        (place / "in.csv.how.json").unlink()
+    assert marks["nothing"] == marks["another"] != marks["listed"]
+    Making("predict", {"images": place / "images"}, unmarked=("images",)).done(place / "in.csv", outputs=[], counts={})
+    (source,) = sources_of(how_of(place / "in.csv"))
+    assert (source.by, source.mark) == ("not marked", None)
+
+
 def test_sources_are_marked_when_the_job_begins(place):
     making = Making("votes", {"table": place / "in.csv"})
     before = mark_of(place / "in.csv")
@@ -82,6 +110,34 @@ def test_sources_are_marked_when_the_job_begins(place):
     (place / "out.csv").write_text("out")
     making.done(place / "out.csv", outputs=[place / "out.csv"], counts={})
     assert (sources_of(how_of(place / "out.csv"))[0].by, sources_of(how_of(place / "out.csv"))[0].mark) == before
+
+
+def test_a_table_at_an_address_is_named_by_it_and_marked_by_what_it_holds(place, tmp_path, monkeypatch):
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    address = f"file://{place / 'in.csv'}"
+    how = made(place, table=Path(address), images=Path(f"file://{place}/images"))
+    table, images = sources_of(how)
+    assert (table.path, table.beside) == (address, address)
+    assert (table.by, table.mark) == mark_of(place / "in.csv")
+    assert (images.path, images.mark) == (f"file://{place}/images", None)
+    assert "cache" not in json.dumps(how)
+
+
+def test_a_result_at_an_address_names_no_copy(place, tmp_path, monkeypatch):
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = folder_here(f"file://{place}/bucket/predictions")
+    folder.mkdir(parents=True)
+    (folder / "journal.json").write_text("{}")
+    making = Making("acquire", {"predictions": folder})
+    (place / "out.csv").write_text("out")
+    write_how(place / "out.csv", command="acquire", options={"from": folder}, inputs={f"predictions {folder}": "0" * 32})
+    making.done(place / "out.csv", outputs=[place / "out.csv"], counts={})
+    how = how_of(place / "out.csv")
+    assert sources_of(how)[0].path == f"file://{place}/bucket/predictions"
+    assert list(how["inputs"]) == [f"predictions file://{place}/bucket/predictions"]
+    assert "cache" not in json.dumps(how)
 
 
 def test_what_is_made_again_alike_keeps_when_it_was_made_and_of_what(place):
@@ -129,6 +185,6 @@ def test_how_a_newer_version_made_something_is_refused(place):
     made(place)
     file = place / "out.csv.how.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 9}))
-    with pytest.raises(WorkspaceError, match="has format 9, and this version of zooactive knows up to 1"):
+    with pytest.raises(WorkspaceError, match="has format 9, but this version of zooactive knows up to 1"):
         how_of(place / "out.csv")
     assert made(place)["format"] == 1  # written over with its result

@@ -71,5 +71,5 @@ def test_what_is_no_structure_is_a_value_error(content):
 @pytest.mark.parametrize("tail", [b"", b"PAR1", b"\xff\xff\xff\x7fPAR1", b"\x08\x00\x00\x00PARE"])
 def test_a_file_without_a_footer_is_a_value_error(file, tail):
     file.write_bytes(b"PAR1" + tail)
-    with pytest.raises(ValueError, match="no footer"):
+    with pytest.raises(ValueError, match="not the footer"):
         parquet._chunks_of(file)

@@ -166,7 +166,7 @@ def test_a_fits_header_of_a_negative_size_is_not_read_for_ever(bits: int):
 
 def test_settings_of_images_that_make_no_sense_are_refused():
     for scales in ((), (0.0,), ("1",), (1.5,)):
-        with pytest.raises(ImageError, match="give at least one above 0"):
+        with pytest.raises(ImageError, match="give at least one scale above 0"):
             Preprocessing(size=8, scales=scales)
-    with pytest.raises(ImageError, match="settings are a table such as"):
+    with pytest.raises(ImageError, match="settings must be a table such as"):
         Preprocessing.from_dict([8])  # type: ignore[arg-type]

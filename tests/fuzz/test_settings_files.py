@@ -142,12 +142,12 @@ def test_questions_that_wait_for_each_other_or_share_names_are_refused_and_other
 
 
 def test_a_number_with_more_digits_than_python_reads_is_refused(tmp_path: Path):
-    with pytest.raises(TreeError, match=r"long\.toml is no valid TOML"):
+    with pytest.raises(TreeError, match=r"long\.toml is not valid TOML"):
         load_tree(written(tmp_path, "long", f'name = "t"\nmin_votes = {"9" * 5000}\n'))
 
 
 def test_lists_that_are_nested_without_end_are_refused(tmp_path: Path):
-    with pytest.raises(TreeError, match=r"deep\.toml is no valid TOML: .*nested"):
+    with pytest.raises(TreeError, match=r"deep\.toml is not valid TOML: .*nested"):
         load_tree(written(tmp_path, "deep", "name = " + "[" * 100_000))
 
 

@@ -185,5 +185,5 @@ def test_the_kind_of_any_file_is_told_or_refused(tmp_path: Path, content: bytes)
 def test_metadata_that_are_no_table_are_of_no_galaxy(place: Path):
     strange = ROW | {"classification_id": "99", "subject_data": {"90000": [1]}}
     assert count(place, export(ROW, strange), "export") == 1
-    with pytest.raises(Unusable, match="metadata of another shape"):
+    with pytest.raises(Unusable, match="metadata of an unknown shape"):
         galaxy_in([1], ["iauname"])

@@ -137,7 +137,7 @@ def test_a_reduction_gives_the_votes_of_the_same_classifications_through_an_expo
     votes, dropped = votes_of(place, reduce_crowd(place / "reductions.csv", tree, crowd, form))
     assert votes.equals(ledger.votes())
     assert votes["volunteers"].tolist() == [80, 80, 80]
-    consensus = "a row of question_consensus_reducer, which counts no votes of a question"
+    consensus = "a row of question_consensus_reducer, which does not count votes on questions"
     assert said_of(dropped) == ({consensus: ("entry", 24, "line 26")} if form == "batch" else {})
 
 
@@ -177,14 +177,14 @@ def test_what_is_no_vote_is_counted_and_named_and_the_rest_is_kept(tree, place):
     assert said_of(dropped) == {
         "task T9, which the wording does not name": ("vote", 7, "subject 90002"),
         "workflow 78, which the wording does not name": ("vote", 6, "subject 90002"),
-        "a subject that the subject export lacks": ("vote", 5, "subject 90099"),
-        "a workflow or a subject whose id is no number": ("vote", 4, "subject 90003_1"),
+        "a subject that is not in the subject export": ("vote", 5, "subject 90099"),
+        "a workflow or a subject whose id is not a number": ("vote", 4, "subject 90003_1"),
         "several answers to T0": ("vote", 3, "subject 90004"),
         "'smoothish', which the wording of T0 does not name": ("vote", 2, "subject 90004"),
-        "a count that is no whole number from 0": ("entry", 4, "line 3"),
-        "data that are no answers with numbers": ("entry", 2, "line 9"),
-        "a row of survey_reducer, which counts no votes of a question": ("entry", 1, "line 11"),
-        "a row of another length than the header": ("entry", 1, "line 13"),
+        "a count that is not a whole number from 0": ("entry", 4, "line 3"),
+        "a data cell that does not hold answers with numbers": ("entry", 2, "line 9"),
+        "a row of survey_reducer, which does not count votes on questions": ("entry", 1, "line 11"),
+        "a row with more or fewer cells than the header": ("entry", 1, "line 13"),
     }
 
 
@@ -245,11 +245,11 @@ def test_subjects_of_one_galaxy_add_up_and_a_subject_of_two_is_left_out(tree, pl
     votes, dropped = votes_of(place, path)
     assert votes["smooth-or-featured_smooth"].tolist() == [1 + 2, 4]
     assert said_of(dropped) == {
-        "a subject that shows two galaxies by the subject export": ("vote", 8, "subject 90003"),
-        "a subject whose metadata is no JSON": ("vote", 16, "subject 90004"),
-        "a subject whose metadata has no id of a galaxy": ("vote", 32, "subject 90005"),
-        "a subject in the subject export whose id is no number": ("entry", 1, "line 17"),
-        "a row of another length than the header of subjects": ("entry", 1, "line 18"),
+        "a subject with two galaxies in the subject export": ("vote", 8, "subject 90003"),
+        "a subject whose metadata is not JSON": ("vote", 16, "subject 90004"),
+        "a subject whose metadata has no galaxy id": ("vote", 32, "subject 90005"),
+        "a subject in the subject export whose id is not a number": ("entry", 1, "line 17"),
+        "a row with more or fewer cells than the header in the subject export": ("entry", 1, "line 18"),
     }
 
 
@@ -310,7 +310,7 @@ def test_answers_that_one_slug_means_are_not_guessed_and_a_slug_is_a_wording_too
     votes, dropped = votes_of(place, write_text(place / "reductions.csv", text))
     assert votes[["smooth-or-featured_artifact", "bar_no", "volunteers"]].to_numpy().tolist() == [[4, 6, 13]]
     assert said_of(dropped) == {
-        "'5', which words two answers to T2": ("vote", 3, "subject 90000"),
+        "'5', which is the wording of two answers to T2": ("vote", 3, "subject 90000"),
         "'b-https-example-org-b-png-or-artifact', which the wording of T0 does not name": ("vote", 2, "subject 90000"),
     }
     words = load_wording(place / "wording.toml").workflows[77]
@@ -360,7 +360,7 @@ def test_tables_that_hold_no_counts_are_refused(tree, draw_votes, tmp_path):
         read_counts([tmp_path / "few.csv"], tree, Dropped())
     frame.loc[1, "bar_weak"] = -2
     frame.to_csv(tmp_path / "negative.csv", index=False)
-    with pytest.raises(CatalogueError, match=r"row 2 \(id 'b'\), column 'bar_weak'.*no number of votes"):
+    with pytest.raises(CatalogueError, match=r"row 2 \(id 'b'\), column 'bar_weak'.*not a number of votes"):
         read_counts([tmp_path / "negative.csv"], tree, Dropped())
     with pytest.raises(CatalogueError, match="holds cumulative, not counts; read such a table as a catalogue"):
         read_counts([tmp_path / "few.csv"], fraction_tree(), Dropped())
@@ -422,14 +422,14 @@ def test_the_command_reads_tables_of_counts_and_adds_them_to_a_catalogue(tree, d
         (
             ("flat.csv", "--tree", "tree.toml"),
             1,
-            "flat.csv is a reduction, whose words the tree does not tell; give --wording",
+            "flat.csv is a reduction, which needs the workflow's wording of the tree; give --wording",
         ),
         (("flat.csv",), 2, "give --wording for exports and reductions, or --tree"),
         ((*REDUCED, "--tree", "tree.toml"), 2, "give --wording for exports and reductions, or --tree"),
-        (("export.csv", *REDUCED), 1, "export.csv is a classification export and flat.csv a reduction, and the same people"),
-        (("counts.csv", *REDUCED), 1, "counts.csv is a table of counts and flat.csv a reduction, and the same people"),
-        (("export.csv", *REDUCED[1:]), 1, "leave --subjects away"),
-        (("counts.csv", *REDUCED[1:3]), 1, "if it is a table of counts, give --tree in place of --wording"),
+        (("export.csv", *REDUCED), 1, "export.csv is a classification export and flat.csv is a reduction; both may count"),
+        (("counts.csv", *REDUCED), 1, "counts.csv is a table of counts and flat.csv is a reduction; both may count"),
+        (("export.csv", *REDUCED[1:]), 1, "leave out --subjects"),
+        (("counts.csv", *REDUCED[1:3]), 1, "if it is a table of counts, give --tree instead of --wording"),
         (("subjects.csv", *REDUCED[1:]), 1, "subjects.csv is a subject export, which has no votes; give it as --subjects"),
         (("extracts.csv", *REDUCED[1:]), 1, "extracts.csv is an extraction of panoptes-aggregation"),
         ((*REDUCED[:4], "flat.csv"), 1, "flat.csv has no column metadata; give a subject export"),

@@ -95,7 +95,7 @@ def test_the_reducer_that_is_looked_up_exists_and_counts_a_person_once():
         ({}, "after 15 people"),
         (None, "after 15 people"),
         ({"criteria": "classification_count", "options": {"count": "40"}}, "after 40 people"),
-        ({"criteria": "by the moon"}, "'by the moon', which is unknown"),
+        ({"criteria": "by the moon"}, "the unknown criterion 'by the moon'"),
     ],
 )
 def test_what_the_owner_has_to_set_is_said(retirement, said):
@@ -106,13 +106,13 @@ def test_what_the_owner_has_to_set_is_said(retirement, said):
 
 @pytest.mark.parametrize("found", [{"retirement": 5}, {"retirement": "x"}, {"retirement": {"options": [1]}}])
 def test_a_retirement_of_another_shape_is_refused(found):
-    with pytest.raises(CatalogueError, match="is none of Panoptes'"):
+    with pytest.raises(CatalogueError, match="is not in Panoptes' form"):
         check_workflow(found, ceiling=40)
 
 
 @pytest.mark.parametrize("found", [{}, {"workflows": []}, {"errors": [{"message": "Could not find workflow"}]}])
 def test_what_is_no_workflow_is_refused(found):
-    with pytest.raises(CatalogueError, match="no workflow of Panoptes"):
+    with pytest.raises(CatalogueError, match="not a Panoptes workflow"):
         check_workflow(found, ceiling=40)
 
 
@@ -151,7 +151,7 @@ def test_a_reason_that_panoptes_has_not_and_a_damaged_workflow_are_refused(tmp_p
     with pytest.raises(CatalogueError, match="no reason 'bored'"):
         write_retirement(wrong, tmp_path / "out", ceiling=40)
     (tmp_path / "workflow.json").write_text("[")
-    with pytest.raises(CatalogueError, match=r"workflow\.json is no workflow"):
+    with pytest.raises(CatalogueError, match=r"workflow\.json is not a Panoptes workflow"):
         write_retirement(plan(), tmp_path / "out", ceiling=40, workflow=tmp_path / "workflow.json")
     assert not (tmp_path / "out").exists()
 

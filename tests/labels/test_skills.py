@@ -125,5 +125,5 @@ def test_people_of_whom_nothing_is_known_count_as_the_crowd_does_and_each_is_one
 
 
 def test_without_answers_there_is_nothing_to_fit():
-    with pytest.raises(CatalogueError, match="there is no answer to fit skills to"):
+    with pytest.raises(CatalogueError, match="skills cannot be fitted, because there are no answers"):
         weigh_votes([], RING)

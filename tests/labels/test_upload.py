@@ -98,7 +98,7 @@ def test_the_command_writes_and_sends(zooniverse, written, tmp_path):
         "--upload",
     )
     assert "needs --project" in typed(tmp_path, *words, code=2).stderr
-    for said in ("5 subjects sent, 0 were there", "0 subjects sent, 5 were there"):
+    for said in ("5 subjects uploaded, 0 were there already", "0 subjects uploaded, 5 were there already"):
         assert said in typed(tmp_path, *words, "--project", 7).stderr
     (entry,) = zooniverse.sets.values()
     assert entry["display_name"] == "selection"

@@ -47,15 +47,17 @@ def test_counts_are_written_and_what_was_dropped_is_told(tree, place):
     counts = pd.read_csv(place / "votes.csv", dtype={"id": str})
     assert counts["id"].tolist() == ["587732578312454276", "587732578312454277"]
     assert counts[tree.columns[0]].tolist() == [3, 3]
-    assert "annotations are no JSON" in told.stdout
+    assert "annotations that are not JSON" in told.stdout
     assert "6 new classifications, 0 known before; 6 in all count" in told.stderr
     how = json.loads((place / "votes.csv.how.json").read_text())
     assert how["options"]["dropped"] == [
-        {"dropped": "classification", "reason": "annotations are no JSON", "number": 1, "first": "6"}
+        {"dropped": "classification", "reason": "annotations that are not JSON", "number": 1, "first": "6"}
     ]
     again = votes(place, "export.csv", "--wording", "wording.toml", "--json")
     assert "0 new classifications, 6 known before; 6 in all count" in again.stderr
-    assert json.loads(again.stdout)[0]["number"] == 1
+    summary = json.loads(again.stdout)
+    assert summary["table"][0]["number"] == 1
+    assert summary["failures"] == {"annotations are no JSON": 1}
 
 
 @pytest.mark.parametrize("name", ["grown.csv", "grown.parquet"])
@@ -83,11 +85,11 @@ def test_galaxies_that_the_table_lacks_are_told(place):
         (("export.csv", "--wording", "nowhere.toml"), 1, "nowhere.toml cannot be read"),
         (("nowhere.csv", "--wording", "wording.toml"), 1, "nowhere.csv cannot be read"),
         (("survey.csv", "--wording", "wording.toml"), 1, "has no column classification_id"),
-        (("export.csv", "--wording", "wording.toml", "--out", "votes.txt"), 2, "votes.txt is no table"),
+        (("export.csv", "--wording", "wording.toml", "--out", "votes.txt"), 2, "votes.txt cannot be written as a table"),
         (
             ("export.csv", "--wording", "wording.toml", "--catalogue", "survey.csv", "--id", "objid", "--out", "survey.csv"),
             1,
-            "would be added to survey.csv again",
+            "would overwrite the catalogue, and votes would count twice",
         ),
     ],
 )

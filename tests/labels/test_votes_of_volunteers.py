@@ -180,7 +180,7 @@ def test_skipped_and_changed_answers_and_those_that_nobody_asked_for(tree, words
     said = {entry["reason"]: (entry["number"], entry["first"]) for entry in dropped.rows()}
     assert said == {
         "no answer to a question of the tree": (2, "5"),
-        "an answer to edge-on, where the answers before do not lead": (1, "2"),
+        "an answer to edge-on that earlier answers do not lead to": (1, "2"),
         "several answers to T0": (1, "5"),
         "task T9, which the wording does not name": (1, "5"),
         "'Smoothish', which the wording of T0 does not name": (1, "6"),
@@ -214,18 +214,18 @@ def test_every_malformed_row_is_counted_and_named_and_the_others_are_kept(tree, 
     assert sum(dropped.classifications.values()) == 13
     said = {entry["reason"]: entry["first"] for entry in dropped.rows()}
     assert said == {
-        "annotations are no JSON": "1",
-        "annotations of another shape": "2",
-        "subject_data is no JSON": "3",
-        "several subjects, or none, at once": "4",
-        "a subject whose metadata has no id of a galaxy": "5",
-        "an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text": "6",
-        "subject_data of another shape": "7",
+        "annotations that are not JSON": "1",
+        "annotations of an unknown shape": "2",
+        "subject_data that is not JSON": "3",
+        "several subjects, or none, in one classification": "4",
+        "a subject whose metadata has no galaxy id": "5",
+        "a galaxy id that lost digits in a spreadsheet or as a number; upload ids as text": "6",
+        "subject_data of an unknown shape": "7",
         "workflow 78, which the wording does not name": "8",
-        "a version of the workflow outside those of the wording": "9",
-        "an id or a version that is no number": "10",
-        "created_at is no time": "11",
-        "a row of another length than the header": "line 16",
+        "a version of the workflow that is not in the wording": "9",
+        "an id or a version that is not a number": "10",
+        "created_at is not a time": "11",
+        "a row with more or fewer cells than the header": "line 16",
     }
     (tmp_path / "other.csv").write_text("classification_id,user_name\n1,Ann\n")
     with pytest.raises(CatalogueError, match=r"has no column user_ip, workflow_id, .*Data exports"):
@@ -290,7 +290,7 @@ def test_a_ledger_of_a_newer_version_is_refused_and_an_empty_one_is_filled_again
     votes, merged, _ = votes_of(path, words, tmp_path / "ledger")
     assert (merged.new, votes["volunteers"].tolist()) == (4, [4])
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"format": b"99"}), file)
-    with pytest.raises(CatalogueError, match="has format 99, and this version of zooactive knows up to 1; install a newer"):
+    with pytest.raises(CatalogueError, match="has format 99, but this version of zooactive knows up to 1; install a newer"):
         votes_of(path, words, tmp_path / "ledger")
 
 
@@ -300,16 +300,19 @@ def test_a_ledger_of_a_newer_version_is_refused_and_an_empty_one_is_filled_again
         (('task = "T1"', 'task = "T0"'), "task = 'T0'.*once"),
         (('[workflow.questions."edge-on"]', "[workflow.questions.edgeon]"), "edgeon.*Did you mean 'edge-on'"),
         (('["Yes", "No"]', '["Yes"]'), "give 2 wordings, for yes, no"),
-        (('["Yes", "No"]', '["Yes", "yes"]'), "'yes' words two answers"),
+        (('["Yes", "No"]', '["Yes", "yes"]'), "'yes' is the wording of two answers"),
         (("id = 77", 'id = "77"'), "write id = NUMBER"),
         (('versions = ["2.0", "3.99"]', "versions = 2"), "give the first and the last"),
-        (('versions = ["2.0", "3.99"]', "versions = [2.20, 2.30]"), "numbers, of which 12.30 is 12.3.* in quotation marks"),
+        (
+            ('versions = ["2.0", "3.99"]', "versions = [2.20, 2.30]"),
+            "numbers, which cannot tell 12.30 from 12.3.* in quotation marks",
+        ),
         (('versions = ["2.0", "3.99"]', 'versions = ["2.0", 3]'), "numbers"),
-        (('versions = ["2.0", "3.99"]', 'versions = ["3.99", "2.0"]'), "the first is the later one"),
+        (('versions = ["2.0", "3.99"]', 'versions = ["3.99", "2.0"]'), "in the wrong order"),
         (('galaxy = ["#id"]', 'galaxie = ["#id"]'), "'galaxie' is unknown.*Did you mean 'galaxy'"),
         (("[[workflow]]", "[[workflows]]"), "'workflows' is unknown"),
         (('tree = "tree.toml"', "tree = 1"), 'write tree = "NAME"'),
-        (("[[workflow]]", "[[workflow"), "no valid TOML"),
+        (("[[workflow]]", "[[workflow"), "not valid TOML"),
     ],
 )
 def test_a_wording_that_is_wrong_is_told(tree, tmp_path, change, said):
@@ -336,7 +339,7 @@ def test_an_id_that_has_lost_digits_on_the_way_is_no_galaxy(tree, words, tmp_pat
     ]
     votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert votes["id"].tolist() == ["587732578312454276"]
-    reason = "an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text"
+    reason = "a galaxy id that lost digits in a spreadsheet or as a number; upload ids as text"
     assert dropped.rows() == [{"dropped": "classification", "reason": reason, "number": 1, "first": "0"}]
 
 
@@ -381,7 +384,7 @@ def test_votes_are_not_added_beside_a_column_whose_name_is_misspelt_nor_to_words
     old = pd.DataFrame({"id": ["g0"]} | {column: [1] for column in tree.columns})
     with pytest.raises(CatalogueError, match=r"column 'bar_strong' is missing from survey.csv.* 'bar_stong'"):
         add_votes(old.rename(columns={"bar_strong": "bar_stong"}), new, tree, "id", source="survey.csv")
-    with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is no number"):
+    with pytest.raises(CatalogueError, match=r"survey.csv, row 1 \(id 'g0'\), column 'bar_weak': 'many' is not a number"):
         add_votes(old.assign(bar_weak="many"), new, tree, "id", source="survey.csv")
 
 

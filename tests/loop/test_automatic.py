@@ -45,8 +45,8 @@ def test_without_a_trial_it_is_the_usual(known):
     few = known(LEAST - 1)
     assert decide(few, CONFIG, few.tree)[:2] == (
         "random",
-        "no strategy was measured to beat random choice where people vote and the encoder is frozen; "
-        f"{LEAST - 1} galaxies drawn at random are too few to try it ({LEAST})",
+        "with people's votes and a frozen encoder, no strategy was measured to beat random choice; "
+        f"a trial needs {LEAST} randomly drawn galaxies, not {LEAST - 1}",
     )
     labels = known(20, "class")
     assert decide(labels, CONFIG, labels.tree).strategy == "mutual_information"
@@ -127,14 +127,16 @@ def test_a_loop_writes_down_why_and_plays_it(learner, begun, held_out, config, s
     config = replace(config, strategy="auto")
     loop = Loop(tmp_path / "loop", learner, begun, test=held_out, config=config)
     selection = loop.ask()
-    assert "12 galaxies drawn at random are too few" in str(why_of(loop.rounds[0]))
+    assert f"a trial needs {LEAST} randomly drawn galaxies, not 12" in str(why_of(loop.rounds[0]))
     how = json.loads((loop.rounds[0].folder / "selection.csv.how.json").read_text())
     assert how["options"]["played"] == "random"
     blind = Loop(tmp_path / "random", learner, begun, config=replace(config, strategy="random")).ask()
     assert selection["id"].tolist() == blind["id"].tolist()
     loop.tell(said(selection["id"]))
     loop.ask()
-    assert "18 galaxies drawn at random are too few" in str(why_of(loop.rounds[1]))  # what random choice acquired too
+    assert f"a trial needs {LEAST} randomly drawn galaxies, not 18" in str(
+        why_of(loop.rounds[1])
+    )  # what random choice acquired too
     chosen = Loop(tmp_path / "chosen", learner, begun, config=replace(config, strategy="mutual_information"))
     chosen.tell(said(chosen.ask()["id"]))
     assert why_of(chosen.rounds[0]) is None

@@ -115,9 +115,9 @@ def test_questions_that_are_counted_alone_cost_their_own_answers():
 
 def test_shapes_that_do_not_fit_are_refused():
     model, truth = sky(5)
-    with pytest.raises(AcquisitionError, match="do not fit 5 galaxies"):
+    with pytest.raises(AcquisitionError, match="do not match the model's 5 galaxies"):
         rehearse_clicks(model, np.zeros((4, 10, 4), int), truth, survey=SURVEY)
-    with pytest.raises(AcquisitionError, match="do not fit"):
+    with pytest.raises(AcquisitionError, match="do not match"):
         rehearse_clicks(model, np.zeros((5, 10, 4), int), truth[:, :2], survey=SURVEY)
     assert SHRUNK in WAYS
 
@@ -142,7 +142,9 @@ def test_a_model_is_learnt_anew_from_the_votes_so_far_and_never_counts_them_twic
     without = rehearse_clicks(model, queue, truth, **options)
     assert list(without.clicks) == [*WAYS[:3], ALLOCATED]
     np.testing.assert_array_equal(without.errors[ALLOCATED], found.errors[ALLOCATED])
-    with pytest.raises(AcquisitionError, match="relearn gave 40 galaxies back, not the 40 in their order"):
+    with pytest.raises(
+        AcquisitionError, match="relearn returned 40 galaxies in another order or selection; return the same 40, in order"
+    ):
         rehearse_clicks(model, queue, truth, **options, relearn=lambda votes: model.take(range(39, -1, -1)))
 
 

@@ -157,7 +157,7 @@ def test_without_any_votes_the_first_round_is_drawn_blindly(learner, begun, held
     assert selection["score"].isna().all()
     assert (selection["arm"] == "random").sum() == 2
     assert not loop.rounds[0].model.exists()
-    with pytest.raises(TrainingError, match="nothing has been learnt yet"):
+    with pytest.raises(TrainingError, match="no model has been trained yet"):
         loop.model()
     loop.tell(said(selection["id"]))
     shuffled = nothing.take(np.random.default_rng(0).permutation(40))
@@ -251,21 +251,21 @@ def test_draws_that_are_fitted_to_a_network_are_those_of_its_rounds(tree, begun,
         heads[kind] = learner.predictions(loop.rounds[0].model, begun.take(range(12, 40)), "pool").head
     with pytest.raises(ModelError, match=r"there are no draws 'laplase'\. Did you mean 'laplace'"):
         NetworkLearner(tree, network, training, draws_from="laplase")
-    with pytest.raises(ModelError, match="ensemble of heads are gone"):
+    with pytest.raises(ModelError, match="ensemble of heads were removed"):
         NetworkLearner(tree, network, training, draws_from="ensemble")
     assert (heads["dropout"].kind, heads["laplace"].kind) == ("dropout", "laplace")
     assert np.array_equal(heads["dropout"].kernel, heads["laplace"].kernel)
 
 
 def test_what_cannot_be_told_is_explained(loop, said):
-    with pytest.raises(AcquisitionError, match=r"nothing was asked in round 0; ask first"):
+    with pytest.raises(AcquisitionError, match=r"round 0 has not asked for galaxies yet; ask first"):
         loop.tell(said(["g020"]))
     asked = loop.ask()["id"]
     with pytest.raises(CatalogueError, match="have no column 'edge-on_yes'"):
         loop.tell(said(asked).drop(columns="edge-on_yes"))
     with pytest.raises(CatalogueError, match="has votes twice"):
         loop.tell(pd.concat([said(asked), said(asked)]))
-    with pytest.raises(CatalogueError, match="none of 1 galaxies with votes is in"):
+    with pytest.raises(CatalogueError, match="none of the 1 galaxies with votes is in"):
         loop.tell(said(asked[:1]).assign(id="elsewhere"))
     negative = said(asked)
     negative.loc[1, "bar_no"] = -1.0
@@ -319,7 +319,7 @@ def test_embeddings_that_lack_a_galaxy_are_named(embeddings, begun, config, tmp_
     copied.__dict__["parts"] = copied.parts[1:]
     learner = HeadLearner(model, model.tree, copied, draws=8)
     loop = Loop(tmp_path / "loop", learner, begun, config=config)
-    with pytest.raises(TrainingError, match=r"galaxy 'g00\d' has no embedding in .* delete the folder"):
+    with pytest.raises(TrainingError, match=r"such as 'g00\d', have no embedding in .* delete the folder"):
         loop.ask()
 
 

@@ -46,7 +46,7 @@ def test_it_tells_smooth_galaxies_from_spirals_that_it_never_saw(encoder):
     """Galaxies of the sample, which are of Galaxy Zoo 2 but among none of those it learnt from."""
     sample = za.read_catalogue(catalogs_folder() / "samples" / "gz2_votes.parquet", tree="gz2").take(range(32))
     assert sample.votes is not None
-    with pytest.warns(UserWarning, match="82 pixels a side in place of 204"):  # the sample is small, to come along
+    with pytest.warns(UserWarning, match="82 pixels on a side instead of 204"):  # the sample is small, to come along
         smooth = za.predict(encoder, sample, draws=4).mean()[:, 0]
     observed = sample.votes[:, 0] / sample.votes[:, :3].sum(1)
     assert np.corrcoef(smooth, observed)[0, 1] > 0.8

@@ -34,7 +34,7 @@ def test_the_last_blocks_learn_and_batch_norms_never():
     assert encoder.trainable_weights == []
     free_everything(encoder)
     assert len(encoder.trainable_weights) == len(build_encoder("small_cnn", 32).trainable_weights)
-    with pytest.raises(ModelError, match="5 blocks were to learn; the encoder has 4"):
+    with pytest.raises(ModelError, match="5 blocks should learn, but the encoder has 4"):
         free_last_blocks(encoder, 5)
 
 

@@ -345,5 +345,5 @@ def test_each_network_of_an_ensemble_counts_the_same_however_many_draws_it_has(t
         combine_draws([one, one.select("ab")])
     with pytest.raises(PosteriorError, match="'small' and 'binary'"):
         combine_draws([one, single([[1, 1]], BINARY)])
-    with pytest.raises(PosteriorError, match="no posterior was given"):
+    with pytest.raises(PosteriorError, match="there are no posteriors to combine"):
         combine_draws([])

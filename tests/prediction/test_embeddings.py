@@ -214,9 +214,9 @@ def test_a_column_can_be_named_where_several_could_be_meant(tmp_path):
 
 def test_an_npy_needs_ids_in_its_order(tmp_path):
     np.save(tmp_path / "e.npy", features())
-    with pytest.raises(CatalogueError, match="does not say whose features"):
+    with pytest.raises(CatalogueError, match="has no ids of the galaxies"):
         read_embeddings(tmp_path / "e.npy")
-    with pytest.raises(CatalogueError, match="60 rows, and 59 ids"):
+    with pytest.raises(CatalogueError, match="60 rows, but 59 ids"):
         read_embeddings(tmp_path / "e.npy", ids=IDS[1:])
     (tmp_path / "names.txt").write_text("\n".join(IDS) + "\n")
     assert list(read_embeddings(tmp_path / "e.npy", ids=tmp_path / "names.txt").ids) == IDS
@@ -298,7 +298,7 @@ def test_a_saved_model_predicts_the_same_bits(tuned, tmp_path):
 
 
 def test_embeddings_that_are_not_the_models_are_refused(tuned):
-    with pytest.raises(PosteriorError, match="holds 3 features a galaxy, and the model learnt from 8"):
+    with pytest.raises(PosteriorError, match="holds 3 features per galaxy, but the model was trained on 8"):
         tuned.predict(Embeddings(np.array(["a"], dtype=object), np.ones((1, 3), np.float32)))
     named = za.finetune(None, labelled(), task="rings", embeddings=given(encoder="nano"), progress=None)
     with pytest.raises(PosteriorError, match="embeddings of the encoder 'tiny'"):
@@ -310,7 +310,7 @@ def test_images_are_refused_by_a_model_without_a_network(tuned, galaxies):
     with pytest.raises(ModelError, match=r"takes embeddings \(8 features\), not images"):
         tuned.predict(galaxies(2))
     config = FinetuneConfig(policy="staged")
-    with pytest.raises(TrainingError, match="policy = 'staged' teaches the encoder"):
+    with pytest.raises(TrainingError, match="policy = 'staged' trains the encoder"):
         za.finetune(None, labelled(), task="rings", embeddings=given(), config=config, progress=None)
 
 
@@ -361,7 +361,7 @@ def test_embeddings_are_made_of_what_numpy_takes_and_models_are_pickled(tuned):
     again = pickle.loads(pickle.dumps(tuned.model))
     assert again.fingerprint() == tuned.model.fingerprint()
     assert len(pickle.loads(pickle.dumps(given()))) == GALAXIES
-    with pytest.raises(AcquisitionError, match=r"the pool is Embeddings.*zooactive.predict\(model"):
+    with pytest.raises(AcquisitionError, match=r"the pool is of type Embeddings.*zooactive.predict\(model"):
         za.acquire(given(), 3)  # type: ignore[arg-type]
 
 
@@ -390,7 +390,7 @@ def test_embeddings_of_our_own_encoder_give_the_bits_of_its_predictions(tree, ga
     assert np.array_equal(za.predict(model, mine, draws=4).concentrations, stored.posterior().concentrations)
     head = za.finetune(None, catalogue.take(np.arange(25)), task=Task("small", tree), embeddings=mine, progress=None)
     assert np.array_equal(stored.redraw(head).posterior().concentrations, za.predict(head, mine, draws=4).concentrations)
-    with pytest.raises(PosteriorError, match="embeddings alone, of which no head"):
+    with pytest.raises(PosteriorError, match="holds only embeddings, without predictions"):
         open_predictions(tmp_path / "embeddings")
     with pytest.raises(PosteriorError, match="does not hold this model's own embeddings"):
         za.predict(tiny_model(tree, seed=4), mine)

@@ -265,14 +265,14 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "an empty file": (text("", "e.parquet"), "cannot be read as embeddings"),
     "a footer that lies": (lying_footer, "cannot be read as embeddings"),
     "Parquet cut short": (cut_at(0.5, cells(pa.array(LISTS, FLOATS))), "cannot be read as embeddings"),
-    "parts of other widths": (parts_that_differ, "galaxy 'g3' has 3 features, and others have 4"),
+    "parts of other widths": (parts_that_differ, "galaxy 'g3' has 3 features, but others have 4"),
     "parts of other kinds": (parts_of_other_kinds, "some of its parts are float16, and others are not"),
     "parts of other columns": (parts_of_other_columns, "features"),
     "Arrow cut short": (cut_at(0.6, arrow(pa.array(LISTS, FLOATS))), "cannot be read as embeddings"),
     "Arrow with offsets that lead out": (arrow(pa.array(LISTS, FLOATS), led_out), "cannot be read as embeddings"),
     "an empty Arrow file": (text("", "e.arrow"), "cannot be read as embeddings"),
     "a dataset that names no files": (dataset_of_nothing, "cannot be read as embeddings"),
-    "a dataset that leads out of its folder": (dataset_elsewhere, "state.json names e.arrow, which is not beside it"),
+    "a dataset that leads out of its folder": (dataset_elsewhere, "state.json names e.arrow, which is not next to it"),
     "a .npy of objects": (npy(np.array([[print, 1]], dtype=object)), "cannot be read as embeddings"),
     "a .npy of records": (
         npy(np.zeros(6, dtype=[("a", "f4"), ("b", "f4")])),
@@ -293,21 +293,21 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "a .npy cut short": (npy(FEATURES, change=lambda sound: sound[:-5]), "cannot be read as embeddings"),
     "a .npy without dimensions": (npy(np.float32(1)), "holds an array of shape ()"),
     "an empty .npy": (npy(FEATURES, change=lambda sound: b""), "cannot be read as embeddings"),
-    "a .npz": (zipped, "embeddings of the kind '.npz' are unknown"),
+    "a .npz": (zipped, "embeddings of the kind '.npz' cannot be read"),
     "a .npz called .npy": (zipped_as_npy, "cannot be read as embeddings"),
     "HDF5 that leads to another file": (with_ids(external_link), "predictions are links, which may lead to other files"),
-    "HDF5 that stores in another file": (with_ids(external_storage), "lie in another file"),
-    "HDF5 made of other files": (with_ids(virtual), "lie in another file"),
-    "HDF5 of references": (with_ids(references), "name the one that holds the features"),
+    "HDF5 that stores in another file": (with_ids(external_storage), "are in another file"),
+    "HDF5 made of other files": (with_ids(virtual), "are in another file"),
+    "HDF5 of references": (with_ids(references), "name the dataset that holds the features"),
     "HDF5 that claims a million million": (
         with_ids(a_million_million),
-        "(1000000, 1000000) numbers, which are not all there",
+        "(1000000, 1000000) numbers, but not all are there",
     ),
     "HDF5 that claims what is not in it": (
         with_ids(compressed_nothing),
-        "(1000000, 200) numbers, which are not all there",
+        "(1000000, 200) numbers, but not all are there",
     ),
-    "HDF5 that claims a million million ids": (hdf5(ids_of_a_million_million), "numbers, which are not all there"),
+    "HDF5 that claims a million million ids": (hdf5(ids_of_a_million_million), "numbers, but not all are there"),
     "HDF5 that leads to itself": (hdf5(loop), "predictions are links, which may lead to other files"),
     "HDF5 without anything": (hdf5(lambda file, folder: None), "has the datasets none"),
     "HDF5 with ids in two dimensions": (
@@ -316,7 +316,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "HDF5 with one row more than ids": (
         with_ids(datasets(features=np.zeros((7, 4), np.float32))),
-        "has 7 rows, and 6 ids",
+        "has 7 rows, but 6 ids",
     ),
     "HDF5 with a long text as every id": (hdf5(one_long_text), "is in rows 1 and 2"),
     "HDF5 cut short": (cut_at(0.5, with_ids(datasets(features=FEATURES))), "cannot be read as embeddings"),
@@ -328,7 +328,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "a pipe": (fifo, "cannot be read as embeddings"),
     "a device": (endless, "cannot be read as embeddings"),
     "a folder in itself": (folder_in_itself, "holds no embeddings"),
-    "a kind that nobody knows": (text("x", "e.pt"), "embeddings of the kind '.pt' are unknown"),
+    "a kind that nobody knows": (text("x", "e.pt"), "embeddings of the kind '.pt' cannot be read"),
 }
 
 

@@ -108,7 +108,7 @@ def test_a_folder_that_is_unmounted_midway_is_transient_and_filled_in(run, galax
     assert 8 <= failed.number <= 28
     assert set(kinds(result).values()) == {"transient"}
     assert failed.passing == failed.number
-    assert "its folder is not there or empty; check whether the disk is mounted" in failed.reason
+    assert "its folder is missing or empty; check whether the disk is mounted" in failed.reason
     away.rename(images)
     assert run(catalogue, tmp_path / "out").failed().number == 0
     assert parts_of(tmp_path / "out") == whole
@@ -269,8 +269,8 @@ def test_a_server_that_stays_busy_is_transient_and_asked_again_without_a_flag(ru
         (refused(404), "cannot be fetched (the server said 404); check the address"),
         (refused(403), "cannot be fetched (the server said 403); check the address"),
         (CatalogueError("to read it install fsspec"), "cannot be fetched: to read it install fsspec"),
-        (b"<!DOCTYPE html><html><body>Please log in</body></html>", "is a page of HTML or XML and no image"),
-        (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "is a page of HTML or XML and no image"),
+        (b"<!DOCTYPE html><html><body>Please log in</body></html>", "is an HTML or XML page and not an image"),
+        (b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>', "is an HTML or XML page and not an image"),
         (b"", "is empty (0 bytes)"),
     ],
 )

@@ -171,7 +171,7 @@ def test_used_up_tries_are_told_and_what_is_finished_is_gone_on_from(run, ten, t
     address, there = elsewhere
     run(ten, tmp_path / "here")
     store.faults = [Fault("write", "*part-00001*", times=5, error=OSError(5, "Input/output error"))]
-    said = f"{address}/part-00001.parquet cannot be written: Input/output error; 5 tries are used up; what is finished there"
+    said = f"{address}/part-00001.parquet cannot be written: Input/output error; 5 tries are used up; finished work"
     with pytest.raises(OutputError, match=said):
         run(ten, address)
     assert [name for name in sorted(files_in(there)) if "part-" in name] == ["part-00000.parquet"]  # whole or not at all
@@ -205,7 +205,7 @@ def test_the_budget_is_of_all_waiting_together(monkeypatch):
 def test_no_right_to_write_is_told_at_once(run, ten, elsewhere, store):
     address, _ = elsewhere
     store.faults = [Fault("write", "*part-00000*", times=9, error=PermissionError(13, "Permission denied"))]
-    with pytest.raises(OutputError, match=f"{address}/part-00000.parquet cannot be written: Permission denied; mend that"):
+    with pytest.raises(OutputError, match=f"{address}/part-00000.parquet cannot be written: Permission denied; correct that"):
         run(ten, address)
     assert store.faults[0].times == 8
 

@@ -86,7 +86,7 @@ def test_one_image_in_a_hundred_is_damaged_and_each_is_listed_with_its_reason(mo
         "truncated": lambda image: image.write_bytes(image.read_bytes()[: image.stat().st_size // 2]),
         "is empty": lambda image: image.write_bytes(b""),
         "is 4 x 4 pixels": lambda image: Image.new("RGB", (4, 4)).save(image),
-        "is no JPEG, PNG or FITS": lambda image: image.write_text("<html>404</html>"),
+        "is not a JPEG, PNG or FITS": lambda image: image.write_text("<html>404</html>"),
     }
     expected = {}
     for row, (reason, spoil) in zip((3, 104, 205, 399), damage.items(), strict=True):

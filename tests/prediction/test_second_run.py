@@ -71,13 +71,13 @@ def test_a_stray_part_is_not_counted_among_the_galaxies(run, galaxies, tmp_path)
     stored = run(galaxies(10))
     assert len(stored) == 10
     shutil.copy(tmp_path / "out" / "part-00001.parquet", tmp_path / "out" / "part-00002.parquet")
-    with pytest.raises(PosteriorError, match=r"part-00002\.parquet is no part of the run"):
+    with pytest.raises(PosteriorError, match=r"part-00002\.parquet does not belong to the run"):
         len(open_predictions(tmp_path / "out"))
-    with pytest.raises(PosteriorError, match=r"part-00002\.parquet is no part of the run"):
+    with pytest.raises(PosteriorError, match=r"part-00002\.parquet does not belong to the run"):
         run(galaxies(10))
     (tmp_path / "out" / "part-00002.parquet").unlink()
     shutil.copy(tmp_path / "out" / "part-00000.parquet", tmp_path / "out" / "part-00001.parquet")
-    with pytest.raises(PosteriorError, match=r"part-00001\.parquet is no part of the run"):
+    with pytest.raises(PosteriorError, match=r"part-00001\.parquet does not belong to the run"):
         len(open_predictions(tmp_path / "out"))
 
 
@@ -172,7 +172,7 @@ def test_predictions_of_a_newer_version_are_refused_as_such(run, galaxies, tmp_p
     run(galaxies(6))
     journal = tmp_path / "out" / "journal.json"
     journal.write_text(json.dumps(json.loads(journal.read_text()) | {"format": 99}))
-    with pytest.raises(PosteriorError, match="has format 99, and this version"):
+    with pytest.raises(PosteriorError, match="has format 99, but this version"):
         run(galaxies(6))
     with pytest.raises(PosteriorError, match="install a newer zooactive"):
         open_predictions(tmp_path / "out")
@@ -363,7 +363,7 @@ def test_a_folder_of_before_marks_is_kept_and_it_is_said_that_nobody_can_tell(ru
     for part in range(left, 3):
         (tmp_path / "out" / f"part-{part:05d}.parquet").unlink()
     kept = {name: content for name, content in files_of(tmp_path / "out").items() if name.startswith("part-")}
-    with pytest.warns(UserWarning, match="begun before predictions kept marks .* what is there is kept"):
+    with pytest.warns(UserWarning, match="begun before predictions kept marks .* existing parts are kept"):
         stored = run(catalogue)
     assert len(stored) == 12
     assert kept.items() <= files_of(tmp_path / "out").items()

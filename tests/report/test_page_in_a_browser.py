@@ -17,6 +17,7 @@ from PIL import Image
 from zooactive import report
 from zooactive.evaluation import evaluate
 from zooactive.posterior import Posterior
+from zooactive.report.sky_links import place_of
 from zooactive.tree import load_tree
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the browser chromium")
@@ -38,12 +39,20 @@ def page(folder) -> Path:
     posterior = Posterior(rng.uniform(1, 60, (4, 40, len(tree.columns))), IDS, tree)
     votes = np.rint(30 * posterior.joint_mean())
     metrics = evaluate(posterior, votes, seen=votes, columns={"redshift": np.linspace(0, 0.1, 40)}, resamples=20)
-    columns = {"id": IDS, "score": 1.0, "rank": range(1, 41), "arm": ["acquired"] * 36 + ["random"] * 4}
-    selection = pd.DataFrame(columns | {"inclusion_probability": 0.01, "question": "bar", "question_share": 0.4})
+    columns = {"id": IDS, "score": np.linspace(2, 1, 40), "rank": range(1, 41), "arm": ["acquired"] * 36 + ["random"] * 4}
+    asked = {"question": ["bar", "something-odd"] * 20, "question_share": 0.4}
+    selection = pd.DataFrame(columns | {"inclusion_probability": 0.01} | asked)
     history = pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0], "val_loss": [3.0, 2.5]})
     task = pd.DataFrame({"id": IDS, "ring_yes": rng.uniform(0, 1, 40), "truth": rng.integers(0, 2, 40)})
     findings = [
-        report.acquired_gallery(selection, pixels),
+        report.acquired_gallery(
+            selection,
+            pixels,
+            tree=tree,
+            expected=report.expectations(posterior),
+            places={IDS[0]: place_of(pd.Series({"ra": 150.1, "dec": 2.2, "arcsec": 50.0}))},
+        ),
+        report.map_finding(rng.normal(size=(40, 2)), IDS, pixels, axes_told="Axes", pool=40, selection=selection, tree=tree),
         report.galaxy_finding(posterior, IDS[0], pixels, votes[0]),
         report.tree_finding(posterior, IDS[0], votes[0]),
         *report.evaluation_findings(metrics, posterior, votes, uncalibrated=metrics.coverage),
@@ -53,7 +62,13 @@ def page(folder) -> Path:
     ]
     how = {"train": {"options": {"seed": 0}}}
     return report.write_report(
-        folder / "page.html", title="A round", lead="Found.", facts=[("n", "40")], findings=findings, how=how
+        folder / "page.html",
+        title="A round",
+        lead="Found.",
+        verdict=[("How good?", "Good.")],
+        facts=[("n", "40"), ("credit", "a-very-long-name-" * 9)],
+        findings=findings,
+        how=how,
     )
 
 
@@ -81,13 +96,42 @@ SCRIPTS = {
       return [levels.filter(l => l == 1).length, jumps, mute, nameless, d.documentElement.lang].join(" ");
     """,
     "width": "return d.defaultView.innerWidth;",
+    "hints": """
+      d.defaultView.dispatchEvent(new Event("resize"));
+      const wrong = [...d.querySelectorAll(".frame")].filter(f => {
+        const inside = f.querySelector(".scroll");
+        return (f.querySelector(".hint").offsetHeight > 0) != (inside.scrollWidth > inside.clientWidth + 1);
+      });
+      return [wrong.length, [...d.querySelectorAll(".hint")].filter(h => h.offsetHeight > 0).length > 0].join(" ");
+    """,
+    "sort": """
+      const [order, topic, name] = ["order", "topic", "name"].map(part => d.querySelector(`[data-part=${part}]`));
+      const set = (part, value) => { part.value = value; part.dispatchEvent(new Event("input")); };
+      const first = () => d.querySelector(".gallery li:not([hidden])").dataset.name.slice(-2);
+      const said = [first()];
+      set(order, "n0 up"); said.push(first());
+      set(topic, "something-odd"); said.push(first(), d.querySelector("output").value);
+      set(name, "54207"); said.push(first(), d.querySelector("output").value);
+      set(name, ""); set(topic, ""); set(order, "n0 down"); said.push(first(), d.querySelector("output").value);
+      return said.join("; ");
+    """,
+    "enlarge": """
+      const large = d.querySelector("dialog"), shots = d.querySelectorAll("button.shot");
+      const said = [large.open];
+      shots[0].click(); said.push(large.open, large.querySelectorAll("img, .bar").length, large.ariaLabel.slice(-14));
+      large.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
+      said.push(large.querySelector("figcaption .name").textContent.slice(-2), large.scrollWidth <= large.clientWidth);
+      large.querySelector("[data-step=back]").click(); said.push(large.querySelector(".name").textContent.slice(-2));
+      large.close(); said.push(large.open, shots[0].textContent.startsWith("Enlarge: "));
+      return said.join("; ");
+    """,
 }
 WIDTHS = (360, 768, 900, 1400)
 
 
 @pytest.fixture(scope="module")
 def said(folder, page) -> dict[str, dict[str, str]]:
-    """Width -> script -> what it says of the page in a frame of that width; the page itself may run none."""
+    """Width -> script -> what it says of the page in a frame of that width."""
     shown = html.escape(page.read_text(encoding="utf-8"), quote=True)
     scripts = ",".join(f"{name}: (d) => {{ {script} }}" for name, script in SCRIPTS.items())
     wrapper = folder / "frame.html"
@@ -129,6 +173,23 @@ def test_the_keyboard_reaches_whatever_scrolls_and_skips_to_the_findings(said):
 
 def test_a_screen_reader_finds_headings_in_order_and_words_for_every_picture(said):
     assert said["900"]["words"] == "1 0 0 0 en-GB"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_hint_stands_above_what_is_wider_than_its_frame_and_nowhere_else(said, width):
+    wrong, some = said[str(width)]["hints"].split()
+    assert wrong == "0"
+    assert some == "true" or width > 360
+
+
+def test_galaxies_are_sorted_and_filtered_in_the_page(said):
+    # Of 40 galaxies 48 would fit: the 36 chosen come first, 07 is the last odd one whose id ends so.
+    assert said["900"]["sort"] == "00; 35; 35; 18 of 40 galaxies; 07; 1 of 40 galaxies; 00; 40 of 40 galaxies"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_galaxy_is_enlarged_with_its_neighbours_one_key_away(said, width):
+    assert said[str(width)]["enlarge"] == "false; true; 2; 4200, enlarged; 01; true; 00; false; true"
 
 
 def test_on_paper_every_finding_is_there(drawn):

@@ -33,11 +33,11 @@ def test_draws_of_another_tree_or_without_votes_are_refused(model, galaxies):
     catalogue = galaxies(8)
     bars = za.DecisionTree("bars", [za.Question("bar", ["yes", "no"])])
     other = tiny_model(bars).linear_head()
-    with pytest.raises(ModelError, match="draws are of tree 'bars'"):
+    with pytest.raises(ModelError, match="draws belong to tree 'bars'"):
         za.predict(model, catalogue, draws_from=other)
     with pytest.raises(ModelError, match=r"no draws 'lapace'\. Did you mean 'laplace'"):
         za.fit_draws(model, catalogue, validation=catalogue, kind="lapace")
-    with pytest.raises(ModelError, match=r"ensemble of heads are gone.* use 'laplace'"):
+    with pytest.raises(ModelError, match=r"ensemble of heads were removed.* use 'laplace'"):
         za.fit_draws(model, catalogue, validation=catalogue, kind="ensemble")
     catalogue.votes[:] = 0
     with pytest.raises(TrainingError, match="no galaxy of train"):
@@ -76,5 +76,5 @@ def test_stored_predictions_of_two_networks_are_one_pool(tree, galaxies, tmp_pat
     assert found.score.tolist() == expected.score.tolist()
     assert isinstance(open_ensemble([stored[0].folder]), Predictions)
     other = za.predict(models[1], catalogue.take(range(10)), draws=3, out=tmp_path / "other")
-    with pytest.raises(PosteriorError, match="is in one posterior and not in another"):
+    with pytest.raises(PosteriorError, match="is in one posterior but not in another"):
         za.acquire(open_ensemble([stored[0].folder, other.folder]), 2)

@@ -86,7 +86,7 @@ def test_a_recipe_of_ones_own_is_a_file(tmp_path):
         ('name = "x"\n[model]\nquestions = [1]\n', WorkspaceError, "give a list of texts"),
         ('name = "x"\n[training.augmentation]\nscale = [1]\n', WorkspaceError, "give a list of 2 numbers"),
         ('name = "x"\n[training]\nloss = "binomal"\n', WorkspaceError, "Did you mean 'binomial'"),
-        ("name = ", TrainingError, "is no readable TOML"),
+        ("name = ", TrainingError, "is not readable TOML"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(tmp_path, text, error, told):
@@ -145,10 +145,10 @@ def test_what_a_training_will_do_is_told_whole():
         assert words in told["zhu2019"]
     for words in (
         "starting from bundled",
-        "weighed by its label's frequency to the power of -0.5",
-        "then the head is fitted anew, up to 20 epochs",
+        "weighted by its label's frequency to the power of -0.5",
+        "then the head is refitted for up to 20 epochs",
     ):
         assert words in told["zhu5"]
-    assert "learning smooth-or-featured alone" in told["walmsley2020"]
+    assert "trained only on smooth-or-featured" in told["walmsley2020"]
     assert "binomial loss" in told["walmsley2020"]
     assert "stops after 10 epochs without a better validation loss" in told["walmsley2020"]

@@ -179,7 +179,7 @@ def test_a_head_that_was_kept_before_the_run_was_killed_is_not_fitted_again(tree
         ("{}", "fingerprint is missing"),
         ('{"fingerprint": "a", "start": "b", "finished": false, "writes": 1, "epochs": [{}]}', "an epoch has no val_loss"),
         ('{"fingerprint": "a", "start": "b", "finished": true, "writes": 1, "epochs": []}', "finished without an epoch"),
-        ('{"format": 99}', "format 99, and this version"),
+        ('{"format": 99}', "format 99, but this version"),
     ],
 )
 def test_a_damaged_state_is_refused_in_a_sentence_and_left_as_it_is(tree, finished, tmp_path, content, told):
@@ -260,7 +260,7 @@ def test_a_run_directory_of_other_settings_or_galaxies_is_refused(tree, finished
 
 def test_a_loss_that_is_not_finite_stops_with_the_ids_of_the_batch(tree, galaxies, tmp_path):
     exploding = replace(SHORT, learning_rate=1e30, warmup_epochs=0, batch_size=4)
-    with pytest.raises(TrainingError, match=r"the loss is nan in epoch \d.*of the one before: g00\d(, g00\d){3,7}$"):
+    with pytest.raises(TrainingError, match=r"the loss is nan in epoch \d.*of the previous one: g00\d(, g00\d){3,7}$"):
         train(tiny_model(tree), galaxies(8), run_dir=tmp_path, config=exploding)
 
 

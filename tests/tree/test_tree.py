@@ -142,9 +142,9 @@ def test_a_cycle_is_refused() -> None:
         Question("b", ["x", "y"], ["a_x"]),
         Question("c", ["x", "y"], ["b_x"]),
     ]
-    with pytest.raises(TreeError, match="the questions a, b, c wait for each other"):
+    with pytest.raises(TreeError, match="the questions a, b, c depend on each other"):
         DecisionTree("t", questions)
-    with pytest.raises(TreeError, match="wait for each other"):
+    with pytest.raises(TreeError, match="depend on each other"):
         DecisionTree("t", [Question("a", ["x", "y"], ["a_x"])])
 
 
@@ -255,8 +255,8 @@ def test_a_tree_from_a_file_keeps_everything_it_says() -> None:
     [
         ("", "the entry name is missing"),
         ('name = "t"', "has no questions"),
-        ("name = ", "is no valid TOML"),
-        ("\xff", "is no valid TOML"),
+        ("name = ", "is not valid TOML"),
+        ("\xff", "is not valid TOML"),
         ('name = "t"\nquestions = []', "entry 'questions' is unknown. Did you mean 'question'"),
         ('name = "t"\nquestion = "a"', r"must be \[\[question\]\] tables"),
         ('name = "t"\n[[question]]\nname = "a"', "needs a name and a list of answers"),

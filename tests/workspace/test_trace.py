@@ -16,6 +16,8 @@ from small_survey import Begun, begun_workspace, change, read_json, zooactive
 
 import zooactive as za
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.provenance import mark_of
+from zooactive.foundation.writing import how_path
 from zooactive.models.saved_form import BUNDLED
 from zooactive.workspace.sources import model_from
 from zooactive.workspace.trace import Traced
@@ -137,7 +139,24 @@ def test_an_image_that_was_replaced_is_named(home, survey):
     shutil.copyfile(survey / "images" / "g001.jpg", survey / "images" / "g004.jpg")
     images = of(za.trace(home / "selection.csv"), "predictions", "images")
     assert images.state == "changed"
-    assert images.changes[1:] == ("1 images were changed, such as that of galaxy 'g004'",)
+    assert images.changes == ("1 images were changed, such as that of galaxy 'g004'",)
+
+
+@pytest.mark.parametrize("column", ["ring", "size"])
+def test_of_a_task_the_images_that_it_learnt_from_are_looked_at(home, survey, column):
+    labels = survey / "some.csv"
+    numbers = {"size": [1 + 0.01 * row for row in range(48)]}
+    pd.read_csv(survey / "rings.csv", dtype=str)[:48].assign(**numbers).to_csv(labels, index=False)
+    zooactive("finetune", labels, "--column", column, "--images", survey / "images", "--policy", "head", folder=home)
+    task = home / "tasks" / column
+    assert of(za.trace(task), "images").state == "as it was"
+    shutil.copyfile(survey / "images" / "g001.jpg", survey / "images" / "g060.jpg")  # of no label
+    assert of(za.trace(task), "images").state == "as it was"
+    shutil.copyfile(survey / "images" / "g001.jpg", survey / "images" / "g004.jpg")
+    assert of(za.trace(task), "images").state == "changed"
+    change(labels, lambda table: table[:40])
+    images = of(za.trace(task), "images")
+    assert (images.state, images.changes) == ("not known", ("the labels that name them are others",))
 
 
 def test_a_result_that_was_edited_and_a_part_that_is_gone_are_told(home):
@@ -174,6 +193,58 @@ def test_votes_are_followed_to_the_tables_that_they_were_counted_in(begun, tmp_p
     assert [source.path.name for source in found.sources] == ["survey.csv", "tree.toml"]
     (tmp_path / "survey.csv").write_text("other")
     assert za.trace(tmp_path / "votes.csv").sources[0].state == "changed"
+
+
+def test_every_result_is_followed_back_to_the_survey(home, survey, undrawn):
+    _point_to(home, home / "nowhere")  # so that what lies beside is found
+    second = ("--model", "runs/second")
+    for words, result, by in [
+        (("prepare",), "shards", {"catalogue", "images", "tree"}),
+        (("embed", *second), "embeddings", {"catalogue", "model"}),
+        (("catalogue",), "catalogue.parquet", {"predictions", "votes"}),
+        (("top", "bar_strong", "--n", 3), "top-bar_strong.csv", {"predictions"}),
+        (("similar", "g001", "--n", 3), "similar-g001.csv", {"predictions"}),
+        (("table", "selection.csv", "--out", "table.csv"), "table.csv", {"list", "catalogue"}),
+        (("table", "--out", "all.csv"), "all.csv", {"predictions"}),
+        (("export", "--credit", "us"), "subjects", {"selection", "catalogue"}),
+        (("evaluate", *second), "runs/second/evaluation.csv", {"catalogue", "model"}),
+    ]:
+        zooactive(*words, folder=home)
+        found = za.trace(home / result)
+        assert by <= {source.what for source in found.sources}, result
+        assert survey / "survey.csv" in {entry.path.resolve() for entry in found.everything()}, result
+        known = {entry.state for entry in found.everything() if entry.what != "images"}  # those of a subject set are in it
+        assert {"gone", "not known"}.isdisjoint(known), result
+        assert found.made["command"] == words[0]
+        assert found.made["made"]["host"]
+        assert read_json(how_path(home / result))["outputs"], result
+
+
+def test_rounds_and_what_was_told_in_them_are_followed(home, survey):
+    _point_to(home, home / "nowhere")
+    zooactive("loop", "ask", "--n", 4, folder=home)
+    asked = za.trace(home / "loop" / "round-000" / "selection.csv")
+    assert asked.made["command"] == "acquire"
+    assert of(asked, "catalogue").path.resolve() == survey / "survey.csv"
+    votes = pd.read_csv(survey / "survey.csv", dtype=str)
+    chosen = pd.read_csv(home / "loop" / "round-000" / "selection.csv", dtype=str)
+    votes[votes["id"].isin(chosen["id"])].to_csv(home / "told.csv", index=False)
+    zooactive("loop", "tell", "told.csv", folder=home)
+    told = za.trace(home / "loop" / "round-000" / "votes.csv")
+    assert {source.what: source.state for source in told.sources} == {"votes": "as it was", "selection": "as it was"}
+    zooactive("loop", "ask", folder=home)
+    again = za.trace(home / "loop" / "round-001" / "selection.csv")
+    assert of(again, "votes of round 0").sources
+
+
+def test_shards_packed_again_alike_are_no_change(home):
+    _point_to(home, home / "nowhere")
+    zooactive("prepare", folder=home)
+    before = mark_of(home / "shards")
+    shutil.rmtree(home / "shards")
+    zooactive("prepare", folder=home)
+    assert mark_of(home / "shards") == before
+    assert before[0] == "how.json"
 
 
 def test_as_json_it_is_the_same(home):
@@ -214,9 +285,9 @@ def test_a_history_that_names_itself_has_an_end(tmp_path):
 
 def test_what_no_command_made_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "mine.csv").write_text("id\n")
-    with pytest.raises(WorkspaceError, match=r"nothing says how .*mine\.csv was made"):
+    with pytest.raises(WorkspaceError, match=r"nothing records how .*mine\.csv was made"):
         za.trace(tmp_path / "mine.csv")
-    with pytest.raises(WorkspaceError, match="is not there"):
+    with pytest.raises(WorkspaceError, match="does not exist"):
         za.trace(tmp_path / "nowhere.csv")
 
 

@@ -1,14 +1,14 @@
-"""Which galaxies to show next: scores of a posterior, and the choice made by them. Sees nothing but Posterior.
+"""The choice of the galaxies to show next, by scores of a posterior. This package sees only Posterior.
 
-One idea a file:
+Each file holds one idea:
 
-- in `scores/`: `tree_information` (the estimator used in earnest, and its shares by question); `enumeration`, exact
-  for small cases;
+- in `scores/`: `tree_information` (the main estimator of mutual information, and its shares by question); `enumeration`
+  (exact, for small cases);
 - `one_vote` (the screening bound);
-- `epig` (what votes tell about other galaxies); `batch` (what several galaxies tell together);
+- `epig` (information about other galaxies); `batch` (joint information from several galaxies);
 - `binomial`, `entropy` and `variance` (baselines); `clicks` (the cost); `k_centre` (diversity);
 - `selection` (the choice);
-- `catalogue_error` and `vote_value` (what votes on a galaxy are worth to the catalogue), `allocation` (how many each gets).
+- `catalogue_error` and `vote_value` (the value of votes for the catalogue), `allocation` (the number of votes per galaxy).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ _GONE = {
     "information_bounds": "use exact_mutual_information for small cases, mutual_information for others",
 }
 __getattr__ = names_on_demand(__name__, _HOMES, _GONE)
-"""A workspace holds options of `acquire` and loads none of this until it chooses."""
+"""A workspace holds options of `acquire`; these modules are loaded only when it chooses galaxies."""
 
 
 def __dir__() -> list[str]:

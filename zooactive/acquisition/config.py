@@ -1,4 +1,4 @@
-"""How galaxies are chosen: every option of `zooactive.acquire`, said once."""
+"""The settings of `zooactive.acquire`."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from zooactive.foundation.vocabulary import SCORES, Score
 
 @dataclass(frozen=True)
 class AcquisitionConfig:
-    """How galaxies are chosen from a pool.
+    """Settings for choosing galaxies from a pool.
 
     Parameters
     ----------
     votes : int
-        Volunteers who will be shown each galaxy.
+        The number of volunteers who will be shown each galaxy.
     seed : int
-        Of all noise; it is hashed from ids.
+        The seed of all noise. The noise of a galaxy is hashed from its id.
     score : {"mutual_information", "one_vote", "entropy", "variance", "epig", "random"}
-        "epig" scores the shortlist by `epig`, on 100 galaxies (with `target` 500) drawn from the eligible pool by a hash.
-        The others are baselines: "one_vote", "entropy" and "variance" screen and choose by `one_vote_information`,
-        `predictive_entropy` and `draw_variance`. "random" chooses all by the hash of the random arm, whose galaxies are then
-        the same as with any other score; its scores are NaN.
+        "epig" scores the shortlist by `epig`, on 100 galaxies (500 with `target`) drawn from the eligible pool by a hash.
+        The others are baselines. "one_vote", "entropy" and "variance" screen and choose by `one_vote_information`,
+        `predictive_entropy` and `draw_variance`. "random" chooses all galaxies by the hash of the random arm; the random arm
+        is the same as with any other score, and the scores are NaN.
     random_share : float
-        Between 0 and 1: drawn uniformly from the whole eligible pool, and to be kept out of training.
+        The share of galaxies, between 0 and 1, drawn uniformly from the whole eligible pool. Keep them out of training.
     beta : float
-        How strongly high scores are preferred: 0 ignores them within the shortlist, infinity would take the top.
+        How strongly high scores are preferred: 0 ignores scores within the shortlist, and infinity would take the top.
     per_clicks : float
-        Divide scores by `expected_clicks` to this power: 1 asks for information a click, 0 for information a galaxy.
+        Divide scores by `expected_clicks` to this power: 1 scores information per click, 0 information per galaxy.
     max_artifact : float, optional
-        Galaxies of which a larger share of volunteers is expected to say that it is none (`DecisionTree.artifacts`) are not
-        eligible, in neither arm.
+        A galaxy is not eligible, in either arm, if a larger share of volunteers is expected to call it an artifact
+        (`DecisionTree.artifacts`).
     target : str, optional
-        An answer that the science is about: the shortlist is scored by `epig` toward one volunteer's giving it, in place of
-        the information about the whole network. Without it, "epig" asks for all answers of one volunteer.
+        The answer that your science is about. The shortlist is then scored by `epig` for whether one volunteer gives this
+        answer, instead of by the information about the whole network. Without a target, "epig" considers all answers of one
+        volunteer.
 
     Raises
     ------
@@ -58,7 +59,7 @@ class AcquisitionConfig:
             hint = did_you_mean(str(self.score), SCORES)
             raise AcquisitionError(f"there is no score '{self.score}'.{hint} Scores are {', '.join(SCORES)}")
         if self.target is not None and self.score not in ("mutual_information", "epig"):
-            raise AcquisitionError(f"a target was given and score = '{self.score}'; with a target the score is 'epig'")
+            raise AcquisitionError(f"a target was given, but score = '{self.score}'; with a target, give score = 'epig'")
         check_count("votes", self.votes)
         for name, share in (("random_share", self.random_share), ("max_artifact", self.max_artifact)):
             if share is not None and not 0 <= share <= 1:
@@ -68,12 +69,12 @@ class AcquisitionConfig:
                 raise AcquisitionError(f"{name} = {value}: give a finite number, 0 or more")
 
     def acquisition(self, **changed: Any) -> AcquisitionConfig:
-        """Return these options alone, without what a loop or a workspace says beside them, some of them changed."""
+        """Return only these options, without those that a loop or a workspace adds, and with some of them changed."""
         return AcquisitionConfig(**{entry.name: getattr(self, entry.name) for entry in fields(AcquisitionConfig)} | changed)
 
 
 class AcquisitionOptions(TypedDict, total=False):
-    """The options of `AcquisitionConfig` as keywords; a test holds the two to each other."""
+    """The options of `AcquisitionConfig` as keywords; a test checks that both are the same."""
 
     votes: int
     seed: int
@@ -86,7 +87,7 @@ class AcquisitionOptions(TypedDict, total=False):
 
 
 def check_count(name: str, value: object) -> None:
-    """Refuse what is no whole number of 1 or more, with an AcquisitionError."""
+    """Raise an AcquisitionError for anything but a whole number of 1 or more."""
     import numpy as np
 
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:

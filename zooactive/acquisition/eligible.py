@@ -1,4 +1,4 @@
-"""Who can be chosen: a pool read once, without the excluded, the artifacts and the doubly listed."""
+"""The eligible galaxies: a pool read once, without excluded galaxies, artifacts and duplicate ids."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Eligible:
-    """The eligible galaxies, in any order: what follows goes by hashes of their ids, never by positions."""
+    """The eligible galaxies in any order; later steps use hashes of their ids, never positions."""
 
     ids: pa.Array
     screened: NDArray[np.float64]
@@ -41,7 +41,7 @@ class Eligible:
 
 
 def screen(pool: Screened, exclude: frozenset[str], config: AcquisitionConfig) -> Eligible:
-    """Read the pool once: ids and screening scores of the eligible galaxies."""
+    """Read the pool once, and return the ids and screening scores of the eligible galaxies."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -58,18 +58,18 @@ def screen(pool: Screened, exclude: frozenset[str], config: AcquisitionConfig) -
         ids.append(names.filter(pa.array(wanted)) if not wanted.all() else names)
         screened.append(piece.scores[wanted])
     if not ids:
-        raise AcquisitionError("the pool holds no chunk of predictions; predict some galaxies first")
+        raise AcquisitionError("the pool holds no predictions; predict some galaxies first")
     every = pa.concat_arrays(ids)
     return Eligible(every, np.concatenate(screened), _distinct_hashes(every, config.seed), excluded, artifacts)
 
 
 def _distinct_hashes(ids: pa.Array, seed: int) -> NDArray[np.uint64]:
-    """Hash the ids for the random arm, and make sure that none occurs twice."""
+    """Return the ids' hashes for the random arm; raise an AcquisitionError if an id occurs twice."""
     from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
     hashes = hash_arrow_ids(ids, purpose="random-arm", seed=seed)
     ordered = np.sort(hashes)
-    shared = ordered[1:][ordered[1:] == ordered[:-1]]  # two ids in 2**64 may share a hash: look at the ids themselves
+    shared = ordered[1:][ordered[1:] == ordered[:-1]]  # different ids may share a hash, so compare the ids themselves
     if len(shared):
         names = ids.take(np.flatnonzero(np.isin(hashes, shared))).to_pylist()
         twice = next((name for name in names if names.count(name) > 1), None)

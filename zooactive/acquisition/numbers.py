@@ -1,4 +1,4 @@
-"""Choose galaxies whose numbers, such as masses, would together tell most about a linear model."""
+"""The choice of galaxies whose numbers, such as masses, are together most informative about a linear model."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _SHORTLIST_SHARE = 0.005
 
 
 class NumberPool(Screened, Protocol):
-    """What `acquire_numbers` chooses from; stored predictions of numbers are such a pool.
+    """A pool for `acquire_numbers`, such as stored predictions of numbers.
 
-    Its screening scores are what a label of each galaxy would tell by itself, in nats.
+    Its screening scores are the information that the label of each galaxy alone would give, in nats.
     """
 
     def directions(self, ids: Collection[str]) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ids of those that the pool has, their directions z (galaxy, weight) and noise variances (galaxy,).
+        """Return the ids that the pool has, their directions z (galaxy, weight) and noise variances (galaxy,).
 
-        The weights have the covariance 1 along these directions: the variance of a galaxy's mean is ``|z|^2``.
+        Along these directions, the weights have the covariance 1: the variance of a galaxy's mean is ``|z|^2``.
         """
 
 
 class JointChoice(NamedTuple):
-    """Rows in the order of their choice, and the nats that each adds to those before.
+    """Rows in the order of their choice, and the information in nats that each adds to the earlier ones.
 
-    ``passed_over`` (galaxy,) says which of those that could not be chosen had more to tell than one that was.
+    ``passed_over`` (galaxy,) says which galaxies that could not be chosen were more informative than a chosen one.
     """
 
     rows: NDArray[np.int64]
@@ -49,29 +49,31 @@ class JointChoice(NamedTuple):
 def greedy_information(
     directions: NDArray[np.float64], noise: NDArray[np.float64], n: int, *, able: NDArray[np.bool_] | None = None
 ) -> JointChoice:
-    """Choose galaxies one after the other, each the one whose label tells most about the weights given those before.
+    """Choose galaxies one by one, each time the one whose label is most informative given the earlier labels.
+
+    The information is about the weights of a linear model.
 
     Parameters
     ----------
     directions : ndarray of float64, shape (galaxy, weight)
-        Along which the weights have the covariance S = 1.
+        The directions along which the weights have the covariance S = 1.
     noise : ndarray of float64, shape (galaxy,)
+        The noise variance of each label.
     n : int
-        At most as many as there are.
+        The number of galaxies to choose. If fewer can be chosen, all of them are.
     able : ndarray of bool, shape (galaxy,), optional
-        Who can be chosen; by default all.
+        The galaxies that can be chosen. The default is all.
 
     Returns
     -------
     JointChoice
 
-    Notes
-    -----
-    A label y = z . w + N(0, v) tells 1/2 log(1 + z' S z / v) nats about w ~ N(m, S), and leaves S - S z z' S / (v + z' S z)
-    (Sherman & Morrison). The gains of a batch add up to 1/2 log det(1 + Z S Z' / v), the information of all its labels
-    together, by the chain rule. With u = S z / sqrt(v + z' S z) of each choice, the variance of every galaxy's mean falls by
-    (z . u)^2: one product a choice, and S is never written out. The information of a set is submodular, so that the greedy
-    batch has at least 1 - 1/e of the best one's (Nemhauser, Wolsey & Fisher 1978, Math. Prog. 14, 265).
+    Notes ----- A label y = z . w + N(0, v) gives 1/2 log(1 + z' S z / v) nats about w ~ N(m, S), and leaves the covariance S
+    - S z z' S / (v + z' S z) (Sherman & Morrison). By the chain rule, the gains of a batch add up to the joint information
+    of all its labels, 1/2 log det(1 + Z S Z' / v). With u = S z / sqrt(v + z' S z) for each choice, the variance of every
+    galaxy's mean falls by (z . u)^2. This takes one product per choice, and S is never computed in full. The information of
+    a set is submodular; the greedy batch therefore has at least 1 - 1/e of the best batch's information (Nemhauser, Wolsey &
+    Fisher 1978, Math. Prog. 14, 265).
 
     Examples
     --------
@@ -104,47 +106,47 @@ def acquire_numbers(
     config: AcquisitionConfig | None = None,
     **options: Unpack[AcquisitionOptions],
 ) -> pd.DataFrame:
-    """Choose the galaxies whose labels would together tell most about the weights of a model of a number.
+    """Choose the galaxies whose labels would together be most informative about the weights of a model of a number.
 
-    The random arm is drawn first, as `zooactive.acquire` draws it. Of the others the ``max(20 n, 5000, 0.5% of the pool)``
-    that tell most by themselves are looked at together, by `greedy_information`.
+    The random arm is drawn first, as in `zooactive.acquire`. The shortlist is the most informative part of the other
+    galaxies: ``max(20 n, 5000, 0.5% of the pool)`` of them. `greedy_information` chooses jointly from the shortlist.
 
     Parameters
     ----------
     pool : NumberPool
     n : int
-        How many to choose, both arms together.
+        The number of galaxies to choose, in both arms together.
     exclude : collection of str
-        Ids that are not eligible: those already labelled.
+        Ids that are not eligible, such as galaxies that are already labelled.
     config : AcquisitionConfig, optional
-        Of which random_share, seed and score ("mutual_information" or "random") count.
+        The settings. Only random_share, seed and score ("mutual_information" or "random") have an effect.
     **options
-        Of `AcquisitionConfig`, in place of what `config` says.
+        Options of `AcquisitionConfig`, which replace those of `config`.
 
     Returns
     -------
     DataFrame
-        Sorted by ``rank``: the acquired in the order of their choice, then the random arm. Columns ``id``, ``score`` (the
-        nats that a label adds to those before; in the random arm by itself), ``rank``, ``arm`` and
-        ``inclusion_probability``: the choice has no noise, so that it is 1 for the acquired, and for the random arm 1 where
-        the galaxy would have been chosen anyway, or else the arm's share of the pool.
+        Sorted by ``rank``: the acquired galaxies in the order of their choice, then the random arm. Columns are ``id``,
+        ``score`` (the nats that a label adds to the earlier labels, or gives alone in the random arm), ``rank``, ``arm``
+        and ``inclusion_probability``. The choice has no noise: the probability is 1 for acquired galaxies, 1 for galaxies
+        of the random arm that would have been chosen anyway, and the random arm's share of the pool for the others.
 
     Raises
     ------
     AcquisitionError
-        When an option is not one for numbers, or `n` exceeds the eligible pool.
+        When an option does not apply to numbers, or `n` exceeds the eligible pool.
     """
     check_count("n", n)
     config = (config or AcquisitionConfig()).acquisition(**options)
     if config.score not in ("mutual_information", "random") or config.target is not None or config.max_artifact is not None:
         raise AcquisitionError(
-            f"score = '{config.score}', target = {config.target}, max_artifact = {config.max_artifact}: for numbers the "
-            "score is mutual_information or random, and there are no answers; leave the others away"
+            f"score = '{config.score}', target = {config.target}, max_artifact = {config.max_artifact}: for numbers, give "
+            "the score mutual_information or random, and leave out target and max_artifact"
         )
     eligible = screen(pool, frozenset(exclude), config)
     if n > len(eligible):
         raise AcquisitionError(
-            f"{n} galaxies were asked for and {len(eligible)} are eligible ({eligible.excluded} of the pool are excluded); "
+            f"{n} galaxies were asked for, but {len(eligible)} are eligible ({eligible.excluded} of the pool are excluded); "
             "ask for fewer, or predict more galaxies"
         )
     n_random = round(config.random_share * n)
@@ -158,7 +160,7 @@ def acquire_numbers(
     row_of = dict(zip(names, shortlisted.tolist(), strict=True))
     ids, directions, noise = pool.directions(frozenset(names))
     rows = np.array([row_of[name] for name in ids], dtype=np.int64)
-    order = np.argsort(eligible.hashes[rows])  # equals are chosen by their hashes, whatever the order of the pool
+    order = np.argsort(eligible.hashes[rows])  # ties are broken by hash, whatever the order of the pool
     rows, directions, noise = rows[order], directions[order], noise[order]
     joint = greedy_information(directions, noise, n - n_random, able=~np.isin(rows, drawn))
     inclusion[rows[joint.rows]] = 1.0
@@ -168,7 +170,7 @@ def acquire_numbers(
 
 
 def _shortlist(eligible: Eligible, drawn: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Return the rows that tell most by themselves, and those of the random arm."""
+    """Return the rows of the most informative galaxies, and those of the random arm."""
     size = max(size, ceil(_SHORTLIST_SHARE * len(eligible)))
     if size >= len(eligible):
         return np.arange(len(eligible))

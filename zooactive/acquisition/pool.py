@@ -1,4 +1,4 @@
-"""The galaxies to choose from: screening scores of all in a stream, and the posteriors of the few on the shortlist."""
+"""The galaxies to choose from: a stream of screening scores of all, and the posteriors of the shortlist."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Screening:
-    """What is known of some galaxies after a pool's first look.
+    """The result of screening some galaxies of a pool.
 
     Parameters
     ----------
     ids : pyarrow.Array of strings, length galaxy
     scores : ndarray of float64, shape (galaxy,)
-        Of the closed form that belongs to the score asked for.
+        The closed-form screening score that belongs to the requested score.
     artifacts : ndarray of float64, shape (galaxy,), optional
-        Expected share of volunteers who would say that this is no galaxy; only where it was asked for.
+        The expected share of volunteers who would call this an artifact. Only present on request.
     """
 
     ids: pa.Array
@@ -38,7 +38,7 @@ class Screening:
 
 
 class Screened(Protocol):
-    """A pool as far as its first look goes."""
+    """A pool that can be screened."""
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
         """Screen all galaxies, in pieces of any size and order."""
@@ -46,15 +46,15 @@ class Screened(Protocol):
 
 @runtime_checkable
 class Pool(Screened, Protocol):
-    """What `zooactive.acquire` can choose from; stored predictions are such a pool."""
+    """A pool for `zooactive.acquire`, such as stored predictions."""
 
     def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
-        """Yield the posteriors of these galaxies, all of one model, in pieces of any size and order."""
+        """Yield the posteriors of these galaxies, all by one model, in pieces of any size and order."""
 
 
 @dataclass(frozen=True, eq=False)
 class PosteriorPool:
-    """A pool of posteriors: one, or an iterable of chunks that starts anew each time."""
+    """A pool of posteriors: one posterior, or an iterable of chunks that can be read repeatedly."""
 
     chunks: Iterable[Posterior]
 
@@ -74,7 +74,7 @@ class PosteriorPool:
             yield Screening(pa.array(chunk.ids, pa.string()), SCORINGS[score].screen(chunk), share)
 
     def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
-        """Yield of each chunk the galaxies that are wanted."""
+        """Yield the requested galaxies of each chunk."""
         for chunk in self.chunks:
             rows = [i for i, galaxy_id in enumerate(chunk.ids) if galaxy_id in ids]
             if rows:
@@ -83,21 +83,21 @@ class PosteriorPool:
 
 @dataclass(frozen=True, eq=False)
 class VotedPool:
-    """A pool as it is believed once some votes have come in, without a new training: `Posterior.given_votes`.
+    """A pool conditioned on the votes so far, without new training: `Posterior.given_votes`.
 
     Parameters
     ----------
     pool : Posterior, iterable of Posterior, or Pool
-        As `zooactive.acquire` takes it.
+        A pool in any form that `zooactive.acquire` takes.
     votes : mapping of str to ndarray of shape (answer,)
-        Votes by galaxy, in the order of the tree's columns; galaxies that the pool lacks do no harm.
+        Votes by galaxy, in the order of the tree's columns. Galaxies that are not in the pool are ignored.
     """
 
     pool: Posterior | Iterable[Posterior] | Pool
     votes: Mapping[str, NDArray[np.float64]]
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
-        """Screen the pool as before, and galaxies with votes anew."""
+        """Screen the pool, with new scores for galaxies that have votes."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -121,7 +121,7 @@ class VotedPool:
             yield Screening(piece.ids, scores, shares)
 
     def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
-        """Yield posteriors given the votes."""
+        """Yield posteriors conditioned on the votes."""
         for chunk in as_pool(self.pool).posteriors(ids):
             nobody = np.zeros(len(chunk.tree.columns))
             yield chunk.given_votes([self.votes.get(str(galaxy_id), nobody) for galaxy_id in chunk.ids])
@@ -133,11 +133,11 @@ def gather(pool: Pool, ids: Sequence[str]) -> Posterior:
     Raises
     ------
     AcquisitionError, PosteriorError
-        When the pool has none of them, or lacks one.
+        When the pool has none of the galaxies, or lacks one.
     """
     parts = list(pool.posteriors(frozenset(ids)))
     if not parts:
-        raise AcquisitionError(f"the pool has none of {len(ids)} galaxies that were asked for; give ids that it has")
+        raise AcquisitionError(f"the pool has none of the {len(ids)} galaxies asked for; give ids that are in the pool")
     whole = Posterior(
         np.concatenate([part.concentrations for part in parts], axis=1),
         [galaxy_id for part in parts for galaxy_id in part.ids],
@@ -148,34 +148,34 @@ def gather(pool: Pool, ids: Sequence[str]) -> Posterior:
 
 
 def artifact_share(posterior: Posterior) -> NDArray[np.float64]:
-    """Return the expected share of volunteers who would say that this is no galaxy, shape (galaxy,)."""
+    """Return the expected share of volunteers who would call each galaxy an artifact, shape (galaxy,)."""
     columns = [posterior.tree.columns.index(column) for column in artifact_columns(posterior.tree)]
     return np.asarray(posterior.mean()[:, columns].sum(1))
 
 
 def artifact_columns(tree: DecisionTree) -> tuple[str, ...]:
-    """Return the answers, of questions that everybody is asked, that say so; AcquisitionError where the tree has none."""
+    """Return the answers for artifacts to questions that everybody is asked; raise an AcquisitionError if there are none."""
     columns = tree.artifacts
     if not columns:
         raise AcquisitionError(
-            f"tree '{tree.name}' has no answer for artifacts, stars or problems on its first question; leave max_artifact "
-            "away"
+            f"tree '{tree.name}' has no answer for artifacts, stars or problems on its first question; leave out "
+            "max_artifact"
         )
     return columns
 
 
 def as_pool(posterior: Posterior | Iterable[Posterior] | Pool) -> Pool:
-    """Take what `zooactive.acquire` is given."""
+    """Return the argument of `zooactive.acquire` as a pool."""
     if isinstance(posterior, Posterior):
         return PosteriorPool([posterior])
     if isinstance(posterior, Iterator):
         raise AcquisitionError(
-            f"the pool is a {type(posterior).__name__}, which can be read only once, and it is read twice; "
+            f"the pool is of type {type(posterior).__name__}, which can be read only once, but a pool is read twice; "
             "give a list of Posteriors, or an object whose __iter__ starts anew"
         )
     if not isinstance(posterior, Pool | Iterable):
         raise AcquisitionError(
-            f"the pool is {type(posterior).__name__}, which says nothing of votes; give what zooactive.predict(model, ...) "
-            "says of it"
+            f"the pool is of type {type(posterior).__name__}, which does not predict votes; give the result of "
+            "zooactive.predict(model, ...) for its galaxies"
         )
     return posterior if isinstance(posterior, Pool) else PosteriorPool(posterior)

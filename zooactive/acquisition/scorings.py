@@ -1,4 +1,4 @@
-"""The scores that a pool can be chosen by: how each looks at all galaxies, and how at those on the shortlist."""
+"""The scores by which galaxies are chosen: how each score screens the pool, and how it scores the shortlist."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from zooactive.posterior import Posterior
 
 
 class Scoring(NamedTuple):
-    """How one score is computed."""
+    """The functions that compute one score."""
 
     screen: Callable[[Posterior], NDArray[np.float64]]
-    """Of the whole pool, in closed form."""
+    """Screens the whole pool, in closed form."""
 
     closely: Callable[[Posterior, AcquisitionConfig], NDArray[np.float64]] | None = None
-    """Of the shortlist; by default the screening score stays."""
+    """Scores the shortlist. Without it, the screening score is kept."""
 
     about_others: Callable[[Posterior, Posterior, AcquisitionConfig], NDArray[np.float64]] | None = None
-    """In place of `closely`, where what votes tell about others counts: first comes a sample of the pool."""
+    """Replaces `closely` for information about other galaxies; its first argument is a sample of the pool."""
 
 
 SCORINGS: dict[Score, Scoring] = {
@@ -50,5 +50,5 @@ SCORINGS: dict[Score, Scoring] = {
 
 
 def scoring_of(config: AcquisitionConfig) -> Scoring:
-    """Return how galaxies are scored: with a target by what their votes tell about that."""
+    """Return how galaxies are scored; with a target, by the information about the target."""
     return SCORINGS["epig" if config.target is not None else config.score]

@@ -1,4 +1,4 @@
-"""The second look at a pool: how the galaxies of the shortlist are scored, and why each would tell something."""
+"""The second look at a pool: the scores of the shortlist, and why each galaxy is informative."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from zooactive.foundation.errors import AcquisitionError
 from zooactive.posterior import Posterior
 
 _TARGET_SAMPLE, _TARGET_SAMPLE_OF_ALL = 500, 100
-"""Galaxies that information is looked for about: of one answer, and of all answers of the tree, which cost as much each."""
+"""The number of target galaxies for `epig`: for one answer, and for all answers of the tree, where each answer costs as
+much."""
 
 _KEPT = 1 << 28
-"""Bytes of the shortlist's concentrations that are kept for the reasons; a larger shortlist is read once more."""
+"""The largest shortlist kept in memory for the reasons, in bytes of concentrations. A larger one is read again."""
 
 
 class Reason(NamedTuple):
-    """Why a galaxy is chosen: the question whose votes would tell most, its share, and the expected clicks."""
+    """Why a galaxy is chosen: the question whose votes are most informative, its share, and the expected clicks."""
 
     question: str
     share: float
@@ -39,9 +40,9 @@ def look_closer(
     wanted: NDArray[np.bool_],
     config: AcquisitionConfig,
 ) -> tuple[NDArray[np.float64], Pool]:
-    """Score the wanted galaxies, and return also a pool in which their posteriors are at hand.
+    """Score the wanted galaxies, and return the scores and a pool that holds their posteriors.
 
-    The scores are of shape (eligible galaxy,), NaN for galaxies that are not wanted.
+    The scores have shape (eligible galaxy,), with NaN for galaxies that are not wanted.
     """
     scoring = scoring_of(config)
     look = scoring.closely
@@ -62,20 +63,20 @@ def look_closer(
     lost = wanted & np.isnan(scores)
     if lost.any():
         raise AcquisitionError(
-            f"galaxy '{eligible.names(np.flatnonzero(lost)[:1])[0]}' was in the pool when it was screened and not when it "
-            "was read again; give an iterable that holds the same galaxies each time"
+            f"galaxy '{eligible.names(np.flatnonzero(lost)[:1])[0]}' was in the pool the first time, but not the second; "
+            "give an iterable that holds the same galaxies each time"
         )
     return scores, PosteriorPool(kept) if kept else pool
 
 
 def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> dict[str, Reason]:
-    """Say which question's votes on each galaxy would tell most, blank where none does, its share, and the clicks."""
+    """Return, for each galaxy, the question whose votes are most informative (or blank), its share, and the clicks."""
     reasons: dict[str, Reason] = {}
     for part in near.posteriors(frozenset(names)):
         shares = information_by_question(part, votes, seed=seed)
         best = shares.argmax(1)
         tells = [part.tree.questions[q].name if shares[g, q] > 0 else "" for g, q in enumerate(best)]
-        positive = np.clip(shares, 0, None)  # estimates of next to nothing may be below it
+        positive = np.clip(shares, 0, None)  # estimates near 0 may be negative
         most, whole = positive.max(1), positive.sum(1)
         part_of_it = np.divide(most, whole, out=np.full(len(whole), np.nan), where=whole > 0).tolist()
         clicks = expected_clicks(part, votes).tolist()
@@ -84,7 +85,7 @@ def reasons_of(near: Pool, names: Iterable[str], *, votes: int, seed: int) -> di
 
 
 def _target_sample(pool: Pool, eligible: Eligible, config: AcquisitionConfig) -> Posterior:
-    """Return the posterior of galaxies drawn from the eligible pool by a hash of their own, in the order of their ids."""
+    """Return the posterior of galaxies drawn from the eligible pool by their own hash, in the order of their ids."""
     from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
     hashes = hash_arrow_ids(eligible.ids, purpose="target", seed=config.seed)

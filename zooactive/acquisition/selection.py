@@ -1,4 +1,4 @@
-"""Choose n galaxies from a pool of any size: a random share, a screening, a score, and noise that belongs to the id."""
+"""The choice of n galaxies from a pool of any size: a random share, a screening, a score, and noise hashed from ids."""
 
 from __future__ import annotations
 
@@ -33,57 +33,58 @@ def acquire(
     config: AcquisitionConfig | None = None,
     **options: Unpack[AcquisitionOptions],
 ) -> pd.DataFrame:
-    """Choose the galaxies that volunteers should be shown next.
+    """Choose the galaxies to show volunteers next.
 
-    1. The random arm: ``round(random_share * n)`` galaxies, drawn uniformly from the whole eligible pool by a hash of their
-       own. Keep them out of training: metrics on them stay unbiased.
-    2. Screening of the rest by `one_vote_information`; the best ``max(20 n, 0.5% of the pool)`` go on the shortlist.
-    3. The shortlist is scored by `mutual_information`, and the galaxies with the largest ``beta * ln(score) + Gumbel
-       noise`` are acquired; a galaxy whose score is not positive never is.
+    1. The random arm: ``round(random_share * n)`` galaxies are drawn uniformly from the whole eligible pool by a separate
+       hash. Keep them out of training, so that metrics on them stay unbiased.
+    2. Screening: the rest is scored by `one_vote_information`; the best ``max(20 n, 0.5% of the pool)`` galaxies are the
+       shortlist.
+    3. The shortlist is scored by `mutual_information`. The galaxies with the largest ``beta * ln(score) + Gumbel noise``
+       are acquired, but never a galaxy whose score is not positive.
 
-    All noise is hashed from ids, so that the choice does not depend on the order or the chunks of the pool.
+    All noise is hashed from ids. The choice therefore does not depend on the order or the chunks of the pool.
 
     Parameters
     ----------
     posterior : Posterior, iterable of Posterior, or Pool
-        The pool: whole, in chunks, or stored (`zooactive.prediction.Predictions`). It is read twice, once to screen it, once
-        for the shortlist, and no more is kept of it than ids and screening scores: give a list, or an object whose
-        ``__iter__`` reads from disk.
+        The pool: whole, in chunks, or stored (`zooactive.prediction.Predictions`). It is read twice, once for the screening
+        and once for the shortlist, and only ids and screening scores are kept. Give a list, or an object whose ``__iter__``
+        reads from disk.
     n : int
-        How many to choose, both arms together.
+        The number of galaxies to choose, in both arms together.
     exclude : collection of str
-        Ids that are not eligible (those already labelled); ids that are not in the pool do no harm.
+        Ids that are not eligible, such as galaxies that are already labelled. Ids that are not in the pool are ignored.
     config : AcquisitionConfig, optional
-        How to choose.
+        The settings.
     **options
-        Options of `AcquisitionConfig`, in place of what `config` says: votes, seed, score, random_share, beta, per_clicks,
+        Options of `AcquisitionConfig`, which replace those of `config`: votes, seed, score, random_share, beta, per_clicks,
         max_artifact, target.
 
     Returns
     -------
     pandas.DataFrame
-        Sorted by ``rank`` (1 to n): the acquired by perturbed score, then the random arm. Columns ``id``, ``score`` (nats,
-        where it is an information), ``rank``, ``arm`` ("acquired" or "random"), ``inclusion_probability``, ``question``
-        (whose votes would tell most, by the chain rule), ``question_share`` (its share of the galaxy's information) and
-        ``clicks`` (the answers to expect). Its ``attrs`` say how large the pool and the shortlist were, and which screening
-        score was the least on the shortlist.
+        Sorted by ``rank`` (1 to n): the acquired galaxies by perturbed score, then the random arm. Columns are ``id``,
+        ``score`` (in nats if it is an information), ``rank``, ``arm`` ("acquired" or "random"), ``inclusion_probability``,
+        ``question`` (the one whose votes are most informative, by the chain rule), ``question_share`` (its share of the
+        galaxy's information) and ``clicks`` (the expected number of answers). Its ``attrs`` hold the sizes of the pool and
+        the shortlist, and the lowest screening score on the shortlist.
 
     Raises
     ------
     AcquisitionError
-        When an argument is impossible, an id occurs twice, chunks are of different trees or numbers of draws, `n`
-        exceeds the eligible pool, or no galaxy has a positive score.
+        When an argument is impossible, an id occurs twice, chunks have different trees or numbers of draws, `n` exceeds the
+        eligible pool, or no galaxy has a positive score.
 
     Notes
     -----
-    "Power" sampling of Kirsch et al. 2023 (TMLR, arXiv:2106.12059). The inclusion probability is r + (1 - r) q, with
-    r = n_random / pool and q = 1 - exp(-exp(beta ln s - kappa)), where kappa is the perturbed score that the galaxy had
-    to pass. For an acquired galaxy that is the first rejected one. A galaxy of the random arm would have pushed the last
-    acquired one out, so that for it kappa is that one's perturbed score (among those that would then have been left,
-    the next galaxy by hash having taken its place in the random arm); its q is 0 when it would not have been on the
-    shortlist. q is 1 where nothing is rejected. With a random arm every galaxy of the pool can be chosen, and sums
-    over the selection weighted by 1 / inclusion_probability estimate sums over the whole pool; without one they
-    speak of the shortlist alone.
+    This is the "power" sampling of Kirsch et al. 2023 (TMLR, arXiv:2106.12059). The inclusion probability is r + (1 - r) q,
+    with r = n_random / pool and q = 1 - exp(-exp(beta ln s - kappa)). Here kappa is the perturbed score that the galaxy had
+    to pass. For an acquired galaxy, it is the score of the first rejected galaxy. A galaxy of the random arm would have
+    displaced the last acquired galaxy, so that kappa is the perturbed score of that one (among the galaxies that would then
+    remain, after the next galaxy by hash has taken its place in the random arm). Its q is 0 if it would not have been on the
+    shortlist. If no galaxy is rejected, q is 1. With a random arm, every galaxy of the pool can be chosen, and sums over the
+    selection weighted by 1 / inclusion_probability estimate sums over the whole pool. Without a random arm, they estimate
+    sums over the shortlist alone.
 
     Examples
     --------
@@ -101,7 +102,7 @@ def acquire(
     eligible = screen(pool, frozenset(exclude), config)
     if n > len(eligible):
         raise AcquisitionError(
-            f"{n} galaxies were asked for and {len(eligible)} are eligible ({eligible.excluded} of the pool are excluded, "
+            f"{n} galaxies were asked for, but {len(eligible)} are eligible ({eligible.excluded} of the pool are excluded, "
             f"{eligible.artifacts} look like artifacts); ask for fewer, or predict more galaxies"
         )
     n_random = round(config.random_share * n)
@@ -136,10 +137,10 @@ def acquire(
 
 
 def _shortlist(eligible: Eligible, stays: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.bool_]:
-    """Whether each galaxy passes the `size`-th best screening score of those that stay, shape (galaxy,).
+    """Return whether each galaxy passes the `size`-th best screening score of those that stay, shape (galaxy,).
 
-    For a galaxy of the random arm: whether it would have been on the shortlist, had it stayed. Ties at the threshold
-    are cut by a hash that is not the selection's noise, which must stay independent of who is on the shortlist.
+    For a galaxy of the random arm, return whether it would have been on the shortlist had it stayed. Ties at the threshold
+    are broken by a hash other than the selection's noise, because that noise must stay independent of the shortlist.
     """
     from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
 
@@ -159,7 +160,7 @@ def _shortlist(eligible: Eligible, stays: NDArray[np.bool_], size: int, seed: in
 def _perturb(
     eligible: Eligible, scores: NDArray[np.float64], shortlisted: NDArray[np.bool_], beta: float, seed: int
 ) -> NDArray[np.float64]:
-    """Return scores as beta ln(score) plus Gumbel noise; -inf where a galaxy is never chosen."""
+    """Return beta ln(score) plus Gumbel noise for each galaxy, or -inf for a galaxy that is never chosen."""
     able = np.flatnonzero(shortlisted & (scores > 0))
     perturbed = np.full(len(scores), -inf)
     perturbed[able] = beta * np.log(scores[able]) + gumbel_from_ids(eligible.names(able), seed=seed)
@@ -167,7 +168,7 @@ def _perturb(
 
 
 def _top(perturbed: NDArray[np.float64], stays: NDArray[np.bool_], n: int, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return the rows of the n largest perturbed scores, largest first; hashes break ties."""
+    """Return the rows of the n largest perturbed scores, largest first; ties are broken by hash."""
     able = np.flatnonzero(stays & (perturbed > -inf))
     return np.asarray(able[np.lexsort((hashes[able], -perturbed[able]))][:n])
 
@@ -180,11 +181,11 @@ def _acquisition_probability(
     n: int,
     beta: float,
 ) -> NDArray[np.float64]:
-    """Return the probability that a galaxy passes the n-th largest perturbed score among the *others*, shape (galaxy,).
+    """Return the probability that a galaxy passes the n-th largest perturbed score of the *others*, shape (galaxy,).
 
-    For an acquired galaxy the others are all that stay, and the score to pass is the first rejected one. Were a galaxy
-    of the random arm not in it, `substitute` (the next by hash, at most one row) would be, and the others are all that
-    stay but that.
+    For an acquired galaxy, the others are all that stay, and the score to pass is that of the first rejected galaxy. If a
+    galaxy of the random arm were not in it, `substitute` (the next galaxy by hash, at most one row) would be; the others are
+    then all that stay except the substitute.
     """
     if n == 0:
         return np.zeros(len(scores))
@@ -193,22 +194,21 @@ def _acquisition_probability(
     kappa = np.where(stays, _nth_largest(perturbed[stays], n + 1), _nth_largest(perturbed[others], n))
     q = np.zeros(len(scores))
     able = scores > 0
-    with np.errstate(over="ignore"):  # exp overflows to infinity where nothing is rejected: q is then 1
+    with np.errstate(over="ignore"):  # if nothing is rejected, exp overflows to infinity and q is 1
         q[able] = -np.expm1(-np.exp(beta * np.log(scores[able]) - kappa[able]))
     return q
 
 
 def _nth_largest(values: NDArray[np.float64], n: int) -> float:
-    """Return the n-th largest value, or -inf when there are fewer."""
+    """Return the n-th largest value, or -inf if there are fewer."""
     return float(np.partition(values, -n)[-n]) if n <= len(values) else -inf
 
 
 def _report_shortfall(acquired: int, wanted: int) -> None:
     if acquired == 0 and wanted > 0:
         raise AcquisitionError(
-            "no galaxy has a positive score: the draws of the posterior do not disagree with each other; predict with more "
-            "draws "
-            "and with a model that has dropout, or choose by score='entropy'"
+            "no galaxy has a positive score, because the posterior draws all agree; predict with more draws and with a "
+            "model that has dropout, or choose by score='entropy'"
         )
     if acquired < wanted:
         warnings.warn(

@@ -1,4 +1,4 @@
-"""A selection on disk: CSV for people, Parquet for programs, and how it was made."""
+"""A selection on disk: CSV for people, Parquet for programs, and a record of how it was made."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def write_selection(
     inputs: Mapping[str, str],
     command: str = "acquire",
 ) -> None:
-    """Write a selection as CSV, as Parquet beside it, and how it was made.
+    """Write a selection as CSV, as Parquet next to it, and a record of how it was made.
 
     Parameters
     ----------
     selection : DataFrame
-        Of `zooactive.acquire`, or the plan of `zooactive.allocate`.
+        The result of `zooactive.acquire`, or the plan of `zooactive.allocate`.
     path : path
-        Of the CSV; the Parquet file has the same name with ``.parquet``.
+        The path of the CSV file. The Parquet file has the same name with ``.parquet``.
     options, inputs : mapping
-        What it was made with, and the hashes of what it was made from; the selection's ``attrs`` are written too.
+        The options, and the hashes of the inputs. The selection's ``attrs`` are also written.
     command : str
-        What made it.
+        The command that made the selection.
 
     Raises
     ------
@@ -52,12 +52,12 @@ def write_selection(
         options=dict(options) | {str(key): value for key, value in selection.attrs.items()},
         inputs=inputs,
     )
-    with aside(path) as temporary:  # last: a loop takes what it finds there for a selection that is written
+    with aside(path) as temporary:  # last, because a loop takes an existing CSV as complete
         write_csv(selection, temporary)
 
 
 def read_selection(path: str | Path) -> pd.DataFrame:
-    """Read what `write_selection` wrote; ids are text.
+    """Read a selection that `write_selection` wrote; ids are text.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def read_selection(path: str | Path) -> pd.DataFrame:
     from zooactive.foundation.whole_numbers import keep_whole_numbers
 
     path = Path(path)
-    how_of(path)  # refuses that of a newer version
+    how_of(path)  # raises an error for a newer version
     try:
         selection = read_csv(path)
         keep_whole_numbers(selection, path, but="id")
@@ -80,18 +80,18 @@ def read_selection(path: str | Path) -> pd.DataFrame:
     doubtful = (ids == "") | ids.duplicated() | ids.map(lambda name: control_in(name) is not None).astype(bool)
     if doubtful.any():
         row = int(doubtful.to_numpy().argmax())
-        what = "is blank or there twice, or holds a control character"
+        what = "is blank, occurs twice, or holds a control character"
         raise AcquisitionError(f"{path}, row {row + 1}: the id '{ids.iloc[row]}' {what}; select again")
     return selection
 
 
 def read_plan(path: str | Path) -> pd.DataFrame:
-    """Read the plan of `zooactive.allocate` that `write_selection` wrote; ids are text.
+    """Read a plan of `zooactive.allocate` that `write_selection` wrote; ids are text.
 
     Raises
     ------
     AcquisitionError
-        When there is no plan at the path, or a number of volunteers in it is none.
+        When there is no plan at the path, or it has an invalid number of volunteers.
     """
     import pandas as pd
 
@@ -105,6 +105,7 @@ def read_plan(path: str | Path) -> pd.DataFrame:
     wrong = ((numbers < 0) | (numbers % 1 != 0) | numbers.isna()).any(axis=1)
     if wrong.any():
         raise AcquisitionError(
-            f"{path}, row {int(wrong.to_numpy().argmax()) + 1}: a number of volunteers is none; allocate again"
+            f"{path}, row {int(wrong.to_numpy().argmax()) + 1}: a number of volunteers is not a whole number from 0; "
+            "allocate again"
         )
     return plan.assign(**numbers.astype("int64"))

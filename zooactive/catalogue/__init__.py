@@ -1,4 +1,4 @@
-"""Galaxies: tables of ids, votes and images, read by name, split by hash, combined, packed into shards."""
+"""Galaxies: tables of ids, votes and images, and how they are read, split, combined and packed into shards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A galaxy's image as FITS files of one band each: how they are found, and how they become one image."""
+"""Images stored as one FITS file per band: how the files are found, and how they become one image."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from zooactive.foundation.errors import ImageError
 from zooactive.foundation.reading import Unpacked
 
 FILLED_IN = "{band}"
-"""What stands for the band in the name of an image column."""
+"""The placeholder for the band in the name of an image column."""
 
 _ENDING = ".fits"
 _PARTS = re.compile(r"[-_.]")
-_MOST_PIECES = 2  # of a band's name: HSC-G
+_MOST_PIECES = 2  # the parts of a band's name, as in HSC-G
 
 File = TypeVar("File")
 
 
 @dataclass(frozen=True, slots=True)
 class BandFiles:
-    """The files of one galaxy, each with the image of one band.
+    """The files of one galaxy, each of which holds the image of one band.
 
     Parameters
     ----------
     files : tuple of (str, Path or RemoteImage)
-        By band in small letters, the bluest first; at least one.
+        By band in lower case, the bluest first. There is at least one.
     """
 
     files: tuple[tuple[str, Path | RemoteImage], ...]
 
     @classmethod
     def of(cls, by_band: Mapping[str, Path | RemoteImage]) -> BandFiles:
-        """Put the bands in order."""
+        """Return the files of a galaxy, sorted from the bluest band to the reddest."""
         return cls(tuple(sorted(by_band.items(), key=lambda item: (WAVELENGTHS[item[0]], item[0]))))
 
     @property
@@ -54,13 +54,13 @@ class BandFiles:
 
 
 def band_of(text: str) -> str | None:
-    """Return the band that a text names, in small letters and without what stands before it (HSC-G is g); else None."""
+    """Return the band that a text names, in lower case and without a prefix (HSC-G is g), or None if it names no band."""
     band = _PARTS.split(text)[-1].casefold()
     return band if band in WAVELENGTHS else None
 
 
 def band_columns(column: str, columns: Iterable[str]) -> dict[str, str]:
-    """Return the columns that a name with `FILLED_IN` in it stands for, by band.
+    """Return the columns that a name containing `FILLED_IN` stands for, by band.
 
     Examples
     --------
@@ -78,19 +78,19 @@ def band_columns(column: str, columns: Iterable[str]) -> dict[str, str]:
 
 
 def by_galaxy(files: Mapping[str, File], ids: Iterable[str] | None = None) -> dict[str, dict[str, File]]:
-    """Tell which files belong to which galaxy, by names such as J0952_g.fits, J0952-HSC-G.fits or J0952.r.fits.
+    """Find out which files belong to which galaxy, by names such as J0952_g.fits, J0952-HSC-G.fits or J0952.r.fits.
 
     Parameters
     ----------
     files : mapping of str
-        By name.
+        The files by name.
     ids : iterable of str, optional
-        The galaxies; without them whatever stands before the band is a galaxy's id, where it has two bands or more.
+        The galaxies. Without them, whatever comes before the band in a name is a galaxy's id, if it has at least two bands.
 
     Returns
     -------
     dict of str to dict of str
-        Of each galaxy that has any, the files by band.
+        The files by band, for each galaxy that has any.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def by_galaxy(files: Mapping[str, File], ids: Iterable[str] | None = None) -> di
 
 
 def names_of(files: Sequence[Path], folder: Path) -> list[str]:
-    """Return the names of files below a folder; where several bands have a subfolder each, g/ID.fits is called ID_g.fits."""
+    """Return the names of the files in a folder. If several bands have a subfolder each, g/ID.fits is called ID_g.fits."""
     fits = [file.suffix.casefold() == _ENDING and file.parent != folder for file in files]
     bands = {file.parent for file, is_fits in zip(files, fits, strict=True) if is_fits and band_of(file.parent.name)}
     several = bands if len({parent.name.casefold() for parent in bands}) > 1 else set()
@@ -119,7 +119,7 @@ def names_of(files: Sequence[Path], folder: Path) -> list[str]:
 
 
 def _readings(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the galaxies and bands that a file's name may mean, the longest id first."""
+    """Yield each galaxy and band that a file's name may mean, the longest id first."""
     stem, ending = name[: -len(_ENDING)], name[-len(_ENDING) :]
     if ending.casefold() != _ENDING or (band := band_of(stem)) is None:
         return
@@ -130,19 +130,19 @@ def _readings(name: str) -> Iterator[tuple[str, str]]:
 
 
 def assembled(contents: Mapping[str, bytes], largest: int) -> bytes:
-    """Make one FITS image of the files of a galaxy: a cube whose header says the BANDS of its planes.
+    """Combine the files of a galaxy into one FITS image: a cube whose header lists the BANDS of its planes.
 
     Parameters
     ----------
     contents : mapping of str to bytes
-        The files as they are stored, by band. Of each the first extension with an image of two axes is taken.
+        The files as they are stored, by band. The first extension with a two-dimensional image is taken from each file.
     largest : int
-        Bytes that a file may unpack to, and that all values may take together.
+        The largest number of bytes that a file may unpack to, and that all values together may take.
 
     Raises
     ------
     ImageError
-        When a file is no FITS image, is damaged, or has another number of pixels than the others.
+        If a file is not a FITS image, is damaged, or has another number of pixels than the others.
     """
     from astropy.io import fits
 
@@ -153,7 +153,8 @@ def assembled(contents: Mapping[str, bytes], largest: int) -> bytes:
         (height, width), (rows, columns) = planes[band].shape, planes[first].shape
         if (height, width) != (rows, columns):
             raise ImageError(
-                f"has {width} x {height} pixels in band {band} and {columns} x {rows} in {first}; cut out all bands alike"
+                f"has {width} x {height} pixels in band {band} but {columns} x {rows} in band {first}; cut all bands to "
+                "one size"
             )
         if sum(plane.nbytes for plane in planes.values()) > largest:
             raise ImageError("has far more pixels than a cutout; cut out the galaxy first")
@@ -173,7 +174,7 @@ def _plane(content: bytes, band: str, largest: int) -> NDArray[np.float32]:
     stream = io.BufferedReader(Unpacked(plain, largest)) if content.startswith(b"\x1f\x8b") else plain
     try:
         if stream.read(9) != b"SIMPLE  =":
-            raise ImageError(f"has a file of band {band} that is no FITS image; fetch it again")
+            raise ImageError(f"has a file for band {band} that is not a FITS image; fetch it again")
         stream.seek(0)
         if first_claim(stream) > largest:
             raise ImageError(f"has far more pixels in band {band} than a cutout; cut out the galaxy first")
@@ -187,6 +188,6 @@ def _plane(content: bytes, band: str, largest: int) -> NDArray[np.float32]:
                         return np.array(hdu.data, dtype=np.float32).reshape(hdu.shape[-2:])
     except ImageError:
         raise
-    except Exception as error:  # damaged bytes are met with whatever exception lay nearest
-        raise ImageError(f"has a truncated or damaged file of band {band} ({error}); fetch it again") from error
-    raise ImageError(f"has a file of band {band} without an image of two axes; store one such image a file")
+    except Exception as error:  # damaged bytes may raise almost any exception
+        raise ImageError(f"has a truncated or damaged file for band {band} ({error}); fetch it again") from error
+    raise ImageError(f"has a file for band {band} without a two-dimensional image; store one such image per file")

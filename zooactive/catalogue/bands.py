@@ -1,8 +1,8 @@
-"""The bands that a network sees, one a channel: their names, how they are scaled, and how such pixels are stored and shown.
+"""The bands that a network sees, one per channel: their names and scaling, and how their pixels are stored and shown.
 
-A network of colour or grey sees red, green and blue, or grey. One whose bands are listed sees planes of FITS images, each
-scaled by stated cuts that are the same for every image. A PNG of such pixels has the bands one above the other, the first
-at the top, and says their names.
+A network that works on colour images sees red, green and blue; one that works on grey images sees one channel. A network
+whose bands are listed sees planes of FITS images. Each plane is scaled by stated cuts that are the same for every image. A
+PNG of such pixels shows the bands one above the other, the first at the top, and names them in its metadata.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COLOURS, GREY = ("red", "green", "blue"), ("grey",)
 """The channels of a network whose bands are not listed."""
 
 KEY = "zooactive-bands"
-"""Of a PNG's text that says its bands."""
+"""The key in a PNG's text that names its bands."""
 
 _SCALES = ("linear", "asinh")
 _MEND = '"linear LOW HIGH" or "asinh LOW HIGH SOFTENING", the same for all bands or a list with one for each'
@@ -32,7 +32,7 @@ _NANOMETRES = {**WAVELENGTHS, "blue": 450, "green": 550, "red": 650}
 
 
 def checked_bands(bands: Sequence[object]) -> tuple[str, ...]:
-    """Return the names of bands in small letters (HSC-G is g); an ImageError unless they are one to six different ones."""
+    """Return the names of bands in lower case (HSC-G is g); an ImageError unless they are one to six distinct names."""
     names = tuple(re.split(r"[-_.]", name.strip())[-1].casefold() if isinstance(name, str) else "" for name in bands)
     plain = all(name and not set(name) & set(" ,;/+") for name in names)
     if not plain or not 1 <= len(names) <= MOST_BANDS or len(set(names)) < len(names):
@@ -44,7 +44,7 @@ def checked_bands(bands: Sequence[object]) -> tuple[str, ...]:
 
 
 def bands_of(text: str) -> tuple[str, ...]:
-    """Return the bands that a text lists: parted by commas, or of one letter each where all of these are bands.
+    """Return the bands that a text lists, separated by commas, or one letter each if all of these letters are bands.
 
     Examples
     --------
@@ -58,18 +58,18 @@ def bands_of(text: str) -> tuple[str, ...]:
 
 
 def recipe_of_bands(bands: tuple[str, ...], stretch: str | tuple[str, ...]) -> Recipe:
-    """Return the recipe that makes each band a channel, scaled from 0 to 1.
+    """Return the recipe that turns each band into a channel scaled from 0 to 1.
 
     Parameters
     ----------
     bands : tuple of str
     stretch : str or tuple of str
-        "linear LOW HIGH" or "asinh LOW HIGH SOFTENING", for all bands or for each.
+        "linear LOW HIGH" or "asinh LOW HIGH SOFTENING", either one for all bands or one for each.
 
     Raises
     ------
     ImageError
-        For a stretch without stated cuts, or another number of stretches than of bands.
+        If a stretch has no stated cuts, or there are not as many stretches as bands.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def recipe_of_bands(bands: tuple[str, ...], stretch: str | tuple[str, ...]) -> R
         raise ImageError(f"preprocessing: {len(each)} stretches for the {len(bands)} bands {', '.join(bands)}; give {_MEND}")
     for said in each:
         if not isinstance(said, str) or len(said.split()) < 2 or said.split()[0] not in _SCALES:
-            raise ImageError(f"preprocessing: stretch = {said!r} of the bands {', '.join(bands)}; give {_MEND}")
+            raise ImageError(f"preprocessing: stretch = {said!r} for the bands {', '.join(bands)}; give {_MEND}")
     curves = [recipe_of(said) for said in each]
 
     def channels(planes: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -96,7 +96,7 @@ def recipe_of_bands(bands: tuple[str, ...], stretch: str | tuple[str, ...]) -> R
 
 
 def as_picture(pixels: NDArray[np.uint8], bands: tuple[str, ...] | None) -> Image.Image:
-    """Return pixels (y, x, channel) as a picture: of listed bands one above the other in grey, with their names."""
+    """Return pixels (y, x, channel) as a picture; listed bands are placed one above the other in grey and named."""
     if bands is None:
         grey = pixels.ndim == 3 and pixels.shape[-1] == 1
         return Image.fromarray(pixels[..., 0] if grey else pixels)
@@ -106,27 +106,27 @@ def as_picture(pixels: NDArray[np.uint8], bands: tuple[str, ...] | None) -> Imag
 
 
 def bands_in(picture: Image.Image) -> tuple[str, ...] | None:
-    """Return the bands that a picture says it has one above the other; None for colour or grey."""
+    """Return the bands that a picture shows one above the other, or None if it is in colour or grey."""
     said = picture.info.get(KEY)
     return tuple(said.split(",")) if isinstance(said, str) else None
 
 
 def planes_in(picture: Image.Image, bands: tuple[str, ...] | None) -> list[Image.Image]:
-    """Return the planes of a picture that are resized by themselves: those of its bands, or all of it in colour or grey.
+    """Return the parts of a picture that are resized separately: one per band, or all of it if it is in colour or grey.
 
-    An ImageError is raised unless its bands are the given ones, in their order.
+    Raise an ImageError if its bands are not the given ones in their order.
     """
     has = bands_in(picture)
     if has != bands:
         shows = "is a picture in colour or grey" if has is None else f"has the bands {', '.join(has)}"
         sees = "colour or grey" if bands is None else f"the bands {', '.join(bands)}"
-        mend = "give images of these bands" if has is not None else "give FITS images of them"
-        raise ImageError(f"{shows}, and the network sees {sees}; {mend}, or take a network of what there is")
+        mend = "give images with these bands" if has is not None else "give FITS images with them"
+        raise ImageError(f"{shows}, and the network sees {sees}; {mend}, or use a network for the bands that you have")
     if has is None:
         return [picture]
     height, rest = divmod(picture.height, len(has))
     if rest or picture.mode != "L":
-        raise ImageError(f"says that it has the bands {', '.join(has)} one above the other, and has not; pack it again")
+        raise ImageError(f"claims to show the bands {', '.join(has)} one above the other, but does not; pack it again")
     return [picture.crop((0, top * height, picture.width, (top + 1) * height)) for top in range(len(has))]
 
 
@@ -134,16 +134,16 @@ def planes_in(picture: Image.Image, bands: tuple[str, ...] | None) -> list[Image
 
 
 def shares(theirs: tuple[str, ...], mine: tuple[str, ...]) -> NDArray[np.float64]:
-    """Say of which of my channels each of theirs is made, so that channels of other bands stand in for them.
+    """Return how to mix my channels into each of theirs, so that channels of other bands can replace theirs.
 
-    Both are put in the order of wavelength, and spread evenly from the bluest to the reddest. A channel of theirs becomes
-    the mean of mine, weighted by how near they are. For red, green and blue of g, r, i and z these are the weights of the
-    Legacy Surveys' viewer.
+    Both lists are sorted by wavelength and spread evenly from the bluest to the reddest. Each of their channels becomes the
+    mean of my channels, weighted by how near they are. To make red, green and blue from g, r, i and z, these are the weights
+    of the Legacy Surveys' viewer.
 
     Parameters
     ----------
     theirs, mine : tuple of str
-        Names of channels. Where the wavelength of one is unknown, the list is taken to begin with the bluest.
+        Names of channels. If the wavelength of one is unknown, the list is assumed to begin with the bluest.
 
     Returns
     -------
@@ -160,12 +160,12 @@ def shares(theirs: tuple[str, ...], mine: tuple[str, ...]) -> NDArray[np.float64
         return np.full((len(theirs), len(mine)), 1 / len(mine))
     steps = min(len(theirs), len(mine)) - 1
     weights = np.maximum(0, 1 - steps * np.abs(their_places[:, None] - my_places[None, :]))
-    weights[weights < 1e-12] = 0  # of places that differ by a whole step but for rounding
+    weights[weights < 1e-12] = 0  # the places differ by a whole step, except for rounding
     return np.asarray(weights / weights.sum(1, keepdims=True))
 
 
 def _places(names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return where each channel lies from the bluest, 0, to the reddest, 1."""
+    """Return the position of each channel on a scale from the bluest (0) to the reddest (1)."""
     order = list(range(len(names)))
     if all(name in _NANOMETRES for name in names):
         order.sort(key=lambda channel: _NANOMETRES[names[channel]])
@@ -175,19 +175,19 @@ def _places(names: tuple[str, ...]) -> NDArray[np.float64]:
 
 
 def in_colour(pixels: NDArray[np.uint8], bands: tuple[str, ...] | None) -> NDArray[np.uint8]:
-    """Return pixels (..., y, x, channel) as people look at them: listed bands in three colours by `shares`, one in grey."""
+    """Return pixels (..., y, x, channel) for people to look at: listed bands mixed into three colours, or one in grey."""
     if bands is None or len(bands) == 1:
         return pixels
     return np.asarray(np.round(pixels @ shares(COLOURS, bands).T), dtype=np.uint8)
 
 
 def colours_told(bands: tuple[str, ...]) -> str:
-    """Say of which bands the three colours of a picture are."""
+    """Describe which bands each of a picture's three colours is made of."""
     return f"{bands[0]} in grey" if len(bands) == 1 else mixture_told(COLOURS, bands)
 
 
 def mixture_told(theirs: tuple[str, ...], mine: tuple[str, ...]) -> str:
-    """Say of which of my channels each of theirs is made, as `shares` has it."""
+    """Describe which of my channels each of theirs is made of, with the weights of `shares`."""
     mixed = [
         " + ".join(f"{share:.2g} {name}" if share < 1 else name for share, name in zip(row, mine, strict=True) if share > 0)
         for row in shares(theirs, mine)

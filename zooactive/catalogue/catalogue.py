@@ -1,7 +1,7 @@
-"""Catalogues: galaxies with their images, their votes and whatever else a table says about them.
+"""Catalogues: galaxies with their images, their votes and everything else that a table says about them.
 
-A galaxy is named by its id and never by a position. `read_catalogue` reads tables and folders of images; a `Catalogue` does
-not change: choosing rows, splitting and filtering give new ones.
+A galaxy is identified by its id, never by its position. `read_catalogue` reads tables and folders of images. A `Catalogue`
+never changes: choosing rows, splitting and filtering return new ones.
 """
 
 from __future__ import annotations
@@ -37,47 +37,47 @@ _SHOWN_COLUMNS = 8
 
 
 class Voted(NamedTuple):
-    """What the volunteers of a catalogue were asked, and what they answered: votes of shape (galaxy, answer)."""
+    """The decision tree of a catalogue and its votes of shape (galaxy, answer)."""
 
     tree: DecisionTree
     votes: NDArray[np.float64]
 
     @property
     def some(self) -> NDArray[np.bool_]:
-        """Whether a galaxy has any vote, shape (galaxy,)."""
+        """Return whether each galaxy has any votes, shape (galaxy,)."""
         return np.asarray(self.votes.sum(1) > 0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Catalogue:
-    """Galaxies, row by row.
+    """A table of galaxies with their images and votes, one galaxy per row.
 
     Parameters
     ----------
     ids : ndarray of object (str), shape (G,)
-        Each once.
+        Each id occurs once.
     images : tuple of Path, bytes, StoredImage, RemoteImage or None, length G
     votes : ndarray of float64, shape (G, answer), or None
-        Counts or pseudo-counts in the order of ``tree.columns``, 0 where a question was not asked.
+        Counts or pseudo-counts in the order of ``tree.columns``, 0 if a question was not asked.
     tree : DecisionTree or None
-        There where there are votes, and only there.
+        Given if and only if there are votes.
     table : DataFrame
-        Every other column, row by row, with the index 0 to G - 1.
+        Every other column, with the index 0 to G - 1.
     source : str
-        Where it was read from, for errors.
+        The file or folder that the catalogue was read from, for error messages.
     min_votes : float
-        Votes on a root question from which a galaxy counts as labelled.
+        The number of votes on a root question from which a galaxy counts as labelled.
     prepared : Preprocessing or None
-        How the images were cut and resized when they were stored as shards; None for original images.
+        How the images were cropped and resized when they were packed into shards; None for original images.
     field_crops : ndarray of float64, shape (G,), or None
-        The centre fraction of each image that shows as much sky as the others' do, where surveys were combined.
+        For combined surveys, the central fraction of each image that shows as much sky as the other surveys' images do.
     set_aside : DataFrame
-        Rows of the file that were left out because their votes contradict themselves: row (from 1), id, reason.
+        The rows of the file that were left out because their votes contradict themselves: row (from 1), id, reason.
 
     Raises
     ------
     CatalogueError
-        When the parts do not fit together or an id occurs twice.
+        If the parts do not fit together or an id occurs twice.
     """
 
     ids: NDArray[np.object_]
@@ -101,14 +101,16 @@ class Catalogue:
                 needed = (
                     f"tree '{self.tree.name}' has {len(self.tree.columns)} columns" if self.tree else "the tree is missing"
                 )
-                raise CatalogueError(f"{self.source}: votes of shape {self.votes.shape}, but {needed}; give both alike")
+                raise CatalogueError(
+                    f"{self.source}: the votes have shape {self.votes.shape}, but {needed}; make the two match"
+                )
         elif self.tree is not None:
-            raise CatalogueError(f"{self.source}: tree '{self.tree.name}' without votes along it; give both, or neither")
+            raise CatalogueError(f"{self.source}: tree '{self.tree.name}' was given without votes; give both or neither")
         if len(set(lengths.values())) > 1:
-            raise CatalogueError(f"{self.source}: parts of different lengths {lengths}; give one row a galaxy")
+            raise CatalogueError(f"{self.source}: parts have different lengths {lengths}; give one row per galaxy")
         if len(set(self.ids)) < len(self.ids):
             values, times = np.unique(self.ids.astype(str), return_counts=True)
-            raise CatalogueError(f"{self.source}: the id '{values[times > 1][0]}' occurs twice; keep one")
+            raise CatalogueError(f"{self.source}: the id '{values[times > 1][0]}' occurs twice; keep one of the rows")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -131,16 +133,16 @@ class Catalogue:
         return html_table(list(map(str, shown)), cells, caption=repr(self), below=below)
 
     def __getitem__(self, key: Any) -> Catalogue:
-        """Return some galaxies: of a slice, of row numbers or a mask, or of one id or several."""
+        """Return some galaxies, chosen by a slice, row numbers, a mask, one id or several ids."""
         ids = ids_in(key)
         return self.take(rows_in(key, len(self))) if ids is None else self.select(ids)
 
     def head(self, n: int = 5) -> Catalogue:
-        """Return the first galaxies."""
+        """Return the first `n` galaxies."""
         return self[:n]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row a galaxy: ``id``, ``image`` (where it lies), the votes by answer, and the other columns."""
+        """Return a table with one row per galaxy: ``id``, ``image`` (its location), the votes, and the other columns."""
         parts = [pd.DataFrame({"id": self.ids, "image": [_where(image) for image in self.images]})]
         if self.voted is not None:
             parts.append(pd.DataFrame(self.voted.votes, columns=list(self.voted.tree.columns)))
@@ -148,22 +150,22 @@ class Catalogue:
 
     @property
     def voted(self) -> Voted | None:
-        """The tree and the votes along it, or None where the catalogue has none."""
+        """The tree and its votes, or None if the catalogue has none."""
         return None if self.tree is None or self.votes is None else Voted(self.tree, self.votes)
 
     def require_votes(
         self, tree: DecisionTree | None = None, *, to: str = "", error: type[ZooactiveError] = CatalogueError
     ) -> Voted:
-        """Return the tree and the votes along it, or raise an error where the catalogue has none.
+        """Return the tree and its votes, or raise an error if the catalogue has none.
 
         Parameters
         ----------
         tree : DecisionTree, optional
-            Whose columns the votes must have.
+            The tree whose columns the votes must have.
         to : str
-            What the votes are needed for, as the error says it: ``"to learn from"``.
+            What the votes are needed for, as worded in the error: ``"to learn from"``.
         error : type of ZooactiveError
-            What is raised.
+            The type of the error that is raised.
         """
         voted = self.voted
         if voted is None or (tree is not None and voted.tree.columns != tree.columns):
@@ -173,16 +175,16 @@ class Catalogue:
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """Whether a galaxy has at least `min_votes` on some root question, shape (G,)."""
+        """Return whether each galaxy has at least `min_votes` on some root question, shape (G,)."""
         if self.voted is None:
             return np.zeros(len(self), dtype=bool)
         tree, votes = self.voted
         roots = [votes[:, tree.slices[root]].sum(axis=1) for root in tree.roots]
-        # Fractions printed with few digits sum to a hair less than everybody.
+        # Fractions that are printed with few digits may sum to slightly less than all volunteers.
         return np.asarray(np.max(roots, axis=0) >= self.min_votes - 1e-3)
 
     def take(self, rows: ArrayLike) -> Catalogue:
-        """Return the galaxies of these row numbers (or of a mask of G booleans), in this order."""
+        """Return the galaxies of the given row numbers (or of a mask of G booleans), in this order."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         return replace(
@@ -195,7 +197,7 @@ class Catalogue:
         )
 
     def select(self, ids: Iterable[str]) -> Catalogue:
-        """Return the galaxies of these ids, in this order; an unknown id is a CatalogueError."""
+        """Return the galaxies with the given ids, in this order; raise a CatalogueError for an unknown id."""
         row_of = {galaxy_id: row for row, galaxy_id in enumerate(self.ids)}
         rows = []
         for galaxy_id in ids:
@@ -206,18 +208,19 @@ class Catalogue:
         return self.take(np.array(rows, dtype=np.int64))
 
     def where(self, expression: str) -> Catalogue:
-        """Return the galaxies for which a comparison holds, e.g. ``"mag_r < 17.7 and 0.01 < redshift"``.
+        """Return the galaxies for which a comparison is true, e.g. ``"mag_r < 17.7 and 0.01 < redshift"``.
 
         Parameters
         ----------
         expression : str
-            As `zooactive.catalogue.where.rows_where` reads it, over the table's columns, ``id`` and the tree's vote columns;
-            names that are no Python names stand in backticks. A missing value fulfils no comparison.
+            A comparison of the table's columns, ``id`` and the tree's vote columns, as
+            `zooactive.catalogue.where.rows_where` reads it. Write names that are not Python names in backticks. No
+            comparison is true of a missing value.
 
         Raises
         ------
         CatalogueError
-            When the expression cannot be understood, names no column, or is no comparison.
+            If the expression cannot be understood, names an unknown column, or is not a comparison.
         """
         columns = [pd.DataFrame({"id": self.ids}), self.table]
         if self.voted is not None:
@@ -225,19 +228,19 @@ class Catalogue:
         return self.take(rows_where(pd.concat(columns, axis=1), expression, self.source))
 
     def only(self, questions: Iterable[str]) -> Catalogue:
-        """Return the same galaxies with the votes of some questions alone, by `DecisionTree.only`.
+        """Return the same galaxies with the votes on some questions only (see `DecisionTree.only`).
 
         Raises
         ------
         CatalogueError
-            When the catalogue has no votes.
+            If the catalogue has no votes.
         """
         whole, votes = self.require_votes()
         tree = whole.only(questions)
         return replace(self, tree=tree, votes=votes[:, [whole.columns.index(name) for name in tree.columns]])
 
     def in_memory(self) -> Catalogue:
-        """Return the same galaxies with the images of Parquet files held in memory, encoded, to be read in any order."""
+        """Return the same galaxies with the images of Parquet files in memory, still encoded, to be read in any order."""
         images = list(self.images)
         for row in sorted(range(len(self)), key=lambda row: place_of(images[row])):
             image = images[row]
@@ -245,21 +248,29 @@ class Catalogue:
         return replace(self, images=tuple(images))
 
     def without_votes(self) -> Catalogue:
-        """Return the same galaxies as a pool: their votes left out, and the tree with them."""
+        """Return the same galaxies as a pool, without their votes and the tree."""
         return replace(self, votes=None, tree=None)
 
     def rehearse(self, labelled: int, *, seed: int = 0) -> Catalogue:
-        """Pretend that only so many of the labelled galaxies, chosen by hashed id, have votes yet; the others' are hidden.
+        """Return the catalogue with the votes of only some labelled galaxies, to rehearse a survey.
+
+        The galaxies that keep their votes are chosen by hashed id. The votes of all others are hidden.
+
+        Parameters
+        ----------
+        labelled : int
+            How many labelled galaxies keep their votes.
+        seed : int
 
         Raises
         ------
         CatalogueError
-            When there are not so many labelled galaxies.
+            If there are fewer labelled galaxies.
         """
         rows = np.flatnonzero(self.labelled)
         if self.voted is None or not 0 < labelled <= len(rows):
             raise CatalogueError(
-                f"{self.source}: a rehearsal with {labelled} labelled galaxies was asked for; there are {len(rows)}"
+                f"{self.source}: you asked for a rehearsal with {labelled} labelled galaxies; there are {len(rows)}"
             )
         known = rows[np.argsort(uniform_from_ids(self.ids[rows], purpose="folds", seed=seed))[:labelled]]
         votes = np.zeros_like(self.voted.votes)
@@ -267,12 +278,12 @@ class Catalogue:
         return replace(self, votes=votes)
 
     def decoding_for(self, preprocessing: Preprocessing) -> Preprocessing:
-        """Return what is left to do to these images so that they become what a model takes.
+        """Return the steps that still turn these images into what a model takes.
 
         Raises
         ------
         CatalogueError
-            When the images were packed in shards for other pixels: at another scale, or less of the sky.
+            If the images were packed into shards for other pixels: at another scale, or with less of the sky.
         """
         stored = self.prepared
         if stored is None:
@@ -287,7 +298,7 @@ class Catalogue:
         same_scale = math.isclose(stored.size / stored.crop, preprocessing.size / preprocessing.crop)
         if not (same_kind and same_scale and stored.crop >= preprocessing.crop - 1e-9):
             raise CatalogueError(
-                f"{self.source} was packed as {stored.to_dict()}, the model takes {preprocessing.to_dict()}; "
+                f"{self.source} was packed as {stored.to_dict()}, but the model takes {preprocessing.to_dict()}; "
                 "use the original images, or pack them again for this model"
             )
         crop = min(1.0, preprocessing.crop / stored.crop)
@@ -296,26 +307,26 @@ class Catalogue:
     def decode(
         self, preprocessing: Preprocessing, rows: NDArray[np.int64] | range | None = None, *, scale: float = 1.0
     ) -> tuple[NDArray[np.uint8], dict[int, Reason]]:
-        """Read the images of some rows, or of all, as a model takes them.
+        """Read the images of some rows, or of all rows, as a model takes them.
 
         Parameters
         ----------
         preprocessing : Preprocessing
         rows : sequence of int, optional
         scale : float
-            Width of the crop relative to `preprocessing`'s.
+            The width of the crop relative to the crop of `preprocessing`.
 
         Returns
         -------
         pixels : ndarray of uint8, shape (row, size, size, channels)
-            Zeros where an image could not be read.
+            Zeros for an image that could not be read.
         failures : dict of int to Reason
-            Number among these rows -> the reason, a text with its kind.
+            Maps the position within these rows to the reason: a text that also has a kind.
 
         Raises
         ------
         CatalogueError
-            As `decoding_for`.
+            The errors of `decoding_for`.
         """
         chosen = range(len(self)) if rows is None else rows
         decoding = self.decoding_for(preprocessing)
@@ -327,30 +338,30 @@ class Catalogue:
         )
 
     def split(self, ratios: Sequence[float] = (0.7, 0.2, 0.1), *, seed: int = 0) -> tuple[Catalogue, ...]:
-        """Split by hashed id, so that a galaxy keeps its side when rows are added, removed or shuffled.
+        """Split by hashed id, so that a galaxy stays on its side when rows are added, removed or shuffled.
 
         Parameters
         ----------
         ratios : sequence of float
-            Shares that sum to 1. The last one is the test set; it always lies at the top of the hash, so that the test
-            sets of other ratios contain each other.
+            Shares that sum to 1. The last share is the test set. It always comes from the top of the hash range, so a
+            smaller test set is part of a larger one.
         seed : int
 
         Returns
         -------
         tuple of Catalogue
-            One a ratio; their sizes are near the ratios, not equal to them.
+            One catalogue per ratio. The sizes are near the ratios, not exactly equal to them.
 
         Raises
         ------
         CatalogueError
-            When the ratios are negative or do not sum to 1.
+            If a ratio is negative or the ratios do not sum to 1.
 
         Warns
         -----
         UserWarning
-            When the table has columns ra and dec [degrees] and galaxies lie within one arcsecond of each other: they
-            are taken for one and go to one side together.
+            If the table has columns ra and dec [degrees] and some galaxies lie within one arcsecond of each other. These are
+            taken for one galaxy and go to one side together.
         """
         shares = np.asarray(ratios, dtype=float)
         if shares.ndim != 1 or not len(shares) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
@@ -359,13 +370,13 @@ class Catalogue:
         groups = same_place(self.table)
         if groups is not None and len(np.unique(groups)) < len(self):
             u = self._one_side(u, groups)
-        # Counted from the top, so that the test set is the same whatever the other ratios are.
+        # Counted from the top, so that the test set does not depend on the other ratios.
         edges = 1 - np.cumsum(shares[:0:-1])[::-1]
         side = np.searchsorted(edges, u, side="right")
         return tuple(self.take(side == part) for part in range(len(shares)))
 
     def _one_side(self, u: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give all galaxies of one place the hash of the smallest id there, and warn of it."""
+        """Give all galaxies at one place the hash of the smallest id there, and warn about it."""
         order = np.lexsort((self.ids.astype(str), groups))
         _, first = np.unique(groups[order], return_index=True)
         leaders = order[first]  # groups are numbered 0, 1, ..., so leaders[group] is its smallest id's row
@@ -379,7 +390,7 @@ class Catalogue:
 
 
 def _where(image: ImageSource) -> str | None:
-    """Say where an image lies; one held in memory lies nowhere else."""
+    """Return the location of an image as a text; an image in memory has no other location."""
     if image is None:
         return None
     return "in memory" if isinstance(image, bytes) else str(image)

@@ -1,6 +1,7 @@
-"""Clean classes from votes: rules as small TOML files, which say what share of the volunteers must have given which answers.
+"""Clean classes from votes, by rules in small TOML files.
 
-A class is a clear case: a galaxy between the classes has none, and so has one for which two hold.
+A rule states what share of the volunteers must have given which answers. A class is a clear case: a galaxy that lies between
+the classes, or that meets the conditions of two, gets no class.
 """
 
 from __future__ import annotations
@@ -23,38 +24,38 @@ from zooactive.tree import DecisionTree, load_tree
 SharesOf: TypeAlias = Literal["everybody", "question"]
 
 _HAIR = 1e-9
-"""A share that equals its cut may come out of the division a hair below it."""
+"""The tolerance for a share that equals its cut, but comes out of the division slightly below it."""
 _TEXTS = ("name", "title", "citation", "notes")
 _RULES = NamedFiles(
-    "rules", "class rule", CatalogueError, "Known are {known}; a rule of your own is a path that ends in .toml"
+    "rules", "class rule", CatalogueError, "Known rules are {known}; give your own rule as a path that ends in .toml"
 )
 
 
 @dataclass(frozen=True)
 class ClassRule:
-    """A rule that says which votes make a galaxy a clean case of which class.
+    """A rule that says which votes make a galaxy a clean example of a class.
 
     Parameters
     ----------
     name : str
     trees : tuple of DecisionTree
-        The surveys' trees whose votes it reads.
+        The trees of the surveys whose votes the rule reads.
     result : DecisionTree
-        Of one question with ``votes = "class"``, whose answers are the classes.
+        A tree of one question with ``votes = "class"``, whose answers are the classes.
     classes : mapping of str to mapping of str to float
-        For each class the least share of each answer that it needs, above 0, up to 1. The answers are named as
-        `DecisionTree.resolve` takes them: a survey's suffix may be left away.
+        For each class, the smallest share of each answer that it needs, above 0 and up to 1. The answers are named as
+        `DecisionTree.resolve` takes them: you may omit a survey's suffix.
     fractions : {"everybody", "question"}
-        Whether shares are of everybody who saw the galaxy (along the tree, `DecisionTree.joint`) or of those who were asked
-        the question.
+        Whether shares are fractions of everybody who saw the galaxy (along the tree, `DecisionTree.joint`) or of the
+        volunteers who were asked the question.
     min_votes : float
-        Each question whose answers a class needs must have at least so many votes.
+        The least number of votes on each question whose answers a class needs.
     title, citation, notes : str
 
     Raises
     ------
     CatalogueError
-        When a class is unknown or has no cuts, an answer is unknown to one of the trees, or a share is out of range.
+        If a class is unknown or has no cuts, an answer is unknown to one of the trees, or a share is out of range.
     """
 
     name: str
@@ -71,7 +72,7 @@ class ClassRule:
         if self.fractions not in get_args(SharesOf):
             raise CatalogueError(
                 f"fractions = {self.fractions!r}.{did_you_mean(str(self.fractions), get_args(SharesOf))} "
-                'Give "everybody", or "question" for those who were asked'
+                'Give "everybody", or "question" for the volunteers who were asked'
             )
         if not _is_number(self.min_votes) or not 0 <= self.min_votes <= sys.float_info.max:
             raise CatalogueError(f"min_votes = {self.min_votes!r}; give a number of votes, 0 or more")
@@ -80,7 +81,7 @@ class ClassRule:
         if len(self.result.questions) != 1 or self.result.votes != "class":
             raise CatalogueError(
                 f"result: tree '{self.result.name}' has {len(self.result.questions)} questions and holds "
-                f'{self.result.votes}; a rule gives one label: name a tree of one question with votes = "class"'
+                f'{self.result.votes}; a rule gives one label, so name a tree of one question with votes = "class"'
             )
         self._check_classes()
 
@@ -100,29 +101,29 @@ class ClassRule:
                         tree.resolve(answer)
         missing = [name for name in known if name not in self.classes]
         if missing:
-            raise CatalogueError(f"[classes.{missing[0]}] is missing; tree '{self.result.name}' has this class too")
+            raise CatalogueError(f"[classes.{missing[0]}] is missing; tree '{self.result.name}' also has this class")
 
     def classify(self, votes: ArrayLike, tree: DecisionTree) -> NDArray[np.int64]:
-        """Return each galaxy's class.
+        """Return the class of each galaxy.
 
         Parameters
         ----------
         votes : array_like, shape (galaxy, answer)
             Counts or pseudo-counts in the order of ``tree.columns``.
         tree : DecisionTree
-            One of the rule's, by its name.
+            One of the rule's trees, recognised by its name.
 
         Returns
         -------
         ndarray of int64, shape (galaxy,)
-            The number of the answer among those of `result`; -1 where no class holds, or more than one.
+            The position of the class among the answers of `result`; -1 if no class applies, or more than one.
 
         Raises
         ------
         TreeError
-            When the rule does not read this tree, or the tree lacks an answer.
+            If the rule does not read this tree, or the tree lacks an answer.
         CatalogueError
-            When the votes are not one a column of the tree.
+            If the votes do not have one column per column of the tree.
 
         Examples
         --------
@@ -136,12 +137,12 @@ class ClassRule:
         if tree.name not in [known.name for known in self.trees]:
             raise TreeError(
                 f"rule '{self.name}' reads votes of {' or '.join(repr(known.name) for known in self.trees)}, not of tree "
-                f"'{tree.name}'; read the catalogue with such a tree, or add this one to trees in a copy of the rule"
+                f"'{tree.name}'; read the catalogue with such a tree, or add this tree to trees in a copy of the rule"
             )
         counts = np.asarray(votes, dtype=float)
         if counts.ndim != 2 or counts.shape[1] != len(tree.columns):
             raise CatalogueError(f"votes of shape {counts.shape}; tree '{tree.name}' needs (galaxy, {len(tree.columns)})")
-        enough = tree.question_sums(counts) >= self.min_votes - 1e-3  # as where a catalogue counts its labelled galaxies
+        enough = tree.question_sums(counts) >= self.min_votes - 1e-3  # the same tolerance as in Catalogue.labelled
         shares = self._shares(counts, tree)
         holds = np.empty((len(counts), len(self.classes)), dtype=bool)
         for number, name in enumerate(self.result.questions[0].answers):
@@ -152,35 +153,35 @@ class ClassRule:
         return np.where(holds.sum(axis=1) == 1, holds.argmax(axis=1), -1)
 
     def _shares(self, counts: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-        """Return the share of each answer, (galaxy, answer); 0 where nobody was asked."""
+        """Return the share of each answer, (galaxy, answer); 0 if nobody was asked."""
         sums = tree.question_sums(counts)[:, tree.question_index]
         own = np.divide(counts, sums, out=np.zeros_like(counts), where=sums > 0)
         return own if self.fractions == "question" else np.asarray(tree.joint(own))
 
     def apply(self, catalogue: Catalogue) -> Catalogue:
-        """Return the galaxies that have a class, each with its one label in place of its votes.
+        """Return the galaxies that have a class, each with one label instead of its votes.
 
-        Galaxies without a class are left out and not kept without a label: they are no galaxies that nobody has looked at,
-        and must not stand among those that volunteers could be asked about. Nor does that move anybody else, as galaxies
-        are split by their ids.
+        Galaxies without a class are left out. They are not kept as unlabelled galaxies, because volunteers have already
+        looked at them and must not be asked about them again. Leaving them out does not move any other galaxy to another
+        side of a split, because galaxies are split by their ids.
 
         Parameters
         ----------
         catalogue : Catalogue
-            With votes of one of the rule's trees. One that is not `labelled` has no class. A catalogue of the rule's own
-            classes is returned as it is.
+            A catalogue with votes of one of the rule's trees. A galaxy that is not `labelled` has no class. A catalogue of
+            the rule's own classes is returned unchanged.
 
         Returns
         -------
         Catalogue
-            Of the tree `result`; ids, images and table as they were.
+            A catalogue with the tree `result`; ids, images and table are unchanged.
 
         Raises
         ------
         CatalogueError
-            When the catalogue has no votes, or none of its galaxies has a class.
+            If the catalogue has no votes, or none of its galaxies has a class.
         TreeError
-            When its votes are of another tree.
+            If its votes belong to another tree.
         """
         tree, votes = catalogue.require_votes(to=f"for rule '{self.name}' to read")
         if tree.questions == self.result.questions:
@@ -188,8 +189,8 @@ class ClassRule:
         label = np.where(catalogue.labelled, self.classify(votes, tree), -1)
         if not (label >= 0).any():
             raise CatalogueError(
-                f"rule '{self.name}' gives none of the {len(catalogue)} galaxies of {catalogue.source} a class "
-                f"({int(catalogue.labelled.sum())} of them have at least {catalogue.min_votes:g} votes); bring more "
+                f"rule '{self.name}' gives a class to none of the {len(catalogue)} galaxies of {catalogue.source} "
+                f"({int(catalogue.labelled.sum())} of them have at least {catalogue.min_votes:g} votes); collect more "
                 "votes, or lower the shares in a copy of the rule"
             )
         clean = catalogue.take(label >= 0)
@@ -197,7 +198,7 @@ class ClassRule:
         return replace(clean, votes=labels, tree=self.result, min_votes=float(self.result.min_votes))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all that decides a galaxy's class, as plain values."""
+        """Return everything that decides a galaxy's class, as plain values."""
         return {
             "name": self.name,
             "result": self.result.to_dict(),
@@ -213,17 +214,17 @@ def list_rules() -> tuple[str, ...]:
 
 
 def load_rule(name: str | Path | ClassRule) -> ClassRule:
-    """Load a class rule by its name, or from a TOML file of one's own.
+    """Load a class rule by its name, or your own rule from a TOML file.
 
     Parameters
     ----------
     name : str or Path
-        One of `list_rules`, or a path that ends in ``.toml``. A rule is returned as it is.
+        One of `list_rules`, or a path that ends in ``.toml``. A rule is returned unchanged.
 
     Raises
     ------
     CatalogueError
-        When there is no such rule, or its file has unknown, missing or impossible entries.
+        If there is no such rule, or its file has unknown, missing or impossible entries.
 
     Examples
     --------
@@ -238,7 +239,7 @@ def load_rule(name: str | Path | ClassRule) -> ClassRule:
 
 
 def _from_values(values: Mapping[str, Any], folder: Path) -> ClassRule:
-    """Make a rule of what a file in this folder says."""
+    """Make a rule from the contents of a file in this folder."""
     needed: dict[str, Callable[[object], bool]] = {
         "name": lambda value: isinstance(value, str) and bool(value),
         "trees": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),

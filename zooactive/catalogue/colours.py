@@ -1,7 +1,7 @@
-"""Bands into red, green and blue by recipes with stated constants, the same for every image of a run.
+"""Recipes that turn bands into red, green and blue with stated constants, the same for every image of a run.
 
-A recipe is a word, as `Preprocessing.stretch` and ``stretch`` under ``[model]`` say it. Those of surveys make of fluxes in
-nanomaggies the pictures that volunteers were shown; the others take their numbers with them.
+A recipe is named by a word, as in `Preprocessing.stretch` and in ``stretch`` under ``[model]``. The recipes of surveys turn
+fluxes in nanomaggies into the pictures that volunteers were shown. The other recipes carry their own numbers.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ OWN_PERCENTILES = ("asinh", "linear")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Which bands a recipe needs, and what it makes of them.
+    """A recipe for colours: the bands that it needs, and the function that combines them.
 
     Parameters
     ----------
     bands : str or tuple of str
-        Letters, or names; empty for any three, the reddest first.
+        Letters or names of bands. Empty if any three bands will do, the reddest first.
     rgb : callable
-        From planes (y, x) by band to (y, x, 3), or as many channels as there are names, from 0 to 1.
+        Takes planes (y, x) by band; returns (y, x, 3), or as many channels as there are names, from 0 to 1.
     by : str
-        What needs the bands, for errors.
+        What needs the bands, for error messages.
     """
 
     bands: Sequence[str]
@@ -49,9 +49,9 @@ def _bright(x: Plane, scale: float, offset: float) -> _Rgb:
 
 
 def _by_asinh(planes: _Planes, scales: Mapping[str, float], offset: float, q: float = 20.0) -> dict[str, _Rgb]:
-    """Return each band of Lupton et al. 2004 with an offset, from 0 to 1, as the viewer of the Legacy Surveys draws them.
+    """Return each band as drawn by the Legacy Surveys' viewer, from 0 to 1: the asinh of Lupton et al. 2004 with an offset.
 
-    I is the mean over bands of max(0, x s + m), and a band becomes (x s + m) asinh(Q I) / (sqrt(Q) I), cut to 0 and 1.
+    I is the mean over bands of max(0, x s + m). A band becomes (x s + m) asinh(Q I) / (sqrt(Q) I), clipped to 0 and 1.
     """
     bright = {band: _bright(planes[band], scale, offset) for band, scale in scales.items()}
     mean = np.mean([np.maximum(value, 0) for value in bright.values()], axis=0)
@@ -77,7 +77,7 @@ def _legacy_griz(planes: _Planes) -> _Rgb:
 
 
 def _gz_decals(planes: _Planes) -> _Rgb:
-    """Return what volunteers of Galaxy Zoo DECaLS were shown: an asinh of each band, less colourful where it is bright."""
+    """Return the picture that volunteers of Galaxy Zoo DECaLS saw: an asinh of each band, less colourful where bright."""
     low, high = np.arcsinh(-0.5), np.arcsinh(300.0)
     scales = {"z": 0.019, "r": 0.014, "g": 0.008}
     y = np.stack([np.arcsinh(planes[band].astype(np.float64) / scale) for band, scale in scales.items()], axis=-1)
@@ -95,30 +95,30 @@ SURVEYS: Mapping[str, Recipe] = {
     "sdss": _three("i", "r", "g", (1.0, 1.5, 2.5), 0.02),
     "gz-decals": Recipe("grz", _gz_decals),
 }
-"""Of fluxes in nanomaggies. The constants are those of the Legacy Surveys' viewer (legacysurvey/imagine, map/views.py:
-dr2_rgb, sdss_rgb and LsDr10Layer) and of Galaxy Zoo DECaLS (willettk/decals, python/decals_dr2.py)."""
+"""Recipes for fluxes in nanomaggies. The constants are those of the Legacy Surveys' viewer (legacysurvey/imagine,
+map/views.py: dr2_rgb, sdss_rgb and LsDr10Layer) and of Galaxy Zoo DECaLS (willettk/decals, python/decals_dr2.py)."""
 
 _WITH_NUMBERS = {
     "linear": (2, "LOW HIGH"),
     "asinh": (3, "LOW HIGH SOFTENING"),
     "lupton": (2, "STRETCH Q"),
 }
-"""Recipes that say their numbers, how many, and what they mean; "asinh" and "linear" alone go by each image's own pixels."""
+"""Recipes with numbers: how many, and what they mean. "asinh" and "linear" alone use each image's own percentiles."""
 
 
 def check_stretch(stretch: str) -> None:
-    """Raise an ImageError for a stretch that is neither a recipe nor one by each image's own percentiles."""
+    """Raise an ImageError if a stretch is neither a recipe nor one that uses each image's own percentiles."""
     if stretch not in OWN_PERCENTILES:
         recipe_of(stretch)
 
 
 def recipe_of(stretch: str) -> Recipe:
-    """Return the recipe of a word, or of a word and its numbers.
+    """Return the recipe that a word names, or a word with its numbers.
 
     Raises
     ------
     ImageError
-        When there is none.
+        If there is no such recipe.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def recipe_of(stretch: str) -> Recipe:
 
 def _between(low: float, high: float, softening: float, stretch: str) -> Recipe:
     if low >= high or softening < 0:
-        raise ImageError(f"preprocessing: stretch = {stretch!r}; LOW is below HIGH, and SOFTENING above 0")
+        raise ImageError(f"preprocessing: stretch = {stretch!r}; LOW must be below HIGH, and SOFTENING above 0")
 
     def rgb(planes: _Planes) -> _Rgb:
         values = np.stack([plane.astype(np.float64) for plane in planes.values()], axis=-1)
@@ -162,7 +162,7 @@ def _between(low: float, high: float, softening: float, stretch: str) -> Recipe:
 
 def _lupton(stretch: float, q: float) -> Recipe:
     if stretch <= 0 or q <= 0:
-        raise ImageError(f"preprocessing: lupton {stretch:g} {q:g}; STRETCH and Q are above 0")
+        raise ImageError(f"preprocessing: lupton {stretch:g} {q:g}; STRETCH and Q must be above 0")
 
     def rgb(planes: _Planes) -> _Rgb:
         from astropy.visualization import make_lupton_rgb
@@ -175,9 +175,9 @@ def _lupton(stretch: float, q: float) -> Recipe:
 
 
 def coloured(planes: _Planes, recipe: Recipe) -> NDArray[np.uint8]:
-    """Return the pixels (y, x, channel) of planes (y, x) whose first row is the bottom one: its first row is the top one.
+    """Return planes (y, x) as pixels (y, x, channel), turned over so that the first row is the top one.
 
-    Pixels that are not finite count as no light.
+    The first row of a plane is the bottom one. Pixels that are not finite count as dark.
     """
     clean = {band: np.nan_to_num(plane, nan=0.0, posinf=0.0, neginf=0.0) for band, plane in planes.items()}
     return np.asarray(np.round(255 * np.clip(recipe.rgb(clean), 0, 1))[::-1], dtype=np.uint8)

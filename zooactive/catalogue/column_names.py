@@ -1,4 +1,4 @@
-"""A table's own columns beside those that zooactive writes: no two of one name."""
+"""Column names of a table next to those that zooactive writes: no two columns get the same name."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from zooactive.foundation.errors import CatalogueError
 
 
 def names_apart(table: pd.DataFrame, taken: Container[str], source: str) -> pd.DataFrame:
-    """Return a table whose columns have none of some names: a column that has one becomes ``original_NAME``.
+    """Return a table that uses none of some names: a column that has such a name becomes ``original_NAME``.
 
     Parameters
     ----------
     table : DataFrame
     taken : container of str
     source : str
-        Where the table was read from, for the error.
+        The file that the table was read from, for the error message.
 
     Raises
     ------
     CatalogueError
-        When a column has that name already.
+        If the table already has a column with the new name.
     """
     names = {name: f"original_{name}" for name in table.columns if name in taken}
     for name, other in names.items():
         if other in table.columns or other in taken:
             raise CatalogueError(
-                f"{source}: what is made of it has a column '{name}' of its own, and the table has both '{name}' and "
+                f"{source}: zooactive writes a column '{name}', and the table has both '{name}' and "
                 f"'{other}'; rename one of them"
             )
     return table.rename(columns=names) if names else table

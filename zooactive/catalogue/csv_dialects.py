@@ -1,4 +1,4 @@
-"""CSV files as programs and countries write them: other encodings, other separators, commas in numbers."""
+"""CSV files in the dialects of other programs and countries: other encodings, other separators, decimal commas."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _QUOTED = re.compile(r'"[^"]*"')
 
 @contextmanager
 def plain_csv(path: Path, keep: str | None = None) -> Iterator[Path]:
-    """Yield a file of UTF-8 text and commas that holds the table: the file itself, or else a copy in plain form.
+    """Yield a file with the table as UTF-8 text and commas: the file itself, or a converted copy.
 
-    What was found instead is told in a warning.
+    A warning says what was converted.
 
     Parameters
     ----------
     path : Path
     keep : str, optional
-        A column whose cells keep their commas, also where commas are decimal points.
+        A column whose cells keep their commas, even if commas are decimal points elsewhere.
 
     Raises
     ------
     CatalogueError
-        When the bytes are text in no encoding that is known here.
+        If the bytes are not text in any known encoding.
     """
     encoding = _encoding(path)
     separator = _separator(path, encoding)
@@ -50,25 +50,25 @@ def plain_csv(path: Path, keep: str | None = None) -> Iterator[Path]:
     found += ["commas as decimal points"] if commas else []
     warnings.warn(
         f"{path}: read as {' and '.join(found)}; if a name or a number looks wrong, save it as UTF-8 with commas",
-        stacklevel=1,  # the next frame is contextlib's, and the terminal shows zooactive's own warnings
+        stacklevel=1,  # the next frame belongs to contextlib, and the terminal shows zooactive's own warnings
     )
     with tempfile.TemporaryDirectory(prefix="zooactive-") as folder:
         plain = Path(folder) / "plain.csv"
         with plain.open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows(rows)
-        if not text.endswith(("\n", "\r")):  # a file that was cut off is still one
+        if not text.endswith(("\n", "\r")):  # a file that was cut off must stay recognisable as such
             with plain.open("r+b") as stream:
                 stream.truncate(max(plain.stat().st_size - 1, 0))
         yield plain
 
 
 def _encoding(path: Path) -> str:
-    """Return the encoding by the mark at the beginning, by its many zero bytes, or the first in which all bytes are text."""
+    """Return the encoding, by the byte order mark, by many zero bytes, or as the first one in which all bytes are text."""
     with path.open("rb") as stream:
         begins = stream.read(_BEGINNING)
     if begins.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return _checked(path, "utf-16")
-    if begins.count(0) * 4 > len(begins):  # every second byte of most names; a single one is a damaged cell
+    if begins.count(0) * 4 > len(begins):  # in UTF-16 every second byte of most names is 0; a single one is a damaged cell
         return _checked(path, "utf-16-le" if b"\0" in begins[1::2] and b"\0" not in begins[::2] else "utf-16-be")
     if _is_text(path, "utf-8"):
         return "utf-8"
@@ -98,7 +98,7 @@ def _is_text(path: Path, encoding: str) -> bool:
 
 
 def _separator(path: Path, encoding: str) -> str:
-    """Return what stands between the names of the first line: a comma, unless there is none and something else is."""
+    """Return the separator of the first line: a comma if it has one, otherwise the most frequent of the others."""
     with path.open(encoding=encoding, newline=None) as stream:
         header = _QUOTED.sub("", stream.readline(_BEGINNING))
     if "," in header:
@@ -109,7 +109,7 @@ def _separator(path: Path, encoding: str) -> str:
 
 
 def _points_for_commas(rows: list[list[str]], keep: str | None) -> bool:
-    """Write numbers with a comma as they are written elsewhere, in place; return whether there were any."""
+    """Replace decimal commas by points, in place; return whether there were any."""
     kept = {place for place, name in enumerate(rows[0]) if name == keep} if rows else set()
     found = False
     for row in rows[1:]:

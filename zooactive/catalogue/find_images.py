@@ -1,4 +1,4 @@
-"""Where a table's cutouts lie: in a column of paths or bytes, or in a folder of files called by the ids."""
+"""Find the cutouts of a table's galaxies: in a column of paths or bytes, or in a folder of files named by the ids."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from zooactive.foundation.errors import CatalogueError, did_you_mean
 def find_images(
     table: GalaxyTable, path: Path, image_column: str | None, folder: Path | str | None
 ) -> tuple[tuple[ImageSource, ...], tuple[str, ...]]:
-    """Find each galaxy's image by the table's image column, or by its id in a folder; return also the column, if any.
+    """Find each galaxy's image by the table's image column, or by its id in a folder; also return the column, if any.
 
-    Without `image_column` the first of file_loc, image, png_loc is taken. Relative paths in it start from the folder of the
-    table's file `path`, or from `folder`, where ID.jpg, ID.jpeg, ID.png or ID.fits may lie instead, or a
-    FITS file a band: ID_g.fits, or g/ID.fits; an address is a str. A column with ``{band}`` in its name stands for a column
-    a band, all of which are returned.
-    Raises a CatalogueError when the folder or the column does not exist, or the folder has no image of any galaxy.
+    Without `image_column`, the first of file_loc, image, png_loc is used. Relative paths in it start from the folder of the
+    table's file `path`, or from `folder`. That folder may instead hold ID.jpg, ID.jpeg, ID.png or ID.fits, or one FITS file
+    per band: ID_g.fits, or g/ID.fits. A URL is a str. A column name that contains ``{band}`` stands for one column per band,
+    and all of these columns are returned. Raise a CatalogueError if the folder or the column does not exist, or the folder
+    has no image of any galaxy.
     """
     columns = list(table.frame.columns)
     if isinstance(folder, Path) and not folder.is_dir():
-        raise CatalogueError(f"the image folder {folder} does not exist; give the folder that image paths start from")
+        raise CatalogueError(f"the image folder {folder} does not exist; give the folder where image paths start")
     start = folder or (path if path.is_dir() else path.parent)
     if image_column is not None and FILLED_IN in image_column and image_column not in columns:
         return _from_columns(table.frame, path, image_column, start)
@@ -55,20 +55,20 @@ def find_images(
         return blank
     if folder is None:
         return (None,) * len(table.ids), ()
-    named = _by_id(table, folder)  # also where a column of that name holds something else, such as an exposure's number
+    named = _by_id(table, folder)  # even if a column of that name holds something different, such as an exposure's number
     if any(named):
         return named, ()
     if blank is not None:
         return blank
     raise CatalogueError(
-        f"{folder} has no image of any galaxy in {path}; files are called by the id, e.g. '{table.ids[0]}.jpg', or, one a "
-        f"band, '{table.ids[0]}_g.fits'; or an image column gives their paths: {', '.join(IMAGE_COLUMNS)}, or one "
+        f"{folder} has no image of any galaxy in {path}; name the files by the id, e.g. '{table.ids[0]}.jpg', or, with one "
+        f"per band, '{table.ids[0]}_g.fits'; or give their paths in an image column: {', '.join(IMAGE_COLUMNS)}, or one "
         "named with --image"
     )
 
 
 def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
-    """Return the images of a folder whose files are called by the ids, or by an id and a band each."""
+    """Return the images of a folder whose files are named by the ids, or by an id and a band."""
     found: dict[str, Path] | dict[str, RemoteImage]
     found = remote_images(folder) if isinstance(folder, str) else _files_by_name(folder, table)
     named = {_as_ids_are(name): name for name in sorted(found, reverse=True)} | {name: name for name in found}
@@ -85,10 +85,10 @@ def _by_id(table: GalaxyTable, folder: Path | str) -> tuple[ImageSource, ...]:
 
 
 def _files_by_name(folder: Path, table: GalaxyTable) -> dict[str, Path]:
-    """Return the files of a folder and its subfolders by name, of several the one nearest to the folder itself.
+    """Return the files of a folder and its subfolders by name; of several, the one nearest to the folder itself.
 
-    An image of a galaxy that is in two subfolders is a CatalogueError: nobody knows which is meant. Where several bands have
-    a subfolder each, g/ID.fits is called ID_g.fits.
+    Raise a CatalogueError if an image of a galaxy is in two subfolders, because it is not known which is meant. If several
+    bands have a subfolder each, g/ID.fits is called ID_g.fits.
     """
     found: dict[str, Path] = {}
     twice: dict[str, Path] = {}
@@ -114,13 +114,13 @@ def _files_by_name(folder: Path, table: GalaxyTable) -> dict[str, Path]:
 
 
 def _as_ids_are(name: str) -> str:
-    """Return a file's name as it is looked for: cameras write .JPG, and some systems part a letter from its accent."""
+    """Return a file's name as it is looked for: cameras write .JPG, and some systems split a letter and its accent."""
     stem, dot, suffix = unicodedata.normalize("NFC", name).rpartition(".")
     return f"{stem}{dot}{suffix.lower()}"
 
 
 def _from_column(cells: pd.Series[Any], start: Path | str, column: str) -> tuple[ImageSource, ...]:
-    """Return an image for each cell: a path from `start`, an address, bytes, None, or what else the cell holds."""
+    """Return an image for each cell: a path from `start`, a URL, bytes, None, or a `NoImage` for anything else."""
     contents = [_content(cell) for cell in cells]
     if isinstance(start, str):
         return tuple(_source(cell, start, column) for cell in contents)
@@ -134,11 +134,11 @@ def _from_column(cells: pd.Series[Any], start: Path | str, column: str) -> tuple
 def _from_columns(
     frame: pd.DataFrame, path: Path, template: str, start: Path | str
 ) -> tuple[tuple[ImageSource, ...], tuple[str, ...]]:
-    """Return a file a band for each row, by the columns that a template stands for; a blank cell is a band that it lacks."""
+    """Return the files of each row, from the columns that a template stands for; a blank cell is a missing band."""
     columns = band_columns(template, map(str, frame.columns))
     if not columns:
         raise CatalogueError(
-            f"the image column '{template}' stands for one column a band, and {path} has none of them, such as "
+            f"the image column '{template}' stands for one column per band, but {path} has none of them, such as "
             f"'{template.replace(FILLED_IN, 'g')}'. It has {', '.join(map(str, list(frame.columns)[:8]))}"
         )
     by_row: list[dict[str, Path | RemoteImage]] = [{} for _ in range(len(frame))]
@@ -148,14 +148,14 @@ def _from_columns(
                 by_row[row][band] = cell
             elif cell is not None:
                 raise CatalogueError(
-                    f"{path}: column '{name}' holds no paths or addresses of FITS files of one band; where the bands of a "
-                    "galaxy are in one file, name the column with that file"
+                    f"{path}: column '{name}' does not hold paths or addresses of FITS files with one band; if the bands "
+                    "of a galaxy are in one file, name the column with that file"
                 )
     return tuple(BandFiles.of(files) if files else None for files in by_row), tuple(columns.values())
 
 
 def _content(cell: object) -> object:
-    """Return what a struct says of its image, or the cell itself."""
+    """Return the bytes or path of an image in a struct, or the cell itself."""
     if isinstance(cell, dict) and cell.keys() & {"bytes", "path"}:
         return cell.get("bytes") or cell.get("path")
     return cell
@@ -170,7 +170,7 @@ def _source(cell: object, start: Path | str, column: str) -> ImageSource:
             None
             if what is None
             else NoImage(
-                f"column '{column}' holds {what}, and no path, address or bytes of an image; images are looked for in "
+                f"column '{column}' holds {what}, not a path, address or bytes of an image; images are looked for in "
                 f"{', '.join(IMAGE_COLUMNS)}, or in the column that image_column names"
             )
         )
@@ -180,7 +180,7 @@ def _source(cell: object, start: Path | str, column: str) -> ImageSource:
 
 
 def _in_words(cell: object) -> str | None:
-    """Say in words what a cell holds; None for a blank one."""
+    """Describe what a cell holds, or return None for a blank one."""
     if isinstance(cell, dict):
         return f"a struct of {', '.join(map(str, cell))}"
     if isinstance(cell, list | tuple | np.ndarray):

@@ -1,4 +1,4 @@
-"""Which planes of a FITS file are which bands, for recipes that name them: planes of a cube, or an extension each."""
+"""Match the planes of a FITS file with bands, for recipes that name them: planes of a cube, or one extension per band."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zooactive.catalogue.fits_images import WAVELENGTHS, colour_planes, named_ba
 from zooactive.foundation.errors import ImageError
 
 _KEYS = ("BAND", "FILTER", "EXTNAME")
-"""Cards that say the band of an extension, the first that names one, also after a dash or a dot."""
+"""Cards that name the band of an extension, possibly after a dash or a dot. The first that names a band counts."""
 
 
 def planes_by_band(
@@ -26,29 +26,31 @@ def planes_by_band(
     values: Callable[[], NDArray[Any]],
     others: Iterator[tuple[Mapping[str, Any], tuple[int, ...], Callable[[], NDArray[Any]]]],
 ) -> dict[str, Plane]:
-    """Return the planes (y, x) that a recipe needs, by band; those of one that takes any three are the reddest first.
+    """Return the planes (y, x) that a recipe needs, by band; the reddest first if the recipe takes any three.
 
     Parameters
     ----------
     header, shape, values
-        Of the first extension with an image; `values` reads it.
+        The header and shape of the first extension with an image, and a function that reads its values.
     bands : str, optional
-        As of `zooactive.Preprocessing`.
+        As in `zooactive.Preprocessing`.
     recipe : Recipe
     others : iterator of header, shape and values
-        Of the extensions behind it.
+        The extensions after it.
 
     Raises
     ------
     ImageError
-        When a band is missing, or an extension has another shape.
+        If a band is missing, or an extension has another shape.
     """
     if len(shape) == 2 and recipe.bands:
         return _each_extension(header, shape, recipe, values, others)
     if len(shape) == 2 or shape[0] == 1:
         if len(recipe.bands) > 1:
             listed = recipe.bands if isinstance(recipe.bands, str) else ", ".join(recipe.bands)
-            raise ImageError(f"has one plane, and {recipe.by} needs the bands {listed}; take another one")
+            raise ImageError(
+                f"has one plane, and {recipe.by} needs the bands {listed}; choose another stretch or other bands"
+            )
         if recipe.bands:
             _refuse_missing(recipe, named_bands(header, 1, None) or list(recipe.bands))
             return {recipe.bands[0]: _plane(values(), 0)}
@@ -58,7 +60,7 @@ def planes_by_band(
         return {str(number): _plane(read, number) for number in colour_planes(header, shape[0], bands)}
     names = named_bands(header, shape[0], bands)
     if names is None:
-        raise ImageError(f"has {shape[0]} planes, and nobody says of which bands; write them into the header as BANDS")
+        raise ImageError(f"has {shape[0]} planes of unknown bands; write the bands into the header as BANDS")
     _refuse_missing(recipe, names)
     read = values()
     return {band: _plane(read, names.index(band)) for band in recipe.bands}
@@ -73,7 +75,7 @@ def _each_extension(
 ) -> dict[str, Plane]:
     wanted = tuple(recipe.bands)
     if len(wanted) == 1 and not _band_of(header, wanted):
-        return {wanted[0]: _plane(values(), 0)}  # an image of one band, of which nobody says another
+        return {wanted[0]: _plane(values(), 0)}  # an image of one band; nothing says that it is another band
     found: dict[str, Plane] = {}
     for said, size, read in _chained((header, shape, values), others):
         band = _band_of(said, wanted)
@@ -94,7 +96,7 @@ def _chained(first: Any, others: Iterator[Any]) -> Iterator[Any]:
 
 
 def _band_of(header: Mapping[str, Any], wanted: Sequence[str]) -> str:
-    """Return the band that a header names in small letters, the extension's own first; an empty text where none does."""
+    """Return the band that a header names, in lower case, or "" if it names none; the extension's own header comes first."""
     own = header.maps[0] if isinstance(header, ChainMap) else header
     for cards, key in ((cards, key) for cards in (own, header) for key in _KEYS):
         said = cards.get(key)
@@ -107,8 +109,8 @@ def _band_of(header: Mapping[str, Any], wanted: Sequence[str]) -> str:
 def _refuse_missing(recipe: Recipe, there: list[str]) -> None:
     missing = [band for band in recipe.bands if band not in there]
     if missing:
-        has, wanted = ", ".join(there) or "none whose band is said", ", ".join(recipe.bands)
-        raise ImageError(f"has the bands {has}, and {recipe.by} needs {wanted}; say them in the header, or take another one")
+        has, wanted = ", ".join(there) or "none that the header names", ", ".join(recipe.bands)
+        raise ImageError(f"has the bands {has}, and {recipe.by} needs {wanted}; name them in the header, or choose others")
 
 
 def _plane(values: NDArray[Any], number: int) -> Plane:

@@ -1,4 +1,4 @@
-"""FITS images as pictures: which planes become red, green and blue, and how values become grey levels."""
+"""Turn FITS images into pictures: choose the planes for red, green and blue, and turn values into grey levels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zooactive.foundation.errors import ImageError
 
 BLANK = "one single value"
-"""What the reason says of an image that shows nothing."""
+"""How an error describes an image that shows nothing."""
 
 BLANK_MEND = "off the survey, or an empty frame; leave this galaxy out, or fetch it again"
 
@@ -21,10 +21,11 @@ WAVELENGTHS = {
     "fuv": 153, "nuv": 231, "u": 355, "b": 440, "g": 475, "v": 550, "r": 622, "vis": 720, "i": 763, "z": 905, "y": 1020,
     "j": 1250, "h": 1650, "k": 2170, "ks": 2150, "w1": 3400, "w2": 4600, "w3": 12000, "w4": 22000,
 }  # fmt: skip
-"""Of a band, in nanometres, roughly: only the order counts."""
+"""The approximate wavelength of each band in nanometres; only the order counts."""
 
 _COLOURS = (("z", "r", "g"), ("i", "r", "g"))
-"""Red, green and blue of cubes with more than three bands, where these are among them: as the surveys' own pictures."""
+"""The bands shown as red, green and blue in cubes that have more than three bands, including these: as in the surveys' own
+pictures."""
 
 _MOST_PLANES = 64
 _MEND = "write the bands of its planes into the header as BANDS"
@@ -35,7 +36,7 @@ _SOFTENING = 0.1  # where the asinh turns from linear to logarithmic, as a fract
 
 
 def is_picture(header: Mapping[str, Any], shape: tuple[int, ...], bands: str | None) -> bool:
-    """Return whether an array of FITS can be an image: two axes, one or three planes, or more whose bands are known."""
+    """Return whether a FITS array can be an image: two axes, one or three planes, or more planes whose bands are known."""
     if len(shape) != 3:
         return len(shape) == 2
     said = bands is not None or _text(header, "BANDS") or _text(header, "BAND0")
@@ -43,32 +44,33 @@ def is_picture(header: Mapping[str, Any], shape: tuple[int, ...], bands: str | N
 
 
 def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> list[int]:
-    """Return which planes of a cube become red, green and blue: the reddest, the middle and the bluest band.
+    """Return which planes of a cube become red, green and blue: those of the reddest, the middle and the bluest band.
 
-    The header says the bands as BANDS, or as BAND0, BAND1 and so on; `bands` says them where it does not. Three planes of
-    which nobody says the bands are taken for red, green and blue, and a cube of one plane has that alone. An ImageError with
-    the mend is raised for an unknown band and for planes that make no picture; a UserWarning tells of bands that are guessed
-    or not shown.
+    The header names the bands as BANDS, or as BAND0, BAND1 and so on. If it does not, `bands` names them. Three planes whose
+    bands nobody names are taken for red, green and blue. A cube of one plane has only that plane. Raise an ImageError for an
+    unknown band and for planes that do not make a picture. Warn with a UserWarning about bands that are guessed or not
+    shown.
     """
     if planes == 1:
         return [0]
     names = _names(header, planes, bands)
     if names is None and planes == 3:
         warnings.warn(
-            "FITS images of three planes do not say their bands (BANDS), so the planes are taken for red, green and blue; "
-            'give the bands in the order of the planes, for example bands = "grz" under [model], if they are others',
+            "the headers of FITS images with three planes do not name their bands (BANDS), so the planes are taken for "
+            "red, green and "
+            'blue; if they are other bands, name them in the order of the planes, for example bands = "grz" under [model]',
             stacklevel=2,
         )
         return [0, 1, 2]
     if names is None:
-        raise ImageError(f"has {planes} planes, and nobody says of which bands; {_MEND}")
+        raise ImageError(f"has {planes} planes of unknown bands; {_MEND}")
     listed = ", ".join(names)
     folded = [_short(name) for name in names]
     unknown = [name for name, short in zip(names, folded, strict=True) if short not in WAVELENGTHS]
     if unknown:
         raise ImageError(f"has planes of the bands {listed}, of which '{unknown[0]}' is unknown; {_MEND}, such as 'grz'")
     if len(set(folded)) < 3:
-        raise ImageError(f"has planes of the bands {listed}; a colour image needs three, a grey one a single plane")
+        raise ImageError(f"has planes of the bands {listed}; a colour image needs three bands, a grey one a single plane")
     order = sorted(range(planes), key=lambda plane: -WAVELENGTHS[folded[plane]])
     if planes == 3:
         return order
@@ -83,7 +85,7 @@ def colour_planes(header: Mapping[str, Any], planes: int, bands: str | None) -> 
 
 
 def named_bands(header: Mapping[str, Any], planes: int, bands: str | None) -> list[str] | None:
-    """Return the band of each plane in small letters, without what stands before it (HSC-G is g); None where nobody says."""
+    """Return the band of each plane in lower case and without a prefix (HSC-G is g), or None if nothing names the bands."""
     names = _names(header, planes, bands)
     return None if names is None else [_short(name) for name in names]
 
@@ -93,20 +95,20 @@ def _short(name: str) -> str:
 
 
 def _names(header: Mapping[str, Any], planes: int, bands: str | None) -> list[str] | None:
-    """Return the band of each plane by the header, or else as given; None where nobody says them."""
+    """Return the band of each plane from the header, or otherwise from `bands`; None if neither names them."""
     each = [_text(header, f"BAND{plane}") for plane in range(planes)]
     said = _text(header, "BANDS")
     if said or all(each):
         names = _apart(said, planes)
         names = each if len(names) != planes and all(each) else names
         if len(names) != planes:
-            raise ImageError(f"has {planes} planes and its header says BANDS = {said!r}; mend the header")
+            raise ImageError(f"has {planes} planes, but its header says BANDS = {said!r}; correct the header")
         return names
     if bands is None:
         return None
     names = _apart(bands, planes)
     if len(names) != planes:
-        raise ImageError(f"has {planes} planes, and bands = {bands!r} names {len(names)}; {_MEND}")
+        raise ImageError(f"has {planes} planes, but bands = {bands!r} names {len(names)}; {_MEND}")
     return names
 
 
@@ -116,16 +118,16 @@ def _text(header: Mapping[str, Any], key: str) -> str:
 
 
 def _apart(text: str, planes: int) -> list[str]:
-    """Take names of bands apart: of one letter each, or parted by commas or spaces."""
+    """Split a text into names of bands: separated by commas or spaces, or one letter each."""
     parts = [part for part in re.split(r"[\s,;/+]+", text) if part]
     return list(parts[0]) if len(parts) == 1 and planes > 1 else parts
 
 
 def refuse_blank(values: NDArray[np.float32], place: str, later: Callable[[], str | None]) -> None:
-    """Raise an ImageError for (plane, y, x) values of which a plane has no finite pixel, or one value in all of them.
+    """Raise an ImageError if a plane of (plane, y, x) values has no finite pixel, or the same value everywhere.
 
-    Pixels that are not finite become NaN. `place` is the extension of the values; `later` returns the next one with an
-    image, or None.
+    Pixels that are not finite become NaN. `place` names the extension of the values. `later` returns the name of the next
+    extension with an image, or None.
     """
     values[~np.isfinite(values)] = np.nan
     low, high = np.fmin.reduce(values, axis=(1, 2)), np.fmax.reduce(values, axis=(1, 2))
@@ -143,9 +145,10 @@ def refuse_blank(values: NDArray[np.float32], place: str, later: Callable[[], st
 
 
 def stretched(values: NDArray[np.float32], stretch: str) -> NDArray[np.uint8]:
-    """Return grey levels (y, x) or (y, x, plane), the top row first, of values (y, x) or (plane, y, x), which are changed.
+    """Return grey levels (y, x) or (y, x, plane) of values (y, x) or (plane, y, x), turned over so that the top row is
+    first.
 
-    NaN becomes black.
+    The values are changed in place. NaN becomes black.
     """
     planes = values.reshape((-1, *values.shape[-2:]))
     planes -= np.nanpercentile(planes, _LOW, axis=(1, 2), keepdims=True)

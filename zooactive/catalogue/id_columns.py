@@ -1,4 +1,4 @@
-"""The column of a table that holds the galaxies' ids: how it is found, and what its cells may not be."""
+"""Find the column of a table that holds the galaxies' ids, and check its cells."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ID_COLUMNS = ("id", "id_str", "iauname", "GalaxyID", "survey_id")
 
 
 class MissingIdColumn(CatalogueError):
-    """The id column that was asked for is not in a table."""
+    """The error for a requested id column that a table does not have."""
 
 
 def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) -> str:
-    """Return the column that holds the ids: the one asked for, or the first of the known names."""
+    """Return the column that holds the ids: the requested one, or the first of the known names."""
     if id_column is not None:
         if id_column not in columns:
             raise MissingIdColumn(f"the id column '{id_column}' is missing from {path}.{did_you_mean(id_column, columns)}")
@@ -31,13 +31,13 @@ def find_id_column(columns: Sequence[str], id_column: str | None, path: Path) ->
         if known in columns:
             return known
     raise CatalogueError(
-        f"{path} has none of the id columns {', '.join(ID_COLUMNS)}; rename one to id, or name the one to use with "
+        f"{path} has none of the id columns {', '.join(ID_COLUMNS)}; rename one to id, or name your id column with "
         f"--id, in Python id_column (it has {', '.join(columns[:8])})"
     )
 
 
 def ids_of(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]:
-    """Return the ids as text, or say which row's is blank, rounded or repeated (rows count from 1)."""
+    """Return the ids as text; raise a CatalogueError for a blank, rounded or repeated id (rows count from 1)."""
     if pd.api.types.is_float_dtype(column):
         raise CatalogueError(
             f"{path}: the id column '{name}' holds floats, which lose digits of long ids; save it as text or whole numbers"
@@ -52,7 +52,7 @@ def ids_of(column: pd.Series[Any], name: str, path: Path) -> NDArray[np.object_]
         if (control := control_in(galaxy_id)) is not None:
             raise CatalogueError(
                 f"{path}, row {row + 1}: the id {galaxy_id!r} (column '{name}') holds the control character {control}; "
-                "write it without"
+                "write it without that character"
             )
         if is_rounded(galaxy_id):
             raise CatalogueError(

@@ -1,4 +1,4 @@
-"""Folders of images: every file in one, subfolders too."""
+"""List the files in folders of images, including subfolders."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".fits")
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Return the files of a folder in order, then those of its subfolders; what begins with a dot is left out.
+    """Return the files of a folder in order, then those of its subfolders; names that begin with a dot are left out.
 
-    Links to other folders are not followed: they may lead in a circle.
+    Links to other folders are not followed, because they may form a loop.
     """
     found: list[Path] = []
     for where, folders, names in os.walk(folder):

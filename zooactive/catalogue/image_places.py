@@ -1,7 +1,7 @@
-"""Where the images lie that a table names by paths, told row by row.
+"""Find the images that a table names by paths, row by row.
 
-Tables often name images by the path of the machine that they were made on, or by a folder that is the start already. An
-image that is not at its path is then looked for by its name alone.
+Tables often name images by paths on the machine where the table was made, or by paths that repeat the start folder. If an
+image is not at its path, it is looked for by its file name alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 
 from zooactive.foundation.addresses import is_here
 
-_FEW = 16  # paths in a folder that are looked at one by one, where a list of the folder may be long
+_FEW = 16  # with more paths than this in one folder, the folder is listed once instead of checking each path
 
 
 def places_of(paths: Collection[str], start: Path) -> dict[str, Path]:
@@ -22,16 +22,16 @@ def places_of(paths: Collection[str], start: Path) -> dict[str, Path]:
     Parameters
     ----------
     paths : collection of str
-        Each once, as a table writes it; a Windows path is understood everywhere.
+        Each path once, as the table writes it. A Windows path is understood on every system.
     start : Path
-        The folder that relative paths start from.
+        The folder where relative paths start.
 
     Returns
     -------
     dict of str to Path
-        The path itself where something is there. Otherwise the file of that name in `start`, unless several paths would
-        find the same one there: nobody knows whose it is. Where nothing is found, the path itself; or that of its name in
-        `start` if all that were found are there.
+        The path itself if a file is there. Otherwise the file of that name in `start`, unless several paths would find the
+        same file there, because then its galaxy is unknown. If nothing is found: the path itself, or the path of its name in
+        `start` if all files that were found are there.
     """
     own = {text: start / text.strip() for text in paths}
     here = _there([str(path) for path in own.values()])
@@ -48,14 +48,14 @@ def places_of(paths: Collection[str], start: Path) -> dict[str, Path]:
 
 
 def _name(text: str) -> str:
-    """The last part of a path; the text itself where there is none."""
+    """Return the last part of a path, or the text itself if it has no parts."""
     if "\\" in text:
         return PureWindowsPath(text.strip()).name or text
     return text.strip().rstrip("/").rpartition("/")[2] or text
 
 
 def _there(paths: Collection[str]) -> set[str]:
-    """Those paths at which something is; a folder of which many are asked is listed once."""
+    """Return those paths that exist; a folder with many requested paths is listed only once."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for path in paths:
         folder, slash, name = path.rpartition(os.sep)
@@ -71,7 +71,7 @@ def _there(paths: Collection[str]) -> set[str]:
 
 
 def _listed(folder: str) -> frozenset[str]:
-    """Names of what lies in a folder; none where it cannot be listed."""
+    """Return the names of everything in a folder; none if it cannot be listed."""
     try:
         with os.scandir(folder) as files:
             return frozenset(file.name for file in files)

@@ -1,4 +1,4 @@
-"""What images look like to a network, in a few numbers, and whether others look so too."""
+"""Summarise images in a few numbers, and check whether other images look alike."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.foundation.errors import ImageError, ModelError, explained
 
 ENOUGH = 512
-"""Images that a model's own statistics are made of."""
+"""The number of images from which a model's own statistics are made."""
 
 _FOR_A_MEDIAN = 128
-"""Images of another catalogue that are compared with them: their median has a tenth of their spread."""
+"""The number of images of another catalogue that are compared: their median is ten times less scattered than one image."""
 
 _TOO_FEW = 12
-"""Images whose median may well be two standard deviations off: fewer are not compared."""
+"""With fewer images than this no comparison is made: their median may well be two standard deviations off."""
 
 _FOR_A_SIZE = 16
-"""Images whose size in pixels is looked up: those of one survey are alike in it."""
+"""The number of images whose size in pixels is looked up: the images of one survey are alike in size."""
 
 _BLOWN_UP = 0.5
-"""Share of the known pixels a side from which images hold less than the network has learnt to look for."""
+"""Images with less than this share of the known pixels on a side lack detail that the network has learnt to look for."""
 
 _FAR = 2.0
-"""Standard deviations of single images by which a set of images may differ in the median."""
+"""The largest difference of the median image, in standard deviations of single images."""
 
 _ADVICE = {
     "brightness": "is another stretch or a negative in use?",
     "contrast": "is another stretch in use?",
     "colour": "are these grey images, or other bands?",
-    "extent": "galaxies have another size in them: set crop in the task's file, or give --crop",
+    "extent": "the galaxies have another size in them: set crop in the task's file, or give --crop",
 }
 
 
 @dataclass(frozen=True)
 class ImageStatistics:
-    """Mean and standard deviation over images of their brightness, contrast, colour and extent.
+    """The mean and standard deviation, over images, of brightness, contrast, colour and extent.
 
     Parameters
     ----------
     mean, spread : dict of str to float
-        ``brightness``: mean of the pixels; ``contrast``: their standard deviation; ``colour``: mean difference between the
-        brightest and the faintest channel; all in units of the full range. ``extent``: the radius that holds half of the
-        light above the border's median, in units of half the image.
+        ``brightness``: the mean of the pixels; ``contrast``: their standard deviation; ``colour``: the mean difference
+        between the brightest and the faintest channel; all in units of the full range. ``extent``: the radius that contains
+        half of the light above the border's median, in units of half the image.
     pixels : float, optional
-        Of an image's side, as it is stored, that the network is shown: the median. None where that is not known.
+        The median number of pixels on a side of the part that the network sees, as stored. None if it is not known.
     """
 
     mean: Mapping[str, float]
@@ -61,43 +61,43 @@ class ImageStatistics:
 
     @classmethod
     def of(cls, catalogue: Catalogue, preprocessing: Preprocessing) -> ImageStatistics:
-        """Look at up to `ENOUGH` of a catalogue's images, as a model is shown them; unreadable ones are left out."""
+        """Measure up to `ENOUGH` of a catalogue's images, as a model sees them; unreadable images are left out."""
         table = _numbers(catalogue, preprocessing, ENOUGH)
         return cls(_named(table.mean(0)), _named(table.std(0)), _pixels(catalogue, preprocessing))
 
     def complaints(self, catalogue: Catalogue, preprocessing: Preprocessing) -> list[str]:
-        """Say in what a catalogue's images are unlike these, one text each; none where they are alike or very few.
+        """Return how a catalogue's images differ from these, one text each; none if they are alike or very few.
 
-        The median image is compared: it is unlike where it lies more than two standard deviations from the mean, or where
-        it has fewer pixels than the network learnt from, and has to be blown up.
+        The median image is compared. It counts as different if it lies more than two standard deviations from the mean, or
+        if it has fewer pixels than the training images and has to be enlarged.
         """
         if len(catalogue) < _TOO_FEW:
             return []
         median = _named(np.median(_numbers(catalogue, preprocessing, _FOR_A_MEDIAN), axis=0))
         unlike = [
-            f"{name} {median[name]:.3f} in place of {self.mean[name]:.3f} +- {self.spread[name]:.3f} ({_ADVICE[name]})"
+            f"{name} {median[name]:.3f} instead of {self.mean[name]:.3f} +- {self.spread[name]:.3f} ({_ADVICE[name]})"
             for name in _ADVICE
             if abs(median[name] - self.mean[name]) > _FAR * self.spread[name] + 1e-3
         ]
         pixels = _pixels(catalogue, preprocessing)
         if self.pixels and pixels and pixels < _BLOWN_UP * min(self.pixels, preprocessing.size):
             unlike.append(
-                f"{pixels:.0f} pixels a side in place of {self.pixels:.0f}, blown up to {preprocessing.size} (are there "
-                "finer images?)"
+                f"{pixels:.0f} pixels on a side instead of {self.pixels:.0f}, enlarged to {preprocessing.size} (do you have "
+                "images with finer pixels?)"
             )
         return unlike
 
     def warn_of_unlike(self, catalogue: Catalogue, preprocessing: Preprocessing, *, stacklevel: int) -> None:
-        """Warn of what `complaints` finds."""
+        """Warn about the differences that `complaints` finds."""
         unlike = self.complaints(catalogue, preprocessing)
         if unlike:
             warnings.warn(
-                f"{catalogue.source}: images unlike those that the model learnt from: {'; '.join(unlike)}",
+                f"{catalogue.source}: images unlike those that the model was trained on: {'; '.join(unlike)}",
                 stacklevel=stacklevel + 1,
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return the statistics as plain values."""
         return asdict(self)
 
     @classmethod
@@ -107,9 +107,9 @@ class ImageStatistics:
         Raises
         ------
         ModelError
-            When they are not the four numbers twice, and at most one of pixels.
+            If the values are not the four numbers twice, with at most one number of pixels.
         """
-        said = f"{where}: images = {values!r} are no statistics of images; save the model again"
+        said = f"{where}: images = {values!r} are not statistics of images; save the model again"
         with explained(ModelError, said, KeyError, TypeError, ValueError, OverflowError):
             mean, spread = ({name: float(values[part][name]) for name in _ADVICE} for part in ("mean", "spread"))
             pixels = values.get("pixels")
@@ -117,7 +117,7 @@ class ImageStatistics:
 
 
 def describe_images(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measure brightness, contrast, colour and extent of each image, (image, side, side, channel) -> (image, 4)."""
+    """Measure the brightness, contrast, colour and extent of each image, (image, side, side, channel) -> (image, 4)."""
     values = pixels.astype(np.float64) / 255
     grey = values.mean(-1)
     side = grey.shape[1]
@@ -145,7 +145,7 @@ def _numbers(catalogue: Catalogue, preprocessing: Preprocessing, number: int) ->
 
 
 def _pixels(catalogue: Catalogue, preprocessing: Preprocessing) -> float | None:
-    """Return the pixels a side that are shown of a catalogue's images, the median; None for shards."""
+    """Return the median number of pixels on a side that the network sees of a catalogue's images; None for shards."""
     if catalogue.prepared is not None:
         return None
     sides = []

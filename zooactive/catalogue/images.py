@@ -1,8 +1,8 @@
-"""Cutouts of galaxies: from JPEG, PNG or FITS to square pixels of one size.
+"""Read cutouts of galaxies from JPEG, PNG or FITS into square pixel arrays of one size.
 
-There is one way from a file to pixels, here: decode, take the centre square, resize with Pillow's antialiased bicubic
-filter. Bicubic and not Lanczos, because Lanczos' deeper side lobes draw a dark ring around a bright nucleus, which a
-model that looks for rings would learn.
+Every image takes the same way from a file to pixels, here: decode it, take the centre square, resize it with Pillow's
+antialiased bicubic filter. The filter is bicubic and not Lanczos, because the deeper side lobes of Lanczos draw a dark ring
+around a bright nucleus, and a model that looks for rings would learn that ring.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from zooactive.foundation.reading import Unpacked, open_regular
 
 @dataclass(frozen=True, slots=True)
 class NoImage:
-    """A cell of an image column that is not blank and no image; says what it holds."""
+    """A cell of an image column that is neither blank nor an image; it says what the cell holds."""
 
     reason: str
 
@@ -54,13 +54,13 @@ class NoImage:
 
 ImageSource: TypeAlias = Path | bytes | StoredImage | RemoteImage | BandFiles | NoImage | None
 
-LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192, planes included; more is a survey tile or a bomb, and no cutout
-LARGEST_BYTES = 1 << 28  # of a file, of what it unpacks to, and of a FITS image's values
+LARGEST_PIXELS = 1 << 26  # a frame of 8192 x 8192, planes included; anything larger is a survey tile or a bomb
+LARGEST_BYTES = 1 << 28  # the limit for a file, for what it unpacks to, and for the values of a FITS image
 _LARGEST_HEADERS = 1 << 22
-_MANY_PIXELS = 1 << 22  # from here on images are decoded one at a time, whatever the number of threads
+_MANY_PIXELS = 1 << 22  # images from this size on are decoded one at a time, whatever the number of threads
 
 UNSEEN = b"|-1\n"
-"""How the mark of a file that is not there ends."""
+"""The end of the mark of a missing file."""
 
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|\?xml|head|body)", re.IGNORECASE)
 
@@ -73,30 +73,31 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
     Parameters
     ----------
     source : Path, bytes, StoredImage, RemoteImage, BandFiles or None
-        A JPEG, PNG or FITS file, gzipped or not (which of them is told from its content), its bytes, or a FITS file a band.
+        A JPEG, PNG or FITS file, gzipped or not; its bytes; or one FITS file per band. The content tells the format.
     preprocessing : Preprocessing
     name : str
-        The galaxy's id, for the error's sentence.
+        The galaxy's id, for the error message.
 
     Returns
     -------
     ndarray of uint8, shape (size, size, channels)
-        Row 0 is the top: FITS images, which begin at the bottom, are turned over so that spirals keep their handedness.
+        Row 0 is the top. FITS images begin at the bottom, so they are turned over and spirals keep their handedness.
 
     Raises
     ------
     ImageError
-        When the image is missing, empty, truncated, of no known format, no regular file, below 8 pixels a side, or above
-        2^26 values (all planes together) or 2^28 bytes (also when unpacked); and when it shows nothing: one value in all
-        pixels that the network would see, or in a plane of a FITS image.
-        An `UnreachableImage` where the reason may pass.
+        If the image is missing, empty, truncated, of an unknown format, not a regular file, below 8 pixels on a side, or
+        above 2^26 values (all planes together) or 2^28 bytes (also when unpacked). Also if it shows nothing: the same value
+        in all pixels that the network would see, or in a plane of a FITS image. An `UnreachableImage` if a later try may
+        succeed.
 
     Notes
     -----
     16-bit grey PNG is divided by 257. FITS is read from the first extension with an image: two axes, or planes (3, y, x) on
-    one scale above each plane's own sky; NaN becomes black. The reddest band of three becomes red and the bluest blue, by
-    the header's BANDS (or BAND0, BAND1 and so on) or by `bands`; of more bands z, r and g are shown where they are there.
-    Transparency is ignored. Images of more than 2^22 values are decoded one at a time, whatever the number of threads.
+    one scale above each plane's own sky; NaN becomes black. The reddest of three bands becomes red and the bluest becomes
+    blue, by the header's BANDS (or BAND0, BAND1 and so on) or by `bands`. Of more than three bands, z, r and g are shown if
+    they are present. Transparency is ignored. Images of more than 2^22 values are decoded one at a time, whatever the number
+    of threads.
     """
     with _opened(source, preprocessing, name) as image:
         planes = planes_in(image, preprocessing.listed)
@@ -110,7 +111,7 @@ def decode(source: ImageSource, preprocessing: Preprocessing, *, name: str = "")
 
 
 def shorter_side(source: ImageSource, preprocessing: Preprocessing | None = None) -> int:
-    """Return the pixels along the shorter side of an image, with the errors of `decode`."""
+    """Return the number of pixels along the shorter side of an image; the errors are those of `decode`."""
     how = preprocessing or Preprocessing()
     quick = how if how.listed is not None else Preprocessing(stretch="linear", bands=how.bands)
     with _opened(source, quick, "") as image:
@@ -118,7 +119,7 @@ def shorter_side(source: ImageSource, preprocessing: Preprocessing | None = None
 
 
 def original_bytes(source: ImageSource, *, name: str = "") -> bytes:
-    """Return an image's bytes as they are stored, of a file a band as one FITS cube; an ImageError as `decode` raises it."""
+    """Return an image's bytes as they are stored, or one file per band as a FITS cube; the errors are those of `decode`."""
     content = source.read() if isinstance(source, StoredImage) else source
     if isinstance(content, bytes):
         return content
@@ -134,13 +135,13 @@ def original_bytes(source: ImageSource, *, name: str = "") -> bytes:
 
 
 def place_of(source: ImageSource) -> tuple[str, int, int]:
-    """Return the order to read images in: those of one row group one after the other, all others as they come."""
+    """Return a key for reading images in order: those of one row group one after the other, all others as they come."""
     return source.place if isinstance(source, StoredImage) else ("", 0, 0)
 
 
 def mark_of(source: ImageSource) -> bytes:
-    """Tell an image from others without decoding it: by its name and size, its bytes, its address or its place in a file."""
-    if isinstance(source, RemoteImage):  # to read it would be to fetch the whole survey
+    """Return a mark that identifies an image without decoding it: by name and size, bytes, URL, or position in a file."""
+    if isinstance(source, RemoteImage):  # reading it would download the whole survey
         return f"{source.address}\n".encode()
     if isinstance(source, StoredImage):
         return f"{source.column.file.name}|{source.column.file.stat().st_size}|{source.group}|{source.index}\n".encode()
@@ -151,16 +152,16 @@ def mark_of(source: ImageSource) -> bytes:
     if isinstance(source, BandFiles):
         marks = [mark_of(file) for file in source.paths]
         missing = [mark for mark in marks if mark.endswith(UNSEEN)]
-        return b"".join([mark for mark in marks if mark not in missing] + missing)  # what is not there comes last
+        return b"".join([mark for mark in marks if mark not in missing] + missing)  # missing files come last
     try:
         size = source.stat().st_size if source.is_file() else None
-    except (OSError, ValueError):  # a name that no file system takes
+    except (OSError, ValueError):  # a name that no file system accepts
         size = None
     return source.name.encode(errors="surrogateescape") + (UNSEEN if size is None else f"|{size}\n".encode())
 
 
 def encode_png(pixels: NDArray[np.uint8], bands: tuple[str, ...] | None = None) -> bytes:
-    """Encode pixels of shape (y, x, 3), (y, x, 1) or (y, x), or (y, x, band) of listed bands, as a lossless PNG."""
+    """Encode pixels of shape (y, x, 3), (y, x, 1) or (y, x), or (y, x, band) for listed bands, as a lossless PNG."""
     buffer, said = io.BytesIO(), PngInfo()
     if bands is not None:
         said.add_text(KEY, ",".join(bands))
@@ -173,7 +174,7 @@ def encode_png(pixels: NDArray[np.uint8], bands: tuple[str, ...] | None = None) 
 
 @contextmanager
 def _opened(source: ImageSource, preprocessing: Preprocessing, name: str) -> Iterator[Image.Image]:
-    """Read an image of any of the known formats; whatever goes wrong with it, also afterwards, is an ImageError."""
+    """Open an image of any known format; whatever goes wrong with it, now or later, is raised as an ImageError."""
     if isinstance(source, StoredImage):
         source = source.read()
     if source is None:
@@ -190,7 +191,7 @@ def _opened(source: ImageSource, preprocessing: Preprocessing, name: str) -> Ite
         if isinstance(source, RemoteImage):
             source = source.read(LARGEST_BYTES)
             if _PAGE.match(source):
-                raise ImageError("is a page of HTML or XML and no image; check the address and your right to read it")
+                raise ImageError("is an HTML or XML page and not an image; check the address and your right to read it")
         with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as stored:
             size = stored.seek(0, io.SEEK_END)
             stored.seek(0)
@@ -212,18 +213,18 @@ def _one_of(source: BandFiles, name: str) -> bytes:
 
 @contextmanager
 def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into one sentence that names the galaxy and the file."""
+    """Turn any error of a decoder into one sentence that names the galaxy and the file."""
     what = "the image" + ("" if isinstance(source, bytes) else f" {source}") + (f" of galaxy '{name}'" if name else "")
     try:
         yield
     except ImageError as error:
         raise ImageError(f"{what} {error}") from None
-    except CatalogueError as error:  # the address, or the package that reads it
+    except CatalogueError as error:  # about the URL, or the package that reads it
         raise ImageError(f"{what} cannot be fetched: {error}") from None
     except FileNotFoundError:
         if isinstance(source, Path) and is_away(source):
             raise UnreachableImage(
-                f"{what} does not exist, and its folder is not there or empty; check whether the disk is mounted, and the "
+                f"{what} does not exist, and its folder is missing or empty; check whether the disk is mounted, and the "
                 "image column"
             ) from None
         raise ImageError(f"{what} does not exist; check the image column and the folder of images") from None
@@ -232,14 +233,14 @@ def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
     except PermissionError:
         raise ImageError(f"{what} may not be read: permission denied; change the file's permissions") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{what} is no JPEG, PNG or FITS image; replace it, or leave this galaxy out") from None
+        raise ImageError(f"{what} is not a JPEG, PNG or FITS image; replace it, or leave this galaxy out") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{what} is far larger than a cutout; cut out the galaxy first") from None
     except OSError as error:
         if may_pass(error):
             raise _unreachable(what, error) from error
         if error.errno == errno.ELOOP:
-            raise ImageError(f"{what} is a link that leads in a circle; replace it, or leave this galaxy out") from None
+            raise ImageError(f"{what} is a link that points back to itself; replace it, or leave this galaxy out") from None
         if error.errno not in (errno.EFBIG, errno.EINVAL):
             raise ImageError(
                 f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out"
@@ -250,7 +251,7 @@ def _explained(source: Path | bytes | RemoteImage, name: str) -> Iterator[None]:
             raise _unreachable(what, error) from error
         if isinstance(source, RemoteImage) and status_of(error) is not None:
             raise ImageError(f"{what} cannot be fetched ({error}); check the address and your right to read it") from error
-        # Decoders meet damaged bytes with whatever exception lay nearest; each is a damaged image.
+        # Decoders meet damaged bytes with almost any exception, so each of these means a damaged image.
         raise ImageError(f"{what} is truncated or damaged ({error}); fetch it again, or leave this galaxy out") from error
 
 
@@ -268,11 +269,9 @@ def _is_fits(stream: BinaryIO) -> bool:
 
 
 def _check_shape(height: int, width: int, turn: ExitStack, planes: int = 1) -> None:
-    """Raise an ImageError for what its header says is too small or too large, and let a large image wait for others."""
+    """Raise an ImageError if the header says that an image is too small or too large; a large image waits for its turn."""
     if min(height, width) < SMALLEST_SIDE:
-        raise ImageError(
-            f"is {width} x {height} pixels; at least {SMALLEST_SIDE} a side are needed: replace it by a larger cutout"
-        )
+        raise ImageError(f"is {width} x {height} pixels; at least {SMALLEST_SIDE} on a side are needed: use a larger cutout")
     if height * width * planes > LARGEST_PIXELS:
         of_planes = f" in {planes} planes" if planes > 1 else ""
         raise ImageError(f"is {width} x {height} pixels{of_planes}, far more than a cutout; cut out the galaxy first")
@@ -282,7 +281,7 @@ def _check_shape(height: int, width: int, turn: ExitStack, planes: int = 1) -> N
 
 def _open_picture(stream: BinaryIO, turn: ExitStack) -> Image.Image:
     with Image.open(stream, formats=("JPEG", "PNG")) as image:
-        _check_shape(image.height, image.width, turn)  # from the header, before memory is taken
+        _check_shape(image.height, image.width, turn)  # by the header, before memory is allocated
         image.load()
         return image
 
@@ -291,7 +290,7 @@ def _to_mode(image: Image.Image, mode: str) -> Image.Image:
     """Convert an image to a colour mode once, before it is resized."""
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion cuts off at 255
         image = Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
-    if image.mode == "P":  # a palette with transparency goes to RGB without a complaint only by way of RGBA
+    if image.mode == "P":  # a palette with transparency converts to RGB without a warning only through RGBA
         image = image.convert("RGBA")
     return image if image.mode == mode else image.convert(mode)
 
@@ -326,11 +325,11 @@ def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) 
             (f"extension {number}" + (f" ({hdu.name})" if hdu.name else ""), hdu, header)
             for number, hdu in enumerate(each_hdu(hdus))
             if hdu.is_image
-            for header in (ChainMap(hdu.header, hdus[0].header),)  # packed files say the bands in front of the image
+            for header in (ChainMap(hdu.header, hdus[0].header),)  # packed files name the bands in the first header
             if is_picture(header, hdu.shape, preprocessing.plane_names)
         )
         for place, hdu, header in pictures:
-            # From the header, before memory is taken.
+            # By the header, before memory is allocated.
             _check_shape(hdu.shape[-2], hdu.shape[-1], turn, planes=hdu.shape[0] if len(hdu.shape) == 3 else 1)
             values_of(hdu, check_only=True)
             if (recipe := preprocessing.recipe) is not None:
@@ -350,14 +349,14 @@ def _open_fits(stream: BinaryIO, preprocessing: Preprocessing, turn: ExitStack) 
             refuse_blank(values, place, lambda: next(pictures, (None,))[0])
             return Image.fromarray(stretched(values, str(preprocessing.stretch)))
     raise ImageError(
-        "holds no FITS image of two axes or three planes (3, y, x), nor of other planes whose BANDS its header says; store "
-        "the cutout so"
+        "has no FITS image of two axes or three planes (3, y, x), and none of other planes whose header names the BANDS; "
+        "store the cutout in one of these ways"
     )
 
 
 def _refuse_blank(image: Image.Image, pixels: NDArray[np.uint8]) -> None:
-    """Refuse an image of which the network would see one value everywhere."""
-    middle = pixels[len(pixels) // 2]  # nearly every image tells there
+    """Raise an ImageError if the network would see the same value everywhere in an image."""
+    middle = pixels[len(pixels) // 2]  # for nearly every image, this row alone decides
     if (middle != middle[0]).any() or (pixels != pixels[0, 0]).any():
         return
     value = ", ".join(dict.fromkeys(map(str, pixels[0, 0])))

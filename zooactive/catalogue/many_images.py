@@ -1,4 +1,4 @@
-"""Many cutouts at once: read in threads, one unreadable image reported and no hindrance to the others."""
+"""Read many cutouts in threads; an unreadable image is reported and does not stop the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zooactive.foundation.addresses import RemoteImage
 from zooactive.foundation.allowance import usable_cpus
 from zooactive.foundation.errors import ImageError
 
-_ASKED_AT_ONCE = 32  # images at addresses: the wait for each is longer than the work on it
+_ASKED_AT_ONCE = 32  # for images at URLs: waiting for each takes longer than decoding it
 
 
 def decode_many(
@@ -31,7 +31,7 @@ def decode_many(
 ) -> tuple[NDArray[np.uint8], dict[int, Reason]]:
     """Read many cutouts in threads; an unreadable one is reported and does not stop the others.
 
-    One that failed for a reason that may pass, such as a server that does not answer, is read again after growing pauses.
+    If the reason may pass, such as a server that does not answer, the image is read again after growing pauses.
 
     Parameters
     ----------
@@ -40,16 +40,16 @@ def decode_many(
     names : sequence of str, length G
         The galaxies' ids.
     crops : sequence of float, length G, optional
-        The centre fraction of each image that is taken for the whole of it.
+        The central fraction of each image that is treated as the whole image.
     workers : int, optional
-        Threads; by default one for each CPU that this process may use, and 32 for images at addresses.
+        Number of threads. By default one for each CPU that this process may use, or 32 for images at URLs.
 
     Returns
     -------
     pixels : ndarray of uint8, shape (G, size, size, channels)
-        Zeros where an image could not be read.
+        Zeros for an image that could not be read.
     failures : dict of int to Reason
-        Row -> the reason, a text with its kind, in the order of rows.
+        Maps each row that failed to the reason, a text that also has a kind, in the order of rows.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def decode_many(
     def read(rows: Collection[int]) -> dict[int, Reason]:
         reasons: dict[int, Reason] = {}
         order = iter(sorted(rows, key=lambda row: place_of(sources[row])))
-        taking = threading.Lock()  # row groups are opened in their order, so that a slow thread does not have one read again
+        taking = threading.Lock()  # row groups are opened in order, so that no slow thread causes one to be read again
 
         def read_on() -> None:
             while True:
@@ -86,7 +86,7 @@ def decode_many(
                 for reading in as_completed([pool.submit(read_on) for _ in range(threads)]):
                     reading.result()
             except BaseException:
-                order = iter(())  # the others end with the image that they hold
+                order = iter(())  # the other threads end with the image that they hold
                 raise
         return reasons
 

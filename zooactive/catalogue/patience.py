@@ -1,7 +1,7 @@
-"""Images that cannot be read now and may be readable soon: the read is tried again, with growing pauses.
+"""Read images again, after growing pauses, if they may be readable soon.
 
-A server that is busy, a mount that is away or a connection that breaks says nothing about an image. A damaged image, or one
-that is not in its folder, stays as it is, and reading it again would cost time for nothing.
+A busy server, an unmounted disk or a broken connection says nothing about an image. A damaged image, or one that is missing
+from its folder, stays as it is, and reading it again would only cost time.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 from zooactive.foundation.errors import ImageError
 
 PAUSES = (0.5, 2.0, 8.0)
-"""Seconds before an image is read for the second, third and fourth time."""
+"""The pauses in seconds before an image is read for the second, third and fourth time."""
 
 TRANSIENT, PERMANENT = "transient", "permanent"
-"""Kinds of failures, as ``failures.parquet`` says them."""
+"""The kinds of failures, as written in ``failures.parquet``."""
 
 _PASSING = frozenset(
     number
@@ -31,18 +31,18 @@ _PASSING = frozenset(
     )
     if (number := getattr(errno, name, None)) is not None
 )
-_PASSING_STATUS = frozenset({408, 425, 429})  # of HTTP, beside all from 500 on
-_HURRY = 600.0  # seconds without pauses after pauses that were for nothing
+_PASSING_STATUS = frozenset({408, 425, 429})  # HTTP statuses, in addition to all from 500 on
+_HURRY = 600.0  # seconds without pauses, once a round of pauses has not helped
 _NETWORK = ("aiohttp", "requests", "urllib3", "httpx", "httpcore", "botocore", "http")
-_BROKEN = ("connect", "timeout", "payload", "protocol", "incomplete")  # in the names of what these raise
+_BROKEN = ("connect", "timeout", "payload", "protocol", "incomplete")  # in the names of the errors of these packages
 
 
 class UnreachableImage(ImageError):
-    """An image that could not be read for a reason that may pass, such as a server that does not answer."""
+    """An image that could not be read, although a later try may succeed, for example because a server does not answer."""
 
 
 class Reason(str):
-    """Why an image could not be read, for people, and whether that may pass.
+    """The reason why an image could not be read, as a text for people, and whether the reason may pass.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ class Reason(str):
     kind: str
 
     def __new__(cls, text: str, kind: str = PERMANENT) -> Reason:
-        """Make a text that knows its kind."""
+        """Make a text that also has a kind."""
         reason = super().__new__(cls, text)
         reason.kind = kind
         return reason
 
     @classmethod
     def of(cls, error: ImageError) -> Reason:
-        """Return the reason that an error gives."""
+        """Return the reason that an error states."""
         return cls(str(error), TRANSIENT if isinstance(error, UnreachableImage) else PERMANENT)
 
     def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
@@ -68,12 +68,12 @@ class Reason(str):
 
 
 def kind_of(reason: str) -> str:
-    """Return the kind of a reason; a plain text is permanent."""
+    """Return the kind of a reason; a plain text counts as permanent."""
     return reason.kind if isinstance(reason, Reason) else PERMANENT
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether an error of a file system or of a server says nothing about the image, so that reading it again may work."""
+    """Return whether an error may pass: it is about a file system or a server, and not about the image."""
     while True:
         if (status := status_of(error)) is not None:
             return status in _PASSING_STATUS or status >= 500
@@ -90,7 +90,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the status of HTTP that an error of aiohttp, requests, gcsfs or botocore carries; None without one."""
+    """Return the HTTP status that an error of aiohttp, requests, gcsfs or botocore carries, or None if it has none."""
     response: Any = getattr(error, "response", None)
     found = [getattr(error, name, None) for name in ("status", "status_code", "code")]
     found.append(getattr(response, "status_code", None))
@@ -101,7 +101,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def is_away(path: Path) -> bool:
-    """Whether not only a file but its whole folder is not there, or is empty, as where nothing is mounted now."""
+    """Return whether a file's whole folder is missing or empty, as it is if a disk is not mounted."""
     try:
         with os.scandir(path.parent) as files:
             return next(files, None) is None
@@ -112,16 +112,16 @@ def is_away(path: Path) -> bool:
 
 
 class Patience:
-    """Pauses before another try; once all of them were for nothing, tries go on without them for ten minutes.
+    """The pauses before another try; once all of them have not helped, tries run without pauses for ten minutes.
 
-    A survey with a dead server would otherwise wait at every batch. A try that brings an image brings the pauses back.
+    Otherwise a survey with a dead server would wait at every batch. A try that brings an image restores the pauses.
 
     Parameters
     ----------
     sleep : callable
-        Takes seconds.
+        Waits for a number of seconds.
     clock : callable
-        Gives seconds.
+        Returns the time in seconds.
     """
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic) -> None:
@@ -137,14 +137,14 @@ class Patience:
             yield
 
     def learn(self, *, brought: bool) -> None:
-        """Take note of whether the tries brought any image."""
+        """Record whether the tries brought any image."""
         if brought:
             self._hurried_until = -math.inf
         elif self._clock() >= self._hurried_until:
             self._hurried_until = self._clock() + _HURRY
 
 
-_patience = Patience()  # of this process: a server that is away is away for every batch
+_patience = Patience()  # shared by the whole process: a server that is down is down for every batch
 
 
 def read_patiently(
@@ -152,20 +152,20 @@ def read_patiently(
     rows: Collection[int],
     patience: Patience | None = None,
 ) -> dict[int, Reason]:
-    """Read images, those that failed for a reason that may pass once more, and again.
+    """Read images, and read again those that failed for a reason that may pass.
 
     Parameters
     ----------
     read : callable
-        Reads some rows, and gives the reason of each that failed.
+        Reads some rows, and returns the reason for each row that failed.
     rows : collection of int
     patience : Patience, optional
-        By default that of this process.
+        The pauses; by default those of this process.
 
     Returns
     -------
     dict of int to Reason
-        The rows that failed to the last, in their order.
+        The rows that still failed after the last try, in order.
     """
     patience = _patience if patience is None else patience
     failed = dict(read(rows))

@@ -1,4 +1,4 @@
-"""Places on the sky: which galaxies of a table are the same."""
+"""Coordinates of galaxies: which rows of a table are the same galaxy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ _ARCSECOND = np.pi / 180 / 3600
 
 
 def same_place(table: pd.DataFrame) -> NDArray[np.int64] | None:
-    """Number the places of the sky: galaxies linked within one arcsecond share one, shape (G,); None without coordinates."""
+    """Return the number of each galaxy's place, shape (G,); galaxies linked within one arcsecond share one place.
+
+    Return None if the table has no coordinates.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree

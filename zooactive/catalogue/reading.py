@@ -1,4 +1,4 @@
-"""Catalogues from files: tables, shards, folders of images, or one that was read already."""
+"""Read catalogues from tables, shards or folders of images, or from a catalogue that is already in memory."""
 
 from __future__ import annotations
 
@@ -47,47 +47,50 @@ def read_catalogue(
     Parameters
     ----------
     path : str, Path or Catalogue
-        CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images (subfolders too),
-        whose ids are then the file names. A catalogue is returned as it is, less what `where` excludes. Tables and shards
-        may lie at an address such as ``s3://survey/shards`` (see `zooactive.foundation.addresses`).
+        CSV, Parquet (a file, a folder of parts, or shards), FITS table, VOTable, or a folder of images (with subfolders).
+        For images, the file names are the ids. A catalogue is returned unchanged, except for the rows that `where` excludes.
+        Tables and shards may be at a URL such as ``s3://survey/shards`` (see `zooactive.foundation.addresses`).
     tree : str, Path or DecisionTree, optional
-        Names the vote columns and says what they hold (see `zooactive.catalogue.votes`); without it no votes are read.
+        Names the vote columns and says what they hold (see `zooactive.catalogue.votes`). Without a tree no votes are read.
     images : str or Path, optional
-        The folder from which relative image paths start (by default the table's own), or, where the table has no image
-        column, the folder with ID.jpg, ID.jpeg, ID.png or ID.fits, or its subfolders; also with a FITS file a band, called
-        ID_g.fits or g/ID.fits. It may be an address.
+        The folder where relative image paths start, by default the table's own folder. If the table has no image column: the
+        folder that holds ID.jpg, ID.jpeg, ID.png or ID.fits, itself or in subfolders, or one FITS file per band, named
+        ID_g.fits or g/ID.fits. It may be a URL.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
     image_column : str, optional
-        By default the first of file_loc, image, png_loc. Paths or addresses; in Parquet also bytes or {bytes, path}. With
-        ``{band}`` in it, it stands for a column a band, with FITS files: ``"path_{band}"`` for path_g, path_r and so on.
+        By default the first of file_loc, image, png_loc. It holds paths or URLs; in Parquet also bytes or {bytes, path}. A
+        name with ``{band}`` in it stands for one column of FITS files per band: ``"path_{band}"`` for path_g, path_r and so
+        on.
     label_column : str, optional
-        A column of class labels, one vote each, for a tree of one question; of a tree of fractions, the column with the
+        A column of class labels, one vote each, for a tree of one question. For a tree of fractions, the column with the
         fraction of the first of its two answers.
     volunteers : float or str, optional
-        How many volunteers stand behind fractions, or the column that says so; by default the tree's own number.
+        How many volunteers gave the fractions, or the column with that number. By default the tree's own number.
     min_votes : float, optional
-        Votes on a root question from which a galaxy is labelled; by default the tree's, and 1 for labels.
+        The number of votes on a root question from which a galaxy is labelled. By default the tree's number, and 1 for
+        labels.
     where : str, optional
-        Keep only the rows for which this comparison of the file's own columns holds, e.g. ``"mag_r < 17.7"``.
+        Keep only the rows for which this comparison of the file's own columns is true, e.g. ``"mag_r < 17.7"``.
     max_set_aside : float
-        Rows whose votes contradict themselves (more votes on a question than people who reached it, a cell that is no number
-        of votes) are left out with a warning, up to this share of the rows; beyond it the table is refused. The catalogue's
-        `set_aside` lists them.
+        The largest share of rows that may be left out because their votes contradict themselves (more votes on a question
+        than people who reached it, or a cell that is not a number of votes). They are left out with a warning, and the
+        catalogue's `set_aside` lists them. If there are more, the table is refused.
 
     Returns
     -------
     Catalogue
-        Columns of the table named ``id`` or ``image`` that are neither become ``original_id`` and ``original_image``.
+        The galaxies. Other columns of the table that are called ``id`` or ``image`` become ``original_id`` and
+        ``original_image``.
 
     Raises
     ------
     CatalogueError
-        For whatever cannot be used as it is: names file, row, id and column, and the mend.
+        If something cannot be used. The message names the file, row, id and column, and says what to do.
     """
     if isinstance(path, Catalogue):
         if any(option is not None for option in (images, id_column, image_column, label_column, volunteers)):
-            raise CatalogueError(f"{path.source} is read already; give its path to read it in another way")
+            raise CatalogueError(f"{path.source} has already been read; give its path to read it with other options")
         return _read_already(path, tree, min_votes, where)
     address = address_of(path)
     path = Path(path) if address is None else local_copy(address)
@@ -96,13 +99,15 @@ def read_catalogue(
         raise CatalogueError(f"{path}: a label column or a number of volunteers needs a decision tree; give tree=")
     if is_folder_of_images(path):
         if tree is not None or id_column or image_column or where:
-            raise CatalogueError(f"{path} is a folder of images without a table: it has no columns; give the table's path")
+            raise CatalogueError(
+                f"{path} is a folder of images without a table, so it has no columns; give the table's path"
+            )
         return _read_folder(path, min_votes)
     start = None if images is None else address_of(images) or Path(images)
     here = start if isinstance(start, Path) else None
     table = read_table(path, id_column=id_column, image_column=image_column, images=here)
     if address is not None and start is None and _names_images(table.frame, image_column):
-        start = address.rpartition("/")[0]  # not that of the copy
+        start = address.rpartition("/")[0]  # the original folder, not that of the local copy
     prepared = None
     if table.metadata is not None:
         tree, prepared, stored_votes = _from_shards(table.metadata, tree, path)
@@ -110,8 +115,8 @@ def read_catalogue(
     if where is not None:
         kept = rows_where(table.frame, where, str(path))
         if not kept.any():
-            raise CatalogueError(f"where '{where}' holds for none of the {len(kept)} rows of {path}; widen it")
-        # The frame keeps its index, so that errors go on naming the file's own rows.
+            raise CatalogueError(f"where '{where}' is true of none of the {len(kept)} rows of {path}; widen it")
+        # The frame keeps its index, so that errors still name the file's own rows.
         table = replace(table, frame=table.frame[kept], ids=table.ids[kept])
     cutouts, used = find_images(table, path, image_column, start)
     votes, single, set_aside = None, False, None
@@ -119,7 +124,7 @@ def read_catalogue(
         counted = table.metadata is not None and table.metadata["tree"] is not None
         published = replace(tree, votes="counts") if counted else tree  # shards hold counts, whatever the survey published
         with warnings.catch_warnings():
-            if counted:  # what is to be said of these votes was said when they were packed
+            if counted:  # the warnings about these votes were given when they were packed
                 warnings.simplefilter("ignore", UserWarning)
             reading = read_votes(
                 table,
@@ -144,12 +149,12 @@ def _names_images(frame: pd.DataFrame, image_column: str | None) -> bool:
 
 
 def is_folder_of_images(path: Path) -> bool:
-    """Return whether a path is a folder without Parquet files, which is read as one of images."""
+    """Return whether a path is a folder without Parquet files, which is read as a folder of images."""
     return path.is_dir() and not parquet_parts(path)
 
 
 def single_image(path: str | Path) -> Catalogue:
-    """Return a catalogue of one galaxy, named by its image file."""
+    """Return a catalogue of one galaxy, named after its image file."""
     path = Path(path)
     return Catalogue(np.array([path.stem], dtype=object), (path,), None, None, pd.DataFrame(index=range(1)), str(path))
 
@@ -168,18 +173,18 @@ def _read_already(
 def _from_shards(
     metadata: dict[str, Any], tree: DecisionTree | None, path: Path
 ) -> tuple[DecisionTree | None, Preprocessing | None, float | None]:
-    """Return what shards say about themselves: tree, preprocessing, min_votes."""
+    """Return the tree, preprocessing and min_votes that shards declare."""
     least, prepared = metadata["min_votes"], None
     if metadata["preprocessing"] is not None:
         prepared = Preprocessing.from_dict(metadata["preprocessing"])
     if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least <= sys.float_info.max:
-        raise CatalogueError(f"{path}: shards with min_votes = {least!r} are none of zooactive's; prepare them again")
+        raise CatalogueError(f"{path}: min_votes = {least!r} in the shards is not valid; prepare them again")
     if metadata["tree"] is None:
         return tree, prepared, None if tree is not None else least
     stored = DecisionTree.from_dict(metadata["tree"], where=str(path))
     if tree is not None and tree.questions != stored.questions:
         raise CatalogueError(
-            f"the shards in {path} hold votes of tree '{stored.name}', not of '{tree.name}'; leave the tree away, or "
+            f"the shards in {path} hold votes of tree '{stored.name}', not of '{tree.name}'; leave the tree out, or "
             "prepare the catalogue again"
         )
     return stored, prepared, least
@@ -202,7 +207,7 @@ def _read_folder(path: Path, min_votes: float | None) -> Catalogue:
 
 
 def _galaxies_of(files: Sequence[Path], folder: Path) -> dict[str, Path | BandFiles]:
-    """Return the galaxies of images without a table, by the ids that their files' names say."""
+    """Return the galaxies of images without a table, by the ids in their files' names."""
     names = dict(zip(files, names_of(files, folder), strict=True))
     bands = by_galaxy({names[file]: file for file in reversed(files)})
     galaxies = {file: galaxy for galaxy, by_band in bands.items() for file in by_band.values()}
@@ -217,7 +222,7 @@ def _galaxies_of(files: Sequence[Path], folder: Path) -> dict[str, Path | BandFi
         if first != image:
             one = first if isinstance(first, Path) else Path(str(first.paths[0]))
             raise CatalogueError(
-                f"{folder}: {one.relative_to(folder)} and {file.relative_to(folder)} are both called '{galaxy_id}', and the "
-                "name is the galaxy's id; rename one, give one subfolder, or a table with ids and paths"
+                f"{folder}: {one.relative_to(folder)} and {file.relative_to(folder)} are both named '{galaxy_id}', but the "
+                "name is the galaxy's id; rename one of them, give one subfolder, or give a table with ids and paths"
             )
     return found

@@ -1,4 +1,4 @@
-"""Rows of a table whose votes contradict themselves: set aside one by one with the reason, as long as they are few."""
+"""Rows of a table whose votes contradict themselves: they are set aside one by one with the reason, if they are few."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MAX_SET_ASIDE = 0.01
 
 
 class SetAside:
-    """The rows of one table that are set aside, each with the first reason that was met.
+    """The rows of one table that are set aside, each with the first reason that was found.
 
-    Beyond the share `most` of the rows, 0 to 1, the table is refused; `source` is the file, for errors. A `most` that is no
-    share is a CatalogueError.
+    If more than the share `most` of the rows, 0 to 1, would be set aside, the table is refused. `source` names the file in
+    error messages. Raise a CatalogueError if `most` is not a share.
     """
 
     def __init__(self, table: GalaxyTable, source: str, most: float = MAX_SET_ASIDE) -> None:
@@ -38,10 +38,10 @@ class SetAside:
         self._reasons: dict[int, str] = {}
 
     def add(self, wrong: NDArray[np.bool_], reason_of: Callable[[int], str], mend: str) -> None:
-        """Set the rows `wrong`, shape (G,), aside, each for the reason that `reason_of` gives of its number.
+        """Set aside the rows `wrong`, shape (G,), each for the reason that `reason_of` gives for its number.
 
-        When more rows than allowed are set aside by now, a CatalogueError names the first of these and `mend`, how the table
-        is mended.
+        Raise a CatalogueError if more rows are now set aside than are allowed. The error names the first of these rows and
+        `mend`, which says how to correct the table.
         """
         rows = [int(row) for row in np.flatnonzero(wrong)]
         number = len(self._reasons.keys() | rows)
@@ -61,24 +61,24 @@ class SetAside:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Tell which rows are not set aside, shape (G,)."""
+        """Return which rows are not set aside, shape (G,)."""
         kept = np.ones(len(self._table.ids), dtype=bool)
         kept[list(self._reasons)] = False
         return kept
 
     def rows(self) -> pd.DataFrame:
-        """Return the rows set aside: their number in the file (from 1), id and reason."""
+        """Return the rows that are set aside: their number in the file (from 1), id and reason."""
         return pd.DataFrame(self.listed(), columns=["row", "id", "reason"])
 
     def listed(self) -> list[tuple[int, str, str]]:
-        """Return the same as a list."""
+        """Return the rows that are set aside as a list of number, id and reason."""
         table = self._table
         return [
             (int(table.frame.index[row]) + 1, str(table.ids[row]), reason) for row, reason in sorted(self._reasons.items())
         ]
 
     def warn(self, *, stacklevel: int) -> None:
-        """Count the rows in a warning, if there are any."""
+        """Warn about the number of rows that are set aside, if there are any."""
         if self._reasons:
             first = min(self._reasons)
             warnings.warn(
@@ -88,17 +88,17 @@ class SetAside:
             )
 
     def place(self, row: int) -> str:
-        """Name a row, by its number in the file and its id."""
+        """Describe a row by its number in the file and its id."""
         return f"row {self._table.frame.index[row] + 1} (id '{self._table.ids[row]}')"
 
 
 def nothing() -> pd.DataFrame:
-    """Return the table of no rows set aside."""
+    """Return an empty table of rows set aside."""
     return pd.DataFrame({"row": np.empty(0, int), "id": np.empty(0, object), "reason": np.empty(0, object)})
 
 
 def write_set_aside(rows: pd.DataFrame, file: Path) -> str | None:
-    """Write the list of rows set aside and return a line that says so; of none, a list of before is removed."""
+    """Write the list of rows set aside and return a line about it; if the list is empty, delete an earlier one."""
     if not len(rows):
         delete_file(file)
         return None

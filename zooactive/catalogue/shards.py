@@ -1,7 +1,7 @@
 """Shards: a catalogue packed into Parquet files of ids, encoded images and votes.
 
-A million small files are slow to open one by one; some hundreds of Parquet files are not, and pandas, DuckDB, Ray and Spark
-read them. `zooactive.catalogue.read_catalogue` reads the folder back.
+A million small files are slow to open one by one. A few hundred Parquet files are not, and pandas, DuckDB, Ray and Spark
+can read them. `zooactive.catalogue.read_catalogue` reads the folder back.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from zooactive.foundation.telling import Auto, Progress
 
 _FORMAT = SHARDS
 
-_CHECK = Preprocessing(size=64)  # original bytes are only decoded to see that they can be, and show something
+_CHECK = Preprocessing(size=64)  # original bytes are decoded only to check that they can be, and that they show something
 
 
 @dataclass(frozen=True, eq=False)
 class ShardsResult:
-    """Where the shards are, how many, of how many galaxies, and the images that could not be read.
+    """The result of packing shards: their folder and number, the number of galaxies, and the images that could not be read.
 
-    These have id, path, reason and kind: a ``transient`` failure may pass, a ``permanent`` one is the image's own.
+    The failures have id, path, reason and kind. A ``transient`` failure may pass; a ``permanent`` one is due to the image.
     """
 
     folder: Path
@@ -56,28 +56,28 @@ class ShardsResult:
     failures: pd.DataFrame
 
     def failed(self) -> Failed:
-        """Sum up how many galaxies could not be packed, and why."""
+        """Summarise how many galaxies could not be packed, and why."""
         return failed_of(self.failures, self.galaxies + len(self.failures), self.folder)
 
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What every part of one run shares."""
+    """The values that all parts of one run share."""
 
     catalogue: Catalogue
-    preprocessing: Preprocessing | None  # what is still to be done to the images; None: keep their bytes
-    columns: Any  # an Arrow table of id, votes and the rest
+    preprocessing: Preprocessing | None  # the remaining steps for the images; None: keep their bytes
+    columns: Any  # an Arrow table of id, votes and the other columns
     metadata: dict[str, Any]
     folder: PartsFolder
-    before: Callable[[], str]  # what told this run from others while the images were part of its name
+    before: Callable[[], str]  # the fingerprint as it was when it still included the images
 
     @property
     def marked(self) -> bool:
-        """Whether the parts have marks of their images."""
+        """Return whether the parts have marks of their images."""
         return int(self.metadata["format"]) >= 2
 
     def mark_of_images(self, rows: Iterable[int], marks: Mapping[int, bytes]) -> str:
-        """Tell the images of some rows from others by their marks."""
+        """Return a mark of the images of some rows, made from the marks of each."""
         digest = hashlib.blake2b(digest_size=16)
         for row in rows:
             digest.update(f"{self.catalogue.ids[row]}|".encode())
@@ -85,7 +85,7 @@ class _Plan:
         return digest.hexdigest()
 
     def marks_of(self, rows: Iterable[int]) -> dict[int, bytes]:
-        """Marks of the images as they are now."""
+        """Return marks of the images as they are now."""
         return {row: _mark(self.catalogue.images[row]) for row in rows}
 
     def preprocessing_of(self, row: int) -> Preprocessing | None:
@@ -105,26 +105,26 @@ def write_shards(
     retry_failures: bool = False,
     progress: Auto | Progress = "auto",
 ) -> ShardsResult:
-    """Write a catalogue as shards ``part-00000.parquet``, ...; a second run finishes what an interrupted one left.
+    """Write a catalogue as shards ``part-00000.parquet``, ...; a second run finishes what an interrupted run left.
 
     Parameters
     ----------
     catalogue : Catalogue
     out : path
-        A folder, which may be an address such as ``s3://survey/shards``. Parts of the same catalogue and settings that are
-        there already are kept.
+        A folder, which may be a URL such as ``s3://survey/shards``. Parts of the same catalogue and settings that are
+        already there are kept.
     preprocessing : Preprocessing, optional
-        Decode, crop and resize now, and store the pixels as lossless PNG. Without it each image's own bytes are kept, once
-        they have been seen to decode.
+        Decode, crop and resize the images now, and store the pixels as lossless PNG. Without it the original bytes of each
+        image are kept, after a check that they can be decoded.
     rows_per_shard : int
-        Galaxies a file.
+        The number of galaxies per file.
     max_failures : int, optional
-        Stop when more images than this cannot be read; by default never.
+        Stop if more images than this cannot be read. By default there is no limit.
     retry_failures : bool
-        Read all images again that failed before, also those at addresses that failed for a reason of their own, such as a
-        404; all others are tried again anyway. A part in which an image can be read now is made again whole.
+        Read all images again that failed before, including images at URLs that failed for a permanent reason, such as a 404.
+        All other failed images are read again in any case. A part with an image that can be read now is written again.
     progress : callable, "auto" or None
-        Called after each part with the number of galaxies done; "auto" and None as `zooactive.train`.
+        Called after each part with the number of galaxies done; "auto" and None as in `zooactive.train`.
 
     Returns
     -------
@@ -134,21 +134,21 @@ def write_shards(
     Raises
     ------
     CatalogueError
-        When the folder holds shards of another catalogue, other images or other settings, the table has a column that
-        Parquet cannot hold, or the catalogue was itself read from shards of other pixels.
+        If the folder holds shards of another catalogue, other images or other settings, the table has a column that
+        Parquet cannot hold, or the catalogue was itself read from shards with other pixels.
     ImageError
-        When no image, or more than `max_failures` images, cannot be read.
+        If none of the images can be read, or more than `max_failures` of them cannot.
     OutputError
-        When the disk is full, the folder cannot be written, or another process is at work in it.
+        If the disk is full, the folder cannot be written, or another process is working in it.
     """
     out = folder_here(out)
     if rows_per_shard < 1:
-        raise CatalogueError(f"rows_per_shard = {rows_per_shard}; give at least 1 galaxy a file")
+        raise CatalogueError(f"rows_per_shard = {rows_per_shard}; give at least 1 galaxy per file")
     if not len(catalogue):
-        raise CatalogueError(f"{catalogue.source}: no galaxies to write; leave fewer out")
+        raise CatalogueError(f"{catalogue.source}: there are no galaxies to write; exclude fewer of them")
     if catalogue.field_crops is not None and preprocessing is None:
         raise CatalogueError(
-            f"{catalogue.source}: its surveys' images show different fields; give preprocessing to pack them"
+            f"{catalogue.source}: the images of its surveys show fields of different sizes; give preprocessing to pack them"
         )
     folder = PartsFolder(out, len(catalogue), rows_per_shard, _about_part)
     plan = _plan(catalogue, preprocessing, folder)
@@ -157,13 +157,13 @@ def write_shards(
 
 
 def _write(plan: _Plan, max_failures: int | None, retry_failures: bool, progress: Progress) -> ShardsResult:
-    """Write the parts that are missing into a folder that nobody else is at work in."""
+    """Write the missing parts into a folder that no other process is working in."""
     plan = _as_begun(plan)
     catalogue, folder, out = plan.catalogue, plan.folder, plan.folder.folder
     folder.enter(
         plan.metadata["fingerprint"],
         CatalogueError(
-            f"{out} holds shards of another catalogue, or made with other settings; choose another folder, or remove "
+            f"{out} holds shards of another catalogue, or shards made with other settings; choose another folder, or remove "
             "this one to write it again"
         ),
     )
@@ -180,7 +180,7 @@ def _write(plan: _Plan, max_failures: int | None, retry_failures: bool, progress
 
 
 def _as_begun(plan: _Plan) -> _Plan:
-    """Return the plan with the name and the format of the parts that are there, which may be of before."""
+    """Return the plan with the fingerprint and format of existing parts, which may be of an older format."""
     parts = parts_in(plan.folder.folder)
     said = plan.folder.about(parts[0]) if parts else {}
     if said.get("format", 0) >= _FORMAT or "fingerprint" not in said or said["fingerprint"] != plan.before():
@@ -189,7 +189,7 @@ def _as_begun(plan: _Plan) -> _Plan:
 
 
 def _compare_images(plan: _Plan, retry_all: bool) -> set[int]:
-    """Return the parts in which images can be read now that could not be before; refuse other images."""
+    """Return the parts with failed images that can be read now; raise a CatalogueError if other images changed."""
     folder, ids, images, again = plan.folder, plan.catalogue.ids, plan.catalogue.images, set[int]()
     for part in range(folder.parts):
         if not folder.path(part).exists():
@@ -200,8 +200,8 @@ def _compare_images(plan: _Plan, retry_all: bool) -> set[int]:
         good = [row for row in rows if ids[row] not in named]
         if plan.marked and about.get("images") != plan.mark_of_images(good, plan.marks_of(good)):
             raise CatalogueError(
-                f"{folder.folder} holds shards of other images: some that {folder.path(part).name} was made of have another "
-                "size, or are gone; choose another folder, or remove this one to write it again"
+                f"{folder.folder} holds shards of other images: some images of {folder.path(part).name} now have another "
+                "size, or are missing; choose another folder, or remove this one to write it again"
             )
         failed = [row for row in rows if ids[row] in named]
         tried = [row for row in failed if retry_all or named[ids[row]] or not isinstance(images[row], RemoteImage)]
@@ -217,9 +217,9 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: Par
     if catalogue.voted is not None:
         tree, votes = catalogue.voted
         columns |= {name: pa.array(values) for name, values in zip(tree.columns, votes.T, strict=True)}
-    # A class label read as votes may leave columns beside it that are called as the tree's.
+    # A table with a class label read as votes may also have columns with the names of the tree's columns.
     rest = names_apart(catalogue.table, {"image", *columns}, catalogue.source)
-    said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; mend or drop it"
+    said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; change or drop the column"
     with explained(CatalogueError, said, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         passed = pa.Table.from_pandas(rest, preserve_index=False)
     columns |= {name: passed.column(name) for name in passed.column_names}
@@ -239,7 +239,7 @@ def _plan(catalogue: Catalogue, preprocessing: Preprocessing | None, folder: Par
 
 
 def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, Any], *, with_images: bool) -> str:
-    """Hash the ids, votes, the rest of the table, settings, and before format 2 the marks of the images."""
+    """Hash the ids, votes, other columns and settings; before format 2 also the marks of the images."""
     digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
     for galaxy_id, source in zip(catalogue.ids, catalogue.images, strict=True):
         digest.update(f"{galaxy_id}|".encode())
@@ -254,15 +254,15 @@ def _fingerprint(catalogue: Catalogue, rest: pd.DataFrame, metadata: dict[str, A
 
 
 def _mark(source: ImageSource) -> bytes:
-    """By an image's name and size, its bytes, or its address."""
+    """Return a mark of an image, from its name and size, its bytes, or its URL."""
     return mark_of(source.read() if isinstance(source, StoredImage) else source)
 
 
 def _about_part(part: Path) -> Mapping[str, Any]:
-    """Return what a shard says about itself; nothing where another program wrote it."""
+    """Return the metadata of a shard; empty if another program wrote the file."""
     import pyarrow.parquet as pq
 
-    said = f"{part} is no Parquet file that can be read ({{reason}}); remove it and run again"
+    said = f"{part} is not a Parquet file that can be read ({{reason}}); remove it and run again"
     with explained(CatalogueError, said, OSError, ValueError):  # an ArrowInvalid is a ValueError
         check_regular(part)
         about = about_of(pq.read_schema(part))
@@ -273,7 +273,7 @@ def _about_part(part: Path) -> Mapping[str, Any]:
 
 
 def _pack(plan: _Plan, rows: Sequence[int]) -> tuple[dict[int, bytes], dict[int, Reason]]:
-    """Return what a part stores of some rows' images, and why others cannot be read."""
+    """Return the bytes to store for some rows' images, and the reasons why others cannot be read."""
     packed: dict[int, bytes] = {}
 
     def pack(row: int) -> Reason | None:
@@ -292,11 +292,11 @@ def _pack(plan: _Plan, rows: Sequence[int]) -> tuple[dict[int, bytes], dict[int,
 
 
 def _write_part(plan: _Plan, part: int) -> list[str]:
-    """Write one part and return the reasons of its failures."""
+    """Write one part and return the reasons for its failures."""
     import pyarrow as pa
 
     rows = plan.folder.rows_of(part)
-    marks = plan.marks_of(rows if plan.marked else ())  # before they are read: by the time of writing they may be away
+    marks = plan.marks_of(rows if plan.marked else ())  # before the images are read: they may be gone later
     packed, reasons = _pack(plan, rows)
     good = sorted(packed)
     marks |= plan.marks_of(row for row in good if marks.get(row, b"").endswith(UNSEEN))

@@ -1,4 +1,4 @@
-"""Which galaxies of two tables are the same by their places on the sky."""
+"""Match the galaxies of two tables by their coordinates."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from zooactive.foundation.errors import CatalogueError
 
 _ARCSEC = np.pi / 180 / 3600
 LARGEST = 3600.0
-"""Arcsec up to which a match is looked for: beyond a degree it would be none."""
+"""The largest distance of a match in arcsec; beyond a degree a match would mean nothing."""
 
 
 class SkyMatch(NamedTuple):
-    """The nearest row of another table for each row, -1 where none is near enough, and its distance in arcsec, or NaN."""
+    """The nearest row of another table for each row (-1 if none is near enough), and its distance in arcsec (or NaN)."""
 
     row: NDArray[np.int64]
     arcsec: NDArray[np.float64]
 
     @property
     def matched(self) -> NDArray[np.bool_]:
-        """Whether each row has a match."""
+        """Return whether each row has a match."""
         return np.asarray(self.row >= 0)
 
     def shared(self) -> int:
-        """Return how many rows have a match that is another row's too."""
+        """Return how many rows share their match with another row."""
         found = self.row[self.matched]
         _, times = np.unique(found, return_counts=True)
         return int(times[times > 1].sum())
 
 
 def match_sky(places: ArrayLike, others: ArrayLike, *, arcsec: float = 1.0) -> SkyMatch:
-    """Find the nearest of other places for each place, within a distance on the sky.
+    """Find, for each place, the nearest of the other places within a distance on the sky.
 
     Parameters
     ----------
     places, others : array_like, shape (row, 2)
         Right ascension and declination in degrees.
     arcsec : float
-        Up to 3600.
+        The largest distance, up to 3600.
 
     Returns
     -------
@@ -49,12 +49,12 @@ def match_sky(places: ArrayLike, others: ArrayLike, *, arcsec: float = 1.0) -> S
     Raises
     ------
     CatalogueError
-        When the distance is out of range, or an array has another shape.
+        If the distance is out of range, or an array has another shape.
 
     Notes
     -----
-    By a tree of unit vectors; a chord d is an angle of 2 arcsin(d / 2). Rows are matched each by itself, so that two may
-    have the same match: see `SkyMatch.shared`.
+    The search uses a tree of unit vectors; a chord d is an angle of 2 arcsin(d / 2). Each row is matched independently, so
+    two rows may have the same match: see `SkyMatch.shared`.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def match_sky(places: ArrayLike, others: ArrayLike, *, arcsec: float = 1.0) -> S
     from scipy.spatial import KDTree
 
     if not 0 < arcsec <= LARGEST:
-        raise CatalogueError(f"a match within {arcsec:g} arcsec was asked for; give a number above 0, at most {LARGEST:g}")
+        raise CatalogueError(f"arcsec = {arcsec:g} for a match on the sky; give a number above 0, at most {LARGEST:g}")
     here, there = _unit_vectors(places), _unit_vectors(others)
     nothing = np.full(len(here), -1, dtype=np.int64), np.full(len(here), np.nan)
     if not len(here) or not len(there):

@@ -1,4 +1,4 @@
-"""Several surveys, and several kinds of labels, as one catalogue to learn from."""
+"""Combine several surveys, and several kinds of labels, into one catalogue for training."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ from zooactive.tree import DecisionTree, Question, combine_trees
 def combine_catalogues(
     catalogues: Sequence[Catalogue], *, name: str = "combined", crops: Sequence[float] | None = None
 ) -> Catalogue:
-    """Put several surveys' galaxies into one catalogue, with a column of votes for every answer of every survey.
+    """Combine the galaxies of several surveys into one catalogue, with one vote column for every answer of every survey.
 
-    Each galaxy contributes where it has labels. A question of a tree with ``votes = "class"`` is marked as learnt from
-    single labels. The same id in two catalogues is the same galaxy: it keeps the image of the first and the labels of both.
+    Each galaxy contributes the labels that it has. A question of a tree with ``votes = "class"`` is marked as one with
+    single labels. If two catalogues have the same id, it is the same galaxy: it keeps the image of the first catalogue and
+    the labels of both.
 
     Parameters
     ----------
     catalogues : sequence of Catalogue
-        Each with votes along a tree of its own. Galaxies that are not labelled there bring no votes from it.
+        Each has votes of its own tree. A galaxy that is not labelled in a catalogue brings no votes from it.
     name : str
-        Of the combined tree.
+        The name of the combined tree.
     crops : sequence of float, optional
-        One a catalogue: the centre fraction of its images that shows as much sky, in units of the galaxy's size, as the
-        others' images do; kept before anything else is done to them.
+        For each catalogue, the central fraction of its images that shows as much sky, in units of the galaxy's size, as the
+        other catalogues' images do. This crop is applied before all other steps.
 
     Returns
     -------
     Catalogue
-        Its table has the one column ``survey``, the tree's name of where the image comes from.
+        The table has only the column ``survey``: the name of the tree of the survey that the image comes from.
 
     Raises
     ------
     CatalogueError
-        When a catalogue has no votes, a crop is out of range, or the same tree comes twice.
+        If a catalogue has no votes, a crop is out of range, or the same tree occurs twice.
     """
     crops = [1.0] * len(catalogues) if crops is None else list(crops)
     if not catalogues or len(crops) != len(catalogues) or not all(0 < crop <= 1 for crop in crops):
-        raise CatalogueError(f"{len(catalogues)} catalogues and the crops {crops}; give each catalogue one above 0, up to 1")
+        raise CatalogueError(
+            f"{len(catalogues)} catalogues with the crops {crops}; give one crop per catalogue, above 0 and up to 1"
+        )
     tree = combine_trees(name, [_counted(catalogue) for catalogue in catalogues])
     row_of: dict[str, int] = {}
     for catalogue in catalogues:
@@ -76,33 +79,34 @@ def combine_catalogues(
 
 
 def join_catalogues(*catalogues: Catalogue) -> Catalogue:
-    """Put the galaxies of one survey under each other, for instance those with votes and a pool of others.
+    """Append the galaxies of one survey to each other, for instance those with votes and a pool of others.
 
     Parameters
     ----------
     *catalogues : Catalogue
-        Of one tree, or without votes; the same id in two of them is the same galaxy, and the first says what it is.
+        Catalogues of one tree, or without votes. If two of them have the same id, the galaxy of the first is kept.
 
     Returns
     -------
     Catalogue
-        With votes where one of them has some, 0 where a galaxy has none.
+        It has votes if one of the catalogues has votes, and 0 for a galaxy without votes.
 
     Raises
     ------
     CatalogueError
-        When trees differ, or some images are packed and others are not.
+        If the trees differ, or some images are packed and others are not.
     """
     first = next((catalogue for catalogue in catalogues if catalogue.voted is not None), catalogues[0])
     parts, met = list[Catalogue](), set[str]()
     for catalogue in catalogues:
         if catalogue.prepared != first.prepared:
             raise CatalogueError(
-                f"{catalogue.source} and {first.source} hold images of different kinds; pack both alike, or none"
+                f"{catalogue.source} and {first.source} hold images of different kinds; pack both in the same way, or "
+                "neither"
             )
         if catalogue.voted is not None and catalogue.tree != first.tree:
             raise CatalogueError(
-                f"{catalogue.source} has votes of another tree than {first.source}; combine_catalogues takes both"
+                f"{catalogue.source} has votes of another tree than {first.source}; use combine_catalogues for several trees"
             )
         parts.append(catalogue.take([row for row, galaxy_id in enumerate(catalogue.ids) if galaxy_id not in met]))
         met |= set(parts[-1].ids)
@@ -124,10 +128,12 @@ def join_catalogues(*catalogues: Catalogue) -> Catalogue:
 
 
 def _counted(catalogue: Catalogue) -> DecisionTree:
-    """Return a catalogue's tree as one of counts, which its votes are once they have been read."""
+    """Return a catalogue's tree as a tree of counts, because votes are counts once they have been read."""
     tree, _ = catalogue.require_votes(to="to learn from")
     if catalogue.prepared is not None:
-        raise CatalogueError(f"{catalogue.source} holds images prepared for one model; combine the original images")
+        raise CatalogueError(
+            f"{catalogue.source} holds images that were prepared for one model; combine the original images"
+        )
     questions = tree.questions
     if tree.votes == "class":
         questions = tuple(Question(q.name, q.answers, q.asked_after, single_label=True) for q in questions)

@@ -1,4 +1,4 @@
-"""Reading tables of galaxies: CSV, Parquet, FITS and VOTable, with ids that stay text."""
+"""Read tables of galaxies from CSV, Parquet, FITS and VOTable, with ids that stay text."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from zooactive.catalogue.id_columns import ID_COLUMNS, find_id_column, ids_of
 from zooactive.catalogue.stored_images import stored_column
 from zooactive.catalogue.votables import checked_votable
 from zooactive.foundation.errors import CatalogueError, explained
-from zooactive.foundation.formats import SHARDS, refuse_future
-from zooactive.foundation.metadata import about_of
+from zooactive.foundation.formats import FITS_KEY, RESULTS, SHARDS, VOTABLE_KEY, refuse_future
+from zooactive.foundation.metadata import about_of, result_format
 from zooactive.foundation.parquet import check_parquet
 from zooactive.foundation.parts_folder import parts_in
 from zooactive.foundation.reading import Unpacked, check_regular, open_regular
 from zooactive.foundation.spelling import texts_from_spreadsheet
 from zooactive.foundation.whole_numbers import as_frame, keep_whole_numbers, whole_numbers, without_loss
+from zooactive.foundation.writing import how_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,14 +47,14 @@ _FORMATS = {
     ".vot": "votable",
 }
 _BLANK = ["", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "--"]
-_LARGEST_UNPACKED, _RATIO = 1 << 28, 64  # bytes of a gzipped table, or so many times its size
+_LARGEST_UNPACKED, _RATIO = 1 << 28, 64  # limits for a gzipped table: bytes, or a multiple of its size
 _TAIL = 1 << 16  # bytes at the end of a CSV, in which its last row begins
-_NONE = "none"  # blank among numbers and images, but a word among words: no bar is a kind of bar
+_NONE = "none"  # a blank cell among numbers and images, but a word among words: "none" may be a kind of bar
 
 
 @dataclass(frozen=True, eq=False)
 class GalaxyTable:
-    """A table as it was read: `frame` with every column, `ids` (G,) as text, and what shards say about themselves."""
+    """A table as it was read: `frame` with every column, `ids` (G,) as text, and the metadata of shards."""
 
     frame: pd.DataFrame
     ids: NDArray[np.object_]
@@ -64,39 +65,40 @@ class GalaxyTable:
 def read_table(
     path: Path, *, id_column: str | None = None, image_column: str | None = None, images: Path | None = None
 ) -> GalaxyTable:
-    """Read a table of galaxies; the ids are text from the start, because 18 digits do not survive a float.
+    """Read a table of galaxies; the ids stay text from the start, because a float cannot hold 18 digits.
 
     Parameters
     ----------
     path : Path
         ``.csv`` (also with semicolons or tabs, in UTF-16 or Latin-1), ``.parquet`` (or a folder of such parts), ``.fits``
-        (of several tables the first with an id column) or ``.xml``, ``.vot``.
+        (the first table with an id column) or ``.xml``, ``.vot``.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
     image_column : str, optional
-        By default the first of file_loc, image, png_loc. Where Parquet holds bytes in it, they stay there: its cells become
-        `StoredImage`.
+        By default the first of file_loc, image, png_loc. If Parquet holds bytes in this column, they stay in the file and
+        the cells become `StoredImage`.
     images : Path, optional
-        The folder from which paths in such a column start; by default the file's own.
+        The folder where paths in such a column start; by default the file's own folder.
 
     Raises
     ------
     CatalogueError
-        When the file is missing, empty, damaged or of an unknown kind, or its ids are missing, blank, rounded or repeated.
+        If the file is missing, empty, damaged or of an unknown kind, or its ids are missing, blank, rounded or repeated.
     """
     kind = "parquet" if path.is_dir() else _FORMATS.get(path.suffix.lower())
     if not path.exists():
         raise CatalogueError(f"{path} does not exist; give a table (.csv, .parquet, .fits, .vot) or a folder")
     if kind is None:
         raise CatalogueError(
-            f"{path}: tables of the kind '{path.suffix}' are unknown; save it as .csv, .parquet, .fits or .vot"
+            f"{path}: tables of the kind '{path.suffix}' cannot be read; save it as .csv, .parquet, .fits or .vot"
         )
     metadata = None
     if not path.is_dir():
+        how_of(path)  # refuses a result of a newer version
         with explained(CatalogueError, f"{path} cannot be read: {{reason}}; give a table as a file", OSError):
             check_regular(path)
     with (
-        # Four readers, each with exceptions of its own for damaged bytes.
+        # There are four readers, and each raises its own exceptions for damaged bytes.
         explained(CatalogueError, f"{path} cannot be read as a table: {{reason}}; save it again"),
         explained(
             CatalogueError, f"{path} is empty; give a table with a header and at least one galaxy", pd.errors.EmptyDataError
@@ -106,7 +108,7 @@ def read_table(
         ),
         explained(
             CatalogueError,
-            f"{path} asks for more memory than there is; give a smaller table, or save it again if it is one",
+            f"{path} needs more memory than there is; give a smaller table, or save it again if it is small",
             MemoryError,
         ),
     ):
@@ -124,7 +126,7 @@ def read_table(
 
 
 def parquet_parts(folder: Path) -> list[Path]:
-    """Return the Parquet files of a folder in order: its ``part-*.parquet`` where there are such, else all but failures."""
+    """Return the Parquet files of a folder in order: its ``part-*.parquet`` if there are any, otherwise all but failures."""
     files = sorted(p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_")) and p.name != "failures.parquet")
     with explained(CatalogueError, f"{folder} cannot be read: {{reason}}; remove it or give another folder", OSError):
         files = parts_in(folder) or files
@@ -134,7 +136,7 @@ def parquet_parts(folder: Path) -> list[Path]:
 
 
 def tree_of_shards(path: Path) -> dict[str, Any] | None:
-    """Return the tree of votes that a folder of shards says it holds, as plain values; None for anything else."""
+    """Return the tree of votes that a folder of shards declares, as plain values; None for anything else."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -142,27 +144,27 @@ def tree_of_shards(path: Path) -> dict[str, Any] | None:
     try:
         metadata = _about_shards(pq.read_schema(files[0])) if files else None
     except (OSError, ValueError, pa.ArrowInvalid):
-        return None  # what is wrong with it is said where it is read
+        return None  # the error is reported where the folder is read
     return None if metadata is None else metadata["tree"]
 
 
 def _read_csv(plain: Path, path: Path, id_column: str | None, image_column: str | None) -> tuple[pd.DataFrame, str]:
-    """Read a CSV in plain form; errors name the file that it was made of."""
+    """Read a CSV that was converted to plain form; errors name the original file."""
     header = [str(name) for name in pd.read_csv(plain, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]]
     header[0] = header[0].removeprefix("\ufeff")
-    _refuse_twins(header, path)  # pandas would call the second one 'name.1'
+    _refuse_twins(header, path)  # pandas would rename the second one to 'name.1'
     id_column = find_id_column(header, id_column, path)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
-        blank = {name: _BLANK for name in header if name != id_column}  # an id may well be called "NA"
+        blank = {name: _BLANK for name in header if name != id_column}  # an id may be called "NA"
         frame = pd.read_csv(
             plain,
-            names=header,  # pandas would give blank ones names of its own
+            names=header,  # otherwise pandas would name blank columns itself
             header=0,
             dtype={id_column: str},
             keep_default_na=False,
             na_values=blank,
-            index_col=False,  # or a file with one more cell in each row than in its header would shift all columns
+            index_col=False,  # otherwise a file with one more cell per row than in its header would shift all columns
             low_memory=False,
         )
     _refuse_cut_off(plain, path, len(header))
@@ -182,7 +184,7 @@ def _read_csv(plain: Path, path: Path, id_column: str | None, image_column: str 
 
 
 def _refuse_cut_off(plain: Path, path: Path, columns: int) -> None:
-    """Refuse a file that ends within a row: its last cells would be blank, and that is no votes."""
+    """Raise a CatalogueError for a file that ends within a row: its last cells would be blank, as if nobody had voted."""
     with plain.open("rb") as stream:
         stream.seek(max(plain.stat().st_size - _TAIL, 0))
         _, line, last = stream.read().replace(b"\r", b"\n").rpartition(b"\n")
@@ -190,14 +192,14 @@ def _refuse_cut_off(plain: Path, path: Path, columns: int) -> None:
     if line and last and b'"' not in last and cells < columns:
         raise CatalogueError(
             f"{path} ends within its last row, which has {cells} of {columns} cells; fetch it again, or save it again if "
-            "that is all"
+            "it is complete"
         )
 
 
 def _refuse_twins(names: Sequence[str], path: Path) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise CatalogueError(f"{path} has the column '{name}' twice; rename or remove one")
+            raise CatalogueError(f"{path} has the column '{name}' twice; rename or remove one of them")
 
 
 def _read_parquet(
@@ -221,13 +223,14 @@ def _read_parquet(
         check_parquet(file, columns)
     tables = [pq.ParquetFile(file).read(columns=columns) for file, columns in zip(files, left, strict=True)]
     table = pa.concat_tables(without_loss(tables), promote_options="permissive")
-    table.validate(full=True)  # or texts that are none are met one by one, wherever a cell is first looked at
+    table.validate(full=True)  # otherwise damaged texts would only be found one by one, when a cell is first used
     metadata = _about_shards(table.schema)
     refuse_future(path, (metadata or {}).get("format", 0), SHARDS, CatalogueError)
+    refuse_future(path, result_format(table.schema), RESULTS, CatalogueError)
     if metadata is not None and path.is_dir() and len(files) < metadata["parts"]:
         raise CatalogueError(
             f"{path} holds {len(files)} of {metadata['parts']} shards; the command that writes them was interrupted: "
-            "run it again and it will finish the rest"
+            "run it again to finish them"
         )
     if metadata is not None and path.is_dir():
         for file, part in zip(files, tables, strict=True):
@@ -250,11 +253,11 @@ def _read_parquet(
 
 
 def _refuse_other_rows(file: Path, part: pa.Table) -> None:
-    """Refuse a shard that lacks rows, as a file that was cut off and mended by hand does."""
+    """Raise a CatalogueError for a shard that lacks rows, such as a truncated file that was repaired by hand."""
     about = _about_shards(part.schema) or {}
     number, whole, failed = (about.get(key) for key in ("part", "rows_per_shard", "failures"))
     if not isinstance(number, int) or not isinstance(whole, int) or not isinstance(failed, list):
-        return  # shards of before say less
+        return  # older shards do not have these entries
     rows = len(part) + len(failed)
     if rows > whole or (rows < whole and number < about["parts"] - 1) or not rows:
         raise CatalogueError(
@@ -264,7 +267,7 @@ def _refuse_other_rows(file: Path, part: pa.Table) -> None:
 
 
 def _about_shards(schema: pa.Schema) -> dict[str, Any] | None:
-    """Return what shards say about themselves; None for another file, a ValueError for what no zooactive wrote."""
+    """Return the metadata of shards; None for other files; raise a ValueError for metadata that zooactive did not write."""
     about = about_of(schema)
     if about is None:
         return None
@@ -281,7 +284,7 @@ def _read_fits(path: Path, id_column: str | None) -> pd.DataFrame:
 
     with _unpacked(path) as stream, _harmless_unless_truncated():
         if not stream.read(6).startswith(b"SIMPLE"):
-            raise CatalogueError(f"{path} is no FITS file, whatever its name says; give it the ending of what it is")
+            raise CatalogueError(f"{path} is not a FITS file, despite its name; rename it to the ending of its real format")
         stream.seek(0)
         with fits.open(FitsStream(stream), memmap=False) as hdus:
             tables = [i for i, hdu in enumerate(each_hdu(hdus)) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
@@ -289,6 +292,7 @@ def _read_fits(path: Path, id_column: str | None) -> pd.DataFrame:
                 raise CatalogueError(f"{path} holds no table; give a FITS table, or a folder of FITS images")
             number = _table_with_ids(hdus, tables, id_column, path)
             check_table(hdus[number])
+            refuse_future(path, hdus[number].header.get(FITS_KEY, 0), RESULTS, CatalogueError)
             table = Table.read(hdus, format="fits", hdu=number)
             table.convert_bytestring_to_unicode()
             frame = _one_value_a_row(table)
@@ -299,15 +303,15 @@ def _read_fits(path: Path, id_column: str | None) -> pd.DataFrame:
 
 
 def _table_with_ids(hdus: Any, tables: Sequence[int], id_column: str | None, path: Path) -> int:
-    """Return the number of the first table of a FITS file that has an id column, and say which one is read of several."""
+    """Return the number of the first table in a FITS file with an id column; warn if the file has several tables."""
     names = ID_COLUMNS if id_column is None else (id_column,)
     with_ids = [number for number in tables if set(names) & set(hdus[number].columns.names)]
     number = with_ids[0] if with_ids else tables[0]
     if len(with_ids) > 1 or number != tables[0]:
         called = f" ('{hdus[number].name}')" if hdus[number].name else ""
         warnings.warn(
-            f"{path}: of its {len(tables)} tables extension {number}{called} is read, the first with an id column; save "
-            "another one as a file of its own to read that",
+            f"{path}: extension {number}{called} of its {len(tables)} tables is read, the first with an id column; to read "
+            "another table, save it as a separate file",
             stacklevel=2,
         )
     return number
@@ -315,7 +319,7 @@ def _table_with_ids(hdus: Any, tables: Sequence[int], id_column: str | None, pat
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[BinaryIO]:
-    """Open a table, gzipped or not; one that unpacks to more than `_RATIO` times its size was made to fill the memory."""
+    """Open a table, gzipped or not; one that unpacks to more than `_RATIO` times its size is refused, to protect memory."""
     with open_regular(path) as stored:
         zipped = stored.read(2) == b"\x1f\x8b"
         stored.seek(0)
@@ -325,7 +329,7 @@ def _unpacked(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _harmless_unless_truncated() -> Iterator[None]:
-    """Ignore astropy's warnings of a header that breaks the standard, but raise for a table that ends early."""
+    """Ignore astropy's warnings about headers that break the standard, but raise an error for a table that ends early."""
     from astropy.utils.exceptions import AstropyWarning
 
     with warnings.catch_warnings():
@@ -338,20 +342,22 @@ def _read_votable(path: Path) -> pd.DataFrame:
     from astropy.io.votable import exceptions, parse_single_table
 
     with warnings.catch_warnings(), exceptions.conf.set_temp("max_warnings", sys.maxsize):
-        warnings.simplefilter("ignore")  # VOTables in the wild break the standard in harmless ways by the dozen
-        # A word where a number should be would become a blank cell, and that no votes; words for blank cells are that.
+        warnings.simplefilter("ignore")  # many real VOTables break the standard in harmless ways
+        # A word in place of a number would become a blank cell, as if nobody had voted. Words that mean "blank" are allowed.
         warnings.filterwarnings("error", category=exceptions.W30)
         blank = "|".join(map(re.escape, [*_BLANK, _NONE]))
         warnings.filterwarnings("ignore", rf".*'\s*({blank})\s*'", exceptions.W30)
         with _unpacked(path) as stream:
             checked_votable(stream)
             table = parse_single_table(stream, verify="warn")
-            _refuse_twins([field.name for field in table.fields], path)  # astropy would call the second one 'name2'
+            declared = next((str(info.value) for info in table.infos if info.name == VOTABLE_KEY), "0")
+            refuse_future(path, int(declared) if declared.isdecimal() else declared, RESULTS, CatalogueError)
+            _refuse_twins([field.name for field in table.fields], path)  # astropy would rename the second one to 'name2'
             return _one_value_a_row(table.to_table(use_names_over_ids=True))
 
 
 def _one_value_a_row(table: Any) -> pd.DataFrame:
-    """Return an astropy table as a DataFrame, less the columns that hold an array or a complex number in each row."""
+    """Return an astropy table as a DataFrame, without the columns that hold an array or a complex number in each row."""
     flat = [name for name in table.colnames if table[name].ndim == 1 and table[name].dtype.kind != "c"]
     frame: pd.DataFrame = table[flat].to_pandas(index=False)
     return frame

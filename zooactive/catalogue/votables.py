@@ -1,4 +1,4 @@
-"""What a VOTable claims and points at, seen before anything follows it: addresses of other files, and memory."""
+"""Check what a VOTable claims and refers to, before it is read: references to other files, and memory."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _AT_ONCE = 1 << 20
 
 @dataclass
 class _Claims:
-    """What the tags of a VOTable say, as far as they were read."""
+    """The claims of a VOTable's tags, as far as they have been read."""
 
     nrows: int = 0
     rows: int = 0
     values: list[int] = field(default_factory=list)
 
     def tag(self, name: str, attributes: dict[str, str]) -> None:
-        """Note a tag; a ValueError for one that leads out of the file."""
+        """Record a tag; raise a ValueError for one that refers to data outside the file."""
         match name.rpartition(":")[2]:
             case "STREAM" if any(key.rpartition(":")[2].lower() == "href" for key in attributes):
-                raise ValueError("its data lie at another address (STREAM href), which is not followed")
+                raise ValueError("its data are at another address (STREAM href), which is not followed")
             case "PARQUET" | "FITS" as kind:
                 raise ValueError(f"its data are {kind} inside the VOTable, which is not read")
             case "TABLE":
@@ -37,16 +37,16 @@ class _Claims:
 
 
 def _whole(text: str) -> int:
-    """Return a number as an attribute says it; 1 for one that is open (``*``)."""
+    """Return the number in an attribute; 1 for one that is left open (``*``)."""
     digits = text.strip().rstrip("*")
     return int(digits) if digits.isdecimal() and len(digits) < 30 else 1 if not digits.isdecimal() else 10**30
 
 
 def checked_votable(stream: BinaryIO | io.BufferedIOBase) -> None:
-    """Refuse a VOTable that points at another file, or claims more than it holds; leave the stream at its start.
+    """Check a VOTable, and leave the stream at its start.
 
-    A table that is no XML, refers to another address, or claims more rows or longer cells than it has bytes is a ValueError;
-    one that takes more memory than there is, a MemoryError.
+    Raise a ValueError if the table is not XML, refers to another address, or claims more rows or longer cells than it has
+    bytes. Raise a MemoryError if it needs more memory than there is.
     """
     from xml.parsers import expat
 
@@ -64,5 +64,5 @@ def checked_votable(stream: BinaryIO | io.BufferedIOBase) -> None:
     if claims.nrows > size or max(claims.values, default=0) > size:
         raise ValueError("it claims more rows or longer cells than it has bytes")
     if max(claims.nrows, claims.rows) * sum(claims.values) * _BYTES_A_VALUE > usable_memory():
-        raise MemoryError("its cells are longer than what is in them")
+        raise MemoryError("its cells claim more memory than their contents need")
     stream.seek(0)

@@ -1,14 +1,14 @@
-"""Votes: turning a table's vote columns into counts along the decision tree.
+"""Read votes: turn a table's vote columns into counts along the decision tree.
 
-Surveys publish votes in four ways, and a tree's file says which (its entry ``votes``):
+Surveys publish votes in four ways. The entry ``votes`` in a tree's file says which:
 
 * ``counts``: how many volunteers gave each answer;
-* ``fractions``: of the volunteers who were asked the question;
-* ``cumulative``: of all volunteers (the Kaggle challenge), where a question that was normalised by itself is first
+* ``fractions``: the fraction of the volunteers who were asked the question;
+* ``cumulative``: the fraction of all volunteers (the Kaggle challenge). A question that was normalised separately is first
   multiplied by the columns in its ``scaled_by``;
-* ``class``: one label a galaxy, which counts as one vote.
+* ``class``: one label per galaxy, which counts as one vote.
 
-Fractions need a number of volunteers and become pseudo-counts, which stay fractional.
+Fractions need a number of volunteers and become pseudo-counts, which are not rounded to whole numbers.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from zooactive.catalogue.tables import GalaxyTable
 from zooactive.foundation.errors import CatalogueError, did_you_mean, explained
 from zooactive.tree import DecisionTree
 
-MISSING = -999.0  # how catalogues of Galaxy Zoo write that a value is missing
-_MOST = 1e9  # votes on an answer; more are no people, and sums of them may be no numbers
-_NOISE = 1e-3  # votes; an excess below this is the last printed digit of a fraction
+MISSING = -999.0  # the mark for a missing value in catalogues of Galaxy Zoo
+_MOST = 1e9  # the largest number of votes on an answer; more votes are an error in the table
+_NOISE = 1e-3  # a smaller excess of votes comes from the last printed digit of a fraction
 _WHOLE = re.compile(r"(?P<sign>-?)0*(?P<digits>\d+)(?:\.0*)?")
 YES, NO = ("yes", "true", "y", "t", "1"), ("no", "false", "n", "f", "0")
 
 
 @dataclass(frozen=True, eq=False)
 class VoteReading:
-    """Votes (G, answer) as counts or pseudo-counts, 0 where not asked, and the table's columns that they came from.
+    """Votes (G, answer) as counts or pseudo-counts, 0 if not asked, and the columns of the table that they came from.
 
-    Those of rows that are set aside mean nothing.
+    The votes in rows that are set aside have no meaning.
     """
 
     votes: NDArray[np.float64]
@@ -58,22 +58,22 @@ def read_votes(
     volunteers: float | str | None = None,
     max_set_aside: float = MAX_SET_ASIDE,
 ) -> VoteReading:
-    """Read a tree's votes from a table, matched by name.
+    """Read a tree's votes from a table, with columns matched by name.
 
     Parameters
     ----------
     table : GalaxyTable
     tree : DecisionTree
-        Its `headers` name the columns and its `votes` says what they hold.
+        The tree; its `headers` name the columns and its `votes` says what they hold.
     source : str
-        The file, for errors.
+        The file, for error messages.
     label_column : str, optional
-        A column with one class label a galaxy, read instead of vote columns; of a tree of fractions, the column with the
+        A column with one class label per galaxy, read instead of vote columns. For a tree of fractions, the column with the
         fraction of the first of its two answers.
     volunteers : float or str, optional
-        How many volunteers stand behind the fractions, or the column that says so; by default the tree's own number.
+        How many volunteers gave the fractions, or the column with that number. By default the tree's own number.
     max_set_aside : float
-        Rows whose votes no volunteers could have given are set aside with a warning, up to this share of them.
+        The largest share of rows with impossible votes. These rows are set aside with a warning.
 
     Returns
     -------
@@ -82,8 +82,8 @@ def read_votes(
     Raises
     ------
     CatalogueError
-        For a missing column, or more rows with votes that no volunteers could have given; names row, id, column and the
-        mend.
+        If a column is missing, or more rows have impossible votes. The message names row, id and column, and says what to
+        do.
     """
     doubts = SetAside(table, source, max_set_aside)
     reading = _read(table, tree, doubts, source, label_column, volunteers)
@@ -108,7 +108,7 @@ def _read(
     if tree.votes == "fractions":
         return _read_fraction(table, tree, label_column, doubts, source, volunteers)
     if volunteers is not None:
-        raise CatalogueError(f"{source}: a label is one vote; leave volunteers away, or leave label_column away")
+        raise CatalogueError(f"{source}: a label is one vote; leave out volunteers, or leave out label_column")
     return _read_labels(table, tree, label_column, doubts, source)
 
 
@@ -129,8 +129,8 @@ def _read_columns(
         columns += (volunteers,) if isinstance(volunteers, str) else ()
     elif volunteers is not None:
         raise CatalogueError(
-            f"{source}: tree '{tree.name}' holds counts, and volunteers only turns fractions into counts; "
-            'leave it away, or use a tree whose file says votes = "fractions"'
+            f"{source}: tree '{tree.name}' holds counts, but volunteers only turns fractions into counts; "
+            'leave it out, or use a tree whose file says votes = "fractions"'
         )
     doubt_excess(values, crowd, tree, doubts, source, stacklevel=5)
     return VoteReading(values, columns, False, doubts)
@@ -140,9 +140,9 @@ def _read_columns(
 
 
 def match_columns(tree: DecisionTree, present: Sequence[str], source: str) -> dict[str, str | None]:
-    """Return for each of the tree's columns the table's column, or None; the exact name wins over its other names.
+    """Return the table's column for each of the tree's columns, or None; an exact name is preferred to the other names.
 
-    Raises a CatalogueError when two other names mean the same column.
+    Raise a CatalogueError if two other names mean the same column.
     """
     columns: dict[str, str | None] = dict.fromkeys(tree.columns)
     for name in present:
@@ -165,7 +165,7 @@ def _needed(columns: dict[str, str | None], tree: DecisionTree, table: GalaxyTab
     names = _names_of(missing, tree)
     mend = _meant(missing, columns, tree, list(table.frame.columns))
     if not mend:
-        mend = " It may be written " + " or ".join(f"'{name}'" for name in names) + "; is this the survey's tree?"
+        mend = " It may also be called " + " or ".join(f"'{name}'" for name in names) + "; is this the survey's tree?"
     raise CatalogueError(
         f"column '{missing}' is missing from {source}; tree '{tree.name}' needs {len(columns)} vote columns, "
         f"{len(found)} were found.{mend}"
@@ -173,13 +173,13 @@ def _needed(columns: dict[str, str | None], tree: DecisionTree, table: GalaxyTab
 
 
 def refuse_misspelt(columns: dict[str, str | None], tree: DecisionTree, present: Sequence[str], source: str) -> None:
-    """Refuse a table that has some of a tree's columns, and another column under a name that is nearly right."""
+    """Raise a CatalogueError if a table has some of a tree's columns, and another one with a nearly right name."""
     missing = [column for column, name in columns.items() if name is None]
     if len(missing) < len(columns):
         for column in missing:
             if mend := _meant(column, columns, tree, present):
                 raise CatalogueError(
-                    f"column '{column}' is missing from {source}, which has others of tree '{tree.name}'.{mend}"
+                    f"column '{column}' is missing from {source}, which has other columns of tree '{tree.name}'.{mend}"
                 )
 
 
@@ -188,7 +188,7 @@ def _names_of(column: str, tree: DecisionTree) -> list[str]:
 
 
 def _meant(missing: str, columns: dict[str, str | None], tree: DecisionTree, present: Sequence[str]) -> str:
-    """Return a question whether an unused column is the missing one; empty where none is like it."""
+    """Return a hint that an unused column may be the missing one, or "" if none has a similar name."""
     unused = [name for name in present if name not in columns.values()]
     return next((hint for name in _names_of(missing, tree) if (hint := did_you_mean(name, unused))), "")
 
@@ -209,7 +209,7 @@ def _class_column(tree: DecisionTree, table: GalaxyTable, source: str) -> str:
 
 
 def numbers_of(table: GalaxyTable, name: str, doubts: SetAside) -> NDArray[np.float64]:
-    """Return a column of votes, shape (G,): blank and -999 become 0, and so does what no count can be, which is doubted."""
+    """Return a column of votes, shape (G,); blank, -999 and impossible counts become 0, and impossible ones are doubted."""
     cells = table.frame[name]
     if pd.api.types.is_numeric_dtype(cells.dtype) and not pd.api.types.is_complex_dtype(cells.dtype):
         values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -223,8 +223,8 @@ def numbers_of(table: GalaxyTable, name: str, doubts: SetAside) -> NDArray[np.fl
     wrong |= ~((values >= 0) & (values <= _MOST))
     doubts.add(
         np.asarray(wrong),
-        lambda row: f"column '{name}': '{cells.iloc[row]}' is no number of votes",
-        f" ({int(wrong.sum())} such cells); give 0 or more, or leave it blank where the question was not asked",
+        lambda row: f"column '{name}': '{cells.iloc[row]}' is not a number of votes",
+        f" ({int(wrong.sum())} such cells); give 0 or more, or leave the cell blank if the question was not asked",
     )
     return np.where(wrong, 0.0, values)
 
@@ -250,12 +250,12 @@ def _volunteers(
 
 
 def _doubt_above_one(fractions: NDArray[np.float64], columns: tuple[str, ...], doubts: SetAside) -> None:
-    """Doubt the rows with a fraction (G, answer) above 1, which becomes 0."""
+    """Doubt the rows that have a fraction (G, answer) above 1, and set these fractions to 0."""
     wrong = fractions > 1 + _NOISE
 
     def reason_of(row: int) -> str:
         column = int(np.argmax(wrong[row]))
-        return f"column '{columns[column]}': {fractions[row, column]:g} is above 1 and no fraction"
+        return f"column '{columns[column]}': {fractions[row, column]:g} is above 1, so it is not a fraction"
 
     mend = "if these are counts or percentages, say so in the tree's file or divide them"
     doubts.add(np.asarray(wrong.any(axis=1)), reason_of, f" ({int(wrong.sum())} such cells); {mend}")
@@ -263,7 +263,7 @@ def _doubt_above_one(fractions: NDArray[np.float64], columns: tuple[str, ...], d
 
 
 def _counts(fractions: NDArray[np.float64], crowd: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Return pseudo-counts (G, answer) from fractions of each question, or of everybody."""
+    """Return pseudo-counts (G, answer) from fractions of each question, or of all volunteers."""
     counts = np.zeros_like(fractions)
     for q in tree.order:
         where, question = tree.slices[q], tree.questions[q]
@@ -285,7 +285,7 @@ def doubt_excess(
     *,
     stacklevel: int,
 ) -> None:
-    """Doubt rows with more votes on a question than people who reached it; up to one vote is rounding and only counted."""
+    """Doubt rows with more votes on a question than people who reached it; an excess of up to one vote is rounding."""
     allowed = tree.allowed_votes(votes)
     if crowd is not None:
         allowed[:, list(tree.roots)] = crowd[:, None]
@@ -301,7 +301,7 @@ def doubt_excess(
         return f"column '{question.name}_...': {reached}"
 
     mend = "correct the counts, or use the tree that this survey's volunteers saw"
-    doubts.add(wrong.any(axis=1), reason_of, f"; {int(wrong.any(axis=1).sum())} rows are so: {mend}")
+    doubts.add(wrong.any(axis=1), reason_of, f" ({int(wrong.any(axis=1).sum())} such rows); {mend}")
     rounded = int((excess[doubts.kept] > _NOISE).any(axis=1).sum())
     if rounded:
         warnings.warn(
@@ -318,11 +318,11 @@ def _refuse_unfit(table: GalaxyTable, tree: DecisionTree, column: str, source: s
     if column not in table.frame.columns:
         hint = did_you_mean(column, list(table.frame.columns)) or f" It has {', '.join(map(str, table.frame.columns[:8]))}."
         raise CatalogueError(
-            f"the label column '{column}' is missing from {source}.{hint} Name the one that holds your labels (--column)"
+            f"the label column '{column}' is missing from {source}.{hint} Name the column that holds your labels (--column)"
         )
     if len(tree.questions) != 1:
         raise CatalogueError(
-            f"{source}: the label column '{column}' answers one question and tree '{tree.name}' has {len(tree.questions)}; "
+            f"{source}: the label column '{column}' answers one question, but tree '{tree.name}' has {len(tree.questions)}; "
             "use a tree of one question"
         )
 
@@ -330,11 +330,11 @@ def _refuse_unfit(table: GalaxyTable, tree: DecisionTree, column: str, source: s
 def _read_fraction(
     table: GalaxyTable, tree: DecisionTree, column: str, doubts: SetAside, source: str, volunteers: float | str | None
 ) -> VoteReading:
-    """Return the votes of a question of two answers, from one column with the fraction of the first."""
+    """Return the votes on a question with two answers, from one column with the fraction of the first answer."""
     if len(tree.columns) != 2:
         raise CatalogueError(
-            f"{source}: column '{column}' holds one fraction and tree '{tree.name}' has {len(tree.columns)} answers; use a "
-            "tree of two answers, or a column for each"
+            f"{source}: column '{column}' holds one fraction, but tree '{tree.name}' has {len(tree.columns)} answers; use a "
+            "tree of two answers, or one column per answer"
         )
     cells = table.frame[column]
     values = numbers_of(table, column, doubts)[:, None]
@@ -349,7 +349,7 @@ def _read_fraction(
 def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, doubts: SetAside, source: str) -> VoteReading:
     answers = tree.questions[0].answers
     _refuse_same(answers, tree)
-    said = f"{source}: the cells of the label column '{column}' hold several values each; give one label a row"
+    said = f"{source}: the cells of the label column '{column}' hold several values each; give one label per row"
     with explained(CatalogueError, said, TypeError):
         codes, labels = pd.factorize(table.frame[column])
     meanings = np.zeros(len(labels) + 1, dtype=np.int64)
@@ -361,7 +361,7 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, doubts: Se
             hint = did_you_mean(text, answers) or f" The answers are {', '.join(answers)}"
             row = int(np.argmax(codes == code))
             raise CatalogueError(
-                f"{source}, {doubts.place(row)}, column '{column}': the label '{text}' is no answer of "
+                f"{source}, {doubts.place(row)}, column '{column}': the label '{text}' is not an answer of "
                 f"'{tree.questions[0].name}'.{hint}"
             )
         meanings[code] = meaning
@@ -373,26 +373,26 @@ def _read_labels(table: GalaxyTable, tree: DecisionTree, column: str, doubts: Se
 
 
 def _refuse_same(answers: tuple[str, ...], tree: DecisionTree) -> None:
-    """Raise a CatalogueError for classes that no label can tell apart."""
+    """Raise a CatalogueError if two classes cannot be told apart by labels."""
     first: dict[str, str] = {}
     for answer in answers:
         other = first.setdefault(label_key(answer), answer)
         if other != answer:
             raise CatalogueError(
-                f"tree '{tree.name}': the answers '{other}' and '{answer}' are one class to labels, whose case and white "
+                f"tree '{tree.name}': the answers '{other}' and '{answer}' are the same label, because case and white "
                 "space do not count; keep one of them"
             )
 
 
 def label_text(label: Any) -> str:
-    """Return a cell with a label as text; a whole number as if it had been written without a point."""
+    """Return a label's cell as text; a whole number is written without a decimal point."""
     if isinstance(label, float | np.floating) and float(label).is_integer():
         return str(int(label))
     return str(label).strip()
 
 
 def label_key(label: Any) -> str:
-    """Return what a label means whoever typed it: case, white space around and inside it, and a number's zeros do not count.
+    """Return the key of a label, in which case, extra white space and a number's leading and decimal zeros do not count.
 
     Examples
     --------
@@ -405,10 +405,10 @@ def label_key(label: Any) -> str:
 
 
 def _answer_of(label: Any, answers: tuple[str, ...]) -> int | None:
-    """Return the number of the answer that a label means, -1 for a blank one, None for one that means nothing.
+    """Return the number of the answer that a label means; -1 for a blank label, None for an unknown one.
 
-    An answer's own name comes first; then yes and no for two answers; then, for more, the position (unless the names are
-    numbers themselves, where positions would be mistaken for them).
+    An answer's own name is tried first. For two answers, yes and no are tried next. For more answers, the position is tried,
+    unless the names are numbers themselves, because positions would be mistaken for them.
     """
     text = label_key(label)
     names = [label_key(answer) for answer in answers]

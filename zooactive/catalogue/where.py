@@ -1,8 +1,8 @@
-"""Comparisons of a table's columns, such as ``mag_r < 17.7 and kind == 'S'``: read here, because they come from files.
+"""Evaluate comparisons of a table's columns, such as ``mag_r < 17.7 and kind == 'S'``.
 
-The syntax and the values are those of `pandas.DataFrame.eval`, less everything that could run code: attributes, calls,
-subscripts. Nothing of the expression reaches an interpreter; it is parsed into a syntax tree, whose nodes are computed one
-by one.
+The syntax and the values are those of `pandas.DataFrame.eval`, without everything that could run code: attributes, calls,
+subscripts. Comparisons come from files, so they are not passed to an interpreter. They are parsed into a syntax tree, whose
+nodes are computed one by one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from zooactive.foundation.errors import CatalogueError, did_you_mean
 
 LONGEST = 1000
-"""Characters of an expression."""
+"""The largest number of characters in an expression."""
 DEEPEST = 40
-"""Brackets and operators within each other."""
+"""The largest depth of brackets and operators inside each other."""
 
 _ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -64,23 +64,23 @@ _REFUSED = {
 }
 _INFINITE = ("inf", "Inf")
 _NUMBERS = ("integer", "floating", "decimal", "boolean", "mixed-integer-float", "empty")
-# Texts in quotes, names in back-ticks, and the signs that mean "and" and "or": whichever begins first.
+# Texts in quotes, names in backticks, and the signs for "and" and "or": whichever comes first.
 _PIECES = re.compile(
     r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?P<name>[^`]*)`|(?P<sign>[&|])|(?P<equals>(?<![=<>!])=(?!=))"""
 )
 
 
 def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.bool_]:
-    """Return for which rows a comparison of a table's columns holds, shape (G,).
+    """Return for which rows a comparison of a table's columns is true, shape (G,).
 
-    The expression has names of columns (in back-ticks where they are no Python names), numbers, texts, True, False, None and
-    inf, compared by ``< <= > >= == != in``, with arithmetic, ``and``, ``or``, ``not`` (or ``& | ~``) and brackets. ``&``
-    binds as ``and`` does, and ``|`` as ``or``. A comparison that gives no answer (a missing value of a nullable column) does
-    not hold. Everything else is a CatalogueError with the place, and so is a name that is no column or a text of more than
-    1000 characters; `source` is what the table is called there.
+    The expression may contain names of columns (in backticks if they are not Python names), numbers, texts, True, False,
+    None and inf, compared by ``< <= > >= == != in``, with arithmetic, ``and``, ``or``, ``not`` (or ``& | ~``) and brackets.
+    ``&`` has the precedence of ``and``, and ``|`` that of ``or``. A comparison without an answer (a missing value in a
+    nullable column) counts as false. Anything else raises a CatalogueError that gives the position. So does a name that is
+    not a column, and a text of more than 1000 characters. `source` is the name of the table in errors.
     """
     if not isinstance(expression, str):
-        raise CatalogueError(f'where = {expression!r} is no text; write a comparison such as "mag_r < 17.7"')
+        raise CatalogueError(f'where = {expression!r} is not a text; write a comparison such as "mag_r < 17.7"')
     if len(expression) > LONGEST:
         raise CatalogueError(
             f"where '{expression[:40]}...' has {len(expression)} characters; at most {LONGEST} are read: list the galaxies "
@@ -90,28 +90,28 @@ def rows_where(frame: pd.DataFrame, expression: str, source: str) -> NDArray[np.
     columns = {str(name): frame.iloc[:, i] for i, name in enumerate(frame.columns)}
     answer = _Reading(written, columns).value(_parsed(written), 0)
     if not isinstance(answer, pd.Series) or not pd.api.types.is_bool_dtype(answer.dtype):
-        raise CatalogueError(f"where '{expression}' is no comparison; write one such as \"mag_r < 17.7\"")
+        raise CatalogueError(f"where '{expression}' is not a comparison; write one such as \"mag_r < 17.7\"")
     return answer.fillna(False).to_numpy(dtype=bool)
 
 
 @dataclass(frozen=True)
 class _Written:
-    """An expression as it was given, and in Python's grammar: a name in back-ticks is an underscore there, & is and."""
+    """An expression as given, and in Python's grammar, where a name in backticks is an underscore and & is `and`."""
 
     given: str
     source: str
     text: str
     places: list[int]
-    """Of each character of `text`, that of `given`."""
+    """The position in `given` of each character of `text`."""
     names: dict[int, str]
-    """Character of `text` -> the name in back-ticks that stands there."""
+    """Maps a character of `text` to the name in backticks that is there."""
 
     def character(self, node: ast.expr) -> int:
-        """Return which character of `text` a node begins at; Python counts bytes."""
+        """Return the character of `text` where a node begins (Python counts bytes)."""
         return len(self.text.encode()[: node.col_offset].decode())
 
     def name(self, node: ast.Name) -> str:
-        """Return a column's name as it was given; Python writes some letters in another way."""
+        """Return a column's name as it was given (Python normalises some letters)."""
         return self.names.get(self.character(node), self.text.encode()[node.col_offset : node.end_col_offset].decode())
 
     def refused(self, reason: str, character: int) -> CatalogueError:
@@ -130,9 +130,9 @@ def _written(given: str, source: str) -> _Written:
         places.extend(range(end, start))
         end = found.end()
         if found["equals"]:
-            raise CatalogueError(f"where '{given}' is no comparison: write == to compare (character {start + 1})")
+            raise CatalogueError(f"where '{given}' is not a comparison: write == to compare (character {start + 1})")
         if found["name"] is not None:
-            text += " " * bool(text)  # or it would grow together with a name before it
+            text += " " * bool(text)  # otherwise it would merge with a name before it
             places.extend([start] * (len(text) - len(places)))
             names[len(text)], piece = found["name"], "_ "
         elif found["sign"]:
@@ -149,7 +149,7 @@ def _parsed(written: _Written) -> ast.expr:
         raise written.refused("it is empty", 0)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's own about odd texts and numbers
+            warnings.simplefilter("ignore")  # Python's own warnings about odd texts and numbers
             return ast.parse(written.text, mode="eval").body
     except SyntaxError as error:
         raise written.refused(error.msg, max(error.offset or 1, 1) - 1) from None
@@ -159,7 +159,7 @@ def _parsed(written: _Written) -> ast.expr:
 
 @dataclass(frozen=True)
 class _Reading:
-    """The value of a syntax tree's nodes: a column, a number, a text, or a list of these."""
+    """The values of a syntax tree's nodes: a column, a number, a text, or a list of these."""
 
     written: _Written
     columns: dict[str, pd.Series[Any]]
@@ -203,7 +203,7 @@ class _Reading:
     def constant(self, node: ast.expr, depth: int) -> Any:
         value = self.value(node, depth)
         if isinstance(value, pd.Series | list):
-            raise self.refused(node, "a list holds numbers and texts")
+            raise self.refused(node, "a list may hold only numbers and texts")
         return value
 
     def unary(self, node: ast.UnaryOp, depth: int) -> Any:
@@ -217,7 +217,7 @@ class _Reading:
         return self.tried(node, operator.neg if isinstance(node.op, ast.USub) else operator.pos, value)
 
     def arithmetic(self, node: ast.BinOp, sign: ast.operator, left: Any, right: Any) -> Any:
-        # A text or a list times a number would take memory as it likes, and a power of whole numbers of Python time.
+        # A text or list times a number could fill the memory, and a power of Python's whole numbers could take forever.
         if not (_is_numeric(left) and _is_numeric(right)):
             raise self.refused(node, "arithmetic needs numbers")
         if isinstance(sign, ast.Pow):
@@ -232,7 +232,7 @@ class _Reading:
         return self.tried(node, _BOOLEAN[type(node.op)], left, right)
 
     def compared(self, node: ast.Compare, depth: int) -> Any:
-        """Compare neighbours; a chain holds where each pair's comparison holds."""
+        """Compare neighbouring values; a chain is true if each pair's comparison is true."""
         sides = [self.value(side, depth) for side in (node.left, *node.comparators)]
         pairs = zip(node.ops, sides[:-1], sides[1:], strict=True)
         answers = [self.pair(node, sign, left, right) for sign, left, right in pairs]
@@ -245,7 +245,7 @@ class _Reading:
         if isinstance(sign, ast.In | ast.NotIn) or (columns and lists and isinstance(sign, _MEMBERS)):
             return self.member(node, isinstance(sign, ast.NotIn | ast.NotEq), left, right)
         if isinstance(left, list) or isinstance(right, list):
-            raise self.refused(node, "a list is compared with a column, by 'in' or 'not in'")
+            raise self.refused(node, "a list can only be compared with a column, by 'in' or 'not in'")
         return self.tried(node, _COMPARISONS[type(sign)], left, right)
 
     def member(self, node: ast.Compare, absent: bool, left: Any, right: Any) -> Any:
@@ -258,7 +258,7 @@ class _Reading:
         return ~found if absent else found
 
     def tried(self, node: ast.expr, work: Callable[..., Any], *values: Any) -> Any:
-        """Compute a part of the expression; columns of other kinds raise errors of many types."""
+        """Compute a part of the expression; columns of different kinds raise errors of many types."""
         try:
             with np.errstate(all="ignore"):
                 return work(*values)
@@ -275,7 +275,7 @@ def _is_numeric(value: Any) -> bool:
 
 
 def _bounded(value: Any, other: Any) -> Any:
-    """Return Python's whole numbers as floats; those of columns end at 64 bits by themselves."""
+    """Return Python's whole numbers as floats; those in columns are limited to 64 bits anyway."""
     if isinstance(value, pd.Series):
         return value.astype(float) if value.dtype == object else value
     return value if isinstance(other, pd.Series) else float(value)

@@ -1,6 +1,6 @@
-"""The command line: one file a command; options in, tables out, no decisions.
+"""The command line: one file per command, which reads options and prints tables but makes no decisions.
 
-Data goes to stdout, everything else to stderr.
+Data goes to stdout. Everything else goes to stderr.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
 from zooactive.foundation.stopping import TERMINATED, Terminated, answering_sigterm, work_begins
 
-_KEPT = "no file is half written, and the same command does what is left to do"
-"""What Ctrl-C or SIGTERM leaves of work that knows no better."""
+_KEPT = "no file is half written; run the same command again to do the rest"
+"""The line after Ctrl-C or SIGTERM for jobs that say nothing of their own."""
 
 
 NAMES = (
@@ -56,7 +56,7 @@ NAMES = (
     "loop",
     "simulate",
 )
-"""Commands in the order of the help: from a table of galaxies to votes, then what is made of these."""
+"""Commands in the order of the help: from a table of galaxies to votes, then what is made from the votes."""
 
 
 class Commands(TyperGroup):
@@ -70,11 +70,11 @@ class Commands(TyperGroup):
         self._lists = False
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands, none of which is built for it."""
+        """Return the names of the commands without building any command."""
         return list(self.commands)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; in a list of all without its options."""
+        """Return a command; in a list of all commands it comes without its options."""
         return self.commands.listed(cmd_name) if self._lists else self.commands.get(cmd_name)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -86,7 +86,7 @@ class Commands(TyperGroup):
             self._lists = False
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command, which ends with one of `EXIT_CODES`."""
+        """Run a command, and end with one of `EXIT_CODES`."""
         with running() as run:
             try:
                 found = self._invoke(ctx, run)
@@ -103,7 +103,7 @@ class Commands(TyperGroup):
             work_begins()
             return super().invoke(ctx)
         except (ZooactiveError, OSError, MemoryError) as error:
-            # A reader that has seen enough (`zooactive ... | head`) is no failure of ours.
+            # A reader that stops early (`zooactive ... | head`) is not a failure of the command.
             if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
                 raise
             run.error = error
@@ -119,7 +119,7 @@ class Commands(TyperGroup):
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, MemoryError):
-        return "the memory is used up; take a smaller --batch-size or fewer --draws"
+        return "out of memory; use a smaller --batch-size or fewer --draws"
     # A decoder's or pandas' own words, quoted in an error, may run over lines.
     text = " ".join(str(error).split())
     return for_terminal(text if isinstance(error, ZooactiveError) else f"{text}; `zooactive --debug COMMAND` shows where")

@@ -11,9 +11,9 @@ from zooactive.cli.console import (
     EmbeddingsOption,
     IdOption,
     ImageColumnOption,
-    JsonOption,
     PredictionsOption,
     SeedOption,
+    SummaryWithTableOption,
     TreeOption,
     WorkspaceOption,
     command_line,
@@ -23,6 +23,7 @@ from zooactive.cli.console import (
     open_workspace,
     print_selection,
 )
+from zooactive.cli.run import show_in_summary
 from zooactive.foundation.vocabulary import SCORES
 
 AlsoOption = Annotated[
@@ -30,34 +31,43 @@ AlsoOption = Annotated[
     typer.Option(help="Predictions of the same galaxies by another network, for an ensemble.", show_default=False),
 ]
 NumberOption = Annotated[int | None, typer.Option("--n", min=1, help="Galaxies to choose.", show_default=False)]
-VotesOption = Annotated[int | None, typer.Option(min=1, help="Volunteers that each will be shown to.", show_default=False)]
+VotesOption = Annotated[int | None, typer.Option(min=1, help="Volunteers who will see each galaxy.", show_default=False)]
 ScoreOption = Annotated[
     str | None, typer.Option(callback=one_of(SCORES, "score"), help=f"One of {', '.join(SCORES)}.", show_default=False)
 ]
 VotedOption = Annotated[
-    Path | None, typer.Option(help="Table whose labelled galaxies are never chosen.", show_default=False)
+    Path | None, typer.Option(help="Table of galaxies; labelled ones are never chosen.", show_default=False)
 ]
 ExcludeOption = Annotated[
-    Path | None, typer.Option(help="Table of ids never to choose, beside the labelled galaxies.", show_default=False)
+    Path | None,
+    typer.Option(help="Table of ids that are never chosen, in addition to the labelled galaxies.", show_default=False),
 ]
 ShareOption = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Share drawn at random and reserved.", show_default=False)
+    float | None,
+    typer.Option(min=0, max=1, help="Share of the galaxies that is drawn at random and reserved.", show_default=False),
 ]
-BetaOption = Annotated[float | None, typer.Option(min=0, help="Sharpness: large takes the top scores.", show_default=False)]
+BetaOption = Annotated[
+    float | None, typer.Option(min=0, help="Sharpness of the choice: large values take the top scores.", show_default=False)
+]
 PerClicksOption = Annotated[
-    float | None, typer.Option(min=0, help="Divide scores by the expected clicks to this power.", show_default=False)
+    float | None,
+    typer.Option(min=0, help="Divide each score by the expected clicks raised to this power.", show_default=False),
 ]
 ArtifactOption = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Leave out what a larger share would call an artifact.", show_default=False),
+    typer.Option(
+        min=0, max=1, help="Leave out galaxies that a larger share of volunteers would call an artifact.", show_default=False
+    ),
 ]
 TargetOption = Annotated[
-    str | None, typer.Option(help="An answer that the science is about, such as bar_strong.", show_default=False)
+    str | None, typer.Option(help="The answer that your science is about, such as bar_strong.", show_default=False)
 ]
 TaskOption = Annotated[
-    str | None, typer.Option(help="Choose for a fine-tuned task: by its model, for its labels.", show_default=False)
+    str | None, typer.Option(help="Choose galaxies to label for this fine-tuned task, with its model.", show_default=False)
 ]
-OutOption = Annotated[Path | None, typer.Option(help="The selection, .csv; a .parquet beside it.", show_default=False)]
+OutOption = Annotated[
+    Path | None, typer.Option(help="The selection, .csv; a .parquet is written next to it.", show_default=False)
+]
 
 
 def command(
@@ -74,7 +84,9 @@ def command(
     exclude: ExcludeOption = None,
     given: Annotated[
         Path | None,
-        typer.Option(help="Table of votes that came in since the training: taken into account.", show_default=False),
+        typer.Option(
+            help="Table of votes that came in after the training; they are taken into account.", show_default=False
+        ),
     ] = None,
     embeddings: EmbeddingsOption = None,
     random_share: ShareOption = None,
@@ -85,9 +97,9 @@ def command(
     task: TaskOption = None,
     out: OutOption = None,
     seed: SeedOption = None,
-    json: JsonOption = False,
+    json: SummaryWithTableOption = False,
 ) -> None:
-    """Choose the galaxies whose votes would tell most; labelled ones are never chosen."""
+    """Choose the galaxies whose votes would be most informative. Labelled galaxies are never chosen."""
     here = open_workspace(workspace)
     selection = here.acquire(
         predictions=predictions,
@@ -111,7 +123,10 @@ def command(
         out=out,
         seed=seed,
     )
-    print_selection(selection, as_json=json)
+    if json:
+        show_in_summary(selection)
+    else:
+        print_selection(selection, as_json=False)
     arms, left_out = selection["arm"].value_counts(), selection.attrs
     artifacts = max_artifact is not None or here.settings.acquire.max_artifact is not None
     note(
@@ -127,12 +142,12 @@ def command(
         shown = {"predictions": predictions or selection.attrs["predictions"], "selection": file}
     learn = command_line("finetune", workspace=workspace, task=task)
     following = command_line("report", workspace=workspace, **shown)
-    if "question" not in selection:  # of numbers, which the page does not show
+    if "question" not in selection:  # the page does not show numbers
         following = command_line("top", workspace=workspace, predictions=selection.attrs["predictions"])
     last_line(
         f"{len(selection)} galaxies: {file}",
         following,
         then="show them to volunteers: `zooactive export` writes them as a subject set"
         if labels_for is None
-        else f"label them, add them to the table of labels, and {learn}",
+        else f"label them, add the labels to your table, and run {learn}",
     )

@@ -1,4 +1,4 @@
-"""`zooactive calibrate`: set right how sure a model is of vote fractions."""
+"""`zooactive calibrate`: calibrate a model's uncertainty about vote fractions."""
 
 from __future__ import annotations
 
@@ -36,15 +36,18 @@ def command(
     volunteers: VolunteersOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Fit a factor on the concentrations of each question to the validation galaxies' votes; kept where it helps others."""
+    """Calibrate the model's uncertainty: fit a factor for each question to the validation galaxies' votes.
+
+    The factor multiplies the question's concentrations. It is kept only if it also helps galaxies that it was not fitted to.
+    """
     given: dict[str, Any] = {"model": model, "tree": tree, "catalogue": catalogue, "images": images}
     given |= {"id_column": id_column, "image_column": image_column, "embeddings": embeddings}
     table = open_workspace(workspace).calibrate(**given, volunteers=number_or_column(volunteers))
     print_table(table, as_json=json)
     gained = float(table.loc[table["kept"], "gain"].sum())
     note(
-        f"{int(table['kept'].sum())} of {len(table)} factors are kept; where their questions were asked they bring "
-        f"{gained:.3f} nats in all on votes that they were not fitted to"
+        f"{int(table['kept'].sum())} of {len(table)} factors are kept; where their questions were asked, they gain "
+        f"{gained:.3f} nats in total on votes that they were not fitted to"
     )
     following = command_line("evaluate", workspace=workspace, **given, volunteers=volunteers)
-    last_line(f"stored with the model: {table.attrs['file']}", following)
+    last_line(f"the factors are stored with the model: {table.attrs['file']}", following)

@@ -1,4 +1,4 @@
-"""`zooactive catalogue`: what model and volunteers together say of every galaxy."""
+"""`zooactive catalogue`: combine what the model and the volunteers say about every galaxy."""
 
 from __future__ import annotations
 
@@ -32,28 +32,30 @@ def command(
     tree: TreeOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
-    task: Annotated[str | None, typer.Option(help="A fine-tuned task, whose model speaks.", show_default=False)] = None,
+    task: Annotated[str | None, typer.Option(help="Use the model of this fine-tuned task.", show_default=False)] = None,
     folds: Annotated[
         int | None,
-        typer.Option(min=2, help="Fit the head anew in so many folds: no galaxy's votes count twice.", show_default=False),
+        typer.Option(
+            min=2, help="Refit the head in this many folds, so that no galaxy's votes count twice.", show_default=False
+        ),
     ] = None,
     trust: Annotated[
         Path | None,
-        typer.Option(help="Votes of galaxies drawn at random, to set right how sure the model is.", show_default=False),
+        typer.Option(help="Votes on galaxies drawn at random; they calibrate the model's uncertainty.", show_default=False),
     ] = None,
     above: Annotated[
-        list[float] | None, typer.Option(help="A fraction x, for P(fraction > x) (default: 0.5).", show_default=False)
+        list[float] | None, typer.Option(help="Write P(fraction > x) for this x (default: 0.5).", show_default=False)
     ] = None,
-    probability: Annotated[float, typer.Option(help="Of the intervals.")] = 0.9,
+    probability: Annotated[float, typer.Option(help="Probability of the intervals.")] = 0.9,
     out: Annotated[
         Path | None,
-        typer.Option(help=".parquet, .csv, .fits or .xml (default: catalogue.parquet).", show_default=False),
+        typer.Option(help="The catalogue: .parquet, .csv, .fits or .xml (default: catalogue.parquet).", show_default=False),
     ] = None,
 ) -> None:
-    """Write the catalogue of model and votes together: fractions with intervals for every galaxy of the pool.
+    """Combine model and votes in one catalogue: fractions with intervals for every galaxy of the pool.
 
-    Each galaxy's votes are combined with what the model expects of it. Galaxies with many votes are told by their votes,
-    galaxies without any by the model.
+    Each galaxy's votes are combined with the model's prediction. The votes decide for galaxies with many votes, and the
+    model decides for galaxies without votes.
     """
     written = open_workspace(workspace).catalogue(
         embeddings=embeddings,
@@ -74,8 +76,8 @@ def command(
     note(f"{written.voted} of the galaxies have votes")
     if written.seen and folds is None:
         note(
-            f"the model has learnt from the votes of {written.seen} of them, which therefore count twice (prior_saw_votes); "
-            "--folds 5 fits the head anew without them"
+            f"the model was trained on the votes of {written.seen} of them, so these votes count twice (prior_saw_votes); "
+            "--folds 5 refits the head so that each galaxy's own votes are left out"
         )
     given = {"predictions": predictions, "votes": votes, "task": task, "id_column": id_column, "image_column": image_column}
     given |= {"embeddings": embeddings}

@@ -1,4 +1,4 @@
-"""What every command shares on the terminal: options, progress on stderr, tables on stdout, the last line."""
+"""Parts that all commands share: options, progress on stderr, tables on stdout, and the last line."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 _WIDTH_OF_A_FILE = 160
 ROWS = 10
-"""Of a long table that people see."""
-_SPELT = {"id_column": "id", "image_column": "image"}  # options that are not called as their entries are
+"""Rows that people see of a long table."""
+_SPELT = {"id_column": "id", "image_column": "image"}  # options whose names differ from their entries' names
 
 
 def one_of(known: Sequence[str], what: str) -> Callable[[str | None], str | None]:
-    """Return an option's check that names the nearest of the known values."""
+    """Return a check for an option; its error suggests the nearest known value."""
 
     def check(value: str | None) -> str | None:
         if value is not None and value not in known:
@@ -57,7 +57,10 @@ WorkspaceOption = Annotated[
 ]
 TreeOption = Annotated[str | None, typer.Option(help="Decision tree: a name or a .toml file.", show_default=False)]
 RuleOption = Annotated[
-    str | None, typer.Option(help="Learn clean classes made of the votes: a rule's name or .toml file.", show_default=False)
+    str | None,
+    typer.Option(
+        help="Use the clean classes that this rule makes from the votes: a name or a .toml file.", show_default=False
+    ),
 ]
 CatalogueOption = Annotated[
     Path | None, typer.Option(help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards.", show_default=False)
@@ -66,14 +69,14 @@ GalaxiesOption = Annotated[
     Path | None,
     typer.Option(
         "--catalogue",
-        help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards; or a folder of images, subfolders too.",
+        help="Table of galaxies: CSV, Parquet, FITS, VOTable or shards; or a folder of images, with its subfolders.",
         show_default=False,
     ),
 ]
 ImagesOption = Annotated[
     Path | None,
     typer.Option(
-        help="Folder that relative image paths start from, or in which, or below, files are called by the ids.",
+        help="Folder of images: relative image paths start here, or the files in it and its subfolders are named by id.",
         show_default=False,
     ),
 ]
@@ -100,7 +103,7 @@ ModelOption = Annotated[
         "--model",
         parser=_local_model,
         metavar="MODEL",
-        help="Folder of a run or of a saved model; a zip of one, https://...#sha256=..., or hf://USER/NAME.",
+        help="The model: folder of a run or of a saved model, a zip of one, https://...#sha256=..., or hf://USER/NAME.",
         show_default=False,
     ),
 ]
@@ -109,7 +112,7 @@ EmbeddingsOption = Annotated[
     Path | None,
     typer.Option(
         "--embeddings",
-        help="Features of the galaxies by any encoder, in place of images and a network: Parquet, Arrow, .npy, HDF5 or CSV.",
+        help="Galaxy features from any encoder, instead of images and a network: Parquet, Arrow, .npy, HDF5 or CSV.",
         show_default=False,
     ),
 ]
@@ -117,21 +120,31 @@ EmbeddingIdsOption = Annotated[
     Path | None,
     typer.Option(
         "--embedding-ids",
-        help="Table, or .txt, with the ids of an .npy in its order (default: beside it).",
+        help="Table or .txt file with the ids of an .npy file, in the same order (default: next to it).",
         show_default=False,
     ),
 ]
 EmbeddingColumnOption = Annotated[
     str | None,
-    typer.Option("--embedding-column", help="Column of lists, or prefix of the features' columns.", show_default=False),
+    typer.Option("--embedding-column", help="Column of lists, or the prefix of the feature columns.", show_default=False),
 ]
 EncoderOption = Annotated[
     str | None,
-    typer.Option("--encoder", help="A name for what made the embeddings; another is refused.", show_default=False),
+    typer.Option(
+        "--encoder",
+        help="Name of the encoder that made the embeddings; embeddings of another name are refused.",
+        show_default=False,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the table as JSON.")]
 SummaryAsJsonOption = Annotated[
-    bool, typer.Option("--json", callback=take_json, help="Print what came of it as JSON, as `--summary -` does.")
+    bool, typer.Option("--json", callback=take_json, help="Print a summary as JSON, as `--summary -` does.")
+]
+SummaryWithTableOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", callback=take_json, help="Print what came of it as JSON, as `--summary -` does, with the table in it."
+    ),
 ]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of every random choice.", show_default=False)]
 VolunteersOption = Annotated[
@@ -148,17 +161,19 @@ ImageSizeOption = Annotated[
 ]
 BandsOption = Annotated[
     str | None,
-    typer.Option(help="Bands of FITS images, one a channel of the network: g,r,i,z,y.", show_default=False),
+    typer.Option(help="Bands of FITS images, one per channel of the network: g,r,i,z,y.", show_default=False),
 ]
 StretchOption = Annotated[
     list[str] | None,
-    typer.Option(help='How FITS values are scaled, such as "asinh -0.1 5 0.05"; again for each band.', show_default=False),
+    typer.Option(
+        help='How FITS values are scaled, such as "asinh -0.1 5 0.05"; repeat it to give one per band.', show_default=False
+    ),
 ]
 BackboneOption = Annotated[
     str | None,
     typer.Option(callback=one_of(BACKBONES, "backbone"), help=f"Network: {', '.join(BACKBONES)}.", show_default=False),
 ]
-EpochsOption = Annotated[int | None, typer.Option(min=1, help="Epochs of training at most.", show_default=False)]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Maximum number of training epochs.", show_default=False)]
 MaxFailuresOption = Annotated[
     int | None, typer.Option(min=0, help="Stop when more images than this cannot be read.", show_default=False)
 ]
@@ -167,7 +182,7 @@ MaxFailedOption = Annotated[
     typer.Option(
         min=0,
         max=1,
-        help=f"Share of images that may fail; when more do, all is written and the exit code is {NOT_WHOLE} "
+        help=f"Share of images that may fail. If more fail, everything is still written, but the exit code is {NOT_WHOLE} "
         f"(default: {MOST_FAILED:g}).",
         show_default=False,
     ),
@@ -176,14 +191,14 @@ RetryOption = Annotated[
     bool,
     typer.Option(
         "--retry-failures",
-        help="Read again every image that failed before, also addresses that answered there is none, and fill them in.",
+        help="Read every image again that failed before, even if its URL answered 'not found', and fill in the results.",
     ),
 ]
-BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Galaxies a step.", show_default=False)]
+BatchSizeOption = Annotated[int | None, typer.Option(min=1, help="Galaxies per batch.", show_default=False)]
 
 
 def open_workspace(folder: Path | None) -> Workspace:
-    """Find the workspace whose file lies here or above; its jobs tell people what they do, on stderr."""
+    """Find the workspace in this folder or above; its jobs report what they do on stderr."""
     from zooactive.workspace import find_workspace
 
     be_brief()
@@ -194,7 +209,7 @@ def be_brief() -> None:
     """Make warnings and TensorFlow brief."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several folds are several networks, which it warns of
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of many networks, and each fold builds one
     warnings.showwarning = _brief_warning
 
 
@@ -211,7 +226,7 @@ def stretch_of(texts: list[str] | None) -> str | tuple[str, ...] | None:
 
 
 def number_or_column(volunteers: str | None) -> float | str | None:
-    """Return what ``--volunteers`` says as a number, or as the name of a column."""
+    """Return the value of ``--volunteers`` as a number, or as the name of a column."""
     try:
         return None if volunteers is None else float(volunteers)
     except ValueError:
@@ -222,7 +237,7 @@ _warned: set[str] = set()
 
 
 def _brief_warning(message: Warning | str, category: type[Warning], *place: Any, **keywords: Any) -> None:
-    """Show zooactive's own warnings in a line, each once; those of the libraries below concern developers."""
+    """Show each of zooactive's own warnings once, in one line; warnings of other libraries concern developers."""
     about = str(message).partition(": ")[2] or str(message)
     if category is UserWarning and "zooactive" in str(place[0] if place else "") and about not in _warned:
         _warned.add(about)
@@ -230,9 +245,9 @@ def _brief_warning(message: Warning | str, category: type[Warning], *place: Any,
 
 
 def note(text: str) -> None:
-    """Print a line for people, on stderr; ids and reasons in it may hold what a terminal would obey.
+    """Print a line for people on stderr, with control characters spelled out: ids and reasons may hold some.
 
-    Who asked for quiet hears warnings and failures alone.
+    With --quiet only warnings and failures are printed.
     """
     said = text.strip()
     warned, failed = said.startswith("warning: "), said.startswith("zooactive: ")
@@ -242,12 +257,12 @@ def note(text: str) -> None:
         return
     lines = for_terminal(text).split("\n")
     if sys.stderr.isatty():
-        lines = [line if line.startswith(("Next: ", "$ ")) else _wrapped(line) for line in lines]  # those are copied
+        lines = [line if line.startswith(("Next: ", "$ ")) else _wrapped(line) for line in lines]  # people copy them
     on_stderr().line("\n".join(lines))
 
 
 def _wrapped(line: str) -> str:
-    """Return a line broken between words where the terminal would break it within one."""
+    """Return a line wrapped between words if it is wider than the terminal, which would break it within a word."""
     try:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
@@ -256,13 +271,13 @@ def _wrapped(line: str) -> str:
 
 
 def refuse_too_many(failed: Failed, most: float) -> None:
-    """End with the exit code of a survey that is not whole, where more than a share of its galaxies failed."""
+    """Exit with the code for an incomplete survey if more than this share of its galaxies failed."""
     if failed.too_many(most):
         raise typer.Exit(NOT_WHOLE)
 
 
 def command_line(name: str, **options: object) -> str:
-    """Return a command to type, with those options that are not None."""
+    """Return a command to type, with the options that are not None."""
     names = {key: _SPELT.get(key, key.replace("_", "-")) for key in options}
     said = [(key, item) for key, value in options.items() for item in (value if isinstance(value, list) else [value])]
     given = [f"--{names[key]} {shlex.quote(_short(value))}" for key, value in said if value is not None]
@@ -270,7 +285,7 @@ def command_line(name: str, **options: object) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a value as people would type it: a path from here where it lies below, and a model of the hub by its name."""
+    """Return a value as people would type it: a path below this folder as relative, a model of the hub by its name."""
     if isinstance(value, Path):
         from zooactive.models.published.origin import name_of
 
@@ -283,7 +298,7 @@ def _short(value: object) -> str:
 
 
 def show_line(galaxy: str, **options: object) -> str:
-    """Return the command that shows a galaxy, whose id may look like an option; `options` may say more than it takes."""
+    """Return the command that shows a galaxy, even if its id looks like an option; options that it lacks are dropped."""
     options.pop("where", None)
     return f"{command_line('show', **options)} {'-- ' if galaxy.startswith('-') else ''}{shlex.quote(galaxy)}"
 
@@ -291,7 +306,7 @@ def show_line(galaxy: str, **options: object) -> str:
 def predict_line(
     here: Workspace, *, workspace: Path | None, model: Path | None, out: Path | None = None, **galaxies: Any
 ) -> str:
-    """Return the command that predicts with a model, into another folder where other predictions lie already."""
+    """Return the command that predicts with a model; it names a new folder if the usual one holds other predictions."""
     from zooactive.workspace.origin import folder_for
 
     settings = here.settings.with_options(
@@ -305,9 +320,9 @@ def predict_line(
 
 
 def last_line(done: str, following: str | None = None, *, then: str | None = None) -> None:
-    """Say what was written where, the command to run next, and what people would do then.
+    """Print what was written and where, the command to run next, and what to do after that.
 
-    The command is run as it is printed; a test does so.
+    The command must run as it is printed; a test runs it.
     """
     note(done)
     if following:
@@ -317,9 +332,9 @@ def last_line(done: str, following: str | None = None, *, then: str | None = Non
 
 
 def progress_bar(label: str, total: int, unit: str = "galaxies") -> AbstractContextManager[Report]:
-    """Show some work on stderr: a bar in a terminal, and elsewhere a line every half a minute.
+    """Show progress on stderr: a bar in a terminal, and elsewhere a line every half a minute.
 
-    Lines that `note` prints meanwhile stand above the bar.
+    Lines that `note` prints meanwhile appear above the bar.
     """
     return on_stderr()(label, total, unit)
 
@@ -337,15 +352,15 @@ def print_table(
     Parameters
     ----------
     table : DataFrame
-        The most important columns first: where the terminal is narrow, the last ones are left out.
+        The most important columns first, because the last ones are left out in a narrow terminal.
     as_json : bool
-        Print all of it as JSON.
+        Print the whole table as JSON.
     title : str, optional
-        A line above it.
+        A line above the table.
     rows : int, optional
-        How many people see; the others are counted.
+        How many rows people see; the other rows are counted.
     file : path, optional
-        Where all of it is written.
+        The file that holds the whole table.
     """
     if as_json:
         typer.echo(table.to_json(orient="records", indent=1))
@@ -356,18 +371,18 @@ def print_table(
     shown, left_out = fitted(columns_of(table if rows is None else table.head(rows)), terminal.width if _told() else None)
     if title is not None:
         terminal.print(words(f"\n{title}"), style="bold")
-    terminal.width = max(terminal.width, width_of(shown))  # of a file, where all columns are shown
+    terminal.width = max(terminal.width, width_of(shown))  # in a file, all columns are shown
     terminal.print(drawn(shown, terminal.encoding))
     hidden = 0 if rows is None else max(0, len(table) - rows)
     where = "--json prints all" if file is None else f"see {near(file)}"
     if hidden:
         note(f"{hidden} more row{'s' * (hidden > 1)}{'' if file is None else f' in {near(file)}'}")
     if left_out:
-        note(f"no room for {', '.join(left_out)}: {where}, or widen the terminal")
+        note(f"no room for the columns {', '.join(left_out)}: {where}, or widen the terminal")
 
 
 def print_selection(selection: pd.DataFrame, *, as_json: bool) -> None:
-    """Print chosen galaxies: for people the highest scores first, since chance has a part in the order of choice."""
+    """Print the chosen galaxies, for people the highest scores first, because the order of choice is partly random."""
     if as_json:
         print_table(selection, as_json=True)
         return
@@ -376,17 +391,17 @@ def print_selection(selection: pd.DataFrame, *, as_json: bool) -> None:
     first = [name for name in ("id", "score", "question", "question_share", "clicks", "arm") if name in shown]
     rest = [name for name in shown.columns if name not in (*first, "rank")]
     print_table(shown[[*first, *rest]], as_json=False, rows=ROWS, file=selection.attrs["file"])
-    note("highest scores first, then those drawn at random; by rank, the order in which they were chosen, in the file")
+    note("highest scores first, then the galaxies drawn at random; the file has them by rank, the order of choice")
 
 
 def near(path: Path | str) -> str:
-    """Return a path as one would type it here: relative where it lies in this folder."""
+    """Return a path as you would type it here: relative if it is in this folder."""
     path = Path(path)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def words(value: object) -> Text:
-    """Return a cell as rich prints it: brackets in it are no markup, and control characters are told."""
+    """Return a cell for rich to print: brackets in it are not markup, and control characters are spelled out."""
     from rich.text import Text
 
     return Text(for_terminal(str(value)))
@@ -400,5 +415,5 @@ def screen() -> Console:
 
 
 def _told() -> bool:
-    """Whether somebody says how wide the output is."""
+    """Return whether the width of the output is known."""
     return sys.stdout.isatty() or "COLUMNS" in os.environ

@@ -1,4 +1,4 @@
-"""`zooactive convert`: a model as one file for ONNX Runtime or LiteRT."""
+"""`zooactive convert`: write a model as one file for ONNX Runtime or LiteRT."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def command(
     to: Annotated[
         str | None,
         typer.Option(
-            callback=one_of(FORMS, "form"),
-            help=f"Form: {' or '.join(FORMS)} (default: what the ending of --out says).",
+            callback=one_of(FORMS, "format"),
+            help=f"Format: {' or '.join(FORMS)} (default: by the ending of --out).",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The file, which ends in .onnx or .tflite (default: model.onnx).", show_default=False),
+        typer.Option(help="The file, .onnx or .tflite (default: model.onnx).", show_default=False),
     ] = None,
 ) -> None:
-    """Write the model as one file that runs without Keras: vote fractions and embeddings of cutouts, by ONNX or LiteRT."""
+    """Write the model as one ONNX or LiteRT file, which predicts vote fractions and embeddings without Keras."""
     file = open_workspace(workspace).convert(model=model, to=to, out=out)
     size = file.stat().st_size / 1e6
-    last_line(f"{near(file)}, {size:.1f} MB; how cutouts are made for it and what its columns are: {near(file)}.json")
+    last_line(f"{near(file)}, {size:.1f} MB; {near(file)}.json says how to prepare cutouts and what its columns are")

@@ -1,4 +1,4 @@
-"""`zooactive cutouts`: images of the galaxies of a table by their places on the sky."""
+"""`zooactive cutouts`: fetch images of the galaxies in a table by their coordinates."""
 
 from __future__ import annotations
 
@@ -21,37 +21,54 @@ from zooactive.foundation.vocabulary import CUTOUT_FORMS, MOST_FAILED, CutoutFor
 
 
 def command(
-    table: Annotated[Path, typer.Argument(help="Table with ids and places on the sky: .csv, .parquet, .fits, .vot.")],
+    table: Annotated[Path, typer.Argument(help="Table with ids and coordinates: .csv, .parquet, .fits, .vot.")],
     survey: Annotated[
-        str, typer.Option(help="A survey, such as legacy-dr10-grz, or a .toml file that describes one; 'list' lists them.")
+        str,
+        typer.Option(
+            help="A survey, such as legacy-dr10-grz, or a .toml file that describes one; 'list' lists the surveys."
+        ),
     ] = "legacy-dr10-grz",
     arcsec: Annotated[float | None, typer.Option(help="Side of the field in arcsec.", show_default=False)] = None,
     radius_column: Annotated[
-        str | None, typer.Option(help="Column with a length of each galaxy in arcsec, for --times.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Column with a length of each galaxy in arcsec, such as a radius; use it with --times.", show_default=False
+        ),
     ] = None,
     times: Annotated[
-        float | None, typer.Option(help="The side is so many times that length; 8 shows 4 radii.", show_default=False)
+        float | None,
+        typer.Option(
+            help="Side of the field as a multiple of that length; 8 shows 4 radii on each side.", show_default=False
+        ),
     ] = None,
-    like: Annotated[str | None, typer.Option(help="A field as of: gz-decals.", show_default=False)] = None,
+    like: Annotated[
+        str | None, typer.Option(help="Cut the field as this project did: gz-decals.", show_default=False)
+    ] = None,
     size: Annotated[
-        int, typer.Option(min=0, help="Pixels a side (default: 256, like gz-decals 424).", show_default=False)
+        int, typer.Option(min=0, help="Pixels per side (default: 256, or 424 with --like gz-decals).", show_default=False)
     ] = 0,
-    form: Annotated[str, typer.Option(callback=one_of(CUTOUT_FORMS, "form"), help="jpg or fits.")] = "jpg",
-    bands: Annotated[str, typer.Option(help="Such as grz, or VIS,Y,J,H (default: the survey's).", show_default=False)] = "",
+    form: Annotated[str, typer.Option(callback=one_of(CUTOUT_FORMS, "form"), help="Format: jpg or fits.")] = "jpg",
+    bands: Annotated[
+        str, typer.Option(help="Bands, such as grz or VIS,Y,J,H (default: the survey's).", show_default=False)
+    ] = "",
     id_column: IdOption = None,
     ra: Annotated[str | None, typer.Option(help="Column of right ascension.", show_default=False)] = None,
     dec: Annotated[str | None, typer.Option(help="Column of declination.", show_default=False)] = None,
     out: Annotated[Path, typer.Option(help="Folder of the images.")] = Path("images"),
     contact: Annotated[
-        str | None, typer.Option(help="Your address, sent along for the service's keepers.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Your contact address, sent with each request so that the service's staff can reach you.",
+            show_default=False,
+        ),
     ] = None,
     retry_failures: Annotated[
-        bool, typer.Option("--retry-failures", help="Ask again also for what will hardly come.")
+        bool, typer.Option("--retry-failures", help="Ask again even for images that will probably fail again.")
     ] = False,
     max_failed: MaxFailedOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the addresses, and ask for nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the URLs and fetch nothing.")] = False,
 ) -> None:
-    """Fetch a cutout of each galaxy from a survey's service, each once; an interrupted run goes on."""
+    """Fetch a cutout of each galaxy from a survey's service. Each is fetched once, and an interrupted run resumes."""
     be_brief()
     from zooactive.catalogue.cutouts.fetch import cutouts_of, fetch_cutouts
     from zooactive.catalogue.cutouts.services import list_services, load_service
@@ -68,7 +85,7 @@ def command(
         for one in planned:
             typer.echo(one.listed_at or one.address)
         if planned and planned[0].listed_at:
-            note(f"then, for each, with the files that it names: {planned[0].address}")
+            note(f"then, for each galaxy, with the files that its URL lists: {planned[0].address}")
         return
     found = fetch_cutouts(
         table,

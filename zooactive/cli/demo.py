@@ -1,4 +1,4 @@
-"""`zooactive demo`: the whole path on a small sample of real galaxies."""
+"""`zooactive demo`: run the whole workflow on a small sample of real galaxies."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SAMPLES = ("gz2_votes.parquet", "rings.parquet")
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Folder for the workspace; made anew.")] = Path("zooactive-demo"),
-    epochs: Annotated[int, typer.Option(help="Epochs of training at most.")] = 8,
+    folder: Annotated[Path, typer.Argument(help="Folder for the new workspace.")] = Path("zooactive-demo"),
+    epochs: Annotated[int, typer.Option(help="Maximum number of training epochs.")] = 8,
 ) -> None:
-    """Run the whole path on real galaxies: votes, model, posterior, acquisition, rings, report. No network needed."""
+    """Run the whole workflow on real galaxies: votes, model, posterior, acquisition, rings, report. Works offline."""
     began = time.monotonic()
     _make_workspace(folder, epochs)
     n = 24
@@ -41,7 +41,7 @@ def command(
             step()
         except KeyboardInterrupt as stop:
             stop.__notes__ = [
-                f"the steps before are kept in {folder}; go on there with `{shown}`, or delete it to begin anew"
+                f"the earlier steps are kept in {folder}; resume there with `{shown}`, or delete the folder to start again"
             ]
             raise
     minutes = (time.monotonic() - began) / 60
@@ -50,7 +50,7 @@ def command(
     last_line(
         f"Done in {minutes:.1f} minutes. Open {page}",
         f"cd {shlex.quote(str(folder))} && zooactive show 587732578312454276",
-        then="`zooactive init` makes a workspace of galaxies of your own",
+        then="`zooactive init` makes a workspace for your own galaxies",
     )
 
 
@@ -61,7 +61,7 @@ def _make_workspace(folder: Path, epochs: int) -> None:
     from zooactive.workspace.template import write_workspace
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise WorkspaceError(f"{folder} is there already; delete it, or name another folder (`zooactive demo FOLDER`)")
+        raise WorkspaceError(f"{folder} exists already; delete it, or name another folder (`zooactive demo FOLDER`)")
     with output_explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for sample in SAMPLES:
@@ -84,6 +84,6 @@ def _make_workspace(folder: Path, epochs: int) -> None:
         tasks={"rings": ("rings.parquet", None)},
     )
     note(
-        f"A workspace in {folder}: 426 galaxies of Galaxy Zoo 2, the votes of 300 known and of 126 hidden, and 377 galaxies "
-        "labelled ring or no ring. Far too few for science, enough to see the path."
+        f"A workspace in {folder}: 426 galaxies of Galaxy Zoo 2, 300 with known and 126 with hidden votes, and 377 galaxies "
+        "labelled ring or no ring. These are far too few for science, but enough to see how zooactive works."
     )

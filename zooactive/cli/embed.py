@@ -1,4 +1,4 @@
-"""`zooactive embed`: the encoder's features of every galaxy, for heads, choices and other programs."""
+"""`zooactive embed`: compute the encoder's features of every galaxy, for heads, for choosing and for other programs."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def command(
     image_column: ImageColumnOption = None,
     timm: Annotated[
         str | None,
-        typer.Option(help="A network of timm in place of the model, such as hf_hub:USER/NAME.", show_default=False),
+        typer.Option(help="Use this timm network instead of the model, such as hf_hub:USER/NAME.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The folder (default: embeddings), or with --timm a .parquet file.", show_default=False),
+        typer.Option(help="The folder to write (default: embeddings), or a .parquet file with --timm.", show_default=False),
     ] = None,
     max_failures: MaxFailuresOption = None,
     max_failed: MaxFailedOption = None,
     retry_failures: RetryOption = False,
     batch_size: BatchSizeOption = None,
 ) -> None:
-    """Compute the features of every galaxy of the pool into Parquet; an interrupted run goes on."""
+    """Compute the features of every galaxy of the pool and write them as Parquet. An interrupted run resumes."""
     here = open_workspace(workspace)
     written = here.embed(
         model=model,

@@ -1,4 +1,4 @@
-"""`zooactive evaluate`: how good the model is on galaxies that it never saw."""
+"""`zooactive evaluate`: measure how good the model is on galaxies that it never saw."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ByOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--by", help="Tell the metrics in bins of this column too (default: redshift and magnitude).", show_default=False
+        "--by", help="Also report the metrics in bins of this column (default: redshift and magnitude).", show_default=False
     ),
 ]
 OutOption = Annotated[
@@ -61,7 +61,7 @@ def command(
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure the model on the test galaxies, beside a model that has seen no image."""
+    """Measure the model on the test galaxies, and compare it with a model that has seen no image."""
     here = open_workspace(workspace)
     given: dict[str, Any] = {"model": model, "catalogue": catalogue, "images": images}
     given |= {"id_column": id_column, "image_column": image_column}
@@ -86,19 +86,19 @@ def command(
     else:
         print_metrics(metrics, None if found.file is None else found.file.with_suffix(".html"))
     note(
-        f"{metrics.galaxies} test galaxies: negative log-likelihood {metrics.likelihood:.2f} nats a galaxy, against "
+        f"{metrics.galaxies} test galaxies: negative log-likelihood {metrics.likelihood:.2f} nats per galaxy, against "
         f"{metrics.constant_likelihood:.2f} for the best constant concentrations ({metrics.gain:+.1%})"
     )
     last_line(
-        f"Written to {found.file}; beside it evaluation.html to look at, and evaluation.json with each "
-        "answer's precision, recall and F1, the confusion matrices, coverage and reliability. Rows of the first table count "
-        "galaxies of which at least half of the volunteers were asked the question.",
+        f"Written to {found.file}. Next to it, evaluation.html is a page to look at, and evaluation.json holds each "
+        "answer's precision, recall and F1, the confusion matrices, coverage and reliability. The first table counts only "
+        "galaxies for which at least half of the volunteers were asked the question.",
         following,
     )
 
 
 def _print_numbers(found: NumberMetrics, json: bool, following: str) -> None:
-    """Print how well a number is told."""
+    """Print how well a number is predicted."""
     import pandas as pd
 
     metrics = dict(found.metrics)
@@ -106,22 +106,25 @@ def _print_numbers(found: NumberMetrics, json: bool, following: str) -> None:
     if json:
         print_table(pd.DataFrame([{"column": found.task.column, "galaxies": galaxies, **metrics}]), as_json=True)
     else:
-        title = f"{found.task.name}: {galaxies} galaxies that it has not learnt from"
+        title = f"{found.task.name}: {galaxies} galaxies that the model was not trained on"
         print_table(measured(metrics, galaxies), as_json=False, title=title)
     apart = f", each held out from one of {found.folds} fits" if found.folds else ""
     note(f"measured on {galaxies} galaxies of {found.source}{apart}")
     note(numbers_told(found.task))
-    last_line(f"Written to {found.file}; beside it evaluation.html to look at, and evaluation.json", following)
+    last_line(f"Written to {found.file}. Next to it are evaluation.html, a page to look at, and evaluation.json", following)
 
 
 def print_metrics(metrics: Evaluation, file: Path | None = None) -> None:
-    """Print what fits a narrow terminal: a row a question; of a single question also its answers and confusion matrix."""
+    """Print the metrics that fit a narrow terminal: one row per question.
+
+    For a single question, its answers and its confusion matrix are printed as well.
+    """
     questions = _of_several(metrics.questions).assign(**{"95%": _intervals(metrics.questions, "accuracy")})
     print_table(
         questions[["question", "galaxies", "accuracy", "95%", "baseline", "macro_f1", "auc"]],
         as_json=False,
         file=file,
-        title="How often the most likely answer is the volunteers'",
+        title="How often the most likely answer is the one most volunteers gave",
     )
     if len(metrics.coverage):
         levels = {name: f"{float(name):.0%}" for name in metrics.coverage.columns[2:]}
@@ -129,17 +132,17 @@ def print_metrics(metrics: Evaluation, file: Path | None = None) -> None:
             _of_several(metrics.coverage).rename(columns=levels),
             as_json=False,
             file=file,
-            title="The share of observed fractions in intervals of this probability",
+            title="The share of observed fractions inside the intervals of this probability",
         )
         print_table(
             _worth(metrics),
             as_json=False,
             file=file,
-            title="How many volunteers' fractions are as good, and accuracy where volunteers agree",
+            title="How many volunteers' votes have the same error, and the accuracy where volunteers agree",
         )
     if len(metrics.by_column):
         print_table(
-            _by_column(metrics), as_json=False, file=file, title="The first question, by what is known of the galaxies"
+            _by_column(metrics), as_json=False, file=file, title="The first question, in bins of the galaxies' columns"
         )
     if len(metrics.classification) != 1:
         return
@@ -160,13 +163,13 @@ def print_metrics(metrics: Evaluation, file: Path | None = None) -> None:
 
 
 def _of_several(table: pd.DataFrame, galaxies: str = "galaxies") -> pd.DataFrame:
-    """Leave the measures of a single galaxy blank: its number says all that is known."""
+    """Leave the metrics of a single galaxy blank, because one galaxy measures nothing."""
     measured = table.select_dtypes("float").columns
     return table.assign(**{name: table[name].where(table[galaxies] > 1) for name in measured})
 
 
 def _worth(metrics: Evaluation) -> pd.DataFrame:
-    """What the fractions of each question are worth in volunteers, and accuracy where volunteers agree."""
+    """Return what the fractions of each question are worth in volunteers, and the accuracy where volunteers agree."""
     worth, confident = _of_several(metrics.worth), _of_several(metrics.confident, "confident")
     table = worth[["question", "galaxies"]].copy()
     table["volunteers"] = [_people(value) for value in worth["volunteers"]]
@@ -188,7 +191,7 @@ def _range_of_people(low: float, high: float) -> str:
 
 
 def _by_column(metrics: Evaluation) -> pd.DataFrame:
-    """The first question of the tree, in bins; the others are in the page and the JSON."""
+    """Return the metrics of the tree's first question in bins; the other questions are in the page and the JSON."""
     from zooactive.evaluation.fractions import bin_names
 
     first = metrics.by_column[metrics.by_column["question"] == metrics.by_column["question"].iloc[0]]

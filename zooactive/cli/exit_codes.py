@@ -1,4 +1,4 @@
-"""How commands end: the exit codes that scripts may rely on."""
+"""The exit codes of commands, on which scripts may rely."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ NOT_WHOLE = 3
 STOPPED = 130
 
 EXIT_CODES = {
-    DONE: "all is done",
+    DONE: "everything is done",
     FAILED: "a failure, explained in a line or two on stderr; `zooactive --debug COMMAND` shows the traceback",
-    WRONG_USAGE: "wrong usage: an unknown command or option, or a value that cannot be",
-    NOT_WHOLE: "all is written, and more galaxies failed than may fail (`--max-failed`): `prepare` and `predict`",
-    STOPPED: "stopped by Ctrl-C; what is finished is kept, and the last line says what",
-    TERMINATED: "ended by SIGTERM, which batch systems send; the same",
+    WRONG_USAGE: "wrong usage: an unknown command or option, or an impossible value",
+    NOT_WHOLE: "everything is written, but more images failed than `--max-failed` allows",
+    STOPPED: "stopped by Ctrl-C; finished work is kept, and the last line says what is finished",
+    TERMINATED: "ended by SIGTERM, which batch systems send; finished work is kept, as after Ctrl-C",
 }
 
 OUTCOMES = {DONE: "done", NOT_WHOLE: "not whole", STOPPED: "stopped", TERMINATED: "ended by SIGTERM"}
-"""What summaries call these; all others are "failed"."""
+"""The names of these codes in summaries; all other codes are "failed"."""

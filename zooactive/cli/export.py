@@ -1,4 +1,4 @@
-"""`zooactive export`: a selection as a subject set that the Zooniverse takes."""
+"""`zooactive export`: write a selection as a subject set for the Zooniverse."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from zooactive.cli.console import (
 def command(
     workspace: WorkspaceOption = None,
     selection: Annotated[
-        Path | None, typer.Option(help="What `zooactive acquire` wrote (default: the workspace's).", show_default=False)
+        Path | None,
+        typer.Option(help="Selection written by `zooactive acquire` (default: the workspace's).", show_default=False),
     ] = None,
     plan: Annotated[
         Path | None,
         typer.Option(
-            help="What `zooactive allocate` wrote: its galaxies, each with #stop_at, in place of a selection.",
+            help="Plan written by `zooactive allocate`: export its galaxies, each with #stop_at, instead of a selection.",
             show_default=False,
         ),
     ] = None,
@@ -38,27 +39,30 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Folder (default: subjects).", show_default=False)] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=8, max=4096, help="Pixels a side of every image (default: as it is).", show_default=False),
+        typer.Option(min=8, max=4096, help="Pixels per side of every image (default: unchanged).", show_default=False),
     ] = None,
     credit: Annotated[str, typer.Option(help="Whose images these are; shown to volunteers.", show_default=False)] = "",
-    licence: Annotated[str, typer.Option(help="Such as CC BY 4.0; shown to volunteers.", show_default=False)] = "",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the images, such as CC BY 4.0; shown to volunteers.", show_default=False)
+    ] = "",
     column: Annotated[
         list[str] | None,
-        typer.Option(help="A column of the table to go along, hidden.", show_default=False),
+        typer.Option(help="Column of the table to include, hidden from volunteers; may be repeated.", show_default=False),
     ] = None,
     upload: Annotated[
-        bool, typer.Option("--upload", help="Send them too; PANOPTES_USERNAME and PANOPTES_PASSWORD say who you are.")
+        bool, typer.Option("--upload", help="Also upload them; PANOPTES_USERNAME and PANOPTES_PASSWORD name your account.")
     ] = False,
     project: Annotated[
-        int | None, typer.Option(min=1, help="With --upload: the project's number.", show_default=False)
+        int | None, typer.Option(min=1, help="For --upload: the project's number.", show_default=False)
     ] = None,
     subject_set: Annotated[
-        str | None, typer.Option(help="With --upload: the set's name (default: the selection's).", show_default=False)
+        str | None,
+        typer.Option(help="For --upload: name of the subject set (default: the selection's).", show_default=False),
     ] = None,
 ) -> None:
-    """Write images and a manifest of the selected galaxies, for the Zooniverse's uploader, or send them there."""
+    """Write images and a manifest of the selected galaxies for the Zooniverse's uploader, or upload them directly."""
     if upload and project is None:
-        raise typer.BadParameter("an upload needs --project, the number of the project on the Zooniverse")
+        raise typer.BadParameter("--upload needs --project, the number of the project on the Zooniverse")
     here = open_workspace(workspace)
     written = here.export(
         selection=selection,
@@ -75,7 +79,7 @@ def command(
     )
     folder = out or here.folder / "subjects"
     names = ", ".join(manifest.name for manifest in written.manifests)
-    counted = "when the votes are in, zooactive votes EXPORT.csv --wording WORDING.toml"
+    counted = "when the votes are in, run zooactive votes EXPORT.csv --wording WORDING.toml"
     if not upload:
         last_line(
             f"{written.subjects} subjects in {folder}: {names} and images/",
@@ -88,4 +92,7 @@ def command(
     into = subject_set or (selection or here.settings.acquire.out).stem
     with progress_bar("uploading", written.subjects, "subjects") as progress:
         sent = upload_subjects(folder, project=project, subject_set=into, progress=progress)
-    last_line(f"{sent.new} subjects sent, {sent.known} were there: subject set {sent.subject_set}, '{into}'", then=counted)
+    last_line(
+        f"{sent.new} subjects uploaded, {sent.known} were there already: subject set {sent.subject_set}, '{into}'",
+        then=counted,
+    )

@@ -1,4 +1,4 @@
-"""`zooactive finetune`: carry the model to a new question."""
+"""`zooactive finetune`: fine-tune the model to a new question."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from zooactive.cli.console import (
     ImageColumnOption,
     ImageSizeOption,
     ImagesOption,
-    JsonOption,
     MaxSetAsideOption,
     ModelOption,
     SeedOption,
     StretchOption,
+    SummaryWithTableOption,
     VolunteersOption,
     WorkspaceOption,
     bands_in,
@@ -37,6 +37,7 @@ from zooactive.cli.console import (
     stretch_of,
 )
 from zooactive.cli.measures import measured, numbers_told
+from zooactive.cli.run import show_in_summary
 from zooactive.foundation.vocabulary import POLICIES
 
 if TYPE_CHECKING:
@@ -45,37 +46,39 @@ if TYPE_CHECKING:
 TaskOption = Annotated[
     str | None,
     typer.Option(
-        help="The question: a task's name or its .toml file (default: the only one, or rings).", show_default=False
+        help="The question: a task's name or its .toml file (default: the only task, or rings).", show_default=False
     ),
 ]
 ColumnOption = Annotated[
     str | None,
-    typer.Option(help="A new question: the column with yes or no, classes, fractions, or numbers.", show_default=False),
+    typer.Option(help="For a new question: the column with yes or no, classes, fractions, or numbers.", show_default=False),
 ]
 PolicyOption = Annotated[
     str | None,
     typer.Option(
         callback=one_of(POLICIES, "policy"),
-        help="What learns: the new head alone, then the last blocks too, then all (staged), or all at once; by default "
-        "head, or staged of shares of votes (auto).",
+        help="What is trained: only the new head (head), then also the last blocks (last) or the whole encoder (staged), or "
+        "everything at once (all). The default, auto, takes head, or staged for shares of votes.",
         show_default=False,
     ),
 ]
-BlocksOption = Annotated[int | None, typer.Option(min=1, help="Blocks that learn by the policy last.", show_default=False)]
+BlocksOption = Annotated[
+    int | None, typer.Option(min=1, help="Number of blocks that the policy last trains.", show_default=False)
+]
 FoldsOption = Annotated[
-    int | None, typer.Option(min=0, help="Measure by cross-validation with so many fits.", show_default=False)
+    int | None, typer.Option(min=0, help="Measure by cross-validation with this many folds.", show_default=False)
 ]
 PrevalenceOption = Annotated[
     float | None,
     typer.Option(
         min=0,
         max=1,
-        help="Share of galaxies on the sky of which a yes, or else the first label, is true.",
+        help="Share of galaxies on the sky whose label is yes, or the first label if there is no yes.",
         show_default=False,
     ),
 ]
 CropOption = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Centre fraction of the images that is kept.", show_default=False)
+    float | None, typer.Option(min=0, max=1, help="Central fraction of each image that is kept.", show_default=False)
 ]
 
 
@@ -83,31 +86,29 @@ NumberOption = Annotated[
     bool | None,
     typer.Option(
         "--number/--no-number",
-        help="Take the column for numbers, such as masses, or not (default: by what it holds).",
+        help="Treat the column as numbers, such as masses, or not (default: by its values).",
         show_default=False,
     ),
 ]
 ErrorColumnOption = Annotated[
-    str | None, typer.Option(help="Of numbers: the column with each one's standard deviation.", show_default=False)
+    str | None, typer.Option(help="For numbers: the column with the standard deviation of each number.", show_default=False)
 ]
 LimitColumnOption = Annotated[
     str | None,
     typer.Option(
-        help="Of numbers: the column that says which are limits, < where the number lies below and > where it lies above.",
+        help="For numbers: the column that marks limits: < if the true number is below, > if it is above.",
         show_default=False,
     ),
 ]
 MissingOption = Annotated[
     list[float] | None,
-    typer.Option(
-        help="Of numbers: a value that means that there is none, such as -99; may be repeated.", show_default=False
-    ),
+    typer.Option(help="For numbers: a value that means no number, such as -99; may be repeated.", show_default=False),
 ]
 RedshiftOption = Annotated[
     bool | None,
     typer.Option(
         "--redshift/--no-redshift",
-        help="Measure the numbers as redshifts, by dz / (1 + z) (default: where the column is called z or redshift).",
+        help="Measure errors as for redshifts, by dz / (1 + z) (default: if the column is called z or redshift).",
         show_default=False,
     ),
 ]
@@ -145,14 +146,17 @@ def command(
     bands: BandsOption = None,
     stretch: StretchOption = None,
     unfreeze_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Epochs with the encoder, after the head alone; at most.", show_default=False)
+        int | None,
+        typer.Option(
+            min=0, help="Maximum number of epochs that also train the encoder, after the head.", show_default=False
+        ),
     ] = None,
     batch_size: BatchSizeOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result (default: tasks/TASK).", show_default=False)] = None,
     seed: SeedOption = None,
-    json: JsonOption = False,
+    json: SummaryWithTableOption = False,
 ) -> None:
-    """Learn a new question from a few hundred labels, and say how well on galaxies held out."""
+    """Train on a new question from a few hundred labels, and measure the result on held-out galaxies."""
     here = open_workspace(workspace)
     given: dict[str, Any] = {"images": images, "id_column": id_column, "image_column": image_column}
     typed: dict[str, Any] = {"embeddings": embeddings, "embedding_ids": embedding_ids}
@@ -197,9 +201,9 @@ def command(
     metrics = tuned.evaluate()
     galaxies = int(metrics.pop("galaxies"))
     if json:
-        print_table(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]), as_json=True)
+        show_in_summary(pd.DataFrame([{"task": tuned.task.name, "galaxies": galaxies, **metrics}]))
     else:
-        title = f"{tuned.task.name}: {galaxies} galaxies held out"
+        title = f"{tuned.task.name}: {galaxies} held-out galaxies"
         print_table(measured(metrics, galaxies), as_json=False, title=title)
         if isinstance(tuned, FinetunedModel) and len(tuned.model.tree.questions) > 1:
             print_table(tuned.questions(), as_json=False, title="Accuracy of each question")
@@ -207,7 +211,7 @@ def command(
     if isinstance(tuned, FinetunedNumbers):
         note(numbers_told(tuned.task, tuned.model.head))
     elif config["prevalence"] is not None:
-        note(f"probabilities hold where a share of {config['prevalence']:g} is '{tuned.answer}'")
+        note(f"the probabilities assume that a share of {config['prevalence']:g} of the galaxies is '{tuned.answer}'")
     last_line(
         f"The fine-tuned model is in {folder / 'model'}; {folder / 'held_out.csv'} has the held-out galaxies",
         _predict_line(here, workspace, folder, Path(how["labels"]), given, how.get("embeddings") and typed),
@@ -217,9 +221,9 @@ def command(
 def _predict_line(
     here: Workspace, workspace: Path | None, folder: Path, labels: Path, given: dict[str, Any], typed: dict[str, Any] | None
 ) -> str:
-    """Return the command by which a task's model predicts the pool, or where there is none the galaxies of its labels.
+    """Return the command that predicts the pool with a task's model, or the labelled galaxies if there is no pool.
 
-    `typed` are the options that say where embeddings are, if the task was learnt from some.
+    If the task was trained on embeddings, `typed` holds the options that say where they are.
     """
     settings = here.settings
     if settings.default_task is not None and folder == settings.model.folder and not any((typed or {}).values()):
@@ -234,12 +238,12 @@ def _predict_line(
 
 
 def _how_measured(galaxies: int, metrics: dict[str, float], folds: int) -> str:
-    """Say on what the numbers rest, and how far they can be trusted."""
+    """Return a line that says which galaxies the metrics were measured on, and how uncertain the accuracy is."""
     text = f"measured on {galaxies} galaxies that were neither trained on nor used to stop the training"
     if folds:
-        text = f"measured on all {galaxies} galaxies, each by a fit that it had no part in ({folds} folds)"
+        text = f"measured on all {galaxies} galaxies, each with a model that was not trained on it ({folds} folds)"
     if "accuracy" in metrics and galaxies:
         half = 50 * (metrics["accuracy_high"] - metrics["accuracy_low"])
-        text += f"; the accuracy is known to about {half:.0f} points"
+        text += f"; the accuracy is known to about {half:.0f} percentage points"
         text += "" if folds or half < 3 else " (--folds 5 measures on all labels)"
     return text

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PoolOption = Annotated[
     Path | None,
-    typer.Option(help="Galaxies to choose from: a table, or a folder of images, subfolders too.", show_default=False),
+    typer.Option(help="Galaxies to choose from: a table, or a folder of images with its subfolders.", show_default=False),
 ]
 
 
@@ -44,14 +44,14 @@ def command(
     *,
     tree: TreeOption = None,
     catalogue: Annotated[
-        Path | None, typer.Option(help="With a tree: the table of galaxies with votes.", show_default=False)
+        Path | None, typer.Option(help="For --tree: the table of galaxies with votes.", show_default=False)
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="A table of labels; without a tree, all that is needed.", show_default=False)
+        Path | None, typer.Option(help="A table of labels; without --tree, this is all that you need.", show_default=False)
     ] = None,
     column: Annotated[
         str | None,
-        typer.Option(help="Of the labels: the column with yes or no, classes, or fractions.", show_default=False),
+        typer.Option(help="Column of --labels that has yes or no, classes, or fractions.", show_default=False),
     ] = None,
     images: ImagesOption = None,
     id_column: IdOption = None,
@@ -62,36 +62,36 @@ def command(
         str | None,
         typer.Option(
             callback=one_of(BACKBONES, "backbone"),
-            help=f"Network: {', '.join(BACKBONES)} (default: the encoder that comes along).",
+            help=f"Network: {', '.join(BACKBONES)} (default: the bundled encoder).",
             show_default=False,
         ),
     ] = None,
     image_size: ImageSizeOption = None,
     bands: BandsOption = None,
     stretch: StretchOption = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training at most.")] = 30,
+    epochs: Annotated[int, typer.Option(min=1, help="Maximum number of training epochs.")] = 30,
     n: Annotated[int, typer.Option("--n", min=1, help="Galaxies to choose each time.")] = 500,
     rehearsal: Annotated[
-        int | None, typer.Option(min=1, help="Pretend that only so many galaxies have votes yet.", show_default=False)
+        int | None, typer.Option(min=1, help="Pretend that only this many galaxies have votes so far.", show_default=False)
     ] = None,
     rings: Annotated[
         Path | None, typer.Option(help="A table of ring labels for `finetune --task rings`.", show_default=False)
     ] = None,
 ) -> None:
-    """Write a commented zooactive.toml, after a look at the tables that it names.
+    """Check your tables, and write a commented zooactive.toml that names them.
 
-    With --tree and --catalogue it is a workspace of a survey with votes. With --labels and --column it is one of labels
-    alone, in which every command means this task. With all four the labels are a task of the survey's workspace. With
-    --embeddings no images are needed, and no network is trained.
+    With --tree and --catalogue, the workspace is for a survey with votes. With --labels and --column, it is for labels
+    alone, and every command works on this one task. With all four, the labels become a task in the survey's workspace. With
+    --embeddings, you need no images, and no network is trained.
     """
     if tree is None and labels is None:
         raise typer.BadParameter("give --tree and --catalogue for a survey with votes, or --labels and --column for labels")
     if (tree is None) != (catalogue is None):
-        raise typer.BadParameter("--tree and --catalogue go together: the votes' questions and the table that has them")
+        raise typer.BadParameter("--tree and --catalogue go together: the questions and the table of their votes")
     if (labels is None) != (column is None):
         raise typer.BadParameter("--labels and --column go together: the table of labels and the column that has them")
     if tree is None and backbone is not None:
-        raise typer.BadParameter("--backbone is for a survey with votes; labels alone are learnt by the encoder of a model")
+        raise typer.BadParameter("--backbone is for a survey with votes; labels alone use the encoder of a trained model")
     from zooactive.models.saved_form import BUNDLED, config_of
     from zooactive.workspace.sections import Pool, Survey
     from zooactive.workspace.settings import Settings
@@ -170,7 +170,7 @@ def _read_labels(labels: Path, column: str, images: Path | None, columns: Mappin
 
 
 def _columns_in(table: Path, columns: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Return those of the columns that another table has too; a folder of images has none."""
+    """Return the columns that another table also has; a folder of images has none."""
     from zooactive.catalogue.reading import is_folder_of_images
     from zooactive.catalogue.tables import read_table
     from zooactive.foundation.errors import CatalogueError
@@ -185,7 +185,7 @@ def _columns_in(table: Path, columns: Mapping[str, str | None]) -> dict[str, str
 
 
 def _look(settings: Settings, rings: Path | None) -> Catalogue:
-    """Read every table that the file will name, so that no workspace is left behind whose tables cannot be read."""
+    """Read every table that the file will name, so that no workspace is written whose tables cannot be read."""
     from zooactive.catalogue import read_catalogue
 
     galaxies = settings.read_originals()
@@ -199,7 +199,7 @@ def _look(settings: Settings, rings: Path | None) -> Catalogue:
 
 
 def _look_at_embeddings(survey: Survey, embeddings: Path, galaxies: Catalogue) -> int:
-    """Read the embeddings that the file will name, and return of how many galaxies they are; some galaxies must have one."""
+    """Read the embeddings that the file will name, and return their number; some of the galaxies must have one."""
     from zooactive.prediction.embeddings import only_of
     from zooactive.workspace.embeddings import read_given
     from zooactive.workspace.sections import Pool
@@ -211,21 +211,21 @@ def _look_at_embeddings(survey: Survey, embeddings: Path, galaxies: Catalogue) -
 
 
 def _has_images(galaxies: Catalogue) -> bool:
-    """Return whether a table has images, and warn where it has none."""
+    """Return whether a table has images, and warn if it has none."""
     from zooactive.catalogue.tables import IMAGE_COLUMNS
 
     if any(galaxies.images):
         return True
     others = ", ".join(map(str, galaxies.table.columns[:8]))
     note(
-        f"warning: {galaxies.source} has none of the image columns {', '.join(IMAGE_COLUMNS)}; name the one to use with "
-        "--image, or give --images, a folder of files called by the ids, or features of the galaxies with --embeddings"
+        f"warning: {galaxies.source} has none of the image columns {', '.join(IMAGE_COLUMNS)}; name the column with "
+        "--image, or give --images, a folder of files named by id, or --embeddings, features of the galaxies"
         f"{f' (it has {others})' if others else ''}"
     )
     return False
 
 
 def _from(folder: Path, path: Path) -> str:
-    """Return the path as the workspace file shall hold it: relative inside the folder, absolute elsewhere."""
+    """Return the path as the workspace file will hold it: relative inside the folder, absolute elsewhere."""
     path, home = path.resolve(), folder.resolve()
     return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.as_posix()

@@ -1,4 +1,4 @@
-"""`zooactive label`: label galaxies oneself, on a page in the browser."""
+"""`zooactive label`: label galaxies yourself, on a page in the browser."""
 
 from __future__ import annotations
 
@@ -40,25 +40,26 @@ def command(
     workspace: WorkspaceOption = None,
     pool: PoolOption = None,
     question: Annotated[
-        str | None, typer.Option(help="What is asked: a word such as ring, answered by yes or no.", show_default=False)
+        str | None,
+        typer.Option(help="The question: a word such as ring, which you answer with yes or no.", show_default=False),
     ] = None,
     classes: Annotated[
         str | None, typer.Option(help="Answers other than yes and no, such as merger,ring,neither.", show_default=False)
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="Ask the question of a task that is known, such as rings.", show_default=False)
+        str | None, typer.Option(help="Ask the question of a known task, such as rings.", show_default=False)
     ] = None,
     tree: Annotated[
         str | None,
-        typer.Option(help="Ask all questions of a survey's tree, one after the other, such as gz2.", show_default=False),
+        typer.Option(help="Ask all questions of a survey's tree, such as gz2, one after the other.", show_default=False),
     ] = None,
     examples: Annotated[
         list[str] | None,
         typer.Option(
-            "--example", help="Id of a galaxy that is of the first answer: others like it come first.", show_default=False
+            "--example", help="Id of a galaxy with the first answer; galaxies like it come first.", show_default=False
         ),
     ] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Label galaxies that come along: is there a ring?")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Label the bundled galaxies: is there a ring?")] = False,
     images: ImagesOption = None,
     id_column: IdOption = None,
     image_column: ImageColumnOption = None,
@@ -68,15 +69,15 @@ def command(
     encoder: EncoderOption = None,
     model: ModelOption = None,
     batch_size: BatchSizeOption = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0: any that is free.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free port.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
 ) -> None:
-    """Label galaxies oneself in the browser, while a model learns from every answer; Ctrl-C ends it."""
+    """Label galaxies yourself in the browser, while a model learns from every answer. Press Ctrl-C to stop."""
     here = open_workspace(workspace)
 
     def ready(address: str) -> None:
         note(f"Label galaxies at {address}")
-        note("Every answer is on the disk at once; Ctrl-C ends it.")
+        note("Every answer is saved at once. Press Ctrl-C to stop.")
         if browser:
             import webbrowser
 

@@ -1,4 +1,4 @@
-"""Commands that are built when one is typed: to read the options of all takes longer than anything else that --help does."""
+"""Commands that are built only when they are typed, because reading the options of all is the slowest part of --help."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zooactive.cli.run import add_common_options
 
 
 class LazyCommands(MutableMapping[str, Any]):
-    """Commands by name, each of the module of this name in `zooactive.cli`: its function `command`, or its group `app`.
+    """A mapping from names to commands; each command is the `command` or the `app` of its module in `zooactive.cli`.
 
     Parameters
     ----------
     names : sequence of str
-        In the order of the help.
+        The names, in the order of the help.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -43,7 +43,7 @@ class LazyCommands(MutableMapping[str, Any]):
         return len(self._built)
 
     def listed(self, name: str) -> TyperCommand:
-        """Return a command for a list: what it is called and what it does, without its options."""
+        """Return a command for a list: its name and its help, without its options."""
         module = import_module(f"zooactive.cli.{name}")
         said = module.app.info.help if hasattr(module, "app") else module.command.__doc__
         return TyperCommand(name, help=inspect.cleandoc(said))

@@ -1,4 +1,4 @@
-"""`zooactive loop`: rounds with volunteers, asked for and told of, and the rehearsal of them."""
+"""`zooactive loop`: run rounds with volunteers (ask for galaxies, record their votes), or rehearse them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from zooactive.workspace import Workspace
 
 app = typer.Typer(
-    no_args_is_help=True, help="Play rounds with volunteers: ask for galaxies, tell their votes; or rehearse them first."
+    no_args_is_help=True,
+    help="Run rounds with volunteers: ask for galaxies, record their votes, or rehearse the rounds first.",
 )
 
 FolderOption = Annotated[Path | None, typer.Option(help="Folder of the rounds.", show_default=False)]
-NumberOption = Annotated[int | None, typer.Option("--n", min=1, help="Galaxies a round.", show_default=False)]
-VotesOption = Annotated[int | None, typer.Option(min=1, help="Volunteers that each will be shown to.", show_default=False)]
+NumberOption = Annotated[int | None, typer.Option("--n", min=1, help="Galaxies per round.", show_default=False)]
+VotesOption = Annotated[int | None, typer.Option(min=1, help="Volunteers who will see each galaxy.", show_default=False)]
 LearnerOption = Annotated[
     str | None,
     typer.Option(callback=one_of(LEARNERS, "learner"), help="What is trained: network or head.", show_default=False),
@@ -49,14 +50,19 @@ def ask(
     strategy: Annotated[
         str | None,
         typer.Option(
-            callback=one_of(LOOP_STRATEGIES, "strategy"), help=f"{', '.join(LOOP_STRATEGIES)}.", show_default=False
+            callback=one_of(LOOP_STRATEGIES, "strategy"),
+            help=f"How galaxies are chosen: {', '.join(LOOP_STRATEGIES)}.",
+            show_default=False,
         ),
     ] = None,
     learner: LearnerOption = None,
     seed: SeedOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Train on the votes so far, measure, and choose the galaxies of the next round; again, until told of, the same."""
+    """Train on the votes so far, measure the model, and choose the galaxies of the next round.
+
+    Asking again returns the same galaxies until their votes are in.
+    """
     here = open_workspace(workspace)
     selection = here.loop_ask(folder=folder, learner=learner, n=n, votes=votes, strategy=strategy, seed=seed)
     print_selection(selection, as_json=json)
@@ -82,7 +88,7 @@ def tell(
     folder: FolderOption = None,
     learner: LearnerOption = None,
 ) -> None:
-    """Take the votes that came in, and close the round."""
+    """Record the votes that came in, and close the round."""
     here = open_workspace(workspace)
     told = here.loop_tell(votes, folder=folder, learner=learner)
     number = told["round"]
@@ -91,13 +97,13 @@ def tell(
         note(f"warning: {told['strangers']} galaxies with votes in {votes} are neither labelled nor in the pool: left out")
     if "told_acquired" in told:
         rates = [f"{told[f'told_{arm}']:.2g} ({arm})" for arm in ("acquired", "random") if f"told_{arm}" in told]
-        note(f"a vote has told {' and '.join(rates)} nats")
+        note(f"each vote brought {' and '.join(rates)} nats of information")
     _say_when_to_stop(here, here.loop_status(folder=folder))
     ask = command_line("loop ask", workspace=workspace, folder=folder, learner=learner)
     last_line(
         f"votes of round {number}: {folder or here.settings.loop.folder}",
         ask if told["left"] else None,
-        then=None if told["left"] else "all galaxies have votes: bring others to ask for more",
+        then=None if told["left"] else "all galaxies have votes; add other galaxies to the pool to ask for more",
     )
 
 
@@ -108,27 +114,28 @@ def step(
     n: NumberOption = None,
     votes: VotesOption = None,
     learner: LearnerOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say every change, and make none.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print every change, and make none.")] = False,
     retire_share: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Your word: the share of a set that may be retired at once.", show_default=False),
+        typer.Option(min=0, max=1, help="Allow this share of a subject set to be retired at once.", show_default=False),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Clicks, answers of volunteers, after which it stops.", show_default=False)
+        float | None, typer.Option(min=0, help="Stop after this many clicks (answers of volunteers).", show_default=False)
     ] = None,
     caesar: Annotated[
         str | None,
         typer.Option(
             callback=one_of(CAESAR_RULES, "rule"),
-            help="Post to Caesar what it lacks of a rule (metadata or reduction) that retires subjects; nothing else.",
+            help="Do only this: post to Caesar what it lacks of a rule (metadata or reduction) that retires subjects.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Do what can be done now for rounds that run by themselves with the Zooniverse; made for cron.
+    """Do what is due now in unattended rounds with the Zooniverse; made for cron.
 
-    Fetches votes, counts and tells them, retires subjects that are done, trains and chooses when a round is due, uploads and
-    links the next set. Says what it waits for, and ends. Never tried on the live service.
+    The command fetches the votes, counts them and records them. It retires subjects that are done. When a round is due, it
+    trains, chooses galaxies, and uploads and links the next subject set. Then it says what it waits for, and ends. It was
+    never tried on the live service.
     """
     here = open_workspace(workspace)
     done = here.loop_step(
@@ -149,7 +156,7 @@ def step(
     number = len(done.done)
     changes = "1 change" if number == 1 else f"{number} changes"
     if done.failed:
-        note(f"{changes}, and {len(done.failed)} that failed; the next step goes on there")
+        note(f"{changes}, and {len(done.failed)} that failed; the next step resumes there")
         raise typer.Exit(FAILED)
     last_line(
         f"{changes} {'would be made' if dry_run else 'made'}",
@@ -159,7 +166,7 @@ def step(
 
 @app.command()
 def status(workspace: WorkspaceOption = None, folder: FolderOption = None, json: JsonOption = False) -> None:
-    """Show the rounds so far: what they cost, how good the model was, and what the votes told."""
+    """Show the rounds so far: their cost, how good the model was, and how much information the votes brought."""
     here = open_workspace(workspace)
     history = here.loop_status(folder=folder)
     print_table(history if json else _short(history), as_json=json)
@@ -175,24 +182,24 @@ def rehearse(
     out: Annotated[Path, typer.Option(help="Folder of the rehearsal.")] = Path("rehearsal"),
     strategy: Annotated[
         list[str] | None,
-        typer.Option(help="A strategy to compare; may be given again (default: all).", show_default=False),
+        typer.Option(help="A strategy to compare; may be repeated (default: all).", show_default=False),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Repetitions, each from other galaxies.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions, each starting from other galaxies.")] = 5,
     start: Annotated[int, typer.Option(min=1, help="Galaxies labelled at the start.")] = 200,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each repetition.")] = 5,
     n: NumberOption = None,
     drawn: Annotated[
         list[int] | None,
         typer.Option(
             min=1,
-            help="Draw the votes of so many volunteers by the recorded fractions; several numbers are compared by clicks.",
+            help="Draw the votes of this many volunteers from the recorded fractions; repeat it to compare by clicks.",
             show_default=False,
         ),
     ] = None,
     learner: LearnerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare strategies on galaxies whose votes are known: what each needs for what random choice reaches."""
+    """Compare strategies on galaxies with known votes: how many labels each needs to match random choice."""
     names = cast("list[LoopStrategy]", strategy) or list(STRATEGIES)
     found = open_workspace(workspace).loop_rehearse(
         out=out, strategies=names, seeds=seeds, start=start, rounds=rounds, n=n, drawn=drawn, learner=learner
@@ -202,7 +209,7 @@ def rehearse(
     last_line(
         f"rounds.csv, efficiency.csv and curves.png: {out}",
         command_line("loop ask", workspace=workspace, learner=learner),
-        then="--strategy, or strategy under [loop] in zooactive.toml, names the one that needs least",
+        then="use the strategy that needs the fewest labels: --strategy, or strategy under [loop] in zooactive.toml",
     )
 
 
@@ -210,7 +217,7 @@ def rehearse(
 
 
 def _short(history: pd.DataFrame) -> pd.DataFrame:
-    """What people look for first: cost, merit and what votes told, in nats a thousand votes."""
+    """Return what people look for first: cost, metrics, and the information from votes, in nats per 1000 votes."""
     import pandas as pd
 
     on = "test" if "test_likelihood" in history else "random"
@@ -220,10 +227,10 @@ def _short(history: pd.DataFrame) -> pd.DataFrame:
             "round": history["round"],
             "galaxies with votes": history["labelled"],
             "votes": history["clicks"].round().astype(int),
-            f"nats a galaxy ({on})": known[:, 0],
+            f"nats per galaxy ({on})": known[:, 0],
             f"accuracy ({on})": known[:, 1],
-            "1000 votes told": 1000 * known[:, 2],
-            "those at random": 1000 * known[:, 3],
+            "nats per 1000 votes": 1000 * known[:, 2],
+            "at random": 1000 * known[:, 3],
         }
     )
 
@@ -233,7 +240,7 @@ def _say_how_good(history: pd.DataFrame) -> None:
     for name, of in (("test", "test galaxies"), ("random", "galaxies drawn at random before")):
         if f"{name}_likelihood" in metrics:
             note(
-                f"on {metrics[f'{name}_galaxies']:.0f} {of}: {metrics[f'{name}_likelihood']:.3f} nats a galaxy, accuracy "
+                f"on {metrics[f'{name}_galaxies']:.0f} {of}: {metrics[f'{name}_likelihood']:.3f} nats per galaxy, accuracy "
                 f"{metrics[f'{name}_accuracy']:.3f}; {metrics['labelled']:.0f} galaxies are labelled"
             )
             return
@@ -246,6 +253,6 @@ def _say_when_to_stop(here: Workspace, history: pd.DataFrame) -> None:
     stop = stops_at(history, share=rounds.stop_share, rounds=rounds.stop_rounds)
     if stop is not None:
         note(
-            f"since round {stop} a click tells less than {rounds.stop_share:.0%} of what it told in the best round: "
-            "another survey may need these volunteers more"
+            f"since round {stop} a click brings less than {rounds.stop_share:.0%} of the information that it brought in the "
+            "best round: another survey may need these volunteers more"
         )

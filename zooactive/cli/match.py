@@ -1,4 +1,4 @@
-"""`zooactive match`: the columns of another table, by place on the sky."""
+"""`zooactive match`: add the columns of another table, by coordinates."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from zooactive.cli.console import IdOption, be_brief, last_line, note
 
 
 def command(
-    table: Annotated[Path, typer.Argument(help="Table of galaxies with places on the sky.")],
+    table: Annotated[Path, typer.Argument(help="Table of galaxies with coordinates.")],
     other: Annotated[Path, typer.Argument(help="Table whose columns are added.")],
-    arcsec: Annotated[float, typer.Option(help="How near a counterpart is at most.")] = 1.0,
+    arcsec: Annotated[float, typer.Option(help="Maximum distance of a counterpart, in arcsec.")] = 1.0,
     id_column: IdOption = None,
-    other_id: Annotated[str | None, typer.Option(help="Column of ids of the other table.", show_default=False)] = None,
+    other_id: Annotated[str | None, typer.Option(help="Id column of the other table.", show_default=False)] = None,
     ra: Annotated[str | None, typer.Option(help="Column of right ascension.", show_default=False)] = None,
     dec: Annotated[str | None, typer.Option(help="Column of declination.", show_default=False)] = None,
     matched_only: Annotated[bool, typer.Option("--matched-only", help="Leave out galaxies without a counterpart.")] = False,
     out: Annotated[Path, typer.Option(help="The result: .csv, .parquet, .fits or .xml.")] = Path("matched.parquet"),
 ) -> None:
-    """Add the columns of another table, of the galaxy at the same place on the sky."""
+    """Add the columns of another table, from the galaxy at the same coordinates."""
     be_brief()
     from zooactive.workspace.match import match
 
@@ -30,5 +30,5 @@ def command(
     )
     note(f"{found.matched} galaxies have a counterpart within {arcsec:g} arcsec")
     if found.shared:
-        note(f"warning: {found.shared} of them share theirs with another; give a smaller --arcsec, or look at them")
+        note(f"warning: {found.shared} of them share a counterpart; give a smaller --arcsec, or look at them")
     last_line(f"{found.galaxies} galaxies: {found.table}")

@@ -1,4 +1,4 @@
-"""Tables of measures and what they mean, as `finetune` and `evaluate` print them."""
+"""Tables of metrics and what they mean, as `finetune` and `evaluate` print them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def numbers_told(task: NumberTask, head: NumberHead | None = None) -> str:
-    """Say what the measures of numbers mean, and of a head which noise it has learnt."""
+    """Return a line that explains the metrics of numbers and, for a head, the noise that it has learnt."""
     far = "|dz| / (1 + z) > 0.15" if task.redshift else "a difference of more than 3 sigma_NMAD"
     relative = " of dz / (1 + z)" if task.redshift else ""
-    text = f"numbers are in the unit of '{task.column}'; bias and scatter (sigma_NMAD){relative}; an outlier is {far}"
+    text = f"numbers are in the unit of '{task.column}', with bias and scatter (sigma_NMAD){relative}; an outlier is {far}"
     if head is None:
         return text
-    noise = "is the same of all galaxies" if head.constant else "depends on the features"
-    return f"{text}; the noise of labels {noise}, and {head.share:.1%} of them are taken for outliers"
+    noise = "is the same for all galaxies" if head.constant else "depends on the features"
+    return f"{text}; the noise of the labels {noise}, and {head.share:.1%} of the labels are taken for outliers"
 
 
 def measured(metrics: dict[str, float], galaxies: int) -> pd.DataFrame:
-    """One row a measure, with its interval; none of these of a single galaxy."""
+    """Return one row per metric, with its interval; values are blank for a single galaxy."""
     import pandas as pd
 
     names = [name for name in metrics if not name.endswith(("_low", "_high"))]
@@ -31,7 +31,7 @@ def measured(metrics: dict[str, float], galaxies: int) -> pd.DataFrame:
     several = galaxies > 1
     return pd.DataFrame(
         {
-            "measure": [name.replace("_", " ") for name in names],
+            "metric": [name.replace("_", " ") for name in names],
             "value": [metrics[name] if several else float("nan") for name in names],
             "95%": [f"{low:.3f} to {high:.3f}" if several and low == low else "-" for low, high in ends],
         }

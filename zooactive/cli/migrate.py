@@ -1,4 +1,4 @@
-"""`zooactive migrate`: files of older versions brought to the forms of this one."""
+"""`zooactive migrate`: convert files of older versions to the formats of this version."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from zooactive.cli.console import JsonOption, be_brief, last_line, near, print_t
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A file, or a folder with all below it.")] = Path(),
+    path: Annotated[Path, typer.Argument(help="A file, or a folder and everything below it.")] = Path(),
     check: Annotated[bool, typer.Option("--check", help="Write nothing; say what would be done.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Bring files of older versions to the forms of this one, where nothing is missing for it."""
+    """Convert files of older versions to the formats of this version, if they hold everything that it needs."""
     be_brief()
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""`zooactive predict`: what volunteers would say about every galaxy."""
+"""`zooactive predict`: predict what volunteers would say about every galaxy."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def command(
     stored: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="Predictions by a model with the same encoder: no image is looked at.", show_default=False
+            "--from", help="Reuse the predictions of a model with the same encoder; no image is read.", show_default=False
         ),
     ] = None,
     embeddings: EmbeddingsOption = None,
@@ -71,13 +71,13 @@ def command(
     draws: Annotated[int | None, typer.Option(min=1, help="Posterior draws.", show_default=False)] = None,
     draws_from: DrawsOption = None,
     where: Annotated[
-        str | None, typer.Option(help='Only galaxies of which this holds, e.g. "mag_r < 17.7".', show_default=False)
+        str | None, typer.Option(help='Only galaxies that meet this condition, e.g. "mag_r < 17.7".', show_default=False)
     ] = None,
     keep: Annotated[
         str | None,
         typer.Option(
             callback=one_of(KEEPS, "thing to keep"),
-            help=f"What is stored, each with all before it: {', '.join(KEEPS)}.",
+            help=f"What is stored; each choice includes the ones before it: {', '.join(KEEPS)}.",
             show_default=False,
         ),
     ] = None,
@@ -88,21 +88,22 @@ def command(
         str | None,
         typer.Option(
             callback=one_of(ENGINES, "engine"),
-            help="Who predicts: this process (local), or the workers of a Ray cluster (ray).",
+            help="Where to predict: in this process (local), or on the workers of a Ray cluster (ray).",
             show_default=False,
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Of Ray (default: one a GPU, or one a machine).", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Number of Ray workers (default: one per GPU, or one per machine).", show_default=False),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="Of a running Ray cluster (default: one is started here).", show_default=False)
+        str | None, typer.Option(help="Address of a running Ray cluster (default: one is started here).", show_default=False)
     ] = None,
     batch_size: BatchSizeOption = None,
     seed: SeedOption = None,
     json: SummaryAsJsonOption = False,
 ) -> None:
-    """Predict the posterior of every galaxy of the pool into Parquet; an interrupted run goes on."""
+    """Predict the posterior of every galaxy of the pool and write it as Parquet. An interrupted run resumes."""
     del json  # its callback has taken it
     here = open_workspace(workspace)
     predicted = here.predict(
@@ -150,7 +151,7 @@ def command(
 
 
 def _following(here: Workspace, predicted: Predictions, workspace: Path | None, out: Path | None) -> str:
-    """Return the command that chooses galaxies, or where all have labels already the one that looks at them."""
+    """Return the command that chooses galaxies, or the one that lists them if all have labels already."""
     from zooactive.workspace.acquire import choosable
 
     left = choosable(here.settings.with_options(pool={"predictions": predicted.folder}), predicted)

@@ -74,7 +74,7 @@ def command(
     if out is None:
         given |= {"rule": rule, "catalogue": catalogue, "images": images, "volunteers": volunteers}
         given |= {"id_column": id_column, "image_column": image_column}
-    else:  # shards at a place of their own are a catalogue of their own, of classes where a rule made some
+    else:  # shards in a folder of their own are a catalogue of their own; if a rule made classes, a catalogue of classes
         from zooactive.catalogue import load_rule
 
         made_by = rule or here.settings.survey.rule

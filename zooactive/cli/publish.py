@@ -1,4 +1,4 @@
-"""`zooactive publish`: write a model as a repository that others can load, and send it to the Hugging Face hub."""
+"""`zooactive publish`: write a model as a repository that others can load, and upload it to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ def command(
     workspace: WorkspaceOption = None,
     model: ModelOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Leave it in this folder, for Zenodo say, and send nothing.", show_default=False)
+        Path | None,
+        typer.Option(help="Write it to this folder, for example for Zenodo, and upload nothing.", show_default=False),
     ] = None,
     archive: Annotated[
-        bool, typer.Option("--zip", help="Pack it as well, beside the folder, and print its SHA-256.")
+        bool, typer.Option("--zip", help="Also pack it as a zip next to the folder, and print the zip's SHA-256.")
     ] = False,
-    private: Annotated[bool, typer.Option("--private", help="Let only its owner see the repository.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Let only the owner see the repository.")] = False,
     licence: Annotated[
         str | None,
         typer.Option(
-            help="Such as cc-by-4.0 (default: that of the weights which the model started from).", show_default=False
+            help="Licence, such as cc-by-4.0 (default: that of the weights that the model started from).", show_default=False
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be uploaded, and write nothing.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write a model with a card as a repository, and send it to the Hugging Face hub where you are logged in.
+    """Write a model and its card as a repository, and upload it to the Hugging Face hub if you are logged in.
 
-    Weights, model.json, config.json and the card README.md are published, and nothing else.
+    Only the weights, model.json, config.json and the card README.md are published.
     """
     import pandas as pd
 
@@ -52,7 +53,7 @@ def command(
     if done.folder is None:
         given = {"workspace": workspace, "model": model, "out": out, "licence": licence}
         switches = "".join(f" {switch}" for switch, on in (("--zip", archive), ("--private", private)) if on)
-        last_line("Nothing was written or sent.", f"{command_line(f'publish {done.repository}', **given)}{switches}")
+        last_line("Nothing was written or uploaded.", f"{command_line(f'publish {done.repository}', **given)}{switches}")
         return
     if done.archive is not None:
         note(f"{done.archive}: sha256 {done.sha256}")
@@ -62,4 +63,4 @@ def command(
     elif done.changed:
         last_line(f"Published: {done.page}, commit {done.commit}; others load it as {name}")
     else:
-        last_line(f"{done.page} holds the same files already (commit {done.commit}); nothing was sent")
+        last_line(f"{done.page} holds the same files already (commit {done.commit}); nothing was uploaded")

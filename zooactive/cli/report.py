@@ -1,4 +1,4 @@
-"""`zooactive report`: one page about everything that the workspace holds."""
+"""`zooactive report`: write one page about everything that the workspace holds."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from zooactive.cli.console import (
     TreeOption,
     WorkspaceOption,
     last_line,
+    one_of,
     open_workspace,
 )
+from zooactive.foundation.vocabulary import MAP_KINDS
 
 
 def command(
@@ -34,8 +36,15 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="The page (default: report.html in the workspace).", show_default=False)
     ] = None,
+    map: Annotated[
+        str,
+        typer.Option(
+            callback=one_of(MAP_KINDS, "map"),
+            help="How the map of the galaxies is made: pca, or umap (needs the extra map).",
+        ),
+    ] = "pca",
 ) -> None:
-    """Write one self-contained HTML page: training, metrics, acquired galaxies, tasks."""
+    """Write one self-contained HTML page: how good the model is, which galaxies come next and why, and what next."""
     here = open_workspace(workspace)
     page = here.report(
         tree=tree,
@@ -47,8 +56,12 @@ def command(
         predictions=predictions,
         selection=selection,
         out=out,
+        map=map,
     )
+    chosen = here.settings.acquire.out if selection is None else selection
     then = "show the selection to volunteers, add their votes, and train again"
-    if here.settings.default_task is not None:
+    if not chosen.exists():
+        then = "read the answer to What next? at the top of the page"
+    elif here.settings.default_task is not None:
         then = "label the selection, add the labels to the table, and `zooactive finetune` again"
     last_line(f"The page is written: open {page}", then=then)

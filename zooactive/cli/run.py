@@ -1,4 +1,4 @@
-"""What every command can be asked: to be quiet, to show progress in another way, to write a log and a summary."""
+"""The options of every command: --quiet, --progress, --log and --summary."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zooactive.cli.exit_codes import OUTCOMES, STOPPED
 from zooactive.foundation.errors import ZooactiveError, did_you_mean
-from zooactive.foundation.logs import ROOT, JsonLines, log
+from zooactive.foundation.logs import ROOT, JsonLines, finite, log
 from zooactive.foundation.showing import PROGRESSES, on_stderr, show_as
 from zooactive.foundation.stopping import TERMINATED
 from zooactive.foundation.writing import output_explained, write_json
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PANEL = "Every command"
-"""Where the help shows these options."""
+"""The panel of the help that shows these options."""
 
 SUMMARY_FORMAT = 1
 
 _run: Run | None = None
-"""The command that runs: one at a time in a process."""
+"""The command that is running: one at a time in a process."""
 
 
 class Run:
-    """A command under way: who is told of it, and what came of it."""
+    """A running command, with its log, its summary and its outcome."""
 
     def __init__(self) -> None:
         self.began, self._since = time.time(), time.monotonic()
@@ -44,6 +47,7 @@ class Run:
         self.error: BaseException | None = None
         self.said = ""
         self._summaries: list[Path | str] = []
+        self._table: list[dict[str, Any]] | None = None
         self._handlers: list[logging.Handler] = []
         self._level = ROOT.level
         self._jobs = _Jobs()
@@ -61,8 +65,13 @@ class Run:
 
     def sums_up_to(self, target: Path | str) -> None:
         """Write a summary into a file at the end, or on stdout."""
-        self._summaries.append(target)
+        if target not in self._summaries:
+            self._summaries.append(target)
         self._listen(self._jobs, logging.INFO)
+
+    def show(self, table: pd.DataFrame) -> None:
+        """Let the summary on stdout hold a table that people would see there."""
+        self._table = json.loads(table.to_json(orient="records"))
 
     def _listen(self, handler: logging.Handler, level: int) -> None:
         handler.setLevel(level)
@@ -71,7 +80,7 @@ class Run:
         ROOT.setLevel(min(level, ROOT.level or level))
 
     def end(self, code: int) -> int:
-        """Write the end of the log and the summary, and return the exit code: 1 where the summary cannot be written."""
+        """Write the end of the log and the summary, and return the exit code: 1 if the summary cannot be written."""
         if self.error is not None and code not in (STOPPED, TERMINATED):
             log(__name__, logging.ERROR, "failed", command=self.command, **self._why())
         summary = self._summed_up(code)
@@ -80,11 +89,12 @@ class Run:
         try:
             for target in self._summaries:
                 if target == "-":
-                    typer.echo(json.dumps(summary, indent=1))
+                    shown = {} if self._table is None else {"table": self._table}
+                    typer.echo(json.dumps(finite(summary | shown), indent=1))
                 else:
                     write_json(target, summary)
         except (ZooactiveError, OSError) as error:
-            on_stderr().line(f"zooactive: the summary is not there: {error}")
+            on_stderr().line(f"zooactive: the summary cannot be written: {error}")
             return code or 1
         return code
 
@@ -96,11 +106,11 @@ class Run:
         ROOT.setLevel(self._level)
 
     def _why(self) -> dict[str, str]:
-        """Return why the command did not come to its end: the kind of exception, and what people were told."""
+        """Return why the command failed: the kind of exception, and what people were told."""
         return {"kind": type(self.error).__name__, "said": self.said or " ".join(str(self.error).split())}
 
     def _summed_up(self, code: int) -> dict[str, Any]:
-        """Return what came of the command, as plain values."""
+        """Return the summary of the command, as plain values."""
         last = self._jobs.done[-1] if self._jobs.done else {}
         return {
             "format": SUMMARY_FORMAT,
@@ -123,7 +133,7 @@ class Run:
 
 
 class _Jobs(logging.Handler):
-    """Keeps what the jobs of a command say at their ends, and its warnings."""
+    """A log handler that keeps the last record of each job of a command, and the warnings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,21 +142,21 @@ class _Jobs(logging.Handler):
         self._written = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record."""
+        """Keep what a record says."""
         event, values = getattr(record, "event", None), dict(getattr(record, "values", None) or {})
         if event == "part written":
             self._written += values["galaxies"]
         elif event == "warning":
             self.warnings.append(values["said"])
         elif event == "done":
-            if self._written and "worked" not in values:  # parts that were there before are no pace
+            if self._written and "worked" not in values:  # parts that existed before do not count for the rate
                 values |= {"worked": self._written, "per_second": round(self._written / max(values["seconds"], 1e-9), 3)}
             self._written = 0
             self.done.append(values)
 
 
 class _LogFile(logging.FileHandler):
-    """A log whose disk may be full: it says so once, and the work goes on."""
+    """A log file that warns once if it cannot be written, for example on a full disk, while the work goes on."""
 
     _told = False
 
@@ -158,7 +168,7 @@ class _LogFile(logging.FileHandler):
 
 
 def _peak_memory() -> int | None:
-    """Return the most memory that this process has had at a time, in bytes; None on systems that do not tell."""
+    """Return the peak memory of this process in bytes; None on systems that do not report it."""
     try:
         import resource
     except ImportError:
@@ -175,7 +185,7 @@ def _version() -> str:
 
 @contextmanager
 def running() -> Iterator[Run]:
-    """Give the command that begins now, until it ends; then logging and progress are as they were."""
+    """Yield the command that begins now; when it ends, restore logging and progress."""
     global _run
     before, _run = _run, Run()
     try:
@@ -187,15 +197,21 @@ def running() -> Iterator[Run]:
 
 
 def is_quiet() -> bool:
-    """Whether people want to hear of nothing but warnings and failures."""
+    """Return whether only warnings and failures are printed."""
     return _run is not None and _run.quiet
 
 
 def take_json(asked: bool) -> bool:
-    """Have the summary of this command on stdout, if that is asked for."""
+    """Print the summary of this command on stdout, if `asked`."""
     if asked and _run is not None:
         _run.sums_up_to("-")
     return asked
+
+
+def show_in_summary(table: pd.DataFrame) -> None:
+    """Have the summary on stdout hold a table, in place of one for people."""
+    if _run is not None:
+        _run.show(table)
 
 
 # The options ---------------------------------------------------------------------------------------------------------
@@ -245,13 +261,13 @@ def _take_summary(file: Path | None) -> Path | None:
 def _options(
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", callback=_take_quiet, help="Say nothing but warnings and failures.", rich_help_panel=PANEL),
+        typer.Option("--quiet", callback=_take_quiet, help="Print only warnings and failures.", rich_help_panel=PANEL),
     ] = False,
     progress: Annotated[
         str | None,
         typer.Option(
             callback=_take_progress,
-            help=f"How work shows how far it is: {', '.join(PROGRESSES)} (default: a bar in a terminal, else lines).",
+            help=f"How progress is shown: {', '.join(PROGRESSES)} (default: a bar in a terminal, lines otherwise).",
             rich_help_panel=PANEL,
             show_default=False,
         ),
@@ -269,7 +285,7 @@ def _options(
         Path | None,
         typer.Option(
             callback=_take_summary,
-            help="Write what came of the command into this file as JSON; - for stdout.",
+            help="Write a summary of the command to this file as JSON; - for stdout.",
             rich_help_panel=PANEL,
             show_default=False,
         ),
@@ -297,10 +313,10 @@ def add_common_options(command: Any) -> None:
 
 
 def ended_with(error: BaseException | None) -> int:
-    """Return the exit code that an exception which leaves a command gives; 0 for none."""
+    """Return the exit code for an exception that ended a command; 0 for none."""
     if error is None:
         return 0
-    code = getattr(error, "exit_code", None)  # of Typer's own, 2 for wrong usage
+    code = getattr(error, "exit_code", None)  # Typer's own exceptions have one: 2 for wrong usage
     if isinstance(error, SystemExit):
         code = error.code
     return code if isinstance(code, int) else 1

@@ -1,4 +1,4 @@
-"""`zooactive sheet`: a contact sheet, to look at before anything is trained."""
+"""`zooactive sheet`: draw a contact sheet, to look at before you train."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def command(
     stretch: Annotated[
         list[str] | None,
         typer.Option(
-            help="How FITS values become colours, such as legacy-grz; several side by side (default: the model's).",
+            help="How FITS values become colours, such as legacy-grz; repeat it to compare several (default: the model's).",
             show_default=False,
         ),
     ] = None,

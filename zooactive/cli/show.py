@@ -1,4 +1,4 @@
-"""`zooactive show`: one galaxy in the terminal."""
+"""`zooactive show`: show one galaxy in the terminal."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what volunteers would say about one galaxy; questions that most would not be asked are dimmed."""
+    """Show what volunteers would say about one galaxy. Questions that most would not be asked are dimmed."""
     here = open_workspace(workspace)
     given: dict[str, Any] = {"catalogue": catalogue, "images": images, "embeddings": embeddings}
     given |= {"id_column": id_column, "image_column": image_column}
@@ -61,15 +61,16 @@ def command(
         typer.echo(table.to_json(orient="records", indent=1))
         return
     _print(table, galaxy)
+    sees = table.attrs["sees"]
     last_line(
         f"Mean vote fractions and 90% intervals of {table.attrs['draws']} draws by {model or here.settings.model.folder}; "
-        f"dimmed: asked of fewer than half of the volunteers.{f' {sees}.' if (sees := table.attrs['sees']) else ''}",
+        f"dimmed questions are asked of fewer than half of the volunteers.{f' {sees}.' if sees else ''}",
         predict_line(here, workspace=workspace, model=model, **_all_of(galaxy, here, given, table)),
     )
 
 
 def _all_of(galaxy: str, here: Workspace, given: dict[str, Any], table: pd.DataFrame) -> dict[str, Any]:
-    """Return the options for all galaxies among which one was shown: its table, or the folder that its image is in."""
+    """Return the options that name all galaxies: the table of the galaxy that was shown, or its image's folder."""
     if table.attrs["by_embeddings"]:
         return {"embeddings": given["embeddings"]}
     known = here.settings.pool.catalogue or here.settings.survey.catalogue
@@ -114,14 +115,14 @@ def _print(table: pd.DataFrame, title: str) -> None:
             out.add_row(*map(words, cells), "\u2588" * round(bar * row["fraction"]), style=style)
             continue
         if first:  # on a line of its own
-            asked = f"of {row['asked']:.2f} asked"
+            asked = f"P(asked) {row['asked']:.2f}"
             out.add_row(words(row["question"]), "", words(asked), *([""] * len(votes)), style=style)
         out.add_row(words(f"  {row['answer']}"), *map(words, answer), style=style)
     terminal.print(out)
 
 
 def _width_without_bar(table: pd.DataFrame) -> int:
-    """Characters that a row takes besides its bar: the longest texts, the other columns, and the gaps."""
+    """Return the characters that a row takes without its bar: the longest texts, the other columns, and the gaps."""
     votes = len("votes") + GAP if "votes" in table else 0
     texts = sum(max(len(name), *map(len, table[name])) + GAP for name in ("question", "answer"))
     return texts + len("P(asked)") + len("fraction") + len("0.00 to 0.00") + 3 * GAP + votes

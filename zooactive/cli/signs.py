@@ -1,4 +1,4 @@
-"""Terminals and files that know only ASCII or Latin-1: what they cannot show is written in letters that they can."""
+"""Replacements for characters that a terminal or file in ASCII or Latin-1 cannot show."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ERRORS = "signs"
 
 
 def show_what_can_be_shown() -> None:
-    """Let stdout and stderr spell out letters that their encoding lacks, in place of ending in a traceback."""
+    """Let stdout and stderr replace characters that their encoding lacks, instead of failing with a traceback."""
     codecs.register_error(_ERRORS, _spelt_out)
     for stream in (sys.stdout, sys.stderr):
         encoding = str(getattr(stream, "encoding", None) or "utf-8").lower()
@@ -37,7 +37,10 @@ def show_what_can_be_shown() -> None:
 
 
 def _spelt_out(error: UnicodeError) -> tuple[str, int]:
-    """Return the like of what cannot be encoded; letters of an id keep their number, so that no two ids look the same."""
+    """Return a replacement for characters that cannot be encoded.
+
+    Characters without a sign of their own become their code numbers, so that no two ids look the same.
+    """
     if not isinstance(error, UnicodeEncodeError):
         raise error
     letters = error.object[error.start : error.end]

@@ -1,4 +1,4 @@
-"""`zooactive similar`: galaxies like this one, as a table and a picture."""
+"""`zooactive similar`: list galaxies like this one, as a table and a picture."""
 
 from __future__ import annotations
 
@@ -38,12 +38,15 @@ def command(
     embeddings: EmbeddingsOption = None,
     embedding_ids: EmbeddingIdsOption = None,
     embedding_column: EmbeddingColumnOption = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 48,
+    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies to list.")] = 48,
     out: Annotated[Path | None, typer.Option(help="The table, .csv (default: similar-ID.csv).", show_default=False)] = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the galaxies whose embeddings are most like those of the given ones, and draw them after these."""
+    """List and draw the galaxies whose embeddings are most like those of the given galaxies.
+
+    The picture shows the given galaxies first.
+    """
     table = open_workspace(workspace).similar(
         ids,
         predictions=predictions,

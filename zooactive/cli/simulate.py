@@ -1,4 +1,4 @@
-"""`zooactive simulate`: galaxies whose vote probabilities are known, and a crowd that classifies them."""
+"""`zooactive simulate`: simulate galaxies whose vote probabilities are known, and a crowd that classifies them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import typer
 from zooactive.cli.console import be_brief, command_line, last_line
 
 app = typer.Typer(
-    no_args_is_help=True, help="Rehearse: galaxies whose vote probabilities are known, and a crowd that classifies them."
+    no_args_is_help=True, help="Simulate galaxies whose vote probabilities are known, and a crowd that classifies them."
 )
 
 
 @app.command()
 def sky(
     folder: Annotated[Path, typer.Argument(help="Folder for images and tables.")],
-    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 1000,
-    size: Annotated[int, typer.Option(min=8, max=4096, help="Pixels a side of every image.")] = 64,
+    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies to draw.")] = 1000,
+    size: Annotated[int, typer.Option(min=8, max=4096, help="Pixels per side of every image.")] = 64,
     volunteers: Annotated[int, typer.Option(min=1, help="Volunteers who vote on each galaxy.")] = 40,
     labelled: Annotated[
-        int | None, typer.Option(min=0, help="Only so many galaxies get votes (default: all).", show_default=False)
+        int | None, typer.Option(min=0, help="Give votes to only this many galaxies (default: all).", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random choice.")] = 0,
 ) -> None:
-    """Draw galaxies of many kinds: images, votes, the true probability of each answer, and the wording of a workflow."""
+    """Draw simulated galaxies: images, votes, the true probability of each answer, and the wording of a workflow."""
     be_brief()
     from zooactive.foundation.writing import write_how
     from zooactive.labels.simulate import write_sky
@@ -45,18 +45,20 @@ def sky(
 @app.command()
 def crowd(
     manifests: Annotated[
-        list[Path], typer.Argument(metavar="MANIFEST", help="Of the subjects, as `zooactive export` writes it.")
+        list[Path], typer.Argument(metavar="MANIFEST", help="Manifest of the subjects, written by `zooactive export`.")
     ],
     truth: Annotated[Path, typer.Option(help="truth.csv of the sky: the true probability of each answer.")],
-    wording: Annotated[Path, typer.Option(help="How the workflow words the tree's questions: a .toml file.")],
+    wording: Annotated[Path, typer.Option(help="A .toml file that says how the workflow words the tree's questions.")],
     votes: Annotated[
         int, typer.Option("--votes", "--volunteers-per-subject", min=1, help="Volunteers who see each galaxy.")
     ] = 40,
     out: Annotated[Path, typer.Option(help="The classification export: a .csv file.")] = Path("classifications.csv"),
-    volunteers: Annotated[int, typer.Option(min=1, help="How many there are in the crowd.")] = 2000,
-    skill: Annotated[float, typer.Option(min=0, max=1, help="Mean skill: 1 answers by the true probabilities.")] = 0.9,
-    bias: Annotated[float, typer.Option(min=0, max=1, help="How lopsided the answers of those who do not look.")] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the people and of what they answer.")] = 0,
+    volunteers: Annotated[int, typer.Option(min=1, help="Number of volunteers in the crowd.")] = 2000,
+    skill: Annotated[float, typer.Option(min=0, max=1, help="Mean skill; skill 1 answers by the true probabilities.")] = 0.9,
+    bias: Annotated[
+        float, typer.Option(min=0, max=1, help="How lopsided the answers of volunteers who do not look are.")
+    ] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the volunteers and their answers.")] = 0,
 ) -> None:
     """Let a simulated crowd classify a subject set, and write what the Zooniverse would export."""
     be_brief()

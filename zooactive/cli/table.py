@@ -1,4 +1,4 @@
-"""`zooactive table`: a list or predictions as one table for other programs."""
+"""`zooactive table`: write a list or predictions as one table for other programs."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def command(
     image_column: ImageColumnOption = None,
     out: Annotated[Path, typer.Option(help="The table: .fits, .xml (VOTable), .parquet or .csv.")] = Path("table.fits"),
 ) -> None:
-    """Write a list of galaxies, or all predictions, with places on the sky, for TOPCAT and other programs."""
+    """Write a list of galaxies, or all predictions, with coordinates, for TOPCAT and other programs."""
     here = open_workspace(workspace)
     written = here.table(source, catalogue=catalogue, images=images, id_column=id_column, image_column=image_column, out=out)
     if written.known:
-        note(f"{written.known} galaxies have the other columns of their own table")
+        note(f"{written.known} galaxies also have the other columns of the catalogue")
     last_line(f"{written.galaxies} galaxies: {written.file}")

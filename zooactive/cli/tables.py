@@ -1,4 +1,4 @@
-"""Tables for people: as wide as the terminal, by wrapping or leaving out whole columns and never by cutting a word."""
+"""Tables for people: they fit the terminal by wrapping or leaving out whole columns, and never cut a word."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GAP = 2
 """Characters between two columns."""
 _COMFORT = 16
-"""Characters that a column of sentences gets at least, where its longest word is shorter."""
+"""Least width of a column of sentences whose longest word is shorter."""
 _DIGITS = 3
 _MOST_DECIMALS = 5
 _NUMBER = re.compile(r"[-+]?[\d.]+|-|all")
@@ -35,19 +35,22 @@ class Column:
 
     @property
     def least(self) -> int:
-        """Characters without which a word would be cut."""
+        """Return the least width at which no word is cut, in characters."""
         words = max((len(word) for cell in self.cells for word in cell.split()), default=0)
         comfort = min(_COMFORT, max(map(len, self.cells), default=0))
         return max(words, comfort, *map(len, _pieces(self.name)), 1)
 
     @property
     def most(self) -> int:
-        """Characters with which nothing is wrapped."""
+        """Return the width at which nothing is wrapped, in characters."""
         return max(len(self.name), *map(len, self.cells), 1)
 
 
 def columns_of(table: pd.DataFrame) -> list[Column]:
-    """Return the columns of a table in words: whole numbers whole, others with three digits, control characters told."""
+    """Return the columns of a table as text: integers as they are, other numbers with three digits.
+
+    Control characters are spelled out.
+    """
     names: list[str] = [str(name) for name in table.columns]
     found = []
     for place, name in enumerate(names):
@@ -64,21 +67,21 @@ def columns_of(table: pd.DataFrame) -> list[Column]:
 
 
 def fitted(columns: Sequence[Column], width: int | None) -> tuple[list[tuple[Column, int]], list[str]]:
-    """Choose the columns that a width has room for.
+    """Choose the columns that fit into a width.
 
     Parameters
     ----------
     columns : sequence of Column
         The most important first; the first is always shown.
     width : int or None
-        Characters; None for as many as it takes.
+        Width in characters; None for any width.
 
     Returns
     -------
     shown : list of (Column, int)
         In the order given, with the width of each.
     left_out : list of str
-        The names of the others. The two ends of an interval are shown or left out together.
+        The names of the other columns. The two ends of an interval are shown or left out together.
     """
     if width is None:
         return [(column, column.most) for column in columns], []
@@ -98,7 +101,7 @@ def fitted(columns: Sequence[Column], width: int | None) -> tuple[list[tuple[Col
 
 
 def ruled(encoding: str) -> Box:
-    """Return a box with a line under the header alone, of signs that an encoding has."""
+    """Return a box with a line only under the header, drawn with characters that the encoding has."""
     from rich import box
 
     if encoding.lower().startswith("utf"):
@@ -108,12 +111,12 @@ def ruled(encoding: str) -> Box:
 
 
 def width_of(shown: Sequence[tuple[Column, int]]) -> int:
-    """Return the characters of a row."""
+    """Return the width of a row in characters."""
     return sum(width for _, width in shown) + GAP * (len(shown) - 1)
 
 
 def drawn(shown: Sequence[tuple[Column, int]], encoding: str) -> Table:
-    """Return the table as rich prints it; brackets in it are no markup."""
+    """Return the table for rich to print; brackets in it are not markup."""
     from rich.table import Table
     from rich.text import Text
 
@@ -128,9 +131,9 @@ def drawn(shown: Sequence[tuple[Column, int]], encoding: str) -> Table:
 
 
 def numbers(values: Sequence[float], beside: Sequence[float] = ()) -> list[str]:
-    """Return the numbers of one column in words: three digits of the largest, whole numbers whole, "-" for NaN.
+    """Return the numbers of one column as text: three digits of the largest, integers as they are, "-" for NaN.
 
-    Those `beside` it, of the other end of an interval, get as many digits.
+    The numbers `beside` them, at the other end of an interval, help to choose how many digits are shown.
 
     Examples
     --------
@@ -172,7 +175,7 @@ def _texts(values: list[Any]) -> list[str]:
 
 
 def _units(columns: Sequence[Column]) -> list[list[Column]]:
-    """Return the columns one by one, but the two ends of an interval together."""
+    """Return the columns one by one, with the two ends of an interval together."""
     ends = {place for place, (low, high) in enumerate(pairwise(columns)) if _other_end(low.name) == high.name}
     return [
         [columns[place], columns[place + 1]] if place in ends else [columns[place]]
@@ -182,7 +185,7 @@ def _units(columns: Sequence[Column]) -> list[list[Column]]:
 
 
 def _other_end(name: str) -> str | None:
-    """Return the name of the other end of an interval, or None where it is no interval's."""
+    """Return the name of the other end of an interval, or None if the name is not an interval's."""
     for end, other in (("low", "high"), ("high", "low")):
         if name == end or name.endswith(f"_{end}"):
             return name.removesuffix(end) + other
@@ -190,12 +193,12 @@ def _other_end(name: str) -> str | None:
 
 
 def _pieces(name: str) -> list[str]:
-    """Return what a name may be wrapped between: after spaces and underscores."""
+    """Return the pieces between which a name may be wrapped: it may break after spaces and underscores."""
     return re.findall(r"[^ _]+_*|_+", name) or [""]
 
 
 def _filled(pieces: Sequence[str], width: int) -> list[str]:
-    """Return the lines of a name, each as long as fits."""
+    """Return the lines of a name, each as long as the width allows."""
     lines = [pieces[0]]
     for piece in pieces[1:]:
         joint = "" if lines[-1].endswith("_") else " "

@@ -1,4 +1,4 @@
-"""`zooactive top`: the galaxies surest of an answer, least sure of it, or that would tell most of it; table and picture."""
+"""`zooactive top`: list and draw the galaxies most likely to get an answer, the most uncertain or most informative."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ from zooactive.foundation.vocabulary import MOST
 def command(
     argument: Annotated[
         str | None,
-        typer.Argument(metavar="ANSWER", help="Such as bar_strong (default: the first of the tree).", show_default=False),
+        typer.Argument(
+            metavar="ANSWER", help="An answer, such as bar_strong (default: the tree's first).", show_default=False
+        ),
     ] = None,
     option: Annotated[
-        str | None, typer.Option("--answer", help="The answer, in place of the argument.", show_default=False)
+        str | None, typer.Option("--answer", help="The answer, instead of the argument.", show_default=False)
     ] = None,
     workspace: WorkspaceOption = None,
     predictions: PredictionsOption = None,
@@ -44,31 +46,32 @@ def command(
     embeddings: EmbeddingsOption = None,
     task: Annotated[
         str | None,
-        typer.Option(help="A fine-tuned task, whose predictions of the pool are made if need be.", show_default=False),
+        typer.Option(help="Use this fine-tuned task; the pool is predicted with its model if needed.", show_default=False),
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies.")] = 48,
+    n: Annotated[int, typer.Option("--n", min=1, help="Galaxies to list.")] = 48,
     most: Annotated[
         str,
         typer.Option(
             callback=one_of(MOST, "order"),
-            help="Surest of the answer, least sure how many would give it, or those whose next vote would tell the model "
-            "most.",
+            help="List the galaxies most likely to get the answer (certain), those with the most uncertain fraction "
+            "(uncertain), or those whose next vote would teach the model most (informative).",
         ),
     ] = "certain",
-    lowest: Annotated[bool, typer.Option("--lowest", help="Those of which it is least expected.")] = False,
+    lowest: Annotated[bool, typer.Option("--lowest", help="List the galaxies least likely to get the answer.")] = False,
     out: Annotated[Path | None, typer.Option(help="The table, .csv (default: top-ANSWER.csv).", show_default=False)] = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the galaxies of which volunteers would give an answer most often, and draw them.
+    """List and draw the galaxies most likely to get a given answer.
 
-    The order is by the share of all volunteers who would: the expected fraction of those asked, times the share asked. With
-    --most it is by the standard deviation of that fraction, or by what one more vote on the question would tell, in nats.
+    They are sorted by the share of all volunteers who would give the answer: the expected fraction of the volunteers asked,
+    times the share asked. With --most, they are sorted by the standard deviation of that fraction, or by the information
+    that one more vote on the question would bring, in nats.
     """
     if argument is not None and option is not None and argument != option:
-        raise typer.BadParameter(f"the answers {argument} and {option} are asked for; give one")
+        raise typer.BadParameter(f"two answers are given, {argument} and {option}; give one")
     if lowest and most != "certain":
-        raise typer.BadParameter(f"--lowest and --most {most} do not go together; give one")
+        raise typer.BadParameter(f"--lowest and --most {most} do not go together; give only one of them")
     here = open_workspace(workspace)
     table = here.top(
         argument if argument is not None else option,
@@ -88,7 +91,7 @@ def command(
     names = list(table.columns)
     first = ["rank", "id", *([] if most == "certain" or "mean" in table else names[-1:])]
     print_table(
-        table if json else table[[*first, *(name for name in names if name not in first)]],  # what sorts them stands first
+        table if json else table[[*first, *(name for name in names if name not in first)]],  # the sorting column comes first
         as_json=json,
         title=table.attrs["answer"]
         + (
@@ -102,6 +105,6 @@ def command(
     last_line(
         listed(table),
         show_line(str(table["id"].iloc[0]), workspace=workspace, **table.attrs["of"])
-        if table.attrs["shown"] and "mean" not in table  # of numbers, which `show` does not tell
+        if table.attrs["shown"] and "mean" not in table  # `show` does not show numbers
         else None,
     )

@@ -1,4 +1,4 @@
-"""`zooactive trace`: what a result was made of, back to the votes, and what of that has changed since."""
+"""`zooactive trace`: list what a result was made from, back to the votes, and what has changed since."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zooactive.foundation.spelling import for_terminal
 
 def command(
     result: Annotated[
-        Path, typer.Argument(help="What a command wrote: a selection, a folder of predictions, a run, votes and so on.")
+        Path, typer.Argument(help="A result of a command: a selection, a folder of predictions, a run, votes and so on.")
     ],
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Follow a result back to all that it was made of, and say what has changed since."""
+    """List everything that a result was made from, and say what has changed since."""
     be_brief()
     from zooactive.workspace.trace import trace
 

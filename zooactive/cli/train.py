@@ -1,4 +1,4 @@
-"""`zooactive train`: fit the model to the votes."""
+"""`zooactive train`: train the model on the votes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def command(
     workspace: WorkspaceOption = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Model and training of a recipe: a name, or a .toml file of one's own.", show_default=False),
+        typer.Option(help="Recipe for the model and its training: a name, or your own .toml file.", show_default=False),
     ] = None,
     tree: TreeOption = None,
     rule: RuleOption = None,
@@ -56,10 +56,11 @@ def command(
     bands: BandsOption = None,
     stretch: StretchOption = None,
     crop: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Centre fraction of an image that is shown.", show_default=False)
+        float | None,
+        typer.Option(min=0, max=1, help="Central fraction of each image that the network sees.", show_default=False),
     ] = None,
     question: Annotated[
-        list[str] | None, typer.Option(help="Learn this question alone; may be given again.", show_default=False)
+        list[str] | None, typer.Option(help="Train on this question only; may be repeated.", show_default=False)
     ] = None,
     start: Annotated[
         str | None,
@@ -67,22 +68,25 @@ def command(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(callback=one_of(PRECISIONS, "precision"), help=f"{', '.join(PRECISIONS)}.", show_default=False),
+        typer.Option(callback=one_of(PRECISIONS, "precision"), help=f"One of {', '.join(PRECISIONS)}.", show_default=False),
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default=False)] = None,
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0, help="After the warm-up.", show_default=False)] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Learning rate after the warm-up.", show_default=False)
+    ] = None,
     accumulate: Annotated[
         int | None, typer.Option(min=1, help="Batches whose gradients are added up before a step.", show_default=False)
     ] = None,
     deterministic: Annotated[
-        bool | None, typer.Option("--deterministic", help="The same numbers, bit for bit, in every run.", show_default=False)
+        bool | None,
+        typer.Option("--deterministic", help="Compute the same numbers, bit for bit, in every run.", show_default=False),
     ] = None,
     seed: SeedOption = None,
     json: SummaryAsJsonOption = False,
 ) -> None:
-    """Fit the model to the votes; a killed run goes on when the same command is given again."""
+    """Train the model on the votes. Run the same command again to resume a killed run."""
     del json  # its callback has taken it
     here = open_workspace(workspace)
     history = here.train(
@@ -116,7 +120,7 @@ def command(
     given = {"workspace": workspace, "model": run_dir, "tree": tree, "rule": rule, "catalogue": catalogue, "images": images}
     given |= {"id_column": id_column, "image_column": image_column, "volunteers": volunteers}
     last_line(
-        f"Best of {len(history)} epochs: {int(best['epoch'])}, validation loss {best['val_loss']:.3f} nats a galaxy. "
+        f"Best of {len(history)} epochs: {int(best['epoch'])}, validation loss {best['val_loss']:.3f} nats per galaxy. "
         f"The model is in {(run_dir or here.settings.model.folder) / 'model'}",
         command_line("evaluate", **given),
     )

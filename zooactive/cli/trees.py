@@ -20,7 +20,7 @@ def command(
     name: Annotated[str | None, typer.Argument(help="A tree or a task to draw: a name or a .toml file.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """List the decision trees, or draw one, or that of a task, in the terminal."""
+    """List the decision trees, or draw one tree or the tree of a task in the terminal."""
     if name is None:
         _list(as_json=json)
         return
@@ -50,12 +50,14 @@ def _list(*, as_json: bool) -> None:
     print_table(pd.DataFrame(rows), as_json=as_json)
     if not as_json:
         last_line(
-            f"{len(rows)} decision trees.", f"zooactive trees {rows[0]['tree']}", then="any other tree is drawn by its name"
+            f"{len(rows)} decision trees.",
+            f"zooactive trees {rows[0]['tree']}",
+            then="give the name of any other tree to draw it",
         )
 
 
 def _drawing(tree: DecisionTree) -> Tree:
-    """Questions hang from the answers that lead to them; one that several answers lead to names them all."""
+    """Draw a tree: each question hangs from the answer that leads to it, and names all of them if there are several."""
     from rich.text import Text
     from rich.tree import Tree
 
@@ -76,7 +78,7 @@ def _drawing(tree: DecisionTree) -> Tree:
 
 
 def _tree_or_task(name: str) -> DecisionTree:
-    """Return a tree by its name or file, or the tree that a task asks: one that comes along, a file, or one learnt here."""
+    """Return a tree by its name or file, or the tree of a task: a bundled task, a file, or a task trained here."""
     from zooactive.tree import list_trees, load_tree
 
     if name in list_trees():
@@ -99,12 +101,12 @@ def _tree_or_task(name: str) -> DecisionTree:
             return learnt[name]
         near = did_you_mean(name, [*list_trees(), *list_tasks(), *learnt])
         raise TreeError(
-            f"there is no decision tree '{name}', and no task.{near} `zooactive trees` lists those that come along"
+            f"there is no decision tree and no task '{name}'.{near} `zooactive trees` lists the bundled trees"
         ) from None
 
 
 def _tasks_here() -> dict[str, DecisionTree]:
-    """Return the trees of the tasks that were learnt in this workspace, by the names of their folders and their own."""
+    """Return the trees of the tasks that were trained in this workspace, by task name and by folder name."""
     from zooactive.foundation.errors import ZooactiveError
     from zooactive.training.finetuning.finetuned_model import saved_task
     from zooactive.workspace import find_workspace

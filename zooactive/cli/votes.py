@@ -1,4 +1,4 @@
-"""`zooactive votes`: the classifications of volunteers, as the Zooniverse exports them, or totals of them become votes."""
+"""`zooactive votes`: count votes in the Zooniverse's classification exports, or in tables of totals."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import typer
 
 from zooactive.cli.console import (
     IdOption,
-    JsonOption,
     MaxSetAsideOption,
+    SummaryWithTableOption,
     TreeOption,
     be_brief,
     command_line,
@@ -19,6 +19,7 @@ from zooactive.cli.console import (
     note,
     print_table,
 )
+from zooactive.cli.run import show_in_summary
 
 
 def command(
@@ -32,7 +33,8 @@ def command(
     wording: Annotated[
         Path | None,
         typer.Option(
-            help="How the workflow words the tree's questions, for exports and reductions: a .toml file.", show_default=False
+            help="For exports and reductions: a .toml file that says how the workflow words the tree's questions.",
+            show_default=False,
         ),
     ] = None,
     tree: TreeOption = None,
@@ -40,20 +42,25 @@ def command(
         Path | None, typer.Option(help="For reductions: the subject export, which names the galaxies.", show_default=False)
     ] = None,
     ledger: Annotated[
-        Path, typer.Option(help="Folder that keeps every classification once, for the next exports too.")
+        Path, typer.Option(help="Folder that keeps every classification once, also for later exports.")
     ] = Path("classifications"),
     catalogue: Annotated[
         Path | None,
-        typer.Option(help="Table of galaxies that the votes are added to.", show_default=False),
+        typer.Option(help="Add the votes to this table of galaxies.", show_default=False),
     ] = None,
     id_column: IdOption = None,
     max_set_aside: MaxSetAsideOption = None,
-    out: Annotated[Path, typer.Option(help="The votes, or that table with them: .csv or .parquet.")] = Path("votes.csv"),
-    json: JsonOption = False,
+    out: Annotated[Path, typer.Option(help="The votes, or that table with the votes: .csv or .parquet.")] = Path(
+        "votes.csv"
+    ),
+    json: SummaryWithTableOption = False,
 ) -> None:
-    """Count votes in classification exports, each classification once however often it is exported, or in totals."""
+    """Count votes in classification exports or in tables of totals.
+
+    A classification that is exported several times counts once.
+    """
     if out.suffix.lower() not in (".csv", ".parquet"):
-        raise typer.BadParameter(f"{out} is no table that can be written; end its name with .csv or .parquet")
+        raise typer.BadParameter(f"{out} cannot be written as a table; end its name with .csv or .parquet")
     if (wording is None) == (tree is None):
         raise typer.BadParameter("give --wording for exports and reductions, or --tree for tables of counts")
     be_brief()
@@ -72,20 +79,23 @@ def command(
         id_column=id_column,
         max_set_aside=max_set_aside,
     )
-    if counted.dropped or json:
-        print_table(pd.DataFrame(counted.dropped, columns=["dropped", "reason", "number", "first"]), as_json=json)
+    dropped = pd.DataFrame(counted.dropped, columns=["dropped", "reason", "number", "first"])
+    if json:
+        show_in_summary(dropped)
+    elif len(dropped):
+        print_table(dropped, as_json=False)
     note(counted.said)
     if counted.set_aside:
         note(counted.set_aside)
     if counted.strangers:
         note(f"warning: {counted.strangers} galaxies with votes are not in {catalogue}")
     following = None if catalogue is None else _workspace_line(out, tree, wording, id_column)
-    then = "`zooactive loop tell` takes them in for a round; --catalogue adds them to a table of galaxies to train on"
+    then = "`zooactive loop tell` records them for a round; --catalogue adds them to a table of galaxies for training"
     last_line(f"{len(counted.votes)} galaxies with votes: {out}", following, then=None if following else then)
 
 
 def _workspace_line(table: Path, tree: str | None, wording: Path | None, id_column: str | None) -> str | None:
-    """Return the command that makes a workspace of the table with votes; None where its tree has no name of its own."""
+    """Return the command that makes a workspace from the table with votes; None if its tree has no name of its own."""
     from zooactive.labels import load_wording
     from zooactive.tree import list_trees
 

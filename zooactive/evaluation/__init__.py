@@ -1,4 +1,4 @@
-"""How good a posterior is on galaxies that were not learnt from: metrics of classes, of fractions, of densities."""
+"""The quality of a posterior on test galaxies: metrics of classes, of fractions, and of densities."""
 
 from __future__ import annotations
 

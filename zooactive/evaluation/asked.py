@@ -1,4 +1,4 @@
-"""Each question on the galaxies of which it was really asked: what every measure of this folder is taken on."""
+"""Each question with the galaxies where enough volunteers reached it, the basis of all metrics in this package."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from zooactive.tree import DecisionTree, Question
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A question with the galaxies of which it was really asked, and what was answered there.
+    """A question with the galaxies where enough volunteers reached it, and their votes.
 
-    `answers` says where its answers lie among the tree's columns, and `rows` which galaxies these are, rising. `votes`,
-    shape (asked, answer), are on this question alone; `totals`, shape (asked,), are their sums, all above 0.
+    `answers` is the slice of the question's answers among the tree's columns. `rows` are the galaxies, in ascending order.
+    `votes`, shape (asked, answer), are on this question alone. `totals`, shape (asked,), are their sums, all above 0.
     """
 
     question: Question
@@ -31,7 +31,7 @@ class Asked:
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """The place of the answer with most votes (of equal ones, the first), shape (asked,)."""
+        """The index of the answer with the most votes (the first one in a tie), shape (asked,)."""
         return np.asarray(self.votes.argmax(1), dtype=np.int64)
 
     @property
@@ -40,22 +40,22 @@ class Asked:
         return np.asarray(self.votes / self.totals[:, None])
 
     def of(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Pick from values of all galaxies and columns, (galaxy, column) -> (asked, answer)."""
+        """Return the values of this question, from all galaxies and columns: (galaxy, column) -> (asked, answer)."""
         return np.asarray(values[self.rows, self.answers])
 
     def take(self, some: NDArray[np.bool_]) -> Asked:
-        """Return the question on some of these galaxies, a mask of shape (asked,)."""
+        """Return the question on a subset of these galaxies, given by a mask of shape (asked,)."""
         return replace(self, rows=self.rows[some], votes=self.votes[some], totals=self.totals[some])
 
     def row(self) -> dict[str, object]:
-        """Begin this question's row of a table: ``question`` and ``galaxies``."""
+        """Return the start of this question's row in a table: ``question`` and ``galaxies``."""
         return {"question": self.question.name, "galaxies": len(self)}
 
 
 def each_asked(votes: ArrayLike, tree: DecisionTree, *, min_share: float = 0.5) -> Iterator[Asked]:
-    """Yield the questions of a tree in its order, each on the galaxies of which it was `really_asked`.
+    """Yield the questions of a tree in its order, each with the galaxies that `really_asked` selects.
 
-    With a `min_share` of 0 these are all galaxies that have votes on the question.
+    With a `min_share` of 0, these are all galaxies that have votes on the question.
     """
     k = np.asarray(votes, dtype=np.float64)
     asked, totals = really_asked(k, tree, min_share=min_share), tree.question_sums(k)
@@ -65,10 +65,10 @@ def each_asked(votes: ArrayLike, tree: DecisionTree, *, min_share: float = 0.5) 
 
 
 def really_asked(votes: ArrayLike, tree: DecisionTree, *, min_share: float = 0.5) -> NDArray[np.bool_]:
-    """Whether enough of a galaxy's volunteers reached each question, (galaxy, answer) -> (galaxy, question).
+    """Return whether enough of a galaxy's volunteers reached each question, (galaxy, answer) -> (galaxy, question).
 
-    The volunteers of a galaxy are those who answered the root above the question; at least `min_share` of them, and at
-    least one, must have been asked.
+    The volunteers of a galaxy are those who answered the root above the question. At least `min_share` of them, and at least
+    one, must have answered the question.
     """
     asked = tree.question_sums(np.asarray(votes, dtype=float))
     volunteers = asked.copy()

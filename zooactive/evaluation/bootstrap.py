@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 4_000_000
-"""Galaxies times resamples that are held at a time."""
+"""The number of galaxies times resamples held at a time."""
 
 
 def resampled_f1(
     confusion: NDArray[np.int64], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """F1 of each answer, and its galaxies, (resample, answer) both; the matrix of a resample is a multinomial draw."""
+    """Return each answer's F1 and number of galaxies, both (resample, answer), from multinomial draws of the matrix."""
     n = int(confusion.sum())
     again = rng.multinomial(n, confusion.ravel() / n, size=resamples).reshape(resamples, *confusion.shape)
     right = np.diagonal(again, axis1=1, axis2=2)
@@ -29,7 +29,7 @@ def resampled_f1(
 def resampled_areas(
     true: NDArray[np.int64], score: NDArray[np.float64], defined: list[bool], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Area under the ROC curve of each answer, and its galaxies, (resample, answer) both; NaN where not defined."""
+    """Return the area under each answer's ROC curve (or NaN) and its number of galaxies, both (resample, answer)."""
     n, answers = score.shape
     areas, own = np.full((resamples, answers), math.nan), np.zeros((resamples, answers))
     pieces = {a: _runs(true == a, score[:, a]) for a in range(answers) if defined[a]}
@@ -56,7 +56,7 @@ def resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random.
 
 
 def _runs(own: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Order of rising score, and where runs begin in it within which no galaxy is above one of the other kind.
+    """Return the order of ascending score, and the starts of runs whose galaxies need no order between them.
 
     Neighbours of one kind need no order between them, and ties of both kinds stay together.
     """
@@ -70,9 +70,9 @@ def _runs(own: NDArray[np.bool_], score: NDArray[np.float64]) -> tuple[NDArray[n
 def _weighted_area(
     times: NDArray[np.float32], own: NDArray[np.bool_], order: NDArray[np.intp], starts: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Area under the ROC curve where galaxy g occurs times[g, r] times, and the number of the answer's own, both (r,).
+    """Return the area under the ROC curve if galaxy g occurs times[g, r] times, and the number of own galaxies, both (r,).
 
-    P(own above other) + P(equal) / 2 over pairs: the rank statistic of Hanley & McNeil 1982 (Radiology 143, 29).
+    The area is P(own above other) + P(equal) / 2 over pairs: the rank statistic of Hanley & McNeil 1982 (Radiology 143, 29).
     """
     inside, kind = times[order], own[order, None]
     mine = np.add.reduceat(inside * kind, starts, axis=0).astype(np.float64)

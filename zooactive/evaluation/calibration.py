@@ -1,4 +1,4 @@
-"""Does the posterior keep its word? Coverage of predicted votes, and predicted against realised information."""
+"""The calibration of a posterior: coverage of predicted votes, and predicted against realised information."""
 
 from __future__ import annotations
 
@@ -25,33 +25,34 @@ if TYPE_CHECKING:
 def coverage(posterior: Posterior, votes: ArrayLike, levels: Sequence[float] = (0.5, 0.8, 0.95)) -> pd.DataFrame:
     """Measure how often the observed count of an answer lies in its predictive credible interval.
 
-    The interval is equal-tailed, of the mixture of beta-binomials for as many votes as the question had. Counts are whole,
-    so that no interval holds exactly the nominal probability: a count at an end counts by the share of its probability that
-    is needed to reach the level, and a posterior that is right covers each level exactly, on average.
+    The interval is equal-tailed, from the mixture of beta-binomials for the question's number of votes. Counts are whole
+    numbers, so that no interval holds exactly the nominal probability. A count at an end therefore counts by the share of
+    its probability that is needed to reach the level. On average, a correct posterior then covers each level exactly.
 
     Parameters
     ----------
     posterior : Posterior
     votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior; pseudo-counts are rounded. Galaxies count for the questions that they have votes on.
+        Votes, with rows in the order of the posterior's galaxies. Pseudo-counts are rounded. A galaxy counts for each
+        question on which it has votes.
     levels : sequence of float
         Nominal probabilities, between 0 and 1.
 
     Returns
     -------
     pandas.DataFrame
-        One row a question: ``question``, ``galaxies``, and for each level a column such as ``0.95``, the mean over galaxies
-        and answers; NaN for a question without votes.
+        One row per question: ``question``, ``galaxies``, and for each level a column such as ``0.95``, the mean over
+        galaxies and answers. It is NaN for a question without votes.
 
     Raises
     ------
     PosteriorError
-        When a level is not between 0 and 1, the shape does not fit, or votes are negative or not finite.
+        When a level is not between 0 and 1, the shape does not match, or votes are negative or not finite.
 
     Notes
     -----
-    The randomised probability integral transform of Czado, Gneiting & Held 2009 (Biometrics 65, 1254), with its average in
-    place of a random number.
+    This is the randomised probability integral transform of Czado, Gneiting & Held 2009 (Biometrics 65, 1254), with its
+    average instead of a random number.
     """
     import pandas as pd
 
@@ -64,24 +65,24 @@ def coverage(posterior: Posterior, votes: ArrayLike, levels: Sequence[float] = (
 
 
 def coverage_by_galaxy(posterior: Posterior, votes: ArrayLike, level: float = 0.95) -> NDArray[np.float64]:
-    """Return what each galaxy adds to the mean that `coverage` takes, for intervals over galaxies.
+    """Return each galaxy's contribution to the mean of `coverage`, for intervals over galaxies.
 
     Parameters
     ----------
     posterior, votes
-        As `coverage`.
+        As in `coverage`.
     level : float
-        Nominal probability, between 0 and 1.
+        The nominal probability, between 0 and 1.
 
     Returns
     -------
     ndarray of float64, shape (galaxy, question)
-        The mean over a question's answers, between 0 and 1; NaN where a galaxy has no votes on the question.
+        The mean over a question's answers, between 0 and 1. It is NaN if a galaxy has no votes on the question.
 
     Raises
     ------
     PosteriorError
-        As `coverage`.
+        As in `coverage`.
     """
     _check_levels([level])
     found = np.full((len(posterior), len(posterior.tree.questions)), np.nan)
@@ -91,35 +92,36 @@ def coverage_by_galaxy(posterior: Posterior, votes: ArrayLike, level: float = 0.
 
 
 def pit_histogram(posterior: Posterior, votes: ArrayLike, *, bins: int = 10) -> pd.DataFrame:
-    """Histogram of the randomised probability integral transform of the observed counts: flat where densities are right.
+    """Return the histogram of the randomised probability integral transform of the observed counts.
 
-    A hump in the middle says that densities are too wide, high ends that they are too narrow, a slope that expected
-    fractions are off to one side.
+    The histogram is flat if the densities are correct. A hump in the middle means that densities are too wide, high ends
+    mean that they are too narrow, and a slope means that the expected fractions are biased.
 
     Parameters
     ----------
     posterior : Posterior
     votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior; pseudo-counts are rounded. Galaxies count for the questions that they have votes on.
+        Votes, with rows in the order of the posterior's galaxies. Pseudo-counts are rounded. A galaxy counts for each
+        question on which it has votes.
     bins : int
-        Of equal width, from 0 to 1.
+        The number of bins of equal width from 0 to 1.
 
     Returns
     -------
     pandas.DataFrame
-        One row a question and bin: ``question``, ``galaxies``, ``from``, ``to``, and ``share`` of galaxies and answers,
-        which sums to 1 over a question's bins; a question without votes has no rows.
+        One row per question and bin: ``question``, ``galaxies``, ``from``, ``to``, and ``share`` of galaxies and answers,
+        which sums to 1 over a question's bins. A question without votes has no rows.
 
     Raises
     ------
     PosteriorError
-        When there are no bins, the shape does not fit, or votes are negative or not finite.
+        When there are no bins, the shape does not match, or votes are negative or not finite.
 
     Notes
     -----
     The transform of a count k is uniform between P(count < k) and P(count <= k) (Czado, Gneiting & Held 2009, Biometrics 65,
-    1254): each count is spread evenly over that interval, which is the mean over all random numbers. Of a question's two
-    answers the second is the first one's mirror image, so that the histogram is then symmetric: only the first counts.
+    1254). Each count is spread evenly over that interval, which is the mean over all random numbers. For a question with two
+    answers, only the first counts, because the second is its mirror image and would make the histogram symmetric.
     """
     import pandas as pd
 
@@ -143,28 +145,29 @@ def fraction_coverage(
     *,
     counted: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """Measure how often the true vote fraction of an answer, where it is known, lies in its credible interval.
+    """Measure how often the true vote fraction of an answer, if it is known, lies in its credible interval.
 
     Parameters
     ----------
     posterior : Posterior
     fractions : array_like, shape (galaxy, answer)
-        The probability of each answer, for a volunteer who was asked its question; row-aligned with the posterior.
+        The probability of each answer by a volunteer who is asked its question, with rows in the order of the posterior's
+        galaxies.
     levels : sequence of float
         Nominal probabilities, between 0 and 1.
     counted : array_like of bool, shape (galaxy, question), optional
-        Galaxies that count for each question: those that enough people are asked it of, say. By default all.
+        The galaxies that count for each question, for example those where enough volunteers reach it. The default is all.
 
     Returns
     -------
     pandas.DataFrame
-        One row a question: ``question``, ``galaxies``, and for each level a column such as ``0.95``, the mean over galaxies
-        and answers; NaN for a question that no galaxy counts for.
+        One row per question: ``question``, ``galaxies``, and for each level a column such as ``0.95``, the mean over
+        galaxies and answers. It is NaN for a question without counted galaxies.
 
     Raises
     ------
     PosteriorError
-        When a level is not between 0 and 1, or a shape does not fit.
+        When a level is not between 0 and 1, or a shape does not match.
     """
     import pandas as pd
 
@@ -172,7 +175,7 @@ def fraction_coverage(
     chosen = np.ones((len(posterior), len(tree.questions)), dtype=bool) if counted is None else np.asarray(counted)
     if truth.shape != (len(posterior), len(tree.columns)) or chosen.shape != (len(posterior), len(tree.questions)):
         raise PosteriorError(
-            f"fractions have the shape {truth.shape} and what counts {chosen.shape}; give (galaxy, answer) and (galaxy, "
+            f"fractions have the shape {truth.shape} and counted {chosen.shape}; give (galaxy, answer) and (galaxy, "
             f"question), here {(len(posterior), len(tree.columns))} and {(len(posterior), len(tree.questions))}"
         )
     inside = {}
@@ -193,7 +196,7 @@ def fraction_coverage(
 def _transforms(
     posterior: Posterior, votes: ArrayLike, *, mirrored: bool = True
 ) -> Iterator[tuple[Asked, NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield each question on its galaxies with votes, and P(count < k), P(count <= k) of its answers one after another."""
+    """Yield each question with its galaxies, and P(count < k), P(count <= k) of its answers one after another."""
     tree = posterior.tree
     for one in each_asked(np.rint(checked_votes(votes, tree, len(posterior))), tree, min_share=0):
         counts, totals, part = one.votes.astype(np.int64), one.totals.astype(np.int64), posterior.take(one.rows)
@@ -224,7 +227,7 @@ def _shares_inside(below: NDArray[np.float64], above: NDArray[np.float64], level
     low, high = (1 - level) / 2, (1 + level) / 2
     inside = np.clip(np.minimum(above, high) - np.maximum(below, low), 0, None)
     width = above - below
-    point = (below >= low) & (below <= high)  # a count of no probability to speak of: by its place alone
+    point = (below >= low) & (below <= high)  # a count with almost no probability counts by its position alone
     return np.asarray(np.where(width > 1e-12, inside / np.maximum(width, 1e-12), point))
 
 
@@ -239,25 +242,27 @@ def _share_below(below: NDArray[np.float64], above: NDArray[np.float64], edge: f
 
 
 def realised_information(posterior: Posterior, votes: ArrayLike) -> NDArray[np.float64]:
-    """Measure how much the votes that came in have told about the network: H(pi) - H(w), w_t proportional to pi_t p(k | t).
+    """Measure the information that the received votes gave about the network.
+
+    It is H(pi) - H(w), with w_t proportional to pi_t p(k | t).
 
     Parameters
     ----------
     posterior : Posterior
-        From before the votes.
+        The posterior before the votes.
     votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior.
+        Votes, with rows in the order of the posterior's galaxies.
 
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        In nats, at most ln T; below 0 where a surprise has made the draws more equal. Its mean over trees of votes drawn
-        from the posterior is the mutual information.
+        The information in nats, at most ln T. It is below 0 if surprising votes made the draws' weights more equal. Its mean
+        over trees of votes drawn from the posterior is the mutual information.
 
     Raises
     ------
     PosteriorError
-        When the shape does not fit, or votes are negative or not finite.
+        When the shape does not match, or votes are negative or not finite.
 
     Examples
     --------
@@ -271,11 +276,11 @@ def realised_information(posterior: Posterior, votes: ArrayLike) -> NDArray[np.f
 
 
 class AcquisitionCalibration(NamedTuple):
-    """Predicted against realised information of galaxies that got votes.
+    """Predicted against realised information for galaxies that received votes.
 
-    ``table``: one row a galaxy: ``id``, ``votes`` (of the root question), ``predicted`` and ``realised``, nats.
-    ``correlation`` between the two; ``slope`` of the realised on the predicted by least squares: 1 where scores keep their
-    word.
+    ``table`` has one row per galaxy: ``id``, ``votes`` (on the root question), ``predicted`` and ``realised``, in nats.
+    ``correlation`` is between the two. ``slope`` is that of the realised on the predicted information by least squares,
+    which is 1 for calibrated scores.
     """
 
     table: pd.DataFrame
@@ -286,21 +291,21 @@ class AcquisitionCalibration(NamedTuple):
 def acquisition_calibration(
     posterior: Posterior, votes: ArrayLike, *, trees: int | None = None, seed: int = 0
 ) -> AcquisitionCalibration:
-    """Compare what votes were predicted to tell with what they then told, galaxy by galaxy.
+    """Compare the predicted information of votes with the information that they gave, galaxy by galaxy.
 
     Parameters
     ----------
     posterior : Posterior
-        From before the votes.
+        The posterior before the votes.
     votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior; galaxies without votes are left out.
+        Votes, with rows in the order of the posterior's galaxies. Galaxies without votes are left out.
     trees, seed
-        As in `zooactive.acquisition.mutual_information`, which predicts for as many volunteers as each galaxy then had.
+        As in `zooactive.acquisition.mutual_information`, which predicts for the number of volunteers that each galaxy had.
 
     Raises
     ------
     PosteriorError
-        When the shape does not fit, votes are negative or not finite, or fewer than two galaxies have votes.
+        When the shape does not match, votes are negative or not finite, or fewer than two galaxies have votes.
     """
     import pandas as pd
 
@@ -308,7 +313,7 @@ def acquisition_calibration(
     volunteers = np.rint(posterior.tree.question_sums(counts)[:, list(posterior.tree.roots)].max(1)).astype(np.int64)
     voted = np.flatnonzero(volunteers > 0)
     if len(voted) < 2:
-        raise PosteriorError(f"{len(voted)} galaxies have votes on a question that everybody is asked; give two or more")
+        raise PosteriorError(f"{len(voted)} galaxies have votes on a root question; give votes of two or more galaxies")
     part = posterior.take(voted)
     predicted = mutual_information(part, volunteers[voted], trees=trees, seed=seed)
     realised = realised_information(part, counts[voted])

@@ -1,8 +1,8 @@
-"""Metrics of answers as classes: accuracy, precision, recall, F1, confusion matrix, ROC curves, each with what it is worth.
+"""Metrics of answers as classes: accuracy, precision, recall, F1, confusion matrix and ROC curves, with intervals.
 
-The truth of a galaxy is the answer with most votes, the prediction the answer with the largest expected vote fraction (of
-equal ones, the first in the tree), and the score of an answer its expected fraction. A label is a single vote, so that trees
-of classes and trees of votes are measured alike.
+The truth of a galaxy is the answer with the most votes. The prediction is the answer with the largest expected vote
+fraction. In a tie, the first answer in the tree counts. The score of an answer is its expected fraction. A label is a single
+vote, so that trees of classes and trees of votes are measured in the same way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from zooactive.evaluation.asked import each_asked
-from zooactive.evaluation.asked import really_asked as really_asked  # programs know it from here
+from zooactive.evaluation.asked import really_asked as really_asked  # programs import it from here
 from zooactive.evaluation.bootstrap import resampled_areas, resampled_f1
 from zooactive.foundation.errors import PosteriorError
 from zooactive.foundation.faces import names_of_before
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEVEL = 0.95
-"""Nominal coverage of every interval here."""
+"""The nominal coverage of every interval in this module."""
 
 
 # Results ------------------------------------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured share with the two ends of its 95% interval; all three NaN where it is not defined."""
+    """A measured share with the two ends of its 95% interval, all NaN if the share is undefined."""
 
     value: float
     low: float
@@ -44,7 +44,7 @@ class Estimate:
 
 
 class RocCurve(NamedTuple):
-    """Shares of the other galaxies, and of the answer's own, that score above each threshold; both of shape (threshold,)."""
+    """The shares of other galaxies and of the answer's own above each threshold, both of shape (threshold,)."""
 
     false_positive_rate: NDArray[np.float64]
     true_positive_rate: NDArray[np.float64]
@@ -52,25 +52,26 @@ class RocCurve(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class AnswerMetrics:
-    """How well one answer is told from the others of its question.
+    """The metrics of one answer against the other answers of its question.
 
     Parameters
     ----------
     answer : str
     galaxies : int
-        Whose true answer it is.
+        The number of galaxies with this true answer.
     predicted : int
-        Galaxies of which it was predicted.
+        The number of galaxies with this predicted answer.
     precision : float
-        Share of these whose true answer it is; NaN where it was never predicted.
+        The share of the predicted galaxies with this true answer. NaN if the answer was never predicted.
     recall : Estimate
-        Share of its own galaxies of which it was predicted, with Wilson's interval.
+        The share of galaxies with this true answer for which it was predicted, with Wilson's interval.
     f1 : Estimate
-        Harmonic mean of the two, with a bootstrap interval; NaN where the answer was neither given nor predicted.
+        The harmonic mean of precision and recall, with a bootstrap interval. NaN if the answer was neither given nor
+        predicted.
     auc : Estimate
-        Area under `roc`, with a bootstrap interval; NaN where `roc` is None.
+        The area under `roc`, with a bootstrap interval. NaN if `roc` is None.
     roc : RocCurve or None
-        Of this answer against the rest; None where all galaxies, or none, have it.
+        The ROC curve of this answer against the rest. None if all galaxies have this answer, or none has it.
     """
 
     answer: str
@@ -94,24 +95,25 @@ class AnswerMetrics:
 
 @dataclass(frozen=True, eq=False)
 class QuestionMetrics:
-    """How well a question's answers are told apart.
+    """The metrics of a question's answers.
 
     Parameters
     ----------
     question : str
     galaxies : int
-        On which everything here was measured; all measures are NaN where there is none.
+        The number of galaxies measured. Without galaxies, all metrics are NaN.
     accuracy : Estimate
-        With Wilson's interval.
+        The accuracy, with Wilson's interval.
     macro_f1, weighted_f1 : Estimate
-        Mean F1 of the answers that were given or predicted: each counts alike, or by its galaxies. Bootstrap intervals.
+        The mean F1 of the answers that were given or predicted, with equal weights or weighted by their galaxies, with
+        bootstrap intervals.
     auc, weighted_auc : Estimate
-        Mean one-vs-rest area of the answers that have a ROC curve: each counts alike, or by its galaxies. Bootstrap
-        intervals.
+        The mean one-vs-rest area of the answers that have a ROC curve, with equal weights or weighted by their galaxies,
+        with bootstrap intervals.
     answers : tuple of AnswerMetrics
-        In the question's order.
+        The metrics of each answer, in the question's order.
     confusion : ndarray of int64, shape (answer, answer)
-        Galaxies by the volunteers' answer (rows) and the model's (columns).
+        The number of galaxies by the volunteers' answer (rows) and the model's answer (columns).
     """
 
     question: str
@@ -125,7 +127,7 @@ class QuestionMetrics:
     confusion: NDArray[np.int64]
 
     def to_table(self) -> pd.DataFrame:
-        """Return one row an answer: its numbers of galaxies, and each measure followed by its ``_low`` and ``_high`` end."""
+        """Return one row per answer: its numbers of galaxies, and each metric followed by its ``_low`` and ``_high`` end."""
         import pandas as pd
 
         return pd.DataFrame([answer._row() for answer in self.answers])
@@ -152,27 +154,27 @@ class QuestionMetrics:
 def tree_metrics(
     posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, resamples: int = 1000, seed: int = 0
 ) -> tuple[QuestionMetrics, ...]:
-    """Measure each question of a tree on the galaxies of which it was really asked.
+    """Measure each question of a tree on the galaxies where enough volunteers reached it.
 
     Parameters
     ----------
     posterior : Posterior
     votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior; of a class tree, 1 for the galaxy's label.
+        Votes, with rows in the order of the posterior's galaxies. For a tree of classes, 1 for the galaxy's label.
     min_share : float
-        As `really_asked`.
+        As in `really_asked`.
     resamples, seed : int
-        As `question_metrics`; each question's intervals are the same whatever other questions there are.
+        As in `question_metrics`. Each question's intervals do not depend on the other questions.
 
     Returns
     -------
     tuple of QuestionMetrics
-        In the tree's order.
+        The metrics of each question, in the tree's order.
 
     Raises
     ------
     PosteriorError
-        When the shape does not fit, votes are negative or not finite, or `resamples` is negative.
+        When the shape does not match, votes are negative or not finite, or `resamples` is negative.
     """
     tree = posterior.tree
     k = checked_votes(votes, tree, len(posterior))
@@ -186,19 +188,19 @@ def tree_metrics(
 def question_metrics(
     question: Question, truth: ArrayLike, scores: ArrayLike, *, resamples: int = 1000, seed: int = 0
 ) -> QuestionMetrics:
-    """Measure how well the scores of a question's answers find the true one.
+    """Measure how well the scores of a question's answers identify the true answer.
 
     Parameters
     ----------
     question : Question
     truth : array_like of int, shape (galaxy,)
-        The true answer's place in the question, from 0.
+        The index of the true answer in the question, from 0.
     scores : array_like, shape (galaxy, answer)
-        Expected vote fractions, or other finite scores; the largest is the prediction.
+        Expected vote fractions, or other finite scores. The answer with the largest score is the prediction.
     resamples : int
-        Bootstrap resamples of the galaxies, behind the intervals of F1 and AUC; with 0 these are NaN.
+        The number of bootstrap resamples of the galaxies for the intervals of F1 and AUC. With 0, these intervals are NaN.
     seed : int
-        Of the resamples.
+        The seed of the resamples.
 
     Returns
     -------
@@ -207,14 +209,12 @@ def question_metrics(
     Raises
     ------
     PosteriorError
-        When the shapes do not fit, a truth is no answer, a score is not finite, or `resamples` is negative.
+        When the shapes do not match, a truth is not an answer's index, a score is not finite, or `resamples` is negative.
 
-    Notes
-    -----
-    Percentile bootstrap of Efron & Tibshirani 1993, chapter 13. A resample in which a measure is not defined, such as the
-    AUC of an answer that it misses, is left out. Where a measure is 1 in the galaxies themselves, so it is in every
-    resample: the interval then has no width, and only Wilson's, of accuracy and recall, says how little a few galaxies
-    prove.
+    Notes ----- The intervals are by the percentile bootstrap of Efron & Tibshirani 1993, chapter 13. A resample in which a
+    metric is undefined, such as the AUC of an answer that it lacks, is left out. If a metric is 1 for the galaxies
+    themselves, it is 1 in every resample, and its interval has no width. Only Wilson's intervals, of accuracy and recall,
+    then show how uncertain the result of a few galaxies is.
 
     Examples
     --------
@@ -268,12 +268,12 @@ def question_metrics(
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return Wilson's 95% interval of a share, (low, high), good for few galaxies and near 0 and 1; NaN without trials.
+    """Return Wilson's 95% interval of a share, (low, high), valid for few galaxies and near 0 and 1; NaN without trials.
 
     Raises
     ------
     PosteriorError
-        When there are more successes than trials, or fewer than none.
+        When the number of successes is negative or exceeds the number of trials.
 
     Notes
     -----
@@ -285,7 +285,7 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     [0.2553, 0.3662]
     """
     if not 0 <= successes <= trials:
-        raise PosteriorError(f"{successes} successes of {trials} were given; give from none to all of the trials")
+        raise PosteriorError(f"{successes} successes of {trials} trials were given; give 0 to {trials} successes")
     if trials == 0:
         return math.nan, math.nan
     z2 = float(special.ndtri((1 + LEVEL) / 2)) ** 2
@@ -305,13 +305,13 @@ def _checked(
     needed = (true.size, len(question.answers))
     if true.ndim != 1 or score.shape != needed:
         raise PosteriorError(
-            f"question '{question.name}': truths have the shape {true.shape} and scores {score.shape}; give one truth a "
+            f"question '{question.name}': truths have the shape {true.shape} and scores {score.shape}; give one truth per "
             f"galaxy, and scores of its {needed[1]} answers"
         )
     wrong = ~np.isin(true, np.arange(needed[1]))
     if wrong.any():
         raise PosteriorError(
-            f"question '{question.name}': the truth of row {np.argmax(wrong)} is {true[wrong][0]}; give the answer's place, "
+            f"question '{question.name}': the truth of row {np.argmax(wrong)} is {true[wrong][0]}; give the answer's index, "
             f"from 0 to {needed[1] - 1}"
         )
     if not np.isfinite(score).all():
@@ -333,7 +333,7 @@ def _of_no_galaxy(question: Question) -> QuestionMetrics:
 
 
 def _roc(own: NDArray[np.bool_], score: NDArray[np.float64]) -> RocCurve | None:
-    """Return the curve of one answer against the rest, or None where there is nothing to tell apart."""
+    """Return the ROC curve of one answer against the rest, or None if all galaxies have the same truth."""
     from sklearn import metrics
 
     if own.all() or not own.any():
@@ -343,7 +343,7 @@ def _roc(own: NDArray[np.bool_], score: NDArray[np.float64]) -> RocCurve | None:
 
 
 def _mean(values: NDArray[np.float64], weights: NDArray[np.number]) -> NDArray[np.float64]:
-    """Return the weighted mean over the last axis of values that are not NaN; NaN where nothing has weight."""
+    """Return the weighted mean over the last axis of the values that are not NaN, or NaN if nothing has weight."""
     there = ~np.isnan(values)
     weight = np.where(there, weights, 0.0)
     summed, total = (np.where(there, values, 0.0) * weight).sum(-1), weight.sum(-1)

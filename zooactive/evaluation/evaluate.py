@@ -1,4 +1,4 @@
-"""How good a posterior is: likelihood of the votes, and metrics on the galaxies of which a question was really asked."""
+"""The evaluation of a posterior: likelihood of the votes, and metrics per question on galaxies that reached it."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 
 
 def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5) -> pd.DataFrame:
-    """Tabulate for each question how often the predicted answer is the volunteers' answer.
+    """Tabulate, for each question, how often the predicted answer is the volunteers' answer.
 
-    A galaxy counts for a question when at least `min_share` of its volunteers (the votes of the root question above) reached
-    it, and at least one did. The predicted answer has the largest expected vote fraction, the true one the most
-    votes (of equal ones, the first in the tree).
+    A galaxy counts for a question if at least `min_share` of its volunteers (the votes on the root question above it)
+    reached the question, and at least one did. The predicted answer has the largest expected vote fraction, and the true
+    answer has the most votes. In a tie, the first answer in the tree counts.
 
     Parameters
     ----------
     posterior : Posterior
     votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior.
+        Votes, with rows in the order of the posterior's galaxies.
     min_share : float
-        Between 0 and 1.
+        The smallest share of volunteers, between 0 and 1.
 
     Returns
     -------
     pandas.DataFrame
-        One row a question: ``question``; ``galaxies`` that count; ``accuracy``; ``baseline``, the accuracy of always
-        giving the commonest true answer; ``mean_deviation``, the mean of ``|predicted - observed fraction|`` over
-        galaxies and answers. The last three are NaN where no galaxy counts.
+        One row per question: ``question``; ``galaxies``, the number that count; ``accuracy``; ``baseline``, the accuracy of
+        always giving the most common true answer; ``mean_deviation``, the mean of ``|predicted - observed fraction|`` over
+        galaxies and answers. The last three are NaN if no galaxy counts.
 
     Raises
     ------
     PosteriorError
-        When the shape does not fit, or votes are negative or not finite.
+        When the shape does not match, or votes are negative or not finite.
     """
     import pandas as pd
 
@@ -57,27 +57,28 @@ def question_table(posterior: Posterior, votes: ArrayLike, *, min_share: float =
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How good a posterior is, beside a model that has seen no image.
+    """The metrics of a posterior, next to those of a model that uses no image.
 
     Parameters
     ----------
     questions : DataFrame
-        Of `question_table`, and from `classification` the columns ``macro_f1``, ``weighted_f1``, ``auc`` (macro, one against
-        the rest), and the ends of the accuracy's 95% interval, ``accuracy_low`` and ``accuracy_high``.
+        The result of `question_table`, with columns from `classification`: ``macro_f1``, ``weighted_f1``, ``auc`` (macro,
+        one against the rest), and the ends of the accuracy's 95% interval, ``accuracy_low`` and ``accuracy_high``.
     galaxies : int
     likelihood : float
-        Mean negative log-likelihood, nats a galaxy.
+        The mean negative log-likelihood, in nats per galaxy.
     constant_likelihood : float
-        The same of the best constant concentrations.
+        The mean negative log-likelihood of the best constant concentrations.
     classification : tuple of QuestionMetrics
-        Row-aligned with `questions`: precision, recall, F1 and ROC curve of each answer, confusion matrices, intervals.
+        Precision, recall, F1 and ROC curve of each answer, confusion matrices and intervals, in the order of `questions`.
     coverage : DataFrame
-        Of `zooactive.evaluation.calibration.coverage`; of single labels, which cover any interval alike, it has no rows.
+        The result of `zooactive.evaluation.calibration.coverage`. For single labels it has no rows, because they cover any
+        interval equally.
     pit : DataFrame
-        Of `zooactive.evaluation.calibration.pit_histogram`, which has no rows of single labels either.
+        The result of `zooactive.evaluation.calibration.pit_histogram`. For single labels it has no rows.
     worth, confident, reliability, by_column : DataFrame
-        Of `worth_in_volunteers`, `confident_table`, `reliability` and `metrics_by_column` in
-        `zooactive.evaluation.fractions`; the last has no rows without columns.
+        The results of `worth_in_volunteers`, `confident_table`, `reliability` and `metrics_by_column` in
+        `zooactive.evaluation.fractions`. Without columns, the last one has no rows.
     """
 
     questions: pd.DataFrame
@@ -94,11 +95,11 @@ class Evaluation:
 
     @property
     def gain(self) -> float:
-        """By how much of itself the constant model's negative log-likelihood is lowered."""
+        """The relative fall of the negative log-likelihood from the constant model to this one."""
         return 1 - self.likelihood / self.constant_likelihood
 
     def to_dict(self) -> dict[str, object]:
-        """Return everything but the table `questions` as plain numbers and lists for JSON."""
+        """Return everything except the table `questions` as plain numbers and lists for JSON."""
         return {
             "galaxies": self.galaxies,
             "likelihood": self.likelihood,
@@ -117,25 +118,26 @@ def evaluate(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Evaluation:
-    """Measure a posterior on galaxies that were not learnt from.
+    """Measure a posterior on test galaxies.
 
     Parameters
     ----------
     posterior : Posterior
-        Of the galaxies held out.
+        The posterior of the test galaxies.
     votes : array_like, shape (galaxy, answer)
-        Theirs, row-aligned with the posterior.
+        Their votes, with rows in the order of the posterior's galaxies.
     seen : array_like, shape (other galaxy, answer)
-        Votes that the model learnt from; the constant concentrations are fitted to them.
+        The votes of the training galaxies, to which the constant concentrations are fitted.
     columns : mapping of str to array_like, shape (galaxy,), optional
-        Redshifts, magnitudes and the like, in bins of which the metrics are told too.
+        Redshifts, magnitudes and the like. The metrics are also tabulated in bins of these.
     resamples, seed : int
-        Of the bootstrap behind the intervals of F1, AUC and what the fractions are worth, as `question_metrics`.
+        The number of resamples and the seed of the bootstrap, as in `question_metrics`. It gives the intervals of F1, AUC
+        and the equivalent number of volunteers.
 
     Raises
     ------
     PosteriorError
-        When a shape does not fit, votes are negative or not finite, or `resamples` is negative.
+        When a shape does not match, votes are negative or not finite, or `resamples` is negative.
     """
     constant = constant_concentrations(seen, posterior.tree)
     classification = tree_metrics(posterior, votes, resamples=resamples, seed=seed)
@@ -169,7 +171,7 @@ _TABLES = ("coverage", "pit", "worth", "confident", "reliability", "by_column")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, object]]:
-    """Return rows for JSON, in which None stands for what is not finite."""
+    """Return rows for JSON, with None for values that are not finite."""
     return [
         {str(key): None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
         for row in table.to_dict("records")

@@ -1,4 +1,4 @@
-"""Metrics of expected vote fractions: how many volunteers they are worth, whether they are reliable, and where they fail."""
+"""Metrics of expected vote fractions: their equivalent number of volunteers, their reliability, and where they fail."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONFIDENT = 0.8
-"""Share of a question's votes above which its volunteers agree (Walmsley et al. 2022, MNRAS 509, 3966, after Dominguez
+"""The share of a question's votes above which its volunteers agree (Walmsley et al. 2022, MNRAS 509, 3966, after Dominguez
 Sanchez et al. 2018)."""
 
 
 def worth_in_volunteers(
     posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, resamples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Find how many volunteers' fractions have the same error as the expected fractions, question by question.
+    """Find the number of volunteers whose vote fractions have the same error as the expected fractions, for each question.
 
-    Galaxies count for a question as in `zooactive.evaluation.really_asked`, when at least two votes were given on it. One
-    row a question: ``question``; ``galaxies``; ``error``, the root mean square distance of expected fractions from those
-    that infinitely many volunteers would give; ``noise``, that of the observed fractions; ``volunteers``, whose fractions
-    would be as far off as the expected ones, with ``volunteers_low`` and ``volunteers_high``, its 95% interval by the
-    bootstrap over galaxies. Infinite where the votes cannot tell the expected fractions from perfect ones; NaN without
-    galaxies, and the interval also with one.
+    A galaxy counts for a question as in `zooactive.evaluation.really_asked`, if the question has at least two votes. The
+    table has one row per question: ``question``; ``galaxies``; ``error``, the root mean square distance of the expected
+    fractions from those of infinitely many volunteers; ``noise``, the same distance for the observed fractions;
+    ``volunteers``, the number whose fractions have the same error as the expected ones, with ``volunteers_low`` and
+    ``volunteers_high``, its 95% interval by the bootstrap over galaxies. The number is infinite if the votes cannot
+    distinguish the expected fractions from perfect ones. It is NaN without galaxies; with one galaxy, the interval is NaN.
 
-    Of n votes with fractions f, f (1 - f) n / (n - 1) is an unbiased estimate of the variance p (1 - p) of one vote, and
-    this divided by n is the share of (mean - f)^2 that is the chance of who voted. What is left is the model's own squared
-    error, the mean over galaxies of sum_a (mean_a - p_a)^2, and the worth is sum_a p_a (1 - p_a) divided by it, both
-    averaged over galaxies. Pseudo-counts are taken as if so many people had voted.
+    For n votes with fractions f, f (1 - f) n / (n - 1) is an unbiased estimate of the variance p (1 - p) of one vote.
+    Divided by n, it is the part of (mean - f)^2 that is due to the chance of who voted. The rest is the model's own squared
+    error, the mean over galaxies of sum_a (mean_a - p_a)^2. The number of volunteers is sum_a p_a (1 - p_a) divided by this
+    error, both averaged over galaxies. Pseudo-counts are treated as numbers of people who voted.
     """
     import pandas as pd
 
@@ -61,7 +61,7 @@ def worth_in_volunteers(
             continue
         again = resampled_means(np.stack([one_vote, squared], axis=1), resamples, rng)
         ratios = _ratio(again[:, 0], again[:, 1]) if resamples and len(one) > 1 else np.array([np.nan])
-        ends = np.quantile(ratios, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), method="inverted_cdf")  # some may be infinite
+        ends = np.quantile(ratios, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), method="inverted_cdf")  # some ratios may be infinite
         row |= {"error": float(np.sqrt(max(squared.mean(), 0))), "noise": float(np.sqrt(noise.mean()))}
         row |= {"volunteers": float(_ratio(one_vote.mean(), squared.mean()))}
         rows.append(row | {"volunteers_low": float(ends[0]), "volunteers_high": float(ends[1])})
@@ -71,12 +71,12 @@ def worth_in_volunteers(
 def confident_table(
     posterior: Posterior, votes: ArrayLike, *, min_share: float = 0.5, agreement: float = CONFIDENT
 ) -> pd.DataFrame:
-    """Tabulate accuracy on all galaxies that were really asked, and on those of which the volunteers agree on the answer.
+    """Tabulate accuracy on all galaxies that count for a question, and on those where volunteers agree on the answer.
 
-    The table of Walmsley et al. 2022 (MNRAS 509, 3966): where volunteers are themselves of two minds, no answer can be
-    right. They agree where the commonest answer has more than the share `agreement` of a question's votes. One row a
-    question: ``question``, ``galaxies``, ``accuracy``, ``confident`` (galaxies) and ``confident_accuracy``; accuracies are
-    NaN without galaxies.
+    This is the table of Walmsley et al. 2022 (MNRAS 509, 3966): if volunteers themselves disagree, no answer can be right.
+    Volunteers agree if the most common answer has more than the share `agreement` of a question's votes. The table has one
+    row per question: ``question``, ``galaxies``, ``accuracy``, ``confident`` (galaxies) and ``confident_accuracy``.
+    Accuracies are NaN without galaxies.
     """
     import pandas as pd
 
@@ -91,11 +91,11 @@ def confident_table(
 
 
 def reliability(posterior: Posterior, votes: ArrayLike, *, bins: int = 10, min_share: float = 0.5) -> pd.DataFrame:
-    """Tabulate observed against expected fractions: where 0.3 is expected, is it 0.3 on average.
+    """Tabulate observed against expected fractions, to show whether an expected 0.3 is 0.3 on average.
 
-    The bins of the expected fraction have equal width; empty ones have no row. One row an answer and bin: ``question``,
-    ``answer``, ``galaxies``, the means ``expected`` and ``observed``, and ``error``, the standard error of their difference
-    (NaN for one galaxy).
+    The bins of the expected fraction have equal width, and empty bins have no row. The table has one row per answer and bin:
+    ``question``, ``answer``, ``galaxies``, the means ``expected`` and ``observed``, and ``error``, the standard error of
+    their difference (NaN for one galaxy).
     """
     import pandas as pd
 
@@ -119,12 +119,12 @@ def reliability(posterior: Posterior, votes: ArrayLike, *, bins: int = 10, min_s
 def metrics_by_column(
     posterior: Posterior, votes: ArrayLike, columns: Mapping[str, ArrayLike], *, bins: int = 4, min_share: float = 0.5
 ) -> pd.DataFrame:
-    """Tabulate metrics in bins of redshift, magnitude or any other number known of the galaxies, each of shape (galaxy,).
+    """Tabulate metrics in bins of redshift, magnitude or any other number of the galaxies, each of shape (galaxy,).
 
-    The bins of a column hold about equally many galaxies, without those whose value is not finite. One row a column, bin and
-    question: ``column``, ``from``, ``to`` (values at the bin's ends, the upper one included), ``question``, ``galaxies``
-    really asked, ``accuracy``, ``baseline`` (of the commonest answer within the bin) and ``deviation``, the mean of
-    ``|expected - observed fraction|``.
+    The bins of a column hold about equally many galaxies. Galaxies whose value is not finite are left out. The table has one
+    row per column, bin and question: ``column``, ``from``, ``to`` (the values at the bin's ends, the upper one included),
+    ``question``, ``galaxies`` that count, ``accuracy``, ``baseline`` (of the most common answer within the bin) and
+    ``deviation``, the mean of ``|expected - observed fraction|``.
     """
     import pandas as pd
 
@@ -137,13 +137,13 @@ def metrics_by_column(
         values = np.asarray(given, dtype=np.float64)
         if values.shape != (len(posterior),):
             raise PosteriorError(
-                f"column '{name}' has the shape {values.shape}; give one number for each of {len(posterior)}"
+                f"column '{name}' has the shape {values.shape}; give one number for each of the {len(posterior)} galaxies"
             )
         known = np.isfinite(values)
         if not known.any():
             continue
         edges = np.unique(np.quantile(values[known], np.linspace(0, 1, bins + 1)))
-        edges = np.repeat(edges, 2) if len(edges) == 1 else edges  # one value for all
+        edges = np.repeat(edges, 2) if len(edges) == 1 else edges  # all galaxies have the same value
         places = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, len(edges) - 2)
         for place in range(len(edges) - 1):
             inside = known & (places == place)
@@ -160,13 +160,13 @@ def metrics_by_column(
 
 
 def bin_names(table: pd.DataFrame) -> list[str]:
-    """Name the bin of each row of `metrics_by_column`, such as "mag_r 14 to 15.2"."""
+    """Return the name of the bin of each row of `metrics_by_column`, such as "mag_r 14 to 15.2"."""
     ends = zip(table["column"], table["from"], table["to"], strict=True)
     return [f"{name} {low:.4g} to {high:.4g}" for name, low, high in ends]
 
 
 def vote_fractions(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    """Return the fractions of each question's votes, (galaxy, answer) -> (galaxy, answer); NaN where nobody was asked."""
+    """Return the fractions of each question's votes, (galaxy, answer) -> (galaxy, answer), or NaN if nobody was asked."""
     counts = np.asarray(votes, dtype=np.float64)
     total = tree.question_sums(counts)[..., tree.question_index]
     return np.asarray(np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0))
@@ -176,7 +176,7 @@ def vote_fractions(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
 
 
 def _ratio(above: ArrayLike, below: ArrayLike) -> NDArray[np.float64]:
-    """Return quotients; infinite where the divisor is not positive."""
+    """Return quotients, infinite if the divisor is not positive."""
     top, bottom = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     return np.asarray(np.divide(top, bottom, out=np.full(top.shape, np.inf), where=bottom > 0))
 

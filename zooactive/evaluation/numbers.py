@@ -1,4 +1,4 @@
-"""How well numbers are told on galaxies that were not learnt from, in the forms of the field, with 95% intervals."""
+"""The accuracy of predicted numbers on test galaxies, by the field's usual metrics, with 95% intervals."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ CATASTROPHIC = 0.15
 """The error abs(z - truth) / (1 + truth) above which a redshift counts as an outlier (Ilbert et al. 2006, A&A 457, 841)."""
 
 FAR = 3.0
-"""Scatters from which another number counts as an outlier."""
+"""The number of scatters beyond which a number other than a redshift counts as an outlier."""
 
 _RESAMPLES = 1000
 _BLOCK = 2_000_000
-"""Galaxies times resamples that are held at a time."""
+"""The number of galaxies times resamples held at a time."""
 
 
 def number_metrics(
@@ -29,33 +29,34 @@ def number_metrics(
     redshift: bool = False,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Compare what was expected of galaxies with their labels.
+    """Compare the predictions for galaxies with their labels.
 
     Parameters
     ----------
     posterior : NumberPosterior
     values : array_like, shape (galaxy,)
     errors : array_like, shape (galaxy,), optional
-        Standard deviations of the labels, which are added to what was expected before intervals and densities are measured.
+        The standard deviations of the labels. They are added to the predicted uncertainty before intervals and densities are
+        measured.
     redshift : bool
-        Take differences relative to 1 + the label, and call those beyond `CATASTROPHIC` outliers.
+        Whether to take differences relative to 1 + the label, and to call those beyond `CATASTROPHIC` outliers.
     seed : int
-        Of the resamples of galaxies.
+        The seed of the resamples of galaxies.
 
     Returns
     -------
     dict of str to float
-        galaxies; ``r2`` (1 - sum of squares about the expected over that about the labels' mean), ``rmse`` and
-        ``baseline_rmse`` (of predicting the labels' mean), ``mean_absolute_error``, all in the column's unit; ``bias`` (mean
-        difference, expected less label), ``scatter`` (sigma_NMAD = 1.4826 times the median absolute deviation of the
-        differences from their median) and ``outlier_fraction`` (beyond 3 sigma_NMAD from 0), of the differences, or for
-        redshifts of the differences over 1 + z; ``coverage_50``, ``coverage_80``, ``coverage_95``; ``log_density`` (mean, in
-        the column's unit). Each has ``_low`` and ``_high``, the 95% interval of a bootstrap over galaxies.
+        ``galaxies``; ``r2`` (1 minus the sum of squares about the predictions divided by that about the labels' mean);
+        ``rmse``, ``baseline_rmse`` (when the labels' mean is predicted) and ``mean_absolute_error``, all in the column's
+        unit; ``bias`` (the mean difference, prediction minus label), ``scatter`` (sigma_NMAD = 1.4826 times the median
+        absolute deviation of the differences from their median) and ``outlier_fraction`` (beyond 3 sigma_NMAD from 0), for
+        redshifts with the differences divided by 1 + z; ``coverage_50``, ``coverage_80``, ``coverage_95``; ``log_density``
+        (the mean, in the column's unit). Each has ``_low`` and ``_high``, the 95% interval of a bootstrap over galaxies.
 
     Raises
     ------
     PosteriorError
-        When there are no galaxies, or not as many labels.
+        When there are no galaxies, or the number of labels differs.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def number_metrics(
     """
     y = np.asarray(values, dtype=np.float64)
     if y.shape != posterior.mean.shape or not len(y):
-        raise PosteriorError(f"{len(posterior)} galaxies were expected and {y.size} have labels; give one label for each")
+        raise PosteriorError(f"there are {len(posterior)} galaxies and {y.size} labels; give one label for each galaxy")
     known = posterior if errors is None else posterior.with_errors(errors)
     ends = [known.interval(level) for level in LEVELS]
     means = {
@@ -77,7 +78,7 @@ def number_metrics(
     columns = np.column_stack([y, off, relative, *means.values()])
 
     def measure(some: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Measure resamples (resample, galaxy, column)."""
+        """Return the metrics of resamples (resample, galaxy, column)."""
         label, difference, scaled = some[..., 0], some[..., 1], some[..., 2]
         squares, about = (difference**2).mean(-1), label.var(-1)
         r2 = 1 - np.divide(squares, about, out=np.full(about.shape, np.nan), where=about > 0)
@@ -97,7 +98,7 @@ def _with_intervals(
     names: tuple[str, ...],
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Return each measure with the ends of its interval by resampling galaxies."""
+    """Return each metric with the ends of its interval by resampling galaxies."""
     n, found = len(columns), measure(columns)
     at_once = max(1, _BLOCK // (n * columns.shape[1]))
     parts = [

@@ -1,4 +1,4 @@
-"""How well a task's answers were learnt, on galaxies held out, with the doubt that so few galaxies leave."""
+"""The metrics of a task's answers on held-out galaxies, with the uncertainty of so few galaxies."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ _LEVEL = (0.025, 0.975)
 
 
 def task_metrics(means: ArrayLike, votes: ArrayLike, tree: DecisionTree, *, resamples: int = 1000) -> dict[str, float]:
-    """Measure the first question's answers by what its labels are.
+    """Measure the first question's answers with the metrics that suit its labels.
 
     Parameters
     ----------
     means : array_like, shape (galaxy, answer)
         Expected vote fractions.
     votes : array_like, shape (galaxy, answer)
-        One for a label.
+        Votes, or 1 for a label.
     tree : DecisionTree
     resamples : int
-        Bootstrap resamples of the galaxies.
+        The number of bootstrap resamples of the galaxies.
 
     Returns
     -------
     dict of str to float
-        ``galaxies``; for labels and for trees of votes ``accuracy``, ``baseline`` (always giving the commonest answer),
-        ``auc`` and, of more than two answers, ``macro_f1``, and for labels ``log_loss`` (nats a galaxy); for fractions of
-        two answers ``correlation`` (Pearson's), ``mean_error`` (mean absolute error) and ``baseline_error``, that of the
-        mean fraction. Measures are followed by their 95% intervals, ``_low`` and ``_high``.
+        ``galaxies``, the number of galaxies. For labels and for trees of votes: ``accuracy``, ``baseline`` (the accuracy of
+        always giving the most common answer), ``auc`` and, with more than two answers, ``macro_f1``; for labels also
+        ``log_loss`` (nats per galaxy). For fractions of two answers: ``correlation`` (Pearson's), ``mean_error`` (mean
+        absolute error) and ``baseline_error``, the error of always predicting the mean fraction. Metrics are followed by
+        their 95% intervals, ``_low`` and ``_high``.
     """
     first = next(each_asked(votes, tree))
     k, mean = first.votes, first.of(np.asarray(means, dtype=float))
@@ -59,7 +60,7 @@ def task_metrics(means: ArrayLike, votes: ArrayLike, tree: DecisionTree, *, resa
 
 
 def question_accuracies(means: ArrayLike, votes: ArrayLike, tree: DecisionTree) -> pd.DataFrame:
-    """Tabulate for every question of a task's tree the galaxies that were asked it and the accuracy, with its interval."""
+    """Tabulate, for every question of a task's tree, the galaxies that reached it and the accuracy with its interval."""
     import pandas as pd
 
     mean, rows = np.asarray(means, dtype=float), []
@@ -71,22 +72,22 @@ def question_accuracies(means: ArrayLike, votes: ArrayLike, tree: DecisionTree) 
 
 
 def purity(probability: ArrayLike, truth: ArrayLike, *, prior: float, prevalence: float) -> dict[str, float]:
-    """Return purity and completeness of a sample above one half, where the label is as rare as on the sky.
+    """Return the purity and completeness of a sample above one half, if the label is as rare as on the sky.
 
     Parameters
     ----------
     probability : array_like, shape (galaxy,)
-        Of the label, as it holds for galaxies of which a share of `prior` has it.
+        The probability of the label, valid for a sample in which a share of `prior` has the label.
     truth : array_like of bool, shape (galaxy,)
-        Of galaxies held out.
+        Whether each held-out galaxy has the label.
     prior, prevalence : float
-        Between 0 and 1; the odds move by `prior_shift`.
+        The share of the label in that sample and on the sky, between 0 and 1. The odds are shifted by `prior_shift`.
 
     Returns
     -------
     dict
-        ``purity``, the share of the sample that has the label, and ``completeness``, the share of those with the label that
-        are in it. Purity is NaN where no galaxy is chosen.
+        ``purity``, the share of the chosen sample that has the label, and ``completeness``, the share of galaxies with the
+        label that are chosen. Purity is NaN if no galaxy is chosen.
 
     Raises
     ------
@@ -115,14 +116,14 @@ def _fraction_metrics(predicted: NDArray[np.float64], observed: NDArray[np.float
     rows = np.random.default_rng(0).integers(0, n, (resamples, n))
     for name, measure in (("correlation", _correlation), ("mean_error", _mean_error)):
         again = measure(predicted[rows], observed[rows])
-        known = again[np.isfinite(again)]  # where all fractions are the same, nothing is correlated with them
+        known = again[np.isfinite(again)]  # the correlation is undefined if all fractions are the same
         low, high = np.quantile(known, _LEVEL) if len(known) else (np.nan, np.nan)
         metrics |= {name: float(measure(predicted, observed)), f"{name}_low": float(low), f"{name}_high": float(high)}
     return metrics | {"baseline_error": float(np.abs(observed - observed.mean()).mean())}
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Pearson's correlation along the last axis; NaN where one side does not vary."""
+    """Return Pearson's correlation along the last axis, or NaN if one side does not vary."""
     a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
     both = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
     return np.asarray(np.divide((a * b).sum(-1), both, out=np.full(both.shape, np.nan), where=both > 0))

@@ -1,4 +1,4 @@
-"""What everything stands on: errors that name the mend, ids as numbers, word lists, files written aside, TOML read."""
+"""The basis of all other packages: errors that say what to do, hashed ids, word lists, safe writing, strict TOML."""
 
 from __future__ import annotations
 

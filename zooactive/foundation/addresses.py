@@ -1,7 +1,7 @@
-"""Files that lie elsewhere, at an address such as ``s3://survey/galaxy.jpg``: read through fsspec, an extra.
+"""Files at a URL such as ``s3://survey/galaxy.jpg``, which are read through fsspec (an extra).
 
-Images are read where they lie, each when it is looked at. Tables and shards are copied into a cache first, because Parquet
-files are read by row group, again and again.
+Images are read directly from the URL, each when it is needed. Tables and shards are first copied into a cache, because
+Parquet files are read by row group, many times.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from typing import Any
 
 from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.reading import check_regular
+from zooactive.foundation.spelling import STANDS_FOR
 from zooactive.foundation.writing import aside, is_passing
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}([^/].*)")  # a name of two letters at least: C:/ is a disk
-_FILE_ADDRESS = re.compile(r"(file|local):/{1,3}([^/].*)")  # they name no machine: their paths begin at the root
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}([^/].*)")  # the scheme has at least two letters: C:/ is a disk
+_FILE_ADDRESS = re.compile(r"(file|local):/{1,3}([^/].*)")  # these name no machine: their paths begin at the root
 _OWN = ("file", "local")
 _TABLES = (".parquet", ".pq")
 _AT_ONCE = 1 << 16
@@ -34,7 +35,7 @@ _TIMES = ("mtime", "created", "LastModified", "last_modified", "updated")
 
 @dataclass(frozen=True, slots=True)
 class RemoteImage:
-    """An image at an address."""
+    """An image at a URL."""
 
     address: str
 
@@ -42,11 +43,11 @@ class RemoteImage:
         return self.address
 
     def read(self, most: int) -> bytes:
-        """Return the image's bytes; what the file system raises is handed on, and more than `most` bytes are an OSError."""
+        """Return the image's bytes; errors of the file system are passed on, and more than `most` bytes are an OSError."""
         files, path = _file_system(self.address)
         _check_local(files, path)
-        if {"http", "https"} & set(protocols_of(files)):  # a web server need not keep to a range that it was asked for
-            with files.open(path, "rb", block_size=0, size=1) as stream:  # one request, and the size is not believed
+        if {"http", "https"} & set(protocols_of(files)):  # a web server may ignore a requested range
+            with files.open(path, "rb", block_size=0, size=1) as stream:  # one request; the size is not trusted
                 content = _up_to(stream, most + 1)
         else:
             content = files.cat_file(path, end=most + 1)
@@ -56,7 +57,7 @@ class RemoteImage:
 
 
 def address_of(place: str | Path) -> str | None:
-    """Return an address as text, also when it has lost a slash as a `Path`; None for a path on this machine.
+    """Return a URL as text, even if it has lost a slash as a `Path`; None for a path on this machine.
 
     Examples
     --------
@@ -70,7 +71,7 @@ def address_of(place: str | Path) -> str | None:
 
 
 def own_path(text: str) -> Path:
-    """Return a path as somebody wrote it, with ~ for the home folder; a ~NAME of nobody stays and is then no file."""
+    """Return a path that a user wrote, with ~ replaced by the home folder; the ~NAME of an unknown user stays as it is."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -78,7 +79,7 @@ def own_path(text: str) -> Path:
 
 
 def is_here(path: Path) -> bool:
-    """Return whether a path can be looked at and is there; a path that no file system takes is not."""
+    """Return whether a path exists; a path that no file system accepts does not."""
     try:
         return path.exists()
     except OSError:
@@ -86,38 +87,38 @@ def is_here(path: Path) -> bool:
 
 
 def from_folder(folder: Path, place: Path) -> Path:
-    """Return a place that a file in this folder names: an address stays what it is."""
+    """Return a place relative to the folder of the file that names it; a URL stays unchanged."""
     return place if address_of(place) else folder / place
 
 
 def remote_images(folder: str) -> dict[str, RemoteImage]:
-    """Return the files of a folder at an address, by their names.
+    """Return the files in a folder at a URL, by their names.
 
     Raises
     ------
     CatalogueError
-        When the folder cannot be listed, or fsspec is not installed.
+        If the folder cannot be listed, or fsspec is not installed.
     """
     files, path = _file_system(folder)
-    with explained(CatalogueError, f"{folder} cannot be listed: {{reason}}; give the folder that image paths start from"):
+    with explained(CatalogueError, f"{folder} cannot be listed: {{reason}}; give the folder where image paths start"):
         names = [Path(name).name for name in files.ls(path, detail=False)]
     return {name: RemoteImage(f"{folder.rstrip('/')}/{name}") for name in names}
 
 
 def cache_folder() -> Path:
-    """Return the folder for copies of what lies elsewhere; it may not be there yet."""
+    """Return the folder for copies of files from URLs; it may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zooactive"
 
 
 def local_copy(address: str) -> Path:
-    """Copy a table, or a folder of Parquet files, into the cache; what is there and has not changed is kept.
+    """Copy a table, or a folder of Parquet files, into the cache; unchanged copies are kept.
 
-    What was copied before and is no longer at the address goes.
+    Copies of files that are no longer at the URL are deleted.
 
     Raises
     ------
     CatalogueError
-        When nothing can be read there, or fsspec is not installed.
+        If nothing can be read at the URL, or fsspec is not installed.
     """
     files, path = _file_system(address)
     folder = copy_folder(address)
@@ -133,16 +134,17 @@ def local_copy(address: str) -> Path:
         for copy in sorted(folder.iterdir()):
             if copy.name not in kept and not is_passing(copy.name):
                 forget(copy)
+    STANDS_FOR[str(folder)] = address.rstrip("/").rpartition("/")[0] if single else address.rstrip("/")
     return folder / Path(found[0]).name if single else folder
 
 
 def copy_folder(address: str) -> Path:
-    """Return the folder for copies of what lies at an address; it may not be there yet."""
+    """Return the folder for copies of the files at a URL; it may not exist yet."""
     return (cache_folder() / blake2b(address.rstrip("/").encode(), digest_size=8).hexdigest()).absolute()
 
 
 def copy_file(files: Any, name: str, target: Path) -> None:
-    """Copy a file of a file system, unless its copy is there."""
+    """Copy a file from a file system, unless there is a copy already."""
     info = files.info(name)
     if is_copy_of(target, info):
         return
@@ -151,22 +153,22 @@ def copy_file(files: Any, name: str, target: Path) -> None:
         files.get_file(name, str(temporary))
         came, size = temporary.stat().st_size, info.get("size")
         if size is not None and came != size:
-            raise ConnectionError(errno.ECONNABORTED, f"{came} of its {size} bytes came")
+            raise ConnectionError(errno.ECONNABORTED, f"only {came} of its {size} bytes came")
         remember(target, info, temporary)
 
 
 def is_copy_of(copy: Path, info: Mapping[str, Any]) -> bool:
-    """Return whether a copy is there, of what a file system says of the file at its address."""
+    """Return whether there is a copy that matches what a file system says about the original."""
     stamp = _stamp(copy)
     return copy.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == _state(info)
 
 
 def remember(copy: Path, info: Mapping[str, Any], content: Path) -> None:
-    """Keep what a file system says of a file, of whose copy `content` is to get the name.
+    """Record what a file system says about a file whose copy, now in `content`, will get its name.
 
-    The copy was last changed when the file was: images in it have the same marks on every machine.
+    The copy gets the original's time of change, so images in it have the same marks on every machine.
     """
-    copy.unlink(missing_ok=True)  # or a process killed here would leave what was there before as a copy of this
+    copy.unlink(missing_ok=True)  # otherwise, if this process were killed here, an old copy would pass for a new one
     with aside(_stamp(copy)) as temporary:
         temporary.write_text(_state(info), encoding="utf-8")
     found = next((info[name] for name in _TIMES if isinstance(info.get(name), int | float | datetime)), None)
@@ -182,14 +184,14 @@ def forget(copy: Path) -> None:
 
 
 def _stamp(copy: Path) -> Path:
-    """Return the file that says what a copy is of: not beside it, where it would be taken for one of the copies."""
+    """Return the file that records the original of a copy; it is not next to the copy, where it would look like a copy."""
     return copy.parent.with_name(copy.parent.name + _ORIGIN) / (copy.name + _ORIGIN)
 
 
 def _state(info: Mapping[str, Any]) -> str:
-    """Return what tells a file's content from another: a mark of the store, or else size and times.
+    """Return a mark that changes with a file's content: a mark of the store, or otherwise size and times.
 
-    A listing and a file's own entry say more or less of the rest.
+    All other entries differ between a listing and the entry of a single file.
     """
     marks = {name: str(info[name]) for name in _MARKS if info.get(name)}
     times = {name: str(info[name]) for name in _TIMES if info.get(name)}
@@ -197,13 +199,13 @@ def _state(info: Mapping[str, Any]) -> str:
 
 
 def _check_local(files: Any, path: str) -> None:
-    """Raise an error for a pipe or device of this machine, which may never end."""
+    """Raise an error for a pipe or device on this machine, because reading it may never end."""
     if set(_OWN) & set(protocols_of(files)):
         check_regular(Path(path))
 
 
 def _up_to(stream: Any, most: int) -> bytes:
-    """Read a stream to its end, or so many bytes of it."""
+    """Read a stream to its end, or at most `most` bytes of it."""
     pieces: list[bytes] = []
     while most > 0 and (piece := stream.read(min(most, _AT_ONCE))):
         pieces.append(piece)
@@ -212,17 +214,17 @@ def _up_to(stream: Any, most: int) -> bytes:
 
 
 def file_system_of(address: str) -> tuple[Any, str]:
-    """Return the file system of an address and the path there; a CatalogueError where fsspec, or what it needs, is away."""
+    """Return the file system of a URL and the path in it; a CatalogueError if fsspec or a package it needs is missing."""
     return _file_system(address)
 
 
 def protocols_of(files: Any) -> tuple[str, ...]:
-    """Return how the addresses of a file system may begin."""
+    """Return the possible beginnings of URLs in a file system."""
     return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
 
 
 def _file_system(address: str) -> tuple[Any, str]:
-    """Return the file system of an address and the path there."""
+    """Return the file system of a URL and the path in it."""
     with explained(CatalogueError, f"{address}: such addresses need fsspec: pip install 'zooactive[remote]'", ImportError):
         core = import_module("fsspec.core")
     with explained(CatalogueError, f"{address} cannot be opened: {{reason}}", ImportError, ValueError):

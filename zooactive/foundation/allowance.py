@@ -1,4 +1,4 @@
-"""How much of the machine this process may use: by its affinity and its control groups, not by what the machine has."""
+"""The share of the machine that this process may use, by its affinity and its control groups."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pathlib import Path
 
 
 def usable_cpus(system: Path = Path("/")) -> int:
-    """Return how many CPUs this process may use, at least 1: the least of its affinity and its control groups' quotas.
+    """Return how many CPUs this process may use, at least 1: the minimum of its affinity and its control groups' quotas.
 
     Parameters
     ----------
     system : Path
-        The root of the file system, where ``proc`` and ``sys`` lie.
+        The root of the file system, which contains ``proc`` and ``sys``.
 
     Examples
     --------
     >>> 1 <= usable_cpus() <= os.cpu_count()
     True
     """
-    affinity = getattr(os, "sched_getaffinity", None)  # of Linux alone
+    affinity = getattr(os, "sched_getaffinity", None)  # exists only on Linux
     here = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
     return max(1, min([here, *(math.ceil(share) for share in _quotas(system))]))
 
 
 def usable_memory(system: Path = Path("/")) -> int:
-    """Return how many bytes of memory this process may use: what the machine has, or what its control groups allow."""
+    """Return how many bytes of memory this process may use: the machine's memory, or what its control groups allow."""
     try:
         limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     except (AttributeError, ValueError, OSError):  # not a POSIX system
@@ -41,7 +41,7 @@ def usable_memory(system: Path = Path("/")) -> int:
 
 
 def _quotas(system: Path) -> Iterator[float]:
-    """Yield the CPUs that each control group around this process allows."""
+    """Yield the number of CPUs that each control group around this process allows."""
     for folder in _groups(system, "cpu"):
         words = _words(folder / "cpu.max") or _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
         if len(words) == 2 and all(word.isdecimal() and int(word) > 0 for word in words):

@@ -1,4 +1,4 @@
-"""A file of JSON objects, one a line: lines are added, on the disk before anybody is told, and none is ever changed."""
+"""A file of JSON objects, one per line: new lines are flushed to the disk, and old lines never change."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from zooactive.foundation.errors import CatalogueError, explained
+from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.reading import check_regular
 from zooactive.foundation.writing import output_explained
 
@@ -16,23 +17,25 @@ Entry = TypeVar("Entry")
 
 
 class AppendedLines(Generic[Entry]):
-    """The entries of such a file, in the order in which they came.
+    """The entries of an append-only JSON-lines file, in the order in which they were added.
 
     Parameters
     ----------
     file : Path
-        Made where it is not there. What a power cut left of a line that was never acknowledged is cut off.
+        The file; it is created if it does not exist. An incomplete last line, left by a power cut, is removed.
     parse : callable
-        Makes an entry of a line's values; whatever it raises says why the line is damaged.
+        Makes an entry from a line's values. An exception from it says why the line is damaged.
     values : callable
-        Makes a line's values of an entry.
+        Makes a line's values from an entry.
+    number : int, optional
+        The number of the file's format. The first line of a new file says it. An older file has no such line, and gets none.
 
     Raises
     ------
     CatalogueError
-        When a line is none of such a file's.
+        If a line does not belong to such a file, or a newer version of zooactive wrote the file.
     OutputError
-        When the file cannot be written.
+        If the file cannot be written.
 
     Examples
     --------
@@ -45,8 +48,15 @@ class AppendedLines(Generic[Entry]):
     2
     """
 
-    def __init__(self, file: Path, *, parse: Callable[[Any], Entry], values: Callable[[Entry], Mapping[str, Any]]) -> None:
-        self._file, self._parse, self._values = file, parse, values
+    def __init__(
+        self,
+        file: Path,
+        *,
+        parse: Callable[[Any], Entry],
+        values: Callable[[Entry], Mapping[str, Any]],
+        number: int | None = None,
+    ) -> None:
+        self._file, self._parse, self._values, self._number = file, parse, values, number
         with output_explained(file):
             file.parent.mkdir(parents=True, exist_ok=True)
             check_regular(file) if file.exists() else None
@@ -65,7 +75,10 @@ class AppendedLines(Generic[Entry]):
 
     def add(self, *entries: Entry) -> None:
         """Write entries and have the disk keep them. A failure leaves the file as it was."""
-        lines = "".join(json.dumps(self._values(entry), ensure_ascii=False) + "\n" for entry in entries).encode()
+        told: list[Mapping[str, Any]] = [self._values(entry) for entry in entries]
+        if self._number is not None and not self._length:
+            told.insert(0, {"format": self._number})
+        lines = "".join(json.dumps(values, ensure_ascii=False) + "\n" for values in told).encode()
         with output_explained(self._file):
             try:
                 written = 0
@@ -79,11 +92,16 @@ class AppendedLines(Generic[Entry]):
         self.entries += entries
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._descriptor)
 
     def _read(self, content: bytes) -> Iterator[Entry]:
         for number, line in enumerate(content.splitlines(), 1):
-            said = f"{self._file}, line {number} is damaged ({{reason}}); delete it, and those after it if they are too"
+            said = f"{self._file}, line {number} is damaged ({{reason}}); delete it, and later lines if damaged"
             with explained(CatalogueError, said, Exception):
-                yield self._parse(json.loads(line))
+                values = json.loads(line)
+                declared = values["format"] if number == 1 and self._number is not None and "format" in values else None
+                entries = [] if declared is not None else [self._parse(values)]
+            if declared is not None:
+                refuse_future(self._file, declared, self._number or 0, CatalogueError)
+            yield from entries

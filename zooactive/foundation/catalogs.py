@@ -1,4 +1,4 @@
-"""Where the data that come with zooactive lie: trees, tasks, recipes, samples, the encoder."""
+"""The location of the data that come with zooactive: trees, tasks, recipes, samples, the encoder."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from zooactive.foundation.parsing import read_toml
 
 
 def catalogs_folder() -> Path:
-    """Return where the trees, tasks and samples lie: inside an installed package, or beside it in a checkout."""
+    """Return the folder of trees, tasks and samples: inside an installed package, or next to it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "catalogs", package.parent / "catalogs"):
         if (folder / "trees").is_dir():
             return folder
-    raise TreeError(f"the folder catalogs is missing beside {package}; install zooactive again")
+    raise TreeError(f"the folder catalogs is missing next to {package}; install zooactive again")
 
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """TOML files of one kind: those that come with zooactive have names, one's own have paths that end in ``.toml``.
+    """TOML files of one kind: those that come with zooactive have names, your own have paths that end in ``.toml``.
 
     Parameters
     ----------
     folder : str
-        Of `catalogs_folder`.
+        A folder in `catalogs_folder`.
     kind : str
-        What a file holds, such as "class rule".
+        The kind of the files, such as "class rule".
     error : type
-        Raised where there is no such file, or where it cannot be read.
+        The error for a file that does not exist or cannot be read.
     mend : str
-        Ends what is said of an unknown name; ``{known}`` is filled in with the names.
+        The end of the message for an unknown name; ``{known}`` is replaced by the known names.
     damaged : str
-        What is said of a file that is no TOML.
+        The message for a file that is not TOML.
     """
 
     folder: str
     kind: str
     error: type[ZooactiveError]
     mend: str
-    damaged: str = "is no readable TOML"
+    damaged: str = "is not readable TOML"
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the files that come with zooactive, sorted."""
         return tuple(sorted(path.stem for path in (catalogs_folder() / self.folder).glob("*.toml")))
 
     def read(self, name: str | Path) -> tuple[Path, dict[str, Any]]:
-        """Return where the file of this name or path lies, and what it says."""
+        """Return the path and the contents of the file with this name or path."""
         if str(name).endswith(".toml"):
             path = Path(name)
         elif str(name) in (names := self.names()):

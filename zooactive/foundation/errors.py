@@ -1,4 +1,4 @@
-"""Every failure that zooactive explains: what was named, what was received, and the mend."""
+"""All errors that zooactive explains: each names the thing, says what was received, and what to do."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from contextlib import contextmanager
 from zooactive.foundation.spelling import for_terminal
 
 _LONGEST, _LINES = 1500, 4
-"""Characters and lines of an error: what was received may be a megabyte, and the file and the mend stand at the two ends."""
+"""The largest number of characters and lines of an error. The middle is cut, because both ends matter: file and advice."""
 _REASON = 200
-"""Characters of what a library said: Arrow repeats a whole file's schema."""
+"""The largest number of characters quoted from a library's message, because Arrow repeats a whole file's schema."""
 
 
 class ZooactiveError(Exception):
     """A failure that zooactive can explain in one or two lines."""
 
     def __str__(self) -> str:
-        said = for_terminal(super().__str__())  # tracebacks print it as it is
+        said = for_terminal(super().__str__())  # a traceback prints it unchanged
         if said.count("\n") >= _LINES:
             said = " ".join(said.split())
         return said if len(said) <= _LONGEST else f"{said[: _LONGEST // 2]} ... {said[-_LONGEST // 2 :]}"
 
 
 class TreeError(ZooactiveError):
-    """A decision tree that contradicts itself, or that is not the one needed."""
+    """A decision tree that contradicts itself, or is not the one that is needed."""
 
 
 class CatalogueError(ZooactiveError):
@@ -33,23 +33,23 @@ class CatalogueError(ZooactiveError):
 
 
 class ImageError(ZooactiveError):
-    """An image that cannot be read, or that is not what was declared."""
+    """An image that cannot be read, or is not what was declared."""
 
 
 class ModelError(ZooactiveError):
-    """A model that is incomplete, or that is used on what it was not made for."""
+    """A model that is incomplete, or is used for something that it was not made for."""
 
 
 class TrainingError(ZooactiveError):
-    """A training that cannot start or cannot go on."""
+    """A training that cannot start or cannot continue."""
 
 
 class PosteriorError(ZooactiveError):
-    """Concentrations that are no posterior, or a question that this posterior cannot answer."""
+    """Concentrations that are not a posterior, or a question that the posterior cannot answer."""
 
 
 class AcquisitionError(ZooactiveError):
-    """A choice of galaxies that cannot be made as asked."""
+    """A choice of galaxies that cannot be made as requested."""
 
 
 class WorkspaceError(ZooactiveError):
@@ -61,24 +61,24 @@ class EngineError(ZooactiveError):
 
 
 class UploadError(ZooactiveError):
-    """Subjects that the Zooniverse did not take, or a model that the Hugging Face hub did not."""
+    """Subjects that the Zooniverse refused, or a model that the Hugging Face hub refused."""
 
 
 class OutputError(ZooactiveError):
-    """A result that cannot be written where it was asked for."""
+    """A result that cannot be written to the requested place."""
 
 
 @contextmanager
 def explained(error: type[ZooactiveError], said: str, *met: type[Exception]) -> Iterator[None]:
-    """Raise `error` in place of what a library raises in the block.
+    """Raise `error` instead of an exception that a library raises in the block.
 
     Parameters
     ----------
     error : type
     said : str
-        What is wrong with which file, and the mend; ``{reason}`` in it is replaced by what the library said.
+        What is wrong with which file, and what to do; ``{reason}`` is replaced by the library's message.
     *met : type
-        The exceptions that are turned into `error`; by default all but those of zooactive.
+        The exceptions that are replaced by `error`; by default all except those of zooactive.
 
     Examples
     --------
@@ -93,14 +93,14 @@ def explained(error: type[ZooactiveError], said: str, *met: type[Exception]) -> 
         ours = isinstance(caught, ZooactiveError)
         if not isinstance(caught, met) if met else ours:
             raise
-        # What an operating system says in full names the path, as `said` does.
+        # An operating system's full message names the path, and so does `said`.
         words = caught.strerror if isinstance(caught, OSError) and caught.strerror else str(caught)
         reason = words if ours else " ".join(words.split())[:_REASON]
         raise error(said.replace("{reason}", reason)) from caught
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest known name, or nothing when none is near.
+    """Return " Did you mean 'x'?" for the nearest known name, or "" if none is near.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Names of a folder's face that load what they need when they are first used."""
+"""Public names of a package that load their modules on first use."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 
 def names_on_demand(face: str, homes: Mapping[str, str], gone: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a folder's ``__init__`` whose names load when they are first used.
+    """Return the ``__getattr__`` of a package's ``__init__`` whose names load their modules on first use.
 
     Parameters
     ----------
     face : str
-        The module with the face, its ``__name__``.
+        The ``__name__`` of the package.
     homes : mapping of str to str
-        From a name to the module in the face's folder that has it.
+        Maps a name to the module in the package that defines it.
     gone : mapping of str to str
-        From a name of an earlier version to what to use in its place.
+        Maps a name of an earlier version to advice about its replacement.
     """
 
     def get(name: str) -> Any:
@@ -34,20 +34,20 @@ def names_on_demand(face: str, homes: Mapping[str, str], gone: Mapping[str, str]
 
 
 def names_of_before(module: str, now: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a module whose names have changed: an old name gives the new one, with a warning.
+    """Return the ``__getattr__`` of a module with renamed attributes: an old name returns the new one, with a warning.
 
     Parameters
     ----------
     module : str
-        Its ``__name__``.
+        The ``__name__`` of the module.
     now : mapping of str to str
-        From the old name to the new one.
+        Maps each old name to the new one.
     """
 
     def get(name: str) -> Any:
         if name not in now:
             raise AttributeError(f"module '{module}' has no attribute '{name}'")
-        warnings.warn(f"{module}.{name} is called {now[name]} now", DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{module}.{name} is now called {now[name]}", DeprecationWarning, stacklevel=2)
         return getattr(sys.modules[module], now[name])
 
     return get

@@ -1,4 +1,4 @@
-"""FITS files whose headers lie, and what astropy does not tell of them."""
+"""Checks of FITS files with wrong headers, and values that astropy does not return."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 2880
-_MOST_BLOCKS = 1000  # of a header: 36000 cards
-_ARRAYS = re.compile(r"\d?[PQ](?P<kind>[LXBIJKAEDCM])")  # of any length in each row
+_MOST_BLOCKS = 1000  # the limit for a header: 36000 cards
+_ARRAYS = re.compile(r"\d?[PQ](?P<kind>[LXBIJKAEDCM])")  # columns of arrays whose length varies from row to row
 _BYTES = {**dict.fromkeys("LXBA", 1), "I": 2, **dict.fromkeys("JE", 4), **dict.fromkeys("KDC", 8), "M": 16}
-_SHARED_AT_MOST = 1 << 26  # bytes; rows may have an array in common
-_PACKED_AT_MOST = 1 << 18  # bytes that gzip cannot make more than 2^28 of
+_SHARED_AT_MOST = 1 << 26  # bytes; rows may share an array
+_PACKED_AT_MOST = 1 << 18  # bytes; gzip cannot unpack these to more than 2^28 bytes
 
 
 _SIZES = re.compile(rb"(BITPIX|NAXIS\d{0,3}) *= *(-?\d{1,18})\b")
 
 
 class FitsStream(io.BufferedReader):
-    """A FITS file as astropy reads it, which stops when a header has no end."""
+    """A FITS file as astropy reads it, which raises an error if a header has no end."""
 
     def __init__(self, stream: BinaryIO | io.RawIOBase) -> None:
         super().__init__(stream, _BLOCK)  # type: ignore[arg-type]
         self._blocks = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read bytes, and stop at a header without end; a run of blocks of a header's size is a header."""
+        """Read bytes, and raise an OSError for a header without end; a run of reads of a header block's size is a header."""
         self._blocks = self._blocks + 1 if size == _BLOCK else 0
         if self._blocks > _MOST_BLOCKS:
             raise OSError(f"a header has more than {_MOST_BLOCKS * _BLOCK // 80} cards")
@@ -39,9 +39,9 @@ class FitsStream(io.BufferedReader):
 
 
 def first_claim(stream: BinaryIO | io.BufferedIOBase) -> int:
-    """Return how many bytes of values the first block of a FITS file claims; the stream stays where it was.
+    """Return how many bytes of values the first block of a FITS file claims; the stream does not move.
 
-    astropy unpacks a gzipped file to its end before it shows that header.
+    astropy unpacks a gzipped file completely before it shows this header.
     """
     cards = stream.read(_BLOCK)
     stream.seek(-len(cards), io.SEEK_CUR)
@@ -53,7 +53,7 @@ def first_claim(stream: BinaryIO | io.BufferedIOBase) -> int:
 def each_hdu(hdus: Any) -> Iterator[Any]:
     """Yield the parts of an open FITS file, each once.
 
-    astropy goes by the sizes that a header claims; of negative ones it reads the same part again and again.
+    astropy trusts the sizes in a header; if they are negative, it reads the same part again and again.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def each_hdu(hdus: Any) -> Iterator[Any]:
     Raises
     ------
     OSError
-        When a part does not lie behind the one before it.
+        If a part does not come after the previous one.
     """
     last = -1
     for hdu in hdus:
@@ -74,7 +74,7 @@ def each_hdu(hdus: Any) -> Iterator[Any]:
 
 
 def claimed_bytes(hdu: Any) -> int:
-    """Return how many bytes an image's values take in memory, or one tile of it, by its header alone."""
+    """Return how many bytes an image's values, or one tile of it, take in memory, by its header alone."""
     bits = abs(int(hdu.header.get("BITPIX", 8)))
     scaled = (hdu.header.get("BSCALE", 1), hdu.header.get("BZERO", 0)) != (1, 0) or "BLANK" in hdu.header
     each = max(bits // 8, (4 if bits <= 16 else 8) if scaled else 1)
@@ -83,7 +83,7 @@ def claimed_bytes(hdu: Any) -> int:
 
 
 def check_tiles(hdu: Any, most: int) -> None:
-    """Refuse a compressed image whose gzipped tiles unpack to more than `most` bytes each, with an OSError."""
+    """Raise an OSError if the gzipped tiles of a compressed image unpack to more than `most` bytes each."""
     packed: Any = getattr(hdu, "_bintable", None)
     if packed is None:
         return
@@ -99,7 +99,7 @@ def check_tiles(hdu: Any, most: int) -> None:
 
 
 def check_table(hdu: Any) -> None:
-    """Refuse a table that claims rows without bytes, or arrays of which many lie in the same place behind the rows.
+    """Raise an OSError for a table that claims rows without bytes, or many arrays that share the same bytes after the rows.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def check_table(hdu: Any) -> None:
     Raises
     ------
     OSError
-        When a few bytes would take any amount of memory.
+        If a few bytes could take any amount of memory.
     """
     rows, width, heap = (int(hdu.header.get(card, 0)) for card in ("NAXIS2", "NAXIS1", "PCOUNT"))
     if rows and not width:
@@ -123,9 +123,9 @@ def check_table(hdu: Any) -> None:
 
 
 def undefined_logicals(hdu: Any) -> dict[str, NDArray[np.bool_]]:
-    """Return for each logical column of a table with undefined cells which rows they are in, shape (row,).
+    """Return, for each logical column with undefined cells, the rows of these cells as a mask, shape (row,).
 
-    The standard has T, F and a zero byte for what nobody knows; astropy makes it False.
+    The standard has T, F and a zero byte for an unknown value; astropy turns the latter into False.
 
     Parameters
     ----------

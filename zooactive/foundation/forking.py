@@ -1,7 +1,7 @@
-"""Where networks can compute: not in a process that was forked from one in which some did.
+"""Check that networks can compute in this process: not if it was forked from one in which a network had computed.
 
-A fork has one thread, and the threads that TensorFlow or JAX had started are not among its own; what waits for these would
-wait for ever.
+A fork has only one thread. It lacks the threads that TensorFlow or JAX had started, and code that waits for them would wait
+forever.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import sys
 from zooactive.foundation.errors import EngineError
 
 _here = False
-"""Whether networks have computed in this process, or in the one that it was forked from."""
+"""Whether networks have computed in this process, or in the process that it was forked from."""
 
 _inherited = False
-"""Whether they had in the one that it was forked from."""
+"""Whether networks had computed in the process that it was forked from."""
 
 
 def networks_compute() -> None:
-    """Note that networks compute in this process; an EngineError where they cannot, since it was forked too late."""
+    """Record that networks compute in this process; raise an EngineError if it was forked too late for that."""
     global _here
     if _inherited:
         raise EngineError(
-            f"process {os.getpid()} was forked from one in which a network had been at work, and would wait for ever for "
-            'threads that a fork does not have; start processes by multiprocessing.get_context("spawn"), or fork before '
+            f"process {os.getpid()} was forked from one in which a network had computed, and would wait forever for "
+            'threads that a fork does not have; start processes with multiprocessing.get_context("spawn"), or fork before '
             "the first model is made or loaded"
         )
     _here = True
@@ -36,7 +36,7 @@ def _note_fork() -> None:
 
 
 def _tensorflow_began() -> bool:
-    """Whether TensorFlow has started its threads: a program may have used it without zooactive."""
+    """Return whether TensorFlow has started its threads; a program may have used it without zooactive."""
     context = getattr(sys.modules.get("tensorflow.python.eager.context"), "_context", None)
     return bool(getattr(context, "_initialized", False))
 

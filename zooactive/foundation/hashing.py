@@ -1,8 +1,8 @@
-"""Numbers that belong to a galaxy's id: the same whatever the order, the chunk or the machine.
+"""Random numbers that belong to a galaxy's id: the same in any order, in any chunk and on any machine.
 
-Every random decision about a galaxy (which side of a split, its selection noise, its place in the random arm or in a target
-sample, its vote trees; of a simulated one what it is and who votes on it) comes from ``u = BLAKE2b("purpose|seed|id") /
-2**64``. The purposes are independent of each other, so that a split cannot bias the noise of a selection.
+Every random decision about a galaxy comes from ``u = BLAKE2b("purpose|seed|id") / 2**64``: its side of a split, its
+selection noise, its place in the random arm or in a target sample, its vote trees, and for a simulated galaxy what it is and
+who votes on it. The purposes are independent of each other, so that a split cannot bias the noise of a selection.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.u
     ids : iterable of str, length G
     purpose : {"split", "noise", "random-arm", "folds", "trees", "target", "judges", "sky", "crowd", "clicks", "trial",
         "sheet"}
-        What the number is for; purposes are independent.
+        The purpose of the number; numbers for different purposes are independent.
     seed : int
 
     Returns
@@ -47,8 +47,8 @@ def hash_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.u
 def uniform_from_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDArray[np.float64]:
     """Hash each id to a number strictly between 0 and 1.
 
-    The 52 leading bits are kept and the number is the middle of its cell, so that neither 0 nor 1 occurs and logarithms
-    of it are finite.
+    The 52 leading bits are kept, and the number is the middle of its cell. So neither 0 nor 1 occurs, and logarithms of it
+    are finite.
 
     Parameters
     ----------
@@ -66,5 +66,5 @@ def uniform_from_ids(ids: Iterable[str], *, purpose: Purpose, seed: int) -> NDAr
 
 
 def gumbel_from_ids(ids: Iterable[str], *, seed: int) -> NDArray[np.float64]:
-    """Return standard Gumbel noise of each id, shape (G,), purpose "noise" (Kirsch et al. 2023)."""
+    """Return standard Gumbel noise for each id, shape (G,), with the purpose "noise" (Kirsch et al. 2023)."""
     return -np.log(-np.log(uniform_from_ids(ids, purpose="noise", seed=seed)))

@@ -1,4 +1,4 @@
-"""Objects as notebooks show them: small HTML tables in which every text is escaped."""
+"""Display objects in notebooks: small HTML tables in which every text is escaped."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from zooactive.foundation.spelling import for_terminal
 
 ENDS = 5
-"""Rows shown of the beginning and of the end of a long table."""
+"""The number of rows shown from the beginning and from the end of a long table."""
 
 
 def escaped(text: object) -> str:
-    """Return a text as HTML shows it: no tag in it is one, and control characters are told."""
+    """Return a text escaped for HTML: it contains no tags, and its control characters are spelt out."""
     return html.escape(for_terminal(str(text)))
 
 
@@ -25,7 +25,7 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[object] | None], *
     rows : iterable of sequences
         None stands for rows that are left out.
     caption, below : str
-        Lines above and below it.
+        Lines above and below the table.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[object] | None], *
 
 
 def html_pairs(caption: str, pairs: Iterable[tuple[str, object]]) -> str:
-    """Return names and values under each other as HTML."""
+    """Return a table of names and values as HTML."""
     rows = "".join(
         f"<tr><th style='text-align:left'>{escaped(name)}</th><td style='text-align:left'>{escaped(value)}</td></tr>"
         for name, value in pairs
@@ -57,7 +57,7 @@ def html_pairs(caption: str, pairs: Iterable[tuple[str, object]]) -> str:
 
 
 def ends_of(length: int, ends: int = ENDS) -> tuple[list[int], int]:
-    """Return the numbers of the first and last rows of a long table, and after how many of them rows are left out.
+    """Return the numbers of the first and last rows of a long table, and the position after which rows are left out.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Ids as they come out of spreadsheets and number columns: what is around them goes, and lost digits are noticed."""
+"""Read ids from spreadsheets and number columns: surrounding characters are removed, and lost digits are noticed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 import unicodedata
 from decimal import Decimal
 
-# A formula that keeps a spreadsheet from rounding, and the mark that it shows before digits that it takes for text.
+# A formula that keeps a spreadsheet from rounding, and the apostrophe before digits that are text.
 _AROUND = re.compile(r'="(?P<formula>[^"]*)"|\'(?P<marked>\d+)\'?')
-# What a spreadsheet or a float column makes of an 18-digit id, with a comma where that parts the decimals.
+# An 18-digit id after a spreadsheet or a float column, possibly with a decimal comma.
 _ROUNDED = re.compile(r"-?\d{1,3}[.,]\d*[eE]\+?\d+|-?\d{1,3}[eE]\+\d+|-?\d{16,}[.,]0*")
-_SIXTEEN_DIGITS = 10**16  # from here a float is printed with zeros in place of its last digits
+_SIXTEEN_DIGITS = 10**16  # from here on a float is printed with zeros instead of its last digits
 
 
 def id_text(text: str) -> str:
-    """Return an id without white space and without what a spreadsheet needs around it to leave it as it is.
+    """Return an id without white space and without the characters that protect it in a spreadsheet.
 
-    Letters with accents are written as one character each, as Unicode's form NFC has them: which form a text has depends on
-    the machine that wrote it.
+    Letters with accents are written as one character each (Unicode's form NFC), because the form of a text depends on the
+    machine that wrote it.
 
     Examples
     --------
@@ -30,9 +30,9 @@ def id_text(text: str) -> str:
 
 
 def is_rounded(galaxy_id: str | int) -> bool:
-    """Tell whether an id has lost digits on the way through a spreadsheet, or, as a number, through a float.
+    """Return whether an id has lost digits in a spreadsheet or, as a number, in a float.
 
-    A number that a float would be printed as has most likely been one.
+    A number that looks like a printed float most likely was one.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One process at a time in a folder that is read, changed and written."""
+"""Locks that let only one process at a time read, change and write a folder."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from zooactive.foundation.remote_folders import held_remotely
 from zooactive.foundation.writing import output_explained, process_lives, this_host
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
-"""What file systems without locks say, such as some that lie on other machines."""
+"""The errors of file systems without locks, such as some network file systems."""
 
 _held: dict[Path, int] = {}
-"""Folder -> the thread of this process that holds it: what that thread calls may hold it again."""
+"""Maps a folder to the thread of this process that holds it; functions called by that thread may hold it again."""
 
 
 @contextmanager
 def held(folder: str | Path) -> Iterator[None]:
-    """Hold a folder for this thread until the block ends; a folder that is not there is made.
+    """Hold a folder for this thread until the block ends; the folder is created if it does not exist.
 
-    The system lets go of it when the process dies, however it dies. Where the file system knows no locks, a file
-    ``.lock-held`` stands for one, and that of a process of another machine stays until somebody deletes it. An address that
-    the folder stands for is marked as well, and the folder then holds what is there (`RemoteFolder.held`).
+    The system releases the lock when the process ends, for whatever reason. If the file system has no locks, a file
+    ``.lock-held`` is used instead; if a process of another machine leaves it behind, somebody has to delete it. If the
+    folder stands for a URL, the URL is marked as well, and the folder is brought up to date with it (`RemoteFolder.held`).
 
     Raises
     ------
     OutputError
-        When another process, or another thread of this one, holds it; the sentence names machine and process.
+        If another process, or another thread of this process, holds the folder; the message names machine and process.
 
     Examples
     --------
@@ -57,27 +57,27 @@ def held(folder: str | Path) -> Iterator[None]:
     finally:
         del _held[place]
         if descriptor is not None:
-            (folder / ".lock").unlink(missing_ok=True)  # before it is let go of: nobody else has locked it yet
+            (folder / ".lock").unlink(missing_ok=True)  # before releasing it: nobody else has locked it yet
             os.close(descriptor)
         if instead is not None:
             instead.unlink(missing_ok=True)
 
 
 def _locked(file: Path) -> int | None:
-    """Open and lock a file; None where the system or the file system has no locks."""
+    """Open and lock a file; return None if the system or the file system has no locks."""
     try:
         import fcntl
-    except ImportError:  # another system
+    except ImportError:  # a system without fcntl
         return None
     while True:
         with output_explained(file.parent):
-            if file.is_symlink():  # the file that it leads to would be written over
+            if file.is_symlink():  # the file that it points to would be overwritten
                 raise OutputError(f"{file} is a link, which zooactive never makes; delete it")
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(file, descriptor):
-                with suppress(OSError):  # of a full disk: it is locked all the same, and nobody can read by whom
+                with suppress(OSError):  # on a full disk the lock still works, but nobody can read who holds it
                     os.ftruncate(descriptor, 0)
                     os.pwrite(descriptor, _who().encode(), 0)
                 return descriptor
@@ -90,7 +90,7 @@ def _locked(file: Path) -> int | None:
             if error.errno not in _NO_LOCKS:
                 raise
             return None
-        os.close(descriptor)  # whoever held it has deleted it since it was opened
+        os.close(descriptor)  # the previous holder has deleted the file since it was opened
 
 
 def _is_still(file: Path, descriptor: int) -> bool:
@@ -101,7 +101,7 @@ def _is_still(file: Path, descriptor: int) -> bool:
 
 
 def _created(file: Path) -> Path:
-    """Create a file that stands for a lock, or take over one that a dead process of this machine left."""
+    """Create a file that serves as a lock, or take over one that a dead process of this machine left."""
     while True:
         try:
             with output_explained(file.parent), _created_alone(file) as descriptor:

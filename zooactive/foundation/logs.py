@@ -1,7 +1,7 @@
-"""What work tells programs: records of Python's `logging` below the logger ``zooactive``, each an event with values.
+"""Log records for programs: records of Python's `logging` below the logger ``zooactive``, each an event with values.
 
-The library sets no level and has no handler but one that drops everything. Who runs the program decides what becomes of the
-records; the command line writes them with ``--log``.
+The library sets no level, and its only handler drops everything. The calling program decides what happens to the records.
+The command line writes them with ``--log``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Event: TypeAlias = Literal[
     "warning",
 ]
 EVENTS: tuple[Event, ...] = get_args(Event)
-"""What records are about, as programs may rely on it; "message" is that of another's record."""
+"""The kinds of events that programs may rely on; "message" is the event of other libraries' records."""
 
 ROOT = logging.getLogger("zooactive")
 ROOT.addHandler(logging.NullHandler())
@@ -41,10 +41,10 @@ def log(where: str, level: int, event: Event, **values: Any) -> None:
     Parameters
     ----------
     where : str
-        The module, which is the logger's name.
+        The name of the module, which is also the logger's name.
     level : int
-        Of `logging`: DEBUG what is of use when something is wrong, INFO how work goes, WARNING what people should look at
-        though work goes on, ERROR what ended it.
+        A level of `logging`: DEBUG for details that help when something is wrong, INFO for progress, WARNING for problems
+        that people should look at while the work continues, ERROR for what ended the work.
     event : str
         One of `EVENTS`.
     **values
@@ -57,7 +57,7 @@ def log(where: str, level: int, event: Event, **values: Any) -> None:
 
 
 class JsonLines(logging.Formatter):
-    """One line of JSON a record: time (UTC), level, event, logger, host, process, and the event's values.
+    """A formatter that writes one line of JSON per record: time (UTC), level, event, logger, host, process, values.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class JsonLines(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the record as a line of JSON."""
         event, values = getattr(record, "event", None), getattr(record, "values", None)
         if event is None or not isinstance(values, Mapping):
             event, values = "message", {"message": record.getMessage()}
@@ -87,7 +87,7 @@ class JsonLines(logging.Formatter):
 
 
 def finite(value: Any) -> Any:
-    """Return plain values in which each number that is not finite is None: JSON has no other, and every reader knows it."""
+    """Return plain values with None for each number that is not finite, because JSON has no such numbers."""
     if isinstance(value, Mapping):
         return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Arrays in a ``.npz`` file: what it claims to hold is checked by its headers, before any array takes memory."""
+"""Read arrays from a ``.npz`` file; the claims of its headers are checked before any array takes memory."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 from zooactive.foundation.reading import open_regular
 
 _LARGEST_PACKED = 1 << 27
-_RATIO = 4  # weights do not shrink by packing; ours are stored as they are
+_RATIO = 4  # weights hardly compress; zooactive stores them uncompressed
 _LARGEST_HEADER = 10_000
 
 
 class Held(NamedTuple):
-    """What a header in an .npz file says of an array."""
+    """The header of an array in an .npz file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
 
 def read_npz(path: Path, check: Callable[[dict[str, Held]], None] | None = None) -> dict[str, NDArray[Any]]:
-    """Read all arrays of a file by name, once `check` has seen what their headers say.
+    """Read all arrays of a file by name, after `check` has received their headers.
 
     Raises
     ------
     OSError
-        When the file cannot be read, or is no regular file.
+        If the file cannot be read, or is not a regular file.
     ValueError
-        When it is no such file, holds Python objects, or an array is not as large as its header says; when all together are
-        far larger than the file.
+        If it is not an .npz file, holds Python objects, an array is not as large as its header says, or all arrays
+        together are far larger than the file.
     """
     with open_regular(path) as stream:
         size = path.stat().st_size
@@ -62,12 +62,12 @@ def _held(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Held:
 
 
 def read_array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read the header of an array in NumPy's format: shape, whether it is stored feature by feature, and kind of numbers.
+    """Read the header of an array in NumPy's format: shape, whether it is in Fortran order, and dtype.
 
     Raises
     ------
     ValueError
-        When it is no such header, or of Python objects.
+        If it is not such a header, or one of Python objects.
     """
     version = np.lib.format.read_magic(stream)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -75,7 +75,7 @@ def read_array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
         raise ValueError(f"an array of format {version}")
     shape, fortran, dtype = readers[version](stream, max_header_size=_LARGEST_HEADER)
     if dtype.hasobject:
-        raise ValueError("Python objects in place of numbers")
+        raise ValueError("Python objects instead of numbers")
     if min(shape, default=0) < 0:
         raise ValueError(f"an array of shape {shape}")
     return shape, fortran, dtype

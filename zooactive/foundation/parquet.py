@@ -1,4 +1,4 @@
-"""Parquet files that others made: what they unpack to is known before anything is unpacked."""
+"""Check Parquet files from others: their unpacked size is known before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from pyarrow import Field
     from pyarrow.parquet import FileMetaData
 
-_BYTES_A_VALUE = 8  # of a cell, about
+_BYTES_A_VALUE = 8  # the approximate size of a cell
 _BYTE_ARRAY = 6
-_ROW_GROUPS, _COLUMNS, _DESCRIPTION = (4,), (1,), (3,)  # fields of a footer, of its row groups, of their columns
+_ROW_GROUPS, _COLUMNS, _DESCRIPTION = (4,), (1,), (3,)  # field numbers in a footer, a row group and a column
 
 
 def check_parquet(file: Path, columns: Collection[str] | None = None) -> None:
-    """Refuse a file whose columns, or some of them, take more memory than there is.
+    """Raise a MemoryError if a file's columns, or some of them, need more memory than there is.
 
-    A few kilobytes can hold a text once and say that a million rows have it, or one list of a thousand million zeros.
+    A few kilobytes can hold a text once and say that a million rows have it, or hold one list of a thousand million zeros.
 
     Raises
     ------
     MemoryError
-        When what it claims does not fit into memory.
+        If what it claims does not fit into memory.
     ValueError
-        When its footer is damaged.
+        If its footer is damaged.
     """
     import pyarrow.parquet as pq
 
@@ -47,7 +47,7 @@ def check_parquet(file: Path, columns: Collection[str] | None = None) -> None:
         if columns is not None and name not in columns:
             continue
         claimed += max(chunk.values * _BYTES_A_VALUE, chunk.unpacked)
-        # A text is at most as long as all that is stored of its column.
+        # A text is at most as long as all stored data of its column.
         if path == name and chunk.kind == _BYTE_ARRAY and chunk.values * chunk.unpacked > allowed:
             doubtful.add(name)
     for name in doubtful:
@@ -57,7 +57,7 @@ def check_parquet(file: Path, columns: Collection[str] | None = None) -> None:
 
 
 def _is_plainly_small(about: FileMetaData, wanted: Collection[Field], allowed: int) -> bool:
-    """Return whether columns without lists fit into memory even if every row had all texts of its group: most do."""
+    """Return whether columns without lists fit into memory even if every row had all texts of its group; most do."""
     from pyarrow.types import is_nested
 
     if any(is_nested(field.type) for field in wanted):
@@ -68,7 +68,7 @@ def _is_plainly_small(about: FileMetaData, wanted: Collection[Field], allowed: i
 
 
 class _Chunk(NamedTuple):
-    """What a footer says of one column in one row group."""
+    """The entry of a footer for one column in one row group."""
 
     path: tuple[str, ...]
     kind: int
@@ -77,9 +77,9 @@ class _Chunk(NamedTuple):
 
 
 def _chunks_of(file: Path) -> tuple[_Chunk, ...]:
-    """Return what a file's footer says of its columns.
+    """Return the entries of a file's footer for its columns.
 
-    PyArrow tells it too, but the whole process ends when it is asked about some damaged columns.
+    PyArrow can return them as well, but for some damaged columns it ends the whole process.
     """
     found = file.stat()
     return _read_chunks(file, found.st_size, found.st_mtime_ns)
@@ -87,13 +87,13 @@ def _chunks_of(file: Path) -> tuple[_Chunk, ...]:
 
 @lru_cache(maxsize=1024)
 def _read_chunks(file: Path, size: int, changed: int) -> tuple[_Chunk, ...]:
-    """Read the footer of a file as it is now; the parts of a survey are opened several times."""
+    """Read the footer of a file in its current state, cached because the parts of a survey are opened several times."""
     with open_regular(file) as stream:
         stream.seek(max(size - 8, 0))
         tail = stream.read(8)
         length = int.from_bytes(tail[:4], "little")
         if tail[4:] != b"PAR1" or length > size - 8:
-            raise ValueError("its end is no footer of a Parquet file")
+            raise ValueError("its end is not the footer of a Parquet file")
         stream.seek(size - 8 - length)
         footer = Struct(stream.read(length), 0, _ROW_GROUPS)
     return tuple(_chunk(column) for group in footer.structs(4, _COLUMNS) for column in group.structs(1, _DESCRIPTION))
@@ -110,7 +110,7 @@ def _chunk(column: Struct) -> _Chunk:
 
 
 def _bytes_of_texts(file: Path, name: str) -> int:
-    """How many bytes the texts of a column have, each as often as it is there; a text that many have is read once."""
+    """Return the number of bytes of a column's texts, each counted as often as it occurs; a repeated text is read once."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""TOML and JSON as plain values: whatever is wrong with a text is a ValueError, and never the parser's own trouble."""
+"""Read TOML and JSON as plain values; anything wrong with a text raises a ValueError, never the parser's own errors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def from_toml(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        When it is none, holds a number with more digits than Python reads, or is nested too deeply.
+        If the text is not TOML, holds a number with more digits than Python reads, or is nested too deeply.
     """
-    if _LONG_KEY.search(text) is not None:  # Python takes minutes over a name of 100,000 parts
+    if _LONG_KEY.search(text) is not None:  # Python needs minutes for a name of 100,000 parts
         raise ValueError("a name in it has more than 100 parts")
     try:
         return tomllib.loads(text)
@@ -31,8 +31,8 @@ def from_toml(text: str) -> dict[str, Any]:
         raise ValueError("its lists or tables are nested too deeply") from error
 
 
-def read_toml(path: Path, error: type[ZooactiveError], *, give: str, damaged: str = "is no valid TOML") -> dict[str, Any]:
-    """Read a TOML file; raise `error` where it cannot be read, with the mend to `give` another, or where it is no TOML."""
+def read_toml(path: Path, error: type[ZooactiveError], *, give: str, damaged: str = "is not valid TOML") -> dict[str, Any]:
+    """Read a TOML file; raise `error` if it cannot be read, with advice to `give` another file, or if it is not TOML."""
     no_file = explained(error, f"{path} cannot be read: {{reason}}; give {give}", OSError)
     with no_file, explained(error, f"{path} {damaged}: {{reason}}", ValueError):
         return from_toml(read_text(path))
@@ -44,7 +44,7 @@ def from_json(text: str | bytes) -> Any:
     Raises
     ------
     ValueError
-        When it is none, or is nested too deeply.
+        If the text is not JSON, or is nested too deeply.
     """
     try:
         return json.loads(text)
@@ -58,11 +58,11 @@ def read_object(path: Path) -> dict[str, Any]:
     Raises
     ------
     OSError
-        When the file cannot be read.
+        If the file cannot be read.
     ValueError
-        When it holds something else.
+        If it holds something other than an object.
     """
     values = from_json(read_text(path))
     if not isinstance(values, dict):
-        raise ValueError(f"a {type(values).__name__} stands there in place of an object")
+        raise ValueError(f"it holds a {type(values).__name__} instead of an object")
     return values

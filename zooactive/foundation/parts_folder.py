@@ -1,6 +1,6 @@
-"""A folder of Parquet parts, which the same call finishes wherever it was interrupted.
+"""A folder of Parquet parts; if a run is interrupted, the same call finishes it.
 
-Each part says in its metadata which run it belongs to and which of its images failed. A run may keep a journal beside them.
+The metadata of each part say to which run it belongs and which of its images failed. A run may keep a journal next to them.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 
 def parts_in(folder: Path) -> list[Path]:
-    """Return the parts that lie in a folder, in the order of their rows."""
+    """Return the parts in a folder, in the order of their rows."""
     return sorted(folder.glob("part-*.parquet"))
 
 
 JOURNAL_FORMAT = 3
-"""Of the folders with a journal: 3 has marks of the images and of the table, before it no number was written."""
+"""The format of folders with a journal. Format 3 has marks of images and table; before it no number was written."""
 
 
 def read_journal(folder: Path) -> dict[str, Any] | None:
-    """Return what a folder of parts says about its run; None where there is no journal.
+    """Return the journal of a folder of parts, or None if there is no journal.
 
     Raises
     ------
     PosteriorError
-        When a journal is there that is damaged, or that a newer zooactive wrote.
+        If the journal is damaged, or a newer zooactive wrote it.
     """
     bring(folder)
     path = folder / "journal.json"
     said = (
-        f"{path} is damaged ({{reason}}), so nobody can tell what the parts beside it are of; restore it from a copy, or "
-        "delete the folder and run the same command again"
+        f"{path} is damaged ({{reason}}), so it is not known to which run the parts next to it belong; restore it from a "
+        "copy, or delete the folder and run the same command again"
     )
     with explained(PosteriorError, said, OSError, ValueError):
         try:
@@ -61,33 +61,33 @@ def read_journal(folder: Path) -> dict[str, Any] | None:
 def refuse_strays(
     folder: Path, parts: int, fingerprint: str, about: Callable[[Path], Mapping[str, Any]], error: type[ZooactiveError]
 ) -> None:
-    """Raise `error` where a part of a folder belongs to another run, or is none of the run's parts."""
+    """Raise `error` if a part in a folder belongs to another run, or to no run."""
     for number, part in numbered_parts(folder):
         said = about(part)
         if number is None or number >= parts or said.get("part", number) != number or said.get("fingerprint") != fingerprint:
-            raise error(f"{part} is no part of the run in this folder; move it away and run the same command again")
+            raise error(f"{part} does not belong to the run in this folder; move it away and run the same command again")
 
 
 def numbered_parts(folder: Path) -> list[tuple[int | None, Path]]:
-    """Return the parts of a folder with the number that each one's name says; None for a name that says none."""
+    """Return the parts of a folder with the number in each one's name; None for a name without a number."""
     names = ((part, part.stem.removeprefix("part-")) for part in parts_in(folder))
     return [(int(name) if name.isdecimal() and name == f"{int(name):05d}" else None, part) for part, name in names]
 
 
 @dataclass(frozen=True)
 class Failed:
-    """How many galaxies of a run have no result, and what a person needs to know of them.
+    """The number of galaxies in a run that have no result, and what a user needs to know about them.
 
     Parameters
     ----------
     number, galaxies : int
-        That failed, of all.
+        How many galaxies failed, and how many there are.
     passing : int
-        Of those that failed: for reasons that may pass, such as a server that does not answer.
+        How many of them failed for reasons that may pass, such as a server that does not answer.
     path, reason : str
-        Of one of them; empty where none failed.
+        The path and the reason of one of them; empty if none failed.
     listed : Path
-        The file that has all.
+        The file that lists all of them.
 
     Examples
     --------
@@ -105,20 +105,20 @@ class Failed:
 
     @property
     def share(self) -> float:
-        """Share of the galaxies that failed."""
+        """The share of the galaxies that failed."""
         return self.number / self.galaxies if self.galaxies else 0.0
 
     def too_many(self, most: float = MOST_FAILED) -> bool:
-        """Whether a larger share than this failed."""
+        """Return whether a larger share than this failed."""
         return self.share > most
 
     def told(self, most: float, again: str) -> str:
-        """Say how many failed, whether these are too many, and what `again` would read them once more."""
+        """Return a sentence about how many failed and whether these are too many; `again` says how to read them again."""
         if not self.too_many(most):
             listed = f"{self.listed} names each with the reason"
             images = "1 image" if self.number == 1 else f"{self.number} images"
             return f"{images} could not be used; {listed}; to try again, {again}"
-        return f"{self}; more than the {100 * most:.3g}% that may fail, so this survey is not whole: mend that, and {again}"
+        return f"{self}; more than the {100 * most:.3g}% that may fail, so this survey is incomplete: fix it, and {again}"
 
     def __str__(self) -> str:
         such = f"{self.path}: {self.reason}" if self.path and self.path not in self.reason else self.reason
@@ -128,19 +128,19 @@ class Failed:
 
 @dataclass(frozen=True)
 class PartsFolder:
-    """The folder where the parts of one run lie, and which rows each part holds.
+    """The folder with the parts of one run, and the rows of each part.
 
-    It can be pickled: a folder that stands for an address is, on another machine, what stands for that address there.
+    It can be pickled: on another machine, a folder that stands for a URL becomes the folder that stands for that URL there.
 
     Parameters
     ----------
     folder : Path
     rows : int
-        Of the whole run.
+        The number of rows in the whole run.
     rows_per_part : int
-        What an interruption can cost.
+        The number of rows that an interruption can cost.
     about : callable
-        Reads what a part says about itself: its run's ``fingerprint`` and its ``failures``, each with id, path, reason and
+        Reads the metadata of a part: its run's ``fingerprint`` and its ``failures``, each with id, path, reason and
         kind, "transient" or "permanent".
     """
 
@@ -160,33 +160,33 @@ class PartsFolder:
         return -(-self.rows // self.rows_per_part)
 
     def rows_of(self, part: int) -> range:
-        """Return the rows that a part holds, with those that failed."""
+        """Return the rows of a part, including those that failed."""
         return range(self.rows)[part * self.rows_per_part : (part + 1) * self.rows_per_part]
 
     def path(self, part: int) -> Path:
-        """Return where a part lies when it is finished."""
+        """Return the path of a part when it is finished."""
         return self.folder / f"part-{part:05d}.parquet"
 
     def arrived(self, part: int) -> Path:
-        """Return where a part lies that any worker has finished, fetched where it lies at an address."""
+        """Return the path of a part that any worker has finished; it is fetched if the folder stands for a URL."""
         fetch(self.path(part))
         return self.path(part)
 
     def when_stopped(self) -> str:
-        """Say what is kept of the run, should it be stopped now, and what will be done again."""
+        """Return a sentence about what is kept of the run if it is stopped now, and what will be repeated."""
         kept = sum(len(self.rows_of(part)) for part in range(self.parts) if self.path(part).exists())
         if not kept:
             first = min(self.rows, self.rows_per_part)
-            return f"nothing is kept in {self.folder} before its first {first:,} galaxies; run it again to begin anew"
-        return f"{kept:,} of {self.rows:,} galaxies are kept in {self.folder}; run it again to go on from there"
+            return f"nothing is kept in {self.folder} before its first {first:,} galaxies; run it again to start over"
+        return f"{kept:,} of {self.rows:,} galaxies are kept in {self.folder}; run it again to resume"
 
     def enter(self, fingerprint: str, another_run: ZooactiveError) -> None:
-        """Raise `another_run` if the folder holds one; remove what killed runs left half-written.
+        """Raise `another_run` if the folder holds another run; remove incomplete files that killed runs left.
 
         Raises
         ------
         ZooactiveError
-            Of the kind of `another_run` when a part is of another run than the others; a PosteriorError when the journal is
+            Of the type of `another_run` if a part belongs to another run than the others; a PosteriorError if the journal is
             damaged.
         """
         journal = read_journal(self.folder)
@@ -204,7 +204,7 @@ class PartsFolder:
             pq.write_table(with_about(table, about), temporary, **layout)
 
     def write_journal(self, journal: Mapping[str, Any]) -> None:
-        """Write what is known of the run into its folder."""
+        """Write the journal of the run into its folder."""
         write_json(self.folder / "journal.json", journal)
 
     def write_failures(self) -> pd.DataFrame:
@@ -212,7 +212,7 @@ class PartsFolder:
         import pandas as pd
 
         there = [self.path(part) for part in range(self.parts) if self.path(part).exists()]
-        rows = [{"kind": "", **row} for part in there for row in self.about(part)["failures"]]  # once no kind was written
+        rows = [{"kind": "", **row} for part in there for row in self.about(part)["failures"]]  # older parts have no kind
         table = pd.DataFrame(rows, columns=["id", "path", "reason", "kind"]).astype("str")
         with aside(self.folder / "failures.parquet") as temporary:
             table.to_parquet(temporary, index=False)
@@ -226,7 +226,7 @@ def _restored(
 
 
 def failed_of(failures: pd.DataFrame, galaxies: int, folder: Path) -> Failed:
-    """Sum up the table of `PartsFolder.write_failures`, of a run of so many galaxies."""
+    """Summarise the table of `PartsFolder.write_failures` for a run with this number of galaxies."""
     listed = folder / "failures.parquet"
     if not len(failures):
         return Failed(0, galaxies, 0, "", "", listed)
@@ -236,18 +236,18 @@ def failed_of(failures: pd.DataFrame, galaxies: int, folder: Path) -> Failed:
 
 
 class Tally:
-    """Counts the images that are done and those that failed, and stops a run that is hopeless.
+    """A counter of the images that are done and those that failed, which stops a hopeless run.
 
     Parameters
     ----------
     folder : PartsFolder
     max_failures : int or None
-        Images that may fail; None: all.
+        The number of images that may fail; None for no limit.
     progress : callable or None
         Called with the number of images done.
     hopeless : str
-        What the ImageError says when more have failed; ``{failed}``, ``{done}``, ``{allowed}`` and ``{first}``, the first
-        reason, are filled in.
+        The message of the ImageError if more images failed; ``{failed}``, ``{done}``, ``{allowed}`` and ``{first}``, the
+        first reason, are replaced.
     """
 
     def __init__(self, folder: PartsFolder, max_failures: int | None, progress: Progress | None, hopeless: str) -> None:
@@ -264,12 +264,12 @@ class Tally:
             else:
                 parts.append(part)
         self._progress = progress
-        if progress is not None and self.done:  # at once: it is no pace
+        if progress is not None and self.done:  # reported at once, so that it does not count as pace
             progress(self.done)
         return parts
 
     def find(self, part: int) -> None:
-        """Count a part that is there, whoever wrote it."""
+        """Count a part that is already there, whoever wrote it."""
         reasons = [failure["reason"] for failure in self._folder.about(self._folder.arrived(part))["failures"]]
         self.count(len(self._folder.rows_of(part)), reasons)
 

@@ -1,25 +1,31 @@
-"""What a result was made of, beside it: the paths and marks of all that went in, and of all that came out."""
+"""The provenance of a result, written next to it: paths and marks of all its inputs and outputs."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import platform
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from zooactive.foundation.addresses import address_of, local_copy
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.logs import log
-from zooactive.foundation.writing import file_hash, how_of, how_path, is_passing, write_json
+from zooactive.foundation.remote_folders import bring, folder_here, remote_of
+from zooactive.foundation.spelling import with_addresses
+from zooactive.foundation.writing import file_hash, how_of, how_path, is_passing, told_of, write_json
 
-By: TypeAlias = Literal["content", "model.json", "journal.json", "how.json", "names, sizes and times"]
-"""What of a source its mark is taken from."""
+By: TypeAlias = Literal[
+    "content", "model.json", "journal.json", "how.json", "names, sizes and times", "files of a list", "not marked"
+]
+"""What of a source its mark is taken from; "not marked" are images that were not looked at for it."""
 
 _SPEAK_FOR_ALL: tuple[tuple[str, By], ...] = (
     ("model.json", "model.json"),
@@ -27,25 +33,26 @@ _SPEAK_FOR_ALL: tuple[tuple[str, By], ...] = (
     ("journal.json", "journal.json"),
     ("how.json", "how.json"),
 )
-"""Files of a folder that hold marks of what else is in it, and so change with it: looked for in this order."""
+"""Files that hold marks of the other files in their folder, and therefore change with them, in the order of preference."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Something that went into a result.
+    """An input of a result.
 
     Parameters
     ----------
     what : str
-        What it was taken for, such as "catalogue".
+        Its role, such as "catalogue".
     path : str
-        Where it lay, absolute.
+        Its absolute path, or its address.
     beside : str
-        The same as seen from the result's folder: results that were moved along with it are found by that.
+        The path relative to the result's folder, by which it is found if result and input were moved together. If one of
+        both is at an address, it is the same as `path`.
     by : str
         What the mark was taken from, see `By`.
     mark : str or None
-        32 hexadecimal digits; None of what was not there.
+        32 hexadecimal digits; None for an input that did not exist.
     """
 
     what: str
@@ -56,16 +63,17 @@ class Source:
 
 
 def mark_of(path: Path) -> tuple[By, str | None]:
-    """Return what a mark of a file or folder is taken from, and the mark; None where nothing is.
+    """Return what the mark of a file or folder is taken from, and the mark; None if it does not exist.
 
-    A file's is of its content. A folder's is that of the file in it which has marks of the others, or else of the names,
-    sizes and times of change of its files: a survey's images are not read again for it.
+    The mark of a file is taken from its content. The mark of a folder is that of a file in it that has marks of the others,
+    or otherwise it is taken from the names, sizes and times of change of its files: a survey's images are not read again for
+    it.
     """
     if path.is_file():
         return "content", file_hash(path)
     for name, by in _SPEAK_FOR_ALL:
         if (path / name).is_file():
-            return by, file_hash(path / name)
+            return by, _mark_of_outputs(path) if by == "how.json" else file_hash(path / name)
     if not path.is_dir():
         return "content", None
     digest = hashlib.blake2b(digest_size=16)
@@ -80,24 +88,58 @@ def mark_of(path: Path) -> tuple[By, str | None]:
     return "names, sizes and times", digest.hexdigest()
 
 
+def mark_of_files(files: Iterable[Path]) -> str:
+    """Return a mark of the names, sizes and times of some files, in their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        try:
+            state = file.stat()
+        except OSError:
+            digest.update(f"{file.name}|gone\n".encode(errors="surrogateescape"))
+            continue
+        digest.update(f"{file.name}|{state.st_size}|{state.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _mark_of_outputs(folder: Path) -> str:
+    """Return a mark of what how.json says came out, and not of when; of all that it says where an older version wrote it."""
+    outputs = how_of(folder).get("outputs")
+    if not isinstance(outputs, dict):
+        return file_hash(folder / "how.json")
+    return hashlib.blake2b(json.dumps(outputs, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 @dataclass
 class Making:
-    """A job under way, whose sources are marked when it begins: they may be others by its end.
+    """A running job; its inputs are marked when it begins, because they may have changed by its end.
 
     Parameters
     ----------
     command : str
     sources : mapping of str to Path or None
-        What went in by what it was taken for; None is left out.
+        The inputs by their roles; None is left out.
+    unmarked : collection of str
+        Inputs that are named but not marked, such as a folder of images. Walking a folder of a million images takes long.
+        A job may use few of them, or keep marks of its own of the images that it used, as predictions do.
     """
 
     command: str
     sources: Mapping[str, Path | None]
+    unmarked: Collection[str] = ()
     began: float = field(default_factory=time.time)
 
     def __post_init__(self) -> None:
-        self._marked = [(what, path, _mark_if_read(path)) for what, path in self.sources.items() if path is not None]
+        given = {what: path for what, path in self.sources.items() if path is not None}
+        self._marked: list[tuple[str, Path, tuple[By, str | None]]] = [
+            (what, path, ("not marked", None) if what in self.unmarked else _mark_if_read(what, path))
+            for what, path in given.items()
+        ]
         self._since = time.monotonic()
+
+    def took(self, what: str, files: Iterable[object]) -> None:
+        """Mark those files of a source that the job takes, in place of all that is there: those of a list, of a folder."""
+        marked: tuple[By, str | None] = "files of a list", mark_of_files(path for path in files if isinstance(path, Path))
+        self._marked = [entry if entry[0] != what else (what, entry[1], marked) for entry in self._marked]
 
     def done(
         self,
@@ -109,29 +151,28 @@ class Making:
         worked: int | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write what was made of what beside a result, and tell programs that it is done.
+        """Write the inputs and outputs of a result next to it, and log that it is done.
 
         Parameters
         ----------
         result : Path
-            A file or a folder, beside or in which how it was made is written already.
+            A file or a folder, next to or in which the record of how it was made already exists.
         outputs : iterable of Path
-            All files of the result, or folders of such.
+            All files of the result, or folders with such files.
         counts, failures : mapping of str to int
-            How many of what there are, and how many failed by the kind of failure.
+            How many there are of each thing, and how many failed for each kind of failure.
         worked : int, optional
-            Galaxies, or whatever is counted, that this job went through: for its pace.
+            The number of galaxies, or of other counted things, that this job processed: for its pace.
         settings : mapping, optional
-            What else the result depends on, such as which rows of a table were wanted.
+            Other settings that the result depends on, such as the selected rows of a table.
         """
         seconds = time.monotonic() - self._since
         how = how_of(result)
         place = how_path(result)
         marked = {file.relative_to(place.parent).as_posix(): _output(file) for file in _files(outputs, but=place)}
-        if how.get("outputs") != marked or "made" not in how:  # else it was there already, as it is
+        if how.get("outputs") != marked or "made" not in how:  # otherwise the result was already there, unchanged
             sources = [
-                Source(what, str(path.absolute()), _beside(path.absolute(), place.parent), by, mark)
-                for what, path, (by, mark) in self._marked
+                Source(what, _named(path), _beside(path, place.parent), by, mark) for what, path, (by, mark) in self._marked
             ]
             how |= {
                 "from": [asdict(source) for source in sources],
@@ -141,22 +182,22 @@ class Making:
                 "outputs": marked,
                 "made": self._made(),
             }
-            write_json(place, how)
+            write_json(place, told_of(how))
         log(
             __name__,
             logging.INFO,
             "done",
             command=self.command,
-            result=str(result),
+            result=_named(result),
             counts=dict(counts),
             failures=dict(failures or {}),
             seconds=round(seconds, 3),
             **({"worked": worked, "per_second": round(worked / max(seconds, 1e-9), 3)} if worked else {}),
-            outputs=[{"path": str(place.parent / name), **about} for name, about in marked.items()],
+            outputs=[{"path": _named(place.parent / name), **about} for name, about in marked.items()],
         )
 
     def _made(self) -> dict[str, Any]:
-        """Return when and where, which no other run has in common with this one."""
+        """Return the time and place of the job, which no other run shares."""
         return {
             "host": socket.gethostname(),
             "system": platform.platform(),
@@ -166,16 +207,16 @@ class Making:
         }
 
 
-def _mark_if_read(path: Path) -> tuple[By, str | None]:
+def _mark_if_read(what: str, path: Path) -> tuple[By, str | None]:
     """Return `mark_of` a source, or none of one that cannot be read: the job says so better, where it reads it."""
     try:
-        return mark_of(path)
+        return mark_of(place_of(what, path))
     except (OSError, ZooactiveError):
         return "content", None
 
 
 def written_again(result: Path, *, by: str) -> None:
-    """Note beside a result that a later command wrote some of its files anew, if these were noted before."""
+    """Record next to a result that a later command rewrote some of its files, if these had been recorded before."""
     how, place = how_of(result), how_path(result)
     outputs = how.get("outputs")
     if not isinstance(outputs, dict):
@@ -190,9 +231,33 @@ def _utc(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
+def place_of(what: str, path: Path, *, by: str | None = None) -> Path:
+    """Return where something can be looked at here: a table at an address is copied, a folder of results is brought.
+
+    Images stay at their address. Of a source of before, `by` says what its mark was taken from.
+    """
+    address = address_of(path)
+    if address is None or what == "images":
+        bring(path)
+        return path
+    if by in (None, "content"):
+        return local_copy(address)
+    folder = folder_here(address)
+    bring(folder)
+    return folder
+
+
+def _named(path: Path) -> str:
+    """Return a path as people know it from anywhere: absolute, or an address."""
+    return address_of(path) or with_addresses(str(path.absolute()))
+
+
 def _beside(path: Path, folder: Path) -> str:
+    named = _named(path)
+    if address_of(named) is not None or remote_of(folder) is not None:
+        return named
     try:
-        return Path(os.path.relpath(path, folder.absolute())).as_posix()
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
     except ValueError:  # on another drive
         return str(path)
 
@@ -211,7 +276,7 @@ def _output(file: Path) -> dict[str, Any]:
 
 
 def sources_of(how: Mapping[str, Any]) -> list[Source]:
-    """Return what a result was made of, by what `how_of` read; what is damaged is left out."""
+    """Return the inputs of a result from the record that `how_of` read; damaged entries are left out."""
     found, listed = [], how.get("from")
     for entry in listed if isinstance(listed, list) else []:
         try:

@@ -1,4 +1,4 @@
-"""Files that others made: only regular ones are opened, since a pipe waits for ever, and nothing unpacks without a bound."""
+"""Read files from others safely: only regular files are opened, because pipes wait forever, and unpacking is limited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 LARGEST_TEXT = 1 << 26
-"""Bytes of settings as TOML or JSON; the largest that zooactive writes have some hundred kilobytes."""
+"""The largest size in bytes of TOML or JSON settings; the largest that zooactive writes have some hundred kilobytes."""
 
 _AT_ONCE = 1 << 16
 
@@ -19,12 +19,12 @@ _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR,
 
 
 def check_regular(path: Path) -> os.stat_result:
-    """Return the stat of a regular file, and refuse any other file.
+    """Return the stat of a regular file; raise an OSError for any other file.
 
     Raises
     ------
     OSError
-        When there is none, or a folder, pipe, socket or device is there: reading it may never end.
+        If there is no file, or it is a folder, pipe, socket or device: reading these may never end.
     """
     found = path.stat()
     _check(found, path)
@@ -32,12 +32,12 @@ def check_regular(path: Path) -> os.stat_result:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading bytes; what is no regular file is an OSError that says so."""
-    check_regular(path)  # opening some devices does something
+    """Open a regular file for reading bytes; raise an OSError for any other file."""
+    check_regular(path)  # before opening, because opening some devices has effects
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     stream = os.fdopen(number, "rb")
     try:
-        _check(os.fstat(number), path)  # another may stand there by now
+        _check(os.fstat(number), path)  # again, because another file may be there by now
     except OSError:
         stream.close()
         raise
@@ -50,7 +50,7 @@ def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
     Raises
     ------
     OSError
-        When it cannot be read, is no regular file, or holds more than `most` bytes.
+        If it cannot be read, is not a regular file, or holds more than `most` bytes.
     UnicodeDecodeError
     """
     with open_regular(path) as stream:
@@ -61,7 +61,7 @@ def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
 
 
 class Unpacked(io.RawIOBase):
-    """A gzipped stream that is unpacked as it is read, up to a number of bytes; more of them are an OSError.
+    """A gzipped stream that is unpacked as it is read, up to a number of bytes; more bytes raise an OSError.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Unpacked(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Return whether the stream can be read from another place."""
+        """Return whether the stream can be read from another position."""
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -96,7 +96,7 @@ class Unpacked(io.RawIOBase):
         return len(content)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to another place; to go forwards, what lies between is unpacked."""
+        """Move to another position; to move forwards, the bytes between are unpacked."""
         if whence == 2:
             while self.read(_AT_ONCE):
                 pass
@@ -107,7 +107,7 @@ class Unpacked(io.RawIOBase):
         return self._stream.tell()
 
     def tell(self) -> int:
-        """Return the place in the unpacked bytes."""
+        """Return the position in the unpacked bytes."""
         return self._stream.tell()
 
     def _check(self) -> None:

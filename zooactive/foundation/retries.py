@@ -1,4 +1,4 @@
-"""Work of other machines that may fail and then succeed: tried again after growing pauses, under a budget of waiting."""
+"""Retry work of other machines that may fail and later succeed, after growing pauses and within a limit on the waiting."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from zooactive.foundation.logs import log
 Found = TypeVar("Found")
 
 PAUSES = (0.5, 2.0, 8.0, 30.0)
-"""Seconds before the next try: five tries in all."""
+"""The seconds before the next try: five tries in all."""
 
 MOST_WAITED = 600.0
-"""Seconds of pauses that all failures of a process may cost together, for one address."""
+"""The limit in seconds for all pauses of a process together, for one URL."""
 
 _LASTING = (PermissionError, NotADirectoryError, IsADirectoryError, NotImplementedError)
 _LASTING_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
@@ -26,7 +26,7 @@ _LASTING_NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno
 
 @dataclass(eq=False)
 class Retries:
-    """What is left of a budget of waiting.
+    """A limited budget of waiting for repeated tries.
 
     Examples
     --------
@@ -37,14 +37,14 @@ class Retries:
     waited: float = 0.0  # seconds
 
     def __call__(self, work: Callable[[], Found], said: str, error: type[ZooactiveError]) -> Found:
-        """Return what `work` gives.
+        """Return the result of `work`.
 
         Raises
         ------
         FileNotFoundError
-            As it is: that something is not there may be just what was asked.
+            Passed on unchanged, because that something does not exist may be exactly the answer.
         ZooactiveError
-            Of the kind `error`, which says what cannot be done and why, when trying again is of no use or was of none.
+            Of the type `error`, with what cannot be done and why, if another try is useless or all tries failed.
         """
         for pause in (*PAUSES, None):
             try:
@@ -55,12 +55,12 @@ class Retries:
                 reason = _reason(met)
                 if isinstance(met, _LASTING) or getattr(met, "errno", None) in _LASTING_NUMBERS:
                     raise error(
-                        f"{said}: {reason}; mend that, or choose another address, and run the same command again"
+                        f"{said}: {reason}; correct that, or choose another address, and run the same command again"
                     ) from met
                 if pause is None or self.waited + pause > MOST_WAITED:
                     used_up = f"{len(PAUSES) + 1} tries" if pause is None else f"the {MOST_WAITED:.0f} s of waiting in all"
                     raise error(
-                        f"{said}: {reason}; {used_up} are used up; what is finished there stays, run the same command again"
+                        f"{said}: {reason}; {used_up} are used up; finished work stays there, run the same command again"
                     ) from met
                 log(__name__, logging.WARNING, "warning", said=f"{said}: {reason}; tried again in {pause:g} s")
             self.waited += pause

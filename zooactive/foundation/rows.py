@@ -1,4 +1,4 @@
-"""Rows as users name them in brackets: by numbers, a slice, a mask, or ids."""
+"""Rows that users select in brackets: by numbers, a slice, a mask, or ids."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def ids_in(key: Any) -> list[str] | None:
-    """Return the ids that stand in brackets, or None where rows are named by number.
+    """Return the ids in brackets, or None if rows are selected by number.
 
     Examples
     --------
@@ -24,12 +24,12 @@ def ids_in(key: Any) -> list[str] | None:
 
 
 def rows_in(key: Any, length: int) -> NDArray[np.int64]:
-    """Return the row numbers that stand in brackets; one number is a table of one row.
+    """Return the row numbers in brackets; one number gives a table of one row.
 
     Raises
     ------
     IndexError
-        When a row is not there, or the key is neither numbers, a slice nor a mask of this length.
+        If a row does not exist, or the key is neither numbers, a slice nor a mask of this length.
 
     Examples
     --------

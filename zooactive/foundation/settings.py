@@ -1,4 +1,4 @@
-"""Tables of a TOML file as frozen dataclasses: every entry known, of its type, and in range, or an error with the mend."""
+"""Read tables of a TOML file as frozen dataclasses, and explain any unknown entry, wrong type or number out of range."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Section = TypeVar("Section")
 
 
 def read_section(cls: type[Section], values: object, *, file: Path, table: str) -> Section:
-    """Make a dataclass of settings from a table of a TOML file; paths start from the file's folder.
+    """Make a dataclass of settings from a table of a TOML file; relative paths start in the file's folder.
 
     Parameters
     ----------
@@ -26,15 +26,15 @@ def read_section(cls: type[Section], values: object, *, file: Path, table: str) 
         A dataclass whose fields are whole numbers, numbers, texts, paths, true or false, tuples of numbers or of texts, a
         text or a tuple of texts, or dataclasses of such (tables inside the table).
     values : object
-        What the file says.
+        The contents of the table.
     file : Path
     table : str
-        The table's name, for errors.
+        The table's name, for error messages.
 
     Raises
     ------
     WorkspaceError
-        For an unknown entry, a wrong type, or what the dataclass itself refuses.
+        If an entry is unknown or has the wrong type, or the dataclass itself refuses it.
     """
     where = f"{file}, [{table}]"
     if not isinstance(values, Mapping):
@@ -59,12 +59,12 @@ def read_section(cls: type[Section], values: object, *, file: Path, table: str) 
 
 
 def replaced(section: Section, options: Mapping[str, Any]) -> Section:
-    """Return a dataclass of settings with some entries changed, paths also from their text.
+    """Return a dataclass of settings with some entries changed; paths may be given as text.
 
     Raises
     ------
     WorkspaceError
-        For a word that is not one of its entry's.
+        If a word is not one of the allowed ones.
     """
     hints = get_type_hints(type(section))
     changed = {name: _typed_option(name, value, hints[name]) for name, value in options.items()}
@@ -85,7 +85,7 @@ def _refuse_unknown(value: Any, words: Sequence[str], where: str) -> None:
 
 
 def _kinds_and_words(hint: Any) -> tuple[tuple[Any, ...], list[str]]:
-    """Return the types that an entry may have, and the words where it takes only some."""
+    """Return the types that an entry may have, and the allowed words if it takes only some."""
     kinds = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
     return kinds, [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
 
@@ -115,7 +115,7 @@ def _typed(value: object, hint: Any, where: str) -> Any:
 
 
 def _numbers(value: object, key: Any, where: str) -> dict[str, float]:
-    """Return a table whose entries are numbers; its names are any texts, or words where only some are known."""
+    """Return a table of numbers as a dict; its names are arbitrary texts, or words if only some are allowed."""
     if not isinstance(value, Mapping):
         raise WorkspaceError(f"{where} = {value!r}; give a table of numbers, such as {{ bar = 2 }}")
     if get_origin(key) is Literal:
@@ -125,12 +125,12 @@ def _numbers(value: object, key: Any, where: str) -> dict[str, float]:
 
 
 def _in_range(value: object) -> bool:
-    """Return whether a number, if it is one, is finite as a float; TOML writes whole numbers of any length."""
+    """Return whether a number is finite as a float, because TOML has whole numbers of any length; True for other values."""
     return not isinstance(value, int | float) or abs(value) <= sys.float_info.max
 
 
 def _items(value: object, kinds: tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    """Return a list of numbers, or of texts, as a tuple; of any length where the kinds end in ``...``."""
+    """Return a list of numbers, or of texts, as a tuple; it may have any length if the kinds end in ``...``."""
     kind = kinds[0]
     number = "" if kinds[-1] is Ellipsis else f"{len(kinds)} "
     accepted = (int, float) if kind is float else (kind,)

@@ -1,4 +1,4 @@
-"""Long work shows itself: a bar in a terminal, a line in a notebook, and elsewhere a line every half a minute on stderr."""
+"""Progress of long work: a bar in a terminal, a line in a notebook, and elsewhere a line every half minute on stderr."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from zooactive.foundation.telling import (
 )
 
 PROGRESSES = ("none", "plain", "bar")
-"""How work can be shown: not at all, in lines, or as a bar."""
+"""How progress can be shown: not at all, in lines, or as a bar."""
 
 EVERY = 30.0
-"""Seconds between lines where there is neither a terminal nor a notebook."""
+"""The seconds between lines if there is neither a terminal nor a notebook."""
 _REDRAWN = 0.5
-"""Seconds between two drawings in a notebook, at least."""
+"""The least number of seconds between two drawings in a notebook."""
 _FLEETING = 2.0
-"""Seconds of work of which a notebook keeps no line."""
+"""A notebook keeps no line for work that took fewer seconds than this."""
 _BAR, _LEAST_BAR = 24, 8
-"""Columns of a bar, and those below which it is left away."""
+"""The number of columns of a bar, and the number below which it is omitted."""
 _WARMING = 2
-"""Reports before the pace is taken: the first step compiles, and what an earlier run left is counted at once."""
+"""The number of reports before the pace is measured: the first step compiles, and earlier work is counted at once."""
 
 Clock = Callable[[], float]
 _Told = TypeVar("_Told", bound=Callable[..., None])
 
 
 def in_words(seconds: float) -> str:
-    """Return a time as people say it.
+    """Return a duration in words.
 
     >>> [in_words(seconds) for seconds in (3.4, 48, 840, 9000, 400_000)]
     ['3 s', '48 s', '14 min', '2 h 30 min', '4.6 days']
@@ -63,7 +63,7 @@ def in_words(seconds: float) -> str:
 
 
 def rate_in_words(rate: float, unit: str) -> str:
-    """Return a pace as people say it.
+    """Return a pace in words.
 
     >>> [rate_in_words(rate, "galaxies") for rate in (41.3, 2.26, 12345, 0.05)]
     ['41 galaxies/s', '2.3 galaxies/s', '12,345 galaxies/s', '3.0 galaxies/min']
@@ -75,7 +75,7 @@ def rate_in_words(rate: float, unit: str) -> str:
 
 @dataclass
 class Work:
-    """One piece of work: how far it is, at what pace, and how long it will last; a total of 0 is unknown."""
+    """One piece of work: its progress, its pace, and the estimated time left; a total of 0 means unknown."""
 
     label: str
     total: int
@@ -89,7 +89,7 @@ class Work:
         self._base, self._reports = (self.began, 0), 0
 
     def report(self, done: int, doing: str = "") -> None:
-        """Take how much is done; steps that are reported by several threads may come in any order."""
+        """Record how much is done; steps that several threads report may come in any order."""
         self.label = doing or self.label
         if done <= self.done and self._reports:
             return
@@ -100,18 +100,18 @@ class Work:
 
     @property
     def rate(self) -> float | None:
-        """Units a second, without the first steps; None until it is known."""
+        """The pace in units per second, without the first steps; None until it is known."""
         (at, done), enough = self._base, self._reports > _WARMING
         return (self.done - done) / (self.at - at) if enough and self.at > at and self.done > done else None
 
     @property
     def measured_from(self) -> float:
-        """When the measurement of the pace began."""
+        """The time when the measurement of the pace began."""
         return self._base[0]
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end; None until they are known."""
+        """The seconds until the end; None until they are known."""
         rate = self.rate
         if rate is None:
             return None
@@ -119,11 +119,11 @@ class Work:
 
     @property
     def share(self) -> float:
-        """What is done of the whole, 0 to 1."""
+        """The share of the work that is done, 0 to 1."""
         return min(1.0, self.done / self.total) if self.total else 0.0
 
     def pace(self) -> list[str]:
-        """Return the parts of the text beside a bar, the most important first."""
+        """Return the parts of the text next to a bar, the most important first."""
         rate, left = self.rate, self.left
         if rate is not None and self.done >= self.total:
             return [f"{self.share:4.0%}", f"{in_words(self.clock() - self.began)} in all", rate_in_words(rate, self.unit)]
@@ -133,7 +133,7 @@ class Work:
         return [f"{self.share:4.0%}", f"about {in_words(left)} left", rate_in_words(rate, self.unit)]
 
     def told(self) -> str:
-        """Return a line by itself."""
+        """Return the progress as a separate line."""
         if not self.total:
             return self._without_end()
         share, *pace = self.pace()
@@ -144,7 +144,7 @@ class Work:
         return f"{self.label}, {in_words(took)} so far" if took >= _FLEETING else self.label
 
     def drawn(self, width: int, *, full: str = "━", empty: str = "─") -> tuple[str, str, str, str]:
-        """Return label, both parts of the bar, and pace, which fit into so many columns; what does not is left away."""
+        """Return label, both parts of the bar, and pace, so that they fit into a width; some parts may be omitted."""
         if not self.total:
             return self._without_end()[:width], "", "", ""
         share, *pace = self.pace()
@@ -164,9 +164,9 @@ class Work:
 
 
 class Screen:
-    """All work that is under way, and where it is shown; subclasses draw it.
+    """All running work, and the place where it is shown; subclasses draw it.
 
-    Work within work (a training in a round of a rehearsal) is shown with what it is part of.
+    Work within work (a training in a round of a rehearsal) is shown together with the larger work.
     """
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -176,7 +176,7 @@ class Screen:
 
     @contextmanager
     def __call__(self, label: str, total: int, unit: str = "galaxies") -> Iterator[Report]:
-        """Show some work while the context lasts."""
+        """Show some work in the block."""
         work = Work(for_terminal(label), total, unit, self.clock)
         with self._lock:
             self.under_way.append(work)
@@ -196,29 +196,29 @@ class Screen:
                     self.close(work)
 
     def line(self, text: str) -> None:
-        """Tell a line for people."""
-        # In one write with its end: another program's line in the same terminal could come between.
+        """Print a line for people."""
+        # In one write with its line end, otherwise another program's line in the same terminal could come between.
         print(f"{for_terminal(text)}\n", end="", file=sys.stderr, flush=True)
 
     def open(self) -> None:
-        """Begin to show work."""
+        """Start to show work."""
 
     def changed(self, work: Work) -> None:
-        """Show that some work is further."""
+        """Show the progress of some work."""
 
     def close(self, last: Work) -> None:
-        """Show no work any more."""
+        """Stop showing work."""
 
 
 class Lines(Screen):
-    """Tells a line every half a minute on stderr."""
+    """A screen that prints a line every half minute on stderr."""
 
     def open(self) -> None:
         """Wait before the first line."""
         self._next = self.clock() + EVERY
 
     def changed(self, work: Work) -> None:
-        """Tell a line when it is time."""
+        """Print a line when it is due."""
         now = self.clock()
         if now < self._next:
             return
@@ -230,12 +230,12 @@ class Lines(Screen):
 
 
 class Terminal(Screen):
-    """Draws a bar on stderr, four times a second, and takes it away at the end."""
+    """A screen that draws a bar on stderr, four times a second, and removes it at the end."""
 
     _live: Any = None
 
     def line(self, text: str) -> None:
-        """Tell a line, above the bar while there is one."""
+        """Print a line, above the bar if there is one."""
         with self._lock:
             if self._live is None:
                 super().line(text)
@@ -245,7 +245,7 @@ class Terminal(Screen):
                 self._console.print(Text(for_terminal(text)), soft_wrap=True)
 
     def open(self) -> None:
-        """Draw the bar; lines on stderr stand above it from now on."""
+        """Draw the bar; from now on, lines on stderr appear above it."""
         from rich.console import Console
         from rich.errors import LiveError
         from rich.live import Live
@@ -256,9 +256,9 @@ class Terminal(Screen):
             get_renderable=self._drawn,
             transient=True,
             refresh_per_second=4,
-            redirect_stdout=sys.stdout.isatty(),  # a pipe has data alone
+            redirect_stdout=sys.stdout.isatty(),  # a pipe contains only data
         )
-        with suppress(LiveError):  # the caller draws something of its own there
+        with suppress(LiveError):  # the caller draws something there already
             live.start(refresh=True)
             self._live = live
 
@@ -276,14 +276,14 @@ class Terminal(Screen):
         return Group(*rows)
 
     def close(self, last: Work) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
 
 class Notebook(Screen):
-    """Draws lines below a notebook's cell, and leaves the last one there where the work took long."""
+    """A screen that draws lines below a notebook's cell, and keeps the last line if the work took long."""
 
     def open(self) -> None:
         """Draw the first line."""
@@ -292,7 +292,7 @@ class Notebook(Screen):
         self._draw("\n".join(work.told() for work in self.under_way))
 
     def changed(self, work: Work) -> None:
-        """Draw the lines anew, not too often."""
+        """Redraw the lines, not too often."""
         now = self.clock()
         if now - self._drawn_at < _REDRAWN:
             return
@@ -301,13 +301,13 @@ class Notebook(Screen):
             self._draw("\n".join(one.told() for one in self.under_way))
 
     def close(self, last: Work) -> None:
-        """Leave how much was done in what time."""
+        """Leave a line with the amount of work and the time."""
         took = self.clock() - last.began
         kept = took >= _FLEETING and last.total
         self._draw(f"{last.label}: {last.done:,} {last.unit} in {in_words(took)}" if kept else "")
 
     def line(self, text: str) -> None:
-        """Show a line of its own."""
+        """Show a separate line."""
         _display()(_text(for_terminal(text)), raw=True)
 
     def _draw(self, text: str) -> None:
@@ -322,53 +322,53 @@ def _display() -> Any:
 
 
 def _text(text: str) -> dict[str, str]:
-    """Return what a notebook shows, which needs no widgets."""
+    """Return the content for a notebook, which needs no widgets."""
     return {"text/plain": text}
 
 
 def in_notebook() -> bool:
-    """Whether the code runs in a notebook's cell."""
+    """Return whether the code runs in a notebook's cell."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None
 
 
 _asked: str | None = None
-"""How a program wants work to be shown, see `show_as`."""
+"""How the program wants progress to be shown, see `show_as`."""
 
 
 def show_as(progress: str | None) -> None:
-    """Show work as one of `PROGRESSES` from now on, or with None as the place suggests; for programs to call."""
+    """Show progress as one of `PROGRESSES` from now on, or with None as the environment suggests; for programs to call."""
     global _asked
     _asked = progress
 
 
 def usual() -> Show:
-    """Return where work is shown here: in the notebook, on the terminal, or in lines on stderr."""
+    """Return the screen for this environment: the notebook, the terminal, or lines on stderr."""
     if _asked is None and in_notebook():
         return _notebook()
     return on_stderr()
 
 
 def on_stderr() -> Screen:
-    """Return the terminal, or what tells lines where stderr is none; or what `show_as` asked for."""
+    """Return the terminal, or lines if stderr is not a terminal; or the screen that `show_as` requested."""
     if _asked is not None:
         return {"none": _nothing, "plain": _lines, "bar": _terminal}[_asked]()
     at_terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return _terminal() if at_terminal else _lines()
 
 
-# One of each: work within work is drawn together.
+# One of each, because work within work is drawn together.
 _notebook = functools.cache(Notebook)
 _terminal = functools.cache(Terminal)
 _lines = functools.cache(Lines)
 _nothing = functools.cache(Screen)
 
 
-# What callers give as ``progress=`` ---------------------------------------------------------------------------------
+# The values that callers give as ``progress=`` ------------------------------------------------------------------------
 
 
 def watch_of(progress: Auto | Watch[_Told] | _Told) -> Watch[_Told]:
-    """Return who looks on, of what a caller gave as ``progress=``."""
+    """Return the watch for a value that a caller gave as ``progress=``."""
     if progress is None or progress is False:
         return Watch(NOTHING)
     if progress == "auto":
@@ -379,7 +379,7 @@ def watch_of(progress: Auto | Watch[_Told] | _Told) -> Watch[_Told]:
 
 
 def show_of(progress: Auto | Bar | Show, tell: Tell = silent) -> Show:
-    """Return what shows work, of what a caller gave as ``progress=`` where it opens bars; `tell` takes their lines."""
+    """Return the display for a value that a caller gave as ``progress=`` for bars; `tell` takes their lines."""
     if progress is None or progress is False:
         return ShownBy(no_bar, tell)
     if progress == "auto":
@@ -389,7 +389,7 @@ def show_of(progress: Auto | Bar | Show, tell: Tell = silent) -> Show:
 
 @contextmanager
 def counted(progress: Auto | Progress, label: str, total: int, unit: str = "galaxies") -> Iterator[Progress]:
-    """Give what takes the number done, of what a caller gave as ``progress=``: the function, a bar, or nothing."""
+    """Yield the function that takes the number done, for a value of ``progress=``: the caller's, a bar's, or neither."""
     if callable(progress):
         yield progress
     else:

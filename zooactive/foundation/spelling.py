@@ -1,4 +1,4 @@
-"""Texts that others wrote, in places that would do something with them: terminals, spreadsheets, names of files."""
+"""Make texts from others safe where they could have effects: in terminals, spreadsheets and file names."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LONGEST_NAME = 100
-"""Characters of a file's name that is made of an id; file systems take 255 bytes, with all that is added."""
+"""The largest number of characters of a file name made from an id; file systems take 255 bytes, including additions."""
 
 STANDS_FOR: dict[str, str] = {}
-"""Folder here -> the address that it is a copy of, which is what people know: see `remote_folders`."""
+"""Maps a local folder to the URL that it is a copy of, which is the name that users know: see `remote_folders`."""
 
 _RUN = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def control_in(text: str) -> str | None:
-    r"""Return the first character that no id may have, spelt out: NUL, ESC, the end of a line, or what nobody sees.
+    r"""Return the first character that no id may have, spelt out: NUL, ESC, a line end, or an invisible character.
 
-    Spaces without width or of a width of their own and marks of the direction are such: two ids would look the same.
+    Spaces of zero or unusual width and direction marks are invisible: two ids would look the same.
 
     Examples
     --------
@@ -40,48 +40,54 @@ def control_in(text: str) -> str | None:
 
 
 def for_terminal(text: str) -> str:
-    r"""Return a text whose control characters are spelt out, except ends of lines and tabs, with addresses for their copies.
+    r"""Return a text with spelt-out control characters, except line ends and tabs, and with URLs instead of their copies.
 
     Examples
     --------
     >>> print(for_terminal("a\x1b[2Jb"))
     a\x1b[2Jb
     """
-    for folder, address in STANDS_FOR.items():
-        text = text.replace(folder, address)
+    text = with_addresses(text)
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter in "\n\t" else repr(letter)[1:-1] for letter in text)
 
 
+def with_addresses(text: str) -> str:
+    """Return a text with the addresses that people know in place of the folders here that are their copies."""
+    for folder, address in STANDS_FOR.items():
+        text = text.replace(folder, address)
+    return text
+
+
 def for_spreadsheet(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula.
 
-    A text that begins with = + - @ gets an apostrophe before it, also where it has apostrophes there already.
+    A text that begins with = + - @ gets an apostrophe before it, even if it already has apostrophes there.
     """
     return f"'{text}" if _RUN.match(text) else text
 
 
 def from_spreadsheet(text: str) -> str:
-    """Return what `for_spreadsheet` was given."""
+    """Return the text that `for_spreadsheet` was given."""
     return text[1:] if _QUOTED.match(text) else text
 
 
 def write_csv(table: pd.DataFrame, path: Path, *, only: str | None = None) -> None:
-    """Write a table that people open as CSV: no text in it is a formula.
+    """Write a table as CSV for people to open: none of its texts is a formula.
 
     Parameters
     ----------
     table : DataFrame
     path : Path
     only : str, optional
-        The one column whose texts are changed so, where all others are as somebody else wrote them.
+        The only column whose texts are protected, if all other columns must stay as somebody else wrote them.
     """
     for_people(table, only).to_csv(path, index=False)
 
 
 def for_people(table: pd.DataFrame, only: str | None = None) -> pd.DataFrame:
-    """Return a table in whose texts no spreadsheet finds a formula; the one given stays as it is."""
+    """Return a table in whose texts no spreadsheet finds a formula; the given table does not change."""
     changed = table.copy(deep=False)
     for place, name in enumerate(table.columns):
         cells = table.iloc[:, place]
@@ -96,14 +102,14 @@ def for_people(table: pd.DataFrame, only: str | None = None) -> pd.DataFrame:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table that `write_csv` wrote; the column ``id`` is text as it was, be it "NA" or "0012".
+    """Read a table that `write_csv` wrote; the column ``id`` is the original text, even "NA" or "0012".
 
     Raises
     ------
     OSError
-        When the file cannot be read, or is no regular file.
+        If the file cannot be read, or is not a regular file.
     ValueError
-        When it is no table with a column ``id``, or has rows longer than its header.
+        If it is not a table with a column ``id``, or has rows longer than its header.
     """
     import pandas as pd
 
@@ -112,7 +118,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut off
         try:
             table = pd.read_csv(path, index_col=False, low_memory=False)
-            # For itself: pandas takes "NA" for a blank cell in every column or in none.
+            # Read separately, because pandas takes "NA" for a blank cell in every column or in none.
             ids = pd.read_csv(path, index_col=False, usecols=["id"], dtype=str, keep_default_na=False)["id"]
         except pd.errors.ParserWarning as warning:
             raise ValueError(str(warning)) from None
@@ -127,16 +133,16 @@ def texts_from_spreadsheet(cells: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def file_name(galaxy_id: str, taken: set[str] | None = None) -> str:
-    """Return a name that every file system takes, another one for each id; what was changed ends in a hash of the id.
+    """Return a name that every file system accepts, different for each id; a changed name ends in a hash of the id.
 
     Parameters
     ----------
     galaxy_id : str
     taken : set of str, optional
-        Names that are in use, in small letters; the new one is added.
+        Names in use, in lower case; the new one is added.
     """
     name = re.sub(r"[^A-Za-z0-9._+-]", "_", unicodedata.normalize("NFC", galaxy_id))
-    if name[:1] in ("+", "-", "."):  # an option of a command, a formula, or a hidden file
+    if name[:1] in ("+", "-", "."):  # a command's option, a formula, or a hidden file
         name = f"_{name[1:]}"
     taken = set() if taken is None else taken
     if len(name) > LONGEST_NAME or name.casefold() in taken:

@@ -1,4 +1,4 @@
-"""How Ctrl-C and SIGTERM end work: between steps where a step must not be broken into, with a word on what is kept."""
+"""Stop work on Ctrl-C and SIGTERM: between steps that must not be interrupted, with a message about what is kept."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 
 
 class Terminated(KeyboardInterrupt):
-    """What SIGTERM raises where `work_begins` was called: batch systems send it some time before they kill."""
+    """Raised on SIGTERM after `work_begins` was called: batch systems send it some time before they kill a process."""
 
 
 TERMINATED = 143
-"""The exit code of a command that SIGTERM ended, 128 and the signal's number, as shells have it."""
+"""The exit code of a command that SIGTERM ended: 128 plus the signal's number, as in shells."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
@@ -32,15 +32,15 @@ _ANSWERS: dict[int, Callable[[int, FrameType | None], Any]] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: _terminate,
 }
-"""What raises an exception wherever the main thread is: to Ctrl-C by Python, to SIGTERM where a program of ours said so."""
+"""The handlers that raise an exception wherever the main thread is: Python's for Ctrl-C, and ours for SIGTERM."""
 
 
 @contextmanager
 def answering_sigterm() -> Iterator[None]:
-    """Have SIGTERM end this process with a sentence meanwhile, unless somebody else answers it or has it ignored.
+    """Let SIGTERM end this process with a message in the block, unless another handler is set or it is ignored.
 
-    Before `work_begins` it ends at once, then as by Ctrl-C, and in the end it is ignored: what is finished ends well. It is
-    for programs to enter: a library leaves the signals of its process alone.
+    Before `work_begins` it ends the process at once, afterwards like Ctrl-C. At the very end it is ignored, because finished
+    work should end normally. Programs use this; a library leaves the signals of its process alone.
     """
     ours = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if ours:
@@ -53,14 +53,14 @@ def answering_sigterm() -> Iterator[None]:
 
 
 def work_begins() -> None:
-    """Have SIGTERM raise `Terminated` from here on, inside `answering_sigterm`; elsewhere nothing changes."""
+    """Let SIGTERM raise `Terminated` from here on, inside `answering_sigterm`; elsewhere nothing changes."""
     if signal.getsignal(signal.SIGTERM) is _end_at_once:
         signal.signal(signal.SIGTERM, _terminate)
 
 
 @contextmanager
 def kept_when_stopped(kept: Callable[[], str]) -> Iterator[None]:
-    """Say with a Ctrl-C or SIGTERM what is kept of the work and what will be done again; the first to say it knows best."""
+    """On Ctrl-C or SIGTERM, say what is kept of the work and what will be repeated; only the innermost block says it."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -71,11 +71,11 @@ def kept_when_stopped(kept: Callable[[], str]) -> Iterator[None]:
 
 @contextmanager
 def stopped_between_steps() -> Iterator[Callable[[], None]]:
-    """Have a Ctrl-C or SIGTERM wait for the end of a step; gives the function that is called between steps, and stops there.
+    """Let Ctrl-C or SIGTERM wait for the end of a step; yield the function to call between steps, which then stops.
 
-    A KeyboardInterrupt that is raised while TensorFlow calls into Python may end the process with a segmentation fault, and
-    nothing is said of what is kept. A second one does not wait. Where somebody else answers a signal, and in another thread
-    than the first, all stays as it is.
+    A KeyboardInterrupt while TensorFlow calls into Python may end the process with a segmentation fault, without a message
+    about what is kept. A second Ctrl-C does not wait. If another handler is set, or in another thread than the main one,
+    nothing changes.
     """
     asked: int | None = None
 
@@ -101,4 +101,4 @@ def stopped_between_steps() -> Iterator[Callable[[], None]]:
         yield between
     finally:
         answer_as_before()
-    between()  # asked after the last step
+    between()  # for a signal after the last step

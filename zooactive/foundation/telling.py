@@ -1,4 +1,4 @@
-"""How work tells what it does while it lasts: a line of text, how far it is, or a bar."""
+"""Types for the progress of running work: a line of text, a number, or a bar."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ Progress: TypeAlias = Callable[[int], None]
 """Takes how many are done so far, such as galaxies."""
 
 EpochProgress: TypeAlias = Callable[[int, dict[str, float]], None]
-"""Takes the number of an epoch that is done, from 1, and its losses."""
+"""Takes the number of a finished epoch, from 1, and its losses."""
 
 StageProgress: TypeAlias = Callable[[str, int, dict[str, float]], None]
-"""Takes a stage of a fit ("head" or "encoder"), the number of its epoch that is done, from 1, and the losses."""
+"""Takes a stage of a fit ("head" or "encoder"), the number of its finished epoch, from 1, and the losses."""
 
 RehearsalProgress: TypeAlias = Callable[[str, int, int], None]
 """Takes a strategy of a rehearsal, a seed, and how many of their rounds are done."""
 
 Bar: TypeAlias = Callable[[str, int], AbstractContextManager[Progress]]
-"""Takes what is done and how much of it there is; its context gives what takes the progress."""
+"""Takes a label and a total; its context yields a function that takes the progress."""
 
 Auto: TypeAlias = Literal["auto", False] | None
-"""Whether work shows itself: where people look on ("auto"), or not at all."""
+"""Whether progress is shown: if people are watching ("auto"), or not at all."""
 
 
 class Report(Protocol):
-    """Takes how many are done so far, and what is being done now."""
+    """A function that takes how many are done so far, and what is being done now."""
 
     def __call__(self, done: int, doing: str = "") -> None:
-        """Report it."""
+        """Report the progress."""
         ...
 
 
 class Show(Protocol):
-    """Shows long work: a `Bar` whose unit can be named, and that takes lines for people beside it."""
+    """A display for long work: a `Bar` whose unit can be named, and that prints lines next to it."""
 
     def __call__(self, label: str, total: int, unit: str = "galaxies") -> AbstractContextManager[Report]:
-        """Open a bar for so many units of work; of 0 it is not known how many they are."""
+        """Open a bar for a number of units of work; 0 means that the number is not known."""
         ...
 
     def line(self, text: str) -> None:
-        """Tell a line."""
+        """Print a line."""
         ...
 
 
 def silent(text: str) -> None:
-    """Tell nobody anything."""
+    """Print nothing."""
 
 
 def no_bar(label: str, total: int) -> AbstractContextManager[Progress]:
@@ -60,25 +60,25 @@ def no_bar(label: str, total: int) -> AbstractContextManager[Progress]:
 
 @dataclass(frozen=True)
 class ShownBy:
-    """A `Show` made of functions of a user: a bar, and what takes lines."""
+    """A `Show` made from a user's functions: a bar, and a function that takes lines."""
 
     bar: Bar
     line: Tell = silent
 
     @contextmanager
     def __call__(self, label: str, total: int, unit: str = "galaxies") -> Iterator[Report]:
-        """Open the user's bar, for work of which it is known how much there is."""
+        """Open the user's bar, if the amount of work is known."""
         with (self.bar if total else no_bar)(label, total) as done:
             yield lambda so_far, doing="": done(so_far)
 
 
 NOTHING = ShownBy(no_bar)
-"""Shows no work."""
+"""A `Show` that shows nothing."""
 
 
 @dataclass(frozen=True)
 class Within:
-    """Shows work as a part of something larger, which stands before each label."""
+    """A `Show` for parts of a larger piece of work, whose name is put before each label."""
 
     show: Show
     whole: str
@@ -90,7 +90,7 @@ class Within:
             yield lambda done, doing="": report(done, doing and f"{self.whole}, {doing}")
 
     def line(self, text: str) -> None:
-        """Tell a line."""
+        """Print a line."""
         self.show.line(text)
 
 
@@ -99,12 +99,12 @@ _Told = TypeVar("_Told", bound=Callable[..., None])
 
 @dataclass(frozen=True)
 class Watch(Generic[_Told]):
-    """Who looks on while a job lasts: what shows it, and a function that is told of each part that is done, if any."""
+    """The observers of a job: a display, and a function, if any, that is called for each finished part."""
 
     show: Show
     told: _Told | None = None
 
     def tell(self, *given: Any) -> None:
-        """Tell the function, where there is one."""
+        """Call the function, if there is one."""
         if self.told is not None:
             self.told(*given)

@@ -1,6 +1,6 @@
-"""Structures in Thrift's compact protocol, in which footers of Parquet files are written.
+"""Read structures in Thrift's compact protocol, which is the format of the footers of Parquet files.
 
-A footer has thousands of fields, of which few are wanted: the others are stepped over without making anything of them.
+A footer has thousands of fields, but few are wanted: the others are skipped without making anything from them.
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-_DEEPEST = 32  # structures inside each other; a footer has seven
+_DEEPEST = 32  # the limit for nested structures; a footer has seven levels
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
 _NUMBERS = (4, 5, 6)
 
 
 class Struct:
-    """Wanted fields of a structure, by their numbers, and where each begins.
+    """The wanted fields of a structure, by their numbers, and the position of each.
 
     Parameters
     ----------
     content : bytes
     at : int
-        Where it begins.
+        The position where the structure begins.
     wanted : collection of int
 
     Raises
     ------
     ValueError
-        When there is no structure, there and in the methods.
+        If there is no structure at this position; the methods raise it as well.
     """
 
     def __init__(self, content: bytes, at: int, wanted: Collection[int]) -> None:
@@ -40,12 +40,12 @@ class Struct:
         """Return a whole number."""
         kind, at = self._found.get(field, (0, 0))
         if kind not in _NUMBERS:
-            raise ValueError(f"field {field} is no whole number")
+            raise ValueError(f"field {field} is not a whole number")
         number = _varint(self._content, at)[0]
         return number >> 1 ^ -(number & 1)
 
     def structs(self, field: int, wanted: Collection[int]) -> Iterator[Struct]:
-        """Yield the structures of a list, or the one of the field, each with its wanted fields."""
+        """Yield the structures of a list, or the single one of the field, each with its wanted fields."""
         kind, at = self._found.get(field, (_LIST, -1))
         if at < 0:
             return
@@ -66,20 +66,20 @@ class Struct:
         return found
 
     def _list(self, field: int, wanted: int) -> Iterator[tuple[int, int]]:
-        """Yield number and place of each item."""
+        """Yield the number and position of each item."""
         kind, at = self._found.get(field, (0, 0))
         if kind not in (_LIST, _SET):
-            raise ValueError(f"field {field} is no list")
+            raise ValueError(f"field {field} is not a list")
         length, item, at = _items(self._content, at)
         if item != wanted and length:
-            raise ValueError(f"field {field} holds something else than was looked for")
+            raise ValueError(f"field {field} has another type than expected")
         for number in range(length):
             yield number, at
             at = _after(self._content, at, item, 1)
 
 
 def _fields(content: bytes, at: int, wanted: Collection[int], found: dict[int, tuple[int, int]], depth: int) -> int:
-    """Note kind and place of the wanted fields, and return where the structure ends."""
+    """Record the kind and position of the wanted fields, and return the end of the structure."""
     if depth > _DEEPEST:
         raise ValueError("structures are nested too deeply")
     field = 0
@@ -103,7 +103,7 @@ def _fields(content: bytes, at: int, wanted: Collection[int], found: dict[int, t
 
 
 def _after(content: bytes, at: int, kind: int, depth: int) -> int:
-    """Return where a value that begins there ends."""
+    """Return the end of a value that begins at a position."""
     if kind in _NUMBERS:
         while content[at] & 128:
             at += 1
@@ -137,7 +137,7 @@ def _after(content: bytes, at: int, kind: int, depth: int) -> int:
 
 
 def _items(content: bytes, at: int) -> tuple[int, int, int]:
-    """Return how many items a list has, of which kind, and where the first begins."""
+    """Return the number of items in a list, their kind, and the position of the first."""
     head = content[at]
     at += 1
     length = head >> 4
@@ -160,7 +160,7 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
 
 
 def _fitting(content: bytes, at: int, length: int) -> int:
-    """Return a number of items, each of which takes at least a byte; raise a ValueError where fewer are left."""
+    """Return a number of items, each of at least one byte; raise a ValueError if fewer bytes are left."""
     if length > len(content) - at:
         raise ValueError("it ends too early")
     return length

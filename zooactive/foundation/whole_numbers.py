@@ -1,4 +1,4 @@
-"""Whole numbers stay whole numbers where cells are blank: a float keeps 16 digits, and the ids of surveys have up to 20."""
+"""Keep whole numbers whole even if cells are blank: a float keeps 16 digits, but the ids of surveys have up to 20."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import pandas as pd
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EXACT = 1 << 53  # up to here a float holds every whole number
+_EXACT = 1 << 53  # up to this number a float holds every whole number
 _NULLABLE = {f"{sign}nt{bits}": getattr(pd, f"{sign}nt{bits}Dtype") for sign in ("I", "UI") for bits in (8, 16, 32, 64)}
 _WHOLE, _LONG, _PADDED = r"^[+-]?[0-9]+$", r"^[+-]?[0-9]{16,}$", r"^[+-]?0[0-9]"
-# It begins with its one sure sign, which makes it fast.
+# The pattern begins with its one certain character, which makes it fast.
 _PADDED_CELL = re.compile(rb'0(?:(?<=[,"\s]0)|(?<=[,"\s][+-]0))[0-9]+\s*(?:[,"\r\n]|\Z)')
 
 
 def whole_numbers(cells: pd.Series[str]) -> pd.Series[int] | pd.Series[str] | None:
-    """Return cells that were read as text as whole numbers, or as text where numbers would lose something.
+    """Return cells that were read as text as whole numbers, or as text if numbers would lose something.
 
     Parameters
     ----------
     cells : Series of str
-        Blank ones are missing.
+        Cells as text; blank ones are missing.
 
     Returns
     -------
     Series or None
-        Int64 where all cells are whole numbers. Text where one has more digits than 64 bits hold or a zero in front, as
-        plates and tiles have, or where one among decimals has more digits than a float holds. None for other cells.
+        Int64 if all cells are whole numbers. Text if one has more digits than 64 bits hold or a leading zero, as for
+        plates and tiles, or if one among decimals has more digits than a float holds. None for other cells.
 
     Examples
     --------
@@ -61,19 +61,19 @@ def whole_numbers(cells: pd.Series[str]) -> pd.Series[int] | pd.Series[str] | No
 def keep_whole_numbers(
     frame: pd.DataFrame, path: Path, *, but: str, blank: Mapping[str, Sequence[str]] | None = None
 ) -> None:
-    """Mend, in place, the columns of a CSV that pandas made floats of whole numbers, or took the zeros in front of them.
+    """Correct, in place, columns of a CSV in which pandas turned whole numbers into floats or removed leading zeros.
 
-    They are read again, as text.
+    These columns are read again, as text.
 
     Parameters
     ----------
     frame : DataFrame
-        As `pandas.read_csv` gave it.
+        The table that `pandas.read_csv` returned.
     path : Path
     but : str
-        A column that is text already.
+        A column that is already text.
     blank : mapping of str to sequence of str, optional
-        For each other column the words of cells that say nothing; by default those of pandas.
+        For each other column, the words of blank cells; by default those of pandas.
     """
     columns = [name for name in frame.columns if name != but]
     doubtful = [name for name in columns if _maybe_whole(frame[name])]
@@ -98,22 +98,22 @@ def keep_whole_numbers(
 
 
 def _maybe_whole(column: pd.Series[Any]) -> bool:
-    """Return whether a column may have held whole numbers alone: as floats, or as numbers of more than 64 bits."""
+    """Return whether a column may contain only whole numbers: as floats, or as numbers of more than 64 bits."""
     if column.dtype.kind == "f":
         return not (column.dropna() % 1).any() and bool(column.notna().any())
     if pd.api.types.is_string_dtype(column.dtype) and (column == "").any():
-        return True  # pandas leaves blank cells as they are beside numbers that need all of 64 bits
+        return True  # pandas leaves blank cells unchanged next to numbers that need all 64 bits
     return column.dtype == object and any(isinstance(cell, int) and not isinstance(cell, bool) for cell in column)
 
 
 def _has_padded_cells(path: Path) -> bool:
-    """Return whether a whole number with a zero in front may stand anywhere in a file."""
+    """Return whether a file may contain a whole number with a leading zero."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return _PADDED_CELL.search(content) is not None
 
 
 def as_frame(table: pa.Table) -> pd.DataFrame:
-    """Return an Arrow table as a DataFrame, its whole numbers with gaps as Int64 (or their like) and not as floats."""
+    """Return an Arrow table as a DataFrame, with whole numbers with gaps as Int64 (or similar) instead of floats."""
     import pyarrow as pa
 
     frame: pd.DataFrame = table.to_pandas()
@@ -125,7 +125,7 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def without_loss(tables: Sequence[pa.Table]) -> list[pa.Table]:
-    """Return Arrow tables that can be put under each other; long columns of several kinds are made text."""
+    """Return Arrow tables that can be appended to each other; long columns of several kinds become text."""
     import pyarrow as pa
 
     out = list(tables)
@@ -158,14 +158,14 @@ def _as_text(table: pa.Table, name: str) -> pa.Table:
 
 
 def with_gaps(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame into which rows can be put that say nothing, without turning its whole numbers into floats."""
+    """Return a frame to which rows without values can be added without turning its whole numbers into floats."""
     return frame.astype(
         {name: str(dtype).replace("u", "U").replace("i", "I") for name, dtype in frame.dtypes.items() if dtype.kind in "iu"}
     )
 
 
 def under_each_other(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Put frames under each other by the names of their columns; no whole number becomes a float that cannot hold it."""
+    """Append frames to each other, matching columns by name; no whole number becomes a float that cannot hold it."""
     names = list(dict.fromkeys(name for frame in frames for name in frame.columns))
     parts = [frame if len(frame.columns) == len(names) else with_gaps(frame) for frame in frames]
     for name in names:

@@ -1,4 +1,4 @@
-"""Results are written aside and renamed, and each says how it was made."""
+"""Write results to a temporary file and rename it, with a record of how each was made."""
 
 from __future__ import annotations
 
@@ -24,36 +24,38 @@ from zooactive.foundation.errors import OutputError, WorkspaceError
 from zooactive.foundation.formats import RESULTS, refuse_future
 from zooactive.foundation.logs import finite, log
 from zooactive.foundation.reading import open_regular, read_text
+from zooactive.foundation.spelling import with_addresses
 
 _DAY = 24 * 3600  # seconds
-_LONGEST_NAME = 120  # characters of a name that stay in that of the file beside it: file systems take 255 bytes
+_LONGEST_NAME = 120  # characters of a name that are kept in its temporary file's name: file systems take 255 bytes
 _ASIDE = re.compile(r"\.part-(?:(?P<host>[0-9a-f]{8})-)?(?P<process>\d+)-")
-"""A name aside; older versions wrote the process alone."""
+"""The pattern of a temporary name; older versions wrote only the process."""
 
 _PASSING = (".part-", ".lock")
-"""How the names of files begin that are no results."""
+"""The beginnings of names of files that are not results."""
 
 _FILES_AT_ONCE = 256
 _SYNCED_AT_ONCE = 32
-"""Files that wait for the disk side by side: it takes many in about the time of one."""
+"""The number of files that are flushed at the same time: the disk takes many in about the time of one."""
 
 ELSEWHERE: dict[Path, Callable[[Path, str], None]] = {}
-"""Folder -> what puts a file, under its name, at the address that the folder stands for: see `remote_folders`."""
+"""Maps a folder to the function that puts a file to the URL that the folder stands for: see `remote_folders`."""
 
 _PACKAGES = ("zooactive", "keras", "tensorflow", "numpy", "scipy", "pandas", "pyarrow", "pillow")
 
 
 @contextmanager
 def aside(path: str | Path, *, put: bool = True) -> Iterator[Path]:
-    """Yield a temporary file beside `path`, renamed to it when the block ends well and removed when it does not.
+    """Yield a temporary file next to `path`; it is renamed to `path` if the block succeeds, and removed if it fails.
 
-    File and folder are on the disk when this returns: a power cut leaves what was there before, or the whole new file. In a
-    folder that stands for an address the file is put there first, unless `put` says that it came from there.
+    File and folder are flushed to the disk before this returns: after a power cut there is either the old file or the
+    complete new one. In a folder that stands for a URL, the file is put there first, unless `put` is false because it came
+    from there.
 
     Raises
     ------
     OutputError
-        When the disk is full or the folder cannot be written.
+        If the disk is full or the folder cannot be written.
 
     Examples
     --------
@@ -85,15 +87,15 @@ def aside(path: str | Path, *, put: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def many_aside() -> Iterator[Callable[[Path, bytes], None]]:
-    """Yield a function (path, content) that writes small files as `aside` does, but waits for the disk for many at once.
+    """Yield a function (path, content) that writes small files as `aside` does, but flushes many of them together.
 
-    All are whole, under their names and on the disk when the block ends. What names them, a table or a manifest, is written
-    afterwards. When the block ends badly, the last of them are not there.
+    All files are complete, have their names and are on the disk when the block ends. Write whatever refers to them, such as
+    a table or a manifest, afterwards. If the block fails, the last of them do not exist.
 
     Raises
     ------
     OutputError
-        As `aside`.
+        As in `aside`.
 
     Examples
     --------
@@ -105,7 +107,7 @@ def many_aside() -> Iterator[Callable[[Path, bytes], None]]:
     ...     sorted(path.name for path in Path(folder).iterdir())
     ['a.txt', 'b.txt']
     """
-    waiting: dict[Path, Path] = {}  # path -> the file aside
+    waiting: dict[Path, Path] = {}  # maps a path to its temporary file
 
     def write(path: Path, content: bytes) -> None:
         with output_explained(path):
@@ -141,14 +143,14 @@ def _rename_all(waiting: dict[Path, Path]) -> None:
 
 
 def _put_elsewhere(temporary: Path, path: Path) -> None:
-    """Put a whole file where it belongs, if that is not its folder here: what has a name here is there as well."""
+    """Put a file to the URL that its folder stands for, if any: a file that has its name here is there as well."""
     if ELSEWHERE and (put := ELSEWHERE.get(path.parent)) is not None:
         put(temporary, path.name)
 
 
 def refuse_without_room(temporary: Path, size: int) -> None:
-    """Raise what the disk says where it has no room for so many bytes, for writers that report it badly themselves."""
-    if not hasattr(os, "posix_fallocate"):  # on other systems than Linux
+    """Raise the disk's error if it has no room for this many bytes, for writers that report it badly themselves."""
+    if not hasattr(os, "posix_fallocate"):  # only on Linux
         return
     with temporary.open("r+b") as stream:
         try:
@@ -160,10 +162,10 @@ def refuse_without_room(temporary: Path, size: int) -> None:
 
 
 def _create_aside(path: Path) -> Path:
-    """Create an empty file that nobody else writes into: another process, thread or machine gets one of another name."""
+    """Create an empty file that nobody else writes to: other processes, threads and machines get other names."""
     while True:
         mine = f".part-{this_host()}-{os.getpid()}-{secrets.token_hex(4)}-"
-        temporary = path.with_name(mine + path.name[-_LONGEST_NAME:])  # the ending stays: some writers go by it
+        temporary = path.with_name(mine + path.name[-_LONGEST_NAME:])  # the ending stays, because some writers depend on it
         try:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except FileExistsError:
@@ -172,8 +174,8 @@ def _create_aside(path: Path) -> Path:
 
 
 def _sync(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
-    if path.is_dir() and os.name != "posix":  # elsewhere folders cannot be opened
+    """Flush a file, or the names in a folder, to the disk."""
+    if path.is_dir() and os.name != "posix":  # on other systems folders cannot be opened
         return
     descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
@@ -209,21 +211,21 @@ def output_explained(path: str | Path) -> Iterator[None]:
 
 @cache
 def this_host() -> str:
-    """Return a mark of where process numbers mean what they do here: eight digits of machine, last start and container."""
+    """Return a mark of the scope in which process numbers are valid: eight digits of machine, last start and container."""
     said = [platform.node()]
     for told in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:
             said.append(str(Path(told).readlink()) if told.endswith("pid") else Path(told).read_text(encoding="ascii"))
-        except OSError:  # another system than Linux
+        except OSError:  # not on Linux
             continue
     return hashlib.blake2b("|".join(said).encode(), digest_size=4).hexdigest()
 
 
 def remove_leftovers(*folders: Path) -> None:
-    """Remove what killed processes left half-written aside.
+    """Remove temporary files that killed processes left.
 
-    A process that lives may be writing there, and whether one of another machine or container lives nobody here can tell:
-    its files go a day after they were last written to.
+    A living process may be writing to such a file. Whether a process of another machine or container lives cannot be known
+    here, so its files are removed a day after they were last written to.
     """
     for folder in folders:
         for leftover in folder.glob(".part-*"):
@@ -247,7 +249,7 @@ _swept: set[Path] = set()
 
 
 def _sweep_once(folder: Path) -> None:
-    """Remove leftovers from a folder when this process first writes there."""
+    """Remove leftovers from a folder when this process first writes to it."""
     place = folder.resolve()
     if place not in _swept:
         _swept.add(place)
@@ -255,8 +257,8 @@ def _sweep_once(folder: Path) -> None:
 
 
 def process_lives(process: int) -> bool:
-    """Return whether a process of this machine is there; where that cannot be asked, True."""
-    if os.name != "posix":  # elsewhere asking ends the process
+    """Return whether a process of this machine exists; True if that cannot be found out."""
+    if os.name != "posix":  # on other systems asking ends the process
         return True
     try:
         os.kill(process, 0)
@@ -268,37 +270,51 @@ def process_lives(process: int) -> bool:
 
 
 def make_folder(folder: str | Path) -> None:
-    """Make a folder with its parents, before the work that will be written into it.
+    """Create a folder with its parents, before the work that will be written into it.
 
     Raises
     ------
     OutputError
-        When it cannot be made.
+        If it cannot be created.
     """
     with output_explained(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
 
 
+def told_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record as plain values that people can follow: an address in place of its copy here."""
+
+    def told(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {with_addresses(name): told(entry) for name, entry in value.items()}
+        if isinstance(value, list):
+            return [told(entry) for entry in value]
+        return with_addresses(value) if isinstance(value, str) else value
+
+    found: dict[str, Any] = told(json.loads(json.dumps(finite(record), default=str)))
+    return found
+
+
 def write_json(path: str | Path, values: Mapping[str, Any]) -> None:
-    """Write plain values as JSON, aside and renamed; a number that is not finite becomes null, which every reader knows."""
+    """Write plain values as JSON, aside and renamed; numbers that are not finite become null, which every reader knows."""
     text = json.dumps(finite(values), indent=2, default=str, allow_nan=False)
     with aside(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
-    """Write how a result was made beside it: ``NAME.how.json``, or ``how.json`` inside a folder.
+    """Write a record of how a result was made next to it: ``NAME.how.json``, or ``how.json`` inside a folder.
 
     Parameters
     ----------
     path : path
         The result.
     command : str
-        What made it.
+        The command that made it.
     options : mapping
-        Seed and settings.
+        The seed and settings.
     inputs : mapping of str to str
-        For each input, its hash (see `file_hash`).
+        The hash of each input (see `file_hash`).
     """
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
@@ -309,18 +325,18 @@ def write_how(path: str | Path, *, command: str, options: Mapping[str, Any], inp
     backend = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
     record = {"format": RESULTS, "command": command, "options": dict(options), "inputs": dict(inputs), "versions": versions}
     record |= {"keras_backend": backend} if backend else {}
-    record = json.loads(json.dumps(finite(record), default=str))
+    record = told_of(record)
     try:
         before = how_of(Path(path))
-    except WorkspaceError:  # a newer version's, which is written over with its result
+    except WorkspaceError:  # the record of a newer version, which is overwritten together with its result
         before = {}
     if all(before.get(name) == value for name, value in record.items()):
-        record = before | record  # what it was made of, and when, stays with what is made no second time
+        record = before | record  # an unchanged result keeps the record of its inputs and time
     write_json(how_path(Path(path)), record)
 
 
 def file_hash(path: str | Path) -> str:
-    """Hash a file's bytes, or every file's name and bytes in a folder, by BLAKE2b, as 32 hexadecimal digits."""
+    """Return a hash (BLAKE2b) of a file's bytes, or of every file's name and bytes in a folder, 32 hexadecimal digits."""
     path = Path(path)
     digest = hashlib.blake2b(digest_size=16)
     for file in sorted(p for p in path.rglob("*") if p.is_file() and not is_passing(p.name)) if path.is_dir() else [path]:
@@ -332,14 +348,14 @@ def file_hash(path: str | Path) -> str:
 
 
 def is_passing(name: str) -> bool:
-    """Return whether a file of this name is no result, but on its way to be one, or a lock."""
+    """Return whether a file of this name is not a result, but a temporary file or a lock."""
     return name.startswith(_PASSING)
 
 
 def how_of(result: Path) -> dict[str, Any]:
-    """Read how a result was made, from beside it or from inside a folder; empty where that is not known.
+    """Read the record of how a result was made, next to it or inside a folder; empty if there is none.
 
-    Raises a WorkspaceError where a newer zooactive wrote it, whose results may be others than this one takes them for.
+    Raise a WorkspaceError if a newer zooactive wrote it, because the results may mean something different.
     """
     try:
         values = json.loads(read_text(how_path(result)))
@@ -352,5 +368,5 @@ def how_of(result: Path) -> dict[str, Any]:
 
 
 def how_path(result: Path) -> Path:
-    """Return the file that says how a result was made: inside a folder, and beside a file."""
+    """Return the file with the record of how a result was made: inside a folder, or next to a file."""
     return result / "how.json" if result.is_dir() else result.with_name(result.name + ".how.json")

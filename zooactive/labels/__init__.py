@@ -1,4 +1,4 @@
-"""Where new votes come from: volunteers on the Zooniverse, tables of totals, and a simulated crowd on a simulated sky."""
+"""New votes: from volunteers on the Zooniverse, from tables of totals, and from a simulated crowd on a simulated sky."""
 
 from __future__ import annotations
 

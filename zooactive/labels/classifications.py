@@ -1,4 +1,4 @@
-"""Rows of a Zooniverse classification export as answers of a decision tree; what cannot be used is counted and named.
+"""Classification exports of the Zooniverse, read as answers of a decision tree; what cannot be used is counted.
 
 Columns: https://help.zooniverse.org/next-steps/data-exports
 """
@@ -22,29 +22,30 @@ COLUMNS = (
     "classification_id", "user_name", "user_ip", "workflow_id", "workflow_version", "created_at", "annotations",
     "subject_data",
 )  # fmt: skip
-"""What is read of an export; it has more, and those of before 2016 less."""
+"""The columns read from an export. An export has more columns; exports from before 2016 have fewer."""
 NOT_LOGGED_IN = "not-logged-in-"
-"""How the names begin that the Zooniverse makes of where people came from, and of a word that it draws for each export."""
+"""The start of the names of anonymous volunteers. The Zooniverse makes such a name from the volunteer's network address and
+a random word for each export."""
 EXPORT = "a classification export of the Zooniverse (Data exports)"
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What one volunteer said about one galaxy.
+    """One volunteer's answers about one galaxy.
 
     Parameters
     ----------
     id : int
-        Of the classification.
+        The id of the classification.
     galaxy : str
     volunteer : str
-        A name, or a hash of where an anonymous one came from; "" when nothing is known.
+        The volunteer's name. For an anonymous volunteer, it is a hash of the network address, or "" if that is unknown.
     at : int
-        Seconds since 1970.
+        The time, in seconds since 1970.
     columns : tuple of int
-        Answers, as columns of the tree, parents first.
+        The answers, as columns of the tree, parents first.
     anonymous : bool
-        Whether the volunteer was not logged in: the name is that of this export alone, and another export has another.
+        Whether the volunteer was not logged in. An anonymous volunteer's name is different in each export.
     """
 
     id: int
@@ -57,10 +58,10 @@ class Classification:
 
 @dataclass
 class Dropped:
-    """Counts of what was left out, each reason with the first place that it was met in.
+    """Counts of everything that was left out, by reason, each with the place of its first example.
 
-    Of exports these are classifications and answers; of totals votes, and entries (a row, a cell) of which nobody can say
-    how many votes they hold.
+    In exports, these are classifications and answers. In totals, these are votes, and entries (a row or a cell) whose number
+    of votes is unknown.
     """
 
     classifications: Counter[str] = field(default_factory=Counter)
@@ -71,34 +72,34 @@ class Dropped:
     listed: list[dict[str, object]] = field(default_factory=list)
 
     def classification(self, reason: str, where: object, number: int = 1) -> None:
-        """Count a whole classification, or a number of them of which one is named."""
+        """Count one or more whole classifications; `where` names one of them."""
         self.classifications[reason] += number
         self.first.setdefault(reason, str(where))
 
     def answer(self, reason: str, where: object, number: int = 1) -> None:
-        """Count an answer, or a number of them, of classifications that are used otherwise."""
+        """Count one or more answers whose classifications are otherwise used."""
         self.answers[reason] += number
         self.first.setdefault(reason, str(where))
 
     def vote(self, reason: str, where: object, number: float) -> None:
-        """Count a number of votes out of totals; none are not worth a word."""
+        """Count a number of votes of totals; a number of 0 is ignored."""
         if number:
             self.votes[reason] = self.votes.get(reason, 0) + number
             self.first.setdefault(reason, str(where))
 
     def entry(self, reason: str, where: object) -> None:
-        """Count a row or a cell of totals that holds nobody knows how many votes."""
+        """Count a row or a cell of totals whose number of votes is unknown."""
         self.entries[reason] += 1
         self.first.setdefault(reason, str(where))
 
     def set_aside(self, rows: Iterable[tuple[int, str, str]], file: str) -> None:
-        """List the rows of a table that contradict themselves: their number, id and reason."""
+        """List the rows of a table that contradict themselves: row number, id and reason."""
         for row, galaxy, reason in rows:
             self.entry("a row that contradicts itself", f"{file}, row {row} (id '{galaxy}'), {reason}")
             self.listed.append({"file": file, "row": row, "id": galaxy, "reason": reason})
 
     def rows(self) -> list[dict[str, object]]:
-        """Return what, reason, number and first example, the most frequent first."""
+        """Return rows of kind, reason, number and first example, the most frequent first."""
         kinds: tuple[tuple[str, Mapping[str, float]], ...] = (
             ("classification", self.classifications),
             ("answer", self.answers),
@@ -130,7 +131,7 @@ def read_export(path: str | Path, wording: Wording, dropped: Dropped) -> Iterato
         The CSV of the whole project or of one workflow.
     wording : Wording
     dropped : Dropped
-        Takes what is left out.
+        Counts what is left out.
 
     Raises
     ------
@@ -153,28 +154,28 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
         identity, workflow_id = _number(row["classification_id"]), _number(row["workflow_id"])
         version = version_of(row["workflow_version"])
     except ValueError as error:
-        raise Unusable("an id or a version that is no number") from error
+        raise Unusable("an id or a version that is not a number") from error
     if not 0 <= identity < 1 << 63:
-        raise Unusable("an id or a version that is no number")
+        raise Unusable("an id or a version that is not a number")
     workflow = wording.workflows.get(workflow_id)
     if workflow is None:
         raise Unusable(f"workflow {workflow_id}, which the wording does not name")
     if not workflow.takes(version):
-        raise Unusable("a version of the workflow outside those of the wording")
+        raise Unusable("a version of the workflow that is not in the wording")
     try:
         said = datetime.fromisoformat(row["created_at"].removesuffix(" UTC"))
         at = int((said.replace(tzinfo=UTC) if said.tzinfo is None else said).timestamp())
     except (ValueError, OverflowError) as error:
-        raise Unusable("created_at is no time") from error
+        raise Unusable("created_at is not a time") from error
     galaxy = _galaxy(row["subject_data"], workflow)
     try:
         annotations = from_json(row["annotations"])
     except ValueError as error:
-        raise Unusable("annotations are no JSON") from error
+        raise Unusable("annotations that are not JSON") from error
     try:
         columns = _answers(annotations, workflow, wording, dropped, identity)
     except RecursionError as error:
-        raise Unusable("annotations of another shape") from error
+        raise Unusable("annotations of an unknown shape") from error
     if not columns:
         raise Unusable("no answer to a question of the tree")
     name = row["user_name"]
@@ -182,7 +183,7 @@ def _classification(row: Mapping[str, str], wording: Wording, dropped: Dropped) 
 
 
 def _number(text: str) -> int:
-    """A number of the Zooniverse: digits alone, for Python also reads 1_000."""
+    """Return a number of the Zooniverse, which has digits only (Python would also read 1_000)."""
     if not (text.isdecimal() and text.isascii()):
         text = text.strip()
         if not (text.isdecimal() and text.isascii()):
@@ -191,43 +192,43 @@ def _number(text: str) -> int:
 
 
 def _galaxy(subject_data: str, workflow: WorkflowWording) -> str:
-    """The galaxy's id: {SUBJECT: {entry: value, ...}}."""
+    """Return the galaxy's id from {SUBJECT: {entry: value, ...}}."""
     try:
         subjects = from_json(subject_data)
     except ValueError as error:
-        raise Unusable("subject_data is no JSON") from error
+        raise Unusable("subject_data that is not JSON") from error
     if not isinstance(subjects, dict):
-        raise Unusable("subject_data of another shape")
+        raise Unusable("subject_data of an unknown shape")
     if len(subjects) != 1:
-        raise Unusable("several subjects, or none, at once")
+        raise Unusable("several subjects, or none, in one classification")
     return galaxy_in(next(iter(subjects.values())), workflow.galaxy)
 
 
 def galaxy_in(metadata: Any, names: Sequence[str]) -> str:
-    """Return the id of the galaxy that a subject shows: the first of these entries of its metadata that says something.
+    """Return the id of the galaxy that a subject shows: the first of these entries of its metadata that is not blank.
 
-    Raises `Unusable` when none does, or the id has lost digits.
+    Raises `Unusable` if all are blank, or if the id has lost digits.
     """
     if not isinstance(metadata, dict):
-        raise Unusable("metadata of another shape")
+        raise Unusable("metadata of an unknown shape")
     for name in names:
         found = metadata.get(name)
         if found is not None and str(found).strip():
             break
     else:
-        raise Unusable("a subject whose metadata has no id of a galaxy")
+        raise Unusable("a subject whose metadata has no galaxy id")
     text = id_text(from_spreadsheet(str(found).strip()))  # as the manifest was uploaded
     lost = is_rounded(found) if isinstance(found, int) else is_rounded(text)
     if isinstance(found, float) or lost:
-        raise Unusable("an id of a galaxy that has lost digits in a spreadsheet or as a number; upload ids as text")
-    # Half of a sign, which JSON writes as two, is no text.
+        raise Unusable("a galaxy id that lost digits in a spreadsheet or as a number; upload ids as text")
+    # Half of a surrogate pair is not printable text.
     if not isinstance(found, str | int) or isinstance(found, bool) or not text.isprintable():
-        raise Unusable("an id of a galaxy that is no text")
+        raise Unusable("a galaxy id that is not text")
     return text
 
 
 def _flat(annotations: Any) -> Iterator[tuple[str, Any]]:
-    """Yield task and value of each annotation, also inside combined tasks, in the order of the volunteer."""
+    """Yield the task and value of each annotation, including those in combined tasks, in the volunteer's order."""
     for entry in annotations if isinstance(annotations, list) else ():
         if isinstance(entry, dict):
             value = entry.get("value")
@@ -238,16 +239,16 @@ def _flat(annotations: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _answers(annotations: Any, workflow: WorkflowWording, wording: Wording, dropped: Dropped, where: int) -> tuple[int, ...]:
-    """Columns of the tree that a volunteer chose: the last word on each question, and only where its parents lead there."""
+    """Return the tree's columns that a volunteer chose: the last answer to each question that the earlier answers reach."""
     if not isinstance(annotations, list):
-        raise Unusable("annotations of another shape")
+        raise Unusable("annotations of an unknown shape")
     chosen: dict[int, int] = {}
     for task, value in _flat(annotations):
         question = workflow.tasks.get(task)
         if question is None:
             dropped.answer(f"task {task}, which the wording does not name", where)
             continue
-        chosen.pop(question, None)  # who went back and skipped has no answer
+        chosen.pop(question, None)  # a volunteer who went back and skipped has no answer
         if isinstance(value, list):
             if len(value) > 1:
                 dropped.answer(f"several answers to {task}", where)
@@ -268,7 +269,7 @@ def _answers(annotations: Any, workflow: WorkflowWording, wording: Wording, drop
         after = tree.questions[question].asked_after
         if after and reached.isdisjoint(after):
             reached.discard(tree.columns[chosen[question]])
-            dropped.answer(f"an answer to {tree.questions[question].name}, where the answers before do not lead", where)
+            dropped.answer(f"an answer to {tree.questions[question].name} that earlier answers do not lead to", where)
             continue
         kept.append(chosen[question])
     return tuple(kept)

@@ -1,4 +1,4 @@
-"""Tables of counts that somebody else made: an id and the tree's vote columns."""
+"""Tables of vote counts from elsewhere: an id column and the tree's vote columns."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def read_counts(
     id_column: str | None = None,
     max_set_aside: float = MAX_SET_ASIDE,
 ) -> pd.DataFrame:
-    """Read the votes of tables; a galaxy in several of them counts as in the last.
+    """Read the votes of tables; if a galaxy is in several tables, the last one counts.
 
     Parameters
     ----------
     paths : sequence of path
         CSV, Parquet, FITS, VOTable or shards, the newest last.
     tree : DecisionTree
-        One of counts; its columns and their other names are looked for.
+        A tree of counts. Its columns are found by their names and by their other names.
     dropped : Dropped
-        Takes votes that a later table replaces, and rows that are set aside.
+        Counts the votes that a later table replaces, and the rows that are set aside.
     id_column : str, optional
-        By default the first of id, id_str, iauname, GalaxyID, survey_id.
+        The default is the first of id, id_str, iauname, GalaxyID, survey_id that the table has.
     max_set_aside : float
-        Of each table, as `zooactive.read_catalogue` takes it.
+        The largest share of rows set aside in each table, as in `zooactive.read_catalogue`.
 
     Returns
     -------
     DataFrame
-        That of `Ledger.votes`; ``volunteers`` are the votes on the root question.
+        A table as from `Ledger.votes`. ``volunteers`` is the number of votes on the root question.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Every classification once: a folder that exports are merged into, again and again, and the votes that follow."""
+"""A ledger that holds every classification once: a folder into which exports are merged, and the votes that follow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from zooactive.labels.wording import Wording
 
 _FORMAT = 1
-"""Of the file of classifications; before it no number was written."""
+"""The format number of the file of classifications. Files older than number 1 hold no number."""
 
 _AT_ONCE = 50_000
 _KEY_LENGTH = 16  # bytes
@@ -43,18 +43,19 @@ _MERGE_AGAIN = "delete the folder and merge all exports again"
 
 @dataclass(frozen=True)
 class Merged:
-    """What one merge did: classifications that are new, and those that were there (or twice in the export) already."""
+    """The result of one merge: the number of new classifications, and of those already there (or twice in the export)."""
 
     new: int
     known: int
 
 
 class Ledger:
-    """Classifications of one tree in a folder, without names.
+    """The classifications of one tree in a folder, without volunteers' names.
 
-    Volunteers are kept as keyed hashes, with a key that is drawn when the folder is made and stays in it: they tell whether
-    two classifications are of one person, and nothing else. People who were not logged in have another name in each export:
-    who has one name in any export is one person, and names of different exports are never compared.
+    Volunteers are stored as keyed hashes. The key is drawn when the folder is made and stays in the folder. The hashes tell
+    whether two classifications are by the same person, and nothing more. People who were not logged in have a different name
+    in each export: two classifications are by one such person if any export gives them the same name. Names of different
+    exports are never compared.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ class Ledger:
                 form = int(metadata.get(b"format", 0))
                 worded = from_json(metadata.get(b"worded", b"{}"))
                 if not isinstance(worded, dict):
-                    raise ValueError("its marks of wordings are none")
+                    raise ValueError("the hashes of its wordings are not a mapping")
             refuse_future(self._file, form, _FORMAT, CatalogueError)
             self._worded = worded
             if columns != list(tree.columns):
@@ -90,19 +91,19 @@ class Ledger:
                 )
 
     def merge(self, classifications: Iterable[Classification], wording: Wording | None = None) -> Merged:
-        """Add what is not there yet; the same export again changes nothing.
+        """Add the classifications that are not there yet; merging the same export again changes nothing.
 
         Parameters
         ----------
         classifications : iterable of Classification
-            Of one export.
+            The classifications of one export.
         wording : Wording, optional
-            What they were read with: by it another reading of the same workflow is refused.
+            The wording with which they were read. It protects against merging one workflow with two wordings.
 
         Raises
         ------
         CatalogueError
-            When classifications of a workflow were merged that another wording had been given for.
+            When classifications of the same workflow were merged before with another wording.
         OutputError
             When another process is merging into the folder.
         """
@@ -113,7 +114,7 @@ class Ledger:
             return merged
 
     def _marks(self, wording: Wording | None) -> dict[str, str]:
-        """Marks of a wording's workflows, none of which may have been worded otherwise before."""
+        """Return hashes of the workflows' wordings, after a check that no workflow had another wording before."""
         marks = {} if wording is None else {str(number): words.mark() for number, words in wording.workflows.items()}
         other = [number for number, mark in marks.items() if self._worded.get(number, mark) != mark]
         if other:
@@ -128,7 +129,7 @@ class Ledger:
         import pyarrow.parquet as pq
 
         key = self._key()
-        this = secrets.token_bytes(_KEY_LENGTH)  # names of this export are those of no other
+        this = secrets.token_bytes(_KEY_LENGTH)  # names of this export mean nothing in another one
         parts, batch = [self._table()], list[Classification]()
         anonymous = [np.zeros(len(parts[0]), dtype=bool)]
         for classification in classifications:
@@ -155,19 +156,20 @@ class Ledger:
         return Merged(len(table) - before, met - (len(table) - before))
 
     def votes(self, dropped: Dropped | None = None) -> pd.DataFrame:
-        """Count the votes; of several answers by one volunteer about one galaxy the first counts.
+        """Count the votes; of several answers by one volunteer about one galaxy, only the first counts.
 
-        Answers are told apart by the question at the root of the tree that they follow from: workflows may ask one each.
+        This rule applies separately below each root question of the tree, because each workflow may ask another root
+        question.
 
         Returns
         -------
         DataFrame
-            ``id``, one column an answer of the tree, and ``volunteers``: people who were counted. In the order of ids.
+            ``id``, one column per answer of the tree, and ``volunteers``, the number of people counted. Sorted by id.
         """
         return self.count(dropped)[0]
 
     def count(self, dropped: Dropped | None = None) -> tuple[pd.DataFrame, int]:
-        """Return what `votes` does, and how many classifications count."""
+        """Return the table of `votes`, and the number of classifications that count."""
         table = self._table()
         names, galaxy = np.unique(table["galaxy"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
         volunteer = table["volunteer"].to_numpy()
@@ -220,16 +222,16 @@ class Ledger:
             if any(column.null_count for column in [*table.columns, answers]):
                 raise ValueError("cells are blank")
             if len(answers) and not 0 <= pc.min(answers).as_py() <= pc.max(answers).as_py() < len(self.tree.columns):
-                raise ValueError("answers that the tree has not")
+                raise ValueError("it has answers that the tree does not have")
         return table
 
     def _explained(self) -> AbstractContextManager[None]:
-        """Turn whatever Parquet raises over damaged bytes into one sentence."""
+        """Turn any error of Parquet about damaged bytes into one sentence."""
         return explained(CatalogueError, f"{self._file} is damaged ({{reason}}); restore it from a copy, or {_MERGE_AGAIN}")
 
 
 def _roots(tree: DecisionTree) -> NDArray[np.int64]:
-    """Return for each column of a tree the number of the question at the root that it follows from."""
+    """Return, for each column of a tree, the number of the root question above it."""
     roots = np.array(tree.parents)
     for question in tree.order:  # parents first
         roots[question] = question if tree.parents[question] < 0 else roots[tree.parents[question]]
@@ -239,7 +241,7 @@ def _roots(tree: DecisionTree) -> NDArray[np.int64]:
 def _repeats(
     order: NDArray[np.int64], galaxy: NDArray[np.int64], volunteer: NDArray[np.uint64], *, among: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Which of some rows follow, in an order by galaxy, volunteer and time, on another of the same two; shape (row,)."""
+    """Return which of some rows repeat another row of the same galaxy and volunteer in the given order, shape (row,)."""
     chosen = np.zeros(len(galaxy), dtype=bool)
     chosen[among] = True
     rows = order[chosen[order]]
@@ -253,7 +255,7 @@ def _repeats(
 def _tell_repeats(
     dropped: Dropped, identities: pa.ChunkedArray, counted: NDArray[np.bool_], repeated: NDArray[np.int64]
 ) -> None:
-    """Tell of classifications that do not count, and of answers (their rows) that do not in others that do."""
+    """Count classifications that do not count, and answers that do not count in classifications that do."""
     whole = np.flatnonzero(~counted)
     if len(whole):
         dropped.classification("the same volunteer and galaxy again", identities[int(whole[0])], len(whole))
@@ -269,19 +271,19 @@ def _one_person_each(
     first: NDArray[np.int64],
     key: bytes,
 ) -> NDArray[np.uint64]:
-    """Give the classifications of each person who was not logged in one number, whatever the order of the exports.
+    """Give all classifications by one anonymous person the same number, whatever the order of the exports.
 
-    Two are of one person if any export gives them one name. Where an export names a classification that is there already,
-    its name and the one that is there are two of one person.
+    Two classifications are by one person if any export gives them the same name. If an export names a classification that is
+    already stored, the new name and the stored one belong to one person.
 
     Parameters
     ----------
     identities, volunteers : ndarray, shape (row,)
-        Classifications that were stored, and then those of an export; names as numbers, 0 for nobody that is known.
+        The stored classifications, followed by those of an export. Names are numbers, with 0 for an unknown person.
     anonymous : ndarray of bool, shape (row,)
-        Which rows of the export are of people who were not logged in.
+        Which rows of the export are by people who were not logged in.
     first : ndarray of int64
-        The first row of each classification, in the order of their numbers.
+        The first row of each classification, in the order of the classifications' ids.
     key : bytes
 
     Returns
@@ -331,7 +333,7 @@ def _as_table(batch: list[Classification], key: bytes, export: bytes = b"") -> p
 
 
 def _hashed(name: str, key: bytes, export: bytes = b"") -> int:
-    """A number above 0 for a name, of an export alone if that is given, and 0 for nobody that is known."""
+    """Return a number above 0 for a name, valid for one export only if `export` is given; 0 means an unknown person."""
     return _number(name.encode(), key, export) if name else 0
 
 
@@ -340,7 +342,7 @@ def _number(text: bytes, key: bytes, person: bytes) -> int:
 
 
 def _refuse_beside(tree: DecisionTree, present: list[str], source: str) -> None:
-    """Refuse a table whose vote columns are all called nearly as the tree's: others beside them would be begun anew."""
+    """Raise a CatalogueError if a column's name is nearly one of the tree's, next to which new columns would be added."""
     meant = {_letters(header): header for header in tree.headers}
     for name in present:
         if _letters(name) in meant:
@@ -364,29 +366,30 @@ def add_votes(
     dropped: Dropped | None = None,
     max_set_aside: float = MAX_SET_ASIDE,
 ) -> tuple[pd.DataFrame, int]:
-    """Add votes to those of a table of galaxies, and return it with the number of galaxies with votes that it lacks.
+    """Add votes to a table of galaxies, and return the table and the number of galaxies with votes that it lacks.
 
     Parameters
     ----------
     table : DataFrame
-        With ids as text; its vote columns are found by all their names, as where a catalogue is read. Those that it lacks
-        are added. Blank cells, and -999, count as 0 where votes came in.
+        A table with ids as text. Its vote columns are found by all their names, as when a catalogue is read. Missing columns
+        are added. Blank cells and -999 count as 0 in galaxies that get new votes.
     votes : DataFrame
-        Of `Ledger.votes`.
+        The result of `Ledger.votes`.
     tree : DecisionTree
     id_column : str
     source : str
         The table's file, for errors.
     dropped : Dropped, optional
-        Takes the rows whose votes contradict themselves: these votes are left out, and what came in counts alone.
+        Lists the rows whose votes contradict themselves. The table's votes in these rows are ignored; only the new votes
+        count.
     max_set_aside : float
-        The share of the rows that may be so.
+        The largest share of such rows.
 
     Raises
     ------
     CatalogueError
-        For more rows with cells that are no votes, or with votes that no volunteers could have given, and for a column whose
-        name is nearly one of the tree's beside others that are.
+        When more rows have cells that are not votes, or votes that no volunteers could have given. Also when a column's name
+        is nearly one of the tree's, while other columns have exact names.
     """
     present = [str(name) for name in table.columns]
     columns = match_columns(tree, present, source)

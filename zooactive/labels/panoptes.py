@@ -1,8 +1,8 @@
-"""Subject sets sent to the Zooniverse through its own client (`zooactive[zooniverse]`).
+"""Uploads of subject sets to the Zooniverse through its own client (`zooactive[zooniverse]`).
 
-What is there already is asked of the Zooniverse itself, so that an upload that broke off, wherever it was, goes on without
-a galaxy twice in the set. Subjects are joined to it a few at a time: one that was made and not joined, when a process is
-killed in between, is seen by nobody.
+Before uploading, the code asks the Zooniverse which subjects already exist. An upload that broke off therefore resumes, and
+no galaxy is in the set twice. Subjects are added to the set a few at a time. If the process is killed in between, a subject
+may exist outside the set, where nobody sees it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CREDENTIALS = (("PANOPTES_USERNAME", "PANOPTES_PASSWORD"), ("PANOPTES_CLIENT_ID
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What one upload did: subjects that are new, those that were there, and the number of the set."""
+    """The result of one upload: the number of new subjects, of subjects already there, and the id of the set."""
 
     new: int
     known: int
@@ -31,40 +31,40 @@ class Uploaded:
 
 
 def upload_subjects(folder: str | Path, *, project: int, subject_set: str, progress: Progress | None = None) -> Uploaded:
-    """Send what `write_subjects` wrote to a subject set of a project; the same call again sends what is missing.
+    """Upload what `write_subjects` wrote to a subject set of a project; the same call again uploads what is missing.
 
     Parameters
     ----------
     folder : path
-        With manifests and images.
+        The folder with manifests and images.
     project : int
-        Its number on the Zooniverse.
+        The project's id on the Zooniverse.
     subject_set : str
-        The set's name; it is made where the project has none so called.
+        The set's name. If the project has no set of this name, it is made.
     progress : callable, optional
-        Called with the number of subjects that are there.
+        Called with the number of subjects uploaded so far.
 
     Raises
     ------
     UploadError
-        When panoptes-client is not installed, the environment holds no name and password, or the Zooniverse says no.
+        When panoptes-client is not installed, the environment holds no name and password, or the Zooniverse refuses.
     CatalogueError
         When the folder holds no manifest.
 
     Notes
     -----
     The client reads PANOPTES_USERNAME and PANOPTES_PASSWORD, or PANOPTES_CLIENT_ID and PANOPTES_CLIENT_SECRET, and
-    PANOPTES_ENDPOINT, from the environment. Nothing of them is stored.
+    PANOPTES_ENDPOINT, from the environment. None of them is stored.
     """
     rows = manifest_rows(Path(folder))
     if not any(all(os.environ.get(name) for name in pair) for pair in _CREDENTIALS):
         names = " or ".join(" and ".join(pair) for pair in _CREDENTIALS)
-        raise UploadError(f"the Zooniverse wants to know who uploads; set {names} in the environment")
-    needed = "to upload install the Zooniverse's client: pip install 'zooactive[zooniverse]'"
+        raise UploadError(f"an upload needs your login to the Zooniverse; set {names} in the environment")
+    needed = "an upload needs the Zooniverse's client; install it: pip install 'zooactive[zooniverse]'"
     with explained(UploadError, needed, ImportError):
         client = import_module("panoptes_client")
         panoptes, requests = import_module("panoptes_client.panoptes"), import_module("requests")
-    mend = "run the same command again, and it goes on with those that are missing"
+    mend = "run the same command again to upload the missing ones"
     refused = f"the Zooniverse did not take the subjects: {{reason}}; {mend}"
     with explained(UploadError, refused, panoptes.PanoptesAPIException, requests.RequestException), client.Panoptes():
         return _send(client, rows, Path(folder) / "images", project, subject_set, progress)

@@ -1,8 +1,8 @@
-"""Votes from reductions: the totals that `panoptes-aggregation` counts, one row for each subject and task.
+"""Votes from reductions: the totals that `panoptes-aggregation` counts, one row per subject and task.
 
-Its question reducer writes subject_id, workflow_id, task, reducer and one column ``data.SLUG`` an answer, blank where nobody
-gave it; streamed and in the Zooniverse's batches a column ``data`` with {slug: number}. Beside answers stand
-``aggregation_version`` and, where asked for, ``user_ids_SLUG``:
+The question reducer of that package writes subject_id, workflow_id, task, reducer and one column ``data.SLUG`` per answer,
+which is blank if nobody gave the answer. In its streamed form and in the Zooniverse's batches, it writes one column ``data``
+with {slug: number}. Next to the answers are ``aggregation_version`` and, on request, ``user_ids_SLUG``:
 https://github.com/zooniverse/aggregation-for-caesar/blob/master/panoptes_aggregation/reducers/question_reducer.py
 """
 
@@ -41,24 +41,24 @@ _BLANK = ("", "nan", "NaN", "None")
 def read_reductions(
     paths: Sequence[str | Path], wording: Wording, subjects: SubjectExport, dropped: Dropped
 ) -> pd.DataFrame:
-    """Read the votes of reductions, row by row; a subject and task in several rows counts as in the last.
+    """Read the votes of reductions, row by row; if a subject and task has several rows, the last one counts.
 
     Parameters
     ----------
     paths : sequence of path
         CSV files, the newest last.
     wording : Wording
-        Names tasks and answers; its versions are not looked at, because reductions do not say theirs.
+        Names the tasks and answers. Its versions are ignored, because reductions do not contain versions.
     subjects : SubjectExport
-        Says which galaxy a subject shows; two subjects of one galaxy add up.
+        Says which galaxy each subject shows. The votes of two subjects of one galaxy are added.
     dropped : Dropped
-        Takes what is left out: votes of other workflows, tasks, answers and subjects, cells that are no counts, rows of
-        other reducers, totals that a later row replaces, and more votes on a question than people who reached it.
+        Counts what is left out: votes of other workflows, tasks, answers and subjects, cells that are not counts, rows of
+        other reducers, totals that a later row replaces, and questions with more votes than people who reached them.
 
     Returns
     -------
     DataFrame
-        That of `Ledger.votes`; ``volunteers`` are the votes on the root question.
+        A table as from `Ledger.votes`. ``volunteers`` is the number of votes on the root question.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def read_reductions(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row as it stands in the file, with the answers that have a number."""
+    """One row of the file, with the answers that have a number."""
 
     workflow: str
     subject: str
@@ -99,7 +99,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a row is about; a later row of the same workflow, question and subject replaces it."""
+    """What a row counts; a later row of the same workflow, question and subject replaces it."""
 
     workflow: int
     question: int
@@ -122,20 +122,20 @@ def _rows(path: str | Path, dropped: Dropped) -> Iterator[_Row]:
     ]
     for line, cells in rows:
         reducer = cells[where["reducer"]]
-        if reducer != _REDUCER:  # the Zooniverse's own batches hold the same people again, as a consensus
-            dropped.entry(f"a row of {reducer or 'no reducer'}, which counts no votes of a question", f"line {line}")
+        if reducer != _REDUCER:  # the Zooniverse's batches count the same people again, as a consensus
+            dropped.entry(f"a row of {reducer or 'no reducer'}, which does not count votes on questions", f"line {line}")
             continue
         found = [(name, cells[place]) for place, name in flat if cells[place]]
         if nested is not None:
             try:
                 found += _nested(cells[nested])
             except ValueError:
-                dropped.entry("data that are no answers with numbers", f"line {line}")
+                dropped.entry("a data cell that does not hold answers with numbers", f"line {line}")
         counts = list[tuple[str, int]]()
         for name, text in found:
             number = _votes_in(text)
             if number is None:
-                dropped.entry("a count that is no whole number from 0", f"line {line}")
+                dropped.entry("a count that is not a whole number from 0", f"line {line}")
             elif number:
                 counts.append((name, number))
         subject = cells[where["subject_id"]]
@@ -143,7 +143,7 @@ def _rows(path: str | Path, dropped: Dropped) -> Iterator[_Row]:
 
 
 def _nested(text: str) -> list[tuple[str, str]]:
-    """Return answers and numbers of {slug: number}, written by Python or as JSON."""
+    """Return the answers and numbers of {slug: number}, written by Python or as JSON."""
     text = text.strip()
     if text in _BLANK:
         return []
@@ -163,7 +163,7 @@ def _nested(text: str) -> list[tuple[str, str]]:
 
 
 def _whole(text: str) -> int | None:
-    """The number in a cell, 0 for a blank one, None for what is no whole number from 0."""
+    """Return the number in a cell, 0 for a blank cell, None for anything that is not a whole number from 0."""
     text = text.strip()
     match = _WHOLE.fullmatch(text)
     return int(match[1]) if match else 0 if text in _BLANK else None
@@ -178,7 +178,7 @@ _votes_in = lru_cache(maxsize=10_000)(_whole)  # millions of cells hold the same
 def _place(row: _Row, wording: Wording, subjects: SubjectExport) -> _Place:
     identity, subject = _whole(row.workflow), _whole(row.subject)
     if not identity or not subject:
-        raise Unusable("a workflow or a subject whose id is no number")
+        raise Unusable("a workflow or a subject whose id is not a number")
     workflow = wording.workflows.get(identity)
     if workflow is None:
         raise Unusable(f"workflow {identity}, which the wording does not name")
@@ -194,7 +194,7 @@ def _numbers() -> array[int]:
 
 @dataclass
 class _Totals:
-    """Rows of votes as numbers side by side, so that a survey's fit into memory: 0.3 kB a row at the peak."""
+    """Rows of votes as arrays of numbers, so that a survey fits into memory: 0.3 kB per row at the peak."""
 
     width: int
     _galaxies: dict[str, int] = field(default_factory=dict)
@@ -208,11 +208,11 @@ class _Totals:
 
     @property
     def galaxies(self) -> list[str]:
-        """The ids, in the order in which they were met."""
+        """The ids, in order of first appearance."""
         return list(self._galaxies)
 
     def add(self, place: _Place, answers: Sequence[tuple[int, int]]) -> None:
-        """Note a row: columns of the tree and their votes."""
+        """Add a row: columns of the tree and their votes."""
         for column, votes in answers:
             self._row.append(len(self._subject))
             self._column.append(column)

@@ -1,7 +1,7 @@
-"""Which subjects of the Zooniverse are done: lists for Panoptes, a rule for Caesar, and what the project's owner sets.
+"""Retirement of finished subjects: lists for Panoptes, a rule for Caesar, and settings for the project's owner.
 
-Nothing is sent anywhere: these are files. **Never tried on the live services**: calls and names are those of the public code
-of Panoptes and Caesar.
+This module only writes files and sends nothing. **It was never tried on the live services**: calls and names follow the
+public code of Panoptes and Caesar.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
 _WHAT = "a subject export of the Zooniverse (Data exports)"
 
 REASONS = ("classification_count", "flagged", "nothing_here", "consensus", "other", "human")
-"""Why Panoptes may be told that a subject is retired."""
+"""The reasons for a retirement that Panoptes accepts."""
 
 STOP_AT = "#stop_at"
-"""Metadata of a subject: volunteers after whom it is done. Hidden, because of its first sign."""
+"""The metadata entry with the number of volunteers after which a subject is done. The leading ``#`` hides it."""
 
 
 def caesar_config(task: str, *, ceiling: int) -> dict[str, Any]:
-    """Return the extractor, the reducers and the two rules that retire a subject after the number of people it should have.
+    """Return Caesar's extractor, reducers and two rules that retire a subject after its number of volunteers.
 
     Parameters
     ----------
     task : str
-        Key of the workflow's first task, such as "T0"; everybody answers it.
+        The key of the workflow's first task, such as "T0", which everybody answers.
     ceiling : int
-        Volunteers after whom a subject without a number of its own is done.
+        The number of volunteers after which a subject without its own number is done.
 
     Returns
     -------
     dict
-        ``extractors`` and ``reducers``, as Caesar's API takes them, and ``rules``, of which *one* is put: "metadata" where
-        subjects were uploaded with `STOP_AT`, "reduction" where numbers change and are put as reductions.
+        ``extractors`` and ``reducers``, as Caesar's API takes them, and ``rules``. Post only *one* rule: "metadata" if the
+        subjects were uploaded with `STOP_AT`, or "reduction" if the numbers change and are posted as reductions.
 
     Notes
     -----
-    Metadata are texts, and Caesar cannot compare a text with a number: they are converted with ``float``, which makes 0 of
-    what is no number. The guard ``> 0`` keeps such a subject from being retired by its first vote. Where the number is
-    missing, the ceiling stands in its place.
+    Metadata are text, and Caesar cannot compare text with a number. The rule therefore converts them with ``float``, which
+    turns any other text into 0. The guard ``> 0`` keeps such a subject from being retired by its first vote. If the number
+    is missing, the ceiling is used.
     """
     most = str(ceiling)
     stop = ["float", ["lookup", f"subject.{STOP_AT}", most]]
@@ -79,37 +79,37 @@ def check_workflow(workflow: Mapping[str, Any], *, ceiling: int) -> list[str]:
     Parameters
     ----------
     workflow : mapping
-        The workflow as Panoptes' API gives it; the answer's list of one workflow will do too.
+        The workflow as Panoptes' API returns it, or the API's answer with a list of one workflow.
     ceiling : int
-        The most volunteers that a subject is to be shown to.
+        The largest number of volunteers who will be shown a subject.
 
     Returns
     -------
     list of str
-        Sentences; empty where nothing has to be changed. Nothing is changed here.
+        One sentence per setting, or an empty list if no change is needed. This function changes nothing.
 
     Raises
     ------
     CatalogueError
-        When this is no workflow.
+        When the mapping is not a workflow.
     """
     listed = workflow.get("workflows")
     found = listed[0] if isinstance(listed, list) and len(listed) == 1 else workflow
     if not isinstance(found, Mapping) or "retirement" not in found:
-        raise CatalogueError("this is no workflow of Panoptes: it has no entry 'retirement'; save GET /api/workflows/ID")
+        raise CatalogueError("this is not a Panoptes workflow: it has no entry 'retirement'; save GET /api/workflows/ID")
     retirement = found["retirement"] or {}
     options = (retirement.get("options") or {}) if isinstance(retirement, Mapping) else None
     if not isinstance(options, Mapping):
-        raise CatalogueError(f"retirement = {retirement!r} is none of Panoptes'; save GET /api/workflows/ID")
+        raise CatalogueError(f"retirement = {retirement!r} is not in Panoptes' form; save GET /api/workflows/ID")
     criteria = retirement.get("criteria", "classification_count")
-    wanted = "set its retirement to 'never retire', or to at least that many, by hand in the project builder"
+    wanted = f"set its retirement by hand in the project builder, to 'never retire' or to at least {ceiling}"
     if criteria == "never_retire":
         return []
     if criteria != "classification_count":
-        return [f"the workflow retires by '{criteria}', which is unknown here; {wanted}"]
-    count = options.get("count", 15)  # what Panoptes takes where nothing is set
+        return [f"the workflow retires by the unknown criterion '{criteria}'; {wanted}"]
+    count = options.get("count", 15)  # Panoptes' default
     if isinstance(count, bool) or not isinstance(count, int) or count < ceiling:
-        return [f"the workflow retires subjects after {count} people, and the plan shows some to {ceiling}; {wanted}"]
+        return [f"the workflow retires subjects after {count} people, but the plan shows some to {ceiling}; {wanted}"]
     return []
 
 
@@ -122,31 +122,32 @@ def write_retirement(
     subjects: str | Path | None = None,
     workflow: str | Path | None = None,
 ) -> list[str]:
-    """Write what retires subjects by a plan, and return what the project's owner should set by hand.
+    """Write the files that retire subjects by a plan, and return what the project's owner should set by hand.
 
-    ``retire.csv``: ids of the galaxies that need no vote, with one of Panoptes' reasons. ``stop_at.csv``: how many people
-    each galaxy that gets more votes should be shown to in all, those of the past included if this subject has them, and the
-    body of the reduction that says so. ``caesar.json``: the rule.
+    ``retire.csv`` lists the galaxies that need no more votes, with one of Panoptes' reasons. ``stop_at.csv`` lists the
+    galaxies that get more votes: the total number of people each should be shown to, which includes earlier people if this
+    subject has their votes, and the body of the reduction that tells Caesar. ``caesar.json`` holds the rule.
 
     Parameters
     ----------
     plan : DataFrame
-        Of `zooactive.allocate`.
+        The result of `zooactive.allocate`.
     folder : path
     task : str
-        Key of the workflow's first task.
+        The key of the workflow's first task.
     ceiling : int
-        The plan's.
+        The ceiling of the plan.
     subjects : path, optional
-        A subject export of the Zooniverse; the lists then have ``subject_id``, without galaxies that were never uploaded.
-        Galaxies are found by the entry ``#id`` of the metadata.
+        A subject export of the Zooniverse. The lists then have a column ``subject_id`` and leave out galaxies that were
+        never uploaded. Galaxies are found by the entry ``#id`` of the metadata.
     workflow : path, optional
-        The workflow as Panoptes' API gives it, saved as JSON, to be checked.
+        The workflow as Panoptes' API returns it, saved as JSON. It is checked by `check_workflow`.
 
     Raises
     ------
     CatalogueError
-        When the plan has another reason than Panoptes', the file holds no workflow, or no galaxy of the plan is a subject.
+        When the plan has a reason that Panoptes does not have, the file holds no workflow, or no galaxy of the plan is a
+        subject.
     OutputError
         When a file cannot be written.
     """
@@ -155,7 +156,7 @@ def write_retirement(
         raise CatalogueError(f"Panoptes has no reason '{min(unknown)}'; reasons are {', '.join(REASONS)}")
     wishes = []
     if workflow is not None:
-        said = f"{workflow} is no workflow of Panoptes ({{reason}}); save GET /api/workflows/ID"
+        said = f"{workflow} is not a Panoptes workflow ({{reason}}); save GET /api/workflows/ID"
         with explained(CatalogueError, said, OSError, ValueError):
             found = read_object(Path(workflow))
         wishes = check_workflow(found, ceiling=ceiling)
@@ -167,7 +168,7 @@ def write_retirement(
             there = f"'{min(known)}'" if known else "no galaxy with the entry '#id'"
             raise CatalogueError(
                 f"none of the {len(plan)} galaxies of the plan is a subject in {subjects}, which has {there}; give the "
-                "export of the project that they were uploaded to"
+                "subject export of the project with these galaxies"
             )
         plan = matched.astype({"subject_id": "int64"})
     make_folder(folder)
@@ -190,10 +191,9 @@ def _reduction(row: Mapping[Any, Any]) -> str:
 
 
 def subjects_of(export: str | Path) -> dict[str, int]:
-    """Return the subject of each galaxy by a subject export of the Zooniverse, whose metadata have the entry ``#id``.
+    """Return the subject of each galaxy in a subject export of the Zooniverse, by the metadata entry ``#id``.
 
-    Of a galaxy that was uploaded several times the subject with the largest number counts. Rows that cannot be read are left
-    out.
+    If a galaxy was uploaded several times, the subject with the largest id counts. Rows that cannot be read are ignored.
     """
     found: dict[str, int] = {}
     rows = rows_of(export, _WHAT, lambda reason, where: None)

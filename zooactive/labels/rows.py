@@ -1,4 +1,4 @@
-"""Rows of the Zooniverse's CSV files, one by one: the file may be larger than memory, and rows that are broken are told."""
+"""Rows of the Zooniverse's CSV files, read one by one; files may be larger than memory, and bad rows are reported."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from zooactive.foundation.errors import CatalogueError, explained
 from zooactive.foundation.reading import open_regular
 
 _LONGEST_CELL = 1 << 24
-"""Characters; metadata may be longer than the 131072 of the default, and JSON takes twenty times what a text does."""
+"""The longest cell, in characters. Metadata may be longer than the default of 131072; JSON takes 20 times the memory of
+text."""
 
 
 def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Generator[tuple[int, list[str]], None, None]:
-    """Yield the number of a row's last line and its cells: the header first, then the rows that are as long as it.
+    """Yield each row's last line number and its cells: first the header, then the rows that have the header's length.
 
-    `what` says what the file should be, in the CatalogueError for one that cannot be opened. `tell` takes the reason and the
+    `what` says what the file should be, for the CatalogueError if it cannot be opened. `tell` receives the reason and the
     place of each row that is left out.
     """
     path = Path(path)
@@ -35,16 +36,16 @@ def rows_of(path: str | Path, what: str, tell: Callable[[str, str], None]) -> Ge
             except StopIteration:
                 return
             except csv.Error as error:
-                tell(f"a row that is no CSV: {error}", f"line {reader.line_num}")
+                tell(f"a row that is not CSV: {error}", f"line {reader.line_num}")
                 continue
             if len(cells) == len(header):
                 yield reader.line_num, cells
             else:
-                tell("a row of another length than the header", f"line {reader.line_num}")
+                tell("a row with more or fewer cells than the header", f"line {reader.line_num}")
 
 
 def places_of(names: Sequence[str], header: Sequence[str], path: str | Path, what: str) -> dict[str, int]:
-    """Return where these columns stand in a header; raise a CatalogueError that names those that are missing."""
+    """Return the positions of these columns in a header; raise a CatalogueError that names the missing ones."""
     missing = [name for name in names if name not in header]
     if missing:
         raise CatalogueError(f"{path} has no column {', '.join(missing)}; give {what}")

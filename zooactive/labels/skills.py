@@ -1,14 +1,14 @@
-"""Volunteers are not alike: how much each one's answers follow the galaxies, and votes weighted by it.
+"""Volunteers' skills: how closely each one's answers follow the galaxies, and votes weighted by skill.
 
-Of a galaxy whose fractions are pi, volunteer v answers by::
+For a galaxy g with fractions pi, volunteer v answers by::
 
-    p(a | v, g) = s_v pi_ga + (1 - s_v) b_a
+p(a | v, g) = s_v pi_ga + (1 - s_v) b_a
 
-with s_v the volunteer's skill and b what the crowd answers where it does not look. This is the model of Dawid & Skene (1979,
-Applied Statistics 28, 20) with one coin a volunteer, but for the truth: that is no class here but a galaxy's fractions,
-because people who look do not agree about every galaxy. It is hierarchical (as in Paun et al. 2018, TACL 6, 571): the
-skills of the crowd have a distribution, which is estimated with them, on a grid and of any shape (Laird 1978, JASA 73, 805),
-so that those who have answered little count as the crowd does on average.
+Here s_v is the volunteer's skill, and b is what the crowd answers without looking. This is the model of Dawid & Skene (1979,
+Applied Statistics 28, 20) with one parameter per volunteer, except that the truth is not a class but a galaxy's fractions,
+because people who look do not agree about every galaxy. The model is hierarchical (as in Paun et al. 2018, TACL 6, 571): the
+skills of the crowd have a distribution of any shape on a grid (Laird 1978, JASA 73, 805), which is estimated together with
+the skills. Volunteers with few answers therefore count as the crowd does on average.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _GRID = np.linspace(0, 1, 21)
 _AT_ONCE = 1 << 18  # answers whose likelihoods are in memory together
 _PRIOR = 3.0
-"""Votes of the survey's mean that a galaxy's fractions begin with, while skills are fitted; no vote is added to them."""
+"""The prior of a galaxy's fractions during the fit, as a number of votes at the survey's mean. The result has no such
+votes."""
 
 _ENOUGH = 1e-4
 _MOST = 100
@@ -38,17 +39,17 @@ _MOST = 100
 
 @dataclass(frozen=True, eq=False)
 class Skills:
-    """What was found out about volunteers.
+    """The estimated skills of volunteers.
 
     Parameters
     ----------
     skill : mapping of str to float
-        Volunteer -> expected skill, 0 (answers whatever is shown) to 1 (answers by the galaxies). Only of people who were
-        logged in: others have another name in each export.
+        Volunteer -> expected skill, from 0 (answers without looking) to 1 (answers by the galaxies). Only people who were
+        logged in are listed, because the others have a different name in each export.
     crowd : ndarray of float64, shape (grid,)
         The distribution of skills in the crowd, at 0, 0.05, ..., 1.
     leanings : ndarray of float64, shape (answer,)
-        What is answered by those who do not look.
+        The probability of each answer by a volunteer who does not look.
     """
 
     skill: dict[str, float]
@@ -57,16 +58,16 @@ class Skills:
 
     @property
     def mean(self) -> float:
-        """The skill of somebody who is not known, such as all who were not logged in."""
+        """The mean skill of the crowd, used for unknown people, such as all who were not logged in."""
         return float(self.crowd @ _GRID)
 
     def weight(self, volunteer: str) -> float:
-        """Return what a vote of somebody counts."""
+        """Return the weight of a volunteer's vote."""
         return self.skill.get(volunteer, self.mean)
 
 
 class _Answers(NamedTuple):
-    """Answers in rows: whose galaxy, which column, which volunteer (-1 for those without a login)."""
+    """Answers in rows: the galaxy, the column, and the volunteer (-1 for people without a login)."""
 
     galaxy: NDArray[np.int64]
     column: NDArray[np.int64]
@@ -77,26 +78,27 @@ class _Answers(NamedTuple):
 
 
 def weigh_votes(classifications: Iterable[Classification], tree: DecisionTree) -> tuple[pd.DataFrame, Skills]:
-    """Fit the skills of volunteers, and count votes by them.
+    """Fit the skills of volunteers, and count votes weighted by skill.
 
     Parameters
     ----------
     classifications : iterable of Classification
-        Of *one* export, such as `read_export` yields them: two files name those who are not logged in anew.
+        The classifications of *one* export, as `read_export` yields them. Two exports would give people who were not logged
+        in two names.
     tree : DecisionTree
 
     Returns
     -------
     votes : DataFrame
-        ``id``, one column an answer of the tree with the sum of the weights, and ``volunteers``: people who were counted. A
-        vote counts what its volunteer's skill is, so that the sum of a galaxy's weights is the number of perfect volunteers
-        whom its votes are worth. Of several classifications of one galaxy by one person the first counts.
+        ``id``, one column per answer of the tree with the sum of the weights, and ``volunteers``, the number of people
+        counted. A vote's weight is its volunteer's skill, so that the sum of a galaxy's weights is the equivalent number of
+        perfect volunteers. Of several classifications of one galaxy by one person, the first counts.
     skills : Skills
 
     Raises
     ------
     CatalogueError
-        When there is no answer.
+        When there are no answers.
 
     Examples
     --------
@@ -111,7 +113,7 @@ def weigh_votes(classifications: Iterable[Classification], tree: DecisionTree) -
 
     answers = _in_rows(classifications, tree)
     if not len(answers.galaxy):
-        raise CatalogueError("there is no answer to fit skills to; give an export with classifications")
+        raise CatalogueError("skills cannot be fitted, because there are no answers; give an export with classifications")
     posterior, crowd, leanings = _fitted(answers, tree)
     skill = dict(zip(answers.volunteers, (posterior @ _GRID).tolist(), strict=True))
     known = np.append(posterior @ _GRID, crowd @ _GRID)  # the last one is for -1
@@ -122,7 +124,7 @@ def weigh_votes(classifications: Iterable[Classification], tree: DecisionTree) -
 
 
 def _in_rows(classifications: Iterable[Classification], tree: DecisionTree) -> _Answers:
-    """Put answers into rows: of one person and galaxy those that came first."""
+    """Put answers into rows; of several classifications by one person of one galaxy, the first counts."""
     galaxies: dict[str, int] = {}
     volunteers: dict[str, int] = {}
     first: dict[tuple[str, int], Classification] = {}
@@ -158,9 +160,9 @@ def _in_rows(classifications: Iterable[Classification], tree: DecisionTree) -> _
 def _fitted(answers: _Answers, tree: DecisionTree) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the posterior of each volunteer's skill (volunteer, grid), the crowd's skills, and the leanings.
 
-    Expectation maximisation: given the galaxies' fractions, each skill of the grid has a likelihood; given the skills, each
-    answer was looked for with some probability, and galaxies are what was looked for. An answer is never judged by fractions
-    that hold it: of a few votes everybody agrees with oneself.
+    The fit is by expectation maximisation. Given the galaxies' fractions, each skill of the grid has a likelihood. Given the
+    skills, each answer was made by looking with some probability, and the fractions are estimated from answers made by
+    looking. An answer is never compared with fractions that include it, because with few votes it would agree with itself.
     """
     question = tree.question_index
     shape = (len(answers.galaxies), len(tree.columns))
@@ -214,7 +216,7 @@ def _of_columns(answers: _Answers, weights: NDArray[np.float64], number: int) ->
 
 
 def _shares(counts: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Return the shares of each question's answers; no answer is impossible."""
+    """Return the shares of each question's answers, none of which is 0."""
     counts = counts + 1.0
     return np.asarray(counts / tree.question_sums(counts[None])[0, tree.question_index])
 

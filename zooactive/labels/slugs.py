@@ -1,6 +1,6 @@
-"""Answers as `panoptes-aggregation` names them, and the columns of the tree that they mean.
+"""Slugs: answers as `panoptes-aggregation` names them, and the columns of the tree that they mean.
 
-Its question extractor makes a slug of each answer, its Markdown included, with python-slugify:
+The question extractor of that package turns each answer, with its Markdown, into a slug by python-slugify:
 https://github.com/zooniverse/aggregation-for-caesar/blob/master/panoptes_aggregation/extractors/question_extractor.py
 """
 
@@ -15,16 +15,16 @@ from zooactive.labels.wording import WorkflowWording
 
 _TWO = -1
 _QUOTES = re.compile("['\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}]")
-# An answer that begins with a picture, as those of Galaxy Zoo: alt text, address, file's ending, perhaps a size, the words.
+# An answer that begins with a picture, as in Galaxy Zoo: alt text, URL, the file's ending, perhaps a size, then the words.
 _AFTER_A_PICTURE = re.compile(r"(?:.*-)?https?-.*-(?:png|jpe?g|gif|svg|webp)-(?:\d+x\d*-)?(.+)")
 
 
 def slug(text: str) -> str:
-    """Return the slug of an answer: letters and digits, all else one dash.
+    """Return the slug of an answer: letters and digits, with one dash for each run of other characters.
 
     The answer "Can't tell (1,000 arms)" becomes "can-t-tell-1000-arms".
     """
-    text = _QUOTES.sub("", html.unescape(text.replace("'", "-")))  # typed quotes part words, typographic ones do not
+    text = _QUOTES.sub("", html.unescape(text.replace("'", "-")))  # typed quotes separate words, typographic ones do not
     letters = unicodedata.normalize("NFKD", text)
     ascii_alone = "".join("-" if ord(sign) > 127 and unicodedata.category(sign)[0] in "PSZ" else sign for sign in letters)
     plain = ascii_alone.encode("ascii", "ignore").decode().lower()
@@ -32,7 +32,7 @@ def slug(text: str) -> str:
 
 
 class Slugs:
-    """The answers of one workflow by their slugs."""
+    """The answers of one workflow, by slug."""
 
     def __init__(self, workflow: WorkflowWording) -> None:
         self._columns: dict[tuple[str, str], int] = {}
@@ -43,17 +43,17 @@ class Slugs:
     def column(self, task: str, name: str) -> int:
         """Return the column of the tree that an answer's slug means at a task.
 
-        Raises `Unusable` when it means none, or who answered chose several or none; the error says which.
+        Raises `Unusable` if the slug means no column, several answers or a skip; the error says which.
         """
         found = self._columns.get((task, name))
         if found is None and (picture := _AFTER_A_PICTURE.fullmatch(name)):
             found = self._columns.get((task, picture[1]))
         if found == _TWO:  # '< 5' and '> 5' are both '5', and were counted together
-            raise Unusable(f"'{name}', which words two answers to {task}")
+            raise Unusable(f"'{name}', which is the wording of two answers to {task}")
         if found is not None:
             return found
-        if name == "None":  # a slug has no capitals: nobody's answer
+        if name == "None":  # slugs have no capitals, so this is not an answer
             raise Unusable(f"no answer to {task}, which was skipped")
-        if "+" in name:  # of the reducer's `pairs`
+        if "+" in name:  # made by the reducer's `pairs`
             raise Unusable(f"several answers to {task}")
         raise Unusable(f"'{name[-80:]}', which the wording of {task} does not name")

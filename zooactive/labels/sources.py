@@ -1,4 +1,4 @@
-"""Files with votes of one kind, told by their headers: classification exports, reductions, tables of counts."""
+"""Files with votes, recognised by their headers: classification exports, reductions, and tables of counts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from zooactive.labels.subject_export import SubjectExport
 from zooactive.labels.wording import Wording, load_wording
 from zooactive.tree import DecisionTree, load_tree
 
-_BINARY = (".parquet", ".pq", ".fits", ".fit", ".xml", ".vot")  # tables without a first line to look at
+_BINARY = (".parquet", ".pq", ".fits", ".fit", ".xml", ".vot")  # tables without a header line of text
 
 
 class Kind(Enum):
-    """What a file with votes is."""
+    """The kind of a file with votes."""
 
     EXPORT = "a classification export"
     REDUCTION = "a reduction"
@@ -32,12 +32,12 @@ class Kind(Enum):
 
 
 def kind_of(path: str | Path) -> Kind:
-    """Tell what a file is by its header.
+    """Return the kind of a file by its header.
 
     Raises
     ------
     CatalogueError
-        When it cannot be read, or is something that has no votes to count: a subject export, an extraction.
+        When the file cannot be read, or has no votes to count, such as a subject export or an extraction.
     """
     path = Path(path)
     if path.is_dir() or path.suffix.lower() in _BINARY:
@@ -47,7 +47,7 @@ def kind_of(path: str | Path) -> Kind:
     rows.close()
     header = set(columns)
     if {"subject_id", "extractor"} <= header:
-        raise CatalogueError(f"{path} is an extraction of panoptes-aggregation, not yet counted; give its reduction")
+        raise CatalogueError(f"{path} is an extraction of panoptes-aggregation, which has no counts; give its reduction")
     if "classification_id" in header:
         return Kind.EXPORT
     if {"subject_id", "task"} <= header:
@@ -59,7 +59,7 @@ def kind_of(path: str | Path) -> Kind:
 
 @dataclass(frozen=True)
 class VoteSources:
-    """Files of one kind, and what is needed to read them; made by `find_sources`."""
+    """Files of one kind and everything needed to read them, made by `find_sources`."""
 
     files: tuple[Path, ...]
     kind: Kind
@@ -75,22 +75,22 @@ class VoteSources:
         id_column: str | None = None,
         max_set_aside: float = MAX_SET_ASIDE,
     ) -> tuple[pd.DataFrame, str]:
-        """Count the votes, and return them with a line that says how many.
+        """Count the votes, and return them with a line that says how many were counted.
 
         Parameters
         ----------
         ledger : path
-            The folder that keeps the classifications of exports; totals are not kept.
+            The folder that keeps the classifications of exports. Totals are not kept.
         dropped : Dropped
         id_column : str, optional
-            Of tables of counts.
+            The id column of tables of counts.
         max_set_aside : float
-            Of tables of counts: the share of rows that may contradict themselves.
+            For tables of counts, the largest share of rows that may contradict themselves.
 
         Returns
         -------
         votes : DataFrame
-            That of `Ledger.votes`.
+            A table as from `Ledger.votes`.
         said : str
         """
         if self.kind is Kind.TABLE:
@@ -117,23 +117,24 @@ def find_sources(
     tree: str | Path | None = None,
     subjects: str | Path | None = None,
 ) -> VoteSources:
-    """Tell what files are, and load what they are read with.
+    """Recognise the kind of the files, and load the wording, tree and subjects needed to read them.
 
     Parameters
     ----------
     files : sequence of path
-        All of one kind; of totals the newest last.
+        Files of one kind. For totals, put the newest last.
     wording : path, optional
-        How the workflow words the tree; for exports and reductions.
+        The workflow's wording of the tree, needed for exports and reductions.
     tree : str or path, optional
-        For tables of counts.
+        The tree, needed for tables of counts.
     subjects : path, optional
-        The subject export; for reductions.
+        The subject export, needed for reductions.
 
     Raises
     ------
     CatalogueError
-        When files are of several kinds, or what their kind needs is missing, or more is given.
+        When the files are of several kinds, or something that their kind needs is missing, or something is given that their
+        kind does not need.
     """
     paths = tuple(Path(file) for file in files)
     kinds = [kind_of(path) for path in paths]
@@ -141,8 +142,8 @@ def find_sources(
     for path, other in zip(paths, kinds, strict=True):
         if other is not kind:
             raise CatalogueError(
-                f"{paths[0]} is {kind.value} and {path} {other.value}, and the same people may stand in both; give files of "
-                "one kind, and add votes of other people with --catalogue"
+                f"{paths[0]} is {kind.value} and {path} is {other.value}; both may count the same people; give files of one "
+                "kind, and add votes of other people with --catalogue"
             )
     _check_needs(paths[0], kind, wording is not None, tree is not None, subjects is not None)
     if kind is Kind.TABLE:
@@ -154,18 +155,18 @@ def find_sources(
 
 
 def _check_needs(path: Path, kind: Kind, wording: bool, tree: bool, subjects: bool) -> None:
-    """Refuse a kind of file that is given without what it needs, or with what it has no use for."""
+    """Raise a CatalogueError if a file's kind needs something that is missing, or does not need something given."""
     if kind is Kind.TABLE and not tree:
         raise CatalogueError(
-            f"{path} has no column classification_id of an export and no subject_id and task of a reduction; if it is a "
-            "table of counts, give --tree in place of --wording"
+            f"{path} has no column classification_id, as an export has, and no subject_id and task, as a reduction has; if "
+            "it is a table of counts, give --tree instead of --wording"
         )
     if kind is not Kind.TABLE and not wording:
-        raise CatalogueError(f"{path} is {kind.value}, whose words the tree does not tell; give --wording")
+        raise CatalogueError(f"{path} is {kind.value}, which needs the workflow's wording of the tree; give --wording")
     if kind is Kind.REDUCTION and not subjects:
         raise CatalogueError(f"{path} is a reduction, which does not say what its subjects show; give --subjects")
     if kind is not Kind.REDUCTION and subjects:
-        raise CatalogueError(f"{path} is {kind.value}, which names its galaxies itself; leave --subjects away")
+        raise CatalogueError(f"{path} is {kind.value}, which names its galaxies itself; leave out --subjects")
 
 
 def _in_all(votes: pd.DataFrame, tree: DecisionTree) -> str:

@@ -1,4 +1,4 @@
-"""Which galaxy each subject shows, by a subject export of the Zooniverse.
+"""The galaxy that each subject shows, from a subject export of the Zooniverse.
 
 Columns: https://help.zooniverse.org/next-steps/data-exports
 """
@@ -17,16 +17,16 @@ _WHAT = "a subject export of the Zooniverse (Data exports)"
 
 
 class SubjectExport:
-    """Galaxies of the subjects of an export; a subject stands there once for each workflow and subject set that has it.
+    """The galaxies of the subjects in an export, which lists a subject once for each of its workflows and subject sets.
 
     Parameters
     ----------
     path : path
-        The CSV.
+        The CSV file.
     wording : Wording
         Names the entries of the metadata that hold galaxies' ids.
     dropped : Dropped
-        Takes rows that cannot be read.
+        Counts the rows that cannot be read.
 
     Raises
     ------
@@ -35,19 +35,19 @@ class SubjectExport:
     """
 
     def __init__(self, path: str | Path, wording: Wording, dropped: Dropped) -> None:
-        # Workflows mostly name the same entries: one dictionary for each choice of entries, not for each workflow.
+        # Most workflows name the same entries, so there is one dictionary per choice of entries, not per workflow.
         self._galaxies: dict[tuple[str, ...], dict[int, str]] = {
             workflow.galaxy: {} for workflow in wording.workflows.values()
         }
         self._unusable: dict[tuple[tuple[str, ...], int], str] = {}
-        rows = rows_of(path, _WHAT, lambda reason, where: dropped.entry(f"{reason} of subjects", where))
+        rows = rows_of(path, _WHAT, lambda reason, where: dropped.entry(f"{reason} in the subject export", where))
         _, header = next(rows)
         where = places_of(_COLUMNS, header, path, _WHAT)
         for line, cells in rows:
             try:
                 subject = int(cells[where["subject_id"]])
             except ValueError:
-                dropped.entry("a subject in the subject export whose id is no number", f"line {line}")
+                dropped.entry("a subject in the subject export whose id is not a number", f"line {line}")
                 continue
             self._add(subject, cells[where["metadata"]])
 
@@ -57,7 +57,7 @@ class SubjectExport:
         Raises
         ------
         Unusable
-            When the export does not say; says why.
+            When the export does not contain the id; the error says why.
         """
         reason = self._unusable.get((names, subject))
         if reason is not None:
@@ -65,15 +65,15 @@ class SubjectExport:
         try:
             return self._galaxies[names][subject]
         except KeyError as error:
-            raise Unusable("a subject that the subject export lacks") from error
+            raise Unusable("a subject that is not in the subject export") from error
 
     def _add(self, subject: int, text: str) -> None:
         for names, galaxies in self._galaxies.items():
             try:
                 galaxy = galaxy_in(from_json(text), names)
                 if galaxies.setdefault(subject, galaxy) != galaxy:
-                    raise Unusable("a subject that shows two galaxies by the subject export")
+                    raise Unusable("a subject with two galaxies in the subject export")
             except ValueError:
-                self._unusable[names, subject] = "a subject whose metadata is no JSON"
+                self._unusable[names, subject] = "a subject whose metadata is not JSON"
             except Unusable as reason:
                 self._unusable[names, subject] = str(reason)

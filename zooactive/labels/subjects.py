@@ -1,7 +1,7 @@
-"""A selection as a subject set of the Zooniverse: images that its uploader takes, and a manifest that names them.
+"""A selection written as a subject set of the Zooniverse: images that its uploader accepts, and a manifest.
 
-Metadata whose name begins with ``#`` is not shown to volunteers; the classification export gives it back. That is how votes
-find their galaxy again (`zooactive.labels.wording`), and why nobody is told what the network expects.
+Metadata whose name begins with ``#`` is hidden from volunteers, but the classification export contains it. By it, votes are
+matched with their galaxies (`zooactive.labels.wording`), and volunteers never see what the network expects.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IMAGE = "#image"
-"""Column of a manifest that names the image: any cell that ends like one is a frame, and this one is not shown as text."""
+"""The column of a manifest that names the image. The uploader takes any cell with an image's ending as an image; the ``#``
+keeps the name from being shown as text."""
 
-SIDE = 424  # of the Galaxy Zoo's own cutouts
-LARGEST = 1_000_000  # bytes of an image that the Zooniverse takes
-SUBJECTS_AT_ONCE = 1000  # of one manifest: its uploader is a web page
+SIDE = 424  # pixels, as in Galaxy Zoo's own cutouts
+LARGEST = 1_000_000  # bytes, the Zooniverse's limit for an image
+SUBJECTS_AT_ONCE = 1000  # per manifest, because its uploader is a web page
 _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png"}
 _QUALITIES = (95, 90, 80, 70)
 
 
 @dataclass(frozen=True)
 class SubjectSet:
-    """What was written: manifests, the number of subjects, and id and reason of galaxies whose image cannot be shown."""
+    """The files written: the manifests, the number of subjects, and the id and reason of galaxies without an image."""
 
     manifests: tuple[Path, ...]
     subjects: int
@@ -53,25 +54,25 @@ def write_subjects(
     columns: Sequence[str] = (),
     seen: Preprocessing | None = None,
 ) -> SubjectSet:
-    """Write the images of a selection and one manifest for every thousand of them.
+    """Write the images of a selection, and one manifest for every thousand of them.
 
     Parameters
     ----------
     selection : DataFrame
-        Of `zooactive.acquire`: id, and what else it holds, which goes along hidden.
+        The result of `zooactive.acquire`. All its columns except id become hidden metadata.
     catalogue : Catalogue
-        With the images.
+        The catalogue with the images.
     out : path
-        A folder: ``manifest.csv`` (``manifest-2.csv``, ...) and ``images/``.
+        The folder that receives ``manifest.csv`` (``manifest-2.csv``, ...) and ``images/``.
     side : int, optional
-        Pixels a side of every image; by default JPEG and PNG of at most a megabyte stay as they are, and others are drawn
-        at 424.
+        The side of every image in pixels. By default, JPEG and PNG files of at most a megabyte are copied, and other images
+        are drawn at 424 pixels.
     credit, licence : str
-        Shown to volunteers, where given.
+        Texts shown to volunteers, if given.
     columns : sequence of str
-        Of the catalogue's table, to go along hidden.
+        Columns of the catalogue's table that become hidden metadata.
     seen : Preprocessing, optional
-        How the network sees the images: of FITS its stretch and bands are used, and listed bands are shown in colour.
+        How the network sees the images. For FITS its stretch and bands are used, and listed bands are shown in colour.
 
     Raises
     ------
@@ -87,8 +88,8 @@ def write_subjects(
             raise CatalogueError(f"{catalogue.source} has no column '{name}'.{mend}")
         if name in selection.columns:
             raise CatalogueError(
-                f"the selection has a column '{name}' of its own, which would be overwritten by that of {catalogue.source}; "
-                "leave it away, or rename it there"
+                f"the selection has its own column '{name}', which that of {catalogue.source} would overwrite; leave the "
+                "column out, or rename it there"
             )
     make_folder(out / "images")
     how = galaxies.prepared or seen
@@ -115,7 +116,7 @@ def write_subjects(
 
 
 def _write_manifests(rows: list[dict[str, object]], out: Path) -> tuple[Path, ...]:
-    """Write a manifest for every thousand rows, and remove those of an older, larger set."""
+    """Write a manifest for every thousand rows, and remove the manifests of an older, larger set."""
     import pandas as pd
 
     manifests = []
@@ -129,12 +130,12 @@ def _write_manifests(rows: list[dict[str, object]], out: Path) -> tuple[Path, ..
 
 
 def manifest_rows(folder: Path) -> list[dict[str, str]]:
-    """Return the rows of all manifests of a folder as text, without what is blank.
+    """Return the rows of all manifests in a folder as text, without blank cells.
 
     Raises
     ------
     CatalogueError
-        When there is no manifest, it cannot be read or is none, or an image's name leads elsewhere.
+        When there is no manifest, a file cannot be read or is not a manifest, or an image's name is not a file in images/.
     """
     import pandas as pd
 
@@ -145,14 +146,14 @@ def manifest_rows(folder: Path) -> list[dict[str, str]]:
         with explained(CatalogueError, f"{path} cannot be read: {{reason}}; write it with `zooactive export`", OSError):
             check_regular(path)
     table = pd.concat([pd.read_csv(path, dtype=str, keep_default_na=False) for path in manifests]).fillna("")
-    table = table.rename(columns={"image": IMAGE})  # of manifests that were written before the name was hidden
+    table = table.rename(columns={"image": IMAGE})  # older manifests did not hide this column
     if not {IMAGE, "#id"} <= set(table.columns):
         raise CatalogueError(f"{manifests[0]} has no columns {IMAGE} and #id; write it with `zooactive export`")
     elsewhere = next((name for name in table[IMAGE] if name in ("", ".", "..") or set(name) & {*"/\\\0"}), None)
-    if elsewhere is not None:  # whatever lies there would be published
+    if elsewhere is not None:  # a file elsewhere would be published
         raise CatalogueError(
-            f"{manifests[0].parent}: a manifest names the image '{elsewhere}', which is no file in images/; write it with "
-            "`zooactive export`"
+            f"{manifests[0].parent}: a manifest names the image '{elsewhere}', which is not a file in images/; write the "
+            "manifest with `zooactive export`"
         )
     return [{str(key): value for key, value in row.items() if value} for row in table.to_dict("records")]
 
@@ -160,10 +161,10 @@ def manifest_rows(folder: Path) -> list[dict[str, str]]:
 def shown(source: ImageSource, name: str, side: int | None = None, seen: Preprocessing | None = None) -> tuple[bytes, str]:
     """Return an image as volunteers will see it, and the ending of its file's name.
 
-    Raises an ImageError when it cannot be read, or is larger than a megabyte at that size however it is stored.
+    Raises an ImageError if the image cannot be read, or is larger than a megabyte at that size in every format.
     """
     how = (seen or Preprocessing()).for_people(side or SIDE)
-    pixels = in_colour(decode(source, how, name=name), how.listed)  # also what stays as it is must be whole
+    pixels = in_colour(decode(source, how, name=name), how.listed)  # a copied file must also be readable
     if side is None and how.listed is None:
         content = original_bytes(source, name=name)
         suffix = next((suffix for head, suffix in _SUFFIXES.items() if content.startswith(head)), None)

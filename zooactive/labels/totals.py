@@ -1,4 +1,4 @@
-"""Totals of votes, galaxy by galaxy, as the table that a ledger gives of classifications."""
+"""Totals of votes per galaxy, in the form of the table that a ledger makes from classifications."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from zooactive.labels.classifications import Dropped
 from zooactive.tree import DecisionTree
 
-_ROUNDING = 1 + 1e-6  # votes; what `zooactive.catalogue.votes` takes for rounding in tables
+_ROUNDING = 1 + 1e-6  # votes; the same rounding as in `zooactive.catalogue.votes`
 
 
 def drop_unreachable(counts: NDArray[np.float64], galaxies: Sequence[str], tree: DecisionTree, dropped: Dropped) -> None:
-    """Take out, in place, the votes (galaxy, answer) on a question that more people answered than reached it.
+    """Remove, in place, all votes (galaxy, answer) on questions that more people answered than reached them.
 
-    Who of them should not have been asked, totals do not say: so all votes of that galaxy on the question go. An excess of
-    up to one vote is rounding, and stays with a warning.
+    Totals do not say which of these people should not have been asked, so all votes of that galaxy on the question are
+    removed. An excess of up to one vote counts as rounding and is kept with a warning.
     """
     rounded = np.zeros(len(counts), dtype=bool)
-    for question in tree.order:  # parents first: what went there is not there to be asked after
+    for question in tree.order:  # parents first, because votes removed there no longer lead to children
         if tree.parents[question] < 0:
             continue
         given = counts[:, tree.slices[question]].sum(axis=1)
@@ -42,10 +42,10 @@ def drop_unreachable(counts: NDArray[np.float64], galaxies: Sequence[str], tree:
 
 
 def as_votes(counts: NDArray[np.float64], galaxies: Sequence[str], tree: DecisionTree) -> pd.DataFrame:
-    """Return the galaxies that have votes, of counts (galaxy, answer), as the table of `Ledger.votes`.
+    """Return the galaxies that have votes, from counts (galaxy, answer), in the form of `Ledger.votes`.
 
-    That is ``id``, one column an answer of the tree, and ``volunteers``: votes on the root question; of several roots the
-    most. In the order of ids.
+    The columns are ``id``, one per answer of the tree, and ``volunteers``: the votes on the root question, or on the root
+    with the most votes. Rows are sorted by id.
     """
     volunteers = tree.question_sums(counts)[:, list(tree.roots)].max(axis=1)
     votes = pd.DataFrame(counts, columns=list(tree.columns))

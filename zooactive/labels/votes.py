@@ -1,4 +1,4 @@
-"""Files of classifications or totals become a table of votes, or a table of galaxies gets their votes."""
+"""Vote files to tables: classifications or totals become a table of votes, or are added to a table of galaxies."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class CountedVotes:
-    """The votes that were counted, and what was left out of them.
+    """The counted votes, and what was left out.
 
     Parameters
     ----------
     votes : DataFrame
-        Of `Ledger.votes`: one row a galaxy.
+        One row per galaxy, as from `Ledger.votes`.
     dropped : list of dict
-        What was left out, for which reason, how often.
+        What was left out, why, and how often.
     said : str
-        How many classifications were new, or how many votes there are, in a line.
+        A line with the number of new classifications, or of votes.
     strangers : int
-        Galaxies with votes that the table of galaxies lacks.
+        The number of galaxies with votes that are not in the table of galaxies.
     set_aside : str or None
-        How many rows of tables contradict themselves, and which file names them, in a line.
+        A line with the number of rows that contradict themselves and the name of the file that lists them.
     """
 
     votes: pd.DataFrame
@@ -64,35 +64,35 @@ def count_votes(
     id_column: str | None = None,
     max_set_aside: float | None = None,
 ) -> CountedVotes:
-    """Count votes in classification exports, each classification once however often it is exported, or in totals.
+    """Count votes in classification exports or in totals; each classification counts once, however often it is exported.
 
     Parameters
     ----------
     files : sequence of Path
         Classification exports, reductions, or tables of counts: see `find_sources`.
     out : Path
-        Gets the votes, or the table of galaxies with them: ``.csv`` or ``.parquet``.
+        Receives the votes, or the table of galaxies with their votes: ``.csv`` or ``.parquet``.
     wording, tree, subjects
-        What the files are read with: see `find_sources`.
+        The files needed to read the votes: see `find_sources`.
     ledger : Path
-        Folder that keeps every classification once, for the next exports too.
+        The folder that keeps every classification once, also for later exports.
     catalogue : Path, optional
-        A table of galaxies that the votes are added to.
+        A table of galaxies to which the votes are added.
     id_column : str, optional
-        Of that table, and of tables of counts.
+        The id column of that table and of tables of counts.
     max_set_aside : float, optional
-        The share of the rows of each of these that may contradict themselves (default 0.01). Such rows do not count, and
-        are listed beside `out` in a file whose name ends in ``.set_aside.csv``.
+        The largest share of rows that may contradict themselves in each of these tables (default 0.01). Such rows do not
+        count. They are listed next to `out` in a file whose name ends in ``.set_aside.csv``.
 
     Raises
     ------
     CatalogueError
-        When a file cannot be read, or the votes would be added to the table that they are written over.
+        When a file cannot be read, or `out` is the same file as `catalogue`.
     OutputError
         When another process counts votes with the same ledger.
     """
     if out.suffix.lower() not in (".csv", ".parquet"):
-        raise CatalogueError(f"{out} is no table that can be written; end its name with .csv or .parquet")
+        raise CatalogueError(f"{out} cannot be written as a table; end its name with .csv or .parquet")
     own_tree = Path(tree) if tree is not None and tree.endswith(".toml") else None
     more = {"wording": wording, "tree": own_tree, "subjects": subjects, "catalogue": catalogue}
     made = Making("votes", {**{f"file {number}": file for number, file in enumerate(files, start=1)}, **more})
@@ -100,7 +100,7 @@ def count_votes(
     table = None if catalogue is None else _table_to_add_to(catalogue, id_column, sources.tree, out)
     make_folder(out.parent)
     dropped, most = Dropped(), MAX_SET_ASIDE if max_set_aside is None else max_set_aside
-    # Another process that merges before the votes are written would find them written over by fewer.
+    # Hold the ledger until the votes are written, so that another process cannot overwrite them with fewer votes.
     with held(ledger) if sources.kind is Kind.EXPORT else nullcontext():
         votes, said = sources.count(ledger, dropped, id_column=id_column, max_set_aside=most)
         strangers = _write(votes, table, sources.tree, out, source=str(catalogue), dropped=dropped, most=most)
@@ -120,12 +120,12 @@ def count_votes(
 
 
 def _table_to_add_to(catalogue: Path, id_column: str | None, tree: DecisionTree, out: Path) -> GalaxyTable:
-    """Read the table that votes are added to, if that can be done again and gives counts."""
+    """Read the table to which votes are added, if it holds counts and is not overwritten."""
     if catalogue.resolve() == out.resolve():
-        raise CatalogueError(f"the votes would be added to {catalogue} again the next time; give another --out")
+        raise CatalogueError(f"--out {out} would overwrite the catalogue, and votes would count twice; give another --out")
     if tree.votes != "counts":
         raise CatalogueError(
-            f"{catalogue} holds {tree.votes} by tree '{tree.name}', to which counts cannot be added; leave --catalogue away"
+            f"tree '{tree.name}' holds {tree.votes}, and counts cannot be added to {catalogue}; leave out --catalogue"
         )
     table = read_table(catalogue, id_column=id_column)
     held = next((str(name) for name in table.frame.columns if _is_no_text(table.frame[name])), None)
@@ -137,7 +137,7 @@ def _table_to_add_to(catalogue: Path, id_column: str | None, tree: DecisionTree,
 
 
 def _is_no_text(column: pd.Series[Any]) -> bool:
-    """Whether the cells of a column are more than a line of text or a number."""
+    """Return whether the cells of a column are more than a line of text or a number."""
     return column.dtype == object and any(
         isinstance(cell, StoredImage | bytes | dict | list | np.ndarray) for cell in column
     )
@@ -160,11 +160,11 @@ def _write(
         result, strangers = add_votes(
             frame, votes, tree, table.id_column, source=source, dropped=dropped, max_set_aside=most
         )
-        if table.metadata is not None:  # of shards: without it their images would be cropped again
+        if table.metadata is not None:  # a table of shards: without this, its images would be cropped again
             about = {key: table.metadata[key] for key in ("tree", "preprocessing", "min_votes")} | {"parts": 1}
     with aside(out) as temporary:
         if out.suffix.lower() == ".csv":
             write_csv(result, temporary, only="id" if table is None else table.id_column)
         else:
-            write_parquet(result, temporary, about)
+            write_parquet(result, temporary, about, kind="votes")
     return strangers

@@ -1,20 +1,20 @@
-"""How a workflow of the Zooniverse words the questions of a decision tree: a TOML file.
+"""The wording of a decision tree's questions in a workflow of the Zooniverse: a TOML file.
 
 ::
 
-    tree = "gz2"                                   # a name, or a .toml file beside this one
+    tree = "gz2"                                   # a name, or a .toml file next to this one
 
     [[workflow]]
     id = 4958
-    versions = ["12.0", "14.99"]                   # first and last; left away: all
+    versions = ["12.0", "14.99"]                   # first and last; default: all
     galaxy = ["#objid", "iauname"]                 # entries of the subject's metadata that hold the galaxy's id
 
     [workflow.questions.smooth-or-featured-gz2]
     task = "T0"
     answers = ["Smooth", "Features or disk", ["Star or artifact", "Star/artifact"]]
 
-Answers stand in the order of the tree's, each as it is worded there, or a list of all its wordings; left away, the tree's
-own names are taken. Case, Markdown, pictures and white space do not count.
+List the answers in the order of the tree's answers. Each is the workflow's wording, or a list of all its wordings. Without
+``answers``, the tree's own names are used. Case, Markdown, pictures and white space are ignored.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True)
 class WorkflowWording:
-    """The words of one workflow: its tasks and answers.
+    """The wording of one workflow: its tasks and answers.
 
     Parameters
     ----------
     id : int
     versions : ((int, int), (int, int)) or None
-        First and last, major and minor; None: all.
+        The first and the last version, each as major and minor number. None means all versions.
     galaxy : tuple of str
-        Entries of the subject's metadata that may hold the galaxy's id; the first that is there counts.
+        Entries of the subject's metadata that may hold the galaxy's id. The first one that is present counts.
     tasks : mapping of str to int
-        Task, such as T0, to the number of its question in the tree.
+        Task, such as T0 -> the number of its question in the tree.
     answers : mapping of (str, str) to int
-        Task and plain wording of an answer to the number of its column in the tree.
+        Task and plain wording of an answer -> the number of its column in the tree.
     """
 
     id: int
@@ -64,19 +64,19 @@ class WorkflowWording:
     answers: Mapping[tuple[str, str], int]
 
     def mark(self) -> str:
-        """Return a hash of all that decides how a classification is read."""
+        """Return a hash of everything that decides how a classification is read."""
         words = sorted((task, text, column) for (task, text), column in self.answers.items())
         content = json.dumps([self.versions, self.galaxy, sorted(self.tasks.items()), words])
         return blake2b(content.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
     def takes(self, version: Version) -> bool:
-        """Whether classifications of this version are read."""
+        """Return whether classifications of this version are read."""
         return self.versions is None or self.versions[0] <= version <= self.versions[1]
 
 
 @dataclass(frozen=True)
 class Wording:
-    """A tree and the workflows that ask its questions."""
+    """A tree, and the workflows that ask its questions."""
 
     tree: DecisionTree
     workflows: Mapping[int, WorkflowWording]
@@ -85,9 +85,9 @@ class Wording:
 
 @lru_cache(maxsize=10_000)  # an export words the same few answers millions of times
 def plain(text: str) -> str:
-    """Return a wording without what does not count in it.
+    """Return a wording without the parts that are ignored.
 
-    That is pictures, addresses of links, Markdown's marks, case, hyphens and white space around and inside it.
+    These are pictures, the URLs of links, Markdown's marks, case, hyphens, and white space around and inside the text.
     """
     text = unicodedata.normalize("NFKC", text)
     text = _LINK.sub(r"\1", _PICTURE.sub(" ", text))
@@ -95,7 +95,7 @@ def plain(text: str) -> str:
 
 
 def version_of(text: str) -> Version:
-    """Return major and minor of a version such as 12.30; a ValueError when it is none."""
+    """Return the major and minor number of a version such as 12.30; raise a ValueError for any other text."""
     major, _, minor = text.strip().partition(".")
     return int(major), int(minor or 0)
 
@@ -106,8 +106,8 @@ def load_wording(path: str | Path) -> Wording:
     Raises
     ------
     CatalogueError
-        When the file is missing or no TOML, or has unknown, missing or ill-typed entries, unknown questions, or a task or a
-        wording twice.
+        When the file is missing or is not TOML, when entries are unknown, missing or of the wrong type, when a question is
+        unknown, or when a task or a wording occurs twice.
     """
     path = Path(path)
     values = read_toml(path, CatalogueError, give="the file that words the workflow")
@@ -121,7 +121,7 @@ def load_wording(path: str | Path) -> Wording:
     read = [_workflow(entry, tree, f"{path}, workflow {number + 1}") for number, entry in enumerate(workflows)]
     by_id = {workflow.id: workflow for workflow in read}
     if len(by_id) < len(read):
-        raise CatalogueError(f"{path}: a workflow stands there twice; keep one [[workflow]] for each id")
+        raise CatalogueError(f"{path} lists a workflow twice; keep one [[workflow]] for each id")
     return Wording(tree, by_id, str(path))
 
 
@@ -154,7 +154,7 @@ def _workflow(entry: Any, tree: DecisionTree, where: str) -> WorkflowWording:
             for text in texts if isinstance(texts, list) else [texts]:
                 key = (task, plain(str(text)))
                 if key in answers:
-                    raise CatalogueError(f"{where}, {name}: '{text}' words two answers; which of them is not to be told")
+                    raise CatalogueError(f"{where}, {name}: '{text}' is the wording of two answers; give it to one of them")
                 answers[key] = tree.columns.index(column)
     return WorkflowWording(identity, _versions(entry.get("versions"), where), tuple(galaxy), tasks, answers)
 
@@ -165,10 +165,10 @@ def _versions(value: Any, where: str) -> tuple[Version, Version] | None:
     mend = 'give the first and the last, such as ["12.0", "14.99"]'
     if isinstance(value, list) and not all(isinstance(version, str) for version in value):
         raise CatalogueError(
-            f"{where}: versions = {value!r} are numbers, of which 12.30 is 12.3; {mend}, in quotation marks"
+            f"{where}: versions = {value!r} are numbers, which cannot tell 12.30 from 12.3; {mend}, in quotation marks"
         )
     with explained(CatalogueError, f"{where}: versions = {value!r}; {mend}", TypeError, ValueError):
         first, last = map(version_of, value)
     if first > last:
-        raise CatalogueError(f"{where}: versions = {value!r}, of which the first is the later one; {mend}")
+        raise CatalogueError(f"{where}: versions = {value!r} are in the wrong order; {mend}")
     return first, last

@@ -1,4 +1,4 @@
-"""Rounds with volunteers: ask, tell, learn, stop; and rehearsals that show whether they pay."""
+"""Rounds with volunteers (ask, tell, learn, stop), and rehearsals that measure whether active learning pays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a choice pay here? Tried on galaxies that were drawn at random, before the next ones are asked for."""
+"""The strategy "auto": test on randomly drawn galaxies whether a strategy beats random choice, before each round."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
 
 LEAST = 150
-"""Galaxies drawn at random with votes, below which nothing is tried."""
+"""The smallest number of randomly drawn galaxies with votes on which a strategy is tried."""
 
 MOST = 1500
-"""Of those that are tried on, by their hashed ids: a trial of so many takes two minutes, and of more it takes longer."""
+"""The largest number of galaxies used in a trial, which then takes two minutes. They are chosen by hashed id."""
 
 WORSE = 0.05
-"""Of the clicks: a choice that may need so many more than random choice is not taken where random choice is the usual."""
+"""A share of the clicks. Where random choice is the default, a strategy that may need this many more clicks is not taken."""
 
 _SEEDS = 8
 _TEST, _START, _ROUND, _ROUNDS = 1 / 3, 1 / 4, 1 / 8, 3
-"""Shares of the galaxies that judge, and of the others that are labelled at the start and in each round."""
+"""The share of test galaxies; then, of the remaining galaxies, the shares labelled at the start and in each round."""
 
 _Curve: TypeAlias = tuple[list[float], list[float]]
-"""Clicks and mean losses, nats a galaxy."""
+"""Clicks and mean losses (nats per galaxy)."""
 
 
 class Known(NamedTuple):
-    """Galaxies that were drawn at random, with features of an encoder that has not learnt from them, and their votes."""
+    """Randomly drawn galaxies with votes, and their features from an encoder that was not trained on them."""
 
     ids: NDArray[np.object_]
     features: NDArray[np.float16]
     votes: NDArray[np.float64]
     tree: DecisionTree
     concentrations: str
-    """How outputs of the head become concentrations."""
+    """How the head's outputs become concentrations."""
 
     axes: FeatureAxes
     draws: int
 
     def at_most(self, number: int) -> Known:
-        """Return so many of the galaxies, the first by their hashed ids."""
+        """Return at most this many of the galaxies: the first by hashed id."""
         if len(self.ids) <= number:
             return self
         kept = np.sort(np.argsort(uniform_from_ids(self.ids, purpose="trial", seed=-1))[:number])
@@ -58,17 +58,18 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True)
 class Trial:
-    """What a strategy gained over random choice at as many clicks, when both were played on the same galaxies.
+    """The gain of a strategy over random choice at the same number of clicks, played on the same galaxies.
 
     Parameters
     ----------
     strategy : str
     gain, low, high : float
-        Log likelihood of galaxies that neither was shown, nats a galaxy, and the ends of its 95% interval.
+        The gain in log likelihood on galaxies that neither strategy was shown, in nats per galaxy, and the ends of its 95%
+        interval.
     worth : float
-        What 5% more clicks bring random choice, nats a galaxy.
+        What 5% more clicks add to the log likelihood of random choice, in nats per galaxy.
     galaxies : int
-        Drawn at random, with votes.
+        The number of randomly drawn galaxies with votes.
     """
 
     strategy: Strategy
@@ -79,15 +80,15 @@ class Trial:
     galaxies: int
 
     def told(self) -> str:
-        """Say it in a line."""
+        """Return the result of the trial in one line."""
         return (
-            f"tried on {self.galaxies} galaxies drawn at random, {self.strategy} gains {self.gain:.3f} nats a galaxy over "
+            f"tried on {self.galaxies} randomly drawn galaxies, {self.strategy} gains {self.gain:.3f} nats per galaxy over "
             f"random choice ({self.low:.3f} to {self.high:.3f}; 5% more clicks are worth {self.worth:.3f})"
         )
 
 
 class Decision(NamedTuple):
-    """What "auto" stands for in a round, why, and the trial behind it if there was one."""
+    """The strategy that "auto" chose for a round, the reason, and the trial behind it if there was one."""
 
     strategy: Strategy
     why: str
@@ -95,17 +96,18 @@ class Decision(NamedTuple):
 
 
 def decide(known: Known | None, config: LoopConfig, tree: DecisionTree) -> Decision:
-    """Say what "auto" stands for.
+    """Choose the strategy that "auto" uses in this round.
 
-    Random choice is the usual where people vote and a head is learnt on a frozen encoder, for no strategy was measured to
-    beat it there (docs/loop.md); `config.candidate` takes its place where it is not worse: where the whole interval of its
-    gain is above -1 times what 5% of the clicks are worth. The candidate is the usual for single labels, and for networks
-    that are trained whole; random choice takes its place where the whole interval of its gain is below 0.
+    Random choice is the default if people vote and a head is trained on a frozen encoder, because no strategy was measured
+    to beat random choice there (docs/loop.md). `config.candidate` replaces it if a trial finds the candidate no worse: the
+    whole interval of its gain lies above -1 times what 5% of the clicks are worth. For single labels, and for networks
+    trained as a whole, the candidate is the default. Random choice replaces it if the whole interval of its gain lies below
+    0.
 
     Parameters
     ----------
     known : Known, optional
-        None for a network that is trained whole, with which nothing can be tried in passing.
+        None for a network that is trained as a whole, because a trial would take too long.
     config : LoopConfig
     tree : DecisionTree
     """
@@ -113,16 +115,16 @@ def decide(known: Known | None, config: LoopConfig, tree: DecisionTree) -> Decis
     if candidate == "random":
         return Decision("random", "the score is 'random'", None)
     if known is None:
-        return Decision(candidate, "nothing is tried with a network that is trained whole", None)
+        return Decision(candidate, "no trial is made for a network that is trained as a whole", None)
     at_random = tree.votes != "class"
     usual: Strategy = "random" if at_random else candidate
     because = (
-        "no strategy was measured to beat random choice where people vote and the encoder is frozen"
+        "with people's votes and a frozen encoder, no strategy was measured to beat random choice"
         if at_random
-        else "with single labels it was measured to save a third to a half of them"
+        else "with single labels, this strategy was measured to save a third to a half of the labels"
     )
     if len(known.ids) < LEAST:
-        return Decision(usual, f"{because}; {len(known.ids)} galaxies drawn at random are too few to try it ({LEAST})", None)
+        return Decision(usual, f"{because}; a trial needs {LEAST} randomly drawn galaxies, not {len(known.ids)}", None)
     trial = try_out(known.at_most(MOST), config)
     if at_random:
         return Decision(candidate if trial.low > -trial.worth else "random", trial.told(), trial)
@@ -130,12 +132,13 @@ def decide(known: Known | None, config: LoopConfig, tree: DecisionTree) -> Decis
 
 
 def try_out(known: Known, config: LoopConfig) -> Trial:
-    """Play the candidate and random choice on the same galaxies, from the same starts, and compare them at equal clicks.
+    """Play the candidate and random choice on the same galaxies from the same starts, and compare them at equal clicks.
 
-    Each of eight seeds parts the galaxies anew: a third judges, a sixth is the start, and three rounds ask for a twelfth
-    each. Losses between rounds lie on a straight line over clicks. The seeds share their galaxies, so that the variance of
-    the mean gain is (1/J + n_test / n_train) s^2, with s^2 that of single seeds (Nadeau & Bengio 2003, Machine Learning 52,
-    239, equation 9), and the interval is Student's with J - 1 degrees of freedom.
+    Each of eight seeds splits the galaxies anew: a third are test galaxies, a sixth are labelled at the start, and each of
+    three rounds asks for a twelfth. Losses between rounds are interpolated linearly in clicks. The seeds share their
+    galaxies. The variance of the mean gain over J seeds is therefore (1/J + n_test / n_train) s^2, where s^2 is the variance
+    over single seeds (Nadeau & Bengio 2003, Machine Learning 52, 239, equation 9). The interval is Student's with J - 1
+    degrees of freedom.
     """
     from scipy import stats
 
@@ -176,7 +179,7 @@ def _played(known: Known, config: LoopConfig, seed: int) -> tuple[_Curve, _Curve
 
 
 def _fitted(known: Known, rows: NDArray[np.intp], seed: int) -> LaplaceHead:
-    """Learn from some galaxies, a fifth of which choose the prior first."""
+    """Fit a head to some galaxies, after a fifth of them chose its prior."""
     judges = np.zeros(len(rows), dtype=bool)
     judges[np.argsort(uniform_from_ids(known.ids[rows], purpose="judges", seed=seed))[: max(len(rows) // 5, 1)]] = True
     parts = [(known.features[some], known.votes[some]) for some in (rows[~judges], rows[judges])]
@@ -194,7 +197,7 @@ def _chosen(
     n: int,
     number: int,
 ) -> NDArray[np.intp]:
-    """Return the galaxies of the next round; they are in the order of hashes, of which random choice takes the next."""
+    """Return the galaxies of the next round; `others` is in hash order, and random choice takes the next ones."""
     left = others[~np.isin(others, rows)]
     if strategy == "random":
         return left[:n]

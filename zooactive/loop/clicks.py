@@ -1,7 +1,6 @@
-"""Rehearse what clicks bring to the catalogue: volunteers come one by one, and each day the plan is made anew.
+"""Rehearsals of what clicks add to the catalogue: volunteers come one by one, and each day's clicks are planned anew.
 
-What is compared are ways to spend clicks and to turn votes into fractions, with a model that stays as it is, or one that is
-learnt anew each day.
+A rehearsal compares ways to spend clicks and to turn votes into fractions. The model stays fixed or is retrained each day.
 """
 
 from __future__ import annotations
@@ -25,18 +24,19 @@ if TYPE_CHECKING:
 
 RAW, SHRUNK, UNIFORM, ALLOCATED = "raw votes", "shrunk votes", "model, uniform", "model, allocated"
 WAYS = (RAW, SHRUNK, UNIFORM, ALLOCATED)
-"""Ways to spend clicks: k / n alone; votes and the survey's own Dirichlet, without images; model and votes, as many to each
-galaxy; model and votes, allocated."""
+"""Ways to spend clicks: raw vote fractions k / n alone; votes with the survey's mean Dirichlet as prior, without images;
+model and votes, with the same number of volunteers for every galaxy; model and votes, with allocated clicks."""
 
 RELEARNT_UNIFORM, RELEARNT = "relearnt, uniform", "relearnt, allocated"
 RELEARNT_WAYS = (RELEARNT_UNIFORM, RELEARNT)
-"""The same by a model that is learnt anew from all votes so far."""
+"""The last two ways with a model that is retrained on all votes so far."""
 
 Relearn: TypeAlias = Callable[[NDArray[np.float64]], Posterior]
-"""From votes (galaxy, answer) to what a model says that learnt from them, of each galaxy without those of its own."""
+"""Takes votes (galaxy, answer) and returns the posterior of a model trained on them. Each galaxy is predicted by a model
+that was not trained on the votes of that galaxy."""
 
 _SHOWN = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60)
-"""Volunteers that every galaxy is shown to, where all get as many."""
+"""The numbers of volunteers per galaxy in the ways that show every galaxy to the same number."""
 
 
 def queue_volunteers(
@@ -47,12 +47,12 @@ def queue_volunteers(
     Parameters
     ----------
     fractions : array_like, shape (galaxy, answer)
-        With which a volunteer who is asked gives each answer. A question without any fractions is never answered.
+        The probability that a volunteer who is asked gives each answer. A question without any fractions is never answered.
     tree : DecisionTree
     ids : sequence of str
         A galaxy's volunteers depend on its id and `seed` alone.
     volunteers : int
-        How many stand in the queue of each galaxy.
+        The number of volunteers in the queue of each galaxy.
     seed : int
     """
     rho = np.asarray(fractions, dtype=float)
@@ -75,14 +75,14 @@ def queue_volunteers(
 
 @dataclass(frozen=True, eq=False)
 class ClickCurves:
-    """Error of the catalogue against clicks, for each way to spend them.
+    """The error of the catalogue against clicks, for each way to spend them.
 
     Parameters
     ----------
     clicks, errors : dict of str to ndarray, shape (step, galaxy)
-        Of each way: answers given so far, and the squared error of the fractions, weighted as the questions count.
+        For each way: the number of answers so far, and the squared error of the fractions, weighted by question.
     shown : dict of str to ndarray, shape (step, galaxy)
-        Volunteers so far.
+        For each way: the number of volunteers so far.
     """
 
     clicks: dict[str, NDArray[np.float64]]
@@ -90,7 +90,7 @@ class ClickCurves:
     shown: dict[str, NDArray[np.float64]]
 
     def table(self) -> pd.DataFrame:
-        """Return one row a way and step: ``way``, and means over galaxies, ``volunteers``, ``clicks`` and ``error``."""
+        """Return one row per way and step: ``way``, and the means over galaxies ``volunteers``, ``clicks`` and ``error``."""
         import pandas as pd
 
         rows = [
@@ -106,10 +106,10 @@ class ClickCurves:
         return pd.DataFrame(rows)
 
     def needed(self, way: str, raw: int, rows: NDArray[np.int64] | slice = slice(None)) -> tuple[float, float]:
-        """Return clicks a galaxy that a way needs for the error of so many raw votes, and clicks of these raw votes.
+        """Return the clicks per galaxy with which a way reaches the error of `raw` raw votes, and the clicks of those votes.
 
-        Between steps both are interpolated in the logarithm of the error, which nothing is at a step without any error. NaN
-        where the way never gets there.
+        Clicks are interpolated between steps in the logarithm of the error, except at a step whose error is 0. The result is
+        NaN if the way never reaches that error.
         """
         at = int(np.flatnonzero(self.shown[RAW][:, 0] == raw)[0])
         wanted = self.errors[RAW][at, rows].mean()
@@ -137,29 +137,31 @@ def rehearse_clicks(
     config: AllocationConfig | None = None,
     relearn: Relearn | None = None,
 ) -> ClickCurves:
-    """Play volunteers' days over galaxies whose true fractions are known.
+    """Play days of volunteers' votes over galaxies whose true fractions are known.
 
     Parameters
     ----------
     model : Posterior
-        What the model expects of galaxies that it has not learnt from.
+        The model's predictions for galaxies that it was not trained on.
     queue : array_like of int, shape (galaxy, volunteers + 1, answer)
-        Of `queue_volunteers`.
+        The result of `queue_volunteers`.
     truth : array_like, shape (galaxy, answer)
-        True fractions: what a catalogue of any number of votes would have.
+        The true fractions: the limit of infinitely many votes.
     survey : array_like, shape (answer,)
-        Concentrations of the survey as a whole, for votes shrunk without an image: `constant_concentrations` of galaxies
-        that are not judged. Where nobody was asked, raw votes are given its mean fractions.
+        Concentrations of the survey as a whole, the prior of votes without an image: `constant_concentrations` of other
+        galaxies than those measured here. Raw votes of a question that nobody was asked take its mean fractions.
     days : sequence of float
-        What each day's clicks would pay for if all galaxies were shown to as many: volunteers a galaxy.
+        Each day's clicks, as volunteers per galaxy if all galaxies were shown to the same number.
     counted : sequence of str, optional
-        Questions whose answers are counted as clicks, by the allocation too; by default those that `config` says, or all.
+        The questions whose answers are counted as clicks, here and by the allocation. The default is the questions that
+        `config` names, or all.
     config : AllocationConfig, optional
-        Its weights say which questions count.
+        Its weights say how much each question counts.
     relearn : callable, optional
-        Called with all votes so far (galaxy, answer); returns what a model says that has learnt from them, of the same
-        galaxies, but of each by a model without its votes, which are counted afterwards (`OutOfFold`). Two more ways are
-        then played, `RELEARNT_WAYS`, the second one from `model` on its first day.
+        Takes all votes so far (galaxy, answer) and returns the posterior of the same galaxies by a model trained on them.
+        Each galaxy must be predicted by a model that was not trained on its own votes, because those votes are added
+        afterwards (`OutOfFold`). With it, two more ways are played, `RELEARNT_WAYS`; the second of them begins with `model`
+        on its first day.
 
     Returns
     -------
@@ -168,14 +170,14 @@ def rehearse_clicks(
     Raises
     ------
     AcquisitionError
-        When the shapes do not fit, or other galaxies come back from `relearn`.
+        When the shapes do not match, or `relearn` returns other galaxies.
     """
     config = config or AllocationConfig()
     tree = model.tree
     lines, true = np.asarray(queue), np.asarray(truth, dtype=float)
     if lines.ndim != 3 or lines.shape[::2] != (len(model), len(tree.columns)) or true.shape != lines.shape[::2]:
         raise AcquisitionError(
-            f"a queue of shape {lines.shape} and truth of shape {true.shape} do not fit {len(model)} galaxies"
+            f"a queue of shape {lines.shape} and truth of shape {true.shape} do not match the model's {len(model)} galaxies"
         )
     config = replace(config, counted=config.counted if counted is None else tuple(counted))
     game = _Game(lines, true, config.question_weights(tree) * tree.asked(np.nan_to_num(true)), tree, config)
@@ -190,7 +192,7 @@ def rehearse_clicks(
 
 @dataclass
 class _Game:
-    """The volunteers in their queues, (galaxy, volunteers + 1, answer), the truth, and what was noted of each way."""
+    """The volunteers in their queues (galaxy, volunteers + 1, answer), the true fractions, and the results of each way."""
 
     lines: NDArray[np.int16]
     true: NDArray[np.float64]
@@ -203,7 +205,7 @@ class _Game:
     shown: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
     def play_alike(self, whole: Posterior, model: Posterior, relearn: Relearn | None) -> None:
-        """Show all galaxies to as many."""
+        """Show every galaxy to the same number of volunteers."""
         for number in (n for n in _SHOWN if n < self.lines.shape[1]):
             votes = self.lines[:, number].astype(float)
             everywhere = np.full(len(votes), number)
@@ -218,7 +220,7 @@ class _Game:
                 self._note(RELEARNT_UNIFORM, votes, everywhere, known.given_votes(votes).mean())
 
     def play_days(self, way: str, model: Posterior, relearn: Relearn | None, days: Sequence[float]) -> None:
-        """Allocate each day's clicks by what is known in the morning."""
+        """Allocate each day's clicks by the votes known in the morning."""
         rows, volunteers = np.arange(len(self.lines)), self.lines.shape[1] - 1
         so_far = np.zeros(len(rows), dtype=np.int64)
         votes = self.lines[rows, so_far].astype(float)
@@ -247,6 +249,6 @@ def _relearnt(relearn: Relearn, votes: NDArray[np.float64], before: Posterior) -
     found = relearn(votes)
     if found.ids.tolist() != before.ids.tolist():
         raise AcquisitionError(
-            f"relearn gave {len(found)} galaxies back, not the {len(before)} in their order; give them so"
+            f"relearn returned {len(found)} galaxies in another order or selection; return the same {len(before)}, in order"
         )
     return found

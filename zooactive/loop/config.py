@@ -1,4 +1,4 @@
-"""How rounds with volunteers are played, as plain settings."""
+"""The settings of rounds with volunteers."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from zooactive.foundation.vocabulary import LOOP_STRATEGIES, STRATEGIES, LoopStr
 
 @dataclass(frozen=True)
 class LoopConfig(AcquisitionConfig):
-    """How galaxies are chosen and learnt from, round after round.
+    """Settings for choosing galaxies and training on their votes, round after round.
 
     Parameters
     ----------
     votes, seed, random_share, beta, per_clicks, max_artifact, target
-        As in `AcquisitionConfig`; the random share of each round is never learnt from, and below 1.
+        As in `AcquisitionConfig`. The model never trains on the random share of a round, which must be below 1.
     n : int
-        Galaxies a round.
+        The number of galaxies in each round.
     strategy : str
-        One of `LOOP_STRATEGIES`; the score follows from it. "auto": `candidate` or random choice, as
-        `zooactive.loop.automatic.decide` says in every round.
+        One of `LOOP_STRATEGIES`; the score follows from it. With "auto", `zooactive.loop.automatic.decide` chooses
+        `candidate` or random choice in every round.
     candidate : str
-        One of `STRATEGIES`: what "auto" tries.
+        One of `STRATEGIES`: the strategy that "auto" tries.
     judge_share : float
-        Of the galaxies with labels, by hashed id, that choose the best epoch in place of being learnt from.
+        The share of labelled galaxies, taken by hashed id, that are validation galaxies. They choose the best epoch.
     warm : bool
-        Whether a round's training starts from the weights of the round before; else from where the first one started.
+        Whether a round's training starts from the weights of the previous round. Otherwise it starts where the first one
+        did.
     stop_share, stop_rounds : float, int
-        Volunteers' time is better spent elsewhere when, for so many rounds in a row, a click has told less than this share
-        of what it told in the best round: see `zooactive.loop.stops_at`.
+        Stop when, for `stop_rounds` rounds in a row, a click gave less than this share of the information that a click gave
+        in the best round: see `zooactive.loop.stops_at`.
 
     Raises
     ------

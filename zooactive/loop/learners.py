@@ -1,4 +1,4 @@
-"""What learns in a round: a whole network, or the head alone on embeddings that are computed once."""
+"""The models that a round trains: a whole network, or only the head on embeddings computed once."""
 
 from __future__ import annotations
 
@@ -31,30 +31,33 @@ if TYPE_CHECKING:
 
 
 class Learner(Protocol):
-    """What a `Loop` trains and asks; everything that a fit leaves is in one folder, and a second call finds it there."""
+    """A model that a `Loop` trains and predicts with.
+
+    All files of a fit lie in one folder. A second call finds them there.
+    """
 
     @property
     def tree(self) -> DecisionTree:
-        """The questions that are learnt."""
+        """The decision tree whose questions are learnt."""
 
     def fit(
         self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
     ) -> None:
-        """Learn from some galaxies, while others choose the best epoch; `before` is what an earlier round learnt."""
+        """Train on some galaxies and validate on others; `before` is the folder of an earlier round's model."""
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
-        """Return predictions of galaxies by the model learnt in a folder, and of more galaxies where those are at hand."""
+        """Return predictions for these galaxies by the model in a folder, possibly with more galaxies than asked for."""
 
     def model(self, folder: Path) -> AnyModel:
-        """Return the model that was learnt in a folder."""
+        """Return the model that was trained in a folder."""
 
     def known(self, galaxies: Catalogue) -> Known | None:
-        """Return galaxies with votes as strategies are tried on them, or None where a fit takes too long for that."""
+        """Return galaxies with votes in the form needed to try strategies, or None if a fit takes too long for trials."""
 
 
 @dataclass(frozen=True)
 class NetworkLearner:
-    """Trains a whole network in every round, by `zooactive.train`.
+    """A learner that trains a whole network in every round, by `zooactive.train`.
 
     Parameters
     ----------
@@ -62,18 +65,18 @@ class NetworkLearner:
     network : Network
     training : TrainingConfig
     draws : int
-        Of the posterior.
+        The number of posterior draws.
     draws_from : {"dropout", "laplace"}
-        As `zooactive.fit_draws`. Those of dropout differ as much after many votes as after few.
+        The kind of draws, as in `zooactive.fit_draws`. Draws by dropout differ as much after many votes as after few.
     batch_size : int
-        Of the prediction.
+        The batch size of predictions.
     progress : callable, "auto" or None
-        As of `zooactive.train`, for all that is fitted and predicted.
+        As in `zooactive.train`, for fits and predictions.
 
     Raises
     ------
     ModelError
-        For unknown draws.
+        For an unknown kind of draws.
     """
 
     tree: DecisionTree
@@ -90,7 +93,7 @@ class NetworkLearner:
     def fit(
         self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
     ) -> None:
-        """Train a network on some galaxies; a fit that was killed goes on where it was."""
+        """Train a network on some galaxies; a fit that was killed resumes where it stopped."""
         from zooactive.models import load_network
         from zooactive.training.draws import fit_draws
         from zooactive.training.train import train
@@ -113,7 +116,7 @@ class NetworkLearner:
             draws.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
-        """Predict into a folder beside the model, or find there what was predicted."""
+        """Predict into a folder next to the model, or return the predictions that are already there."""
         from zooactive.prediction import predict
 
         fitted = _draws_file(folder)  # also of a round that began with other draws
@@ -136,33 +139,33 @@ class NetworkLearner:
         return load_network(folder)
 
     def known(self, galaxies: Catalogue) -> None:
-        """Return None: a trial would train dozens of networks."""
+        """Return None, because a trial would train dozens of networks."""
         del galaxies
 
 
 class HeadLearner:
-    """Fits the head alone, in seconds: the encoder has looked at every image once, before the first round.
+    """A learner that fits only the head, in seconds: the encoder embeds every image once, before the first round.
 
-    The draws are those of the head's Gaussian posterior (`zooactive.models.fit_bayesian_head`): they come together as votes
-    come in. The judges choose the width of its prior and are then learnt from too. A warm start changes nothing.
+    The draws come from the head's Gaussian posterior (`zooactive.models.fit_bayesian_head`); they narrow as votes come in.
+    The validation galaxies choose the width of its prior and are then trained on as well. A warm start changes nothing.
 
     Parameters
     ----------
     start : GalaxyModel or EmbeddingModel
-        Its encoder is used as it is.
+        The model whose encoder is used, unchanged.
     tree : DecisionTree
         The questions.
     embeddings : Predictions
-        Of this encoder, of all galaxies that will be met.
+        The embeddings by this encoder of all galaxies that the loop will use.
     draws : int
-        Of the posterior.
+        The number of posterior draws.
     components : int
-        Principal axes of the embeddings that the head looks at.
+        The number of principal components of the embeddings that the head is fitted to.
 
     Raises
     ------
     PosteriorError
-        When the embeddings are of another encoder.
+        When another encoder made the embeddings.
     """
 
     def __init__(
@@ -182,7 +185,7 @@ class HeadLearner:
     def fit(
         self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
     ) -> None:
-        """Fit the head to some galaxies; nothing about the fit is random."""
+        """Fit the head to some galaxies; the fit has no random part."""
         from zooactive.models import fit_bayesian_head
         from zooactive.training.weights import votes_of
 
@@ -201,12 +204,12 @@ class HeadLearner:
         fitted.head.save(_draws_file(folder))
 
     def predictions(self, folder: Path, galaxies: Catalogue, name: str) -> Predictions:
-        """Draw from the embeddings by the head that was fitted, for all galaxies that have some."""
+        """Draw posteriors with the fitted head for all galaxies that have embeddings."""
         self._refuse_another_encoder(folder)
         return self.embeddings.redraw(load_draws(_draws_file(folder)), draws=self.draws)
 
     def model(self, folder: Path) -> AnyModel:
-        """Return the encoder with the head that was fitted, whose own draws are then those of dropout."""
+        """Return the encoder with the fitted head; the draws of this model are by dropout."""
         self._refuse_another_encoder(folder)
         head = load_draws(_draws_file(folder))
         assert isinstance(head, LaplaceHead)
@@ -215,7 +218,7 @@ class HeadLearner:
         return model
 
     def known(self, galaxies: Catalogue) -> Known:
-        """Return their features and votes."""
+        """Return the features and votes of these galaxies."""
         from zooactive.training.weights import votes_of
 
         features, concentrations = self._features(galaxies), self._model.concentrations
@@ -223,12 +226,12 @@ class HeadLearner:
         return Known(galaxies.ids, features, votes, self.tree, concentrations, self._axes, self.draws)
 
     def _refuse_another_encoder(self, folder: Path) -> None:
-        """Refuse a head that was fitted to another encoder's embeddings, which may be as wide as these."""
+        """Raise a TrainingError if the head was fitted to another encoder's embeddings, which may have the same width."""
         with explained(TrainingError, f"{folder / _PRIOR} is damaged ({{reason}}); delete {folder}", OSError, ValueError):
-            fitted = read_object(folder / _PRIOR).get("encoder", self.embeddings.encoder)  # before there were marks: any
+            fitted = read_object(folder / _PRIOR).get("encoder", self.embeddings.encoder)  # old files name no encoder
         if fitted != self.embeddings.encoder:
             raise TrainingError(
-                f"{folder} holds a head for the embeddings of another encoder; take that encoder again, or choose another "
+                f"{folder} holds a head for the embeddings of another encoder; use that encoder again, or choose another "
                 "folder for the loop"
             )
 
@@ -242,8 +245,9 @@ class HeadLearner:
         missing = [galaxy_id for galaxy_id in galaxies.ids if galaxy_id not in row_of]
         if missing:
             raise TrainingError(
-                f"galaxy '{missing[0]}' has no embedding in {self.embeddings.folder}, as {len(missing)} of {len(galaxies)}; "
-                "its image could not be read (failures.parquet there), or it came later: delete the folder"
+                f"{len(missing)} of {len(galaxies)} galaxies, such as '{missing[0]}', have no embedding in "
+                f"{self.embeddings.folder}: their images could not be read (see failures.parquet there), or the galaxies "
+                "were added later; delete the folder to embed them"
             )
         return features[[row_of[galaxy_id] for galaxy_id in galaxies.ids]]
 
@@ -252,5 +256,5 @@ _PRIOR = "prior.json"
 
 
 def _draws_file(folder: Path) -> Path:
-    """Return the file of draws that are not those of the model's own dropout."""
+    """Return the file of fitted draws, for draws other than the model's own dropout."""
     return folder / "draws.npz"

@@ -1,4 +1,4 @@
-"""The few numbers by which rounds are compared."""
+"""The metrics by which rounds are compared."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from zooactive.posterior.loss import negative_log_likelihood
 
 
 def metrics_of(posterior: Posterior, votes: NDArray[np.float64]) -> dict[str, float]:
-    """Measure a posterior on galaxies with votes (galaxy, answer), row-aligned with it.
+    """Measure a posterior on galaxies with votes (galaxy, answer), whose rows match those of the posterior.
 
-    Returns ``galaxies``; ``likelihood``, the mean negative log-likelihood, nats a galaxy; ``accuracy``, of all pairs of a
-    galaxy and a question that was really asked of it the share in which the predicted answer is the volunteers';
-    ``first_accuracy``, the same of the first question alone.
+    Returns ``galaxies``, their number; ``likelihood``, the mean negative log-likelihood in nats per galaxy; ``accuracy``,
+    the share of pairs of a galaxy and a question that enough volunteers answered in which the predicted answer is the
+    volunteers'; ``first_accuracy``, the same share for the first question alone.
     """
     table = question_table(posterior, votes)
     counted = table[table["galaxies"] > 0]

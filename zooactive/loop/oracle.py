@@ -1,4 +1,4 @@
-"""Volunteers who answer at once: votes of a catalogue that is labelled throughout, or drawn from its vote fractions."""
+"""Simulated volunteers who answer at once, with a labelled catalogue's votes or with draws from its vote fractions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def vote_table(catalogue: Catalogue) -> pd.DataFrame:
-    """Return the galaxies that have votes as `Loop.tell` takes them: ``id``, and one column an answer of the tree.
+    """Return the galaxies that have votes in the form that `Loop.tell` takes: ``id``, and one column per answer of the tree.
 
     Raises
     ------
@@ -29,23 +29,24 @@ def vote_table(catalogue: Catalogue) -> pd.DataFrame:
 
 
 def draw_votes(catalogue: Catalogue, *, volunteers: int = 40, seed: int = 0) -> Catalogue:
-    """Let simulated volunteers answer down the tree, each answer with the probability of its recorded vote fraction.
+    """Draw votes of simulated volunteers down the tree, with the recorded vote fractions as probabilities.
 
     Parameters
     ----------
     catalogue : Catalogue
-        With votes; those of single labels are given back as they are.
+        A catalogue with votes. A catalogue of single labels is returned unchanged.
     volunteers : int
-        Who are shown each galaxy.
+        The number of volunteers who are shown each galaxy.
     seed : int
-        A galaxy's votes depend on it and on the galaxies with smaller ids.
+        A galaxy's votes depend on the seed and on the galaxies with smaller ids.
 
     Returns
     -------
     Catalogue
-        With whole counts. A question without recorded votes gets none, however many would have reached it. Pseudo-counts
-        such as half a vote are next to impossible to a model that has learnt from whole ones: draw the votes of the galaxies
-        that are measured on too. With fewer volunteers than `min_votes` a galaxy is labelled all the same.
+        The same galaxies with whole-number counts. A question without recorded votes gets none, however many volunteers
+        would have reached it. A model trained on whole counts gives fractional counts, such as half a vote, almost no
+        probability: draw the votes of the test galaxies as well. A galaxy counts as labelled even if `volunteers` is below
+        `min_votes`.
 
     Raises
     ------

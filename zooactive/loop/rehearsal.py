@@ -1,4 +1,4 @@
-"""Strategies side by side on galaxies whose votes are known: does active learning pay here, and which kind."""
+"""Strategies compared on galaxies whose votes are known: whether active learning pays here, and which strategy."""
 
 from __future__ import annotations
 
@@ -38,41 +38,42 @@ def rehearse(
     config: LoopConfig | None = None,
     progress: Auto | RehearsalProgress | Watch[RehearsalProgress] = "auto",
 ) -> pd.DataFrame:
-    """Play rounds of every strategy with every seed, the votes coming from the catalogue.
+    """Play rounds of every strategy with every seed, with votes taken from the catalogue.
 
-    A seed decides which galaxies are labelled at the start, the same ones for every strategy, the noise of the selections,
-    and the training. A rehearsal that was stopped goes on when it is called again.
+    A seed decides the galaxies labelled at the start (the same for every strategy), the noise of the selections, and the
+    training. A rehearsal that was stopped resumes when you call it again.
 
     Parameters
     ----------
     folder : path
-        Gets a `Loop` for each strategy and seed, and ``rounds.csv``.
+        Receives a `Loop` for each strategy and seed, and ``rounds.csv``.
     learner : Learner
     catalogue : Catalogue
-        Labelled galaxies, whose votes are hidden until they are asked for: the recorded ones, or those of `draw_votes`.
+        Labelled galaxies, whose votes are hidden until a round asks for them: recorded votes, or those of `draw_votes`.
     test : Catalogue
         Other galaxies, on which every round is measured.
     strategies : sequence of str
-        Of `zooactive.foundation.vocabulary.LOOP_STRATEGIES`.
+        Members of `zooactive.foundation.vocabulary.LOOP_STRATEGIES`.
     seeds : sequence of int
     start : int
-        Galaxies labelled at the start.
+        The number of galaxies labelled at the start.
     rounds : int
-        Of `config.n` galaxies each.
+        The number of rounds, of `config.n` galaxies each.
     config : LoopConfig, optional
-        Its strategy and its seed are replaced.
+        The settings of the loops; the strategy and the seed are replaced.
     progress : callable, "auto" or None
-        Called after each round with its strategy, its seed and its number; "auto" and None as `zooactive.train`.
+        Called after each round with its strategy, its seed and its number. "auto" and None mean the same as in
+        `zooactive.train`.
 
     Returns
     -------
     DataFrame
-        One row a round: strategy, seed, and `Loop.history`.
+        One row per round: strategy, seed, and the columns of `Loop.history`.
 
     Raises
     ------
     AcquisitionError
-        When there are too few galaxies for so many rounds.
+        When there are too few galaxies for this many rounds.
     """
     import pandas as pd
 
@@ -86,7 +87,7 @@ def rehearse(
     known = vote_table(labelled)
     watch, tables = watch_of(progress), list[pd.DataFrame]()
     shown = watch.show("rehearsing", len(seeds) * len(strategies) * rounds, "rounds")
-    with shown as report, kept_when_stopped(lambda: f"rounds that were played are kept in {folder}; run it again to go on"):
+    with shown as report, kept_when_stopped(lambda: f"the finished rounds are kept in {folder}; run it again to resume"):
         for seed in seeds:
             begun = labelled.rehearse(start, seed=seed)
             for strategy in strategies:
@@ -109,7 +110,7 @@ def _write(table: pd.DataFrame, folder: Path) -> None:
         table.to_csv(temporary, index=False)
 
 
-# What came out -------------------------------------------------------------------------------------------------------
+# Results -------------------------------------------------------------------------------------------------------------
 
 
 def learning_curves(table: pd.DataFrame, *, cost: str = "labelled", merit: str = "test_likelihood") -> pd.DataFrame:
@@ -118,17 +119,17 @@ def learning_curves(table: pd.DataFrame, *, cost: str = "labelled", merit: str =
     Parameters
     ----------
     table : DataFrame
-        Of `rehearse`.
+        The result of `rehearse`.
     cost : {"labelled", "clicks"}
-        Galaxies with votes, or the votes themselves, those of the start among them.
+        The number of galaxies with votes, or of the votes themselves, including those at the start.
     merit : str
         A column of the table.
 
     Returns
     -------
     DataFrame
-        strategy, round, the mean cost, and the mean merit with the ends of its 95% interval, ``low`` and ``high``, by
-        Student's t over the seeds.
+        strategy, round, the mean cost, and the mean of the column `merit` with the ends of its 95% interval, ``low`` and
+        ``high``, by Student's t over the seeds.
     """
     import pandas as pd
     from scipy import stats
@@ -163,35 +164,35 @@ def label_efficiency(
     resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Tabulate what each strategy costs to get as far as another one with its whole budget, as a share of that budget.
+    """Tabulate the cost at which each strategy reaches the final result of another one, as a share of that one's total cost.
 
-    Curves are means over seeds, made monotone by isotonic regression, with straight lines between rounds. A strategy that
-    does not get so far in as many rounds is judged the other way round: the ratio is then the budget over what the other one
-    needs to get as far as it did, and above 1.
+    Curves are means over seeds, made monotone by isotonic regression, with straight lines between rounds. For a strategy
+    that does not reach the other one's final result, the comparison is reversed: the ratio is its total cost divided by the
+    cost at which the other one reaches its final result, and is above 1.
 
     Parameters
     ----------
     table : DataFrame
-        Of `rehearse`.
+        The result of `rehearse`.
     cost : {"labelled", "clicks"}
-        As `learning_curves`.
+        As in `learning_curves`.
     merit : str
         A column of the table.
     larger_is_better : bool
     against : str
-        A strategy.
+        The strategy to compare with.
     resamples, seed : int
-        Of the bootstrap over seeds.
+        The number of resamples and the seed of the bootstrap over seeds.
 
     Returns
     -------
     DataFrame
-        strategy, ``ratio``, and the ends of its 95% interval, ``low`` and ``high``: below 1, it needs less.
+        strategy, ``ratio``, and the ends of its 95% interval, ``low`` and ``high``. Below 1, the strategy needs less.
 
     Raises
     ------
     CatalogueError
-        When the table has not every strategy with every seed, or not with all rounds, or lacks `against`.
+        When the table lacks `against`, or a strategy lacks a seed or a round.
     """
     import pandas as pd
 
@@ -229,7 +230,7 @@ def _by_seed(table: pd.DataFrame, strategy: str, column: str) -> np.ndarray:
 
 
 def _ratio(mine: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return the cost to reach the end of the other strategy, as a share of the other's cost; all curves grow by round."""
+    """Return the cost to reach the other strategy's final result, as a share of its cost; curves rise with rounds."""
     from sklearn.isotonic import isotonic_regression
 
     curves = [(cost, isotonic_regression(merit)) for cost, merit in (mine, other)]
@@ -241,7 +242,7 @@ def _ratio(mine: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndar
 
 
 def _reached(cost: np.ndarray, merit: np.ndarray, level: float) -> float:
-    """Return the least cost at which a curve that never falls reaches a level."""
+    """Return the lowest cost at which a curve that never falls reaches a level."""
     after = int(np.searchsorted(merit, level, side="left"))
     if after == 0:
         return float(cost[0])

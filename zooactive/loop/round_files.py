@@ -1,4 +1,4 @@
-"""Where the files of each round lie, and what they say."""
+"""The files of each round: where they are, and what they contain."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Round:
-    """Where the files of one round lie; a step whose file is there has been done."""
+    """The paths of one round's files; a step is done once its file exists."""
 
     number: int
     folder: Path
 
     @property
     def model(self) -> Path:
-        """Where the model lies that was learnt from the votes so far."""
+        """The folder of the model trained on the votes so far."""
         return self.folder / "model"
 
     @property
     def metrics(self) -> Path:
-        """Where the metrics of the round's model lie."""
+        """The file with the metrics of the round's model."""
         return self.folder / "metrics.json"
 
     @property
     def selection(self) -> Path:
-        """Where the table of galaxies to ask volunteers about lies."""
+        """The table of galaxies to ask volunteers about."""
         return self.folder / "selection.csv"
 
     @property
     def decision(self) -> Path:
-        """Where it is written what "auto" stood for, and why."""
+        """The file that says which strategy "auto" chose, and why."""
         return self.folder / "strategy.json"
 
     @property
     def votes(self) -> Path:
-        """Where the volunteers' votes lie."""
+        """The file of the volunteers' votes."""
         return self.folder / "votes.csv"
 
     @property
     def told(self) -> Path:
-        """Where the amount that those votes told is written."""
+        """The file that says how much information those votes gave."""
         return self.folder / "told.json"
 
 
 def rounds_in(folder: Path) -> list[Round]:
-    """Return all rounds of a folder that were begun; the last one is the one to go on with."""
+    """Return all rounds begun in a folder; the last one is the current round."""
     rounds = [round_of(folder, 0)]
     while rounds[-1].told.exists():
         rounds.append(round_of(folder, len(rounds)))
@@ -60,7 +60,7 @@ def rounds_in(folder: Path) -> list[Round]:
 
 
 def history_of(folder: Path) -> pd.DataFrame:
-    """Return one row for each round of a folder: its metrics, and what its votes then told."""
+    """Return one row per round of a folder: its metrics, and the information that its votes then gave."""
     import pandas as pd
 
     rows = [(read_record(entry.metrics) or {}) | (read_record(entry.told) or {}) for entry in rounds_in(folder)]
@@ -68,18 +68,18 @@ def history_of(folder: Path) -> pd.DataFrame:
 
 
 def why_of(entry: Round) -> str | None:
-    """Return what "auto" stood for in a round and why, in a line, or None where a strategy was named."""
+    """Return in one line which strategy "auto" chose in a round and why, or None if you named a strategy."""
     known = read_record(entry.decision)
     return None if known is None else f"strategy {known['strategy']}: {known['why']}"
 
 
 def round_of(folder: Path, number: int) -> Round:
-    """Return where a round's files lie, or will."""
+    """Return the paths of a round's files, whether they exist or not."""
     return Round(number, folder / f"round-{number:03d}")
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """Return what a file of a round says, or None where it is not there."""
+    """Return the content of a round's JSON file, or None if there is no such file."""
     said = f"{path} is damaged ({{reason}}); restore it from a copy, or delete it and run the same command again"
     with explained(TrainingError, said, OSError, ValueError):
         try:

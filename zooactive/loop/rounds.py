@@ -1,4 +1,4 @@
-"""Ask and tell: rounds of selection, votes, training and measurement, each in a folder of its own and each resumable."""
+"""Ask and tell: rounds of selection, votes, training and measurement, each resumable in its own folder."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ if TYPE_CHECKING:
 
 
 _FORMAT = 1
-"""Of a loop's folder; before it no number was written."""
+"""The format number of a loop's folder. Folders older than number 1 hold no number."""
 
 _FIXED = ("seed", "judge_share")
-"""What has to stay as it was when a loop began: by it galaxies are learnt from or choose the best epoch. All else, the
-strategy too, may change from round to round, and each selection says what it was made with."""
+"""Settings that must stay as they were when a loop began, because they split galaxies into training and validation. All
+other settings, including the strategy, may change from round to round. Each selection records its settings."""
 
 
 class Loop:
-    """Rounds with volunteers over a folder: `ask` for galaxies, show them, `tell` the votes, and again.
+    """Rounds with volunteers in a folder: `ask` for galaxies, show them, `tell` the votes, and repeat.
 
     Each round has a folder ``round-000``, ... with ``model``, ``metrics.json``, ``selection.csv``, ``votes.csv`` and
-    ``told.json``; what is there is not done again, so that a loop that was killed goes on when it is opened again.
+    ``told.json``. A step whose file exists is not repeated: a loop that was killed resumes when you open it again.
 
     Parameters
     ----------
     folder : path
     learner : Learner
     galaxies : Catalogue
-        Everything that may be learnt from: those labelled are the start, the others are the pool. Without any that is
-        labelled the first round is drawn blindly.
+        All galaxies that the loop may train on. The labelled ones are the start, the others are the pool. If none is
+        labelled, the first round is drawn at random.
     test : Catalogue, optional
-        Galaxies with votes on which every round is measured; they are never asked for nor learnt from. Without them the
-        galaxies drawn at random in each round are measured on.
+        Galaxies with votes on which every round is measured. They are never asked for and never trained on. Without test
+        galaxies, each round is measured on the galaxies drawn at random.
     config : LoopConfig, optional
 
     Raises
@@ -69,7 +69,7 @@ class Loop:
     TrainingError
         When the folder holds another loop.
     CatalogueError
-        When a catalogue has no votes of the learner's tree.
+        When a catalogue has no votes for the learner's tree.
     """
 
     def __init__(
@@ -113,36 +113,42 @@ class Loop:
         for name in _FIXED:
             if known[name] != record[name]:
                 raise TrainingError(
-                    f"{self.folder} holds a loop with {name} = {known[name]} and not {record[name]}; set it so, choose "
-                    "another folder or delete it"
+                    f"{self.folder} holds a loop with {name} = {known[name]}, but {record[name]} was given; set {name} to "
+                    f"{known[name]}, choose another folder, or delete this one"
                 )
         self._refuse_other_galaxies()
 
     def _refuse_other_galaxies(self) -> None:
-        """Refuse a loop that asked for, or was told of, galaxies that are not here."""
+        """Raise a TrainingError if the loop asked for galaxies, or has votes of galaxies, that are not in this catalogue."""
         met = [*self.votes()["id"]]
         for entry in self.rounds:
             met += read_selection(entry.selection)["id"].tolist() if entry.selection.exists() else []
         if missing := [galaxy_id for galaxy_id in dict.fromkeys(met) if galaxy_id not in self._row_of]:
             raise TrainingError(
-                f"{self.folder} holds a loop with other galaxies: {len(missing)} of {len(set(met))} that it asked for, such "
-                f"as '{missing[0]}', are not in {self.galaxies.source}; give the catalogue that it began with, or choose "
-                "another folder"
+                f"{self.folder} holds a loop with other galaxies: {len(missing)} of the {len(set(met))} that it asked for, "
+                f"such as '{missing[0]}', are not in {self.galaxies.source}; give the catalogue that the loop began with, "
+                "or choose another folder"
             )
 
     # Where it stands -------------------------------------------------------------------------------------------------
 
     @property
     def rounds(self) -> list[Round]:
-        """All rounds that were begun, the last one the one to go on with."""
+        """All rounds begun so far; the last one is the current round."""
         return rounds_in(self.folder)
 
     def history(self) -> pd.DataFrame:
-        """One row a round: its metrics, and what its votes then told; see `zooactive.loop.metrics` for the columns."""
+        """Return one row per round: its metrics, and the information that its votes then gave.
+
+        `zooactive.loop.metrics` describes the columns.
+        """
         return history_of(self.folder)
 
     def votes(self) -> pd.DataFrame:
-        """Votes that were told, one row a galaxy: ``id`` and the tree's columns; of several tellings the last."""
+        """Return the votes recorded so far, one row per galaxy: ``id`` and the tree's columns.
+
+        If votes of a galaxy were recorded more than once, the last ones count.
+        """
         return self._votes_before(len(self.rounds))
 
     def _votes_before(self, number: int) -> pd.DataFrame:
@@ -159,17 +165,19 @@ class Loop:
         Raises
         ------
         TrainingError
-            When nothing has been learnt yet.
+            When no model has been trained yet.
         """
         trained = [entry for entry in self.rounds if entry.metrics.exists() and entry.model.exists()]
         if not trained:
-            raise TrainingError(f"{self.folder}: nothing has been learnt yet; ask first, and tell votes")
+            raise TrainingError(f"{self.folder}: no model has been trained yet; ask for galaxies and record votes first")
         return self.learner.model(trained[-1].model)
 
     # Ask -------------------------------------------------------------------------------------------------------------
 
     def learn(self) -> dict[str, Any]:
-        """Train on all votes so far and measure: the first half of `ask`, and all that is left after the last round.
+        """Train on all votes so far and measure the model.
+
+        This is the first half of `ask`, and the only step left after the last round.
 
         Returns
         -------
@@ -179,7 +187,7 @@ class Loop:
         Raises
         ------
         TrainingError
-            When there is nothing to learn from, or the loss is not finite.
+            When there are no galaxies to train on, or the loss is not finite.
         """
         with held(self.folder):
             return self._learn()
@@ -197,8 +205,8 @@ class Loop:
             train, validation = labelled & ~reserved & ~judges, labelled & ~reserved & judges
             if not train.any() or not validation.any():
                 raise TrainingError(
-                    f"{self.folder}: {int(train.sum())} galaxies to learn from and {int(validation.sum())} to choose the "
-                    "best epoch by; bring more votes"
+                    f"{self.folder}: there are {int(train.sum())} training and {int(validation.sum())} validation galaxies, "
+                    "and each needs at least 1; add votes for more galaxies"
                 )
             before = round_of(self.folder, here.number - 1).model
             warm = self.config.warm and before.exists()
@@ -215,31 +223,31 @@ class Loop:
         return metrics
 
     def ask(self, *, exclude: Collection[str] = ()) -> pd.DataFrame:
-        """Return the galaxies that volunteers should be shown next; asking again returns the same until their votes are in.
+        """Return the galaxies to show volunteers next; asking again returns the same galaxies until their votes are in.
 
         Parameters
         ----------
         exclude : collection of str
-            Galaxies that may not be asked for, such as those that volunteers are not shown any more.
+            Galaxies that may not be asked for, such as those retired on the Zooniverse.
 
         Raises
         ------
         AcquisitionError
-            When the pool is empty, or as `zooactive.acquire`.
+            When the pool is empty, or as in `zooactive.acquire`.
         TrainingError
-            As `learn`.
+            As in `learn`.
         """
         with held(self.folder):
             return self._ask(frozenset(exclude))
 
     def left(self, exclude: Collection[str] = ()) -> list[str]:
-        """Return the galaxies that may be asked for."""
+        """Return the galaxies that may still be asked for."""
         galaxies = self._with_votes(self.rounds[-1].number)
         never = frozenset(exclude)
         return [galaxy_id for galaxy_id in galaxies.ids[~galaxies.labelled] if galaxy_id not in never]
 
     def predictions(self, number: int) -> Predictions | None:
-        """Return what the model of a round says of the galaxies that had no votes then, or None where it had no model."""
+        """Return the predictions of a round's model for galaxies without votes at that time, or None if it has no model."""
         here = round_of(self.folder, number)
         if not here.metrics.exists() or not here.model.exists():
             return None
@@ -280,7 +288,7 @@ class Loop:
         return selection
 
     def _decided(self, here: Round, galaxies: Catalogue) -> Strategy:
-        """Return what "auto" stands for in a round, and write down why."""
+        """Return the strategy that "auto" chooses in a round, and record the reason."""
         known = read_record(here.decision)
         if known is None:
             drawn = np.isin(galaxies.ids.astype(str), sorted(self._drawn(here.number))) | self._start_labelled
@@ -294,27 +302,28 @@ class Loop:
     # Tell ------------------------------------------------------------------------------------------------------------
 
     def tell(self, votes: pd.DataFrame) -> dict[str, Any]:
-        """Take the votes that came in for the galaxies asked for, and close the round.
+        """Record the volunteers' votes for the galaxies asked for, and close the round.
 
         Parameters
         ----------
         votes : DataFrame
-            ``id`` and a column of counts for each answer of the tree. Counts are totals: what is told of a galaxy later
-            takes the place of what was told before. Galaxies that were not asked for count too, if they are in the pool.
+            ``id`` and a column of counts for each answer of the tree. Counts are totals: later votes of a galaxy replace
+            the earlier ones. Votes of galaxies that were not asked for also count, if the galaxies are in the pool.
 
         Returns
         -------
         dict
-            ``told`` (galaxies of the round with votes), ``told_clicks`` (answers to them), and ``told_acquired`` and
-            ``told_random``, nats a click that the two arms have told, with ``_error``, the standard errors; ``strangers``,
-            galaxies of the table that are not here and were left out; ``left``, galaxies that have no votes yet.
+            ``told``, the number of galaxies of the round with votes; ``told_clicks``, the number of answers to them;
+            ``told_acquired`` and ``told_random``, the information from each arm in nats per click, with standard errors
+            ``told_acquired_error`` and ``told_random_error``; ``strangers``, the number of galaxies in the table that are
+            not in the loop and were ignored; ``left``, the number of galaxies without votes.
 
         Raises
         ------
         AcquisitionError
-            When nothing was asked.
+            When this round has not asked for galaxies yet.
         CatalogueError
-            When a column is missing, an id occurs twice, votes are negative or not finite, or no galaxy is known here.
+            When a column is missing, an id occurs twice, votes are negative or not finite, or no galaxy is in the loop.
         """
         with held(self.folder):
             return self._tell(votes)
@@ -322,7 +331,7 @@ class Loop:
     def _tell(self, votes: pd.DataFrame) -> dict[str, Any]:
         here = self.rounds[-1]
         if not here.selection.exists():
-            raise AcquisitionError(f"{self.folder}: nothing was asked in round {here.number}; ask first")
+            raise AcquisitionError(f"{self.folder}: round {here.number} has not asked for galaxies yet; ask first")
         table = self._checked(votes)
         told = self._told(here, read_selection(here.selection), table) | {"strangers": len(votes) - len(table)}
         with aside(here.votes) as temporary:
@@ -342,11 +351,13 @@ class Loop:
         checked_votes(table[list(self.tree.columns)].to_numpy(dtype=float), self.tree)
         known = table[table["id"].isin(self._row_of.keys())]
         if known.empty:
-            raise CatalogueError(f"none of {len(table)} galaxies with votes is in {self.galaxies.source}; check the ids")
+            raise CatalogueError(
+                f"none of the {len(table)} galaxies with votes is in {self.galaxies.source}; check the ids of the votes"
+            )
         return known.reset_index(drop=True)
 
     def _told(self, here: Round, selection: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
-        """Return how much each click has told in either arm, with its standard error."""
+        """Return the information per click in either arm, with its standard error."""
         asked = selection.merge(table, on="id", validate="one_to_one", suffixes=("_asked", ""))
         votes = asked[list(self.tree.columns)].to_numpy(dtype=float)
         clicks = votes.sum(1)
@@ -369,7 +380,7 @@ class Loop:
     # Inside ----------------------------------------------------------------------------------------------------------
 
     def _with_votes(self, number: int) -> Catalogue:
-        """Return the galaxies with the votes that were told before a round."""
+        """Return the galaxies with the votes recorded before a round."""
         table = self._votes_before(number)
         votes = self.galaxies.require_votes().votes.copy()
         rows = np.array([self._row_of[galaxy_id] for galaxy_id in table["id"]], dtype=np.int64)
@@ -382,7 +393,7 @@ class Loop:
         return np.asarray(votes[[self._row_of[galaxy_id] for galaxy_id in ids]])
 
     def _pool(self, here: Round) -> VotedPool:
-        """Return what the round's model says of the pool, given the few votes that some of its galaxies have already."""
+        """Return the model's posterior of the pool, conditioned on the few votes that some of its galaxies already have."""
         galaxies = self._with_votes(here.number)
         voted = galaxies.require_votes()
         some = ~galaxies.labelled & voted.some
@@ -391,12 +402,12 @@ class Loop:
         return VotedPool(self.learner.predictions(here.model, left, "pool"), given)
 
     def _reserved(self, number: int) -> set[str]:
-        """Return the galaxies drawn at random before a round, which are never learnt from."""
+        """Return the galaxies drawn at random before a round, which are never trained on."""
         selections = (read_selection(entry.selection) for entry in self.rounds[:number])
         return {name for selection in selections for name in selection.loc[selection["arm"] == "random", "id"]}
 
     def _drawn(self, number: int) -> set[str]:
-        """Return the galaxies that were drawn at random before a round, in either arm: each was as likely as the others."""
+        """Return all galaxies drawn with equal probability before a round, in either arm."""
         drawn = self._reserved(number)
         for entry in self.rounds[:number]:
             selection = read_selection(entry.selection)

@@ -1,4 +1,4 @@
-"""When is enough enough: clicks that tell next to nothing are better spent on another survey."""
+"""The stopping rule: stop when a click gives so little information that it is better spent on another survey."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def stops_at(history: pd.DataFrame, *, share: float = 0.2, rounds: int = 2) -> int | None:
-    """Return the round after which the rule says stop, or None while it does not.
+    """Return the round after which the stopping rule says to stop, or None if it has not said so yet.
 
-    The acquired galaxies of a round have told r nats a click, with a standard error: `Loop.tell`. The rule says stop once,
-    for so many rounds in a row, r and its standard error on top, was below `share` of the largest r of the rounds before.
+    The acquired galaxies of a round gave r nats per click, with a standard error (`Loop.tell`). The rule says stop once, for
+    `rounds` rounds in a row, r plus its standard error was below `share` times the largest r of the earlier rounds.
 
     Parameters
     ----------
     history : DataFrame
-        Of `Loop.history`.
+        The result of `Loop.history`.
     share : float
     rounds : int
 
@@ -29,9 +29,9 @@ def stops_at(history: pd.DataFrame, *, share: float = 0.2, rounds: int = 2) -> i
 
     Notes
     -----
-    What votes tell is counted by how they decide between the draws of the model of their own round; draws that differ as
-    much after many votes as before, as those of dropout may, never let it fall. docs/loop.md shows how it ran on real
-    galaxies.
+    Information is measured by how much the votes discriminate between the posterior draws of their own round's model. Draws
+    by dropout may differ as much after many votes as before; with such draws the information never falls. docs/loop.md shows
+    the rule on real galaxies.
 
     Examples
     --------

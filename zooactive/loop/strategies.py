@@ -1,4 +1,4 @@
-"""From a strategy's name to the galaxies of the next round."""
+"""The choice of the next round's galaxies by the name of a strategy."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Embeddings: TypeAlias = Callable[[Collection[str]], tuple[list[str], NDArray[Any]]]
-"""From ids to ids and embeddings (galaxy, feature), in any order."""
+"""Takes ids and returns ids and embeddings (galaxy, feature), in any order."""
 
 _CANDIDATES = 3
-"""Galaxies with much information among which "diversity" looks for one that it keeps."""
+"""The number of informative candidates per galaxy that "diversity" keeps."""
 
 
 def choose(
     pool: Pool, config: LoopConfig, *, eligible: int, exclude: Collection[str], embeddings: Embeddings, number: int = 0
 ) -> pd.DataFrame:
-    """Choose the galaxies of a round, in the form of `zooactive.acquire` and with its errors.
+    """Choose the galaxies of a round, and return them in the form of `zooactive.acquire` and with its errors.
 
-    `exclude` has the ids that may not be chosen, and `eligible` says how many galaxies are left. `embeddings` is for the
-    strategy "diversity", with which the inclusion probability of the acquired is unknown, and NaN. Each round, by its
-    `number`, has noise of its own. "auto" has been decided before.
+    `exclude` holds the ids that may not be chosen, and `eligible` is the number of galaxies left. `embeddings` serves the
+    strategy "diversity", whose acquired galaxies have unknown inclusion probabilities, given as NaN. Each round has its own
+    noise, by its `number`. "auto" must be resolved before this call.
     """
     several = _CANDIDATES if config.strategy == "diversity" else 1
     reserved = round(config.random_share * config.n)
@@ -41,7 +41,7 @@ def choose(
 
 
 def choose_blindly(ids: Collection[str], config: LoopConfig) -> pd.DataFrame:
-    """Choose the first galaxies of all, when nothing has been learnt yet: by hashed ids, in the form of `choose`."""
+    """Choose the first galaxies of all by hashed id, before any model is trained; the result has the form of `choose`."""
     import pandas as pd
 
     names = np.array(sorted(ids), dtype=object)
@@ -63,12 +63,12 @@ def choose_blindly(ids: Collection[str], config: LoopConfig) -> pd.DataFrame:
 
 
 def _seed(config: LoopConfig, number: int) -> int:
-    """Return a seed for each round, so that a galaxy which noise has passed over once is not passed over for ever."""
+    """Return a seed for each round, so that noise does not pass over the same galaxy in every round."""
     return config.seed * 10_000 + number
 
 
 def _unlike(selection: pd.DataFrame, n: int, embeddings: Embeddings) -> pd.DataFrame:
-    """Keep n of the acquired that cover the others in the space of embeddings, and the random arm."""
+    """Keep n acquired galaxies that cover the others in embedding space, and keep the random arm."""
     import pandas as pd
 
     acquired = selection[selection["arm"] == "acquired"]

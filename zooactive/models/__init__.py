@@ -1,6 +1,6 @@
-"""Cutouts to features to concentrations: backbones, heads with their draws, and the complete saved model.
+"""Models: backbones that turn cutouts into features, heads that turn features into concentrations, and saved models.
 
-The names load what they need when first used: ``zooactive.models.head`` works on stored features without Keras.
+The names load their modules on first use. ``zooactive.models.head`` works on stored features without Keras.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model is made of, as plain settings."""
+"""The settings of a model as plain values."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Network:
     Parameters
     ----------
     questions : tuple of str
-        The questions of the survey's tree to learn; by default all.
+        The questions of the survey's tree to learn; by default all of them.
     start : str, optional
-        Whose weights to start from: "bundled" for the encoder that comes with zooactive, the folder of a model, "imagenet",
-        a file or folder of a network of timm or Zoobot (see `zooactive.models.load_published`), or a repository on the
-        Hugging Face hub with either, "hf://USER/NAME" or "hf://USER/NAME@REVISION".
+        The weights to start from: "bundled" for the encoder that comes with zooactive, the folder of a model, "imagenet", a
+        file or folder of a network of timm or Zoobot (see `zooactive.models.load_published`), or a repository on the Hugging
+        Face hub with either of these, "hf://USER/NAME" or "hf://USER/NAME@REVISION".
     folder : Path
-        Of the run.
+        The folder of the run.
     """
 
     backbone: str = "efficientnet_b0"
@@ -51,7 +51,7 @@ class Network:
     folder: Path = Path("runs/first")
 
     def preprocessing(self) -> Preprocessing:
-        """Return what happens to an image before the network sees it."""
+        """Return the steps that an image goes through before the network sees it."""
         return Preprocessing(
             size=self.image_size,
             channels=self.channels,
@@ -63,18 +63,18 @@ class Network:
         )
 
     def fetched(self) -> Network:
-        """Return the same settings with what to start from on this machine; a ModelError where it cannot be fetched."""
+        """Return the same settings with the weights to start from on this machine; a ModelError if fetching fails."""
         return self if self.start is None else replace(self, start=local_start(self.start))
 
     def origin(self) -> Origin | None:
-        """Return where the weights to start from come from, and their licence; None where nobody knows."""
+        """Return the origin of the weights to start from, with their licence, or None if it is not known."""
         start = None if self.start is None else local_start(self.start)
         if start is None:
             return None
         return origin_of_weights(start) if is_published(start) else stored_origin(start)
 
     def spreads(self) -> bool:
-        """Return whether listed bands stand in for other channels that the weights to start from have learnt."""
+        """Return whether listed bands replace other channels that the weights to start from were trained on."""
         start, mine = None if self.start is None else local_start(self.start), self.preprocessing()
         if start is None or is_published(start):
             return start is not None and mine.listed is not None
@@ -82,9 +82,9 @@ class Network:
         return theirs.channel_names != mine.channel_names
 
     def check(self) -> None:
-        """Raise a ModelError for an unknown network, or for weights to start from that are not there or of another network.
+        """Raise a ModelError for an unknown network, and for weights to start from that are missing or of another network.
 
-        All of that is known without Keras.
+        This check does not load Keras.
         """
         refuse_unregistered(self.backbone)
         mine = self.preprocessing()
@@ -101,19 +101,19 @@ class Network:
         refuse_other_network((self.backbone, mine), (theirs["backbone"], Preprocessing.from_dict(theirs["preprocessing"])))
 
     def build(self, tree: DecisionTree, *, seed: int = 0) -> GalaxyModel:
-        """Build the model for a tree of questions, with fresh weights or those to start from.
+        """Build the model for a tree of questions, with fresh weights or with the weights to start from.
 
         Parameters
         ----------
         tree : DecisionTree
-            Where `questions` are named, only these are learnt.
+            The tree. If `questions` are named, only these are learnt.
         seed : int
-            Of the first weights and of the dropout in training.
+            The seed for the initial weights and for dropout in training.
 
         Raises
         ------
         ModelError
-            When settings contradict each other, or there is nothing to start from.
+            If settings contradict each other, or the weights to start from do not exist.
         """
         from zooactive.models.galaxy_model import GalaxyModel
         from zooactive.models.loading import load_network

@@ -1,9 +1,9 @@
-"""A model as a file that other programs run without Keras: ONNX or LiteRT.
+"""Convert a model to a file that other programs run without Keras: ONNX or LiteRT.
 
-The file takes cutouts as bytes and gives, by name, the mean vote fractions of every answer and the embedding. The fractions
-are those of the model's head without draws: answer a of question q has alpha_a / (sum of alpha over the answers of q). A
-calibrated model multiplies every alpha of q by one factor f_q (`zooactive.calibrate`), and f_q alpha_a / (f_q sum of alpha)
-is the same number. So the file needs no factors.
+The file takes cutouts as bytes. It returns, by name, the mean vote fractions of every answer and the embedding. The
+fractions are those of the model's head without draws: answer a of question q has alpha_a / (sum of alpha over the answers of
+q). A calibrated model multiplies every alpha of q by one factor f_q (`zooactive.calibrate`), and f_q alpha_a / (f_q sum of
+alpha) is the same number. So the file needs no factors.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 ENDINGS: dict[Form, str] = {"onnx": ".onnx", "litert": ".tflite"}
 
 CUTOUTS, FRACTIONS, EMBEDDING = "cutouts", "fractions", "embedding"
-"""Names of the input and of the two outputs."""
+"""The names of the input and of the two outputs."""
 
 KEY = "zooactive"
-"""Of the description in an ONNX file's metadata; in a LiteRT file it is ``zooactive.json`` in the zip at the end."""
+"""The key of the description in an ONNX file's metadata. A LiteRT file has ``zooactive.json`` in the zip at its end."""
 
 _PACKAGES: dict[Form, tuple[str, ...]] = {"onnx": ("tf2onnx", "onnx"), "litert": ()}  # TensorFlow brings LiteRT's converter
 
@@ -48,32 +48,32 @@ _PACKAGES: dict[Form, tuple[str, ...]] = {"onnx": ("tf2onnx", "onnx"), "litert":
 def convert(model: GalaxyModel | EmbeddingModel | Holds, path: str | Path) -> Path:
     """Write a model as one file for ONNX Runtime or LiteRT, which need neither Keras nor zooactive.
 
-    The file takes ``cutouts``, uint8 of shape (batch, size, size, channels) with a batch of any size. It gives
-    ``fractions``, float32 (batch, answer), and ``embedding``, float32 (batch, feature). The fractions are those of the
-    model's head without draws, among volunteers who are asked the question. Batch norms are folded away. A model that
-    computes in half precision is written in float32.
+    The file takes ``cutouts``, uint8 of shape (batch, size, size, channels), with any batch size. It returns ``fractions``,
+    float32 (batch, answer), and ``embedding``, float32 (batch, feature). The fractions are those of the model's head without
+    draws, among the volunteers who are asked the question. Batch norms are folded into other layers. A model that computes
+    in half precision is written in float32.
 
-    The file's metadata say how cutouts are cropped and resized, and which answers the columns are. ``PATH.json`` beside the
-    file says the same.
+    The file's metadata describe how cutouts are cropped and resized, and which answers the columns are. ``PATH.json`` next
+    to the file contains the same description.
 
     Parameters
     ----------
     model : GalaxyModel or FinetunedModel
     path : path
-        Ends in ``.onnx`` or ``.tflite``, which says the form. A file that is there is replaced.
+        Must end in ``.onnx`` or ``.tflite``, which decides the format. An existing file is replaced.
 
     Returns
     -------
     Path
-        The file.
+        The file that was written.
 
     Raises
     ------
     OutputError
-        When the name has another ending, the folder cannot be written or the disk is full.
+        If the name has another ending, the folder cannot be written or the disk is full.
     ModelError
-        When tf2onnx or onnx is not installed, for a model that takes embeddings or averages several crops, when Keras does
-        not run on TensorFlow, and for a network of one's own that the form has no operations for.
+        If tf2onnx or onnx is not installed, the model takes embeddings or averages several crops, Keras does not run on
+        TensorFlow, or your own network needs operations that the format does not have.
 
     Examples
     --------
@@ -90,34 +90,34 @@ def convert(model: GalaxyModel | EmbeddingModel | Holds, path: str | Path) -> Pa
     with aside(path) as temporary:
         _write(network, temporary, form, about)
         if beside.is_file():
-            beside.unlink()  # it is of the file that was there before
+            beside.unlink()  # it describes the previous file
     write_json(beside, about)
     return path
 
 
 def form_of(path: Path) -> Form:
-    """Return the form that a name's ending says; an OutputError where it says none."""
+    """Return the format that a name's ending means; raise an OutputError for any other ending."""
     for form, ending in ENDINGS.items():
         if path.suffix == ending:
             return form
     raise OutputError(
-        f"the name {path} says no form to convert to; end it in {ENDINGS['onnx']} for ONNX, or in {ENDINGS['litert']} for "
-        "LiteRT"
+        f"the ending of {path} names no format to convert to; end it in {ENDINGS['onnx']} for ONNX, or in "
+        f"{ENDINGS['litert']} for LiteRT"
     )
 
 
 def require_packages(form: Form) -> None:
-    """Raise a ModelError where a package that writes the form is not installed."""
+    """Raise a ModelError if a package that writes the format is not installed."""
     missing = [name for name in _PACKAGES[form] if importlib.util.find_spec(name) is None]
     if missing:
         raise ModelError(
             f"writing ONNX needs the package{'s' * (len(missing) > 1)} {' and '.join(missing)}: "
-            "pip install 'zooactive[export]'; LiteRT (a name that ends in .tflite) needs no other package"
+            "pip install 'zooactive[export]'; LiteRT (a name that ends in .tflite) needs no additional package"
         )
 
 
 def network_with_outputs(model: GalaxyModel) -> Any:
-    """Return a Keras model from uint8 cutouts to a dict of fractions and embedding, both float32."""
+    """Return a Keras model that maps uint8 cutouts to a dict of fractions and embedding, both float32."""
     import keras
 
     from zooactive.models.backbones.register import nested_layers
@@ -126,7 +126,7 @@ def network_with_outputs(model: GalaxyModel) -> Any:
     encoder = prediction_network(model.encoder)
     for layer in nested_layers(encoder):
         if isinstance(layer, keras.layers.Normalization):
-            # Tensors made outside the graph would become further inputs of an ONNX file; arrays become constants in it.
+            # Tensors made outside the graph would become additional inputs of an ONNX file; arrays become constants in it.
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
     embedding = encoder(cutouts)
     alpha = model.head(embedding)
@@ -137,7 +137,7 @@ def network_with_outputs(model: GalaxyModel) -> Any:
 
 
 def description(model: GalaxyModel) -> dict[str, Any]:
-    """Return what the file's user must know, as plain values: input, outputs, how cutouts are made, and of which model."""
+    """Return a description for the file's user as plain values: input, outputs, how to make cutouts, and the model."""
     seen = model.preprocessing
     return {
         "input": {
@@ -170,17 +170,17 @@ def description(model: GalaxyModel) -> dict[str, Any]:
 
 
 def _convertible(model: GalaxyModel | EmbeddingModel) -> GalaxyModel:
-    """Return the model as it was given; a ModelError for one that cannot be written."""
+    """Return the model unchanged, or raise a ModelError if it cannot be converted."""
     if isinstance(model, EmbeddingModel):
         raise ModelError(
             f"the model of tree '{model.tree.name}' takes embeddings and has no network to convert; convert the encoder "
-            "that made them with its own program, and take kernel and bias from head.npz of the model's folder"
+            "that made them with its own program, and take kernel and bias from head.npz in the model's folder"
         )
     scales = model.preprocessing.scales
     if len(scales) > 1:
         raise ModelError(
             f"the model of tree '{model.tree.name}' averages the features of crops at {len(scales)} scales "
-            f"({', '.join(f'{scale:g}' for scale in scales)}), and a file takes one crop; train with scales = [1.0] to "
+            f"({', '.join(f'{scale:g}' for scale in scales)}), but a file takes one crop; train with scales = [1.0] to "
             "convert it"
         )
     import keras
@@ -191,7 +191,7 @@ def _convertible(model: GalaxyModel | EmbeddingModel) -> GalaxyModel:
 
 
 def _in_float32(model: GalaxyModel) -> GalaxyModel:
-    """Return a model that computes in float32: a copy, where this one does not."""
+    """Return a model that computes in float32: the same one, or a copy if it computes in another precision."""
     if model.precision == "float32":
         return model
     from zooactive.models.galaxy_model import GalaxyModel
@@ -206,7 +206,7 @@ def _in_float32(model: GalaxyModel) -> GalaxyModel:
 
 
 def _write(network: Any, path: Path, form: Form, about: dict[str, Any]) -> None:
-    """Have Keras write a network, and add the description; whatever the converter cannot do is a ModelError."""
+    """Let Keras write a network, and add the description; raise a ModelError for whatever the converter cannot do."""
     import keras
 
     cutouts = keras.InputSpec(dtype="uint8", shape=network.input_shape, name=CUTOUTS)
@@ -214,10 +214,10 @@ def _write(network: Any, path: Path, form: Form, about: dict[str, Any]) -> None:
         _require_room(4 * network.count_params())
     try:
         with _one_copy_of_the_weights() if form == "onnx" else nullcontext(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras looks for np.object, and TensorFlow speaks to older neighbours
+            warnings.simplefilter("ignore")  # Keras looks for np.object, and TensorFlow warns about its older neighbours
             network.export(str(path), format=form, input_signature=[cutouts], verbose=False)
         (_describe_onnx if form == "onnx" else _describe_litert)(path, about)
-    except OSError:  # of the disk, which `aside` explains
+    except OSError:  # an error of the disk, which `aside` explains
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
@@ -226,22 +226,22 @@ def _write(network: Any, path: Path, form: Form, about: dict[str, Any]) -> None:
 
 
 def _require_room(weights: int) -> None:
-    """Raise an OutputError where the temporary folder has no room for the weights, which LiteRT's converter reads there."""
+    """Raise an OutputError if the temporary folder, where LiteRT's converter reads the weights, has no room for them."""
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     if free < 1.2 * weights:
         raise OutputError(
-            f"converting takes {1.2 * weights / 1e6:.0f} MB in the temporary folder {folder}, which has {free / 1e6:.0f}; "
+            f"converting needs {1.2 * weights / 1e6:.0f} MB in the temporary folder {folder}, which has {free / 1e6:.0f}; "
             "free some space, or set TMPDIR to another folder"
         )
 
 
 @contextmanager
 def _one_copy_of_the_weights() -> Iterator[None]:
-    """Keep tf2onnx from writing all weights anew after each of its fifty steps of optimisation.
+    """Keep tf2onnx from writing all weights again after each of its fifty optimisation steps.
 
-    Each step copies the graph and writes it as protobuf, and nothing of that is let go before the end: the 223 MB of
-    ResNet-26 took more than 15 GB. What a step wrote is read by nobody, since the graph is written once more at the end.
+    Each step copies the graph and writes it as protobuf, and none of this memory is released before the end: the 223 MB of
+    ResNet-26 took more than 15 GB. The copies are not needed, because the graph is written once more at the end.
     """
     optimizer: Any = importlib.import_module("tf2onnx.optimizer")
     graphs: Any = importlib.import_module("tf2onnx.graph")
@@ -250,7 +250,7 @@ def _one_copy_of_the_weights() -> Iterator[None]:
     def optimise(graph: Any, catch_errors: bool = True, optimizers: Any = None) -> Any:
         graphs.Graph.update_proto = lambda *given, **named: None
         try:
-            return optimize(graph, catch_errors=False, optimizers=optimizers)  # which would be the copies
+            return optimize(graph, catch_errors=False, optimizers=optimizers)  # True would make the copies
         finally:
             graphs.Graph.update_proto = write
 
@@ -262,7 +262,7 @@ def _one_copy_of_the_weights() -> Iterator[None]:
 
 
 def _describe_onnx(path: Path, about: dict[str, Any]) -> None:
-    """Call the free axis batch, and put the description into the metadata."""
+    """Name the free axis "batch", and write the description into the metadata."""
     onnx: Any = importlib.import_module("onnx")
     written = onnx.load(path)
     if [value.name for value in written.graph.input] != [CUTOUTS]:
@@ -275,9 +275,10 @@ def _describe_onnx(path: Path, about: dict[str, Any]) -> None:
 
 
 def _describe_litert(path: Path, about: dict[str, Any]) -> None:
-    """Append a zip with the description, as LiteRT's metadata has it; interpreters read what stands before.
+    """Append a zip with the description, as LiteRT's metadata are stored; interpreters read only what comes before it.
 
-    Keras lets the converter leave operations to TensorFlow, which interpreters do not bring along: a ValueError.
+    Keras allows the converter to leave operations to TensorFlow, which interpreters do not contain. Raise a ValueError for
+    these.
     """
     left = sorted({name.decode() for name in re.findall(rb"\0Flex([A-Z][A-Za-z0-9]+)\0", path.read_bytes())})
     if left:

@@ -1,4 +1,4 @@
-"""A model without a network: a head on embeddings that some other program's encoder gave."""
+"""A model without a network: a head on embeddings that another program's encoder computed."""
 
 from __future__ import annotations
 
@@ -37,36 +37,37 @@ _SCALE = "scale.npz"
 
 
 class EmbeddingModel:
-    """A head from embeddings to the Dirichlet concentrations of every answer of a decision tree.
+    """A head that turns embeddings into the Dirichlet concentrations of every answer of a decision tree.
 
-    It stands wherever predictions, choices or tasks take a `GalaxyModel`, needs neither Keras nor images, and refuses both.
+    Use it instead of a `GalaxyModel` for predictions, choices and tasks. It needs neither Keras nor images, and refuses
+    both.
 
     Parameters
     ----------
     tree : DecisionTree, str or Path
-        Or the name or file of one.
+        The tree, or its name or file.
     features : int
-        Width of the embeddings.
+        The width of the embeddings.
     encoder : str, optional
-        What the embeddings were made by: embeddings that say they are another encoder's are refused.
+        The encoder of the embeddings. Embeddings that name another encoder are refused.
     scale : FeatureScale, optional
-        By which embeddings are brought to numbers about 0 and 1. None: they are taken as they are, which those of
-        zooactive's own encoders need.
+        Scales embeddings to numbers about 0 and 1. With None they are used unchanged, which the embeddings of zooactive's
+        own encoders need.
     concentrations : {"sigmoid", "softplus", "fraction"}
         See `zooactive.models.head.activation.CONCENTRATIONS`.
     dropout : float
-        Share of the features that a posterior draw leaves out.
+        The share of the features that a posterior draw leaves out.
 
     Attributes
     ----------
     factors : ndarray of float64, shape (question,), or None
     origin : Origin or None
-        As of `GalaxyModel`.
+        As in `GalaxyModel`.
 
     Raises
     ------
     ModelError
-        For unknown or contradicting settings.
+        For unknown or contradictory settings.
 
     Examples
     --------
@@ -77,9 +78,9 @@ class EmbeddingModel:
 
     backbone: ClassVar[str] = "embeddings"
     images: ClassVar[None] = None
-    """Nobody knows what the images looked like."""
+    """It is not known what the images looked like."""
     preprocessing: ClassVar[Preprocessing] = Preprocessing()
-    """Of galleries; the model sees no image."""
+    """The preprocessing for galleries; the model itself sees no image."""
 
     def __init__(
         self,
@@ -93,7 +94,9 @@ class EmbeddingModel:
     ) -> None:
         self.tree = load_tree(tree)
         if scale is not None and len(scale.centre) != features:
-            raise ModelError(f"a scale of {len(scale.centre)} features was given for embeddings of {features}")
+            raise ModelError(
+                f"the scale has {len(scale.centre)} features, but the embeddings have {features}; give a scale for them"
+            )
         self.features, self.encoder_name, self.scale = features, encoder, scale
         answers = len(self.tree.columns)
         kernel, bias = np.zeros((features, answers), dtype=np.float32), np.zeros(answers, dtype=np.float32)
@@ -116,21 +119,21 @@ class EmbeddingModel:
 
     @property
     def encoder(self) -> NoReturn:
-        """Raise a ModelError: there is no network that could look at an image."""
+        """Raise a ModelError, because there is no network that could look at an image."""
         raise ModelError(
-            f"the model of tree '{self.tree.name}' takes embeddings ({self.features} features), not images; give them with "
-            "--embeddings, in Python as zooactive.read_embeddings(...)"
+            f"the model of tree '{self.tree.name}' takes embeddings ({self.features} features), not images; give "
+            "embeddings with --embeddings, in Python as zooactive.read_embeddings(...)"
         )
 
     @property
     def concentrations(self) -> str:
-        """How outputs become concentrations."""
+        """The function that turns outputs into concentrations."""
         return self._head.concentrations
 
     def with_tree(
         self, tree: DecisionTree | str | Path, *, concentrations: str | None = None, preprocessing: object = None
     ) -> EmbeddingModel:
-        """Return a model of the same embeddings for other questions, with a fresh head; there is nothing to preprocess."""
+        """Return a model of the same embeddings for other questions, with a fresh head; `preprocessing` is ignored."""
         del preprocessing
         tree = load_tree(tree)
         if concentrations is None:
@@ -148,20 +151,20 @@ class EmbeddingModel:
         return other
 
     def start_at(self, alpha: NDArray[np.float64]) -> None:
-        """Say about the same of every galaxy, these concentrations (answer,)."""
+        """Set the head so that it predicts about the same concentrations (answer,) for every galaxy."""
         self.put_head(self._head.kernel, bias_for(alpha, self.concentrations, self.tree))
 
     def put_head(self, kernel: NDArray[np.floating], bias: NDArray[np.floating]) -> None:
-        """Take weights (feature, answer) and a bias (answer,) for the head's own."""
+        """Replace the head's weights (feature, answer) and bias (answer,)."""
         kernel, bias = np.asarray(kernel, dtype=np.float32), np.asarray(bias, dtype=np.float32)
         self._head = LinearHead(kernel, bias, self._head.dropout, self.concentrations, self.tree)
 
     def linear_head(self) -> LinearHead:
-        """Return the head as it is now."""
+        """Return the current head."""
         return self._head
 
     def scaled(self, draws: LinearDraws) -> LinearDraws:
-        """Return draws of this model's head as it predicts by them: with its factors, where it has some."""
+        """Return draws of this model's head as used for predictions: scaled by the model's factors, if it has any."""
         if self.factors is None or isinstance(draws, ScaledDraws):
             return draws
         return ScaledDraws(draws, self.factors)
@@ -170,8 +173,9 @@ class EmbeddingModel:
         """Return embeddings as the head sees them, (galaxy, feature)."""
         if features.shape[1] != self.features:
             raise ModelError(
-                f"the embeddings have {features.shape[1]} features, and this model learnt from {self.features} of them; "
-                "give those of the same encoder"
+                f"the embeddings have {features.shape[1]} features, but this model was trained on {self.features}; "
+                "give embeddings of the same encoder"
+                """Return all settings of the model as plain values, without its weights."""
             )
         return features.astype(np.float16) if self.scale is None else self.scale.of(features)
 
@@ -186,11 +190,11 @@ class EmbeddingModel:
         }
 
     def fingerprint(self) -> str:
-        """Return BLAKE2b over the settings and all numbers, 32 hexadecimal digits."""
+        """Return a hash (BLAKE2b) of the settings and all numbers, 32 hexadecimal digits."""
         return fingerprint_of(self.to_config(), [self._head.kernel, self._head.bias, *self._scales(), *self._factors()])
 
     def encoder_fingerprint(self) -> str:
-        """Return what tells whether stored embeddings are this model's: the encoder's name, and how they are scaled."""
+        """Return a mark of the encoder's name and scaling, which tells whether stored embeddings belong to this model."""
         if self.scale is None and self.encoder_name is not None:
             return self.encoder_name
         digest = blake2b(json.dumps([self.encoder_name, self.features]).encode(), digest_size=16)
@@ -205,12 +209,12 @@ class EmbeddingModel:
         return [] if self.factors is None else [self.factors]
 
     def save(self, folder: str | Path) -> None:
-        """Write ``model.json``, ``head.npz`` and, where embeddings are scaled, ``scale.npz``; ``model.json`` last.
+        """Write ``model.json``, ``head.npz`` and, if embeddings are scaled, ``scale.npz``; ``model.json`` comes last.
 
         Raises
         ------
         OutputError
-            When the folder cannot be written or the disk is full.
+            If the folder cannot be written or the disk is full.
         """
         folder = Path(folder)
         self._head.save(folder / HEAD)
@@ -231,7 +235,7 @@ class EmbeddingModel:
 
     @classmethod
     def load(cls, folder: Path) -> EmbeddingModel:
-        """Read what `save` wrote; a ModelError where it is incomplete or damaged."""
+        """Read a model that `save` wrote; raise a ModelError if it is incomplete or damaged."""
         about = read_about(folder)
         with explained(ModelError, f"{folder / ABOUT} is damaged ({{reason}}); save the model again"):
             config = dict(about["model"])
@@ -249,5 +253,5 @@ class EmbeddingModel:
         factors = about.get("factors")
         model.factors = None if factors is None else checked_factors(factors, tree, ModelError)
         if model.fingerprint() != about["fingerprint"]:
-            raise ModelError(f"the numbers in {folder} are not those of its {ABOUT}: a save was interrupted; save again")
+            raise ModelError(f"the numbers in {folder} do not match its {ABOUT}: a save was interrupted; save again")
         return model

@@ -1,4 +1,4 @@
-"""Images to float16 features: decoding runs ahead of the network, batches are padded to one size."""
+"""Compute float16 features of images: images are decoded ahead of the network, in padded batches of one size."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from zooactive.models.galaxy_model import GalaxyModel
 
 _Decoded: TypeAlias = tuple[range, list[NDArray[np.uint8]], Mapping[int, str]]
-"""Rows, their cutouts at each scale, and the reasons of those that failed."""
+"""Rows, their cutouts at each scale, and the reasons for the failed ones."""
 
-_AHEAD = 2  # batches that are decoded or being decoded while the network is at work
+_AHEAD = 2  # batches that are decoded or being decoded while the network works
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The features of some rows: float16 (row, F), zero where an image failed, and the reason of each row that did."""
+    """The features of some rows: float16 (row, F), zero for a failed image, and the reason for each failure."""
 
     rows: range
     features: NDArray[np.float16]
@@ -40,11 +40,11 @@ def embed(
 ) -> tuple[NDArray[np.float16], dict[int, str]]:
     """Compute the encoder's features of a catalogue's images, float16 (galaxy, feature).
 
-    Every batch has `batch_size` rows, the last one padded with zeros, so that a galaxy's features do not depend on its
-    neighbours. Features are zero where the image failed; the second value has the row number and reason of each that did.
+    Every batch has `batch_size` rows. The last one is padded with zeros, so that a galaxy's features do not depend on its
+    neighbours. The features of a failed image are zero. The second return value maps each failed row to the reason.
 
-    Raises a CatalogueError for shards that were prepared for other pixels than the model takes, and a ModelError when the
-    network gives a value that is not finite.
+    Raise a CatalogueError for shards that were prepared for other pixels than the model takes. Raise a ModelError if the
+    network returns a value that is not finite.
     """
     features = np.zeros((len(catalogue), int(model.encoder.output_shape[-1])), dtype=np.float16)
     failures: dict[int, str] = {}
@@ -57,16 +57,17 @@ def embed(
 
 
 def batches_of(rows: range, batch_size: int) -> list[range]:
-    """Cut rows into batches."""
+    """Split rows into batches."""
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
 
 def stream_features(
     model: GalaxyModel, catalogue: Catalogue, batches: Iterable[range], *, batch_size: int
 ) -> Iterator[Batch]:
-    """Yield the features of batch after batch, each of at most `batch_size` rows; the next ones are decoded meanwhile.
+    """Yield the features of one batch after another, each of at most `batch_size` rows; the next batches are decoded
+    meanwhile.
 
-    Raises what `embed` does.
+    Raise the same errors as `embed`.
     """
     compute = computation(prediction_network(model.encoder))
     preprocessing = model.preprocessing
@@ -96,19 +97,19 @@ def stream_features(
 
 
 def prediction_network(encoder: Any) -> Any:
-    """Return a Keras model from uint8 cutouts to what an encoder gives, its batch norms folded away."""
+    """Return a Keras model that maps uint8 cutouts to an encoder's output, with batch norms folded into other layers."""
     import keras
 
     from zooactive.models.backbones.folding import folded
 
     networks_compute()
     inputs = keras.Input(encoder.input_shape[1:], dtype="uint8")
-    # The pixels reach the accelerator as bytes: a quarter of the way's load.
+    # The pixels are sent to the accelerator as bytes: a quarter of the traffic.
     return keras.Model(inputs, folded(encoder)(keras.layers.Rescaling(1 / 255, dtype="float32")(inputs)))
 
 
 def computation(network: Any) -> Callable[[NDArray[np.uint8]], Any]:
-    """Return what begins to compute a batch; under JAX it returns before the result is there, and the next can be sent."""
+    """Return a function that starts to compute a batch; under JAX it returns at once, so the next batch can be sent."""
     import keras
 
     if keras.backend.backend() != "jax":
@@ -127,7 +128,7 @@ def forward(network: Any, pixels: NDArray[np.uint8], batch_size: int) -> NDArray
 
 
 def _padded(pixels: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint8]:
-    """Fill up a batch with black cutouts: one shape, one compilation, and no galaxy's features depend on its batch."""
+    """Pad a batch with black cutouts: one shape, one compilation, and no galaxy's features depend on its batch."""
     if len(pixels) == batch_size:
         return pixels
     padded = np.zeros((batch_size, *pixels.shape[1:]), dtype=np.uint8)

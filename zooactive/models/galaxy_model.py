@@ -1,4 +1,4 @@
-"""A model of what volunteers would say: preprocessing, backbone, head and decision tree, kept together."""
+"""A model of volunteers' answers: preprocessing, backbone, head and decision tree in one object."""
 
 from __future__ import annotations
 
@@ -52,32 +52,32 @@ from zooactive.tree import DecisionTree, load_tree
 
 
 class GalaxyModel:
-    """A network from cutouts to the Dirichlet concentrations of every answer of a decision tree.
+    """A network that turns cutouts into the Dirichlet concentrations of every answer of a decision tree.
 
-    The first weights depend on `seed` alone, in any thread; neither Keras' nor Python's random state is changed.
+    The initial weights depend only on `seed`, in any thread. The random state of Keras and of Python does not change.
 
     Parameters
     ----------
     tree : DecisionTree, str or Path
-        Or the name or file of one.
+        The tree, or its name or file.
     backbone : str
         One of `zooactive.models.list_backbones`.
     image_size : int
-        Pixels a side.
+        The number of pixels on a side.
     channels : {3, 1}
-        Colour or grey; listed bands are said in `preprocessing`.
+        Colour or grey. To list bands, use `preprocessing`.
     crop : float
-        Centre fraction of a cutout's shorter side that is kept.
+        The central fraction of a cutout's shorter side that is kept.
     dropout : float
-        Share of the features that a posterior draw leaves out.
+        The share of the features that a posterior draw leaves out.
     concentrations : {"sigmoid", "softplus", "fraction"}
         See `zooactive.models.head.activation.CONCENTRATIONS`; "fraction" for questions learnt from single labels.
     seed : int
-        Of the first weights and of the dropout in training.
+        The seed for the initial weights and for dropout in training.
     precision : {"float32", "mixed_bfloat16", "mixed_float16"}
-        What the encoder computes in; weights, features, head and loss are float32 in any case.
+        The precision in which the encoder computes. Weights, features, head and loss are always float32.
     preprocessing : Preprocessing, optional
-        In place of `image_size`, `channels` and `crop`.
+        Given instead of `image_size`, `channels` and `crop`.
 
     Attributes
     ----------
@@ -85,24 +85,24 @@ class GalaxyModel:
     preprocessing : Preprocessing
     backbone : str
     encoder : keras.Model
-        Pixels float32 in [0, 1] (batch, size, size, channels) to features float32 (batch, feature).
+        Maps pixels float32 in [0, 1] (batch, size, size, channels) to features float32 (batch, feature).
     head : ConcentrationHead
-        Features to concentrations.
+        Maps features to concentrations.
     network : keras.Model
-        Encoder and head: pixels to concentrations float32 (batch, answer).
+        Encoder and head: maps pixels to concentrations float32 (batch, answer).
     images : ImageStatistics or None
-        What the images looked like that it has learnt from.
+        Statistics of the images that the model was trained on.
     origin : Origin or None
-        Whose weights it started from, and under which licence they were published.
+        The weights that it started from, and the licence under which they were published.
     stem : str or None
-        What was done to the first layer of the weights that it started from, where they had learnt other channels.
+        What was done to the first layer of the weights that it started from, if they were trained on other channels.
     factors : ndarray of float64, shape (question,), or None
-        What the concentrations of each question are multiplied by when it predicts: see `zooactive.calibrate`.
+        The factor on the concentrations of each question in predictions: see `zooactive.calibrate`.
 
     Raises
     ------
     ModelError
-        For unknown or contradicting settings.
+        For unknown or contradictory settings.
 
     Examples
     --------
@@ -187,8 +187,8 @@ class GalaxyModel:
         ----------
         tree : DecisionTree, str or Path
         concentrations, preprocessing : optional
-            By default those of this model, but "softplus" for votes where this one has learnt fractions from labels; other
-            images may need another crop. The first layer of listed bands is made of this one's: see
+            By default those of this model, except that "softplus" replaces "fraction" for votes; other images may need
+            another crop. For listed bands, the first layer is made from this model's first layer: see
             `zooactive.models.backbones.stems`.
         """
         tree = load_tree(tree)
@@ -209,17 +209,17 @@ class GalaxyModel:
         return other
 
     def start_from(self, other: GalaxyModel) -> None:
-        """Take over another model's weights: its encoder's, and its head's where the questions are the same.
+        """Copy another model's weights: those of the encoder, and those of the head if the questions are the same.
 
         Parameters
         ----------
         other : GalaxyModel
-            Of the same backbone; the size of its images may differ, and so may the channels where one of both lists bands.
+            A model with the same backbone. Its image size may differ, and so may its channels if one of the two lists bands.
 
         Raises
         ------
         ModelError
-            When the backbone differs, or one sees colour and the other one grey.
+            If the backbones differ, or one model sees colour and the other grey.
         """
         self._take_encoder(other)
         if self.tree.columns == other.tree.columns and self.head.concentrations == other.head.concentrations:
@@ -234,27 +234,27 @@ class GalaxyModel:
         self.stem = spread_told(theirs.channel_names, mine.channel_names) or other.stem
 
     def start_at(self, alpha: NDArray[np.float64]) -> None:
-        """Set the head's bias so that an untrained model says about the same of every galaxy: these concentrations.
+        """Set the head's bias so that an untrained model predicts about these concentrations for every galaxy.
 
         Parameters
         ----------
         alpha : ndarray, shape (answer,)
-            The best constant ones, say: the network then learns only in what galaxies differ.
+            For example the best constant concentrations. The network then only learns how galaxies differ.
         """
         self.head.bias.assign(bias_for(alpha, self.head.concentrations, self.tree))
 
     def put_head(self, kernel: NDArray[np.floating], bias: NDArray[np.floating]) -> None:
-        """Take weights (feature, answer) and a bias (answer,) for the head's own."""
+        """Replace the head's weights (feature, answer) and bias (answer,)."""
         self.head.kernel.assign(kernel)
         self.head.bias.assign(bias)
 
     @property
     def concentrations(self) -> str:
-        """How outputs become concentrations."""
+        """The function that turns outputs into concentrations."""
         return str(self.head.concentrations)
 
     def to_config(self) -> dict[str, Any]:
-        """Return everything that the model is besides its weights, as plain values."""
+        """Return all settings of the model as plain values, without its weights."""
         return {
             "tree": self.tree.to_dict(),
             "preprocessing": self.preprocessing.to_dict(),
@@ -266,18 +266,18 @@ class GalaxyModel:
         }
 
     def linear_head(self) -> LinearHead:
-        """Return the head as it is now, in NumPy."""
+        """Return the current head, in NumPy."""
         kernel, bias = array_of(self.head.kernel), array_of(self.head.bias)
         return LinearHead(kernel, bias, self.head.dropout, self.head.concentrations, self.tree)
 
     def scaled(self, draws: LinearDraws) -> LinearDraws:
-        """Return draws of this model's head as it predicts by them: with its factors, where it has some."""
+        """Return draws of this model's head as used for predictions: scaled by the model's factors, if it has any."""
         if self.factors is None or isinstance(draws, ScaledDraws):
             return draws
         return ScaledDraws(draws, self.factors)
 
     def fingerprint(self) -> str:
-        """Return BLAKE2b over the settings and all weights, 32 hexadecimal digits: equal models have equal ones."""
+        """Return a hash (BLAKE2b) of the settings and all weights, 32 hexadecimal digits; equal models have equal hashes."""
         head = self.linear_head()
         return fingerprint_of(self.to_config(), [*arrays_of(self.encoder), head.kernel, head.bias, *self._factors()])
 
@@ -285,7 +285,7 @@ class GalaxyModel:
         return [] if self.factors is None else [self.factors]
 
     def encoder_fingerprint(self) -> str:
-        """Return BLAKE2b over the encoder's weights and how images are prepared: equal ones give equal embeddings."""
+        """Return a hash (BLAKE2b) of the encoder's weights and the preprocessing; equal hashes mean equal embeddings."""
         config = self.to_config()
         own = {name: config[name] for name in ("preprocessing", "backbone", "precision")}
         return fingerprint_of(own, arrays_of(self.encoder))
@@ -299,20 +299,20 @@ class GalaxyModel:
     def save(self, folder: str | Path, *, half: bool = False) -> None:
         """Write the complete model: ``model.json``, ``encoder.npz``, ``head.npz``.
 
-        Each file is written aside and renamed, ``model.json`` last; it holds the fingerprint of all weights, so that a save
-        that was interrupted is never taken for a whole one.
+        Each file is written aside and renamed, ``model.json`` last. It contains the fingerprint of all weights, so an
+        interrupted save is never taken for a complete one.
 
         Parameters
         ----------
         folder : path
         half : bool
-            Store the encoder's kernels in float16, at half the size; what is loaded then differs from this model by their
+            Store the encoder's kernels in float16, at half the size. The loaded model then differs from this one by
             rounding. Biases and the statistics of batch norms stay in float32.
 
         Raises
         ------
         OutputError
-            When the folder cannot be written or the disk is full.
+            If the folder cannot be written or the disk is full.
         """
         folder = Path(folder)
         stored = [halved(array) if half else array for array in arrays_of(self.encoder)]
@@ -337,12 +337,12 @@ class GalaxyModel:
         write_json(folder / ABOUT, about)
 
     def load_weights(self, folder: str | Path) -> None:
-        """Take over the weights of a saved model with the same settings.
+        """Load the weights of a saved model with the same settings.
 
         Raises
         ------
         ModelError
-            When the folder holds no whole model, or one with other settings.
+            If the folder holds no complete model, or one with other settings.
         """
         folder = model_folder(Path(folder))
         about = read_about(folder)
@@ -366,14 +366,14 @@ class GalaxyModel:
         head = LinearHead.load(folder / HEAD)
         if head.kernel.shape != tuple(self.head.kernel.shape):
             raise ModelError(
-                f"{folder / HEAD} has a kernel of shape {head.kernel.shape} in place of {tuple(self.head.kernel.shape)}; "
+                f"{folder / HEAD} has a kernel of shape {head.kernel.shape} instead of {tuple(self.head.kernel.shape)}; "
                 "save the model again"
             )
-        # By the settings as they were written, so that one which came later does not make an older model a stranger.
+        # The settings as written are hashed, so that a setting added later does not invalidate an older model.
         factors = about.get("factors")
         scales = [] if factors is None else [checked_factors(factors, self.tree, ModelError)]
         if fingerprint_of(about["model"], [*arrays, head.kernel, head.bias, *scales]) != about["fingerprint"]:
-            raise ModelError(f"the weights in {folder} are not those of its {ABOUT}: a save was interrupted; save again")
+            raise ModelError(f"the weights in {folder} do not match its {ABOUT}: a save was interrupted; save again")
         origin = origin_of(folder, about)
         self._set_arrays(arrays, head.kernel, head.bias)
         self.origin = origin
@@ -392,7 +392,7 @@ class GalaxyModel:
 
 
 def load_galaxy_model(folder: Path) -> GalaxyModel:
-    """Load what `GalaxyModel.save` wrote; a ModelError where it is incomplete, or its backbone is not registered."""
+    """Load a model that `GalaxyModel.save` wrote; a ModelError if it is incomplete or its backbone is not registered."""
     about = read_about(folder)
     file = folder / ABOUT
     damaged = explained(ModelError, f"{file} is damaged ({{reason}}); save the model again")
@@ -417,7 +417,7 @@ def _rebuilt(
     origin: Origin | None = None,
     stem: str | None = None,
 ) -> GalaxyModel:
-    """Make a model of what it was pickled as."""
+    """Make a model from its pickled settings and weights."""
     model = _built(config, "a pickled model")
     model._set_arrays(arrays, kernel, bias)
     model.images, model.factors, model.origin, model.stem = images, factors, origin, stem
@@ -426,7 +426,7 @@ def _rebuilt(
 
 @contextlib.contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
-    """Make the layers that are built meanwhile compute in a precision."""
+    """Make all layers that are built in the block compute in a precision."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

@@ -1,4 +1,4 @@
-"""What holds a model, such as a fine-tuned one, stands wherever a model is taken."""
+"""Objects that hold a model, such as a fine-tuned one; you can use them wherever a model is expected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Holds(Protocol):
-    """Anything with a model as its attribute `model`."""
+    """Any object with a model as its attribute `model`."""
 
     @property
     def model(self) -> GalaxyModel | EmbeddingModel:
@@ -20,11 +20,11 @@ class Holds(Protocol):
 
 
 def network_of(model: GalaxyModel | EmbeddingModel | Holds) -> GalaxyModel | EmbeddingModel:
-    """Return the model itself: the one given, or the one that is held."""
+    """Return the model itself: the given one, or the one that the object holds."""
     return model.model if isinstance(model, Holds) else model
 
 
 def network_with_images(model: GalaxyModel | EmbeddingModel) -> GalaxyModel:
-    """Return a model that looks at images; one that takes embeddings is a ModelError."""
-    _ = model.encoder  # which raises where there is none
+    """Return a model that looks at images; raise a ModelError for one that takes embeddings."""
+    _ = model.encoder  # raises the error if there is no encoder
     return cast("GalaxyModel", model)

@@ -1,4 +1,4 @@
-"""What a network's convolutions look for and what they find: the first filters, and one galaxy's feature maps by layer.
+"""The first filters of a network, and the feature maps of one galaxy by layer: what convolutions look for and find.
 
 As in Zhu et al. 2019, Ap&SS 364, 55, section 5.3.
 """
@@ -34,7 +34,7 @@ def first_filters(model: GalaxyModel) -> NDArray[np.float32]:
     Raises
     ------
     ModelError
-        When the backbone has no convolution.
+        If the backbone has no convolution.
 
     Examples
     --------
@@ -50,27 +50,27 @@ def first_filters(model: GalaxyModel) -> NDArray[np.float32]:
 def feature_maps(
     model: GalaxyModel, pixels: NDArray[np.uint8], layers: str | Sequence[str] | None = None
 ) -> dict[str, NDArray[np.float32]]:
-    """Return what layers of a model's encoder make of one galaxy.
+    """Return the feature maps of one galaxy in layers of a model's encoder.
 
     Parameters
     ----------
     model : GalaxyModel
     pixels : uint8 array, shape (size, size, channel)
-        As the model's preprocessing gives them, e.g. a row of `Catalogue.decode`.
+        As the model's preprocessing returns them, e.g. a row of `Catalogue.decode`.
     layers : str or sequence of str, optional
-        Names of layers whose output has the shape of an image; default the first convolution, and the last one at each
+        Names of layers whose output has the shape of an image. By default the first convolution, and the last one at each
         smaller size of the maps.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (feature, y, x)
-        By the layer's name, in the order asked for, or in that of the network. A convolution's output is what it is before
-        the batch norm and activation that may follow it.
+        The maps by the layer's name, in the requested order, or in the order of the network. The output of a convolution is
+        taken before the batch norm and activation that may follow it.
 
     Raises
     ------
     ModelError
-        When a layer is unknown or gives no maps, or the pixels are not what the model takes.
+        If a layer is unknown or returns no maps, or the pixels are not what the model takes.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def feature_maps(
 
 
 def _layers(model: GalaxyModel, names: Sequence[str] | None) -> list[Any]:
-    """The layers of these names, or the first convolution and the last at each smaller size."""
+    """Return the layers with these names, or the first convolution and the last one at each smaller size."""
     known: dict[str, Any] = {}
     for layer in nested_layers(model.encoder):
         if _side(layer) is not None and not isinstance(layer, keras.layers.InputLayer):
@@ -101,7 +101,7 @@ def _layers(model: GalaxyModel, names: Sequence[str] | None) -> list[Any]:
                 mend = did_you_mean(name, known) or f" It has {', '.join(known)}"
                 raise ModelError(f"backbone '{model.backbone}' has no layer '{name}' that gives maps.{mend}")
         return [known[name] for name in names]
-    # A map of a single pixel is no map: squeeze and excitation weighs whole features with such.
+    # A map of a single pixel does not count: squeeze-and-excitation layers use such maps to weigh whole features.
     convolutions = [layer for layer in known.values() if isinstance(layer, _CONVOLUTIONS) and _side(layer) != 1]
     if not convolutions:
         raise ModelError(f"backbone '{model.backbone}' has no convolution; name the layers to look at")
@@ -111,14 +111,14 @@ def _layers(model: GalaxyModel, names: Sequence[str] | None) -> list[Any]:
 
 
 def _side(layer: Any) -> int | None:
-    """Return the pixels a side of the maps that a layer gives; None where its output is no map."""
+    """Return the number of pixels on a side of a layer's maps; None if its output is not a map."""
     shape: Any = getattr(getattr(layer, "output", None), "shape", ())
     return int(shape[1]) if len(shape) == 4 and shape[1] is not None else None
 
 
 @contextmanager
 def _watched(layers: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Note what layers give while the network runs, wherever in networks inside the network they stand."""
+    """Record the outputs of layers while the network runs, however deeply the layers are nested in it."""
     seen: dict[str, Any] = {}
 
     def watched(layer: Any) -> Callable[..., Any]:

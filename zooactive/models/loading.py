@@ -1,4 +1,4 @@
-"""A saved model of either kind: with a network, or on embeddings alone."""
+"""Load a saved model of either kind: with a network, or on embeddings alone."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ if TYPE_CHECKING:
     from zooactive.models.galaxy_model import GalaxyModel
 
 AnyModel: TypeAlias = Union["GalaxyModel", EmbeddingModel]
-"""What predicts: from images, or from embeddings."""
+"""A model that predicts from images, or one that predicts from embeddings."""
 
 
 def load_network(folder: str | Path) -> GalaxyModel:
-    """Load a saved model that looks at images; a ModelError for one that takes embeddings."""
+    """Load a saved model that looks at images; raise a ModelError for one that takes embeddings."""
     return network_with_images(load_model(folder))
 
 
 def load_model(folder: str | Path) -> GalaxyModel | EmbeddingModel:
-    """Load a saved model; Keras is only loaded for one that has a network.
+    """Load a saved model; Keras is loaded only if the model has a network.
 
     Parameters
     ----------
     folder : path or str
-        Of `GalaxyModel.save` or `EmbeddingModel.save`, or a run directory that holds it as ``model/``; "bundled" is the
-        encoder that comes with zooactive. "hf://USER/NAME", or with "@REVISION", is a model on the Hugging Face hub. A zip
-        of a model's folder may lie here, or at an address that says its checksum: "https://.../model.zip#sha256=...".
+        A folder that `GalaxyModel.save` or `EmbeddingModel.save` wrote, or a run directory with a ``model/`` folder.
+        "bundled" is the encoder that comes with zooactive. "hf://USER/NAME", or with "@REVISION", is a model on the Hugging
+        Face hub. A zip of a model's folder may be on this machine, or at a URL with its checksum:
+        "https://.../model.zip#sha256=...".
 
     Raises
     ------
     ModelError
-        When there is no model, it cannot be fetched, is incomplete, of another version of the format, or its backbone is not
-        registered.
+        If there is no model, or it cannot be fetched, is incomplete, has another version of the format, or its backbone is
+        not registered.
     """
     folder = model_folder(Path(folder))
     if takes_embeddings(folder):

@@ -1,4 +1,4 @@
-"""A model that tells a number of each galaxy: features by a frozen encoder or from a file, and a head that tells numbers."""
+"""A model that predicts a number for each galaxy: features of a frozen encoder or from a file, and a head for numbers."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from zooactive.foundation.parsing import read_object
 from zooactive.foundation.writing import output_explained, write_json
 from zooactive.models.head.number_head import NumberHead
 from zooactive.models.loading import AnyModel, load_model
-from zooactive.models.saved_form import ABOUT, NUMBERS_ENCODER, NUMBERS_FORMAT, fingerprint_of, tells_numbers
+from zooactive.models.saved_form import ABOUT, NUMBERS_ENCODER, NUMBERS_FORMAT, fingerprint_of, read_about, tells_numbers
 
 _HEAD = "number.npz"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NumberModel:
-    """A number of each galaxy, with its uncertainty, from an image or an embedding.
+    """A model that predicts a number for each galaxy, with its uncertainty, from an image or an embedding.
 
     Parameters
     ----------
     column : str
-        What is told, as the table of labels calls it.
+        The name of the number, as in the table of labels.
     head : NumberHead
     network : GalaxyModel or EmbeddingModel
-        What gives the features: its encoder, or how it scales embeddings. Its own questions are not asked.
+        The source of the features: its encoder, or its scaling of embeddings. Its own questions are not used.
     """
 
     column: str
@@ -48,20 +48,20 @@ class NumberModel:
         return html_pairs(f"NumberModel of '{self.column}'", pairs.items())
 
     def to_config(self) -> dict[str, Any]:
-        """Return what the model is besides its numbers, as plain values."""
+        """Return all settings of the model as plain values, without its numbers."""
         return {"column": self.column, "encoder": self.network.encoder_fingerprint()}
 
     def fingerprint(self) -> str:
-        """Return BLAKE2b over the column, the encoder's fingerprint and the head, 32 hexadecimal digits."""
+        """Return a hash (BLAKE2b) of the column, the encoder's fingerprint and the head, 32 hexadecimal digits."""
         return fingerprint_of(self.to_config(), list(self.head.arrays().values()))
 
     def save(self, folder: str | Path) -> None:
-        """Write the features' model into ``encoder/``, the head as ``number.npz``, and ``model.json`` last.
+        """Write the model for the features into ``encoder/``, the head as ``number.npz``, and ``model.json`` last.
 
         Raises
         ------
         OutputError
-            When the folder cannot be written or the disk is full.
+            If the folder cannot be written or the disk is full.
         """
         folder = Path(folder)
         with output_explained(folder):
@@ -78,23 +78,26 @@ class NumberModel:
 
 
 def load_number_model(folder: str | Path) -> NumberModel:
-    """Load what `NumberModel.save` wrote, here or in ``model/``.
+    """Load a model that `NumberModel.save` wrote, from this folder or from ``model/`` in it.
 
     Raises
     ------
     ModelError
-        When there is no such model, or it is incomplete or damaged.
+        If there is no such model, or it is incomplete or damaged.
     """
     folder = Path(folder)
     if not tells_numbers(folder):
-        raise ModelError(f"{folder} holds no whole model that tells numbers; make one with `zooactive finetune --column`")
+        for place in (folder, folder / "model"):
+            if (place / ABOUT).is_file():
+                read_about(place)  # refuses a damaged file, and one of a newer version
+        raise ModelError(f"{folder} holds no complete model for numbers; make one with `zooactive finetune --column`")
     folder = folder if (folder / ABOUT).is_file() else folder / "model"
     with explained(ModelError, f"{folder / ABOUT} is damaged ({{reason}}); fit the model again"):
         about = read_object(folder / ABOUT)
         column, said = about["model"]["column"], about["fingerprint"]
         if not isinstance(column, str):
-            raise ValueError("the column is no text")
+            raise ValueError("the column is not a text")
     model = NumberModel(column, NumberHead.load(folder / _HEAD), load_model(folder / NUMBERS_ENCODER))
     if model.fingerprint() != said:
-        raise ModelError(f"the numbers in {folder} are not those of its {ABOUT}: a save was interrupted; fit it again")
+        raise ModelError(f"the numbers in {folder} do not match its {ABOUT}: a save was interrupted; fit it again")
     return model

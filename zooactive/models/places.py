@@ -1,4 +1,4 @@
-"""Models and weights by name: on the Hugging Face hub, as a zip, or in a folder of this machine."""
+"""Find models and weights by name: on the Hugging Face hub, in a zip, or in a folder on this machine."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from zooactive.models.published.hub import fetch, on_the_hub, weights_in
 
 
 def local_model(name: str | Path) -> Path:
-    """Return the folder of a model on this machine, fetched or unpacked where it has to be.
+    """Return the folder of a model on this machine; the model is fetched or unpacked if necessary.
 
     Parameters
     ----------
     name : str or Path
-        A folder; "hf://USER/NAME" with or without "@REVISION"; a zip; or the address of a zip with its checksum,
-        "https://.../model.zip#sha256=...". An address may have lost a slash as a `Path`.
+        A folder; "hf://USER/NAME" with or without "@REVISION"; a zip; or the URL of a zip with its checksum,
+        "https://.../model.zip#sha256=...". A URL may have lost a slash as a `Path`.
 
     Raises
     ------
     ModelError
-        When it cannot be fetched or unpacked. That a folder is there, and holds a model, is not looked at.
+        If it cannot be fetched or unpacked. It is not checked whether a folder exists and holds a model.
     """
     if on_the_hub(name):
         return fetch(name)
     address = address_of(name)
     if address is not None:
         if address.split(":", 1)[0].lower() not in ("http", "https"):
-            raise ModelError(f"{address} cannot be loaded from there; give a folder, a zip, https://... or hf://USER/NAME")
+            raise ModelError(f"{address} cannot be loaded; give a folder, a zip, https://... or hf://USER/NAME")
         return fetch_archive(address)
     path = Path(name)
     return unpack(path) if is_archive(path) else path
 
 
 def local_start(start: str) -> str:
-    """Return weights to start from as they lie on this machine: what is on the hub or packed is fetched first."""
+    """Return the path on this machine of weights to start from; weights on the hub or in a zip are fetched first."""
     if not is_elsewhere(start):
         return start
     folder = local_model(start)
@@ -45,5 +45,5 @@ def local_start(start: str) -> str:
 
 
 def is_elsewhere(place: str | Path) -> bool:
-    """Return whether a model or weights are named by an address or as a zip, and no folder or file to write beside."""
+    """Return whether a model or weights are named by a URL or a zip, next to which nothing can be written."""
     return address_of(place) is not None or is_archive(Path(place))

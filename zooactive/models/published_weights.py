@@ -1,4 +1,4 @@
-"""Models that start from weights which others published: see `zooactive.models.published.encoders`."""
+"""Models that start from weights published by others: see `zooactive.models.published.encoders`."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ def load_published(
     channels: int | None = None,
     seed: int = 0,
 ) -> GalaxyModel:
-    """Build a model whose encoder has published weights, and whose head is fresh.
+    """Build a model with published weights in its encoder, and a fresh head.
 
     Parameters
     ----------
     weights : str or Path
         A safetensors file of a network of timm or Zoobot, or a folder with ``config.json`` and ``model.safetensors``;
         `zooactive.models.published.architectures` lists the networks. Or "imagenet", for Keras' own EfficientNet-B0,
-        downloaded when first used; or "hf://USER/NAME", a repository with such a file on the Hugging Face hub.
+        which is downloaded on first use; or "hf://USER/NAME", a repository with such a file on the Hugging Face hub.
     tree : DecisionTree, str or Path
-        Or the name or file of one.
+        The tree, or its name or file.
     image_size : int
-        Pixels a side, at least 32; Zoobot and ImageNet were trained at 224.
+        The number of pixels on a side, at least 32; Zoobot and ImageNet networks were trained at 224.
     channels : {3, 1}, optional
-        By default what the file holds, and 3 for ImageNet, whose network sees a grey image in all three channels.
+        By default the number in the file, and 3 for ImageNet, whose network sees a grey image in all three channels.
     seed : int
-        Of the head's weights and of the dropout in training.
+        The seed for the head's weights and for dropout in training.
 
     Returns
     -------
     GalaxyModel
-        With the backbone that the weights belong to. For other settings build a `GalaxyModel` with that backbone and call
+        A model with the backbone of the weights. For other settings, build a `GalaxyModel` with this backbone and call
         `start_from_published`.
 
     Raises
     ------
     ModelError
-        When the file cannot be read, holds another network or another number of channels, or the download fails.
+        If the file cannot be read, holds another network or another number of channels, or the download fails.
     """
     weights = local_start(str(weights))
     published = read_published(weights)
@@ -60,21 +60,21 @@ def load_published(
 
 
 def start_from_published(model: GalaxyModel, weights: str | Path) -> None:
-    """Give the encoder of a model published weights; the head stays as it is.
+    """Replace the weights of a model's encoder by published ones; the head does not change.
 
     Parameters
     ----------
     model : GalaxyModel
-        With the backbone that the weights were trained in, and images that are not standardised. Of listed bands the first
-        layer is made of the published one's: see `zooactive.models.backbones.stems`.
+        A model with the backbone of the weights, and images that are not standardised. For listed bands, the first layer is
+        made from the published first layer: see `zooactive.models.backbones.stems`.
     weights : str or Path
         A file, a folder, "imagenet" or "hf://USER/NAME"; see `load_published`.
 
     Raises
     ------
     ModelError
-        When the model's backbone or pixels are others, the file cannot be read or holds another network, or the download
-        fails. The model is then as it was.
+        If the model has another backbone or other pixels, the file cannot be read or holds another network, or the download
+        fails. The model is then unchanged.
     """
     weights = local_start(str(weights))
     if model.preprocessing.standardise:

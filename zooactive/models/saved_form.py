@@ -1,4 +1,4 @@
-"""A model's folder: what its files hold, and how they are read and known again."""
+"""The folder of a saved model: what its files hold, and how they are read and checked."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from numpy.typing import NDArray
 from zooactive.catalogue.preprocessing import Preprocessing
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import ModelError, explained
+from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.npz import read_npz
 from zooactive.foundation.parsing import read_object
 from zooactive.models.places import local_model
 from zooactive.models.published.origin import Origin, origin_in
 
 FORMAT = 1
-"""Version of the saved form; raised when an older zooactive could not read a newer model."""
+"""The version of the format; it is raised when an older zooactive could not read a newer model."""
 
 EMBEDDINGS_FORMAT = 2
-"""Of models that take embeddings and have no network, which older versions could not read."""
+"""The format of models that take embeddings and have no network; older versions cannot read it."""
 
 NUMBERS_FORMAT = 3
-"""Of models that tell a number and answer no questions; see `zooactive.models.number_model`."""
+"""The format of models that predict a number and answer no questions; see `zooactive.models.number_model`."""
 
 NUMBERS_ENCODER = "encoder"
-"""The folder of the network in that of a model of a number."""
+"""The folder of the network inside the folder of a model for a number."""
 
 ABOUT, ENCODER, HEAD = "model.json", "encoder.npz", "head.npz"
 
 
 def model_folder(path: Path) -> Path:
-    """Return the folder that holds the model: this one, or ``model/`` in it; a ModelError when none does.
+    """Return the folder that holds the model: this one, or ``model/`` in it; raise a ModelError if neither does.
 
-    What is on the hub or packed is fetched first.
+    A model on the hub or in a zip is fetched first.
     """
     path = catalogs_folder() / "encoder" if path == Path(BUNDLED) else local_model(path)
     for folder in (path, path / "model"):
@@ -47,31 +48,29 @@ def model_folder(path: Path) -> Path:
     mend = "the save was interrupted: save or train again" if (path / ENCODER).exists() else "give a saved model's folder"
     if not path.exists():
         mend = "there is no such folder: run `zooactive train`, or give a saved model's folder"
-    raise ModelError(f"{path} holds no whole model ({ABOUT} is missing); {mend}")
+    raise ModelError(f"{path} holds no complete model ({ABOUT} is missing); {mend}")
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """Read ``model.json``; a ModelError when it describes no model that this version can read."""
+    """Read ``model.json``; raise a ModelError if it describes no model that this version can read."""
     path = folder / ABOUT
     with explained(ModelError, f"{path} cannot be read ({{reason}}); save the model again", OSError, ValueError):
         about = read_object(path)
     if not {"format", "model", "fingerprint"} <= set(about):
-        raise ModelError(f"{path} describes no model of zooactive; give the folder that GalaxyModel.save wrote")
+        raise ModelError(f"{path} does not describe a model of zooactive; give the folder that GalaxyModel.save wrote")
     if about["format"] == NUMBERS_FORMAT:
         raise ModelError(
-            f"the model in {folder} tells numbers and answers no questions; finetune, predict, evaluate, top and acquire "
-            "take it (`zooactive predict --model`), in Python zooactive.load_numbers"
+            f"the model in {folder} predicts numbers and answers no questions; use it with finetune, predict, evaluate, "
+            "top and acquire (`zooactive predict --model`), in Python with zooactive.load_numbers"
         )
+    refuse_future(path, about["format"], NUMBERS_FORMAT, ModelError)
     if about["format"] not in (FORMAT, EMBEDDINGS_FORMAT):
-        raise ModelError(
-            f"{path} has format {about['format']}, this zooactive reads {FORMAT} and {EMBEDDINGS_FORMAT}; install the "
-            "version it names"
-        )
+        raise ModelError(f"{path} has format {about['format']}, which no version of zooactive wrote; save the model again")
     return about
 
 
 def tells_numbers(path: Path) -> bool:
-    """Return whether a folder holds a model that tells numbers, whole or not."""
+    """Return whether a folder holds a model that predicts numbers, complete or not."""
     for folder in (path, path / "model"):
         try:
             return bool(read_object(folder / ABOUT).get("format") == NUMBERS_FORMAT)
@@ -81,16 +80,16 @@ def tells_numbers(path: Path) -> bool:
 
 
 def config_of(path: str | Path) -> dict[str, Any]:
-    """Return what a saved model is besides its weights, without loading Keras; a ModelError where no whole model lies."""
+    """Return the settings of a saved model without loading Keras; raise a ModelError if there is no complete model."""
     folder = model_folder(Path(path))
     config = read_about(folder)["model"]
     if not isinstance(config, dict):
-        raise ModelError(f"{folder / ABOUT} is damaged (model is no object); save the model again")
+        raise ModelError(f"{folder / ABOUT} is damaged (model is not an object); save the model again")
     return config
 
 
 def origin_of(folder: Path, about: dict[str, Any]) -> Origin | None:
-    """Return what the model in a folder started from: itself where others published it, or else what ``model.json`` says."""
+    """Return the origin of the model in a folder: the published model itself, or the origin that ``model.json`` names."""
     noted = about.get("origin")
     with explained(
         ModelError, f"{folder / ABOUT} is damaged ({{reason}}); save the model again", ValueError, AttributeError
@@ -103,18 +102,18 @@ def origin_of(folder: Path, about: dict[str, Any]) -> Origin | None:
 
 
 def stored_origin(path: str | Path) -> Origin | None:
-    """Return what a saved model started from, without loading it; a ModelError where no whole model lies."""
+    """Return the origin of a saved model without loading it; raise a ModelError if there is no complete model."""
     folder = model_folder(Path(path))
     return origin_of(folder, read_about(folder))
 
 
 def takes_embeddings(path: str | Path) -> bool:
-    """Return whether a saved model takes embeddings and has no network; a ModelError where no whole model lies."""
+    """Return whether a saved model takes embeddings and has no network; a ModelError if there is no complete model."""
     return bool(read_about(model_folder(Path(path)))["format"] == EMBEDDINGS_FORMAT)
 
 
 def stored_fingerprint(path: Path) -> str | None:
-    """Return the fingerprint that a saved model says it has, without loading it; None where no whole model lies."""
+    """Return the fingerprint that a saved model declares, without loading it; None if there is no complete model."""
     try:
         return str(read_about(model_folder(path))["fingerprint"])
     except ModelError:
@@ -122,7 +121,7 @@ def stored_fingerprint(path: Path) -> str | None:
 
 
 def pixels_of(path: Path) -> Preprocessing | None:
-    """Return how a saved model sees images, without loading it; None where no whole one lies, or it takes embeddings."""
+    """Return the preprocessing of a saved model without loading it; None if it is incomplete or takes embeddings."""
     for folder in (path, path / NUMBERS_ENCODER, path / "model" / NUMBERS_ENCODER):
         if stored_fingerprint(folder) is not None:
             found = config_of(folder).get("preprocessing")
@@ -131,9 +130,9 @@ def pixels_of(path: Path) -> Preprocessing | None:
 
 
 def read_arrays(path: Path, check: Callable[[list[tuple[int, ...]]], None]) -> list[NDArray[Any]]:
-    """Read an encoder's weights, float32, in order; a ModelError when they are missing or damaged.
+    """Read an encoder's weights as float32, in order; raise a ModelError if they are missing or damaged.
 
-    `check` sees their shapes before anything is read.
+    `check` receives their shapes before anything is read.
     """
     damaged = explained(ModelError, f"{path} is damaged ({{reason}}); save the model again")
     missing = explained(ModelError, f"{path} is missing; the model is incomplete: save it again", FileNotFoundError)
@@ -148,22 +147,22 @@ def arrays_of(encoder: Any) -> list[NDArray[Any]]:
 
 
 def halved(array: NDArray[Any]) -> NDArray[Any]:
-    """A kernel in float16; vectors (biases, statistics of batch norms) as they are: they are few, and may be large."""
+    """Return a kernel in float16; vectors (biases, batch norm statistics) stay, as they are few and may be large."""
     return array.astype(np.float16) if array.ndim > 1 and array.dtype == np.float32 else array
 
 
 def widened(array: NDArray[Any]) -> NDArray[Any]:
-    """Return what was halved, in float32 again."""
+    """Return an array that was halved in float32 again."""
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def array_of(weight: Any) -> NDArray[Any]:
-    """Copy a weight out of Keras; a variable that is asked for the copy itself makes NumPy 2 warn."""
+    """Copy a weight out of Keras; asking the variable itself for a copy makes NumPy 2 warn."""
     return np.asarray(weight).copy()
 
 
 def fingerprint_of(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> str:
-    """Return BLAKE2b over settings and arrays, 32 hexadecimal digits."""
+    """Return a hash (BLAKE2b) of settings and arrays, 32 hexadecimal digits."""
     digest = blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=16)
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -172,18 +171,18 @@ def fingerprint_of(config: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> st
 
 
 BUNDLED = "bundled"
-"""The name of the encoder that comes with zooactive, where the folder of a model could stand."""
+"""The name of the encoder that comes with zooactive; it can be given instead of the folder of a model."""
 
 
 def refuse_other_network(mine: tuple[str, Preprocessing], theirs: tuple[str, Preprocessing]) -> None:
-    """Raise a ModelError where the backbone is not that of the model to start from, or colour stands against grey.
+    """Raise a ModelError if the model to start from has another backbone, or one is for colour and the other for grey.
 
-    The first layer of listed bands is made of those of whatever channels: see `zooactive.models.backbones.stems`.
+    For listed bands, the first layer is made from one with any channels: see `zooactive.models.backbones.stems`.
     """
     bands = mine[1].listed or theirs[1].listed
     if mine[0] != theirs[0] or (bands is None and mine[1].channels != theirs[1].channels):
         channels = "" if bands is not None else f" and channels = {theirs[1].channels}"
         raise ModelError(
             f"a model of {mine[0]} with {mine[1].channels} channels cannot start from {theirs[0]} with "
-            f"{theirs[1].channels}; set backbone = '{theirs[0]}'{channels}, or leave start away"
+            f"{theirs[1].channels}; set backbone = '{theirs[0]}'{channels}, or leave out start"
         )

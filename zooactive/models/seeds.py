@@ -1,7 +1,7 @@
-"""The seeds of fresh weights, which depend on nothing that other threads do.
+"""Seeds for fresh weights that do not depend on what other threads do.
 
-Keras takes the seed of every initialiser and every dropout that was given none from Python's `random`, and all threads of a
-process share the state of that. Here each thread draws from dice of its own while it builds a network.
+If an initialiser or a dropout layer is given no seed, Keras takes one from Python's `random`, whose state all threads of a
+process share. Here each thread draws from its own dice while it builds a network.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from typing import Any
 
 _thrown = threading.local()
-"""Its `dice`: of a thread that builds a network."""
+"""Its `dice` belong to a thread that builds a network."""
 
 _one_at_a_time = threading.RLock()
 
 
 class _DiceOfThisThread:
-    """What Keras takes for the module `random`: the dice of a thread that builds a network, and else that module."""
+    """A substitute for the module `random` in Keras: the dice of a thread that builds a network, otherwise that module."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(getattr(_thrown, "dice", None) or random, name)
@@ -28,10 +28,10 @@ class _DiceOfThisThread:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Make the Keras layers that this thread builds meanwhile depend on a seed alone.
+    """Make the Keras layers that this thread builds in the block depend only on a seed.
 
-    Neither Keras' nor Python's random state changes. They would for a moment under a version of Keras that draws seeds in
-    another way than known here; threads that build networks then wait for each other.
+    Neither Keras' nor Python's random state changes. With a version of Keras that draws seeds in an unknown way, they change
+    for a moment; threads that build networks then wait for each other.
     """
     if not _keras_asks():
         with _one_at_a_time, _python_seeded(seed):
@@ -46,8 +46,8 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def _keras_asks() -> bool:
-    """Have Keras draw seeds from the dice of the thread; whether it does."""
-    # There is no public way: every public seed is one of the whole process.
+    """Make Keras draw seeds from the dice of the thread; return whether it does."""
+    # There is no public way: every public seed belongs to the whole process.
     drawing: Any = importlib.import_module("keras.src.random.seed_generator")
     if getattr(drawing, "python_random", None) is random:
         drawing.python_random = _DiceOfThisThread()

@@ -1,4 +1,4 @@
-"""Keras and its backend imported without the greetings that they print."""
+"""Import Keras and its backend without the messages that they print at the start."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 
 
 def start_networks() -> None:
-    """Import Keras, keeping from stderr what TensorFlow's libraries print before they can be told not to.
+    """Import Keras, and hide from stderr what TensorFlow's libraries print before they can be told not to.
 
-    Who has set TF_CPP_MIN_LOG_LEVEL below 3 wants to read it, and does.
+    If you set TF_CPP_MIN_LOG_LEVEL below 3, these messages are printed.
     """
     if "keras" in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""What a model expects of the answers: draws of concentrations, and everything that follows from them."""
+"""A model's expectation of the answers: posterior draws of concentrations, and everything that follows from them."""
 
 from __future__ import annotations
 

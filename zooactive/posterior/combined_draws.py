@@ -11,22 +11,23 @@ from zooactive.posterior.posterior import Posterior
 
 
 def combine_draws(posteriors: Sequence[Posterior]) -> Posterior:
-    """Put the draws of several networks together: an ensemble, in which each network counts the same.
+    """Combine the draws of several networks into one posterior: an ensemble in which each network counts the same.
 
     Parameters
     ----------
     posteriors : sequence of Posterior
-        Of one tree and the same galaxies, in any order.
+        Posteriors of one tree and the same galaxies, in any order.
 
     Returns
     -------
     Posterior
-        Its galaxies in the order of the first; its draws are those of the first, then of the second, ...
+        A posterior with the galaxies in the order of the first one. Its draws are those of the first, then of the second,
+        ...
 
     Raises
     ------
     PosteriorError
-        When there is none, or trees or galaxies differ.
+        When there are no posteriors, or their trees or galaxies differ.
 
     Examples
     --------
@@ -37,7 +38,7 @@ def combine_draws(posteriors: Sequence[Posterior]) -> Posterior:
     [[0.5, 0.5]]
     """
     if not posteriors:
-        raise PosteriorError("no posterior was given to combine; give at least one")
+        raise PosteriorError("there are no posteriors to combine; give at least one")
     first = posteriors[0]
     for other in posteriors[1:]:
         if other.tree.columns != first.tree.columns:
@@ -48,7 +49,7 @@ def combine_draws(posteriors: Sequence[Posterior]) -> Posterior:
         if set(other.ids) != set(first.ids):
             lone = next(iter(set(other.ids) ^ set(first.ids)))
             raise PosteriorError(
-                f"galaxy '{lone}' is in one posterior and not in another; predict the same galaxies with each"
+                f"galaxy '{lone}' is in one posterior but not in another; predict the same galaxies with each model"
             )
     aligned = [first, *(other.select(first.ids) for other in posteriors[1:])]
     return Posterior(

@@ -1,4 +1,4 @@
-"""Concentrations and probabilities set right by numbers that are known; `zooactive.training.calibrate` finds them."""
+"""Corrections of concentrations and probabilities by known numbers, which `zooactive.training.calibrate` finds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def scale_concentrations(posterior: Posterior, factors: ArrayLike) -> Posterior:
     ----------
     posterior : Posterior
     factors : array_like, shape (question,) or (answer,)
-        Finite and positive.
+        The factors, finite and positive.
 
     Raises
     ------
     PosteriorError
-        When the shape does not fit, or a factor is not finite and positive.
+        When the shape does not match, or a factor is not finite and positive.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def scale_concentrations(posterior: Posterior, factors: ArrayLike) -> Posterior:
     """
     tree = posterior.tree
     given = np.asarray(factors)
-    if given.shape == (len(tree.columns),):  # of which there are more than questions
+    if given.shape == (len(tree.columns),):  # a tree has more answers than questions
         scales = checked_factors(given, tree, of=len(tree.columns))
     else:
         scales = checked_factors(factors, tree)[tree.question_index]
@@ -44,9 +44,9 @@ def scale_concentrations(posterior: Posterior, factors: ArrayLike) -> Posterior:
 
 
 def named_factors(factors: Mapping[str, float], tree: DecisionTree) -> NDArray[np.float64]:
-    """Return factors by the names of questions or of answers' columns as float64 (answer,), 1 where none is named.
+    """Return factors by the names of questions or of answers' columns as float64 (answer,), with 1 for those not named.
 
-    An unknown name is a TreeError.
+    An unknown name raises a TreeError.
     """
     scales = np.ones(len(tree.columns))
     for name, factor in factors.items():
@@ -60,7 +60,7 @@ def named_factors(factors: Mapping[str, float], tree: DecisionTree) -> NDArray[n
 def checked_factors(
     factors: ArrayLike, tree: DecisionTree, error: type[ZooactiveError] = PosteriorError, *, of: int | None = None
 ) -> NDArray[np.float64]:
-    """Return factors as float64, one for each question or of so many, or raise `error`."""
+    """Return factors as float64, one per question or `of` of them, or raise `error`."""
     try:
         values = np.asarray(factors, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -69,26 +69,26 @@ def checked_factors(
     number = len(tree.questions) if of is None else of
     if values.shape != (number,) or not ((values >= limits.tiny) & (values <= limits.max)).all():
         raise error(
-            f"the factors {values.tolist()} do not fit tree '{tree.name}'; give {number} numbers above 0, one "
+            f"the factors {values.tolist()} do not match tree '{tree.name}'; give {number} numbers above 0, one "
             f"for each {'question' if of is None else 'answer'}"
         )
     return values
 
 
 def prior_shift(learnt: ArrayLike, wanted: ArrayLike) -> NDArray[np.float64]:
-    """Return what to add to the logarithms of probabilities where the labels have other shares.
+    """Return the shift of the log probabilities from the labels' shares in training to other shares.
 
     Parameters
     ----------
     learnt : array_like, shape (answer,)
-        Shares of the labels among the galaxies learnt from, each as it was weighed.
+        The shares of the labels among the training galaxies, with their training weights.
     wanted : array_like, shape (answer,)
-        Their shares on the sky.
+        The shares of the labels on the sky.
 
     Returns
     -------
     ndarray, shape (answer,)
-        ln(wanted / learnt). It holds where galaxies of one label look the same in both.
+        ln(wanted / learnt). The shift is valid if galaxies of one label look the same in both samples.
 
     Raises
     ------
@@ -109,5 +109,5 @@ def prior_shift(learnt: ArrayLike, wanted: ArrayLike) -> NDArray[np.float64]:
     before, after = np.asarray(learnt, dtype=float), np.asarray(wanted, dtype=float)
     for shares in (before, after):
         if not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:
-            raise PosteriorError(f"the shares {shares.tolist()} are no prior; give numbers between 0 and 1 that sum to 1")
+            raise PosteriorError(f"the shares {shares.tolist()} are not a prior; give numbers between 0 and 1 that sum to 1")
     return np.asarray(np.log(after) - np.log(before))

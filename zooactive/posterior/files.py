@@ -1,4 +1,4 @@
-"""A posterior on disk: one Parquet file, a row a galaxy, that pandas and DuckDB can read too."""
+"""A posterior on disk: one Parquet file with one row per galaxy, which pandas and DuckDB can also read."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from zooactive.posterior.posterior import Posterior
 from zooactive.tree import DecisionTree
 
 FORMAT = 1
-"""Of a posterior's file; before 1 no number was written."""
+"""The format number of a posterior's file. Files older than number 1 hold no number."""
 
 
 def write_posterior(posterior: Posterior, path: str | Path) -> None:
-    """Write a posterior to one Parquet file; `read_posterior` gives it back bit for bit.
+    """Write a posterior to one Parquet file; `read_posterior` returns it bit for bit.
 
-    Columns ``id``, ``concentrations`` (draw x answer, float32) and ``weights`` (draw, float64).
+    The columns are ``id``, ``concentrations`` (draw x answer, float32) and ``weights`` (draw, float64).
 
-    Lists have a fixed length, a draw's answers beside each other; weights are left out where all are equal. The schema's
-    metadata names tree and draws.
+    Lists have a fixed length, with a draw's answers next to each other. Weights are left out if all are equal. The schema's
+    metadata contain the tree and the number of draws.
 
     Raises
     ------
@@ -51,12 +51,12 @@ def write_posterior(posterior: Posterior, path: str | Path) -> None:
 
 
 def read_posterior(path: str | Path) -> Posterior:
-    """Read what `write_posterior` wrote.
+    """Read a posterior from a file that `write_posterior` wrote.
 
     Raises
     ------
     PosteriorError
-        When there is no posterior in the file.
+        When the file is missing or damaged, or holds no posterior.
     """
     import pyarrow.parquet as pq
 

@@ -1,10 +1,10 @@
-"""Distribution functions of mixtures of Beta distributions, and derivatives of densities, compiled.
+"""Compiled distribution functions of mixtures of Beta distributions, and derivatives of Beta densities.
 
-Compiled, a mixture's distribution function is twenty times as fast as one function call a draw.
+A compiled distribution function is twenty times as fast as one call per draw.
 
-The regularised incomplete beta function is the continued fraction of the Digital Library of Mathematical Functions,
-https://dlmf.nist.gov/8.17.E22, on the side of the mean where it converges fast (8.17.4 leads there). It is worked out from
-its last term to its first for all draws of a row at once, which the processor does several at a time.
+The regularised incomplete beta function is computed by the continued fraction of the Digital Library of Mathematical
+Functions, https://dlmf.nist.gov/8.17.E22, on the side of the mean where it converges fast (8.17.4 transforms to that side).
+The fraction is evaluated from its last term to its first for all draws of a row at once, which the processor vectorises.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def mixture_below(
             point[t] = here if left else 1 - here
             tail[t] = 1.0
             largest = max(largest, a[row, t], b[row, t])
-        # Terms that 1e-10 takes: measured on a and b from 1e-3 to 3e3.
+        # The number of terms for 1e-10, measured for a and b from 1e-3 to 3e3.
         for m in range(8 + int(2 * np.sqrt(largest)), 0, -1):
             for t in range(draws):
                 middle = near[t] + 2 * m

@@ -1,4 +1,4 @@
-"""How likely votes are under a posterior, and under the best concentrations that see no image."""
+"""The likelihood of votes under a posterior, and under the best constant concentrations, which use no image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zooactive.tree import DecisionTree
 from zooactive.tree.likelihood import checked_votes, dirichlet_multinomial_log_prob
 
 _SMALLEST, _LARGEST = 1e-3, 1e5
-"""Bounds of fitted concentrations: beyond them the likelihood hardly changes."""
+"""Bounds of fitted concentrations, beyond which the likelihood hardly changes."""
 
 
 def negative_log_likelihood(posterior: Posterior, votes: ArrayLike) -> NDArray[np.float64]:
@@ -21,31 +21,29 @@ def negative_log_likelihood(posterior: Posterior, votes: ArrayLike) -> NDArray[n
     ----------
     posterior : Posterior
     votes : array_like, shape (galaxy, answer)
-        Row-aligned with the posterior.
+        Votes, with rows in the order of the posterior's galaxies.
 
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        In nats; exactly 0 for a galaxy without votes.
+        The negative log likelihood in nats, exactly 0 for a galaxy without votes.
 
     Raises
     ------
     PosteriorError
-        When the shape does not fit, or votes are negative or not finite.
+        When the shape does not match, or votes are negative or not finite.
     """
     log_p = posterior.log_likelihood(votes)
     peak = log_p.max(0)
-    total = (posterior.weights * np.exp(log_p - peak)).sum(0) / posterior.weights.sum(
-        0
-    )  # the divisor is 1, but for rounding
+    total = (posterior.weights * np.exp(log_p - peak)).sum(0) / posterior.weights.sum(0)  # the divisor is 1 up to rounding
     return np.asarray(0.0 - peak - np.log(total))
 
 
 def constant_concentrations(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
-    """Fit the concentrations that give all galaxies the same distribution of votes: the model that has seen no image.
+    """Fit the concentrations that give all galaxies the same distribution of votes: a model that uses no image.
 
-    Maximum likelihood for each question by itself, within [0.001, 100000]. A question without votes gets concentrations
-    of 1; where a galaxy has at most one vote, only the ratios mean something.
+    Each question is fitted separately by maximum likelihood, within [0.001, 100000]. A question without votes gets
+    concentrations of 1. If galaxies have at most one vote, only the ratios of the concentrations are meaningful.
 
     Parameters
     ----------
@@ -59,7 +57,7 @@ def constant_concentrations(votes: ArrayLike, tree: DecisionTree) -> NDArray[np.
     Raises
     ------
     PosteriorError
-        When the shape does not fit the tree, or votes are negative or not finite.
+        When the shape does not match the tree, or votes are negative or not finite.
 
     Notes
     -----
@@ -80,21 +78,21 @@ def constant_negative_log_likelihood(concentrations: ArrayLike, votes: ArrayLike
     Parameters
     ----------
     concentrations : array_like, shape (answer,)
-        As from `constant_concentrations`.
+        The result of `constant_concentrations`.
     votes : array_like, shape (galaxy, answer)
     tree : DecisionTree
 
     Raises
     ------
     PosteriorError
-        As `dirichlet_multinomial_log_prob`.
+        As in `dirichlet_multinomial_log_prob`.
     """
     return np.asarray(0.0 - dirichlet_multinomial_log_prob(votes, concentrations, tree).sum(-1))
 
 
 def _fit_question(k: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fit the maximum-likelihood concentrations (answer,) of one question's votes (galaxy, answer), over ln alpha."""
-    distinct = [np.unique(column, return_counts=True) for column in k.T]  # few, whatever the number of galaxies
+    distinct = [np.unique(column, return_counts=True) for column in k.T]  # few values, for any number of galaxies
     totals, repeats = np.unique(k.sum(1), return_counts=True)
 
     def loss(log_alpha: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

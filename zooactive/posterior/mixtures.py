@@ -1,7 +1,7 @@
 """Mixtures over draws of Beta and beta-binomial distributions: one answer's vote fraction, or its count of votes.
 
-Every function takes Beta parameters `a`, `b` and the draws' `weights`, all of shape (row, draw), float64, weights summing to
-1 along the draws; a row is one answer of one galaxy. Quantiles, tails and probabilities are those of the mixture, never
+Every function takes Beta parameters `a`, `b` and the draws' `weights`, all float64 of shape (row, draw). The weights sum to
+1 over the draws. A row is one answer of one galaxy. Quantiles, tails and probabilities are those of the mixture, never
 averages of each draw's quantiles.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 _CHUNK = 1 << 18
-"""Elements (row x draw) that one call of an incomplete beta function works on: fits a core's cache."""
+"""The number of elements (row x draw) in one call of an incomplete beta function, which fit into a core's cache."""
 
 Rows = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def count_probabilities(a: Rows, b: Rows, weights: Rows, votes: int) -> NDArray[
     log_ways = special.gammaln(votes + 1) - special.gammaln(k + 1) - special.gammaln(votes - k + 1)
 
     def of_rows(a: Rows, b: Rows, w: Rows) -> NDArray[np.float64]:
-        # Each ratio of gamma functions by itself: lnB(a + k, b + n - k) - lnB(a, b) would lose seven digits at a = 1e5.
+        # Each ratio of gamma functions separately: lnB(a + k, b + n - k) - lnB(a, b) would lose seven digits at a = 1e5.
         log_p = log_ways + _log_rising(a, k) + _log_rising(b, votes - k) - _log_rising(a + b, np.float64(votes))
         return np.asarray((w[..., None] * np.exp(log_p)).sum(1))
 
@@ -72,8 +72,8 @@ def _by_rows(of_rows: Callable[..., NDArray[np.float64]], *arrays: Rows, wide: i
 def _quantiles(a: Rows, b: Rows, weights: Rows, levels: Sequence[float]) -> NDArray[np.float64]:
     """Solve sum_t w_t I_x(a_t, b_t) = level for x; (row, draw) -> (row, level).
 
-    The search starts from the Beta distribution with the mixture's mean and variance, which is the answer itself where draws
-    agree.
+    The search starts from the quantile of the Beta distribution with the mixture's mean and variance, which is exact if the
+    draws agree.
     """
     total = a + b
     mean_t = a / total
@@ -96,10 +96,10 @@ def _quantile(
 ) -> NDArray[np.float64]:
     """Search for the quantile from `start` (row,) inside a shrinking bracket.
 
-    A step is the inverse function's Taylor series to the third order, since the derivatives of the density cost little, and
-    the last one is taken when its fourth term would not count.
+    A step is the Taylor series of the inverse function to third order, because the derivatives of the density are cheap. The
+    search ends when the fourth term would be negligible.
     """
-    from zooactive.posterior.incomplete_beta import mixture_below  # compiled: the import takes a moment
+    from zooactive.posterior.incomplete_beta import mixture_below  # compiled, so the import is slow
 
     x = start.copy()
     low, high = np.zeros_like(x), np.ones_like(x)
@@ -115,7 +115,7 @@ def _quantile(
             moved = at + first + second + third
             converging = (np.abs(second) <= np.abs(first) / 2) & (np.abs(third) <= np.abs(second) / 2)
             fourth = np.maximum(_share(third**2, second), _share(second**3, first**2))
-        # Where the density diverges (alpha < 1, x near 0 or 1) steps are tiny far from the answer: halve there.
+        # If the density diverges (alpha < 1, x near 0 or 1), steps are tiny far from the answer: bisect instead.
         honest = (np.abs(missing) < 1e-6) | (np.abs(first) > 1e-7)
         series = (moved > low[left]) & (moved < high[left]) & converging & honest
         x[left] = np.where(series, moved, (low[left] + high[left]) / 2)
@@ -126,7 +126,7 @@ def _quantile(
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the size of a ratio, 0 where both are 0."""
+    """Return the absolute value of a ratio, or 0 if both numbers are 0."""
     return np.abs(np.divide(part, whole, out=np.zeros_like(part), where=whole != 0))
 
 
@@ -135,7 +135,7 @@ def _inverse_steps(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return terms of the inverse of the mixture's distribution function F at F(x) + `missing`, each of shape (row,).
 
-    With f = F' and u = missing / f they are u, -f' u^2 / 2f and (3 f'^2 - f f'') u^3 / 6 f^2.
+    With f = F' and u = missing / f, the terms are u, -f' u^2 / 2f and (3 f'^2 - f f'') u^3 / 6 f^2.
     """
     from zooactive.posterior.incomplete_beta import log_densities, times_derivatives  # compiled: the import takes a moment
 

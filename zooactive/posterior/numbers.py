@@ -1,4 +1,4 @@
-"""What a model expects of a number, such as a galaxy's mass: a mean, how uncertain it is, and intervals."""
+"""A model's expectation of a number, such as a galaxy's mass: its mean, its uncertainty, and intervals."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scipy import special
 from zooactive.foundation.errors import PosteriorError
 
 LEVELS = (0.5, 0.8, 0.95)
-"""Probabilities of the intervals that are stored and measured."""
+"""The probabilities of the intervals that are stored and measured."""
 
 _HALVINGS = 60
 
 
 @dataclass(frozen=True, eq=False)
 class NumberPosterior:
-    """The distribution of each galaxy's label: a normal one about a mean, or a mixture of two about the same mean.
+    """The distribution of each galaxy's label: a normal distribution, or a mixture of two with the same mean.
 
     A label differs from the mean by a normal deviate with the variance ``weight + noise``. With probability `share` it is an
     outlier, and that variance is ``weight + wide``.
@@ -28,13 +28,13 @@ class NumberPosterior:
     ----------
     mean : ndarray of float64, shape (galaxy,)
     weight : ndarray of float64, shape (galaxy,)
-        Variance of the mean, which more labels would lower.
+        The variance of the mean, which more labels would lower.
     noise : ndarray of float64, shape (galaxy,)
-        Variance of labels around the mean, which no label lowers.
+        The variance of labels around the mean, which more labels do not lower.
     share : ndarray of float64, shape (galaxy,), or float
-        Of labels that are outliers.
+        The share of labels that are outliers.
     wide : ndarray of float64, shape (galaxy,), or float
-        Variance of outliers around the mean.
+        The variance of outliers around the mean.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class NumberPosterior:
 
     def __post_init__(self) -> None:
         if not self.mean.shape == self.weight.shape == self.noise.shape or self.mean.ndim != 1:
-            raise PosteriorError("means and variances of numbers have different shapes; give one of each a galaxy")
+            raise PosteriorError("means and variances of numbers have different shapes; give one of each per galaxy")
         if not (np.isfinite(self.mean).all() and (self.weight >= 0).all() and (self.noise >= 0).all()):
             raise PosteriorError("a mean is not finite or a variance is negative; fit the model again")
         share, wide = np.asarray(self.share, dtype=np.float64), np.asarray(self.wide, dtype=np.float64)
@@ -74,28 +74,28 @@ class NumberPosterior:
         return NumberPosterior(self.mean[rows], self.weight[rows], self.noise[rows], share, wide)
 
     def with_errors(self, errors: ArrayLike) -> NumberPosterior:
-        """Return the distribution of labels that have measurement errors of their own: standard deviations, (galaxy,).
+        """Return the distribution of labels with their own measurement errors, given as standard deviations (galaxy,).
 
-        Their variances are added to `weight`, the part that usual labels and outliers share.
+        The squared errors are added to `weight`, which applies both to usual labels and to outliers.
         """
         return replace(self, weight=self.weight + np.asarray(errors, dtype=np.float64) ** 2)
 
     def deviation(self) -> NDArray[np.float64]:
-        """Return the standard deviation of each galaxy's label, outliers with it, shape (galaxy,)."""
+        """Return the standard deviation of each galaxy's label, including outliers, shape (galaxy,)."""
         return np.asarray(np.sqrt(self.weight + (1 - self.share) * self.noise + self.share * self.wide))
 
     def log_density(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return the log density at one value a galaxy, shape (galaxy,)."""
+        """Return the log density at one value per galaxy, shape (galaxy,)."""
         off = (np.asarray(values, dtype=np.float64) - self.mean) ** 2
         usual = _log_normal(off, self.weight + self.noise)
         outlying = _log_normal(off, self.weight + self.wide)
-        with np.errstate(divide="ignore"):  # without outliers their logarithm is minus infinity, and they add nothing
+        with np.errstate(divide="ignore"):  # without outliers, the log of their share is -inf, and they add nothing
             return np.asarray(np.logaddexp(np.log1p(-self.share) + usual, np.log(self.share) + outlying))
 
     def log_beyond(self, limits: ArrayLike, above: ArrayLike) -> NDArray[np.float64]:
-        """Return the log probability that a label lies beyond one limit a galaxy, shape (galaxy,).
+        """Return the log probability that a label lies beyond one limit per galaxy, shape (galaxy,).
 
-        `above` says of each whether that is above the limit, or else below it.
+        `above` says, for each galaxy, whether beyond means above the limit (true) or below it (false).
         """
         off = np.where(np.asarray(above, dtype=bool), 1.0, -1.0) * (self.mean - np.asarray(limits, dtype=np.float64))
         usual = special.log_ndtr(off / np.sqrt(self.weight + self.noise))
@@ -104,7 +104,7 @@ class NumberPosterior:
             return np.asarray(np.logaddexp(np.log1p(-self.share) + usual, np.log(self.share) + outlying))
 
     def interval(self, level: float) -> NDArray[np.float64]:
-        """Return the shortest interval that holds a label with this probability, shape (galaxy, 2).
+        """Return the shortest interval that contains a label with this probability, shape (galaxy, 2).
 
         Raises
         ------
@@ -117,7 +117,7 @@ class NumberPosterior:
         return np.column_stack([self.mean - half, self.mean + half])
 
     def intervals(self, levels: Sequence[float] = LEVELS) -> dict[str, NDArray[np.float64]]:
-        """Return the ends of several intervals by the names of their columns: ``low_50``, ``high_50`` and so on."""
+        """Return the ends of several intervals by column name: ``low_50``, ``high_50`` and so on."""
         out: dict[str, NDArray[np.float64]] = {}
         for level in levels:
             ends = self.interval(level)
@@ -125,15 +125,15 @@ class NumberPosterior:
         return out
 
     def information(self) -> NDArray[np.float64]:
-        """Return what a label would tell about the model's weights, in nats, shape (galaxy,).
+        """Return the information that a label would give about the model's weights, in nats, shape (galaxy,).
 
-        For a label that is no outlier it is 1/2 log(1 + weight / noise): the entropy of a normal distribution with the
-        variance weight + noise, less that of one with the variance noise (MacKay 1992, Neural Computation 4, 590).
+        For a label that is not an outlier, it is 1/2 log(1 + weight / noise): the entropy of a normal distribution with the
+        variance weight + noise, minus that of one with the variance noise (MacKay 1992, Neural Computation 4, 590).
         """
         return np.asarray(0.5 * np.log1p(self.weight / self.noise))
 
     def _half_width(self, level: float) -> NDArray[np.float64]:
-        """Solve (1 - share) P(|N(0, usual)| < t) + share P(|N(0, outlying)| < t) = level for t, by halving."""
+        """Solve (1 - share) P(|N(0, usual)| < t) + share P(|N(0, outlying)| < t) = level for t, by bisection."""
         normal = float(special.ndtri(0.5 + level / 2))
         usual, outlying = np.sqrt(self.weight + self.noise), np.sqrt(self.weight + self.wide)
         if not np.any(self.share):

@@ -1,7 +1,7 @@
-"""What the network believes that volunteers would say: T draws of Dirichlet concentrations for every galaxy.
+"""The network's expectation of volunteers' answers: T draws of Dirichlet concentrations for every galaxy.
 
-Nothing downstream of a `Posterior` knows which network made it. The density of a vote fraction is the mixture over draws of
-Beta(alpha_a, alpha0_q - alpha_a); means, intervals and probabilities come from that mixture, never from averages of each
+No code that uses a `Posterior` knows which network made it. The density of a vote fraction is the mixture over draws of
+Beta(alpha_a, alpha0_q - alpha_a). Means, intervals and probabilities come from that mixture, never from averages of each
 draw's quantiles.
 """
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _BLOCK = 2048
-"""Galaxies whose float64 Beta parameters are held at a time."""
+"""The number of galaxies whose float64 Beta parameters are held at a time."""
 _SHOWN_ANSWERS = 6
 _SHOWN_WIDTH = 100
 
 
 class VoteEntropy(NamedTuple):
-    """The parts of the entropy of one vote on each question; nats, each of shape (galaxy, question).
+    """The parts of the entropy of one vote on each question, in nats, each of shape (galaxy, question).
 
-    ``epistemic``: the draws disagree about the mean fractions, which more labels mend. ``distributional``: given the draw,
-    the galaxy's own fractions are not known, which its own votes would tell. ``data``: volunteers would disagree even if the
-    fractions were known, which nothing mends.
+    ``epistemic``: the draws disagree about the mean fractions; more labels reduce this part. ``distributional``: given the
+    draw, the galaxy's own fractions are unknown; its own votes would reveal them. ``data``: volunteers would disagree even
+    if the fractions were known; nothing reduces this part.
     """
 
     epistemic: NDArray[np.float64]
@@ -52,14 +52,15 @@ class Posterior:
     Parameters
     ----------
     concentrations : array_like, shape (draw, galaxy, answer)
-        Dirichlet concentrations, all finite and positive; kept as float32. One draw is one sample of the network, the same
-        sample for every galaxy.
+        Dirichlet concentrations, all finite and positive, stored as float32. One draw is one sample of the network, and the
+        same sample for every galaxy.
     ids : sequence of str, length galaxy
-        Each id once.
+        The galaxies' ids, without duplicates.
     tree : DecisionTree
-        Whose columns the answers are.
+        The tree whose columns are the answers.
     weights : array_like, shape (draw,) or (draw, galaxy), optional
-        How probable each draw is, by default equally; scaled to sum to 1 for each galaxy. Kept as float64 (draw, galaxy).
+        The probability of each draw. By default all are equal. They are scaled to sum to 1 for each galaxy, and stored as
+        float64 (draw, galaxy).
 
     Raises
     ------
@@ -69,7 +70,7 @@ class Posterior:
 
     Notes
     -----
-    Definitions: science of the vote fractions in Walmsley et al. 2020 (MNRAS 491, 1554) and 2022 (MNRAS 509, 3966).
+    Walmsley et al. 2020 (MNRAS 491, 1554) and 2022 (MNRAS 509, 3966) define the vote fractions.
 
     Examples
     --------
@@ -90,7 +91,7 @@ class Posterior:
     def __init__(
         self, concentrations: ArrayLike, ids: Iterable[str], tree: DecisionTree, *, weights: ArrayLike | None = None
     ) -> None:
-        with np.errstate(over="ignore"):  # what is not finite is refused below
+        with np.errstate(over="ignore"):  # values that are not finite raise an error below
             alpha = np.ascontiguousarray(concentrations, dtype=np.float32)
         names = np.array([str(galaxy_id) for galaxy_id in ids], dtype=object)
         if alpha.ndim != 3 or alpha.shape[1:] != (len(names), len(tree.columns)):
@@ -99,7 +100,7 @@ class Posterior:
                 f"(draw, {len(names)}, {len(tree.columns)})"
             )
         if alpha.shape[0] == 0:
-            raise PosteriorError("concentrations hold no draw; give at least one")
+            raise PosteriorError("concentrations hold no draws; give at least one")
         if len(set(names)) < len(names):
             seen: set[str] = set()
             twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
@@ -109,7 +110,7 @@ class Posterior:
             draw, galaxy, answer = np.argwhere(bad)[0]
             raise PosteriorError(
                 f"the concentration of '{tree.columns[answer]}' for galaxy '{names[galaxy]}' in draw {draw} is "
-                f"{alpha[draw, galaxy, answer]}; concentrations are finite and positive"
+                f"{alpha[draw, galaxy, answer]}; concentrations must be finite and positive"
             )
         object.__setattr__(self, "concentrations", alpha)
         object.__setattr__(self, "ids", names)
@@ -120,7 +121,7 @@ class Posterior:
         return len(self.ids)
 
     def __getitem__(self, key: Any) -> Posterior:
-        """Return some galaxies: of a slice, of row numbers or a mask, or of one id or several."""
+        """Return some galaxies, by a slice, by row numbers or a mask, or by one or several ids."""
         ids = ids_in(key)
         return self.take(rows_in(key, len(self))) if ids is None else self.select(ids)
 
@@ -153,7 +154,7 @@ class Posterior:
         return [f"and {missing} more answers: to_pandas() has all"] if missing else []
 
     def _shown(self) -> tuple[list[str], list[list[str]], int]:
-        """Return names and cells of the first answers, of the first and last galaxies, and where others are left out."""
+        """Return names and cells of the first answers for the first and last galaxies, and where galaxies are left out."""
         rows, left_out = ends_of(len(self))
         some, answers = self.take(rows), self.tree.columns[:_SHOWN_ANSWERS]
         mean = some.mean()
@@ -189,12 +190,12 @@ class Posterior:
     def interval(self, probability: float = 0.9) -> NDArray[np.float64]:
         """Return the equal-tailed credible interval of each vote fraction, shape (galaxy, answer, 2).
 
-        Quantiles of the mixture over draws of Beta(alpha_a, alpha0_q - alpha_a), to an absolute 1e-6.
+        The ends are quantiles of the mixture over draws of Beta(alpha_a, alpha0_q - alpha_a), to an absolute 1e-6.
 
         Parameters
         ----------
         probability : float
-            Between 0 and 1.
+            The probability of the interval, between 0 and 1.
 
         Raises
         ------
@@ -219,7 +220,7 @@ class Posterior:
             When `fraction` is not between 0 and 1.
         """
         if not 0 <= fraction <= 1:
-            raise PosteriorError(f"the probability above a fraction of {fraction} was asked for; fractions are from 0 to 1")
+            raise PosteriorError(f"the probability above a fraction of {fraction} was asked for; give a fraction, 0 to 1")
         return self._of_mixtures(lambda a, b, w: mixtures.above(a, b, w, fraction))
 
     def density(self, column: str, x: ArrayLike) -> NDArray[np.float64]:
@@ -228,7 +229,7 @@ class Posterior:
         Parameters
         ----------
         column : str
-            An answer; the survey's suffix may be left away.
+            An answer, with or without the survey's suffix.
         x : array_like, shape (x,)
             Fractions strictly between 0 and 1.
         """
@@ -238,14 +239,14 @@ class Posterior:
     def vote_probabilities(self, column: str, votes: int) -> NDArray[np.float64]:
         """Return the predictive distribution of one answer's count among `votes` votes on its question.
 
-        The mixture over draws of beta-binomials: P(k) for k = 0 ... votes, shape (galaxy, votes + 1).
+        It is the mixture over draws of beta-binomials: P(k) for k = 0 ... votes, shape (galaxy, votes + 1).
 
         Parameters
         ----------
         column : str
-            An answer; the survey's suffix may be left away.
+            An answer, with or without the survey's suffix.
         votes : int
-            How many volunteers answer the question, 0 or more.
+            The number of volunteers who answer the question, 0 or more.
 
         Raises
         ------
@@ -261,7 +262,7 @@ class Posterior:
     def asked(self) -> NDArray[np.float64]:
         """Return the probability that a volunteer reaches each question, shape (galaxy, question).
 
-        The mean over draws of the product along the path, not the product of means.
+        It is the mean over draws of the product along the path, not the product of means.
         """
         return self._mean_over_draws(self.tree.asked)
 
@@ -270,9 +271,9 @@ class Posterior:
         return self._mean_over_draws(self.tree.joint)
 
     def vote_entropy(self) -> VoteEntropy:
-        """Split the entropy of one vote on each question, given that it is asked: H(mean mu) is the sum of the three parts.
+        """Split the entropy of one vote on each question, given that it is asked; H(mean mu) is the sum of the three parts.
 
-        epistemic = H(mean mu) - mean_t H(mu), data = mean_t [ psi(alpha0 + 1) - sum mu psi(alpha + 1) ], and
+        The parts are epistemic = H(mean mu) - mean_t H(mu), data = mean_t [ psi(alpha0 + 1) - sum mu psi(alpha + 1) ], and
         distributional = mean_t H(mu) - data.
         """
         given = np.zeros((len(self), len(self.tree.questions)))
@@ -293,32 +294,32 @@ class Posterior:
         Parameters
         ----------
         votes : array_like, shape (galaxy, answer)
-            Row-aligned with the posterior; pseudo-counts give a pseudo-likelihood.
+            Votes, with rows in the order of the posterior's galaxies. Pseudo-counts give a pseudo-likelihood.
 
         Raises
         ------
         PosteriorError
-            When the shape does not fit, or votes are negative or not finite.
+            When the shape does not match, or votes are negative or not finite.
         """
         k = checked_votes(votes, self.tree, len(self))
         ways = log_ways(k, self.tree).sum(-1)
         return np.stack([ways + log_rising(k, alpha.astype(np.float64), self.tree).sum(-1) for alpha in self.concentrations])
 
     def given_votes(self, votes: ArrayLike) -> Posterior:
-        """Return the posterior as it is once these votes have come in.
+        """Return the posterior conditioned on these votes.
 
-        Both change: the draws' weights, in proportion to how probable they made the votes, and the concentrations,
-        alpha + k. The posterior then speaks of further votes on the same galaxies.
+        Both parts change: the draws' weights, in proportion to the probability that each draw gave the votes, and the
+        concentrations, which become alpha + k. The result predicts further votes on the same galaxies.
 
         Parameters
         ----------
         votes : array_like, shape (galaxy, answer)
-            Row-aligned with the posterior; a galaxy without votes stays as it is.
+            Votes, with rows in the order of the posterior's galaxies. A galaxy without votes is unchanged.
 
         Raises
         ------
         PosteriorError
-            As `log_likelihood`.
+            As in `log_likelihood`.
         """
         log_p = self.log_likelihood(votes)
         weights = self.weights * np.exp(log_p - log_p.max(0))
@@ -327,12 +328,12 @@ class Posterior:
     # Parts and tables -----------------------------------------------------------------------------------------------
 
     def select(self, ids: Iterable[str]) -> Posterior:
-        """Return the posterior of some galaxies, in the order asked for.
+        """Return the posterior of some galaxies, in the order of the given ids.
 
         Raises
         ------
         PosteriorError
-            When an id is not here.
+            When an id is not in the posterior.
         """
         where = {galaxy_id: i for i, galaxy_id in enumerate(self.ids)}
         wanted = [str(galaxy_id) for galaxy_id in ids]
@@ -344,7 +345,7 @@ class Posterior:
         return self.take([where[galaxy_id] for galaxy_id in wanted])
 
     def take(self, rows: ArrayLike | slice) -> Posterior:
-        """Return the galaxies of some rows: numbers, a slice, or a mask."""
+        """Return the galaxies of some rows, given as numbers, a slice, or a mask."""
         index = rows if isinstance(rows, slice) else np.asarray(rows)
         if not isinstance(index, slice) and index.size == 0:
             index = index.astype(np.intp)
@@ -356,7 +357,7 @@ class Posterior:
         Parameters
         ----------
         name : str
-            The survey's suffix may be left away.
+            The name of the question, with or without the survey's suffix.
         """
         question = self.tree.question(name)
         where = self.tree.slices[self.tree.questions.index(question)]
@@ -364,10 +365,10 @@ class Posterior:
         return Posterior(self.concentrations[..., where], self.ids, alone, weights=self.weights)
 
     def to_table(self, *, probability: float | None = 0.9) -> pd.DataFrame:
-        """Return one row a galaxy: id, mean fractions, interval ends, P(asked).
+        """Return one row per galaxy: id, mean fractions, interval ends, P(asked).
 
-        Columns: ``id``; one ``QUESTION_ANSWER`` mean fraction per answer in tree order; then ``QUESTION_ANSWER_low`` and
-        ``_high`` (equal-tailed, of the given probability; not for None); then ``asked_QUESTION``.
+        The columns are ``id``; one mean fraction ``QUESTION_ANSWER`` per answer in tree order; then ``QUESTION_ANSWER_low``
+        and ``_high`` (equal-tailed with the given probability; left out for None); then ``asked_QUESTION``.
         """
         import pandas as pd
 
@@ -383,7 +384,7 @@ class Posterior:
         return pd.DataFrame(columns)
 
     def to_pandas(self, *, probability: float | None = 0.9) -> pd.DataFrame:
-        """Return one row a galaxy, by `to_table`."""
+        """Return one row per galaxy, by `to_table`."""
         return self.to_table(probability=probability)
 
     # Inside ---------------------------------------------------------------------------------------------------------
@@ -399,7 +400,7 @@ class Posterior:
         of_rows: Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
         column: str | None = None,
     ) -> NDArray[np.float64]:
-        """Apply a function of `mixtures` to one answer of every galaxy (galaxy, ...), or to all (galaxy, answer, ...)."""
+        """Apply a function of `mixtures` to one answer (galaxy, ...), or to all answers (galaxy, answer, ...)."""
         answers = slice(None)
         if column is not None:
             index = self.tree.columns.index(self.tree.resolve(column))
@@ -424,7 +425,7 @@ class Posterior:
 
 
 def _normalised(weights: ArrayLike | None, names: NDArray[np.object_], draws: int) -> NDArray[np.float64]:
-    """Return weights of shape (draw, galaxy) that sum to 1 for each galaxy; equal ones take no memory."""
+    """Return weights of shape (draw, galaxy) that sum to 1 for each galaxy; equal weights take no memory."""
     shape = (draws, len(names))
     if weights is None:
         return np.broadcast_to(1 / draws, shape)
@@ -436,12 +437,12 @@ def _normalised(weights: ArrayLike | None, names: NDArray[np.object_], draws: in
     bad = ~(np.isfinite(total) & (total > 0)) | np.broadcast_to((given < 0).any(0), len(names))
     if bad.any():
         raise PosteriorError(
-            f"the weights of galaxy '{names[np.argmax(bad)]}' are negative, not finite, or all 0; give how probable each "
-            "draw is"
+            f"the weights of galaxy '{names[np.argmax(bad)]}' are negative, not finite, or all 0; give the probability of "
+            "each draw"
         )
     if (given == given[:1]).all():
-        return np.broadcast_to(1 / draws, shape)  # equal, whatever their sum: exactly so, as if none had been given
+        return np.broadcast_to(1 / draws, shape)  # exactly equal, as if no weights had been given
     scale = np.where(
         np.abs(given.sum(0) - 1) < 1e-12, 1, given.sum(0)
-    )  # left alone where it is rounding: files keep their bits
+    )  # do not rescale rounding errors, so that files keep their bits
     return np.ascontiguousarray(np.broadcast_to(given / scale, shape))

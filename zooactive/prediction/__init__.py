@@ -1,4 +1,4 @@
-"""Model and catalogue to posterior: in memory, in chunks, or as resumable Parquet, on one machine or an engine."""
+"""Prediction: from a model and a catalogue to a posterior, in memory, in chunks, or as resumable Parquet files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the galaxies that predictions were made of is other now."""
+"""Find out what has changed in the galaxies since predictions were made from them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from zooactive.prediction.parts import own_columns
 
 
 def changed_since(folder: Path, galaxies: Catalogue, *, images: bool = True) -> list[str]:
-    """Say what is other in a table of galaxies than when a folder of predictions was made of it.
+    """Return what has changed in a table of galaxies since a folder of predictions was made from it.
 
-    Each is a few words: galaxies that are new or gone, columns with other values, images that were changed. The list is
-    empty where nothing is that the predictions depend on: votes may have come in. Without `images` these are not looked at,
-    for where the predictions were made of packed ones.
+    Each change is described in a few words: galaxies that are new or gone, columns with other values, images that were
+    changed. The list is empty if nothing has changed that the predictions depend on; new votes do not count. Without
+    `images`, images are not checked, for predictions that were made from packed images.
 
     Raises
     ------
     PosteriorError
-        When the folder cannot be read, or is too old to say what it was made of.
+        If the folder cannot be read, or is too old to have a record of its inputs.
     """
     journal = read_journal(folder) or {}
     marks = journal.get("marks")
@@ -33,7 +33,7 @@ def changed_since(folder: Path, galaxies: Catalogue, *, images: bool = True) -> 
     head = folder / "head.npz"
     taken = own_columns(load_draws(head).tree) if head.exists() else frozenset({"id", "embedding"})
     galaxies = replace(galaxies, table=names_apart(galaxies.table, taken, galaxies.source))
-    then: dict[str, str] = {}  # galaxy -> the mark that its image had
+    then: dict[str, str] = {}  # maps each galaxy to the mark of its image at that time
     failed = set[str]()
     for _, part in numbered_parts(folder):
         about = about_part(part)

@@ -1,4 +1,4 @@
-"""The catalogue that is published: what model and volunteers together say of every galaxy."""
+"""The published catalogue: the combined predictions of the model and the volunteers' votes for every galaxy."""
 
 from __future__ import annotations
 
@@ -36,29 +36,31 @@ def combine(
     above: Sequence[float] = (0.5,),
     probability: float = 0.9,
 ) -> CombinedCatalogue:
-    """Combine what a model expects with the votes that came in.
+    """Combine a model's predictions with the votes that came in.
 
-    A galaxy's votes move both the weights of the draws, in proportion to how probable they made the votes, and their
-    concentrations, alpha + k (`Posterior.given_votes`). With no votes the model alone speaks; with many it hardly counts.
+    A galaxy's votes change the weights of the draws, in proportion to how probable each draw made the votes. They also
+    change the concentrations, alpha + k (`Posterior.given_votes`). Without votes the prediction is the model's; with many
+    votes the model hardly counts.
 
     Parameters
     ----------
     posterior : Posterior, iterable of Posterior, or stored predictions
-        What the model expects *without* these votes. For galaxies whose votes it learnt from, take a model that has not
-        seen them, or name them in `seen`.
+        The model's predictions *without* these votes. For galaxies whose votes the model was trained on, use a model that
+        has not seen them, or list them in `seen`.
     votes : Catalogue, path, mapping or array_like, optional
-        All votes so far, counts or pseudo-counts of a stated number of volunteers: a table, which is read with the
-        posterior's tree; by id, id -> (answer,); or row by row, (galaxy, answer), where `posterior` is one Posterior.
+        All votes so far, as counts or as pseudo-counts of a stated number of volunteers: a table, which is read with the
+        posterior's tree; a mapping of id to votes (answer,); or an array (galaxy, answer), if `posterior` is one Posterior.
     factors : mapping of str to float, optional
-        Question, or an answer's column -> what its concentrations are multiplied by before the votes come in: below 1 the
-        model is trusted less. `zooactive.training.calibrate.fit_answer_factors` fits them, to votes of galaxies drawn at
-        random that the model has not learnt from.
+        Maps a question, or an answer's column, to the factor on its concentrations before the votes are added; with factors
+        below 1 the model is trusted less. `zooactive.training.calibrate.fit_answer_factors` fits them, to votes of randomly
+        drawn galaxies that the model was not trained on.
     seen : collection of str
-        Ids of galaxies whose votes the model has learnt from: marked ``prior_saw_votes``, since their votes count twice.
+        Ids of galaxies whose votes the model was trained on. They are marked ``prior_saw_votes``, since their votes count
+        twice.
     above : sequence of float
-        Fractions x of which P(fraction > x) is given.
+        Fractions x for which P(fraction > x) is computed.
     probability : float
-        Of the intervals.
+        The probability of the credible intervals.
 
     Returns
     -------
@@ -67,16 +69,16 @@ def combine(
     Raises
     ------
     PosteriorError
-        When votes are negative, not finite or of another tree, look like fractions, or no galaxy with votes is predicted; or
-        when a factor, a fraction or a probability is impossible.
+        If votes are negative, not finite or of another tree, look like fractions, or no galaxy with votes is predicted; or
+        if a factor, a fraction or a probability is impossible.
     CatalogueError
-        When the table of votes cannot be read.
+        If the table of votes cannot be read.
 
     Notes
     -----
-    Stopping when a galaxy is known well enough does no harm, as long as that was decided by its image and by votes that are
-    all in `votes`. Votes are not debiased for redshift: that is defined for votes alone, whose counts stand in the table.
-    To count galaxies with a fraction above x, sum P(fraction > x); counting mean fractions above x is biased by shrinkage.
+    Early stopping of well-known galaxies does no harm, as long as it was decided by their images and by votes that are all
+    in `votes`. Votes are not debiased for redshift: debiasing is defined only for votes, whose counts are in the table. To
+    count galaxies with a fraction above x, sum P(fraction > x). Counting mean fractions above x is biased by shrinkage.
 
     Examples
     --------
@@ -94,18 +96,18 @@ def combine(
     if not isinstance(above, Sequence):
         raise PosteriorError(f"above = {above!r}: give a list of fractions, such as [0.5]")
     if not 0 < probability < 1:
-        raise PosteriorError(f"intervals of probability {probability} were asked for; give a number between 0 and 1")
+        raise PosteriorError(f"probability = {probability} for the intervals; give a number between 0 and 1")
     for x in above:
         if not 0 < x < 1:
-            raise PosteriorError(f"the probability above a fraction of {x} was asked for; give fractions between 0 and 1")
+            raise PosteriorError(f"above has the fraction {x}; give fractions between 0 and 1")
     return CombinedCatalogue(posterior, votes, dict(factors or {}), frozenset(map(str, seen)), tuple(above), probability)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CombinedCatalogue:
-    """What model and volunteers together say of every galaxy: `combine` makes it.
+    """The combined catalogue of a model and the volunteers' votes, as `combine` returns it.
 
-    Iterating yields `Posterior` chunks given the votes. Nothing is computed before it is asked for.
+    Iterating yields `Posterior` chunks that are conditioned on the votes. Everything is computed on demand.
     """
 
     model: Posterior | Iterable[Posterior]
@@ -153,12 +155,12 @@ class CombinedCatalogue:
         return replace(self, model=some, votes=votes).to_table()
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row a galaxy, by `to_table`."""
+        """Return a table with one row per galaxy, by `to_table`."""
         return self.to_table()
 
     @property
     def posterior(self) -> Posterior:
-        """All galaxies in memory, given the votes."""
+        """The posterior of all galaxies in memory, conditioned on the votes."""
         chunks = list(self)
         return Posterior(
             np.concatenate([chunk.concentrations for chunk in chunks], axis=1),
@@ -168,13 +170,13 @@ class CombinedCatalogue:
         )
 
     def to_table(self) -> pd.DataFrame:
-        """Return one row a galaxy; `columns` says what each column is.
+        """Return a table with one row per galaxy; `columns` describes each column.
 
-        ``id``; for each answer in tree order the expected fraction ``QUESTION_ANSWER``, the ends ``_low`` and ``_high`` of
-        its credible interval, ``_above_50`` (percent) for P(fraction > 0.5), and ``_votes``; for each question
-        ``asked_QUESTION``, the probability that a volunteer is asked it, ``QUESTION_votes``, how many were, and
-        ``model_QUESTION``, the share of the expected fractions that rests on the model; ``volunteers`` and
-        ``prior_saw_votes``.
+        The table has ``id``. For each answer, in tree order, it has the expected fraction ``QUESTION_ANSWER``, the ends
+        ``_low`` and ``_high`` of its credible interval, ``_above_50`` (percent) for P(fraction > 0.5), and ``_votes``. For
+        each question it has ``asked_QUESTION``, the probability that a volunteer is asked it; ``QUESTION_votes``, the number
+        of volunteers who were; and ``model_QUESTION``, the share of the expected fractions that comes from the model. It
+        also has ``volunteers`` and ``prior_saw_votes``.
         """
         import pandas as pd
 
@@ -194,31 +196,31 @@ class CombinedCatalogue:
             ``.csv`` or ``.parquet``, written chunk by chunk; ``.fits`` or ``.xml`` (VOTable), with units, UCDs and
             descriptions, for which the whole table is held in memory.
         passed : DataFrame, optional
-            Other columns that go along, with a column ``id``.
+            Other columns to include, with a column ``id``.
 
         Raises
         ------
         OutputError, PosteriorError
-            When the file cannot be written, or its ending is another.
+            If the file cannot be written, or has another ending.
         """
         said = f"Vote fractions of tree '{self.tree.name}' by a model and by volunteers' votes together"
         return write_table(self.tables(), self.columns, said, Path(path), passed)
 
     @property
     def columns(self) -> dict[str, Column]:
-        """What each column of the table is: its description and its UCD. All numbers have no unit."""
+        """The description and the UCD of each column of the table; no column has a unit."""
         return columns_of(self.tree, above=self.above, probability=self.probability)
 
     @property
     def tree(self) -> DecisionTree:
-        """Whose questions are answered."""
+        """The tree whose questions are answered."""
         if isinstance(self.model, Posterior):
             return self.model.tree
         tree = getattr(self.model, "tree", None)
         return tree if isinstance(tree, DecisionTree) else next(iter(self.model)).tree
 
     def _believed(self) -> Iterator[tuple[Posterior, NDArray[np.float64]]]:
-        """Yield what the model expects of each chunk, and the votes of its galaxies (galaxy, answer)."""
+        """Yield the model's predictions for each chunk, and the votes of its galaxies (galaxy, answer)."""
         rows_of = _votes_by_id(self.votes, self.tree)
         scales = named_factors(self.factors, self.tree) if self.factors else None
         met = 0
@@ -237,7 +239,7 @@ class CombinedCatalogue:
         if rows_of and not met:
             raise PosteriorError(
                 f"none of the {len(rows_of)} galaxies with votes is predicted, such as '{next(iter(rows_of))}'; give the "
-                "votes of these galaxies, by the same ids"
+                "votes of the predicted galaxies, with the same ids"
             )
 
     def _table(self, prior: Posterior, posterior: Posterior, votes: NDArray[np.float64]) -> pd.DataFrame:
@@ -263,7 +265,7 @@ class CombinedCatalogue:
 
 
 def model_share(prior: Posterior, posterior: Posterior) -> NDArray[np.float64]:
-    """Return how much of the expected fractions rests on the model, E[alpha0 / (alpha0 + n)], shape (galaxy, question)."""
+    """Return the share of the expected fractions that comes from the model, E[alpha0 / (alpha0 + n)], (galaxy, question)."""
     tree = prior.tree
     before = tree.question_sums(prior.concentrations.astype(np.float64))
     after = tree.question_sums(posterior.concentrations.astype(np.float64))
@@ -271,7 +273,7 @@ def model_share(prior: Posterior, posterior: Posterior) -> NDArray[np.float64]:
 
 
 def _votes_by_id(votes: Votes, tree: DecisionTree) -> Mapping[str, NDArray[np.float64]] | None:
-    """Return votes by id, in the order of the tree's columns; None where they are given row by row, or there are none."""
+    """Return votes by id, in the order of the tree's columns; None if they are given row by row, or there are none."""
     votes = by_id(votes, tree)
     if votes is None or _is_row_by_row(votes):
         return None
@@ -286,7 +288,7 @@ def _votes_by_id(votes: Votes, tree: DecisionTree) -> Mapping[str, NDArray[np.fl
     unknown = [column for column in voted.tree.columns if column not in tree.columns]
     if unknown:
         raise PosteriorError(
-            f"{catalogue.source} has votes for '{unknown[0]}', and the model answers tree '{tree.name}'."
+            f"{catalogue.source} has votes for '{unknown[0]}', but the model answers tree '{tree.name}'."
             f"{did_you_mean(unknown[0], tree.columns)}"
         )
     refuse_fractions(voted.votes, voted.tree)
@@ -304,13 +306,13 @@ def _row_by_row(votes: Votes, prior: Posterior, *, whole: bool) -> NDArray[np.fl
     if votes is None:
         return np.zeros((len(prior), len(prior.tree.columns)))
     if not whole:
-        raise PosteriorError("votes row by row belong to one Posterior; give the votes of chunks by id")
+        raise PosteriorError("votes row by row need one Posterior; give the votes of chunks by id")
     assert not isinstance(votes, Catalogue | str | Path | Mapping)
     return _counted(votes, prior.tree, len(prior))
 
 
 def _counted(votes: ArrayLike, tree: DecisionTree, galaxies: int) -> NDArray[np.float64]:
-    """Return votes as counts; fractions, of which nobody knows how many volunteers stand behind them, are refused."""
+    """Return votes as counts; raise a PosteriorError for fractions, because their number of volunteers is not known."""
     found = checked_votes(votes, tree, galaxies)
     refuse_fractions(found, tree)
     return found

@@ -1,4 +1,4 @@
-"""The published catalogue as CSV, Parquet, FITS or VOTable; what each column is."""
+"""Write the published catalogue as CSV, Parquet, FITS or VOTable, with a description of each column."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zooactive.foundation.errors import CatalogueError, PosteriorError, explained
+from zooactive.foundation.formats import FITS_KEY, RESULTS, VOTABLE_KEY
+from zooactive.foundation.metadata import result_about
 from zooactive.foundation.spelling import for_people, write_csv
 from zooactive.foundation.writing import aside
 from zooactive.tree import DecisionTree
@@ -17,23 +19,23 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 ENDINGS = (".csv", ".parquet", ".fits", ".xml")
-_LONGEST_NAME = 68  # of a FITS column
+_LONGEST_NAME = 68  # the limit for the name of a FITS column
 
 
 class Column(NamedTuple):
-    """What a column holds: a description, and its Unified Content Descriptor (IVOA, UCD1+)."""
+    """The description of a column, and its Unified Content Descriptor (IVOA, UCD1+)."""
 
     description: str
     ucd: str
 
 
 def percent(x: float) -> str:
-    """Return a fraction as its percents, as names of columns have it."""
+    """Return a fraction in percent, as used in names of columns."""
     return f"{100 * x:.6g}"
 
 
 def columns_of(tree: DecisionTree, *, above: Sequence[float], probability: float) -> dict[str, Column]:
-    """Return what each column of the catalogue's table is, in the table's order. All numbers have no unit."""
+    """Return a description of each column of the catalogue's table, in the table's order; no column has a unit."""
     share = f"{100 * probability:g}%"
     found = {"id": Column("Id of the galaxy", "meta.id;meta.main")}
     for i, name in enumerate(tree.columns):
@@ -58,27 +60,36 @@ def columns_of(tree: DecisionTree, *, above: Sequence[float], probability: float
 
 
 def check_ending(path: Path) -> None:
-    """Raise a PosteriorError for a file that no catalogue can be written to."""
+    """Raise a PosteriorError for a file name whose ending no catalogue can be written to."""
     if path.suffix not in ENDINGS:
         raise PosteriorError(f"the catalogue cannot be written to {path}; give a name that ends in {', '.join(ENDINGS)}")
 
 
 def write_table(
-    pieces: Iterator[pd.DataFrame], about: dict[str, Column], said: str, path: Path, passed: pd.DataFrame | None
+    pieces: Iterator[pd.DataFrame],
+    about: dict[str, Column],
+    said: str,
+    path: Path,
+    passed: pd.DataFrame | None,
+    *,
+    kind: str = "catalogue",
 ) -> int:
-    """Write a table that comes in pieces, with other columns that go along, and return how many rows it has."""
+    """Write a table that comes in pieces, with other columns that go along, and return how many rows it has.
+
+    `kind` is what Parquet says it is; FITS and VOTable declare the format alone, and CSV has how.json beside it for that.
+    """
     check_ending(path)
     tables = _with_columns(pieces, passed)
     with aside(path) as temporary:
         if path.suffix == ".csv":
             return _write_csv(tables, temporary)
         if path.suffix == ".parquet":
-            return _write_parquet(tables, temporary)
+            return _write_parquet(tables, temporary, kind)
         return _write_astropy(tables, about, said, temporary, "fits" if path.suffix == ".fits" else "votable")
 
 
 def _places(columns: Iterable[str]) -> dict[str, Column]:
-    """Return what the columns with places on the sky are, so that other programs find them."""
+    """Return descriptions of the columns with coordinates, so that other programs find them."""
     from zooactive.catalogue.cutouts.coordinates import find_coordinates
 
     try:
@@ -96,7 +107,7 @@ def _with_columns(tables: Iterator[pd.DataFrame], passed: pd.DataFrame | None) -
         others = passed.drop_duplicates("id").set_index("id")
         taken = [name for name in others.columns if name in table.columns]
         if taken:
-            raise PosteriorError(f"the column '{taken[0]}' that goes along is one of the catalogue's; rename it")
+            raise PosteriorError(f"the passed column '{taken[0]}' has the name of one of the catalogue's columns; rename it")
         yield table.join(others, on="id")
 
 
@@ -112,7 +123,7 @@ def _write_csv(tables: Iterator[pd.DataFrame], path: Path) -> int:
     return rows
 
 
-def _write_parquet(tables: Iterator[pd.DataFrame], path: Path) -> int:
+def _write_parquet(tables: Iterator[pd.DataFrame], path: Path, kind: str) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -122,7 +133,9 @@ def _write_parquet(tables: Iterator[pd.DataFrame], path: Path) -> int:
             said = "Parquet cannot hold a column of the catalogue: {reason}"
             with explained(PosteriorError, said, pa.ArrowInvalid, pa.ArrowTypeError, ValueError):
                 arrow = pa.Table.from_pandas(_narrow(table), preserve_index=False)
-                writer = writer or pq.ParquetWriter(path, arrow.schema)
+                if writer is None:
+                    about = {**(arrow.schema.metadata or {}), **result_about(kind)}
+                    writer = pq.ParquetWriter(path, arrow.schema.with_metadata(about))
                 writer.write_table(arrow.cast(writer.schema))
             rows += len(table)
     finally:
@@ -132,7 +145,7 @@ def _write_parquet(tables: Iterator[pd.DataFrame], path: Path) -> int:
 
 
 def _narrow(table: pd.DataFrame) -> pd.DataFrame:
-    """Return probabilities and fractions in four bytes: a catalogue has two hundred of them a galaxy."""
+    """Return a table with probabilities and fractions in four bytes, because there are two hundred of them per galaxy."""
     return table.astype({name: "float32" for name in table.columns if table[name].dtype == "float64"})
 
 
@@ -165,15 +178,17 @@ def _write_astropy(tables: Iterator[pd.DataFrame], about: dict[str, Column], sai
 
 def _write_votable(table: Table, about: dict[str, Column], said: str, path: Path) -> None:
     from astropy.io.votable import from_table
+    from astropy.io.votable.tree import Info
 
     votable = from_table(table)
     votable.description = said
     first = votable.get_first_table()
+    first.infos.append(Info(name=VOTABLE_KEY, value=str(RESULTS)))
     for field in first.fields:
         if field.name in about:
             field.ucd = about[field.name].ucd
         if field.datatype in ("char", "unicodeChar"):
-            field.arraysize = "*"  # any length, also none: a fixed one of 1 is no string any more
+            field.arraysize = "*"  # any length, including zero: with a fixed length of 1 it would not be a string
     votable.to_xml(str(path))
 
 
@@ -189,13 +204,14 @@ def _write_fits(table: Table, about: dict[str, Column], said: str, path: Path) -
         column = table[name]
         if column.dtype.kind == "U" and not all(text.isascii() for text in column):
             warnings.warn(
-                f"FITS holds ASCII alone, so other letters in the column '{name}' are written as \\xe9 stands for é; write "
-                ".xml, .csv or .parquet to keep them",
+                f"FITS can only hold ASCII, so other letters in the column '{name}' are written as \\xe9 stands for é; "
+                "write .xml, .csv or .parquet to keep them",
                 stacklevel=4,
             )
             table[name] = [_ascii(text) for text in column]
     hdu = fits.table_to_hdu(table)
     hdu.name = "CATALOGUE"
+    hdu.header[FITS_KEY] = (RESULTS, "format of zooactive's tables")
     hdu.header["COMMENT"] = _ascii(said)
     for number, name in enumerate(table.colnames, start=1):
         if name in about:

@@ -1,4 +1,4 @@
-"""From a model and a catalogue to embeddings on disk: the encoder's features of every galaxy, once."""
+"""Compute embeddings and store them: the encoder's features of every galaxy, once."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ def embed(
 ) -> Embeddings:
     """Compute the encoder's features of every galaxy, and stream them into a folder of Parquet files.
 
-    The same call goes on where an interrupted one stopped. Heads, choices and tasks need nothing else: see
+    The same call resumes an interrupted run. Heads, choices and tasks need only these embeddings: see
     `zooactive.read_embeddings`.
 
     Parameters
     ----------
     model : GalaxyModel or FinetunedModel
-        Its head is not asked.
+        The model; its head is not used.
     catalogue : Catalogue or path
     out : path
-        The folder, which may be an address.
+        The folder, which may be a URL.
     batch_size, max_failures, retry_failures, engine, progress
-        As of `zooactive.predict`.
+        As in `zooactive.predict`.
 
     Returns
     -------
     Embeddings
-        Of the galaxies whose image can be read; ``failures.parquet`` in the folder lists the others.
+        The embeddings of the galaxies whose image can be read; ``failures.parquet`` in the folder lists the others.
 
     Raises
     ------
     ImageError
-        When more images than `max_failures`, or all, cannot be read.
+        If more images than `max_failures`, or all, cannot be read.
     ModelError
-        For a model without a network.
+        If the model has no network.
     """
     network, galaxies = network_with_images(network_of(model)), read_catalogue(catalogue)
     if network.images is not None and read_journal(folder_here(out)) is None:

@@ -1,4 +1,4 @@
-"""Embeddings in arrays: NumPy's ``.npy`` with ids beside it, and HDF5 as Zoobot writes it."""
+"""Read embeddings from arrays: NumPy's ``.npy`` with a separate table of ids, and HDF5 in Zoobot's layout."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     import h5py
 
 KNOWN_NAMES = ("embedding", "embeddings", "features", "feature", "representation", "representations")
-"""Names of columns or datasets that are taken for embeddings where several could be."""
+"""Names of columns or datasets that are taken for embeddings if several are possible."""
 
-_HDF5_FEATURES = ("predictions", *KNOWN_NAMES)  # Zoobot calls features predictions too
+_HDF5_FEATURES = ("predictions", *KNOWN_NAMES)  # Zoobot also calls features predictions
 _HDF5_IDS = ("id_str", "id", "ids", "image_paths")
 _ROWS = 4096
-"""Galaxies read together."""
+"""The number of galaxies that are read together."""
 _COLUMNS = 32
-"""Features read together of an array that is stored feature by feature."""
+"""The number of features that are read together from an array in Fortran order."""
 
 
 def narrow(values: NDArray[Any]) -> NDArray[np.floating]:
-    """Return numbers as float16 where they are, else as float32; what does not fit is infinite, and refused later."""
+    """Return numbers as float16 if they are float16, otherwise as float32; too large values become infinite."""
     if values.dtype.kind not in "fiu":
         raise ValueError(f"features of the kind {values.dtype}")
     with np.errstate(over="ignore"):
@@ -43,25 +43,25 @@ def narrow(values: NDArray[Any]) -> NDArray[np.floating]:
 
 
 def room(rows: int, width: int, dtype: np.dtype[Any]) -> NDArray[np.floating]:
-    """Make an array for features; a MemoryError where they take more memory than there is."""
+    """Return an empty array for features; raise a MemoryError if it needs more memory than there is."""
     if rows * width * dtype.itemsize > usable_memory():
         raise MemoryError(f"{rows} galaxies of {width} features")
     return np.empty((rows, width), dtype=dtype)
 
 
 def read_npy(path: Path, ids: str | Path | Sequence[str] | None, id_column: str | None, column: str | None) -> Embeddings:
-    """Read an array (galaxy, feature), whose ids are given or lie beside it."""
+    """Read an array (galaxy, feature) with ids that are given or are in a file next to it."""
     with open_regular(path) as stream:
         shape, fortran, dtype = read_array_header(stream)
-        narrow(np.empty(0, dtype=dtype))  # which refuses what is no number
+        narrow(np.empty(0, dtype=dtype))  # raises an error if these are not numbers
         if len(shape) != 2:
             raise CatalogueError(f"{path} holds an array of shape {shape}; give (galaxy, feature)")
         left = os.fstat(stream.fileno()).st_size - stream.tell()
         if math.prod(shape) * dtype.itemsize > left:
-            raise ValueError(f"it says that it holds {shape[0]} rows of {shape[1]} features, and is too short for that")
+            raise ValueError(f"it claims {shape[0]} rows of {shape[1]} features, but is too short for that")
         names, table = _named(_beside(path) if ids is None else ids, id_column)
         if len(names) != shape[0]:
-            raise CatalogueError(f"{path} has {shape[0]} rows, and {len(names)} ids were given; give one id for each row")
+            raise CatalogueError(f"{path} has {shape[0]} rows, but {len(names)} ids were given; give one id for each row")
         features = room(*shape, narrow(np.empty(0, dtype=dtype)).dtype)
         _read_into(features, stream, dtype, fortran=fortran)
     return Embeddings(names, features, table=table, source=str(path))
@@ -72,13 +72,13 @@ def _beside(path: Path) -> Path:
     found = next((file for file in beside if file.exists()), None)
     if found is None:
         raise CatalogueError(
-            f"{path} does not say whose features they are; give the table that has the galaxies in the same order (ids)"
+            f"{path} has no ids of the galaxies; give the table that has the galaxies in the same order (ids)"
         )
     return found
 
 
 def _read_into(features: NDArray[np.floating], stream: BinaryIO, dtype: np.dtype[Any], *, fortran: bool) -> None:
-    """Read the numbers of an array from where a stream stands: at once where they stay as they are, or part by part."""
+    """Read the numbers of an array from a stream: directly if they need no conversion, otherwise part by part."""
     rows, width = features.shape
     if not fortran and dtype == features.dtype:
         stream.readinto(features.data.cast("B"))  # type: ignore[attr-defined]
@@ -94,7 +94,7 @@ def _read_into(features: NDArray[np.floating], stream: BinaryIO, dtype: np.dtype
 
 
 def _named(ids: str | Path | Sequence[str], id_column: str | None) -> tuple[NDArray[np.object_], pd.DataFrame]:
-    """Return ids, and what else their table says."""
+    """Return ids, and the other columns of their table."""
     if isinstance(ids, str | Path):
         path = Path(ids)
         if path.suffix == ".txt":
@@ -120,7 +120,7 @@ def read_hdf5(path: Path, ids: str | Path | Sequence[str] | None, id_column: str
         if wanted not in numbers or (column is None and not known and len(numbers) > 1):
             links = f"; {', '.join(elsewhere[:5])} are links, which may lead to other files" if elsewhere else ""
             raise CatalogueError(
-                f"{path} has the datasets {', '.join(held) or 'none'}{links}; name the one that holds the features"
+                f"{path} has the datasets {', '.join(held) or 'none'}{links}; name the dataset that holds the features"
             )
         values = held[wanted]
         if values.ndim == 3 and values.shape[2] != 1:
@@ -130,7 +130,7 @@ def read_hdf5(path: Path, ids: str | Path | Sequence[str] | None, id_column: str
         _check_stored(path, wanted, values)
         names, table = (_hdf5_ids(path, held, id_column), pd.DataFrame()) if ids is None else _named(ids, id_column)
         if len(names) != len(values):
-            raise CatalogueError(f"{path} has {len(values)} rows, and {len(names)} ids; give one id for each row")
+            raise CatalogueError(f"{path} has {len(values)} rows, but {len(names)} ids; give one id for each row")
         features = room(values.shape[0], values.shape[1], narrow(np.empty(0, dtype=values.dtype)).dtype)
         for start in range(0, len(features), step := _rows_of_chunks(values)):
             part = values[start : start + step]
@@ -139,7 +139,7 @@ def read_hdf5(path: Path, ids: str | Path | Sequence[str] | None, id_column: str
 
 
 def _held(file: h5py.File) -> tuple[dict[str, h5py.Dataset], list[str]]:
-    """Return the datasets of a file, and the names that are links: following one might open any other file."""
+    """Return the datasets of a file, and the names that are links, which are not followed: they may open any file."""
     import h5py
 
     own = [name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink)]
@@ -149,12 +149,12 @@ def _held(file: h5py.File) -> tuple[dict[str, h5py.Dataset], list[str]]:
 
 
 def _check_stored(path: Path, name: str, values: h5py.Dataset) -> None:
-    """Refuse numbers that lie in another file, or that the file only claims to hold.
+    """Raise an error for numbers that are in another file, or that the file only claims to hold.
 
-    Some hundred bytes can claim any number of values, which then are all the same.
+    A few hundred bytes can claim any number of values, which then are all the same.
     """
     if values.is_virtual or values.external:
-        raise CatalogueError(f"{path}: the numbers of '{name}' lie in another file; save the numbers themselves")
+        raise CatalogueError(f"{path}: the numbers of '{name}' are in another file; save the numbers themselves")
     if math.prod(values.chunks or values.shape) * values.dtype.itemsize > usable_memory():
         raise MemoryError(name)
     if values.chunks is None:
@@ -163,11 +163,11 @@ def _check_stored(path: Path, name: str, values: h5py.Dataset) -> None:
         chunks = (math.ceil(length / chunk) for length, chunk in zip(values.shape, values.chunks, strict=True))
         whole = values.id.get_num_chunks() >= math.prod(chunks)
     if not whole:
-        raise CatalogueError(f"{path}: '{name}' claims {values.shape} numbers, which are not all there; save them again")
+        raise CatalogueError(f"{path}: '{name}' claims {values.shape} numbers, but not all are there; save them again")
 
 
 def _rows_of_chunks(values: h5py.Dataset) -> int:
-    """Return how many rows are read together: whole chunks, so that none is unpacked twice."""
+    """Return how many rows are read together: whole chunks, so that no chunk is unpacked twice."""
     rows = 1 if values.chunks is None else int(values.chunks[0])
     return rows * max(_ROWS // rows, 1)
 
@@ -182,13 +182,13 @@ def _hdf5_ids(path: Path, held: Mapping[str, h5py.Dataset], id_column: str | Non
         raise CatalogueError(f"{path}: the ids in '{name}' are {rounded}; save them as text")
     _check_stored(path, name, cells)
     texts = list(_texts(path, cells))
-    if name == "image_paths":  # as older versions of Zoobot name galaxies
+    if name == "image_paths":  # the galaxies' names in older versions of Zoobot
         texts = [Path(text).stem for text in texts]
     return ids_of(pd.Series(texts, dtype=object), name, path)
 
 
 def _texts(path: Path, cells: h5py.Dataset) -> Iterator[str]:
-    """Yield the texts of a dataset; all of them may be one and the same long text of the file."""
+    """Yield the texts of a dataset, which may all be the same long text."""
     together = max(min(usable_memory() // max(path.stat().st_size, 1), _ROWS), 1)
     for start in range(0, len(cells), together):
         for cell in cells[start : start + together].tolist():

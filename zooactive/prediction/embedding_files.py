@@ -1,6 +1,6 @@
-"""Embeddings as other programs write them: Parquet, Arrow and Hugging Face's folders, NumPy, HDF5 as Zoobot's, CSV.
+"""Read embeddings that other programs wrote: Parquet, Arrow and Hugging Face's folders, NumPy, Zoobot's HDF5, CSV.
 
-Every reader gives ids as text and features as float32, or float16 where the file has that.
+Every reader returns ids as text and features as float32, or float16 if the file has float16.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ def read_embeddings(
     column: str | None = None,
     encoder: str | None = None,
 ) -> Embeddings:
-    """Read the embeddings of galaxies that any program made.
+    """Read the embeddings of galaxies that any program computed.
 
     Parameters
     ----------
     source : path
-        ``.parquet`` or ``.arrow`` (or a folder of them, such as a saved Hugging Face dataset) with a column of lists, or one
-        column a feature whose names differ in their number (``feat_0``, ``feat_1``, ...); ``.csv`` of the second kind;
-        ``.npy`` with `ids`; ``.hdf5`` as Zoobot writes its representations, with datasets ``predictions`` and ``id_str``; or
-        a folder that ``zooactive embed`` or ``zooactive predict`` wrote.
+        ``.parquet`` or ``.arrow`` (or a folder of them, such as a saved Hugging Face dataset) with a column of lists, or
+        with one column per feature whose names differ in their number (``feat_0``, ``feat_1``, ...); ``.csv`` of the second
+        kind; ``.npy`` with `ids`; ``.hdf5`` in the layout of Zoobot's representations, with datasets ``predictions`` and
+        ``id_str``; or a folder that ``zooactive embed`` or ``zooactive predict`` wrote.
     ids : path or sequence of str, optional
-        Of an ``.npy``: the table, or the ``.txt`` with an id a line, that has the galaxies in the same order; by default a
-        table beside it of the same name.
+        For an ``.npy`` file: the table, or the ``.txt`` with one id per line, that has the galaxies in the same order. By
+        default a table of the same name next to it.
     id_column : str, optional
         By default the first of id, id_str, iauname, GalaxyID, survey_id.
     column : str, optional
-        The column of lists, or what the names of the features' columns begin with, where several could be meant; of HDF5 the
+        The column of lists, or the common prefix of the features' columns, if several are possible. For HDF5 the name of the
         dataset.
     encoder : str, optional
-        A name for what made them, for files that do not say it.
+        A name for the encoder, for files that do not name it.
 
     Returns
     -------
@@ -60,8 +60,8 @@ def read_embeddings(
     Raises
     ------
     CatalogueError
-        When the file is missing, damaged or of an unknown kind; when ids are blank, rounded or repeated; when no column
-        holds features, or rows differ in width; when a feature is missing or not finite.
+        If the file is missing, damaged or of an unknown kind; if ids are blank, rounded or repeated; if no column holds
+        features, or rows differ in width; if a feature is missing or not finite.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def read_embeddings(
         raise CatalogueError(f"{path} does not exist; give a file of embeddings ({_KINDS})")
     with (
         explained(CatalogueError, f"{path} cannot be read as embeddings: {{reason}}; save them again"),
-        explained(CatalogueError, f"{path} asks for more memory than there is; give fewer galaxies at once", MemoryError),
+        explained(CatalogueError, f"{path} needs more memory than there is; give fewer galaxies at once", MemoryError),
     ):
         if path.is_dir():
             found = _read_folder(path, id_column, column)
@@ -81,12 +81,10 @@ def read_embeddings(
             check_regular(path)
             reader = _READERS.get(path.suffix.lower())
             if reader is None:
-                raise CatalogueError(f"{path}: embeddings of the kind '{path.suffix}' are unknown; give {_KINDS}")
+                raise CatalogueError(f"{path}: embeddings of the kind '{path.suffix}' cannot be read; give {_KINDS}")
             found = reader(path, ids, id_column, column)
     if encoder is not None and found.as_stored and encoder != found.encoder:
-        raise CatalogueError(
-            f"{path} says that the encoder {found.encoder} made it, and not '{encoder}'; leave the name away"
-        )
+        raise CatalogueError(f"{path} names its encoder as {found.encoder}, not '{encoder}'; leave out the name")
     named = found.encoder if encoder is None else encoder
     return Embeddings(found.ids, found.features, named, found.as_stored, found.table, found.source)
 
@@ -95,7 +93,7 @@ def _read_folder(folder: Path, id_column: str | None, column: str | None) -> Emb
     journal = read_journal(folder)
     if journal is not None:
         if not journal.get("finished"):
-            raise CatalogueError(f"{folder} is unfinished; run the command that wrote it again, and it will go on")
+            raise CatalogueError(f"{folder} is unfinished; run the command that wrote it again to finish it")
         parts = parts_in(folder)
         passed = list(about_part(parts[0])["passed"]) if parts else []
         return from_parquet(folder, parts, "id", "embedding", encoder=str(journal.get("encoder")), others=passed)
@@ -109,14 +107,14 @@ def _read_folder(folder: Path, id_column: str | None, column: str | None) -> Emb
 
 
 def _arrow_files(folder: Path) -> list[Path]:
-    """Return the Arrow files of a folder; of a saved Hugging Face dataset those that it names, and not its caches."""
+    """Return the Arrow files of a folder; for a saved Hugging Face dataset only the files that it names, not its caches."""
     state = folder / "state.json"
     if state.is_file():
         named = read_object(state).get("_data_files", [])
         files = [folder / Path(str(entry["filename"])).name for entry in named]
         missing = [file for file in files if not file.is_file()]
         if missing:
-            raise CatalogueError(f"{state} names {missing[0].name}, which is not beside it; copy the whole folder")
+            raise CatalogueError(f"{state} names {missing[0].name}, which is not next to it; copy the whole folder")
         return files
     found = (file for ending in _ARROW for file in folder.rglob(f"*{ending}"))
     return sorted(file for file in found if not file.name.startswith((".", "_", "cache-")))

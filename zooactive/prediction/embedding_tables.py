@@ -1,4 +1,4 @@
-"""Embeddings in tables: Parquet, Arrow and CSV, with a column of lists or one column a feature."""
+"""Read embeddings from tables: Parquet, Arrow and CSV, with a column of lists or one column per feature."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)")
-_FEWEST = 2  # columns of one prefix that are taken for features
+_FEWEST = 2  # the least number of columns with a common prefix that are taken for features
 _ROWS, _COLUMNS = 4096, 32
-"""Of a Parquet file, read together."""
+"""The number of bytes of a Parquet file that are read together."""
 _BUFFER = 1 << 20
 
 
@@ -40,7 +40,7 @@ def from_parquet(
     encoder: str | None = None,
     others: Sequence[str] | None = None,
 ) -> Embeddings:
-    """Read Parquet files of one layout; of the columns besides ids and features those named, or all."""
+    """Read Parquet files of one layout; of the other columns, read those that are named, or all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -64,7 +64,7 @@ def from_parquet(
 
 
 def _parts_of_lists(files: Iterable[Path], columns: list[str]) -> Iterator[_Part]:
-    """Read some thousand rows after the other, unpacked from a stream: a file may be one row group."""
+    """Read some thousand rows at a time, unpacked from a stream, because a file may be a single row group."""
     import pyarrow.parquet as pq
 
     row = 0
@@ -76,7 +76,7 @@ def _parts_of_lists(files: Iterable[Path], columns: list[str]) -> Iterator[_Part
 
 
 def _parts_of_columns(files: Iterable[Path], columns: list[str]) -> Iterator[_Part]:
-    """Read some columns after the other, each of a whole row group: a page of every one of a thousand takes much memory."""
+    """Read some columns at a time, each for a whole row group; pages of a thousand columns would need much memory."""
     import pyarrow.parquet as pq
 
     row = 0
@@ -90,7 +90,7 @@ def _parts_of_columns(files: Iterable[Path], columns: list[str]) -> Iterator[_Pa
 
 
 def from_arrow(source: Path, files: Sequence[Path], id_column: str | None, column: str | None) -> Embeddings:
-    """Read Arrow files of one layout, once all that they refer to has been found to be in them."""
+    """Read Arrow files of one layout, after a check that everything they refer to is in them."""
     import pyarrow as pa
 
     with ExitStack() as opened:
@@ -112,7 +112,7 @@ def _parts_of(batches: Iterable[pa.RecordBatch]) -> Iterator[_Part]:
 
 @contextmanager
 def _arrow_table(file: Path) -> Iterator[pa.Table]:
-    """Map a file of Arrow's, of either form: Hugging Face writes streams."""
+    """Map an Arrow file, in the file format or in the stream format, which Hugging Face writes."""
     import pyarrow as pa
 
     check_regular(file)
@@ -125,7 +125,7 @@ def _arrow_table(file: Path) -> Iterator[pa.Table]:
 
 
 class _Part(NamedTuple):
-    """Some rows of some columns, and where they belong."""
+    """Some rows of some columns, and their position."""
 
     row: int
     column: int
@@ -133,7 +133,7 @@ class _Part(NamedTuple):
 
 
 class _Layout:
-    """Which columns of a table are the ids, the features and the rest."""
+    """The roles of a table's columns: ids, features and others."""
 
     def __init__(self, schema: pa.Schema, id_column: str | None, column: str | None, source: Path) -> None:
         names = list(schema.names)
@@ -149,7 +149,7 @@ class _Layout:
         return _is_number(self.schema.field(name).type)
 
     def _found(self, names: Sequence[str], column: str | None) -> list[str]:
-        """Return the column of lists, or those of single features in the order of their numbers."""
+        """Return the column of lists, or the columns of single features in the order of their numbers."""
         lists = [name for name in names if self._lists(name)]
         groups = _groups([name for name in names if self._number(name)])
         if column is not None:
@@ -163,7 +163,7 @@ class _Layout:
         if known or len(lists) == 1:
             return known[:1] or lists
         if len(lists) > 1:
-            raise CatalogueError(f"{self.source} has several columns of lists ({', '.join(lists[:5])}); name one")
+            raise CatalogueError(f"{self.source} has several columns of lists ({', '.join(lists[:5])}); name one of them")
         if len(groups) > 1:
             said = ", ".join(f"'{prefix}' ({len(group)})" for prefix, group in list(groups.items())[:5])
             raise CatalogueError(f"{self.source} has several kinds of numbered columns, {said}; name the features' prefix")
@@ -176,11 +176,11 @@ class _Layout:
 
     @property
     def a_column_each(self) -> bool:
-        """Whether each feature is a column of its own."""
+        """Return whether each feature is a separate column."""
         return not self._lists(self.features[0])
 
     def read(self, parts: Iterator[_Part], rows: int, others: pa.Table, encoder: str | None) -> Embeddings:
-        """Read the features of all rows, part by part, and the rest at once."""
+        """Read the features of all rows, part by part, and the other columns at once."""
         ids = _text_ids(others[self.id_column], self.id_column, self.source)
         features: NDArray[np.floating] | None = None
         read = 0
@@ -193,8 +193,8 @@ class _Layout:
                 features = room(rows, width, self._dtype())
             if not self.a_column_each and values.shape[1] != features.shape[1]:
                 raise CatalogueError(
-                    f"{self.source}: galaxy '{ids[row]}' has {values.shape[1]} features, and others have "
-                    f"{features.shape[1]}; give those of one encoder"
+                    f"{self.source}: galaxy '{ids[row]}' has {values.shape[1]} features, but others have "
+                    f"{features.shape[1]}; give embeddings of one encoder"
                 )
             if not np.can_cast(values.dtype, features.dtype):
                 raise ValueError("some of its parts are float16, and others are not")
@@ -203,13 +203,13 @@ class _Layout:
         if features is None:
             raise CatalogueError(f"{self.source} has no rows; give embeddings of at least one galaxy")
         if read != features.size or len(ids) != rows:
-            raise ValueError("it has fewer rows than it says")
+            raise ValueError("it has fewer rows than it claims")
         table = as_frame(others.select(self.others).replace_schema_metadata(None))
         stored = encoder is not None
         return Embeddings(ids, features, encoder, stored, table, str(self.source))
 
     def _dtype(self) -> np.dtype[Any]:
-        """Return what the features are kept in: float16 where all of them are."""
+        """Return the dtype for the features: float16 if all of them are float16."""
         import pyarrow as pa
 
         kinds = [self.schema.field(name).type for name in self.features]
@@ -231,8 +231,8 @@ class _Layout:
         if (lengths != lengths[0]).any():
             other = int(np.argmax(lengths != lengths[0]))
             raise CatalogueError(
-                f"{self.source}: galaxy '{ids[other]}' has {lengths[other]} features, and '{ids[0]}' has {lengths[0]}; give "
-                "those of one encoder"
+                f"{self.source}: galaxy '{ids[other]}' has {lengths[other]} features, but '{ids[0]}' has {lengths[0]}; give "
+                "embeddings of one encoder"
             )
         flat = column.flatten()
         if flat.null_count:
@@ -247,7 +247,7 @@ class _Layout:
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType | None:
-    """Return what lists hold, where a kind of column is lists of numbers."""
+    """Return the type of the values if a column type is a list of numbers, otherwise None."""
     import pyarrow as pa
 
     while isinstance(kind, pa.BaseExtensionType):
@@ -265,7 +265,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _groups(names: Iterable[str]) -> dict[str, list[str]]:
-    """Return the columns whose names are a prefix and a number, by prefix, in the order of their numbers without a gap."""
+    """Return the columns whose names are a prefix and a number, by prefix, ordered by number and without gaps."""
     found: dict[str, dict[int, str]] = {}
     for name in names:
         match = _NUMBERED.fullmatch(name)
@@ -298,7 +298,7 @@ def _text_ids(column: pa.ChunkedArray, name: str, source: Path) -> NDArray[np.ob
 
 
 def read_csv(path: Path, ids: object, id_column: str | None, column: str | None) -> Embeddings:
-    """Read a table of text with one column a feature."""
+    """Read a text table with one column per feature."""
     import pyarrow as pa
 
     table = read_table(path, id_column=id_column)

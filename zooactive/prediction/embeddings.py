@@ -1,4 +1,4 @@
-"""Embeddings that any encoder gave, by galaxy: what stands for images and a network."""
+"""Embeddings of galaxies by any encoder, which replace images and a network."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ if TYPE_CHECKING:
     from zooactive.models.loading import AnyModel
 
 ROWS_PER_PART = 2048
-"""Galaxies a part of what is predicted from embeddings."""
+"""The number of galaxies per part in predictions from embeddings."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Embeddings:
-    """Features of galaxies by some encoder, (galaxy, feature), and what else their file says of them.
+    """Features of galaxies by some encoder, (galaxy, feature), and the other columns of their file.
 
-    Stands wherever stored predictions do: `zooactive.finetune`, `zooactive.predict`, `zooactive.prediction.find_similar`.
+    Use them instead of stored predictions: `zooactive.finetune`, `zooactive.predict`, `zooactive.prediction.find_similar`.
 
     Parameters
     ----------
     ids : array_like of str, shape (galaxy,)
-        Each once; kept as an ndarray of object.
+        Each id occurs once; stored as an ndarray of object.
     features : array_like, shape (galaxy, feature)
-        Finite; kept as an ndarray of float16 where they are, and of float32 otherwise.
+        Finite numbers; stored as an ndarray of float16 if they are float16, otherwise of float32.
     encoder : str, optional
-        What made them, as far as anybody says: embeddings of two names do not go together.
+        The name of the encoder, if it is known. Embeddings with different names cannot be combined.
     as_stored : bool
-        Whether they are those of a zooactive encoder, whose fingerprint `encoder` then is, as predictions store them. Others
-        are brought to a common scale first.
+        Whether the embeddings come from a zooactive encoder and are stored as in predictions; `encoder` is then its
+        fingerprint. Other embeddings are first brought to a common scale.
     table : DataFrame, optional
-        Other columns, a row a galaxy.
+        Other columns, one row per galaxy.
     source : str
-        Where they came from, for errors.
+        Where they came from, for error messages.
 
     Raises
     ------
     CatalogueError
-        When shapes do not fit, an id is repeated, or a feature is not finite.
+        If shapes do not fit, an id is repeated, or a feature is not finite.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class Embeddings:
             if bad.any():
                 raise CatalogueError(
                     f"{self.source}: the features of galaxy '{self.ids[start + int(np.argmax(bad))]}' are not all finite "
-                    "numbers; leave that galaxy out, or compute them again"
+                    "numbers; leave out that galaxy, or compute them again"
                 )
         if not len(self.table.columns):
             object.__setattr__(self, "table", pd.DataFrame(index=range(len(self.ids))))
@@ -106,11 +106,11 @@ class Embeddings:
 
     @property
     def width(self) -> int:
-        """Number of features."""
+        """The number of features."""
         return int(self.features.shape[1])
 
     def catalogue(self) -> Catalogue:
-        """Return the galaxies, without images and votes, with the other columns."""
+        """Return the galaxies with the other columns, without images and votes."""
         return Catalogue(self.ids, (None,) * len(self), None, None, self.table, self.source)
 
     @cached_property
@@ -118,49 +118,49 @@ class Embeddings:
         return pd.Index(self.ids, dtype=object)
 
     def rows_of(self, ids: Iterable[str]) -> NDArray[np.int64]:
-        """Return the row of each id, -1 where there is none."""
+        """Return the row of each id, or -1 for an unknown id."""
         names = np.fromiter(map(str, ids), dtype=object)
         return np.asarray(self._index.get_indexer(pd.Index(names, dtype=object)), dtype=np.int64)
 
     def scale(self) -> FeatureScale | None:
-        """Return what brings the features to numbers about 0 and 1; None where they are taken as they are."""
+        """Return the scale that brings the features to numbers about 0 and 1; None if they are used unchanged."""
         return None if self.as_stored else FeatureScale.of_features(self.features)
 
     def take(self, rows: NDArray[np.integer]) -> Embeddings:
-        """Return the embeddings of some rows, in their order."""
+        """Return the embeddings of some rows, in the given order."""
         table = self.table.iloc[rows].reset_index(drop=True)
         return replace(self, ids=self.ids[rows], features=self.features[rows], table=table)
 
     def where(self, expression: str) -> Embeddings:
-        """Return the galaxies of which an expression over the other columns holds, such as ``mag_r < 17.7``.
+        """Return the galaxies for which a comparison of the other columns is true, such as ``mag_r < 17.7``.
 
-        Raises a CatalogueError for an expression that cannot be read, or of which no galaxy is left.
+        Raise a CatalogueError if the expression cannot be read, or is true of no galaxy.
         """
         columns = pd.concat([pd.DataFrame({"id": self.ids}), self.table], axis=1)
         rows = np.flatnonzero(rows_where(columns.loc[:, ~columns.columns.duplicated()], expression, self.source))
         if not len(rows):
-            raise CatalogueError(f"{self.source}: of no galaxy it holds that {expression}; ask for less")
+            raise CatalogueError(f"{self.source}: {expression} is true of no galaxy; widen the expression")
         return self.take(rows)
 
     def of_galaxies(self, galaxies: Catalogue) -> Embeddings:
         """Return the embeddings of a catalogue's galaxies, with its columns.
 
-        Galaxies without one are left out, with a warning that counts them. Raises a CatalogueError when none has one.
+        Galaxies without an embedding are left out, with a warning that counts them. Raise a CatalogueError if none has one.
         """
         rows = only_of(self, galaxies.ids, galaxies.source)
         known = np.flatnonzero(rows >= 0)
         if len(known) < len(rows):
             first = galaxies.ids[int(np.argmax(rows < 0))]
             warnings.warn(
-                f"{galaxies.source}: {len(rows) - len(known)} of {len(rows)} galaxies are left out, {self.source} has no "
-                f"embedding of them, such as '{first}'",
+                f"{galaxies.source}: {len(rows) - len(known)} of {len(rows)} galaxies are left out because {self.source} "
+                f"has no embedding of them, such as '{first}'",
                 stacklevel=3,
             )
         table = galaxies.table.iloc[known].reset_index(drop=True)
         return replace(self, ids=self.ids[rows[known]], features=self.features[rows[known]], table=table)
 
     def chunks(self) -> Iterator[tuple[list[str], NDArray[np.floating]]]:
-        """Yield ids and features of some thousand galaxies after the other."""
+        """Yield ids and features of some thousand galaxies at a time."""
         for start in range(0, len(self), ROWS_PER_PART):
             rows = slice(start, start + ROWS_PER_PART)
             yield list(map(str, self.ids[rows])), self.features[rows]
@@ -172,22 +172,22 @@ class Embeddings:
         if isinstance(model, EmbeddingModel):
             if None not in (self.encoder, model.encoder_name) and self.encoder != model.encoder_name:
                 raise PosteriorError(
-                    f"{self.source} holds embeddings of the encoder '{self.encoder}', and the model learnt from those of "
-                    f"'{model.encoder_name}'; give the same encoder's"
+                    f"{self.source} holds embeddings of the encoder '{self.encoder}', but the model was trained on those of "
+                    f"'{model.encoder_name}'; give embeddings of that encoder"
                 )
             if self.width != model.features:
                 raise PosteriorError(
-                    f"{self.source} holds {self.width} features a galaxy, and the model learnt from {model.features}; give "
-                    "embeddings of the same encoder"
+                    f"{self.source} holds {self.width} features per galaxy, but the model was trained on {model.features}; "
+                    "give embeddings of the same encoder"
                 )
         elif not self.as_stored or self.encoder != model.encoder_fingerprint():
             raise PosteriorError(
-                f"{self.source} does not hold this model's own embeddings; learn a head on them (`zooactive finetune "
-                "--embeddings`), or make the model's own with `zooactive embed`"
+                f"{self.source} does not hold this model's own embeddings; train a head on them (`zooactive finetune "
+                "--embeddings`), or compute the model's own with `zooactive embed`"
             )
 
     def seen_by(self, model: AnyModel) -> SeenEmbeddings:
-        """Return them as a model's head sees them; a PosteriorError when they are of another encoder than its own."""
+        """Return the embeddings as a model's head sees them; raise a PosteriorError if its encoder is another one."""
         from zooactive.models.embedding_model import EmbeddingModel
 
         self.refuse_another_encoder(model)
@@ -197,19 +197,19 @@ class Embeddings:
 
 @dataclass(frozen=True, eq=False)
 class SeenEmbeddings:
-    """Embeddings as a head sees them, float16 (galaxy, feature), in the form in which stored predictions give theirs."""
+    """Embeddings as a head sees them, float16 (galaxy, feature), with the interface of stored predictions."""
 
     embeddings: Embeddings
     features: NDArray[np.float16]
 
     @property
     def rows_per_part(self) -> int:
-        """Galaxies a part of what is predicted from them."""
+        """The number of galaxies per part in predictions from them."""
         return ROWS_PER_PART
 
     @cached_property
     def image_marks(self) -> Sequence[str]:
-        """A mark of each galaxy's features, which stand for its image."""
+        """A mark of each galaxy's features, which replace its image."""
         return [short_mark(row.tobytes()) for row in self.features]
 
     def catalogue(self) -> Catalogue:
@@ -217,13 +217,13 @@ class SeenEmbeddings:
         return self.embeddings.catalogue()
 
     def stream_features(self, batches: Iterable[range]) -> Iterator[Batch]:
-        """Yield the features of batches of rows; none ever failed."""
+        """Yield the features of batches of rows; no row has failed."""
         for rows in batches:
             yield Batch(rows, self.features[rows.start : rows.stop], {})
 
 
 def _floats(values: NDArray[Any], source: str) -> NDArray[np.floating]:
-    """Return numbers as float16 where they are, else as float32; what does not fit becomes infinite, which is refused."""
+    """Return numbers as float16 if they are float16, otherwise as float32; too large values become infinite."""
     if values.dtype.kind not in "fiu":
         raise CatalogueError(f"{source} has features of the kind {values.dtype}; give numbers")
     with np.errstate(over="ignore"):
@@ -231,9 +231,9 @@ def _floats(values: NDArray[Any], source: str) -> NDArray[np.floating]:
 
 
 def only_of(embeddings: Embeddings, ids: Collection[str], what: str) -> NDArray[np.int64]:
-    """Return the rows of some galaxies in embeddings that have at least one of them; -1 where there is none.
+    """Return the rows of some galaxies in embeddings that have at least one of them; -1 for the others.
 
-    Raises a CatalogueError that says so when none has.
+    Raise a CatalogueError if the embeddings have none of them.
     """
     rows = embeddings.rows_of(ids)
     if not len(rows):
@@ -242,6 +242,6 @@ def only_of(embeddings: Embeddings, ids: Collection[str], what: str) -> NDArray[
         first = next(iter(ids))
         raise CatalogueError(
             f"none of the {len(rows)} galaxies of {what} is in {embeddings.source} ('{first}' in the one, "
-            f"'{embeddings.ids[0]}' in the other); give ids that are written alike, or name their column with --id"
+            f"'{embeddings.ids[0]}' in the other); give ids that are written in the same way, or name their column with --id"
         )
     return rows

@@ -1,4 +1,4 @@
-"""Who predicts: the engines by name."""
+"""The engines that can run predictions, by name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from zooactive.prediction.runs import Engine
 
 def _local(workers: int | None, address: str | None) -> None:
     if (workers, address) != (None, None):
-        raise EngineError("workers and an address are Ray's; give --engine ray with them, or leave them away")
+        raise EngineError("workers and an address are for Ray; give --engine ray with them, or leave them out")
 
 
 ENGINES: dict[EngineName, Callable[[int | None, str | None], Engine | None]] = {"local": _local, "ray": RayEngine}
-"""From a number of workers and a cluster's address to what `zooactive.predict` takes; None: this process predicts."""
+"""Maps a name to a function of the number of workers and a cluster's address, which returns the engine; None: no engine."""

@@ -1,4 +1,4 @@
-"""Stored predictions of several networks, read as one pool: an ensemble, in which each network counts the same."""
+"""An ensemble: stored predictions of several networks, read as one pool in which each network counts equally."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from zooactive.tree import DecisionTree
 
 @dataclass(frozen=True, eq=False)
 class EnsemblePredictions:
-    """Predictions of the same catalogue by several networks; iterating yields `Posterior` chunks of all their draws.
+    """Predictions of the same catalogue by several networks; iterating yields `Posterior` chunks with all their draws.
 
     Parameters
     ----------
     members : sequence of Predictions
-        Whose draws come one network after the other. Trees and galaxies must be the same, which is found out while reading.
+        The predictions, whose draws come one network after another. Trees and galaxies must agree; this is checked on
+        reading.
     """
 
     members: Sequence[Predictions]
@@ -62,7 +63,9 @@ class EnsemblePredictions:
             yield from zip(*streams, strict=True)
         except ValueError as error:
             folders = ", ".join(str(member.folder) for member in self.members)
-            raise PosteriorError(f"{folders} hold other galaxies; predict the same catalogue with each network") from error
+            raise PosteriorError(
+                f"{folders} hold different galaxies; predict the same catalogue with each network"
+            ) from error
 
 
 def open_ensemble(folders: Sequence[str | Path]) -> Predictions | EnsemblePredictions:
@@ -71,12 +74,12 @@ def open_ensemble(folders: Sequence[str | Path]) -> Predictions | EnsemblePredic
     Parameters
     ----------
     folders : sequence of path
-        That `zooactive.predict` finished, one a network.
+        Folders that `zooactive.predict` finished, one per network.
 
     Raises
     ------
     PosteriorError
-        When a folder holds no finished predictions.
+        If a folder holds no finished predictions.
     """
     members = [open_predictions(folder) for folder in folders]
     return members[0] if len(members) == 1 else EnsemblePredictions(members)

@@ -1,4 +1,4 @@
-"""What goes into a run of predictions, as marks: by them a second run into the folder tells what is other."""
+"""Marks of the inputs of a prediction run, by which a second run into the same folder recognises changes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LENGTH = 4
-"""Letters of an image's mark, 24 bits: a part says it of each of its galaxies, and one changed image in 17 million has the
-mark that it had."""
+"""The number of letters of an image's mark, 24 bits. Each part stores the marks of its galaxies; one changed image in 17
+million keeps its mark by chance."""
 
 
 def image_mark(source: ImageSource) -> str:
-    """Tell an image from others without reading it: by its file's name, size and time of change, its bytes or its address.
+    """Return a mark of an image without reading it: from its file's name, size and time of change, its bytes or its URL.
 
-    Of an image in a Parquet file, that file's time of change and the place in it stand for the bytes.
+    For an image in a Parquet file, that file's time of change and the image's position are used instead of the bytes.
     """
-    if isinstance(source, RemoteImage):  # to read it would be to fetch the whole survey
+    if isinstance(source, RemoteImage):  # reading it would download the whole survey
         return short_mark(source.address)
     if isinstance(source, StoredImage):
         return short_mark(f"{source.column.file.name}|{source.column.changed}|{source.group}|{source.index}")
@@ -43,26 +43,26 @@ def image_mark(source: ImageSource) -> str:
         return short_mark("".join(marks)) if there else unseen_mark(source) or ""
     try:
         file = source.stat()
-    except (OSError, ValueError):  # nothing there, or a name that no file has
+    except (OSError, ValueError):  # no file, or an impossible name
         return short_mark(source.name)
     return short_mark(f"{source.name}|{file.st_size}|{file.st_mtime_ns}")
 
 
 def unseen_mark(source: ImageSource) -> str | None:
-    """Return the mark that a file has while it is not there, or one of several files; None where an image is no file."""
+    """Return the mark of a missing file (also of one of several files); None if the image is not a file."""
     if isinstance(source, BandFiles):
         return short_mark(str(source))
     return short_mark(source.name) if isinstance(source, Path) else None
 
 
 def short_mark(content: str | bytes) -> str:
-    """Hash something to `LENGTH` letters."""
+    """Return a hash of something with `LENGTH` letters."""
     content = content.encode(errors="surrogateescape") if isinstance(content, str) else content
     return b64encode(blake2b(content, digest_size=3).digest()).decode()
 
 
 def marks_of(catalogue: Catalogue, columns: Iterable[str]) -> dict[str, Any]:
-    """Return marks of a run's galaxies, of how much sky their images show, and of each column that is passed on."""
+    """Return marks of a run's galaxies, of the fields that their images show, and of each passed column."""
     fields = catalogue.field_crops
     return {
         "galaxies": _hash("\n".join(catalogue.ids).encode()),
@@ -83,7 +83,7 @@ def _hash(content: bytes) -> str:
 
 
 def what_is_other(then: Mapping[str, Any], now: Mapping[str, Any], settings: Sequence[str]) -> list[str]:
-    """Name what differs between two journals, for a sentence; marks are compared where both have them."""
+    """Return descriptions of the differences between two journals; marks are compared if both have them."""
     other = [] if then.get("model") == now["model"] else ["another model"]
     other += [f"another {name} ({then.get(name)} then, {now[name]} now)" for name in settings if then.get(name) != now[name]]
     if not other and then.get("head", now["head"]) != now["head"]:

@@ -1,4 +1,4 @@
-"""Numbers such as masses predicted for a survey: its embeddings in resumable parts, and one table of what they say."""
+"""Predict numbers, such as masses, for a survey: resumable parts with embeddings, and one table of predictions."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class NumberPredictions:
     ----------
     folder : Path
     head : NumberHead
-        That made them.
+        The head that made the predictions.
     column : str
-        What was predicted, as the table of labels calls it.
+        The name of the number, as in the table of labels.
     model : str
-        Fingerprint of the model that made them.
+        The fingerprint of the model that made the predictions.
     """
 
     folder: Path
@@ -67,9 +67,9 @@ class NumberPredictions:
         return len(self._ids)
 
     def table(self) -> pd.DataFrame:
-        """Return one row a galaxy: id, mean, deviation, ``low_50`` to ``high_95``, information, and its table's columns.
+        """Return one row per galaxy: id, mean, deviation, ``low_50`` to ``high_95``, information, and the passed columns.
 
-        `deviation` is the standard deviation of a label. `information` is what a label would tell, in nats.
+        `deviation` is the standard deviation of a label. `information` is the information in a label, in nats.
         """
         return as_frame(self._read(None))
 
@@ -83,13 +83,13 @@ class NumberPredictions:
         return [name for name in self._ids if name in asked]
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
-        """Give what a label of each galaxy would tell by itself."""
+        """Yield the information in a label of each galaxy, taken separately."""
         del score, artifacts
         rows = self._read(["id", "information"])
         yield Screening(rows["id"].combine_chunks(), rows["information"].to_numpy())
 
     def directions(self, ids: Collection[str]) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-        """Return ids, directions among the weights and noise of those of the ids that are here."""
+        """Return ids, directions among the weights, and noise, for those of the ids that are in these predictions."""
         wanted, names = frozenset(ids), list[str]()
         found, noise = [np.empty((0, len(self.head.weights)))], [np.empty(0)]
         for part in parts_in(self.folder):
@@ -108,7 +108,7 @@ class NumberPredictions:
         return failures_in(self.folder)
 
     def failed(self) -> Failed:
-        """Sum up how many galaxies could not be predicted, and why."""
+        """Summarise how many galaxies could not be predicted, and why."""
         failures = self.failures()
         return failed_of(failures, len(self) + len(failures), self.folder)
 
@@ -127,11 +127,11 @@ def predict_numbers(
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> NumberPredictions:
-    """Predict a number of every galaxy into a folder, or go on where an interrupted run stopped.
+    """Predict a number for every galaxy into a folder, or resume an interrupted run.
 
-    The embeddings are written part by part, as `zooactive.embed` does it, and then one table, ``numbers.parquet``. Images of
-    galaxies whose embeddings are given are not looked at. A folder with the same embeddings gets a new table where the model
-    has been learnt again.
+    The embeddings are written part by part, as in `zooactive.embed`, and then one table, ``numbers.parquet``. If the
+    embeddings of galaxies are given, their images are not read. A folder with the same embeddings gets a new table if the
+    model was trained again.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def predict_numbers(
     galaxies : Catalogue, Embeddings or Predictions
     out : path
     batch_size, max_failures, retry_failures, engine, progress
-        As of `zooactive.predict`.
+        As in `zooactive.predict`.
 
     Returns
     -------
@@ -148,9 +148,9 @@ def predict_numbers(
     Raises
     ------
     PosteriorError
-        When the folder holds other predictions, or the embeddings are of another encoder.
+        If the folder holds other predictions, or the embeddings come from another encoder.
     ImageError, OutputError
-        As `zooactive.predict`.
+        As in `zooactive.predict`.
     """
     out, network = folder_here(out), model.network
     stored: SeenEmbeddings | Predictions | None = galaxies.seen_by(network) if isinstance(galaxies, Embeddings) else None
@@ -159,7 +159,7 @@ def predict_numbers(
         stored = galaxies
     catalogue = galaxies if isinstance(galaxies, Catalogue) else galaxies.catalogue()
     catalogue = replace(catalogue, table=names_apart(catalogue.table, frozenset(_OWN), catalogue.source))
-    if network.images is not None and stored is None and read_journal(out) is None:  # once a run
+    if network.images is not None and stored is None and read_journal(out) is None:  # once per run
         network.images.warn_of_unlike(catalogue, network.preprocessing, stacklevel=2)
     config = PredictionConfig(batch_size=batch_size)
     write_embeddings(
@@ -181,18 +181,18 @@ def predict_numbers(
 
 
 def open_numbers(folder: str | Path) -> NumberPredictions:
-    """Open what `predict_numbers` wrote.
+    """Open a folder that `predict_numbers` wrote.
 
     Raises
     ------
     PosteriorError
-        When the folder holds no predictions of a number, or they are damaged or unfinished.
+        If the folder holds no predictions of a number, or they are damaged or unfinished.
     """
     folder = folder_here(folder)
     bring(folder, again=True)
     made = _said(folder)
     if made is None:
-        raise PosteriorError(f"{folder} holds no predictions of a number; run `zooactive predict` with a model of numbers")
+        raise PosteriorError(f"{folder} holds no predictions of a number; run `zooactive predict` with a model for numbers")
     refuse_future(folder / TABLE, made.get("format", -1), _FORMAT, PosteriorError)
     journal = read_journal(folder) or {}
     if not journal.get("finished") or journal.get("fingerprint") != made.get("run"):
@@ -207,7 +207,7 @@ def holds_numbers(folder: Path) -> bool:
 
 
 def _said(folder: Path) -> dict[str, Any] | None:
-    """Return what the table of numbers says about itself; None where there is none."""
+    """Return the metadata of the table of numbers, or None if there is no table."""
     import pyarrow.parquet as pq
 
     path = folder / TABLE
@@ -217,18 +217,18 @@ def _said(folder: Path) -> dict[str, Any] | None:
         check_regular(path)
         found = about_of(pq.read_schema(path))
         if not isinstance(found, dict) or not {"column", "model", "run"} <= set(found):
-            raise ValueError("it is none of zooactive's")
+            raise ValueError("it was not written by zooactive")
         return found
 
 
 def _parts_newer(folder: Path) -> bool:
-    """Return whether a part was written after the table: an image could be read at last."""
+    """Return whether a part was written after the table, because an image could be read at last."""
     table = (folder / TABLE).stat().st_mtime_ns
     return any(part.stat().st_mtime_ns > table for part in parts_in(folder))
 
 
 def _write_table(model: NumberModel, folder: Path, made: dict[str, Any]) -> None:
-    """Write what a model says of all embeddings in a folder, part by part, and the head beside it."""
+    """Write a model's predictions for all embeddings in a folder, part by part, and the head next to them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""Parts of stored predictions as they lie on the disk: what is damaged there is told by its name and the mend."""
+"""Read parts of stored predictions from disk, with errors that name a damaged part and say what to do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NUMBERS = "numbers.parquet"
-"""Beside the parts where a model of a number predicted them."""
+"""The name of the head's file next to the parts, if a model for a number predicted them."""
 
-_FAILURE = {"id", "path", "reason"}  # and its kind, since there are kinds
+_FAILURE = {"id", "path", "reason"}  # newer parts also have the kind
 
 
 def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read some columns of a part, or all; a PosteriorError when the file is damaged or lacks a column."""
+    """Read some columns of a part, or all; raise a PosteriorError if the file is damaged or lacks a column."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -40,7 +40,7 @@ def read_rows(part: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def columns_of(part: Path) -> list[str]:
-    """Return the names of a part's columns; a PosteriorError when the file is damaged."""
+    """Return the names of a part's columns; raise a PosteriorError if the file is damaged."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -50,7 +50,7 @@ def columns_of(part: Path) -> list[str]:
 
 
 def rows_in(part: Path) -> int:
-    """Return how many galaxies a part holds; a PosteriorError when the file is damaged."""
+    """Return how many galaxies a part holds; raise a PosteriorError if the file is damaged."""
     import pyarrow.parquet as pq
 
     with explained_part(part):
@@ -59,9 +59,9 @@ def rows_in(part: Path) -> int:
 
 
 def about_part(part: Path) -> dict[str, Any]:
-    """Return what a part says about itself: the run, the columns that were passed through, and which galaxies failed.
+    """Return the metadata of a part: the run, the passed columns, and the galaxies that failed.
 
-    A part that does not say so is a PosteriorError.
+    Raise a PosteriorError if the part has no such metadata.
     """
     import pyarrow.parquet as pq
 
@@ -70,28 +70,28 @@ def about_part(part: Path) -> dict[str, Any]:
         about: dict[str, Any] = about_of(pq.read_schema(part))
         names, failures = about["passed"], about["failures"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError("the names of its columns are none")
+            raise ValueError("the names of its columns are not valid")
         texts = [text for failure in failures for text in failure.values()]
         known = all(failure.keys() - {"kind"} == _FAILURE for failure in failures)
         if not known or not all(isinstance(text, str) for text in texts):
-            raise ValueError("its failures are no ids, paths and reasons")
+            raise ValueError("its failures are not ids, paths and reasons")
         if not isinstance(about.get("images", ""), str):
-            raise ValueError("its marks of images are none")
+            raise ValueError("its marks of images are not valid")
         return about
 
 
 def check_rows(part: Path) -> None:
-    """Raise a PosteriorError when a part holds more or fewer galaxies than it says that it was made of."""
-    marks = about_part(part).get("images")  # parts of before have none
+    """Raise a PosteriorError if a part holds more or fewer galaxies than its metadata say."""
+    marks = about_part(part).get("images")  # older parts have no marks
     if marks is not None and len(marks) != LENGTH * rows_in(part):
         with explained_part(part):
             raise ValueError(f"it has {rows_in(part)} galaxies of {len(marks) // LENGTH}")
 
 
 def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
-    """Return the embeddings of rows that were read of a part, (galaxy, feature).
+    """Return the embeddings in rows that were read from a part, (galaxy, feature).
 
-    A column that holds something else is a PosteriorError.
+    Raise a PosteriorError if the column holds something different.
     """
     with explained_part(part):
         column = rows["embedding"]
@@ -102,6 +102,6 @@ def embeddings_in(part: Path, rows: pa.Table) -> NDArray[np.float16]:
 
 
 def explained_part(part: Path) -> AbstractContextManager[None]:
-    """Turn whatever is raised over a damaged part into one sentence of a PosteriorError."""
-    mend = "delete it and run the same predict command again, which makes it anew"
+    """Turn any error about a damaged part into one sentence of a PosteriorError."""
+    mend = "delete it and run the same predict command again, which writes it again"
     return explained(PosteriorError, f"{part} is damaged ({{reason}}); {mend}")

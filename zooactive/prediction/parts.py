@@ -1,4 +1,4 @@
-"""The parts of a prediction run: who predicts them does not matter, a part's bytes follow from its galaxies alone."""
+"""The parts of a prediction run; a part's bytes depend only on its galaxies, not on the process that predicts them."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ _limiting = threading.Lock()  # a second run would take the limit of the first o
 
 @dataclass(frozen=True)
 class PredictionConfig:
-    """What is drawn for each galaxy, and how it is laid out on disk.
+    """The settings of a prediction run: what is drawn for each galaxy, and what is stored on disk.
 
     Parameters
     ----------
     draws, seed : int
-        Number of paired draws T, and the seed of their masks.
+        The number of paired draws T, and the seed of their masks.
     batch_size : int
-        Galaxies a step of the network.
+        The number of galaxies per step of the network.
     rows_per_part : int
-        Galaxies a Parquet file: what an interruption can cost.
+        The number of galaxies per Parquet file, which is what an interruption can cost.
     probability : float
-        Of the stored credible intervals.
+        The probability of the stored credible intervals.
     keep : {"embeddings", "means", "summaries", "draws"}
-        What is stored, each with all that is named before it here: ``means`` (expected fractions, P(asked), the
-        screening score), ``summaries`` (with the intervals), ``embeddings`` (from which draws, scores and tasks need no
-        pixels again), ``draws`` (the concentrations themselves, float32).
+        What is stored, each with everything that comes before it in this order: ``means`` (expected fractions, P(asked), the
+        screening score), ``summaries`` (with the intervals), ``embeddings`` (from which draws, scores and tasks can be
+        computed without images), ``draws`` (the concentrations themselves, float32).
     """
 
     draws: int = 64
@@ -78,12 +78,12 @@ class PredictionConfig:
 
 @dataclass(frozen=True, eq=False)
 class PartWriter:
-    """Predicts and writes parts of one run, in this process or in an engine's workers: it can be pickled.
+    """A writer that predicts and writes parts of one run, here or in an engine's workers; it can be pickled.
 
-    Without a `head` the embeddings alone are written. `catalogue` has all galaxies of the run, and `folder` its parts.
-    `about` is what every part's metadata says. `passed` has the kinds of the catalogue's columns that go along: the same in
-    every part, whatever rows it has. With `stored` predictions or embeddings, their features of the same galaxies stand for
-    the images; the catalogue is then that of their `catalogue`. The parts in `again` are there and are to be made again.
+    Without a `head` only the embeddings are written. `catalogue` has all galaxies of the run, and `folder` its parts.
+    `about` is the metadata of every part. `passed` has the types of the passed columns, the same in every part. With
+    `stored` predictions or embeddings, their features of the same galaxies replace the images; the catalogue is then that of
+    their `catalogue`. The parts in `again` exist and are written again.
     """
 
     model: AnyModel
@@ -97,14 +97,14 @@ class PartWriter:
     again: frozenset[int] = frozenset()
 
     def write(self, parts: Sequence[int], *, seen: Callable[[Batch], None] | None = None) -> Iterator[int]:
-        """Predict parts and yield the number of each one that is written.
+        """Predict parts and yield the number of each part that has been written.
 
-        The network is at work on a part while the draws of the one before are summed up and written. `seen` is called with
-        every batch that the network has seen; what it raises ends the run, with the parts before finished.
+        The network works on a part while the draws of the previous one are summarised and written. `seen` is called with
+        every batch that the network has processed. An exception from it ends the run; the finished parts stay.
         """
         size = self.config.batch_size
         batches = [rows for part in parts for rows in batches_of(self.folder.rows_of(part), size)]
-        marks: dict[int, str] = {}  # taken before an image is read: it may be another one, or away, by the time of writing
+        marks: dict[int, str] = {}  # made before an image is read: it may have changed, or be gone, when the part is written
 
         def marked() -> Iterator[range]:
             for rows in batches:
@@ -131,7 +131,7 @@ class PartWriter:
                 yield before.result()
 
     def _finish(self, part: int, found: Sequence[Batch], marks: Mapping[int, str]) -> int:
-        """Write a part of features that are known, with the marks that its images had."""
+        """Write a part with known features, and with the marks that its images had before they were read."""
         import pyarrow as pa
 
         config, rows = self.config, self.folder.rows_of(part)
@@ -172,24 +172,24 @@ class PartWriter:
             "part": part,
             "images": "".join(self._mark(row, marks) for row in good.tolist()),
         }
-        # A dictionary of an array's numbers would make it four times as slow to read.
+        # Dictionary encoding of the numbers in an array would make it four times as slow to read.
         self.folder.write(part, table, about, compression="zstd", use_dictionary=worded)
         return part
 
     def _mark(self, row: int, marks: Mapping[int, str]) -> str:
-        """Return the mark that an image had before it was read, or has now if it only came while it was waited for."""
+        """Return the mark that an image had before it was read, or its mark now if it only appeared while waiting for it."""
         if row not in marks or marks[row] == unseen_mark(self.catalogue.images[row]):
             return self.marks_of([row])
         return marks[row]
 
     def marks_of(self, rows: Sequence[int]) -> str:
-        """Return marks of the images of some rows, or of what their stored embeddings were made from."""
+        """Return marks of the images of some rows, or of the origin of their stored embeddings."""
         if self.stored is not None:
             return "".join(self.stored.image_marks[row] for row in rows)
         return "".join(image_mark(self.catalogue.images[row]) for row in rows)
 
     def _summary(self, posterior: Posterior) -> pd.DataFrame:
-        """Return one row a galaxy: what the posterior says, and the screening score."""
+        """Return one row per galaxy with the summary of the posterior, and the screening score."""
         import pandas as pd
 
         probability = self.config.probability if self.config.keeps("summaries") else None
@@ -202,17 +202,17 @@ class PartWriter:
 
 
 def own_columns(tree: DecisionTree) -> frozenset[str]:
-    """Return the names of all columns that predictions may have of their own, whatever is kept."""
+    """Return the names of all columns that predictions may add, whatever is kept."""
     asked = (f"asked_{question.name}" for question in tree.questions)
     ends = (f"{column}_{end}" for column in tree.columns for end in ("low", "high"))
     return frozenset({"id", *tree.columns, *ends, *asked, SCREEN, "embedding", "concentrations"})
 
 
 def kinds_of(catalogue: Catalogue) -> Any:
-    """Return the kinds of a table's columns as a `pyarrow.Schema`; a CatalogueError where Parquet cannot hold one."""
+    """Return the types of a table's columns as a `pyarrow.Schema`; a CatalogueError if Parquet cannot hold one of them."""
     import pyarrow as pa
 
-    said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; mend or drop it"
+    said = f"{catalogue.source}: Parquet cannot hold a column of the table: {{reason}}; change or drop the column"
     with explained(CatalogueError, said, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return pa.Table.from_pandas(catalogue.table, preserve_index=False).schema
 

@@ -1,4 +1,4 @@
-"""From a model and a catalogue to a posterior: features once, then every draw in the head."""
+"""Predict posteriors from a model and a catalogue: the features are computed once, all draws are made in the head."""
 
 from __future__ import annotations
 
@@ -77,58 +77,58 @@ def predict(
 ) -> Posterior | Predictions:
     """Predict what volunteers would say about every galaxy of a catalogue.
 
-    The network sees each image once; the T draws differ in the head alone and cost T small matrix products. One draw uses
+    The network processes each image once. The T draws only concern the head and cost T small matrix products. One draw uses
     one dropout mask for every galaxy.
 
     Parameters
     ----------
     model : GalaxyModel, EmbeddingModel or FinetunedModel
     catalogue : Catalogue, path, Predictions or Embeddings
-        Votes are not looked at. Of predictions by a model with the very same encoder, such as the one that was fine-tuned
-        with the policy ``head``, the stored embeddings are taken, and no image is looked at; so it is with embeddings of
-        `zooactive.read_embeddings`, which a model that learnt from such needs.
+        The galaxies; their votes are ignored. For predictions by a model with exactly the same encoder, such as one that was
+        fine-tuned with the policy ``head``, the stored embeddings are used and no image is read. The same is true of
+        embeddings from `zooactive.read_embeddings`, which a model needs that was trained on embeddings.
     out : path, optional
-        A folder to stream Parquet into, which may be an address such as ``s3://survey/predictions``; the same call goes on
-        where an interrupted one stopped. Without it the posterior is returned, in memory.
+        A folder for Parquet files, which may be a URL such as ``s3://survey/predictions``; the same call resumes an
+        interrupted run. Without it the posterior is returned in memory.
     draws : int
-        T.
+        The number of draws T.
     seed : int
-        Of the draws.
+        The seed for the draws.
     batch_size : int
-        Galaxies a step of the network; batches are padded to it, so that neighbours do not matter.
+        The number of galaxies per step of the network. Batches are padded to this size, so that neighbours do not matter.
     draws_from : LinearDraws, optional
-        Where the draws come from, of `fit_draws`; by default the dropout of the model's head.
+        The draws that `fit_draws` returned; by default the dropout of the model's head.
     keep : {"embeddings", "means", "summaries", "draws"}
         With `out`: what is stored, see `zooactive.prediction.PredictionConfig`.
     max_failures : int, optional
-        With `out`: stop when more images than this cannot be read; by default none but all are too many.
+        With `out`: stop if more images than this cannot be read. By default, stop only if none can be read.
     retry_failures : bool
-        With `out`: read all images again that failed before, also those at addresses that failed for a reason of their own,
-        such as a 404; all others are tried again anyway.
+        With `out`: read all images again that failed before, including images at URLs that failed for a permanent reason,
+        such as a 404. All other failed images are read again in any case.
     engine : callable, optional
-        With `out`: who writes the parts, such as `RayEngine`; by default this process.
+        With `out`: the engine that writes the parts, such as `RayEngine`; by default this process.
     progress : callable, "auto" or None
-        Called with the number of galaxies done; "auto" and None as `zooactive.train`.
+        Called with the number of galaxies done; "auto" and None as in `zooactive.train`.
 
     Returns
     -------
     Posterior or Predictions
-        Galaxies whose image cannot be read are left out; `Predictions.failures` lists them, `Predictions.failed` says how
-        many they are, and in memory they are an error.
+        Galaxies whose image cannot be read are left out; `Predictions.failures` lists them, `Predictions.failed` counts
+        them. In memory, such an image raises an error.
 
     Raises
     ------
     ImageError
-        In memory, when an image cannot be read; on disk, when too many cannot.
+        In memory, if an image cannot be read; on disk, if too many cannot.
     ModelError
-        When `draws_from` belong to another tree or have other features.
+        If `draws_from` belong to another tree or have other features.
     PosteriorError
-        When the predictions are of another encoder or hold no embeddings.
+        If the predictions come from another encoder or hold no embeddings.
 
     Warns
     -----
     UserWarning
-        When the images look unlike those that the model learnt from.
+        If the images look unlike the model's training images.
     """
     network = network_of(model)
     stored = _seen(network, catalogue)
@@ -137,7 +137,7 @@ def predict(
     else:
         network_with_images(network)
         table = read_catalogue(cast("Catalogue | str | Path", catalogue))
-        if network.images is not None and (out is None or read_journal(folder_here(out)) is None):  # once a run
+        if network.images is not None and (out is None or read_journal(folder_here(out)) is None):  # once per run
             network.images.warn_of_unlike(table, network.preprocessing, stacklevel=2)
     head = head_of(network, draws_from)
     if out is not None:
@@ -169,7 +169,7 @@ def predict(
             raise ImageError(first)
         raise ImageError(
             f"{len(failures)} of {len(table)} images cannot be read, the first: {first} (`zooactive prepare`, and predict "
-            "with out=, leave such galaxies out and list them)"
+            "with out=, leave out such galaxies and list them)"
         )
     concentrations = head.posterior_concentrations(features, draws=draws, seed=seed)
     return Posterior(concentrations, table.ids, network.tree)
@@ -185,25 +185,25 @@ def predict_chunks(
     draws_from: LinearDraws | None = None,
     failures: dict[str, str] | None = None,
 ) -> Iterator[Posterior]:
-    """Yield the posterior of one batch of galaxies after the other, in the order of the catalogue.
+    """Yield the posteriors of batches of galaxies, one batch after another, in the order of the catalogue.
 
-    The next batches are decoded while the caller is at work. Draws are those of `zooactive.predict`.
+    The next batches are decoded while the caller works. The draws are those of `zooactive.predict`.
 
     Parameters
     ----------
     model : GalaxyModel or FinetunedModel
     catalogue : Catalogue or path
     draws, seed, batch_size, draws_from
-        As for `zooactive.predict`.
+        As in `zooactive.predict`.
     failures : dict, optional
-        Takes id and reason of each image that cannot be read, whose galaxy is then left out.
+        Receives the id and the reason for each image that cannot be read; the galaxy is then left out.
 
     Raises
     ------
     ImageError
-        Without `failures`, when an image cannot be read.
+        Without `failures`, if an image cannot be read.
     ModelError
-        As `zooactive.predict`.
+        As in `zooactive.predict`.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def predict_chunks(
 def _seen(
     network: AnyModel, galaxies: Catalogue | str | Path | Predictions | Embeddings
 ) -> Predictions | SeenEmbeddings | None:
-    """Return what stands for images, where something does; a PosteriorError when it is of another encoder."""
+    """Return the features that replace images, if there are any; raise a PosteriorError if their encoder is another one."""
     if isinstance(galaxies, Predictions):
         galaxies.refuse_another_encoder(network)
         return galaxies
@@ -235,13 +235,13 @@ def _seen(
 
 
 def head_of(network: AnyModel, draws_from: LinearDraws | None) -> LinearDraws:
-    """Return where draws come from: the model's own head, or what was fitted to it, scaled where the model is calibrated.
+    """Return the source of the draws: the model's own head, or fitted draws, scaled if the model is calibrated.
 
-    A fitted head of another tree is a ModelError.
+    Raise a ModelError for fitted draws of another tree.
     """
     head: LinearDraws = network.linear_head() if draws_from is None else draws_from
     if head.tree.columns != network.tree.columns:
         raise ModelError(
-            f"the draws are of tree '{head.tree.name}' and the model of '{network.tree.name}'; fit draws to this model"
+            f"the draws belong to tree '{head.tree.name}', but the model to '{network.tree.name}'; fit draws to this model"
         )
     return network.scaled(head)

@@ -1,4 +1,4 @@
-"""Parts of a prediction run shared out to the workers of a Ray cluster; what each writes is what one machine would write."""
+"""Share the parts of a prediction run among the workers of a Ray cluster; the files are the same as on one machine."""
 
 from __future__ import annotations
 
@@ -15,38 +15,40 @@ from numpy.typing import NDArray
 from zooactive.foundation.errors import EngineError, ZooactiveError, explained
 from zooactive.prediction.parts import PartWriter
 
-_PARTS_AT_ONCE = 4  # of one call at most: the network works on while the part before is written
+_PARTS_AT_ONCE = 4  # the limit per call: the network works on while the previous part is written
 
 
 class _Worker:
-    """One copy of the model in each of Ray's actors."""
+    """A worker with one copy of the model in each of Ray's actors."""
 
     def __init__(self, writer: Any) -> None:
         self._writer: PartWriter = _ray().get(writer)
 
     def __call__(self, batch: dict[str, NDArray[np.int64]]) -> dict[str, Any]:
-        """Write some parts, without those that a worker which was killed since has finished."""
+        """Write some parts, except those that a worker finished before it was killed."""
         writer, parts = self._writer, map(int, batch["part"])
         missing = [part for part in parts if part in writer.again or not writer.folder.path(part).exists()]
         met = ""
         try:
             for _ in writer.write(missing):
                 pass
-        except ZooactiveError as error:  # as data: Ray hands on an exception's text and not its kind
+        except ZooactiveError as error:  # returned as data, because Ray passes on an exception's text but not its type
             met = f"{type(error).__name__} {error}"
         return {**batch, "met": [met] * len(batch["part"])}
 
 
 @dataclass(frozen=True)
 class RayEngine:
-    """Has parts written by `ray.data`'s ``map_batches``: the engine of `zooactive.predict` for more than one machine.
+    """An engine for `zooactive.predict` on several machines: `ray.data`'s ``map_batches`` writes the parts.
 
     Parameters
     ----------
     workers : int, optional
-        Actors, each with a copy of the model: by default one a GPU of the cluster, or one a machine without any.
+        The number of actors, each with a copy of the model. By default one per GPU of the cluster, or one per machine
+        without.
     address : str, optional
-        Of a running cluster ("auto" for that of this machine); by default one is started here and ended afterwards.
+        The address of a running cluster ("auto" for this machine's). By default a cluster is started here and ended
+        afterwards.
 
     Examples
     --------
@@ -58,27 +60,27 @@ class RayEngine:
     address: str | None = None
 
     def __call__(self, writer: PartWriter, parts: Sequence[int]) -> Iterator[int]:
-        """Write parts, and yield the number of each one that is written.
+        """Write parts, and yield the number of each part that has been written.
 
         Parameters
         ----------
         writer : PartWriter
-            Its folder, and the images, must be reachable under the same paths from every machine.
+            The writer; its folder and the images must be reachable under the same paths from every machine.
         parts : sequence of int
 
         Raises
         ------
         EngineError
-            When Ray is not installed, or no cluster is found there.
+            If Ray is not installed, or there is no cluster at the address.
         """
         if not parts:
             return
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read when Ray is loaded; failures come as exceptions
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read when Ray is loaded; failures arrive as exceptions
         ray = _ray()
         ours = not ray.is_initialized()
         if ours:
             self._start(ray)
-        shared = ray.put(writer)  # held until the end: a worker that takes a killed one's place needs it again
+        shared = ray.put(writer)  # held until the end: a worker that replaces a killed one needs it again
         try:
             for row in self._written(ray, shared, parts).iter_rows():
                 if row["met"]:
@@ -91,18 +93,18 @@ class RayEngine:
                 ray.shutdown()
 
     def _start(self, ray: Any) -> None:
-        mend = "start one with `ray start --head`, or leave the address away"
+        mend = "start one with `ray start --head`, or leave out the address"
         with explained(EngineError, f"no Ray cluster answers at '{self.address}'; {mend}", ConnectionError):
             ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
     def _written(self, ray: Any, shared: Any, parts: Sequence[int]) -> Any:
-        """Return the parts as a dataset that writes them when it is iterated over."""
-        logging.getLogger("ray.data").setLevel(logging.ERROR)  # its plans concern nobody here
+        """Return the parts as a dataset that writes them when it is iterated."""
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # its plans are of no interest here
         ray.data.DataContext.get_current().enable_progress_bars = False
         there = ray.cluster_resources()
         gpus = int(there.get("GPU", 0))
         workers = self.workers or gpus or len(ray.nodes())
-        at_once = min(_PARTS_AT_ONCE, -(-len(parts) // workers))  # of few parts every worker has some
+        at_once = min(_PARTS_AT_ONCE, -(-len(parts) // workers))  # with few parts, every worker gets some
         rows, blocks = [{"part": part} for part in parts], -(-len(parts) // at_once)
         return ray.data.from_items(rows, override_num_blocks=blocks).map_batches(
             _Worker,

@@ -1,4 +1,4 @@
-"""A prediction run: a folder of parts and a journal, which the same call finishes wherever it was interrupted."""
+"""A prediction run: a folder of parts and a journal; if the run is interrupted, the same call finishes it."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 _HOPELESS = (
     "{failed} of the first {done} images cannot be read, more than the {allowed} allowed, such as: {first}; "
-    "mend them or allow more, and run the same command again"
+    "correct them or allow more, and run the same command again"
 )
 
 Engine: TypeAlias = Callable[[PartWriter, Sequence[int]], Iterable[int]]
-"""Has parts written, wherever it is, and yields the number of each one that is."""
+"""Writes parts, anywhere, and yields the number of each part that has been written."""
 
 
 def write_predictions(
@@ -58,23 +58,24 @@ def write_predictions(
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
-    """Stream the predictions of a catalogue into a folder of Parquet files, here or at an address.
+    """Stream the predictions of a catalogue into a folder of Parquet files, on this machine or at a URL.
 
-    With `stored` embeddings of these galaxies no image is looked at. Images that cannot be read go to ``failures.parquet``
-    with id, path, reason and kind, and the run goes on. Those that failed for a reason that may pass are read again first,
-    after growing pauses.
+    With `stored` embeddings of these galaxies no image is read. Images that cannot be read are listed in
+    ``failures.parquet`` with id, path, reason and kind, and the run continues. Images that failed for a reason that may pass
+    are first read again, after growing pauses.
 
-    Parts that are there are kept: the same call finishes what an interrupted one left, and tries images again that could not
-    be read. Of those at addresses it tries the ones alone that failed for a reason that may pass, and with `retry_failures`
-    all. A part in which an image can be read now is made again whole, and its other galaxies keep their numbers.
+    Existing parts are kept: the same call finishes an interrupted run, and tries images again that could not be read. Of the
+    images at URLs it tries only those that failed for a reason that may pass, and with `retry_failures` all of them. A part
+    with an image that can be read now is written again as a whole, and its other galaxies keep their numbers.
 
-    The table's other columns go along; one that is called as a column of the predictions becomes ``original_NAME``.
+    The table's other columns are passed on. A column with the name of one of the predictions' columns becomes
+    ``original_NAME``.
 
-    Raises a CatalogueError when a column of the table cannot go along, and a PosteriorError when the folder holds other
-    predictions; its sentence names what is other: model, settings, galaxies, columns or images. Raises an ImageError when
-    more than `max_failures` images, or all of them, cannot be read, and an OutputError when the disk is full, the folder
-    cannot be written or another process is at work in it; what was finished is kept. Warns where the folder was begun before
-    predictions kept marks of images and columns, so that nobody can compare them.
+    Raise a CatalogueError if a column of the table cannot be passed on. Raise a PosteriorError if the folder holds other
+    predictions; the message names the difference: model, settings, galaxies, columns or images. Raise an ImageError if
+    more than `max_failures` images, or all of them, cannot be read. Raise an OutputError if the disk is full, the folder
+    cannot be written or another process is working in it; finished parts are kept. Warn if the folder was begun before
+    predictions kept marks of images and columns, because these then cannot be compared.
     """
     head = model.scaled(model.linear_head()) if head is None else head
     catalogue = replace(catalogue, table=names_apart(catalogue.table, own_columns(head.tree), catalogue.source))
@@ -105,11 +106,11 @@ def write_embeddings(
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Failed:
-    """Stream the embeddings of a catalogue into a folder, without asking the model's head: as `write_predictions` does.
+    """Stream the embeddings of a catalogue into a folder as `write_predictions` does, without using the model's head.
 
     `stored` embeddings of the same galaxies are copied.
 
-    Returns how many galaxies have none, because their image cannot be read.
+    Return how many galaxies have no embedding, because their image cannot be read.
     """
     catalogue = replace(catalogue, table=names_apart(catalogue.table, frozenset({"id", "embedding"}), catalogue.source))
     return _write(
@@ -139,7 +140,7 @@ def _write(
     engine: Engine | None,
     progress: Progress | None,
 ) -> Failed:
-    """Write a run into a folder, and say how many galaxies failed."""
+    """Write a run into a folder, and return a summary of the galaxies that failed."""
     passed = kinds_of(catalogue)
     with held(out):
         folder = PartsFolder(out, len(catalogue), config.rows_per_part, about_part)
@@ -186,7 +187,7 @@ def _write(
 
 
 def _log_part(folder: PartsFolder, part: int) -> None:
-    """Tell programs of a part that is written, and of its images that failed."""
+    """Log a part that has been written, and its images that failed."""
     about = {"folder": str(folder.folder), "part": part}
     log(__name__, logging.INFO, "part written", **about, galaxies=len(folder.rows_of(part)), of=folder.rows)
     failures = folder.about(folder.path(part))["failures"]
@@ -196,8 +197,8 @@ def _log_part(folder: PartsFolder, part: int) -> None:
 
 
 def _journal(model: AnyModel, head: LinearDraws | None, catalogue: Catalogue, config: PredictionConfig) -> dict[str, Any]:
-    """Return what is known of a run before it begins: marks of all that goes into it, except images, which parts mark."""
-    own = frozenset[str]() if head is None else own_columns(head.tree)  # votes on them may come in meanwhile
+    """Return the journal of a run before it begins: marks of all its inputs except images, whose marks are in the parts."""
+    own = frozenset[str]() if head is None else own_columns(head.tree)  # votes on these questions may come in meanwhile
     columns = [name for name in catalogue.table.columns if name.removeprefix("original_") not in own]
     made = {
         "model": model.fingerprint() if head is not None else model.encoder_fingerprint(),
@@ -214,7 +215,7 @@ def _journal(model: AnyModel, head: LinearDraws | None, catalogue: Catalogue, co
 
 
 def _fingerprint_before(model: AnyModel, head: LinearDraws, catalogue: Catalogue, config: PredictionConfig) -> str:
-    """Return what told one run from another before there were marks."""
+    """Return the mark that distinguished runs before there were separate marks."""
     identity = blake2b(digest_size=16)
     identity.update(json.dumps([model.fingerprint(), head.fingerprint(), asdict(config), 2], sort_keys=True).encode())
     identity.update("\n".join(catalogue.ids).encode())
@@ -222,7 +223,7 @@ def _fingerprint_before(model: AnyModel, head: LinearDraws, catalogue: Catalogue
 
 
 def _same_run(out: Path, found: dict[str, Any], wanted: dict[str, Any], before: str | None) -> dict[str, Any]:
-    """Return the journal to go on with; a PosteriorError that names what is other where the folder holds another run."""
+    """Return the journal for resuming; a PosteriorError that names the differences if the folder holds another run."""
     marked = "marks" in found
     if found["fingerprint"] != (wanted["fingerprint"] if marked else before):
         settings = ("draws_from", *(field.name for field in fields(PredictionConfig)))
@@ -237,22 +238,22 @@ def _same_run(out: Path, found: dict[str, Any], wanted: dict[str, Any], before: 
     if marked:
         return wanted | ({"finished": True} if found.get("finished") else {})
     warnings.warn(
-        f"{out} was begun before predictions kept marks of images and of the table's columns: nobody can tell whether they "
-        "are the same, and what is there is kept; choose another folder where they may be others",
+        f"{out} was begun before predictions kept marks of images and of the table's columns, so it is not known whether "
+        "they are the same, and existing parts are kept; choose another folder if they may have changed",
         stacklevel=6,
     )
     return found
 
 
 def _compare_images(writer: PartWriter, retry_all: bool) -> set[int]:
-    """Return the parts in which images can be read now that could not be before.
+    """Return the parts with failed images that can be read now.
 
-    Images at addresses that failed for a reason of their own, such as a 404, are asked for once more with `retry_all` alone.
+    Images at URLs that failed for a permanent reason, such as a 404, are requested again only with `retry_all`.
 
     Raises
     ------
     PosteriorError
-        When an image is another one than that which a part was made of.
+        If an image is not the one from which a part was made.
     """
     folder, ids, again, other = writer.folder, writer.catalogue.ids, set[int](), list[str]()
     for part in range(folder.parts):
@@ -279,6 +280,6 @@ def _compare_images(writer: PartWriter, retry_all: bool) -> set[int]:
     if other:
         raise PosteriorError(
             f"{folder.folder} holds predictions of other images: {len(other)} of {len(ids)}, such as that of galaxy "
-            f"'{other[0]}', have another size or time of change, or are gone; choose another folder or delete this one"
+            f"'{other[0]}', have another size or time of change, or are missing; choose another folder or delete this one"
         )
     return again

@@ -1,4 +1,4 @@
-"""Galaxies like this one: neighbours among the stored embeddings, for finding more of a rare thing."""
+"""Find similar galaxies: neighbours among the stored embeddings, for finding more of a rare kind."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
     from sklearn.decomposition import PCA
 
 _COMPONENTS = 64
-_LEARNT_FROM = 50_000  # embeddings that the principal components are fitted to, spread evenly over the run
+_LEARNT_FROM = 50_000  # the number of embeddings to which the principal components are fitted, spread over the run
 _FILE = "similar.parquet"
 
 
 def find_similar(predictions: Predictions | Embeddings, to: str | Iterable[str], *, n: int = 24) -> pd.DataFrame:
-    """Find the galaxies whose embeddings are most like those of one galaxy, or of several together.
+    """Find the galaxies whose embeddings are most similar to those of one galaxy, or of several together.
 
-    Embeddings are compared by the cosine of the angle between them, less their mean and in their first 64 principal
-    components: 128 bytes a galaxy, which are kept in the folder of the predictions after the first search. The search looks
-    at every galaxy, so nothing is missed.
+    Embeddings are compared by the cosine of the angle between them, after subtracting their mean, in their first 64
+    principal components. These are 128 bytes per galaxy, which are kept in the folder of the predictions after the first
+    search. The search compares every galaxy, so nothing is missed.
 
     Parameters
     ----------
     predictions : Predictions or Embeddings
-        With embeddings; of `zooactive.read_embeddings` nothing is kept.
+        Predictions with embeddings, or the result of `zooactive.read_embeddings`, for which nothing is kept.
     to : str or iterable of str
-        Ids of galaxies among them. Of several, a galaxy's likeness is the mean of its likeness to each.
+        Ids of galaxies among them. For several ids, a galaxy's similarity is the mean of its similarities to each.
     n : int
-        How many; fewer where there are not so many others.
+        How many galaxies to return; fewer if there are not enough others.
 
     Returns
     -------
     DataFrame
-        rank, id, similarity (-1 to 1), without the galaxies that were given; equal ones in the order of ids.
+        rank, id, similarity (-1 to 1), without the given galaxies; equal ones in the order of ids.
 
     Raises
     ------
     PosteriorError
-        When an id is not among the predictions, or they hold no embeddings.
+        If an id is not among the predictions, or they hold no embeddings.
     """
     import pandas as pd
 
@@ -67,7 +67,7 @@ def find_similar(predictions: Predictions | Embeddings, to: str | Iterable[str],
             raise PosteriorError(f"{source} has no galaxy '{galaxy_id}'.{near or ' Check the ids'}")
     rows = [row_of[galaxy_id] for galaxy_id in dict.fromkeys(asked)]
     if not rows:
-        raise PosteriorError("no galaxy was named to look for others like it; give at least one id")
+        raise PosteriorError("no galaxy was named to compare with; give at least one id")
     likeness = vectors @ vectors[rows].mean(0)
     likeness[rows] = -np.inf
     found = min(n, len(ids) - len(rows))
@@ -89,7 +89,7 @@ def _compared(embeddings: Embeddings) -> tuple[list[str], NDArray[np.float32]]:
 
 
 def _components(chunks: Iterable[NDArray[np.floating]], galaxies: int) -> PCA:
-    """Fit the principal components to galaxies that are spread evenly over all."""
+    """Fit the principal components to galaxies that are spread evenly over all galaxies."""
     from sklearn.decomposition import PCA
 
     every = -(-galaxies // _LEARNT_FROM)
@@ -105,9 +105,9 @@ def _unit(pca: PCA, features: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
-    """Return ids and unit vectors (galaxy, component) of all galaxies, from the folder where they are there already."""
+    """Return ids and unit vectors (galaxy, component) of all galaxies, from the index in the folder if there is one."""
     file = predictions.folder / _FILE
-    # A part may have been made again of other images, or of more that can be read: the run is the same.
+    # A part may have been written again with other images, or with more readable ones, in the same run.
     images = blake2b("".join(predictions.image_marks).encode(), digest_size=16).hexdigest()
     run = f"{(read_journal(predictions.folder) or {}).get('fingerprint')}|{images}"
     found = _read_index(file, run)
@@ -120,7 +120,7 @@ def _index(predictions: Predictions) -> tuple[list[str], NDArray[np.float32]]:
 
 
 def _read_index(file: Path, run: str) -> tuple[list[str], NDArray[np.float32]] | None:
-    """Read the index in a folder; None where there is none, or it is of another run or damaged and can be made again."""
+    """Read the index in a folder; None if there is none, or if it is of another run or damaged and can be made again."""
     import pyarrow.parquet as pq
 
     try:

@@ -1,7 +1,8 @@
-"""Predictions on disk: a Parquet dataset, one row a galaxy, that can be resumed and from which draws need no pixels."""
+"""Predictions on disk: a Parquet dataset with one row per galaxy, from which draws can be made without images."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,14 +52,14 @@ if TYPE_CHECKING:
     from zooactive.tree import DecisionTree
 
 SCREEN = "one_vote_information"
-"""The column with the scores that most pools are screened by."""
+"""The column with the scores that are used for screening most pools."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Predictions:
-    """A folder of stored predictions; iterating yields `Posterior` chunks, as often as one likes.
+    """A folder of stored predictions; iterating yields `Posterior` chunks and can be repeated.
 
-    Draws are computed from the float16 embeddings, so that they equal those of `predict` in memory.
+    Draws are computed from the float16 embeddings, so they equal the draws of `predict` in memory.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ class Predictions:
     head : LinearDraws
     draws, seed : int
     redrawn : bool
-        Whether the draws are others than those that the stored columns tell of.
+        Whether the draws differ from those of the stored columns.
     """
 
     folder: Path
@@ -81,19 +82,19 @@ class Predictions:
     def redraw(
         self, head: LinearDraws | AnyModel | Holds, *, draws: int | None = None, seed: int | None = None
     ) -> Predictions:
-        """Return what another head says of the same embeddings, with other draws or a new task, without reading a pixel.
+        """Return the predictions of another head for the same embeddings, with other draws or a new task, without images.
 
         Parameters
         ----------
         head : LinearDraws, GalaxyModel, EmbeddingModel or FinetunedModel
-            A model must have the very encoder that was predicted with, such as one fine-tuned with the policy ``head``.
+            A model must have exactly the encoder of these predictions, such as one fine-tuned with the policy ``head``.
         draws, seed : int, optional
-            By default those that were predicted with.
+            By default the draws and seed of these predictions.
 
         Raises
         ------
         PosteriorError
-            When the encoder is another one, or no embeddings are stored.
+            If the encoder is another one, or no embeddings are stored.
         """
         if not isinstance(head, LinearDraws):
             network = network_of(head)
@@ -107,17 +108,17 @@ class Predictions:
         """Raise a PosteriorError unless the embeddings are of this model's encoder."""
         if network.encoder_fingerprint() != self.encoder:
             raise PosteriorError(
-                f"{self.folder} holds embeddings of another encoder than this model's; predict the galaxies with it"
+                f"{self.folder} holds embeddings of another encoder than this model's; predict the galaxies with this model"
             )
 
     @cached_property
     def encoder(self) -> str:
-        """The fingerprint of the encoder and the preprocessing that the embeddings come from."""
+        """The fingerprint of the encoder and the preprocessing of the embeddings."""
         return str((read_journal(self.folder) or {}).get("encoder"))
 
     @cached_property
     def rows_per_part(self) -> int:
-        """The number of galaxies in a part, with those whose image failed; the last part may have fewer."""
+        """The number of galaxies in a part, including those whose image failed; the last part may have fewer."""
         return int((read_journal(self.folder) or {})["rows_per_part"])
 
     @property
@@ -132,13 +133,13 @@ class Predictions:
         Raises
         ------
         PosteriorError
-            When a file is none of the run's, or one of them is missing.
+            If a file does not belong to the run, or one is missing.
         """
         journal = read_journal(self.folder) or {}
         for number in range(journal.get("parts", 0)):  # a store may list a part late
             fetch(self.folder / f"part-{number:05d}.parquet")
         numbers = [number for number, _ in numbered_parts(self.folder)]
-        count = journal.get("parts", len(numbers))  # which folders without a format do not say
+        count = journal.get("parts", len(numbers))  # folders without a format do not have this entry
         refuse_strays(self.folder, count, str(journal.get("fingerprint")), about_part, PosteriorError)
         if missing := set(range(count)).difference(numbers):
             raise PosteriorError(
@@ -151,7 +152,7 @@ class Predictions:
 
     @cached_property
     def image_marks(self) -> tuple[str, ...]:
-        """A mark of each galaxy's image, in the order of `catalogue`; where a part has none, a mark of that part."""
+        """A mark of each galaxy's image, in the order of `catalogue`; a part without marks has one for the part."""
         marks: list[str] = []
         for part in self.parts:
             about, rows, file = about_part(part), rows_in(part), part.stat()
@@ -166,13 +167,13 @@ class Predictions:
 
     @cached_property
     def has_embeddings(self) -> bool:
-        """Whether embeddings are stored."""
+        """Return whether embeddings are stored."""
         return bool(self.parts) and "embedding" in columns_of(self.parts[0])
 
     def _refuse_without_embeddings(self) -> None:
         if not self.has_embeddings:
             raise PosteriorError(
-                f"{self.folder} keeps no embeddings, so no draw can be made again; predict into another folder with --keep "
+                f"{self.folder} holds no embeddings, so no draw can be made again; predict into another folder with --keep "
                 "embeddings"
             )
 
@@ -185,7 +186,7 @@ class Predictions:
                 yield rows["id"].to_pylist(), embeddings_in(part, rows)
 
     def embeddings_of(self, ids: Collection[str]) -> tuple[list[str], NDArray[np.float16]]:
-        """Return ids and embeddings (galaxy, feature) of those of the ids that are here, in the order of the catalogue."""
+        """Return ids and embeddings (galaxy, feature) of those ids that are here, in the order of the catalogue."""
         wanted, names, found = frozenset(ids), list[str](), list[NDArray[np.float16]]()
         for here, features in self.embeddings():
             rows = [row for row, galaxy_id in enumerate(here) if galaxy_id in wanted]
@@ -193,8 +194,43 @@ class Predictions:
             found.append(features[rows])
         return names, np.concatenate(found) if found else np.empty((0, 0), dtype=np.float16)
 
+    def embeddings_spread(
+        self, n: int, *, with_ids: Collection[str] = (), most_parts: int = 24
+    ) -> tuple[list[str], NDArray[np.float16]]:
+        """Return ids and embeddings (galaxy, feature) of about `n` galaxies spread evenly over the catalogue.
+
+        Those of `with_ids` are added where they lie in one of the parts that are read: at most `most_parts`, evenly spread.
+        """
+        self._refuse_without_embeddings()
+        number = min(len(self.parts), most_parts)
+        parts = [self.parts[i] for i in sorted({round(i) for i in np.linspace(0, len(self.parts) - 1, number)})]
+        step = max(1, math.ceil(sum(map(rows_in, parts)) / n))
+        wanted, names, found = frozenset(with_ids), list[str](), list[NDArray[np.float16]]()
+        for part in parts:
+            rows = read_rows(part, ["id", "embedding"])
+            here = rows["id"].to_pylist()
+            kept = [row for row, galaxy_id in enumerate(here) if row % step == 0 or galaxy_id in wanted]
+            if kept:
+                names += [here[row] for row in kept]
+                found.append(embeddings_in(part, rows)[kept])
+        return names, np.concatenate(found) if found else np.empty((0, 0), dtype=np.float16)
+
+    def means_of(self, ids: Collection[str]) -> pd.DataFrame:
+        """Return id, the expected fractions, and how likely each question is asked, of those of the ids that are here."""
+        wanted = frozenset(ids)
+        names = ["id", *self.tree.columns, *(f"asked_{question.name}" for question in self.tree.questions)]
+        tables = (_frame(part, names) for part in self.parts)
+        return under_each_other([table[table["id"].isin(wanted)] for table in tables])
+
+    def most_told(self, n: int) -> pd.DataFrame:
+        """Return ``id`` and the stored screening score, ``score``, of the galaxies with the highest, in its order."""
+        import pandas as pd
+
+        tables = (_frame(part, ["id", SCREEN]).nlargest(n, SCREEN) for part in self.parts)
+        return pd.concat(tables).nlargest(n, SCREEN).rename(columns={SCREEN: "score"}).reset_index(drop=True)
+
     def part(self, number: int) -> Posterior | None:
-        """Return the posterior of the galaxies of one part; None where all of its images failed."""
+        """Return the posterior of the galaxies of one part; None if all of its images failed."""
         self._refuse_without_embeddings()
         rows = read_rows(self.parts[number], ["id", "embedding"])
         if not rows.num_rows:
@@ -202,9 +238,9 @@ class Predictions:
         return self._posterior(rows["id"].to_pylist(), embeddings_in(self.parts[number], rows))
 
     def catalogue(self) -> Catalogue:
-        """Return the galaxies of the run, those that failed last in each part, with the columns that were passed through.
+        """Return the galaxies of the run, with the passed columns; the galaxies that failed come last in each part.
 
-        They have no images; an image that failed is named by its path.
+        They have no images, but a failed image is named by its path.
         """
         ids: list[str] = []
         images: list[Path | None] = []
@@ -241,7 +277,7 @@ class Predictions:
         return sum(rows_in(part) for part in self.parts)
 
     def known(self, ids: Collection[str]) -> list[str]:
-        """Return which of the ids are in these predictions, in the order of the catalogue; no draw is made for them."""
+        """Return which of the ids are in these predictions, in the order of the catalogue, without making draws."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -250,7 +286,7 @@ class Predictions:
         return [name for column in columns for name in column.filter(pc.is_in(column, asked)).to_pylist()]
 
     def screenings(self, score: Score, *, artifacts: bool) -> Iterator[Screening]:
-        """Screen the pool for `zooactive.acquire`: by the stored scores, or where there are none by new draws."""
+        """Screen the pool for `zooactive.acquire`: by the stored scores, or otherwise by new draws."""
         if SCORINGS[score].screen is not one_vote_information or self.redrawn:
             yield from PosteriorPool(self).screenings(score, artifacts=artifacts)
             return
@@ -261,7 +297,7 @@ class Predictions:
             yield Screening(rows["id"].combine_chunks(), rows[SCREEN].to_numpy(), share if artifacts else None)
 
     def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
-        """Yield the posteriors of some galaxies, part by part; embeddings are read where one of them is."""
+        """Yield the posteriors of some galaxies, part by part; embeddings are read only from parts with such galaxies."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -283,29 +319,29 @@ class Predictions:
         Raises
         ------
         PosteriorError
-            When the folder holds no galaxy.
+            If the folder holds no galaxy.
         """
         chunks = list(self)
         if not chunks:
-            raise PosteriorError(f"{self.folder} holds no predicted galaxy; look at failures.parquet there")
+            raise PosteriorError(f"{self.folder} holds no predicted galaxy; see failures.parquet in this folder")
         concentrations = np.concatenate([chunk.concentrations for chunk in chunks], axis=1)
         return Posterior(concentrations, [galaxy_id for chunk in chunks for galaxy_id in chunk.ids], self.head.tree)
 
     def table(self) -> pd.DataFrame:
-        """Return every stored column but the embeddings and the draws, one row a galaxy."""
+        """Return every stored column except the embeddings and the draws, one row per galaxy."""
         names = [name for name in columns_of(self.parts[0]) if name not in ("embedding", "concentrations")]
         return under_each_other([_frame(part, names) for part in self.parts])
 
     def failures(self) -> pd.DataFrame:
         """Return the galaxies that could not be predicted: id, path, reason and kind.
 
-        A ``transient`` failure may pass, as that of a server which does not answer; a ``permanent`` one is the image's own.
-        Folders of before have no kinds.
+        A ``transient`` failure may pass, such as that of a server that does not answer; a ``permanent`` one is due to the
+        image. Older folders have no kinds.
         """
         return failures_in(self.folder)
 
     def failed(self) -> Failed:
-        """Sum up how many galaxies could not be predicted, and why."""
+        """Summarise how many galaxies could not be predicted, and why."""
         failures = self.failures()
         return failed_of(failures, len(self) + len(failures), self.folder)
 
@@ -318,18 +354,18 @@ def failures_in(folder: Path) -> pd.DataFrame:
 
 
 def model_of(folder: Path) -> str | None:
-    """Return the fingerprint of the model of some predictions, begun or whole; None where there are none."""
+    """Return the fingerprint of the model of some predictions, finished or not; None if there are no predictions."""
     found = (read_journal(folder) or {}).get("model")
     return None if found is None else str(found)
 
 
 def open_predictions(folder: str | Path) -> Predictions:
-    """Open a folder that `predict` finished, here or at an address, from which it is fetched into the cache.
+    """Open a folder that `predict` finished, on this machine or at a URL, from which it is fetched into the cache.
 
     Raises
     ------
     PosteriorError
-        When the folder holds no finished predictions.
+        If the folder holds no finished predictions.
     """
     folder = folder_here(folder)
     bring(folder, again=True)
@@ -341,12 +377,12 @@ def open_predictions(folder: str | Path) -> Predictions:
         raise PosteriorError(f"{folder} holds {state}")
     if (folder / NUMBERS).exists():
         raise PosteriorError(
-            f"{folder} holds predictions of a number, and this is for those of votes; predict, top and acquire take it, in "
-            "Python zooactive.prediction.numbers.open_numbers"
+            f"{folder} holds predictions of a number, but predictions of votes are needed; use it with predict, top and "
+            "acquire, in Python with zooactive.prediction.numbers.open_numbers"
         )
     if not (folder / "head.npz").exists() and journal.get("head", "") is None:
         raise PosteriorError(
-            f"{folder} holds embeddings alone, of which no head has said anything yet; give them with --embeddings, in "
+            f"{folder} holds only embeddings, without predictions of a head; give them with --embeddings, in "
             "Python as zooactive.read_embeddings(...)"
         )
     for entry, least in (("draws", 1), ("seed", 0), ("rows_per_part", 1), ("parts", 0)):

@@ -1,4 +1,4 @@
-"""Embeddings by any network of timm: for encoders that are not built here, such as Zoobot's MaxViTs (extra ``timm``)."""
+"""Embeddings by any network of timm: for encoders that zooactive lacks, such as Zoobot's MaxViTs (extra ``timm``)."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ def embed_with_timm(
     batch_size: int = 32,
     progress: Auto | Progress = "auto",
 ) -> Embeddings:
-    """Compute the pooled features of every galaxy by a network of timm, and write them as one Parquet file.
+    """Compute the pooled features of every galaxy with a network of timm, and write them as one Parquet file.
 
     Parameters
     ----------
     network : str
-        A name of timm, such as ``maxvit_tiny_rw_224``, or ``hf_hub:USER/NAME``.
+        A timm name, such as ``maxvit_tiny_rw_224``, or ``hf_hub:USER/NAME``.
     catalogue : Catalogue or path
     out : path
-        Ends in ``.parquet``; written aside and renamed. An interrupted run begins anew.
+        A path that ends in ``.parquet``; it is written aside and renamed. An interrupted run starts over.
     image_size : int
-        Pixels a side.
+        The number of pixels on a side.
     crop : float
-        Centre fraction of a cutout's shorter side that is kept.
+        The central fraction of a cutout's shorter side that is kept.
     normalise : bool
-        Subtract the mean and divide by the standard deviation that timm names for the network. Zoobot's encoders have learnt
-        from pixels from 0 to 1 without, which is what they get by default.
+        Subtract the mean and divide by the standard deviation that timm gives for the network. Zoobot's encoders were
+        trained on pixels from 0 to 1 without this, which is the default.
     pretrained : bool
-        Load the weights that belong to the name.
+        Load the pretrained weights of this name.
     batch_size : int
     progress : callable, "auto" or None
-        As `zooactive.predict`.
+        As in `zooactive.predict`.
 
     Returns
     -------
     Embeddings
-        Of the galaxies whose image can be read; the encoder is called as `network`.
+        The embeddings of the galaxies whose image can be read; their encoder is named `network`.
 
     Raises
     ------
     ModelError
-        When timm or PyTorch is not installed, TensorFlow has been loaded before PyTorch, or timm has no such network.
+        If timm or PyTorch is not installed, TensorFlow was loaded before PyTorch, or timm has no such network.
     ImageError
-        When no image can be read.
+        If no image can be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -99,7 +99,7 @@ def embed_with_timm(
 def _network(name: str, pretrained: bool) -> tuple[Any, Any]:
     """Build a network without its classifier, and return it with PyTorch."""
     if "tensorflow" in sys.modules and "torch" not in sys.modules:
-        raise ModelError("PyTorch has to be loaded before TensorFlow, and TensorFlow is; do this in a process of its own")
+        raise ModelError("PyTorch must be loaded before TensorFlow, but TensorFlow is loaded; do this in a separate process")
     needed = "networks of timm need PyTorch and timm: pip install 'zooactive[timm]'"
     with explained(ModelError, needed, ImportError):
         torch, timm = importlib.import_module("torch"), importlib.import_module("timm")
@@ -108,7 +108,7 @@ def _network(name: str, pretrained: bool) -> tuple[Any, Any]:
 
 
 def _pixels(model: Any, name: str) -> NDArray[np.float32]:
-    """Return the mean or the standard deviation of pixels, (channel,), that timm names for a network."""
+    """Return the mean or the standard deviation of pixels, (channel,), that timm gives for a network."""
     return np.asarray(model.pretrained_cfg[name], dtype=np.float32)
 
 

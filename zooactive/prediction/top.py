@@ -1,4 +1,4 @@
-"""The galaxies most likely to get an answer, or least sure about it, or most worth asking about."""
+"""Find the galaxies most likely to get an answer, most uncertain about it, or most informative to ask about."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 
 def best(stored: Predictions, column: str, n: int, *, lowest: bool = False, most: str = "certain") -> pd.DataFrame:
-    """Return the n galaxies with the largest share of all volunteers expected to give an answer, or the most doubt of it.
+    """Return the n galaxies with the largest expected share of all volunteers for an answer, or the most uncertain ones.
 
     Returns
     -------
     DataFrame
-        rank, id, ``share`` of all volunteers, and of those asked ``fraction``, ``low`` and ``high`` (NaN where no interval
-        is kept); of the most uncertain also ``deviation``, the standard deviation of the fraction, and of the most
-        informative ``information``, the nats that one vote on the question is expected to tell about the network, each
-        times the share of volunteers who are asked. Equals stand in the order of ids.
+        The columns rank, id, ``share`` of all volunteers, and, among those who are asked, ``fraction``, ``low`` and ``high``
+        (NaN if no interval is kept). For the most uncertain galaxies also ``deviation``, the standard deviation of the
+        fraction. For the most informative ones also ``information``, the expected information in nats of one vote on the
+        question about the network. Both are multiplied by the share of volunteers who are asked. Equal galaxies are in the
+        order of ids.
 
     Raises
     ------
     PosteriorError
-        When the order is unknown, or doubt is asked for and the predictions keep neither embeddings nor concentrations.
+        If the order is unknown, or it needs embeddings or concentrations that the predictions do not keep.
     """
     if most not in MOST:
         raise PosteriorError(f"most = '{most}' is unknown.{did_you_mean(most, MOST)} Use one of {', '.join(MOST)}")
@@ -49,7 +50,7 @@ def best(stored: Predictions, column: str, n: int, *, lowest: bool = False, most
 
 
 def _doubts(stored: Predictions, column: str, most: str) -> dict[str, float]:
-    """Return how unsure each galaxy's answer is, or what one vote on its question would tell, part by part."""
+    """Return the uncertainty of each galaxy's answer, or the information in one vote on its question, part by part."""
     tree = stored.tree
     question, answer = tree.questions.index(tree.question_of(column)), tree.columns.index(column)
     doubts: dict[str, float] = {}

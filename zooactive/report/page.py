@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import math
 import numbers
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from zooactive.foundation.errors import OutputError
 from zooactive.foundation.writing import aside
 
 if TYPE_CHECKING:
     import pandas as pd
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
 _NEXT_TO_NOTHING = 1e-6
 """Shown as 0: the lower end of a fraction that hardly anybody gives is some 1e-300."""
 
+_BRIEF = 22
+"""Characters of a fact that stands in a box of its own; longer ones are lines below the boxes."""
+
+_SORTED = 4
+"""Galaxies from which a gallery can be sorted and filtered."""
+
+_QUALITY = 88
+"""Of the JPEGs in galleries: faint arms stay visible."""
+
+
+class ScaleBar(NamedTuple):
+    """A bar on a picture: the share of the picture's width that it takes, and the length on the sky that it stands for."""
+
+    share: float
+    text: str
+
 
 @dataclass(frozen=True)
 class Tile:
-    """One cutout of a gallery.
+    """One galaxy of a gallery.
 
     Parameters
     ----------
@@ -33,11 +56,16 @@ class Tile:
     alt : str
         What a reader who cannot see the picture is told; not empty.
     picture : bytes, optional
-        A PNG; without one the tile says that there is no image.
+        A PNG or JPEG; without one the tile says that there is no image.
     lines : sequence of str
-        Short lines beneath the caption.
+        Short lines below the caption, the most important first.
     links : sequence of (str, str)
-        Names and addresses that are opened when they are clicked on.
+        Names of web pages and their addresses. Nothing is loaded from them before a reader follows one.
+    numbers : sequence of (str, float)
+        What the page can sort the gallery by. All tiles of a finding have the same names in the same order; NaN comes last.
+    topic : str
+        What the page can filter the gallery by.
+    bar : ScaleBar, optional
     """
 
     caption: str
@@ -45,11 +73,14 @@ class Tile:
     picture: bytes | None = None
     lines: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
+    numbers: tuple[tuple[str, float], ...] = ()
+    topic: str = ""
+    bar: ScaleBar | None = None
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Cutouts that belong together, under a heading of their own (which may be empty)."""
+    """Galaxies that belong together, under a heading of their own (which may be empty)."""
 
     heading: str
     tiles: tuple[Tile, ...]
@@ -96,6 +127,17 @@ class Finding:
                 f"the finding '{self.title}' has a picture without alternative text; say in `alt` what it shows"
             )
 
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """What the galaxies can be sorted by; nothing where there are only a few."""
+        tiles = [tile for gallery in self.galleries for tile in gallery.tiles]
+        return tuple(name for name, _ in tiles[0].numbers) if len(tiles) >= _SORTED else ()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What the galaxies can be filtered by, in alphabetical order."""
+        return tuple(sorted({tile.topic for gallery in self.galleries for tile in gallery.tiles if tile.topic}))
+
 
 def write_report(
     out: Path,
@@ -105,6 +147,7 @@ def write_report(
     facts: Sequence[tuple[str, str]],
     findings: Sequence[Finding],
     how: Mapping[str, Any],
+    verdict: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write one self-contained HTML page, aside and renamed.
 
@@ -114,13 +157,15 @@ def write_report(
         The page; by custom it ends in ``.html``.
     title : str
     lead : str
-        What was found, in a sentence or two.
+        What the page is about, in a sentence or two; may be empty.
     facts : sequence of (str, str)
         Names and values that stand at the top.
     findings : sequence of Finding
         The sections, in order.
     how : mapping
         How the results were made: versions, seed, options; mappings may hold mappings.
+    verdict : sequence of (str, str)
+        Questions that a reader has and their answers in words. They come before everything else.
 
     Returns
     -------
@@ -141,10 +186,19 @@ def write_report(
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"data_uri": _data_uri, "size": _png_size, "cells": _cells, "paragraphs": _paragraphs}
-    environment.tests["nested"] = lambda value: isinstance(value, Mapping)
+    environment.filters |= {"data_uri": _data_uri, "size": _size, "cells": _cells, "paragraphs": _paragraphs}
+    environment.filters |= {"plain": _plain, "digest": _digest, "coded": _coded}
+    environment.tests |= {"nested": lambda value: isinstance(value, Mapping), "brief": lambda text: len(text) <= _BRIEF}
+    style, script = (files("zooactive.report").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     page = environment.get_template("page.html.j2").render(
-        title=title, lead=lead, facts=list(facts), findings=list(findings), how=how
+        title=title,
+        lead=lead,
+        verdict=list(verdict),
+        facts=list(facts),
+        findings=list(findings),
+        how=how,
+        style=style,
+        script=script,
     )
     out = Path(out)
     with aside(out) as temporary:
@@ -159,13 +213,44 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode pixels of shape (y, x, 3), (y, x, 1) or (y, x) as a JPEG of a few kilobytes, for a gallery."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    grey = pixels.ndim == 3 and pixels.shape[-1] == 1
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    return buffer.getvalue()
+
+
 def _data_uri(picture: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
 
 
-def _png_size(picture: bytes) -> tuple[int, int]:
-    """Return width and height from a PNG's header, so that the page does not jump while it is drawn."""
-    return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
+def _size(picture: bytes) -> tuple[int, int]:
+    """Return width and height, so that the page does not jump while it is drawn."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as image:
+        return image.size
+
+
+def _plain(value: float) -> str:
+    """Return a number for the page's script; blank where it is not finite."""
+    return f"{value:.7g}" if math.isfinite(value) else ""
+
+
+def _digest(script: str) -> str:
+    """Return what the page's security policy says of its one script, so that no other one runs."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def _coded(text: str) -> Markup:
+    """Return a text as HTML, in which what stands between backticks is code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -1,1 +1,1 @@
-"""Votes into weights; `calibrate/` sets what a model says right, `finetuning/` carries it to a new question."""
+"""Training turns votes into weights; `calibrate/` corrects the uncertainty, `finetuning/` adapts to a new question."""

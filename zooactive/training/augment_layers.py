@@ -1,6 +1,6 @@
-"""Augmentation as Keras layers, on the accelerator: a galaxy has no up and no handedness, and no exact size or place.
+"""Augmentation as Keras layers, on the accelerator. A galaxy has no up and no handedness, and no exact size or position.
 
-Every layer draws for each image and step for itself, and shows images as they are outside training.
+Every layer draws independently for each image and step. Outside training it returns images unchanged.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from zooactive.training.augmentation import Augmentation
 def augment(pixels: Any, augmentation: Augmentation, size: int, *, seed: int = 0) -> Any:
     """Add the layers of an augmentation to a network under construction.
 
-    `pixels` is a Keras tensor (batch, canvas, canvas, channel) in [0, 1], and `size` is at most the canvas'. The result is a
-    tensor (batch, size, size, channel); outside training it is the centre of the canvas.
+    `pixels` is a Keras tensor (batch, canvas, canvas, channel) in [0, 1], and `size` is at most the size of the canvas. The
+    result is a tensor (batch, size, size, channel); outside training it is the centre of the canvas.
     """
     how = augmentation
     if how.interpolates:
@@ -36,7 +36,7 @@ def _augment_colours(pixels: Any, augmentation: Augmentation, seed: int) -> Any:
     if pixels.shape[-1] == 1:
         return pixels
     if augmentation.saturation:
-        # Keras' factor runs from 0 (grey) by 0.5 (as it is) to 1.
+        # Keras' factor runs from 0 (grey) through 0.5 (unchanged) to 1.
         around = (0.5 - augmentation.saturation / 2, 0.5 + augmentation.saturation / 2)
         pixels = layers.RandomSaturation(around, seed=seed + 3, **known)(pixels)
     if augmentation.hue:
@@ -46,11 +46,11 @@ def _augment_colours(pixels: Any, augmentation: Augmentation, seed: int) -> Any:
 
 @keras.saving.register_keras_serializable(package="zooactive")
 class RandomOrientation(keras.layers.Layer):  # type: ignore[misc]
-    """Show each image in one of its eight orientations.
+    """A layer that shows each image in one of its eight orientations.
 
-    Three fair bits an image: mirror left and right, mirror up and down, transpose. Together they give the eight symmetries
-    of the square with equal probability and no interpolation. The state of the layer's random generator is saved with the
-    layer.
+    It draws three fair bits per image: mirror left and right, mirror up and down, transpose. Together they give the eight
+    symmetries of the square with equal probability and without interpolation. The state of the layer's random generator is
+    saved with the layer.
     """
 
     def __init__(self, seed: int = 0, **keywords: Any) -> None:
@@ -59,7 +59,7 @@ class RandomOrientation(keras.layers.Layer):  # type: ignore[misc]
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, pixels: Any, training: bool | None = None) -> Any:
-        """Turn (batch, side, side, channel) images; the sides are equal."""
+        """Turn (batch, side, side, channel) images, whose sides are equal."""
         if not training:
             return pixels
         ops = keras.ops
@@ -74,9 +74,9 @@ class RandomOrientation(keras.layers.Layer):  # type: ignore[misc]
 
 
 class RandomView(keras.layers.Layer):  # type: ignore[misc]
-    """Show a turned, mirrored, shifted and scaled square of each image, in one bilinear interpolation.
+    """A layer that shows a turned, mirrored, shifted and scaled square of each image, in one bilinear interpolation.
 
-    The view has `size` pixels a side. Outside training the centre is shown, pixel by pixel.
+    The view has `size` pixels on a side. Outside training the centre is shown, pixel by pixel.
     """
 
     def __init__(self, size: int, augmentation: Augmentation, seed: int = 0, **keywords: Any) -> None:
@@ -89,13 +89,13 @@ class RandomView(keras.layers.Layer):  # type: ignore[misc]
         """Cut (batch, size, size, channel) out of (batch, canvas, canvas, channel)."""
         if training:
             transforms = self._transforms(keras.ops.shape(pixels)[0], pixels.shape[1])
-            # Beyond its edge an image is mirrored: black corners would tell the angle.
+            # Beyond its edge an image is mirrored, because black corners would reveal the angle.
             pixels = keras.ops.image.affine_transform(pixels, transforms, interpolation="bilinear", fill_mode="reflect")
         start = (pixels.shape[1] - self.size) // 2
         return pixels[:, start : start + self.size, start : start + self.size]
 
     def _transforms(self, batch: Any, canvas: int) -> Any:
-        """Return where each pixel of a view lies on the canvas: x' = a x + b y + c, y' = d x + e y + f, (batch, 8)."""
+        """Return the position of each pixel of a view on the canvas: x' = a x + b y + c, y' = d x + e y + f, (batch, 8)."""
         ops, how = keras.ops, self.augmentation
         draws = keras.random.uniform((6, batch), seed=self.seed_generator)
         angle = 2 * math.pi * draws[0]

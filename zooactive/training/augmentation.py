@@ -1,4 +1,4 @@
-"""What training may do to an image, as plain settings; `zooactive.training.augment_layers` has the layers that do it."""
+"""The random changes to training images, as plain settings; the layers are in `zooactive.training.augment_layers`."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ ROTATIONS = ("none", "quarter", "any")
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How each image is changed at random, for itself and in every step.
+    """The random changes to each image, drawn independently for each image and step.
 
     Parameters
     ----------
     flips : bool
-        Mirror it, or not.
+        Whether to mirror the images.
     rotation : {"quarter", "any", "none"}
-        By a multiple of 90 degrees, which costs nothing and blurs nothing, or by any angle.
+        Rotate by a multiple of 90 degrees, which costs and blurs nothing, or by any angle.
     scale : (float, float)
-        Range of the width of what is shown, relative to what the model is shown when it predicts.
+        The range of the width of the view, relative to the view that the model sees in predictions.
     shift : float
-        How far the centre may move along either axis, as a share of that width.
+        The largest movement of the centre along either axis, as a share of that width.
     brightness, contrast : float
-        Largest change, as a share of the full range and of the contrast.
+        The largest change, as a share of the full range and of the contrast.
     saturation : float
-        s multiplies the saturation by (1 - s) / (1 + s) to (1 + s) / (1 - s), as Keras counts: 0.3 by 0.54 to 1.86.
+        A value s multiplies the saturation by (1 - s) / (1 + s) to (1 + s) / (1 - s), as in Keras: 0.3 by 0.54 to 1.86.
     hue : float
-        Twice the largest change, as a share of a turn around the colour circle: 0.2 turns by up to a tenth either way.
+        Twice the largest change, as a share of the colour circle: 0.2 turns the hue by up to a tenth in either direction.
 
     Raises
     ------
     TrainingError
-        For a value out of range.
+        If a value is out of range.
 
     Examples
     --------
@@ -66,25 +66,25 @@ class Augmentation:
 
     @property
     def moves(self) -> bool:
-        """Whether an image is turned, mirrored, scaled or shifted at all."""
+        """Return whether an image is turned, mirrored, scaled or shifted at all."""
         return self.flips or self.rotation != "none" or self.scale != (1.0, 1.0) or self.shift > 0
 
     @property
     def interpolates(self) -> bool:
-        """Whether an image is moved in other ways than by all of its eight orientations, which only swap pixels."""
+        """Return whether an image is moved in other ways than by its eight orientations, which only swap pixels."""
         all_orientations = self.flips and self.rotation == "quarter"
         return self.moves and not (all_orientations and self.scale == (1.0, 1.0) and self.shift == 0)
 
     def of(self, preprocessing: Preprocessing) -> Augmentation:
-        """Return what of this is done to such images: saturation and hue are of red, green and blue, not of listed bands."""
+        """Return the changes that suit such images; saturation and hue apply to red, green and blue, not to listed bands."""
         return self if preprocessing.listed is None else replace(self, saturation=0.0, hue=0.0)
 
     def canvas(self, preprocessing: Preprocessing) -> Preprocessing:
         """Return how images are decoded for training: at the model's scale, but wide enough for every view of them.
 
-        Where the image itself ends before that, the canvas does too, and views beyond its edge show it mirrored.
+        If the image itself is smaller than that, the canvas ends with the image, and views beyond its edge show it mirrored.
         """
-        diagonal = math.sqrt(2) if self.rotation == "any" else 1.0  # the corners of a turned square are so far out
+        diagonal = math.sqrt(2) if self.rotation == "any" else 1.0  # the distance of the corners of a turned square
         widest = max(self.scale[1] * (diagonal + 2 * self.shift), *preprocessing.scales)
         border = max(0, math.ceil(preprocessing.size * (widest - 1) / 2))
         room = math.floor(preprocessing.size * (1 / preprocessing.crop - 1) / 2)

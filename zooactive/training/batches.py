@@ -1,4 +1,4 @@
-"""Batches for training: NumPy draws them in an order that a resumed run repeats, tf.data keeps them ahead of the network."""
+"""Batches for training: NumPy draws them in a reproducible order, and tf.data prepares them ahead of the network."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from zooactive.foundation.errors import ImageError, ZooactiveError
 from zooactive.foundation.telling import NOTHING, Show
 
 _IN_MEMORY = 2 << 30
-"""Bytes of decoded pixels up to which a catalogue is decoded once and kept; of larger ones the files' bytes are kept, and
-decoded batch by batch."""
+"""The largest size in bytes of decoded pixels for which a catalogue is decoded once and kept in memory. For larger ones, the
+bytes of the files are kept, and decoded batch by batch."""
 
 _AT_ONCE = 1024
-"""Images that are decoded between two reports of how many are."""
+"""The number of images that are decoded between two progress reports."""
 
 
 class Rows(Protocol):
-    """What batches are cut from: anything that gives the values of some rows."""
+    """A source of batches: anything that returns the values of some rows."""
 
     def rows(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the values of some rows, shape (row, ...)."""
@@ -45,8 +45,8 @@ class ArrayRows:
 class Cutouts:
     """The images of a catalogue as uint8 pixels, by row number.
 
-    An image that cannot be read raises an ImageError: training names it and stops, since its votes would be lost without a
-    word.
+    An image that cannot be read raises an ImageError, which names the image and stops the training. Otherwise its votes
+    would be lost silently.
     """
 
     def __init__(self, catalogue: Catalogue, preprocessing: Preprocessing, *, show: Show = NOTHING) -> None:
@@ -78,9 +78,9 @@ class Cutouts:
         return self._readable(*self._catalogue.decode(self._preprocessing, rows))
 
     def _readable(self, pixels: NDArray[np.uint8], failures: Mapping[int, Reason]) -> NDArray[np.uint8]:
-        """Return pixels of which none failed; an ImageError otherwise."""
+        """Return the pixels if all images could be read; otherwise raise an ImageError."""
         if failures:
-            # Shards of before hold images that show nothing.
+            # Older shards may hold images that show nothing.
             again = "" if self._catalogue.prepared is None else "delete the shards and run it again: "
             more = f"; {len(failures) - 1} more cannot be read" if len(failures) > 1 else ""
             raise ImageError(
@@ -93,8 +93,8 @@ class Cutouts:
 class TrainingBatches:
     """Shuffled batches of pixels (or features) and votes, epoch after epoch.
 
-    The order of an epoch follows from the seed and the number of the epoch alone, so that a resumed run sees what an
-    uninterrupted one would have seen. The rows that do not fill a batch are left out, others each epoch.
+    The order of an epoch depends only on the seed and the number of the epoch, so a resumed run sees the same batches as an
+    uninterrupted one. Rows that do not fill a batch are left out; they differ from epoch to epoch.
     """
 
     source: Rows
@@ -115,7 +115,7 @@ class TrainingBatches:
         return [order[step * self.batch_size : (step + 1) * self.batch_size] for step in range(self.steps)]
 
     def stream(self, first_epoch: int = 0) -> Iterator[tuple[NDArray[Any], ...]]:
-        """Yield (pixels, votes), and the galaxies' weights where there are any, without end, from the given epoch on."""
+        """Yield (pixels, votes), and the galaxies' weights if there are any, without end, from the given epoch on."""
         epoch = first_epoch
         while True:
             for rows in self.rows(epoch):
@@ -129,7 +129,7 @@ class TrainingBatches:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Raise what a batch met, such as an unreadable image, as it was: tf.data would hide it in an error of its own."""
+        """Raise the original error of a batch, such as an unreadable image, which tf.data would hide in its own error."""
         try:
             yield
         except Exception:
@@ -138,7 +138,7 @@ class TrainingBatches:
             raise
 
     def dataset(self, first_epoch: int = 0) -> Any:
-        """Return what ``keras.Model.fit`` takes: a ``tf.data.Dataset`` that works ahead, or the plain stream elsewhere."""
+        """Return the input for ``keras.Model.fit``: a ``tf.data.Dataset`` that works ahead, or a plain stream."""
         import keras
 
         if keras.backend.backend() != "tensorflow":
@@ -147,7 +147,8 @@ class TrainingBatches:
 
         signature = tuple(tf.TensorSpec(part.shape, part.dtype) for part in next(self.stream(first_epoch)))
         flow = tf.data.Dataset.from_generator(lambda: self.stream(first_epoch), output_signature=signature).prefetch(4)
-        # There is nothing to tune, and an iterator ends no sooner than its tuner wakes: after 10, 20, 41 seconds, and so on.
+        # Autotuning is off: there is nothing to tune, and an iterator ends only when its tuner wakes, after 10, 20, 41
+        # seconds.
         options = tf.data.Options()
         options.autotune.enabled = False
         return flow.with_options(options)

@@ -1,4 +1,4 @@
-"""How a model is fitted, as plain settings; `zooactive.training` does it."""
+"""The settings of a fit as plain values; `zooactive.training` uses them."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from zooactive.training.augmentation import Augmentation
 
 @dataclass(frozen=True)
 class Optimisation:
-    """The optimiser, its learning rate from step to step, and when to stop: for a network, a stage of one, or a head.
+    """The optimiser, its learning rate, and when to stop: for a network, a stage of fine-tuning, or a head.
 
     Parameters
     ----------
     epochs : int
-        At most; the cosine decay ends there.
+        The largest number of epochs. The cosine decay ends there.
     batch_size : int
-        Galaxies a step.
+        The number of galaxies per step.
     learning_rate : float
-        At the end of the warm-up.
+        The learning rate at the end of the warm-up.
     weight_decay : float
-        Of the optimiser, decoupled from the gradient (Loshchilov & Hutter 2019).
+        The weight decay of the optimiser, decoupled from the gradient (Loshchilov & Hutter 2019).
     warmup_epochs : float
-        Epochs of linear warm-up.
+        The number of epochs of linear warm-up.
     patience : int
-        Epochs without a better validation loss after which training stops.
+        Training stops after this many epochs without a better validation loss.
     optimizer : {"adamw", "sgd"}
-        AdamW, or stochastic gradient descent with Nesterov momentum of 0.9 (whose weight decay, too, is decoupled from the
-        gradient and scaled by the learning rate).
+        AdamW, or stochastic gradient descent with Nesterov momentum of 0.9. The weight decay of the latter is also decoupled
+        from the gradient and scaled by the learning rate.
     drops : tuple of float
-        Shares of the epochs after which the learning rate is divided by 10; without them it falls as a cosine.
+        Shares of the epochs after which the learning rate is divided by 10. Without them it falls as a cosine.
     accumulate : int
-        Add up the gradients of so many batches before each step: a large batch in little memory.
+        The number of batches whose gradients are added up before each step: a large batch in little memory.
     seed : int
-        Of the order of the galaxies, the augmentation and the dropout.
+        The seed for the order of the galaxies, the augmentation and dropout.
 
     Raises
     ------
     TrainingError
-        For an unknown optimiser or a number out of range.
+        If the optimiser is unknown or a number is out of range.
     """
 
     epochs: int = 30
@@ -69,7 +69,7 @@ class Optimisation:
 
 @dataclass(frozen=True)
 class TrainingConfig(Optimisation):
-    """How a model is fitted.
+    """The settings for training a model.
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ class TrainingConfig(Optimisation):
     loss : {"dirichlet_multinomial", "binomial"}
         See `zooactive.training.losses`.
     balance : float
-        For a question learnt from labels: weigh each galaxy by its label's frequency to the power of minus this; 0: all
-        alike, 1: all answers alike. The weights' mean is 1.
+        For a question with labels: weigh each galaxy by its label's frequency to the power of minus this number. With 0 all
+        galaxies count equally, with 1 all answers do. The mean of the weights is 1.
     head_epochs : int
-        After the last epoch, fit the head anew for at most so many epochs on the features that the best epoch's encoder has
-        of the images as they are, in up to eight orientations; kept where the validation loss falls.
+        After the last epoch, fit the head again for at most this many epochs, on features that the best epoch's encoder
+        computes from the unchanged images, in up to eight orientations. The new head is kept if the validation loss falls.
     deterministic : bool
-        The same numbers to the last bit in every run on the same machine, somewhat slower.
+        Give the same numbers to the last bit in every run on the same machine. This is somewhat slower.
     augmentation : Augmentation
     """
 
@@ -103,6 +103,6 @@ class TrainingConfig(Optimisation):
 
 
 def refuse_unknown(name: str, value: str, known: Collection[str]) -> None:
-    """Refuse a word that is none of the known, with a TrainingError that names the nearest."""
+    """Raise a TrainingError for an unknown word; it names the nearest known word."""
     if value not in known:
         raise TrainingError(f"{name} = '{value}' is unknown.{did_you_mean(value, known)} Use one of {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""The devices that share a batch, and the order in which they add up."""
+"""Share a batch among several devices, and control the order in which they add numbers up."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ _JAX_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 @contextmanager
 def on_every_device(devices: Sequence[str] | None = None) -> Iterator[None]:
-    """Share out each batch among several devices; what is built and trained inside has its weights on all of them.
+    """Share each batch among several devices; a model that is built and trained inside the block has its weights on all of
+    them.
 
-    By TensorFlow's ``MirroredStrategy``, whose batch norms see each device's own share, or under JAX by Keras'
-    ``DataParallel``, whose see the whole batch. With one device, or none but the CPU, nothing changes.
+    Under TensorFlow this uses ``MirroredStrategy``, whose batch norms see each device's own share. Under JAX it uses Keras'
+    ``DataParallel``, whose batch norms see the whole batch. With one device, or only the CPU, nothing changes.
 
     Parameters
     ----------
     devices : sequence of str, optional
-        Their names, such as "GPU:0"; by default all GPUs of this machine.
+        The names of the devices, such as "GPU:0". By default all GPUs of this machine.
 
     Examples
     --------
@@ -60,11 +61,11 @@ def shareable(batch_size: int) -> int:
 def shareable_rows(
     inputs: NDArray[Any], votes: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
-    """Fill up rows, votes and weights with rows of no weight, so that several devices can share them.
+    """Pad rows, votes and weights with rows of zero weight, so that several devices can share them.
 
-    `inputs` is (row, ...), `votes` (row, answer) and `weights` (row,). One device gets them back unchanged. For several
-    devices the weights are raised, so that Keras' mean over the rows, which also counts those without weight, stays what it
-    was.
+    `inputs` is (row, ...), `votes` (row, answer) and `weights` (row,). For one device they are returned unchanged. For
+    several devices the weights are raised, because Keras' mean over the rows also counts rows of zero weight; so the mean
+    stays the same.
     """
     missing = -len(inputs) % _devices()
     if not missing:
@@ -75,7 +76,7 @@ def shareable_rows(
 
 
 def _devices() -> int:
-    """Return how many devices share a batch now."""
+    """Return how many devices currently share a batch."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
@@ -87,7 +88,7 @@ def _devices() -> int:
 
 
 def _graphics_cards() -> list[str]:
-    """Return the names of the GPUs that Keras' backend sees; none where JAX knows no such kind of device."""
+    """Return the names of the GPUs that Keras' backend sees; none if JAX does not know this kind of device."""
     import keras
 
     try:
@@ -97,10 +98,10 @@ def _graphics_cards() -> list[str]:
 
 
 def deterministic_operations() -> None:
-    """Make the backend add up in the same order in every run, for the rest of this process.
+    """Make the backend add numbers up in the same order in every run, for the rest of this process.
 
-    JAX does so on a CPU anyway. On a GPU this can only be chosen before JAX starts; a TrainingError says so where it was
-    not.
+    On a CPU, JAX does so in any case. On a GPU it must be told before it starts; if it was not, a TrainingError explains
+    this.
     """
     import keras
 
@@ -110,6 +111,6 @@ def deterministic_operations() -> None:
         tf.config.experimental.enable_op_determinism()
     elif _graphics_cards() and _JAX_DETERMINISTIC not in os.environ.get("XLA_FLAGS", ""):
         raise TrainingError(
-            f"deterministic = true: JAX adds up in the same order on a GPU only where it was told so before it started; set "
+            f"deterministic = true: JAX adds up in the same order on a GPU only if it was told so before it started; set "
             f"XLA_FLAGS={_JAX_DETERMINISTIC} in the environment"
         )

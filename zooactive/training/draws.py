@@ -41,18 +41,18 @@ def fit_draws(
     ----------
     model : GalaxyModel, EmbeddingModel or FinetunedModel
     train : Catalogue or path
-        Galaxies with votes that the model was trained on; those without are left out.
+        Galaxies with votes on which the model was trained. Galaxies without votes are left out.
     validation : Catalogue or path
-        Others, by which the spread of the draws is chosen; never galaxies that anything is tested on.
+        Other galaxies with votes, which choose the spread of the draws. Never use test galaxies here.
     embeddings : Embeddings, optional
-        What a model that takes embeddings looks at, in place of images. Galaxies without one are left out.
+        The input of a model that takes embeddings instead of images. Galaxies without an embedding are left out.
     kind : {"dropout", "laplace"}
-        "laplace": `zooactive.models.LaplaceHead`, in seconds. "dropout": the trained head itself, as `predict` takes it by
-        default.
+        "laplace": `zooactive.models.LaplaceHead`, fitted in seconds. "dropout": the trained head itself, which `predict`
+        uses by default.
     batch_size : int
-        Galaxies a step of the network.
+        The number of galaxies per step of the network.
     progress : callable, "auto" or None
-        Called with the number of galaxies done; "auto" and None as `zooactive.train`.
+        Called with the number of galaxies done; "auto" and None as in `zooactive.train`.
 
     Returns
     -------
@@ -61,11 +61,11 @@ def fit_draws(
     Raises
     ------
     ModelError
-        For an unknown kind, or votes on another tree.
+        If the kind is unknown, or the votes belong to another tree.
     TrainingError
-        When no galaxy has votes.
+        If no galaxy has votes.
     ImageError
-        When an image cannot be read.
+        If an image cannot be read.
     """
     network = network_of(model)
     check_kind(kind)
@@ -81,7 +81,7 @@ def fit_draws(
 
 
 def made_of(kind: str, network: AnyModel, *catalogues: Catalogue, embeddings: Embeddings | None = None) -> str:
-    """Return a mark of what draws are fitted to: kind, model, and the ids, votes and images or features of the labelled."""
+    """Return a mark of the inputs of a fit of draws: kind, model, and the labelled galaxies' ids, votes and features."""
     digest = blake2b(f"{kind}|{network.fingerprint()}".encode(), digest_size=16)
     for catalogue in catalogues:
         votes = catalogue.require_votes(network.tree, error=ModelError).votes[catalogue.labelled]
@@ -102,12 +102,12 @@ def check_kind(kind: str) -> None:
 
 
 def _voted(network: AnyModel, catalogue: Catalogue | str | Path, name: str) -> Catalogue:
-    """Return a catalogue's labelled galaxies, whose votes have to be on the model's tree."""
+    """Return a catalogue's labelled galaxies; their votes must belong to the model's tree."""
     table = read_catalogue(catalogue, tree=network.tree) if isinstance(catalogue, str | Path) else catalogue
     table.require_votes(network.tree, error=ModelError)
     table = table.take(table.labelled)
     if len(table) == 0:
-        raise TrainingError(f"no galaxy of {name} ({table.source}) has votes; give galaxies that the model could learn from")
+        raise TrainingError(f"no galaxy of {name} ({table.source}) has votes; give galaxies on which the model was trained")
     return table
 
 

@@ -1,4 +1,4 @@
-"""How long a training will last, told once its first batches are done."""
+"""Estimate how long a training will take, once its first batches are done."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from zooactive.foundation.telling import Show
 from zooactive.training.config import TrainingConfig
 
 _MEASURED = 3.0
-"""Seconds of batches that are measured, after the first ones."""
+"""The number of seconds of batches that are measured, after the first ones."""
 _JUDGED = 1 / 3
-"""Work of looking at a galaxy of the validation part, as a share of that of learning from one."""
+"""The work for a validation galaxy, as a share of the work for a training galaxy."""
 
 
 @dataclass
 class Estimate:
-    """Measures the first batches of a training and tells, once, how long it will last.
+    """A measurement of the first batches of a training, which tells once how long the training will take.
 
-    `galaxies` are learnt from in an epoch, and `judged` are those that choose the best epoch. A training that ends sooner
-    than the measurement needs no estimate.
+    `galaxies` is the number of training galaxies per epoch, and `judged` the number of validation galaxies. A training that
+    ends before the measurement needs no estimate.
     """
 
     show: Show
@@ -35,7 +35,7 @@ class Estimate:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def take(self, done: int) -> None:
-        """Take how many galaxies were learnt from so far, those of an earlier run too."""
+        """Record how many galaxies were trained on so far, including those of an earlier run."""
         if self._told:
             return
         with self._lock:  # the backend may report from several threads
@@ -50,7 +50,7 @@ class Estimate:
         self.show.line(self.sentence(rate))
 
     def sentence(self, rate: float) -> str:
-        """Return what is told, of galaxies learnt from in a second."""
+        """Return the sentence with the estimate, for a number of training galaxies per second."""
         epochs = self.config.epochs - self._first // self.galaxies
         seconds = epochs * (self.galaxies + self.judged * _JUDGED) / rate
         number = "1 epoch" if epochs == 1 else f"{epochs} epochs"

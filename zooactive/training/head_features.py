@@ -1,4 +1,4 @@
-"""What a model's head sees of a catalogue's images, in some of their eight orientations."""
+"""Compute the input of a model's head for a catalogue's images, in some of their eight orientations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = 128
-"""Images whose features are computed together."""
+"""The number of images whose features are computed together."""
 
 
 def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int, *, show: Show = NOTHING) -> NDArray[np.float32]:
-    """Compute what a model's head sees of a catalogue's images, in some of their eight orientations.
+    """Compute the input of a model's head for a catalogue's images, in some of their eight orientations.
 
-    The features are float32 (copy, galaxy, feature); the first copy is of the images as they are.
+    The features are float32 (copy, galaxy, feature); the first copy is for the unchanged images.
     """
     from zooactive.models.features import forward, prediction_network
     from zooactive.training.batches import Cutouts
@@ -29,7 +29,7 @@ def head_features(model: GalaxyModel, catalogue: Catalogue, copies: int, *, show
 
     images = Cutouts(catalogue, model.preprocessing, show=show)
     network = prediction_network(model.encoder)
-    batches = []  # one after the other: the pixels of a survey need not fit into memory
+    batches = []  # one after another, because the pixels of a survey may not fit into memory
     size = shareable(_AT_ONCE)
     with show("features of the images", len(catalogue) * copies, "views") as report:
         for start in range(0, len(catalogue), size):

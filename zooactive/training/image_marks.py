@@ -1,4 +1,4 @@
-"""Marks of the images that a training learns from: by them a run that goes on tells whether they are still the same."""
+"""Marks of the training images, by which a resumed run checks that they are still the same."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from zooactive.prediction.marks import LENGTH, image_mark, short_mark
 
 @dataclass(frozen=True)
 class ImageMarks:
-    """Tell the images of galaxies from others, by what their files hold.
+    """Marks that identify the images of galaxies by the contents of their files.
 
-    A file may be changed in place and keep its name and size, as FITS cutouts do. The time of change alone would refuse a
-    folder that was copied. So both are kept: where all times are the same, the images are taken to be; where one is not,
-    what every file holds is read and compared. Images at addresses are known by these alone.
+    A file may be changed in place and keep its name and size, as FITS cutouts do. A check of the time of change alone would
+    refuse a folder that was copied. So both are kept: if all times are the same, the images are taken to be the same. If one
+    is not, the contents of all files are read and compared. Images at URLs are identified by the URLs alone.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class ImageMarks:
 
     @classmethod
     def of(cls, *catalogues: Catalogue | None) -> ImageMarks:
-        """Return the marks of the images of catalogues, one after the other."""
+        """Return the marks of the images of catalogues, one after another."""
         given = [catalogue for catalogue in catalogues if catalogue is not None]
         return cls(
             [str(galaxy_id) for catalogue in given for galaxy_id in catalogue.ids],
@@ -47,30 +47,30 @@ class ImageMarks:
         )
 
     def to_dict(self) -> dict[str, str]:
-        """Return what a run keeps: a mark of all times of change, and one of what each image holds."""
+        """Return the marks that a run keeps: one of all times of change, and one of the contents of each image."""
         content = "".join(mark for mark, _ in self._content)
-        # Of files that a Parquet file only names, its own time of change says nothing.
+        # If a Parquet file only names the image files, its own time of change says nothing about them.
         return {"changed": "" if any(named for _, named in self._content) else self._changed, "content": content}
 
     def others(self, then: Mapping[str, Any]) -> list[str]:
-        """Return the galaxies whose images held something else when `then` was kept; a ValueError where that is damaged."""
+        """Return the galaxies whose images have changed since `then` was stored; a ValueError if `then` is damaged."""
         if then["changed"] and then["changed"] == self._changed:
             return []
         marks = then["content"]
         if len(marks) != LENGTH * len(self.ids):
-            raise ValueError("the marks of the images are as many as of another number of galaxies")
+            raise ValueError("the marks of the images belong to another number of galaxies")
         before = [marks[i : i + LENGTH] for i in range(0, len(marks), LENGTH)]
         now = [mark for mark, _ in self._content]
         return [galaxy_id for galaxy_id, old, new in zip(self.ids, before, now, strict=True) if old != new]
 
     @cached_property
     def _changed(self) -> str:
-        """A mark of all names, sizes and times of change."""
+        """Return a mark of all names, sizes and times of change."""
         return blake2b("".join(map(image_mark, self.sources)).encode(), digest_size=16).hexdigest()
 
     @cached_property
     def _content(self) -> list[tuple[str, bool]]:
-        """For each image a mark of what it holds, and whether a Parquet file names its file."""
+        """Return for each image a mark of its contents, and whether a Parquet file names its file."""
         order = sorted(range(len(self.sources)), key=lambda row: place_of(self.sources[row]))
         with ThreadPoolExecutor(usable_cpus()) as pool:
             marks = dict(zip(order, pool.map(_content_mark, (self.sources[row] for row in order)), strict=True))
@@ -85,5 +85,5 @@ def _content_mark(source: ImageSource) -> tuple[str, bool]:
     try:
         held = source.read() if isinstance(source, StoredImage) else source
         return (short_mark(file_hash(held)), stored) if isinstance(held, Path) else (image_mark(held), False)
-    except (OSError, ValueError, ZooactiveError):  # whoever decodes it says why it cannot be read
+    except (OSError, ValueError, ZooactiveError):  # decoding the image will report the reason
         return short_mark(""), stored

@@ -1,4 +1,4 @@
-"""The callback that watches a training: best weights, checkpoints, a loss that is not finite."""
+"""The Keras callback that watches a training: best weights, checkpoints, and losses that are not finite."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 _QUICK, _PACE = 1.0, 10.0
-"""Seconds that a checkpoint after each epoch may take to write; where a large network takes longer, on a GPU perhaps longer
-than an epoch, so many seconds of training go by for each second of writing."""
+"""The number of seconds that writing a checkpoint may take after each epoch. If a large network takes longer (on a GPU
+perhaps longer than an epoch), this is the number of seconds of training for each second of writing."""
 
 
 _HDF5 = 4096
-"""Bytes of a checkpoint's file beside each array's values."""
+"""The number of bytes in a checkpoint's file in addition to each array's values."""
 
 
 def make_keeper(
@@ -46,16 +46,16 @@ def make_keeper(
 ) -> Any:
     """Return the callback that watches the loss, keeps the best weights and writes the checkpoint.
 
-    All of it is written together, the best weights, the last epoch's and what is known of both, after each epoch or as often
-    as `_PACE` allows: a run that was killed goes on from the last time.
+    The best weights, the last epoch's weights and the state of both are written together, after each epoch or as often as
+    `_PACE` allows. A run that was killed resumes from the last checkpoint.
     """
     import keras
 
     class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
-        async_safe = True  # under JAX no step waits until the loss of the one before was looked at
+        async_safe = True  # under JAX no step waits until the loss of the previous one has been checked
 
         def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-            self.best: list[NDArray[Any]] | None = None  # weights that are in no file yet
+            self.best: list[NDArray[Any]] | None = None  # weights that are not in any file yet
             self.writes_from = 0.0
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -74,7 +74,7 @@ def make_keeper(
                 ids = ", ".join(train.ids[np.concatenate(batches.rows(epoch)[max(0, first - 1) : first + 1])])
                 raise TrainingError(
                     f"the loss is {logs['loss']} in epoch {epoch + 1}; lower the learning rate, or look at the "
-                    f"galaxies of this batch and of the one before: {ids}"
+                    f"galaxies of this batch and of the previous one: {ids}"
                 )
             if not np.isfinite(logs.get("val_loss", 0.0)):
                 ids = ", ".join(train.ids[batches.rows(epoch)[-1]])
@@ -96,7 +96,7 @@ def make_keeper(
             watch.tell(epoch + 1, losses)
 
         def largest_file(self) -> int:
-            """Bytes that the weights and the optimiser's state take in a file, at most."""
+            """Return the largest number of bytes that the weights and the optimiser's state need in a file."""
             known = {id(variable): variable for variable in (*self.model.variables, *self.model.optimizer.variables)}
             return sum(_HDF5 + 4 * int(np.prod(variable.shape)) for variable in known.values())
 
@@ -134,7 +134,7 @@ def tensorboard_callbacks(folder: Path) -> list[Any]:
 
 @contextmanager
 def curves_explained(folder: Path) -> Iterator[None]:
-    """Say in a sentence that TensorBoard's curves cannot be written, which TensorFlow tells in its own words."""
+    """Explain in a sentence that TensorBoard's curves cannot be written, instead of TensorFlow's own message."""
     try:
         yield
     except Exception as error:

@@ -1,8 +1,8 @@
-"""The loss: how surprising a galaxy's votes are under the predicted concentrations (Walmsley et al. 2022, eq. 5).
+"""Losses: how surprising a galaxy's votes are under the predicted concentrations (Walmsley et al. 2022, eq. 5).
 
 The votes of a child question are conditional on how many volunteers reached it, so the sum over questions of the
 Dirichlet-multinomial log-probabilities is the likelihood of the whole tree of votes. A question without votes adds exactly
-0 and no gradient, so that several surveys, each with columns of its own, train together.
+0 and no gradient, so several surveys, each with its own columns, can be trained on together.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from zooactive.tree import DecisionTree
 
 @keras.saving.register_keras_serializable(package="zooactive")
 class DirichletMultinomialLoss(keras.losses.Loss):  # type: ignore[misc]
-    """Minus the log-probability of a galaxy's votes, in nats, summed over the questions of a tree.
+    """The negative log-probability of a galaxy's votes, in nats, summed over the questions of a tree.
 
     TensorFlow Probability's Dirichlet-multinomial does the arithmetic. Under TensorFlow it works in float64, because in
-    float32 its log-gammas are off by 1e-3 at concentrations near 100; under JAX it works in JAX's own precision, float64
-    where ``jax_enable_x64`` is set.
+    float32 its log-gammas are off by 1e-3 at concentrations near 100. Under JAX it works in JAX's own precision, which is
+    float64 if ``jax_enable_x64`` is set.
 
     Parameters
     ----------
     tree : DecisionTree
-        Whose columns votes and concentrations are.
+        The tree whose columns are those of votes and concentrations.
     reduction : str
         As in every Keras loss; by default the mean over the batch's galaxies.
     name : str
@@ -54,19 +54,20 @@ class DirichletMultinomialLoss(keras.losses.Loss):  # type: ignore[misc]
         self.tree = tree
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return one number a galaxy.
+        """Return one number per galaxy.
 
         Parameters
         ----------
         y_true : tensor, shape (batch, answer)
-            Vote counts or pseudo-counts, 0 where a question was not asked.
+            Vote counts or pseudo-counts, 0 if a question was not asked.
         y_pred : tensor, shape (batch, answer)
-            Concentrations, positive.
+            Positive concentrations.
 
         Returns
         -------
         tensor, shape (batch,)
-            Of the dtype of `y_pred`. (Not one number a question: Keras would average those too.)
+            The loss in the dtype of `y_pred`. (It is not one number per question, because Keras would average these as
+            well.)
         """
         distributions, dtype = _probability()
         votes, concentrations = keras.ops.cast(y_true, dtype), keras.ops.cast(y_pred, dtype)
@@ -91,16 +92,16 @@ class DirichletMultinomialLoss(keras.losses.Loss):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="zooactive")
 class BinomialLoss(keras.losses.Loss):  # type: ignore[misc]
-    """Minus the log-likelihood of a galaxy's votes given the expected fractions alone, in nats: -sum k ln mu.
+    """The negative log-likelihood of a galaxy's votes given only the expected fractions, in nats: -sum k ln mu.
 
-    For a question of two answers this is the binomial likelihood of Walmsley et al. 2020, -(k ln rho + (N - k) ln(1 - rho)),
-    and for more the multinomial one, both without their coefficient, which no network changes. It takes volunteers for
-    independent, so it never learns how much galaxies of one kind differ.
+    For a question with two answers this is the binomial likelihood of Walmsley et al. 2020, -(k ln rho + (N - k) ln(1 -
+    rho)); for more answers it is the multinomial one. Both lack their coefficient, which does not depend on the network. The
+    loss assumes that volunteers are independent, so it never learns how much galaxies of one kind differ.
 
     Parameters
     ----------
     tree : DecisionTree
-        Whose columns votes and concentrations are.
+        The tree whose columns are those of votes and concentrations.
     reduction, name : str
         As in every Keras loss.
 
@@ -120,7 +121,7 @@ class BinomialLoss(keras.losses.Loss):  # type: ignore[misc]
         self.tree = tree
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return one number a galaxy from votes and concentrations, both (batch, answer)."""
+        """Return one number per galaxy from votes and concentrations, both (batch, answer)."""
         ops = keras.ops
         logs = []
         for where in self.tree.slices:
@@ -140,15 +141,16 @@ class BinomialLoss(keras.losses.Loss):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="zooactive")
 class NumberLoss(keras.losses.Loss):  # type: ignore[misc]
-    """Minus the log density of a label that is a number, under the mixture of `zooactive.models.head.number_fit`, in nats.
+    """The negative log density of a label that is a number, under the mixture of `zooactive.models.head.number_fit`, in
+    nats.
 
-    The variances are not learnt: a head that was fitted before says them. Of a limit it is minus the log probability to lie
-    beyond it.
+    The variances are not learnt; they come from a head that was fitted before. For a limit, the loss is the negative log
+    probability of a number beyond it.
 
     Parameters
     ----------
     share : float
-        Of labels that are outliers.
+        The share of labels that are outliers.
     reduction, name : str
         As in every Keras loss.
 
@@ -165,7 +167,7 @@ class NumberLoss(keras.losses.Loss):  # type: ignore[misc]
         self.share = share
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return one number a galaxy.
+        """Return one number per galaxy.
 
         Parameters
         ----------
@@ -194,7 +196,8 @@ class NumberLoss(keras.losses.Loss):  # type: ignore[misc]
         ops = keras.ops
         density = -0.5 * (ops.log(2 * math.pi * variance) + residual**2 / variance)
         x = -side * residual / ops.sqrt(variance)
-        # Below, the normal distribution in float32 is a difference of nearly equal numbers; its tail is a series there.
+        # Here a difference of two nearly equal normal probabilities would lose all digits in float32; a series gives the
+        # tail.
         near = ops.log(0.5 * (1 + ops.erf(ops.maximum(x, _TAIL) / math.sqrt(2))))
         far = ops.minimum(x, _TAIL)
         tail = -0.5 * far**2 - ops.log(-far) - 0.5 * math.log(2 * math.pi) + ops.log(1 - 1 / far**2 + 3 / far**4)
@@ -205,16 +208,16 @@ _TAIL = -3.5
 
 
 def _probability() -> tuple[Any, str]:
-    """Return TensorFlow Probability's distributions for Keras' backend, and the widest float it works in there."""
+    """Return TensorFlow Probability's distributions for Keras' backend, and the widest float type that works there."""
     if keras.backend.backend() != "jax":
         import tensorflow_probability as probability
 
         return probability.distributions, "float64"
     said = (
         "TensorFlow Probability does not load with this JAX ({reason}); jax 0.6.2 is known to work, and newer ones with "
-        "tfp-nightly in its place, or train with KERAS_BACKEND=tensorflow"
+        "tfp-nightly instead, or train with KERAS_BACKEND=tensorflow"
     )
-    with explained(TrainingError, said, ImportError, AttributeError):  # it reaches into what newer JAX took away
+    with explained(TrainingError, said, ImportError, AttributeError):  # it uses internals that newer JAX has removed
         substrate = importlib.import_module("tensorflow_probability.substrates.jax")
         wide = importlib.import_module("jax").config.jax_enable_x64
     return substrate.distributions, "float64" if wide else "float32"

@@ -1,4 +1,4 @@
-"""The network that is trained: pixels, turned and shifted, to concentrations."""
+"""The network for training: from turned and shifted pixels to concentrations."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def training_network(
 ) -> Any:
     """Return a Keras model from uint8 pixels to concentrations that shares the weights of `model`.
 
-    Another `head`, a layer, takes the place of the model's own. With an augmentation the images have the size of its
-    `Augmentation.canvas`; of listed bands neither saturation nor hue is changed. Where `encoder_training` is False, the
+    A layer given as `head` replaces the model's own head. With an augmentation the images have the size of its
+    `Augmentation.canvas`; for listed bands neither saturation nor hue is changed. If `encoder_training` is False, the
     encoder's batch norm and dropout stay in inference mode while its weights may learn.
     """
     import keras

@@ -14,14 +14,14 @@ from zooactive.training.losses import BinomialLoss, DirichletMultinomialLoss
 from zooactive.tree import DecisionTree
 
 _OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when allocating", "Out of memory")
-"""What TensorFlow's and XLA's errors say then."""
+"""The parts of TensorFlow's and XLA's messages that mean that the memory is full."""
 
 
 class AdamWByLayer(keras.optimizers.Adam):  # type: ignore[misc]
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), and a learning rate of its own for some weights.
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), and separate learning rates for some weights.
 
-    `rates` maps a weight's path to its share of the learning rate, and with it of the decay; all other weights have the
-    whole rate. `decay` is the share of a weight that is taken away each step, per learning rate.
+    `rates` maps a weight's path to its share of the learning rate, which also scales its decay. All other weights have the
+    whole rate. `decay` is the share of a weight that is removed in each step, per learning rate.
     """
 
     def __init__(self, learning_rate: Any, rates: Mapping[str, float], *, decay: float) -> None:
@@ -31,28 +31,28 @@ class AdamWByLayer(keras.optimizers.Adam):  # type: ignore[misc]
         self._decay = decay
 
     def build(self, variables: Sequence[Any]) -> None:
-        """Make the moments of the weights, and note their shares of the learning rate."""
+        """Create the moments of the weights, and record their shares of the learning rate."""
         super().build(variables)
         self._shares = [self._rates.get(variable.path, 1.0) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Move one weight by one step."""
+        """Update one weight by one step."""
         rate = keras.ops.cast(learning_rate, variable.dtype) * self._shares[self._get_variable_index(variable)]
         self.assign_sub(variable, variable * (self._decay * rate))
         super().update_step(gradient, variable, rate)
 
 
 def compile_training(trainer: Any, tree: DecisionTree, config: TrainingConfig, steps: int) -> None:
-    """Give a network under training its optimiser, its loss and, where that pays, a compiler.
+    """Set a training network's optimiser and loss, and compile it if that pays.
 
-    `tree` is the tree of the votes, and `steps` the number of batches an epoch.
+    `tree` is the tree of the votes, and `steps` the number of batches per epoch.
     """
     loss = BinomialLoss(tree) if config.loss == "binomial" else DirichletMultinomialLoss(tree)
     trainer.compile(optimiser_of(config, trainer, steps), loss=loss, jit_compile=_compiles(config))
 
 
 def optimiser_of(how: Optimisation, trainer: Any, steps: int, *, rates: Mapping[str, float] | None = None) -> Any:
-    """Make the optimiser of a network for so many batches an epoch; with `rates`, those of `AdamWByLayer`."""
+    """Return the optimiser for a network with `steps` batches per epoch; with `rates`, an `AdamWByLayer`."""
     rate = _schedule(how, steps)
     if rates is not None:
         return for_precision(AdamWByLayer(rate, rates, decay=how.weight_decay), trainer)
@@ -70,8 +70,8 @@ def optimiser_of(how: Optimisation, trainer: Any, steps: int, *, rates: Mapping[
 def for_precision(optimizer: Any, trainer: Any) -> Any:
     """Return an optimiser for the precision in which a network computes.
 
-    Small gradients are nothing in float16, whose least number is 6e-8: there the loss is multiplied by a factor, which
-    adapts itself, and the gradients are divided by it again (Micikevicius et al. 2018). bfloat16 needs no such thing.
+    Small gradients become zero in float16, whose smallest number is 6e-8. The loss is therefore multiplied by a factor,
+    which adapts itself, and the gradients are divided by it again (Micikevicius et al. 2018). bfloat16 does not need this.
     """
     return keras.optimizers.LossScaleOptimizer(optimizer) if _in_float16(trainer) else optimizer
 
@@ -82,10 +82,10 @@ def _in_float16(layer: Any) -> bool:
 
 @contextmanager
 def memory_explained(batch_size: int, *, accumulate: int | None = None) -> Iterator[None]:
-    """Raise a TrainingError that says which batch to try when one does not fit into memory: half as many galaxies.
+    """Raise a TrainingError if a batch does not fit into memory; it suggests a batch of half as many galaxies.
 
-    The error takes the place of what TensorFlow, JAX or NumPy raise. `accumulate` is the number of batches before a step,
-    where a user can choose it; the error then advises twice as many.
+    The error replaces what TensorFlow, JAX or NumPy raise. `accumulate` is the number of batches before a step, if a user
+    can choose it; the error then suggests twice as many.
     """
     try:
         yield
@@ -96,9 +96,9 @@ def memory_explained(batch_size: int, *, accumulate: int | None = None) -> Itera
         half = batch_size // 2
         mend = f"try --batch-size {half}"
         if accumulate is not None:
-            mend += f" --accumulate {2 * accumulate}, which takes steps of as many galaxies"
+            mend += f" --accumulate {2 * accumulate}, which keeps the number of galaxies per step"
         if half < 2:
-            mend = "take smaller images (--image-size), a smaller backbone, or a model of another precision"
+            mend = "use smaller images (--image-size), a smaller backbone, or a model of another precision"
         raise TrainingError(f"a batch of {batch_size} galaxies does not fit into memory; {mend}") from error
 
 
@@ -119,10 +119,10 @@ def _schedule(how: Optimisation, steps: int) -> Any:
 
 
 def _compiles(config: TrainingConfig) -> bool:
-    """Whether to compile the step (XLA): TensorFlow is faster without on a CPU, JAX takes it operation by operation else."""
+    """Return whether to compile the step (XLA): TensorFlow is faster without on a CPU; JAX is slow without."""
     if keras.backend.backend() == "jax":
         return True
     if not any(device.lower().startswith(("gpu", "cuda")) for device in keras.distribution.list_devices()):
         return False
-    # TensorFlow's compiler does not know the operation behind `RandomView`.
+    # TensorFlow's compiler does not support the operation behind `RandomView`.
     return keras.backend.backend() != "tensorflow" or not config.augmentation.interpolates

@@ -1,4 +1,4 @@
-"""A model that has not seen a galaxy's own votes: a head for each fold of those that are learnt from."""
+"""Out-of-fold predictions: one head per fold, so that no head has been fitted to the votes of a galaxy it predicts."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ if TYPE_CHECKING:
     from zooactive.prediction import Predictions
 
 _JUDGES = 5
-"""One in so many of the galaxies learnt from chooses the width of the head's prior."""
+"""One of this many training galaxies is used for validation, to choose the width of the head's prior."""
 
 _FEWEST = 20
-"""Galaxies with votes that a head can be fitted to."""
+"""The least number of galaxies with votes to which a head can be fitted."""
 
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """Stored embeddings seen by heads that have not learnt from the galaxy they speak of; yields `Posterior` chunks.
+    """Stored embeddings and heads that were not fitted to the galaxies they predict; iterating yields `Posterior` chunks.
 
     Galaxies with votes are dealt into folds in the order of their hashed ids. The head of a fold is fitted to the votes of
-    all others (`fit_bayesian_head`), and speaks of the galaxies of that fold. Of galaxies without votes a head speaks that
-    was fitted to all. **Limitation**: an encoder that has learnt from these votes remembers them whatever the head does.
+    all other galaxies (`fit_bayesian_head`), and predicts the galaxies of that fold. Galaxies without votes are predicted by
+    a head that was fitted to all. **Limitation**: an encoder that was trained on these votes remembers them whatever the
+    head does.
 
     Parameters
     ----------
     stored : Predictions
-        With embeddings.
+        Predictions with embeddings.
     fold_of : mapping of str to int
         The fold of each galaxy with votes.
     heads : tuple of LinearDraws
-        One a fold, and last the one that was fitted to all.
+        One head per fold, and last the head that was fitted to all galaxies.
     """
 
     stored: Predictions
@@ -58,27 +59,27 @@ class OutOfFold:
         Parameters
         ----------
         stored : Predictions
-            Of these galaxies among others.
+            Predictions that include these galaxies.
         galaxies : Catalogue
-            With votes; of galaxies that are not predicted nothing is learnt.
+            Galaxies with votes. Galaxies that are not in the predictions are ignored.
         folds : int
-            At least 2.
+            The number of folds, at least 2.
         components : int
-            Principal axes of the embeddings that a head looks at.
+            The number of principal components of the embeddings that a head uses.
         tell : callable
 
         Raises
         ------
         PosteriorError
-            When there are fewer than two folds, fewer than twenty galaxies with votes, other questions, or no embeddings.
+            If there are fewer than two folds, fewer than twenty galaxies with votes, other questions, or no embeddings.
         """
         if folds < 2:
-            raise PosteriorError(f"{folds} folds were asked for; give 2 or more")
+            raise PosteriorError(f"you asked for {folds} folds; give 2 or more")
         voted = galaxies.require_votes()
         if voted.tree.columns != stored.tree.columns:
             raise PosteriorError(
-                f"{galaxies.source} has votes on tree '{voted.tree.name}', and tree '{stored.tree.name}' was predicted; "
-                "give the votes of that tree"
+                f"{galaxies.source} has votes on tree '{voted.tree.name}', but tree '{stored.tree.name}' was predicted; "
+                "give the votes on that tree"
             )
         votes_of = {str(name): row for name, row in zip(galaxies.ids[voted.some], voted.votes[voted.some], strict=True)}
         names, features = stored.embeddings_of(votes_of)
@@ -100,7 +101,7 @@ class OutOfFold:
 
     @property
     def tree(self) -> DecisionTree:
-        """Whose questions are predicted."""
+        """The tree whose questions are predicted."""
         return self.stored.tree
 
     def __iter__(self) -> Iterator[Posterior]:
@@ -123,7 +124,7 @@ class OutOfFold:
 
 
 def _dealt(names: Sequence[str], hands: int, purpose: Purpose, seed: int) -> NDArray[np.int64]:
-    """Deal galaxies out in the order of their hashes, (galaxy,): whoever has votes may have been chosen by a hash before."""
+    """Return the fold of each galaxy, by a new hash, because galaxies with votes may have been chosen by an old one."""
     hand = np.empty(len(names), dtype=np.int64)
     hand[np.argsort(hash_ids(names, purpose=purpose, seed=seed), kind="stable")] = np.arange(len(names)) % hands
     return hand

@@ -1,6 +1,6 @@
-"""Training recipes: what a paper did, or what we found best, as small TOML files.
+"""Training recipes as small TOML files: what a paper did, or what worked best for us.
 
-A recipe has a table ``[model]``, the settings of `Network`, and a table ``[training]``, those of `TrainingConfig`.
+A recipe has a table ``[model]`` with the settings of `Network`, and a table ``[training]`` with those of `TrainingConfig`.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from zooactive.training.config import TrainingConfig
 
 _TEXTS = ("name", "title", "citation", "notes")
 _RECIPES = NamedFiles(
-    "recipes", "recipe", TrainingError, "Known are {known}; a recipe of your own is a path that ends in .toml"
+    "recipes", "recipe", TrainingError, "Known recipes are {known}; give your own recipe as a path that ends in .toml"
 )
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named way of training: a network and the settings of its fit.
+    """A named recipe for training: a network and the settings of its fit.
 
     Parameters
     ----------
     name, title, citation, notes : str
-        `notes` says where the recipe departs from the paper.
+        `notes` says where the recipe differs from the paper.
     network : Network
     training : TrainingConfig
     tables : mapping
-        What the file says, so that a workspace can lay its own entries over it.
+        The contents of the file, which the entries of a workspace can override.
     """
 
     name: str
@@ -51,14 +51,14 @@ def list_recipes() -> tuple[str, ...]:
 
 
 def load_recipe(name: str | Path) -> Recipe:
-    """Load a recipe by its name, or from a TOML file of one's own.
+    """Load a recipe by its name, or your own recipe from a TOML file.
 
     Raises
     ------
     TrainingError
-        When there is no such recipe, or its file is none.
+        If there is no such recipe, or its file is not a recipe.
     WorkspaceError
-        When it has unknown or ill-typed entries.
+        If it has unknown entries, or entries of the wrong type.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def load_recipe(name: str | Path) -> Recipe:
             raise TrainingError(f"{path}: the entry '{key}' is unknown.{did_you_mean(key, known)}")
     texts = {key: values.get(key, "") for key in _TEXTS}
     if not texts["name"] or not all(isinstance(text, str) for text in texts.values()):
-        raise TrainingError(f"{path}: a recipe needs a name; name, title, citation and notes are texts")
+        raise TrainingError(f"{path}: a recipe needs a name; name, title, citation and notes must be texts")
     tables = {table: values.get(table, {}) for table in ("model", "training")}
     network = read_section(Network, tables["model"], file=path, table="model")
     training = read_section(TrainingConfig, tables["training"], file=path, table="training")

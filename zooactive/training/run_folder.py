@@ -1,4 +1,4 @@
-"""The folder of a training: what is known of its epochs, and where their weights lie."""
+"""The folder of a training run: the state of its epochs, and the files of their weights."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from zooactive.models import GalaxyModel
 
 _FORMAT = 2
-"""Of the state of a run: 2 has marks of what the images hold, before 1 no number was written."""
+"""The format of a run's state. Format 2 has marks of the contents of images; before format 1 no number was written."""
 
 
 def run_fingerprint(model: GalaxyModel, train: Catalogue, validation: Catalogue | None, config: TrainingConfig) -> str:
-    """Return a mark of what goes into a training: 32 hexadecimal digits.
+    """Return a mark of everything that goes into a training, 32 hexadecimal digits.
 
-    The first weights are known by a mark of their own; of the images only names and sizes are in it, see `ImageMarks`.
+    The initial weights have a separate mark. Of the images, only names and sizes are included; see `ImageMarks`.
     """
     digest = blake2b(json.dumps([model.to_config(), asdict(config)], sort_keys=True).encode(), digest_size=16)
     for catalogue in (train, validation):
@@ -47,19 +47,19 @@ def run_fingerprint(model: GalaxyModel, train: Catalogue, validation: Catalogue 
 
 @dataclass
 class TrainingRun:
-    """A run's folder: what is known of the epochs so far, and where their weights lie."""
+    """The folder of a run: the state of the epochs so far, and the files of their weights."""
 
     folder: Path
     fingerprint: str
     images: ImageMarks
     planned: int
     with_epochs: Callable[[int], str]
-    """What the fingerprint is with another number of epochs."""
+    """Returns the fingerprint of the same run with another number of epochs."""
     kept: int = 0
-    """Epochs that a run which is stopped now would not do again."""
+    """The number of epochs that would not be repeated if the run were stopped now."""
 
     def open(self, model: GalaxyModel) -> None:
-        """Read how far the run is; a TrainingError when the folder holds another one."""
+        """Read the state of the run; raise a TrainingError if the folder holds another run."""
         remove_leftovers(self.folder, self.folder / "checkpoint", self.folder / "model")
         begun = {"fingerprint": self.fingerprint, "start": model.fingerprint()}
         self.state: dict[str, Any] = {"format": _FORMAT, **begun, "finished": False, "epochs": [], "writes": 0}
@@ -80,7 +80,7 @@ class TrainingRun:
         self.kept = len(self.epochs)
 
     def _raise_epochs(self) -> None:
-        """Go on with a finished run if more epochs are all that is asked for beside what it did."""
+        """Resume a finished run if the only difference is a larger number of epochs."""
         before = self.state.get("planned", len(self.epochs))
         more = self.finished and type(before) is int and before < self.planned
         if more and self.state["fingerprint"] == self.with_epochs(before):
@@ -91,8 +91,8 @@ class TrainingRun:
         if "images" not in self.state:
             if not self.finished:
                 warnings.warn(
-                    f"{self.folder} was begun before runs kept marks of what images hold: nobody can tell whether they are "
-                    "the same; choose another run directory where they may be others",
+                    f"{self.folder} was begun before runs kept marks of the contents of images, so it is not known "
+                    "whether they are the same; choose another run directory if they may have changed",
                     stacklevel=4,
                 )
             return
@@ -107,19 +107,19 @@ class TrainingRun:
     @property
     def _damaged(self) -> str:
         return (
-            f"{self._state_file} is damaged ({{reason}}), so nobody can tell how far the run is; restore it from a copy, or "
-            f"delete {self.folder} and train again"
+            f"{self._state_file} is damaged ({{reason}}), so the state of the run is not known; restore the file from a "
+            f"copy, or delete {self.folder} and train again"
         )
 
     def _read_state(self) -> dict[str, Any]:
-        """Read what is known of the epochs; a TrainingError where that is damaged."""
+        """Read the state of the epochs; raise a TrainingError if it is damaged."""
         with explained(TrainingError, self._damaged, OSError, ValueError):
             state = read_object(self._state_file)
             refuse_future(self._state_file, state.get("format", 0), _FORMAT, TrainingError)
             kinds = {"fingerprint": str, "start": str, "finished": bool, "epochs": list, "writes": int}
             for name, kind in kinds.items():
                 if type(state.get(name)) is not kind:
-                    raise ValueError(f"{name} is missing or no {kind.__name__}")
+                    raise ValueError(f"{name} is missing or not of type {kind.__name__}")
             marks = state.get("images", {"changed": "", "content": ""} if state.get("format", 0) < 2 else None)
             if not isinstance(marks, dict) or any(type(marks.get(name)) is not str for name in ("changed", "content")):
                 raise ValueError("the marks of the images are missing")
@@ -131,7 +131,7 @@ class TrainingRun:
         return state
 
     def _ended_with(self, fingerprint: str) -> bool:
-        """Return whether a model is the one that this run made, from a caller who asks a second time with it."""
+        """Return whether a model is the result of this run, given by a caller who asks for the same run again."""
         from zooactive.models import load_model
 
         return self.finished and load_model(self.folder / "model").fingerprint() == fingerprint
@@ -142,7 +142,7 @@ class TrainingRun:
 
     @property
     def weights(self) -> Path:
-        """The checkpoint that belongs to the state; of two files, one is whole while the other is written."""
+        """The checkpoint that belongs to the state; of two files, one is complete while the other is written."""
         return self.folder / "checkpoint" / f"{self.state['writes'] % 2}.weights.h5"
 
     @property
@@ -153,21 +153,21 @@ class TrainingRun:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has ended."""
+        """Return whether the run has ended."""
         return bool(self.state["finished"])
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the least validation loss, from 0."""
+        """The number of the epoch with the least validation loss, from 0."""
         losses = [epoch["val_loss"] for epoch in self.epochs]
         return int(np.argmin(losses))
 
     def when_stopped(self, epochs: int) -> str:
-        """Say what is kept of the run, should it be stopped now, and what will be done again."""
+        """Return a sentence about what is kept of the run if it is stopped now, and what will be repeated."""
         if self.kept == 0:
-            return f"nothing is kept in {self.folder} before the first epoch is done; run it again to begin anew"
+            return f"nothing is kept in {self.folder} before the first epoch is done; run it again to start over"
         so_far = "epoch 1 is" if self.kept == 1 else f"epochs 1 to {self.kept} are"
-        following = f"go on with epoch {self.kept + 1}" if self.kept < epochs else "do what comes after the last epoch"
+        following = f"resume with epoch {self.kept + 1}" if self.kept < epochs else "do what comes after the last epoch"
         return f"{so_far} kept in {self.folder}; run it again to {following}"
 
     def out_of_patience(self, patience: int) -> bool:
@@ -175,13 +175,13 @@ class TrainingRun:
         return len(self.epochs) - 1 - self.best_epoch >= patience
 
     def save_state(self) -> None:
-        """Write what is known of the epochs."""
+        """Write the state of the epochs."""
         write_json(self._state_file, self.state)
         with aside(self.folder / "history.csv") as temporary:
             self.history().to_csv(temporary, index=False)
 
     def history(self) -> pd.DataFrame:
-        """Tabulate the epochs, one row each."""
+        """Return a table of the epochs, one row each."""
         import pandas as pd
 
         return pd.DataFrame(self.epochs)

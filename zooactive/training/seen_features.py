@@ -1,4 +1,4 @@
-"""What a model's head sees of labelled galaxies: of their images, or of embeddings that stand for these."""
+"""Compute the input of a model's head for labelled galaxies, from their images or from embeddings."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def seen_features(
     model: AnyModel, galaxies: Catalogue, embeddings: Embeddings | None, *, batch_size: int, progress: Progress
 ) -> tuple[Catalogue, NDArray[np.float16]]:
-    """Return the galaxies whose features are known, and these features, (galaxy, feature).
+    """Return the galaxies with known features, and these features, (galaxy, feature).
 
-    An image that cannot be read is an ImageError. Galaxies without an embedding are left out, with a warning.
+    An image that cannot be read raises an ImageError. Galaxies without an embedding are left out, with a warning.
     """
     if embeddings is not None:
         known = embeddings.of_galaxies(galaxies)

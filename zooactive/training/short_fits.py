@@ -1,4 +1,4 @@
-"""Short fits with early stopping: a head on the features of a frozen encoder, or what fine-tuning frees after that."""
+"""Short fits with early stopping: a head on the features of a frozen encoder, and the encoder's stage of fine-tuning."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 UNWATCHED: Watch[StageProgress] = Watch(NOTHING)
-"""Nobody looks on."""
+"""A watch that shows nothing."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One fit to votes, until the validation loss stops falling; it keeps the weights of its best epoch, or the first ones.
+    """One fit to votes with early stopping; it keeps the weights of its best epoch, or the initial ones if none is better.
 
-    `name` is for the history. `loss` makes the loss, a Keras one; `of_votes` is that of a tree. `rates` maps a weight's path
+    `name` appears in the history. `loss` makes a Keras loss; `of_votes` makes that of a tree. `rates` maps a weight's path
     to its share of the learning rate; all other weights have the whole rate.
     """
 
@@ -53,11 +53,11 @@ class Stage:
         watch: Watch[StageProgress] = UNWATCHED,
         weights: NDArray[np.float32] | None = None,
     ) -> list[dict[str, Any]]:
-        """Fit a Keras model to votes, or what else the loss takes, and return stage, epoch, loss and val_loss of each epoch.
+        """Fit a Keras model to votes, or to other targets of the loss; return stage, epoch, loss and val_loss of each epoch.
 
-        `train` has the model's inputs and the votes (row, answer), and `weights` says how much each of its rows counts.
-        `validation` has inputs, votes and weights (row,) of the galaxies that choose the best epoch. A loss that is not
-        finite raises a TrainingError.
+        `train` has the model's inputs and the votes (row, answer). `weights` says how much each of these rows counts.
+        `validation` has inputs, votes and weights (row,) of the validation galaxies, which choose the best epoch. A loss
+        that is not finite raises a TrainingError.
         """
         import keras
 
@@ -71,7 +71,7 @@ class Stage:
         size = shareable(min(how.batch_size, len(train[1])))
         batches = TrainingBatches(*train, size, seed=how.seed, weights=weights)
         optimizer = optimiser_of(how, trainer, batches.steps, rates=self.rates)
-        compiled = keras.backend.backend() == "jax"  # which takes a step operation by operation else
+        compiled = keras.backend.backend() == "jax"  # otherwise JAX would run a step operation by operation
         trainer.compile(optimizer, loss=self.loss(), jit_compile=compiled)
         history: list[dict[str, Any]] = []
         began = trainer.get_weights()
@@ -116,7 +116,7 @@ class Stage:
 
 
 def of_votes(tree: DecisionTree) -> Callable[[], Any]:
-    """Return what makes the loss of a tree's votes; Keras is loaded when it does."""
+    """Return a function that makes the loss for a tree's votes; it loads Keras when it is called."""
 
     def make() -> Any:
         from zooactive.training.losses import DirichletMultinomialLoss
@@ -138,8 +138,8 @@ def fit_head(
 ) -> list[dict[str, Any]]:
     """Fit a model's head, in place, on features that its encoder computes once, so that an epoch takes a moment.
 
-    The galaxies of `validation` choose the best epoch. Of each image, `copies` orientations are learnt from, 1 to 8. See
-    `label_weights` for `balance`, and `Stage.fit` for what is returned.
+    The galaxies of `validation` choose the best epoch. The head is trained on `copies` orientations of each image, 1 to 8.
+    See `label_weights` for `balance`, and `Stage.fit` for the return value.
     """
     views = head_features(model, train, copies, show=watch.show)
     judged = head_features(model, validation, 1, show=watch.show)[0]
@@ -159,8 +159,8 @@ def fit_head_to_features(
 ) -> list[dict[str, Any]]:
     """Fit a model's head, in place, to features that were computed before.
 
-    `train` has features (copy, galaxy, feature), as of `head_features`, and votes (galaxy, answer). `validation` has
-    features (galaxy, feature) and votes of the galaxies that choose the best epoch. The rest is as in `fit_head`.
+    `train` has features (copy, galaxy, feature), as from `head_features`, and votes (galaxy, answer). `validation` has
+    features (galaxy, feature) and votes of the validation galaxies. The rest is as in `fit_head`.
     """
     import keras
 
@@ -178,18 +178,18 @@ def fit_head_to_features(
 
 
 def seed_epoch(trainer: Any, seed: int, epoch: int) -> None:
-    """Set every random state from the seed and the epoch, so that a resumed run draws what an uninterrupted one would."""
+    """Set every random state from the seed and the epoch, so that a resumed run draws the same numbers."""
     states = [variable for variable in trainer.variables if "seed_generator_state" in variable.path]
     for number, state in enumerate(states):
         state.assign(np.array([(seed * 1000 + number) % 2**32, epoch << 20], dtype=np.uint32))
 
 
 def after_steps(between: Callable[[], None], report: Report, name: str, epochs: int, *, steps: int, batch_size: int) -> Any:
-    """Return the callback that reports each batch of a fit, in galaxies, and the epoch, and calls `between` after it."""
+    """Return the callback that reports each batch of a fit, in galaxies, and the epoch, and then calls `between`."""
     import keras
 
     class AfterSteps(keras.callbacks.Callback):  # type: ignore[misc]
-        async_safe = True  # no step waits until it was reported
+        async_safe = True  # no step waits for the report of the previous one
 
         def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             self.before = epoch * steps

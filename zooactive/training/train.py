@@ -1,4 +1,4 @@
-"""Fit a model to vote counts: the best weights are kept, and a run can be killed and goes on."""
+"""Train a model on vote counts; the best weights are kept, and a run that was killed resumes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from zooactive.training.batches import TrainingBatches
 
 _VIEWS_OF_HEAD = 50_000
-"""Views of the galaxies, about, that a head is fitted anew to: of few galaxies all orientations, of many the first."""
+"""The approximate number of views to which a head is fitted again: few galaxies in all orientations, or many in one."""
 
 
 def train(
@@ -47,39 +47,39 @@ def train(
     config: TrainingConfig | None = None,
     progress: Auto | EpochProgress | Watch[EpochProgress] = "auto",
 ) -> pd.DataFrame:
-    """Fit a model to the votes of a catalogue's labelled galaxies.
+    """Train a model on the votes of a catalogue's labelled galaxies.
 
-    After every epoch, or after some where writing takes long, the run directory gets a checkpoint: the same call after a
-    crash goes on from it, a call after the end returns at once, and one after the end with more epochs goes on. When the
-    call returns, the model has the weights of the best epoch.
+    A checkpoint is written to the run directory after every epoch, or less often if writing takes long. If you make the same
+    call after a crash, it resumes from the checkpoint. After the end, the same call returns at once, and a call with more
+    epochs resumes. When the call returns, the model has the weights of the best epoch.
 
     Parameters
     ----------
     model : GalaxyModel
-        Changed in place.
+        The model to train, in place.
     catalogue : Catalogue or path
-        Galaxies with votes; those without are left out.
+        Training galaxies with votes. Galaxies without votes are left out.
     validation : Catalogue or path, optional
-        Galaxies that choose the best epoch; without them the training loss does.
+        Validation galaxies, which choose the best epoch. Without them the training loss chooses it.
     run_dir : path
-        Gets ``model/`` (best epoch), ``history.csv``, ``checkpoint/``, ``how.json`` and, where TensorBoard is installed,
-        ``tensorboard/``.
+        The folder for ``model/`` (best epoch), ``history.csv``, ``checkpoint/``, ``how.json`` and, if TensorBoard is
+        installed, ``tensorboard/``.
     config : TrainingConfig, optional
     progress : callable, "auto" or None
-        Called after each epoch with its number (from 1) and its losses. "auto" shows how far the training is in a terminal
-        or a notebook, and elsewhere in a line every half a minute on stderr; None or False shows nothing.
+        Called after each epoch with its number (from 1) and its losses. "auto" shows the progress in a terminal or a
+        notebook, and elsewhere with a line every half minute on stderr. None or False shows nothing.
 
     Returns
     -------
     DataFrame
-        One row an epoch: epoch, loss, val_loss (nats a galaxy), learning_rate.
+        One row per epoch: epoch, loss, val_loss (nats per galaxy), learning_rate.
 
     Raises
     ------
     TrainingError
-        When there is nothing to learn from, the loss is not finite, or the run directory holds another run.
+        If there are no galaxies to train on, the loss is not finite, or the run directory holds another run.
     OutputError
-        When the run directory cannot be written, or another process is at work in it.
+        If the run directory cannot be written, or another process is working in it.
     """
     config = config or TrainingConfig()
     train_part = _labelled(read_catalogue(catalogue, tree=model.tree), model)
@@ -93,9 +93,9 @@ def train(
     run.open(model)
     if not run.finished:
         with held(run.folder):
-            run.open(model)  # another process may have gone on since
+            run.open(model)  # again, because another process may have resumed the run meanwhile
             if not run.finished:
-                model.factors = None  # what another training was set right by
+                model.factors = None  # the calibration of an earlier training
                 with kept_when_stopped(lambda: run.when_stopped(config.epochs)):
                     _fit(model, train_part, validation_part, config, run, watch_of(progress))
     model.load_weights(run.folder / "model")
@@ -108,7 +108,7 @@ def _labelled(catalogue: Catalogue, model: GalaxyModel) -> Catalogue:
     if len(labelled) == 0:
         raise TrainingError(
             f"{catalogue.source}: none of {len(catalogue)} galaxies has {catalogue.min_votes:g} votes on a first question; "
-            "lower min_votes or bring more votes"
+            "lower min_votes or collect more votes"
         )
     return labelled
 
@@ -142,7 +142,7 @@ def _fit(
         if config.accumulate > batches.steps:
             raise TrainingError(
                 f"accumulate = {config.accumulate}, but an epoch has {batches.steps} batches of {batches.batch_size} "
-                "galaxies; accumulate fewer, or take smaller batches"
+                "galaxies; accumulate fewer, or use smaller batches"
             )
         trainer = training_network(model, augmentation=config.augmentation, seed=config.seed)
         compile_training(trainer, model.tree, config, batches.steps)
@@ -187,13 +187,13 @@ def _fit(
         options={"training": asdict(config), "model": model.to_config(), "best_epoch": run.best_epoch + 1},
         inputs={"galaxies and votes": run.fingerprint, "weights to start from": run.state["start"]},
     )
-    run.state["finished"] = True  # last: a finished run is not looked at again
+    run.state["finished"] = True  # last: a finished run is not checked again
     run.save_state()
 
 
 @contextmanager
 def _stepped(show: Show, config: TrainingConfig, batches: TrainingBatches, first: int, judged: int) -> Iterator[Any]:
-    """Show a training by the batch, tell how long it will last, and stop it between batches; gives the callback."""
+    """Show a training's progress by the batch, estimate its duration, and stop it between batches; yield the callback."""
     size, steps = batches.batch_size, batches.steps
     estimate = Estimate(show, config, galaxies=steps * size, judged=judged)
     shown = show(f"training, epoch {first + 1} of {config.epochs}", config.epochs * steps * size)
@@ -214,9 +214,9 @@ def _refit_head(
     run: TrainingRun,
     show: Show,
 ) -> None:
-    """Fit the best epoch's head anew on the features of the images as they are; it stays where that helps.
+    """Fit the best epoch's head again on the features of the unchanged images, and keep it if that helps.
 
-    While the encoder learns, the head follows features that move, of images that are changed at random.
+    While the encoder learns, the head follows features that keep changing, from images that are augmented at random.
     """
     model.load_weights(run.folder / "model")
     if run.state.setdefault("before_head", model.fingerprint()) != model.fingerprint():

@@ -1,4 +1,4 @@
-"""What each galaxy counts in a fit: its votes, and a weight where labels are rare."""
+"""The weight of each galaxy in a fit: its votes, and a factor for rare labels."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from zooactive.tree import DecisionTree
 def label_weights(
     votes: NDArray[np.float32], train: NDArray[np.float32], tree: DecisionTree, balance: float
 ) -> NDArray[np.float32]:
-    """Weigh each galaxy by how rare its label is among those learnt from; of several questions, the rarest counts.
+    """Return weights of galaxies by the rarity of their labels in the training set; with several questions, the rarest
+    counts.
 
-    `train` has the votes of the galaxies that are learnt from: they say how rare an answer is. The weight of a label is its
-    frequency to the power of minus `balance`: 0 for all galaxies alike, 1 for all answers alike. The weights, float32
-    (galaxy,), have a mean of 1 over the galaxies that are learnt from.
+    `train` has the votes of the training galaxies, which define how rare an answer is. The weight of a label is its
+    frequency to the power of minus `balance`: with 0 all galaxies count equally, with 1 all answers do. The weights, float32
+    (galaxy,), have a mean of 1 over the training galaxies.
     """
 
     def raw(of: NDArray[np.float32]) -> NDArray[np.float64]:
         weights = np.zeros(len(of))
         for where in tree.slices:
             counts = train[:, where].sum(0, dtype=float)
-            rarity = (counts.sum() / np.maximum(counts, 1)) ** balance  # one that was not learnt is as rare as a single one
+            rarity = (counts.sum() / np.maximum(counts, 1)) ** balance  # no galaxies count as one
             shares = of[:, where] / np.maximum(of[:, where].sum(1, keepdims=True), 1e-12)
             weights = np.maximum(weights, shares @ rarity)
         return weights
@@ -34,5 +35,5 @@ def label_weights(
 
 
 def votes_of(catalogue: Catalogue) -> NDArray[np.float32]:
-    """Return the votes of a catalogue that has some, float32 (galaxy, answer)."""
+    """Return the votes of a catalogue, which must have some, as float32 (galaxy, answer)."""
     return catalogue.require_votes().votes.astype(np.float32)

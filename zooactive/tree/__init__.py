@@ -1,4 +1,4 @@
-"""What volunteers are asked: decision trees as files and as arrays, and how likely a tree of votes is."""
+"""The questions that volunteers are asked: decision trees as files and as arrays, and the likelihood of votes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Decision trees of questions, as volunteers see them.
 
-A question is asked of a volunteer who gave any one of the answers in its ``asked_after``; an empty list means that it is
-always asked. All answers in one ``asked_after`` belong to one parent question: otherwise a volunteer could be counted twice.
+A question is asked of a volunteer who gave any of the answers in its ``asked_after``. An empty list means that the question
+is always asked. All answers in one ``asked_after`` must belong to one parent question, so that no volunteer is counted
+twice.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ VoteKind: TypeAlias = Literal["counts", "fractions", "cumulative", "class"]
 VOTE_KINDS: tuple[VoteKind, ...] = ("counts", "fractions", "cumulative", "class")
 _QUESTION_ENTRIES = {"name", "answers", "asked_after", "scaled_by", "single_label", "aliases"}
 _SHOWN = 12
-"""Answers that a sentence lists."""
+"""The largest number of answers listed in an error message."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,17 @@ class Question:
     Parameters
     ----------
     name : str
-        As in the survey's vote columns, e.g. ``bar-dr5``.
+        The name in the survey's vote columns, e.g. ``bar-dr5``.
     answers : sequence of str
-        At least two.
+        At least two answers.
     asked_after : sequence of str
-        Columns (``QUESTION_ANSWER``) of one parent question; empty when everybody is asked.
+        Columns (``QUESTION_ANSWER``) of one parent question. Empty if everybody is asked.
     scaled_by : sequence of str
-        For cumulative fractions that a survey normalised by themselves: the columns whose sum they are multiplied by
-        (Kaggle's Class6 and Class8).
+        For cumulative fractions that a survey normalised separately: the columns by whose sum they are multiplied (Kaggle's
+        Class6 and Class8).
     single_label : bool
-        Whether a galaxy has one label here and not volunteers' votes: labels never tell the sum of the concentrations.
+        Whether a galaxy has one label here instead of volunteers' votes. Labels contain no information about the sum of the
+        concentrations.
 
     Examples
     --------
@@ -91,24 +93,24 @@ class DecisionTree:
     ----------
     name : str
     questions : sequence of Question
-        A child may stand before or after its parent.
+        The questions. A child may come before or after its parent.
     title, source, citation : str
-        For people: the survey's name, where the tree comes from, the paper to cite.
+        Texts for people: the survey's name, the origin of the tree, and the paper to cite.
     suffix : str
-        The survey's mark at the end of its question names (``-dr5``), which a typed name may leave away.
+        The survey's mark at the end of its question names (``-dr5``), which you may omit when you type a name.
     votes : {"counts", "fractions", "cumulative", "class"}
         What the survey's vote columns hold (see `zooactive.catalogue`).
     volunteers : float, optional
-        How many volunteers stand behind a fraction; turns fractions into pseudo-counts.
+        The number of volunteers behind a fraction, which turns fractions into pseudo-counts.
     min_votes : float
-        Votes on a root question from which a galaxy counts as labelled.
+        A galaxy counts as labelled from this number of votes on a root question.
     aliases : mapping of str to sequence of str
-        For a column, other headers under which the survey published it.
+        Column -> other headers under which the survey published it.
 
     Raises
     ------
     TreeError
-        For double names, unknown columns, several parents, or a cycle.
+        For duplicate names, unknown columns, several parents, or a cycle.
 
     Examples
     --------
@@ -146,7 +148,7 @@ class DecisionTree:
     def _check_values(self) -> None:
         for key in ("name", "title", "source", "citation", "suffix"):
             if not isinstance(getattr(self, key), str):
-                raise TreeError(f"tree '{self.name}': {key} = {getattr(self, key)!r}; give a text")
+                raise TreeError(f"tree '{self.name}': {key} = {getattr(self, key)!r}; give text")
         for key, value in (("volunteers", self.volunteers), ("min_votes", self.min_votes)):
             number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max
             if not number and not (key == "volunteers" and value is None):
@@ -171,14 +173,14 @@ class DecisionTree:
         for column in (*question.asked_after, *question.scaled_by):
             if column not in self.columns:
                 raise TreeError(
-                    f"tree '{self.name}': question '{question.name}' names '{column}', which is no QUESTION_ANSWER column "
-                    f"of this tree.{did_you_mean(column, self.columns)}"
+                    f"tree '{self.name}': question '{question.name}' names '{column}', which is not a QUESTION_ANSWER "
+                    f"column of this tree.{did_you_mean(column, self.columns)}"
                 )
         parents = {self.question_of(column).name for column in question.asked_after}
         if len(parents) > 1:
             raise TreeError(
                 f"tree '{self.name}': question '{question.name}' is asked after answers of {len(parents)} questions "
-                f"({', '.join(sorted(parents))}); a volunteer could be counted twice: keep to one parent question"
+                f"({', '.join(sorted(parents))}), which could count a volunteer twice; use answers of one parent question"
             )
 
     # Shown ----------------------------------------------------------------------------------------------------------
@@ -201,28 +203,28 @@ class DecisionTree:
 
     @cached_property
     def slices(self) -> tuple[slice, ...]:
-        """For each question, where its answers lie among the columns."""
+        """The slice of each question's answers among the columns."""
         ends = np.cumsum([len(question.answers) for question in self.questions])
         return tuple(slice(int(end) - len(q.answers), int(end)) for q, end in zip(self.questions, ends, strict=True))
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """For each question, the position of its first column; made for ``np.add.reduceat``."""
+        """The position of each question's first column, as ``np.add.reduceat`` needs it."""
         return np.array([where.start for where in self.slices], dtype=np.int64)
 
     @cached_property
     def question_index(self) -> NDArray[np.int64]:
-        """For each column, the number of its question, shape (answer,)."""
+        """The number of each column's question, shape (answer,)."""
         return np.repeat(np.arange(len(self.questions)), [len(q.answers) for q in self.questions])
 
     @cached_property
     def single_labels(self) -> NDArray[np.bool_]:
-        """For each column, whether its question is answered by one label a galaxy, shape (answer,)."""
+        """A mask of the columns whose question has one label per galaxy, shape (answer,)."""
         return np.array([question.single_label for question in self.questions])[self.question_index]
 
     @cached_property
     def parents(self) -> tuple[int, ...]:
-        """For each question, the number of its parent question, or -1 when everybody is asked."""
+        """The number of each question's parent question, or -1 if everybody is asked."""
         return tuple(
             int(self.question_index[self.columns.index(q.asked_after[0])]) if q.asked_after else -1 for q in self.questions
         )
@@ -237,33 +239,33 @@ class DecisionTree:
 
     @cached_property
     def order(self) -> tuple[int, ...]:
-        """Numbers of the questions, parents before children."""
+        """The numbers of the questions, parents before children."""
         done: list[int] = []
         while len(done) < len(self.questions):
             ready = [i for i, parent in enumerate(self.parents) if i not in done and (parent == -1 or parent in done)]
             if not ready:
                 loop = [q.name for i, q in enumerate(self.questions) if i not in done]
                 raise TreeError(
-                    f"tree '{self.name}': the questions {', '.join(loop)} wait for each other; "
-                    "break the cycle by mending an asked_after"
+                    f"tree '{self.name}': the questions {', '.join(loop)} depend on each other in a cycle; "
+                    "correct one asked_after"
                 )
             done += ready
         return tuple(done)
 
     @property
     def roots(self) -> tuple[int, ...]:
-        """Numbers of the questions that everybody is asked."""
+        """The numbers of the questions that everybody is asked."""
         return tuple(i for i, parent in enumerate(self.parents) if parent == -1)
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        """Columns of root questions whose answer says that this is no galaxy: an artifact, a star or a problem."""
+        """The columns of root questions whose answer says that this is not a galaxy: an artifact, a star or a problem."""
         named = [(column, self.columns.index(column)) for q in self.roots for column in self.questions[q].columns]
         answers = [answer for question in self.questions for answer in question.answers]
         return tuple(column for column, i in named if any(word in answers[i] for word in ("artifact", "star", "problem")))
 
     def question(self, name: str) -> Question:
-        """Return a question by its name; the survey's suffix may be left out."""
+        """Return a question by its name, with or without the survey's suffix."""
         for candidate in self.questions:
             if name in (candidate.name, candidate.name.removesuffix(self.suffix)):
                 return candidate
@@ -272,7 +274,7 @@ class DecisionTree:
         raise TreeError(f"tree '{self.name}' has no question '{name}'.{mend}")
 
     def only(self, names: Iterable[str]) -> DecisionTree:
-        """Return the tree of some questions alone, in this tree's order; one whose parent is left out becomes a root.
+        """Return a tree of only these questions, in this tree's order; a question without its parent becomes a root.
 
         Examples
         --------
@@ -296,7 +298,7 @@ class DecisionTree:
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        """Every header that names a column without doubt (itself, without the survey's suffix, aliases) -> the column."""
+        """Every unambiguous header of a column (itself, without the survey's suffix, aliases) -> the column."""
         claims: dict[str, set[str]] = {}
         for question in self.questions:
             short = question.name.removesuffix(self.suffix)
@@ -307,9 +309,9 @@ class DecisionTree:
         return headers | {column: column for column in self.columns}
 
     def resolve(self, header: str) -> str:
-        """Return the column that a typed name or a file's header means; of a question of yes and no, its yes.
+        """Return the column that a typed name or a file's header means; for a yes-or-no question, the column of its yes.
 
-        An answer alone will do where only one question has it.
+        An answer alone is enough if only one question has it.
 
         Examples
         --------
@@ -347,9 +349,9 @@ class DecisionTree:
         return np.asarray(np.add.reduceat(np.asarray(values), self.starts, axis=-1))
 
     def fractions(self, values: ArrayLike) -> NDArray[Any]:
-        """Divide concentrations, or votes, by each question's sum, (..., answer) -> (..., answer).
+        """Divide concentrations or votes by each question's sum, (..., answer) -> (..., answer).
 
-        NaN where nobody answered a question.
+        The fractions of a question without votes are NaN.
         """
         values = np.asarray(values)
         with np.errstate(invalid="ignore"):
@@ -358,7 +360,7 @@ class DecisionTree:
     def asked(self, fractions: ArrayLike) -> NDArray[Any]:
         """Return the probability that a volunteer reaches each question: (..., answer) fractions -> (..., question).
 
-        The product along the path: P(asked q) = P(asked parent) times the fractions of the answers that lead to q.
+        It is the product along the path: P(asked q) = P(asked parent) times the fractions of the answers that lead to q.
         """
         fractions = np.asarray(fractions)
         reached = np.ones((*fractions.shape[:-1], len(self.questions)), dtype=fractions.dtype)
@@ -372,7 +374,7 @@ class DecisionTree:
         return np.asarray(self.asked(fractions)[..., self.question_index] * fractions)
 
     def allowed_votes(self, votes: ArrayLike) -> NDArray[Any]:
-        """Return the most votes each question can have had: (..., answer) counts -> (..., question), infinite at roots."""
+        """Return the most votes that each question can have, (..., answer) -> (..., question), infinite at roots."""
         votes = np.asarray(votes, dtype=float)
         allowed = np.full((*votes.shape[:-1], len(self.questions)), np.inf)
         for q, parent in enumerate(self.parents):

@@ -1,4 +1,4 @@
-"""A decision tree drawn: its questions hang from the answers that lead to them."""
+"""Drawings of a decision tree, with each question below the answers that lead to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zooactive.foundation.spelling import for_terminal
 
 
 class _Asked(Protocol):
-    """What is drawn of a `Question`."""
+    """The parts of a `Question` that a drawing needs."""
 
     @property
     def name(self) -> str: ...
@@ -23,7 +23,7 @@ class _Asked(Protocol):
 
 
 class _Drawable(Protocol):
-    """What is drawn of a `DecisionTree`."""
+    """The parts of a `DecisionTree` that a drawing needs."""
 
     @property
     def name(self) -> str: ...
@@ -41,17 +41,17 @@ class _Drawable(Protocol):
 
 
 class Branch(NamedTuple):
-    """A question as it hangs in the drawing."""
+    """A question at its place in the drawing."""
 
     question: _Asked
     name: str
-    """Without the survey's suffix."""
+    """The name without the survey's suffix."""
     after: str
-    """Names all answers that lead to it, where there are several; it hangs from the last."""
+    """The names of all answers that lead to it, if there are several. The question is drawn below the last one."""
 
 
 def branches(tree: _Drawable) -> dict[str | None, list[Branch]]:
-    """Return the questions by the column that they hang from; None for those that everybody is asked."""
+    """Return the questions by the column below which they are drawn, with None for those that everybody is asked."""
     found: dict[str | None, list[Branch]] = {}
     for index in tree.order:
         question = tree.questions[index]
@@ -64,7 +64,7 @@ def branches(tree: _Drawable) -> dict[str | None, list[Branch]]:
 
 
 def tree_as_text(tree: _Drawable) -> str:
-    """Draw a tree in lines of ASCII."""
+    """Draw a tree as lines of ASCII text."""
     hanging = branches(tree)
 
     def lines(column: str | None) -> Iterator[str]:
@@ -80,7 +80,7 @@ def tree_as_text(tree: _Drawable) -> str:
 
 
 def tree_as_html(tree: _Drawable) -> str:
-    """Draw a tree as lists within lists; all names are escaped."""
+    """Draw a tree as nested HTML lists, with all names escaped."""
     hanging = branches(tree)
 
     def items(column: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Decision trees as TOML files: those that come with zooactive, and one's own."""
+"""Decision trees as TOML files: those that come with zooactive, and your own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TREES = NamedFiles(
     "decision tree",
     TreeError,
     "`zooactive trees` lists them; a tree of your own is a path that ends in .toml",
-    damaged="is no valid TOML",
+    damaged="is not valid TOML",
 )
 
 
@@ -24,12 +24,12 @@ def list_trees() -> tuple[str, ...]:
 
 
 def load_tree(name: str | Path | DecisionTree) -> DecisionTree:
-    """Load a decision tree by its name, or from a TOML file of one's own.
+    """Load a decision tree by its name, or from your own TOML file.
 
     Parameters
     ----------
     name : str or Path
-        One of `list_trees`, or a path that ends in ``.toml``. A tree is returned as it is.
+        A member of `list_trees`, or a path that ends in ``.toml``. A DecisionTree is returned unchanged.
 
     Raises
     ------
@@ -51,10 +51,10 @@ def load_tree(name: str | Path | DecisionTree) -> DecisionTree:
 
 
 def combine_trees(name: str, trees: Sequence[str | Path | DecisionTree]) -> DecisionTree:
-    """Put several surveys' trees side by side, so that one model learns from all of them.
+    """Combine several surveys' trees into one, so that one model can be trained on all of them.
 
-    Each galaxy contributes where it has votes; a question without votes adds nothing to the loss. A class is a count of one
-    vote. A galaxy is labelled by the least `min_votes` of the trees.
+    Each galaxy counts for the questions on which it has votes; a question without votes adds nothing to the loss. A class
+    label counts as one vote. A galaxy counts as labelled from the smallest `min_votes` of the trees.
 
     Raises
     ------
@@ -67,8 +67,8 @@ def combine_trees(name: str, trees: Sequence[str | Path | DecisionTree]) -> Deci
     if len(kinds) != 1 or len(volunteers) != 1:
         held = ", ".join(f"'{tree.name}' {tree.votes}" for tree in loaded)
         raise TreeError(
-            f"the trees of '{name}' hold different kinds of votes ({held}), which one table cannot; "
-            "bring the surveys' votes to counts first"
+            f"the trees of '{name}' hold different kinds of votes ({held}), but one table can hold only one kind; "
+            "convert the surveys' votes to counts first"
         )
     aliases: dict[str, list[str]] = {}
     for tree in loaded:

@@ -15,26 +15,27 @@ from zooactive.tree.decision_tree import DecisionTree
 def dirichlet_multinomial_log_prob(votes: ArrayLike, concentrations: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
     """Return the log probability of each question's votes under a Dirichlet-multinomial distribution.
 
-    log p(k | alpha) = lnG(n+1) - sum lnG(k+1) + lnG(alpha0) - lnG(n + alpha0) + sum [ lnG(k + alpha) - lnG(alpha) ];
-    exactly 0 for a question without votes. The sum over questions is the log probability of the whole tree of votes.
+    log p(k | alpha) = lnG(n+1) - sum lnG(k+1) + lnG(alpha0) - lnG(n + alpha0) + sum [ lnG(k + alpha) - lnG(alpha) ].
+    It is exactly 0 for a question without votes. The sum over questions is the log probability of the whole tree of votes.
 
     Parameters
     ----------
     votes : array_like, shape (..., answer)
-        Counts; for pseudo-counts (not whole numbers) this is a pseudo-likelihood.
+        Counts. For pseudo-counts (not whole numbers), the result is a pseudo-likelihood.
     concentrations : array_like, shape (..., answer)
-        Finite and positive; broadcast against `votes`.
+        Finite and positive values, which are broadcast against `votes`.
     tree : DecisionTree
 
     Returns
     -------
     ndarray of float64, shape (..., question)
-        In nats.
+        The log probability in nats.
 
     Raises
     ------
     PosteriorError
-        When a shape does not fit the tree, votes are negative or not finite, or concentrations are not finite and positive.
+        When a shape does not match the tree, votes are negative or not finite, or concentrations are not finite and
+        positive.
 
     Notes
     -----
@@ -53,10 +54,10 @@ def dirichlet_multinomial_log_prob(votes: ArrayLike, concentrations: ArrayLike, 
 
 
 def log_rising(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Return everything of log p that depends on the concentrations, (..., answer) -> (..., question).
+    """Return the part of log p that depends on the concentrations, (..., answer) -> (..., question).
 
-    sum [ lnG(k + alpha) - lnG(alpha) ] - [ lnG(n + alpha0) - lnG(alpha0) ]: what is left when draws are compared, for which
-    the number of ways to give the votes is the same.
+    It is sum [ lnG(k + alpha) - lnG(alpha) ] - [ lnG(n + alpha0) - lnG(alpha0) ]. This part is enough to compare draws,
+    because the number of ways to give the votes is the same for all draws.
     """
     total = tree.question_sums(alpha)
     answers = tree.question_sums(special.gammaln(votes + alpha) - special.gammaln(alpha))
@@ -64,9 +65,9 @@ def log_rising(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: Dec
 
 
 def log_likelihood_slope(votes: NDArray[np.float64], alpha: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float64]:
-    """Return the slope of the log probability of the votes by each concentration, (..., answer) -> (..., answer).
+    """Return the derivative of the votes' log probability by each concentration, (..., answer) -> (..., answer).
 
-    psi(alpha0) - psi(n + alpha0) + psi(k + alpha) - psi(alpha), exactly 0 for a question without votes.
+    It is psi(alpha0) - psi(n + alpha0) + psi(k + alpha) - psi(alpha), exactly 0 for a question without votes.
     """
     total = tree.question_sums(alpha)
     common = special.digamma(total) - special.digamma(tree.question_sums(votes) + total)
@@ -74,15 +75,15 @@ def log_likelihood_slope(votes: NDArray[np.float64], alpha: NDArray[np.float64],
 
 
 class GivenVotes:
-    """Votes whose likelihood is asked for many concentrations, as in a fit: answers that nobody gave are passed over.
+    """Votes whose likelihood is computed for many concentrations, as in a fit, without the answers that nobody gave.
 
-    Equal to the last bit to `log_rising` and `log_likelihood_slope`, for such answers add nothing. With five volunteers a
-    galaxy they are most of a long tree.
+    The results equal those of `log_rising` and `log_likelihood_slope` to the last bit, because such answers add nothing.
+    With five volunteers per galaxy, they are most answers of a long tree.
 
     Parameters
     ----------
     votes : ndarray of float64, shape (galaxy, answer)
-        Checked.
+        Votes that were checked by `checked_votes`.
     tree : DecisionTree
     """
 
@@ -93,7 +94,7 @@ class GivenVotes:
         self._votes, self._numbers = votes.ravel()[self._given], asked.ravel()[self._asked]
 
     def log_rising_and_slope(self, alpha: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return `log_rising` (galaxy, question) and `log_likelihood_slope` (galaxy, answer) of alpha (galaxy, answer)."""
+        """Return `log_rising` (galaxy, question) and `log_likelihood_slope` (galaxy, answer) for alpha (galaxy, answer)."""
         sums = self.tree.question_sums(alpha)
         total, each = sums.ravel()[self._asked], alpha.ravel()[self._given]
         answers, questions, common = np.zeros(alpha.size), np.zeros(sums.size), np.zeros(sums.size)
@@ -118,7 +119,7 @@ def log_ways(votes: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.float
 
 
 def checked_votes(votes: ArrayLike, tree: DecisionTree, galaxies: int | None = None) -> NDArray[np.float64]:
-    """Return votes (..., answer), or (galaxy, answer) of so many galaxies, as float64, or raise PosteriorError."""
+    """Return votes (..., answer), or (galaxy, answer) for a number of galaxies, as float64, or raise a PosteriorError."""
     k = np.asarray(votes, dtype=np.float64)
     if galaxies is not None and k.shape != (galaxies, len(tree.columns)):
         raise PosteriorError(
@@ -131,13 +132,13 @@ def checked_votes(votes: ArrayLike, tree: DecisionTree, galaxies: int | None = N
         where = tuple(np.argwhere(bad)[0])
         row = f" in row {where[0]}" if len(where) > 1 else ""
         raise PosteriorError(
-            f"the votes for '{tree.columns[where[-1]]}'{row} are {k[where]}; votes are finite and not negative"
+            f"the votes for '{tree.columns[where[-1]]}'{row} are {k[where]}; votes must be finite and not negative"
         )
     return k
 
 
 def by_id(votes: Any, tree: DecisionTree) -> Any:
-    """Return a table with a column ``id`` as votes by id, in the order of the tree's columns; anything else as it is."""
+    """Return a table with a column ``id`` as votes by id, in the order of the tree's columns; return others unchanged."""
     if "id" not in getattr(votes, "columns", ()):
         return votes
     missing = [column for column in tree.columns if column not in votes.columns]
@@ -149,11 +150,12 @@ def by_id(votes: Any, tree: DecisionTree) -> Any:
 
 
 def refuse_fractions(votes: ArrayLike, tree: DecisionTree) -> None:
-    """Raise a PosteriorError for votes (galaxy, answer) that look like fractions, of nobody knows how many volunteers."""
+    """Raise a PosteriorError for votes (galaxy, answer) that look like fractions, whose number of volunteers is unknown."""
     k = np.asarray(votes, dtype=np.float64)
     if (k % 1 != 0).any() and tree.question_sums(k).max(initial=0) <= 1 + 1e-6:
         raise PosteriorError(
-            "the votes look like fractions: no question has more than one; multiply them by how many volunteers gave them"
+            "the votes look like fractions, because no question has more than one vote; multiply them by the number of "
+            "volunteers"
         )
 
 
@@ -164,7 +166,7 @@ def _checked_concentrations(concentrations: ArrayLike, tree: DecisionTree) -> ND
     if bad.any():
         where = tuple(np.argwhere(bad)[0])
         raise PosteriorError(
-            f"the concentration of '{tree.columns[where[-1]]}' is {alpha[where]}; concentrations are finite and positive"
+            f"the concentration of '{tree.columns[where[-1]]}' is {alpha[where]}; concentrations must be finite and positive"
         )
     return alpha
 

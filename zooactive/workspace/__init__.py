@@ -1,4 +1,4 @@
-"""zooactive.toml, and one whole job a file, named as the command that types it."""
+"""zooactive.toml, and the whole jobs of a workspace: one file per job, named like its command."""
 
 from __future__ import annotations
 

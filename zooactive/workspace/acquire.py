@@ -1,4 +1,4 @@
-"""The choice of a workspace: by which predictions, who is never chosen, and where the selection goes."""
+"""Choose galaxies in a workspace: from which predictions, which galaxies are left out, and where the selection goes."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ OPTIONS: Options = (
     | EMBEDDING_OPTIONS
     | {name: f"survey.{name}" for name in ("tree", "catalogue", "id_column", "image_column")}
 )
-"""The number of votes and the file are a task's own where none are given."""
+"""The number of votes and the file are left out: a task has its own defaults for them."""
 
-_LARGE_POOL = 100_000  # galaxies, from which to read all their votes again takes long
+_LARGE_POOL = 100_000  # galaxies; reading all their votes again would take long
 
 
 _NOT_MEASURED = (
-    "with a frozen encoder and votes on a tree no score was measured to teach more a click than random choice; "
-    "`zooactive loop rehearse` tries it on galaxies whose votes are known"
+    "with a frozen encoder and votes on a tree, no score was measured to teach more per click than random choice; "
+    "`zooactive loop rehearse` tests this on galaxies whose votes are known"
 )
 
 
@@ -61,21 +61,21 @@ def acquire(
 ) -> pd.DataFrame:
     """Choose from the pool's predictions as ``[acquire]`` says, write the selection and return it.
 
-    With a `task` its fine-tuned model chooses, for its labels. `predictions` takes the place of the workspace's or the
-    task's own; `also` has predictions of the same galaxies by other networks, for an ensemble. `exclude` is a table of ids
-    never to choose, beside the labelled galaxies, and `given` a table of votes that came in since the training: they are
-    taken into account. `votes` and `out` take the place of what ``[acquire]`` says. A task of single labels is asked of one
-    volunteer a galaxy where no number is given, and its selection has a name of its own. The ``attrs`` of the table, which
-    is that of `zooactive.acquire`, say where the file is.
+    With a `task`, its fine-tuned model chooses galaxies to label. `predictions` replaces the predictions of the workspace
+    or of the task. `also` names predictions of the same galaxies by other networks, for an ensemble. `exclude` is a table of
+    ids that are never chosen, in addition to the labelled galaxies. `given` is a table of votes that came in after the
+    training; they are taken into account. `votes` and `out` replace the entries of ``[acquire]``. For a task of single
+    labels, the default is one volunteer per galaxy, and its selection has its own file name. The returned table is that of
+    `zooactive.acquire`; its ``attrs`` say where the file is.
 
-    Raises a WorkspaceError when the task has not been learnt yet or its labels are not known any more, and an
-    AcquisitionError when the selection would be written over a table that it is made from, or nobody is left to choose.
+    Raises a WorkspaceError if the task has not been trained yet or its labels are no longer known. Raises an
+    AcquisitionError if the selection would overwrite a table that it is made from, or if no galaxy is left to choose.
     """
     task = task_meant(settings, task, as_path(predictions))
     numbers = seen_by_number(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     if numbers is not None:
         if also or given is not None or votes is not None:
-            raise AcquisitionError("numbers are no votes of volunteers; leave also, given and votes away")
+            raise AcquisitionError("a task of numbers has no votes of volunteers; leave out --also, --given and --votes")
         chosen = _choose_numbers(*numbers, task, exclude=as_path(exclude), out=as_path(out), tell=tell)
         chosen.attrs |= {"task": task, "predictions": str(numbers[1].folder)}
         return chosen
@@ -95,9 +95,9 @@ def acquire(
 
 
 def _for_labels(settings: Settings, *, own: bool) -> tuple[Settings, list[str]]:
-    """Return the settings of a task as its labels want them, and the ids that have labels already.
+    """Return the settings of a task as its labels need them, and the ids that have labels already.
 
-    A workspace's own task is one whose selection the workspace names.
+    `own` says that the task is the workspace's only one, whose selection the workspace's file names.
     """
     folder = settings.model.folder
     known = labels_of(folder)
@@ -116,7 +116,7 @@ def _choose_numbers(
     out: Path | None,
     tell: Tell,
 ) -> pd.DataFrame:
-    """Choose galaxies whose numbers would together tell most, without those that have a label."""
+    """Choose the galaxies whose numbers would together be most informative, without those that have a label."""
     from zooactive.acquisition.numbers import acquire_numbers
     from zooactive.acquisition.selection_files import write_selection
 
@@ -126,9 +126,7 @@ def _choose_numbers(
     _refuse_overwriting(settings, target, exclude)
     never = [] if task is None else labelled_ids(settings.model.folder)
     if task is None:
-        tell(
-            "warning: which galaxies have labels is not known, so none is left out; name the task with --task, or --exclude"
-        )
+        tell("warning: it is not known which galaxies have labels, so none is left out; give --task, or --exclude")
     made = Making("acquire", _sources(settings, [stored.folder]) | {"exclude": exclude})
     selection = acquire_numbers(
         stored, choice.n, exclude=_excluded(settings, exclude, stored, never, tell), config=choice.acquisition()
@@ -143,13 +141,13 @@ def _choose_numbers(
 
 
 def _sources(settings: Settings, folders: Sequence[Path]) -> dict[str, Path | None]:
-    """Return what a choice is made from: predictions, and the table whose labelled galaxies are left out."""
+    """Return what a choice is made from: the predictions, and the table whose labelled galaxies are left out."""
     several = {f"predictions {number}": folder for number, folder in enumerate(folders[1:], start=2)}
     return {"predictions": folders[0], **several, "catalogue": settings.survey.catalogue}
 
 
 def _done(made: Making, selection: pd.DataFrame, target: Path, looked_at: int) -> None:
-    """Write what a selection was made of, and tell programs that it is there."""
+    """Record what a selection was made from, and log that it is done."""
     arms = selection["arm"].value_counts()
     counts = {"galaxies": len(selection), "pool": looked_at, **{str(arm): int(number) for arm, number in arms.items()}}
     counts |= {name: int(selection.attrs[name]) for name in ("excluded", "artifacts") if name in selection.attrs}
@@ -157,16 +155,16 @@ def _done(made: Making, selection: pd.DataFrame, target: Path, looked_at: int) -
 
 
 def _refuse_overwriting(settings: Settings, target: Path, exclude: Path | None) -> None:
-    """Raise an AcquisitionError when the selection would be written over a table that it is made from."""
+    """Raise an AcquisitionError if the selection would overwrite a table that it is made from."""
     for table in (settings.survey.catalogue, settings.pool.catalogue, exclude):
         if table is not None and table.resolve() == target.resolve():
             raise AcquisitionError(
-                f"the selection would be written over {table}, a table that it is made from; give another --out"
+                f"the selection would overwrite {table}, a table that it is made from; give another --out"
             )
 
 
 def refuse_stale(settings: Settings) -> None:
-    """Raise a PosteriorError when the workspace's model has been trained anew since its predictions were made."""
+    """Raise a PosteriorError if the workspace's model was trained again after its predictions were made."""
     from zooactive.models.saved_form import stored_fingerprint
     from zooactive.prediction.stored import model_of
 
@@ -174,8 +172,8 @@ def refuse_stale(settings: Settings) -> None:
     now, then = stored_fingerprint(settings.model.folder), model_of(predictions)
     if None not in (now, then) and now != then:  # another folder's model may well have made them
         raise PosteriorError(
-            f"{predictions} holds predictions of another model than the one in {settings.model.folder}; delete the folder "
-            f"and run `zooactive predict`, or choose from them all the same with --predictions {predictions}"
+            f"the predictions in {predictions} are not by the model in {settings.model.folder}; delete the folder and run "
+            f"`zooactive predict`, or choose from them anyway with --predictions {predictions}"
         )
 
 
@@ -223,8 +221,8 @@ def _excluded(
     labelled: list[str] | None,
     tell: Tell,
 ) -> list[str]:
-    """Return ids of the pool never to choose: those labelled for the questions that were predicted, and the file's."""
-    told = tell if exclude is None else silent  # who gives a list may have no labels
+    """Return the ids that are never chosen: those labelled for the predicted questions, and those in the file."""
+    told = tell if exclude is None else silent  # a user who gives a list may have no labels
     if labelled is None:
         labelled = list(_labelled(settings, cast("Predictions", stored).tree, told))
     never = set(labelled)
@@ -235,16 +233,16 @@ def _excluded(
         reason = "are labelled already" if exclude is None else f"are labelled already or in {exclude}"
         more = "predict galaxies without votes (`zooactive predict --catalogue POOL`)"
         if settings.pool.embeddings is not None:
-            more = "name embeddings of galaxies without labels too (--embeddings FILE)"
+            more = "name embeddings that also cover galaxies without labels (--embeddings FILE)"
         raise AcquisitionError(
-            f"all {len(excluded)} galaxies in {stored.folder} {reason}, none is left to choose; {more}, or set rehearsal "
-            "under [survey] to pretend"
+            f"all {len(excluded)} galaxies in {stored.folder} {reason}, so none is left to choose; {more}, or set rehearsal "
+            "under [survey] to pretend that fewer have votes"
         )
     return excluded
 
 
 def choosable(settings: Settings, stored: Predictions) -> int:
-    """Return how many predicted galaxies have no labels yet; of a large pool they are taken for all."""
+    """Return how many predicted galaxies have no labels yet; in a large pool, labels are not looked up."""
     everything = len(stored) - stored.failed().number
     if len(stored) > _LARGE_POOL:
         return everything
@@ -254,7 +252,7 @@ def choosable(settings: Settings, stored: Predictions) -> int:
 def _listed(
     settings: Settings, exclude: Path, stored: Predictions | EnsemblePredictions | NumberPredictions, tell: Tell
 ) -> set[str]:
-    """Read the ids of a table of galaxies never to choose, whose id column may be called as the survey's."""
+    """Read the ids of a table of galaxies that are never chosen; its id column may have the survey's name."""
     from zooactive.catalogue.tables import read_table
 
     own = settings.survey.id_column
@@ -265,12 +263,12 @@ def _listed(
             raise
         table = read_table(exclude)
     if not stored.known(table.ids):
-        tell(f"warning: none of the {len(table.ids)} galaxies in {exclude} is in {stored.folder}; check its ids")
+        tell(f"warning: none of the {len(table.ids)} galaxies in {exclude} is in {stored.folder}; check the ids")
     return set(table.ids)
 
 
 def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[str]:
-    """Return the galaxies that need no more votes: of the survey, or of the task whose questions the predictions answer."""
+    """Return the galaxies that need no more votes: those labelled in the survey, or in the task that was predicted."""
     survey = settings.survey
     if survey.catalogue is not None and settings.has_tree and settings.survey_tree().columns == tree.columns:
         galaxies = settings.read_survey()
@@ -286,7 +284,7 @@ def _labelled(settings: Settings, tree: DecisionTree, tell: Tell) -> Iterable[st
         if galaxies.require_votes().tree.columns == tree.columns:
             return list(galaxies.ids[galaxies.labelled])
     tell(
-        f"warning: no table of galaxies with labels for tree '{tree.name}' is named, so none is left out; "
+        f"warning: no table of labelled galaxies for tree '{tree.name}' is named, so no galaxy is left out; "
         "give --tree and --catalogue, or --exclude"
     )
     return []

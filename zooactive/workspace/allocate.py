@@ -1,4 +1,4 @@
-"""How many more volunteers each galaxy of the pool should be shown to, and which need none."""
+"""Plan how many more volunteers should see each galaxy of the pool, and which galaxies need none."""
 
 from __future__ import annotations
 
@@ -51,38 +51,38 @@ def allocate(
 ) -> pd.DataFrame:
     """Allocate clicks over stored predictions, and write the plan.
 
-    What votes are worth is kept beside the plan, part by part: a run that was interrupted goes on, and another budget costs
-    no second look.
+    The values of votes are kept next to the plan, part by part. An interrupted run resumes, and a plan for another budget
+    does not compute them again.
 
     Parameters
     ----------
     settings : Settings
-        Its table ``[allocate]`` has the options of `zooactive.allocate`.
+        The settings; the table ``[allocate]`` has the options of `zooactive.allocate`.
     clicks, price : float, optional
-        What may be spent, or what a click has to bring: one of the two.
+        The clicks to spend, or the value that a click must bring: one of the two.
     votes : path, optional
         A table of all votes so far; by default there are none.
     task : str, optional
-        A fine-tuned task, whose model speaks.
+        The fine-tuned task whose model is used.
     predictions : path, optional
     trust : path, optional
-        Votes of galaxies drawn at random, by which to set right how sure the model is.
+        Votes on galaxies drawn at random; they calibrate the model's uncertainty.
     retirement : path, optional
-        A folder for what retires subjects on the Zooniverse: see `zooactive.labels.retirement`.
+        A folder for the files that retire subjects on the Zooniverse: see `zooactive.labels.retirement`.
     subjects : path, optional
-        A subject export of the Zooniverse, by which galaxies are found there.
+        A subject export of the Zooniverse, which says which subject is which galaxy.
     workflow : path, optional
-        The workflow as Panoptes' API gives it, as JSON, to be checked.
+        The workflow as JSON, as the API of Panoptes returns it; it is checked.
     first_task : str
         Key of the workflow's first task.
     out : path, optional
-        The plan, ``.csv``, with a Parquet file beside it.
+        The plan, ``.csv``; a Parquet file is written next to it.
     progress, tell : callable, optional
 
     Returns
     -------
     DataFrame
-        As `zooactive.allocate` gives it; its ``attrs`` say where the file is, too.
+        The table of `zooactive.allocate`; its ``attrs`` also say where the file is.
     """
     from zooactive.acquisition.allocation.allocate import checked_budget, joined, plan_of
     from zooactive.acquisition.selection_files import write_selection
@@ -91,7 +91,7 @@ def allocate(
 
     checked_budget(clicks, price)
     if retirement is None and (workflow is not None or subjects is not None):
-        raise WorkspaceError("a workflow and subjects belong to the lists that retire galaxies; give --retirement FOLDER")
+        raise WorkspaceError("--workflow and --subjects are for the lists that retire galaxies; give --retirement FOLDER")
     target = settings.allocate.out if out is None else Path(out)
     if target.suffix != ".csv":
         raise WorkspaceError(f"the plan cannot be written to {target}; give a name that ends in .csv")
@@ -109,12 +109,12 @@ def allocate(
     seen = learnt_from(settings, task, stored)
     received = {} if votes is None else read_received(settings, stored, Path(votes), tell)
     if votes is None:
-        tell("no --votes are given, so every galaxy counts as one that nobody has seen")
+        tell("no --votes are given, so every galaxy counts as unseen by volunteers")
     twice = len(seen & set(stored.known(received)))
     if twice:
         tell(
-            f"warning: the model has learnt from the votes of {twice} galaxies with votes, which therefore count twice; "
-            "predict them with a model that has not"
+            f"warning: the model was trained on the votes of {twice} galaxies with votes, so these votes count twice; "
+            "predict these galaxies with a model that was not trained on them"
         )
     factors = {} if trust is None else fit_trust(settings, stored, Path(trust), seen, tell)[0]
     inputs = {f"predictions {stored.folder}": file_hash(stored.folder / "journal.json")} | {
@@ -144,15 +144,15 @@ def allocate(
             tell(f"warning: {wish}")
         waiting = int(((plan["more"] == 0) & ~plan["retire"]).sum())
         if waiting:
-            tell(f"{waiting} galaxies are in neither list: others come first, and they are not done (--price says when)")
+            tell(f"{waiting} galaxies are in neither list: other galaxies come first, but these are not done (see --price)")
         if workflow is None:
-            tell("no --workflow is given, so nobody has looked whether it lets galaxies have as many votes as the plan says")
+            tell("no --workflow is given, so it was not checked whether the workflow allows as many votes as the plan says")
     plan.attrs["file"] = str(target)
     return plan
 
 
 class _Looks:
-    """Looks at the parts of stored predictions, each kept as a file until something that went into it changes."""
+    """The values of votes in each part of stored predictions, kept as files until something that they depend on changes."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class _Looks:
         self._mark = blake2b(whole.encode(), digest_size=16).hexdigest()
 
     def each(self, done: Any) -> list[Look | None]:
-        """Return what is known of each part; None of a part without galaxies."""
+        """Return the look at each part; None for a part without galaxies."""
         from zooactive.foundation.locking import held
 
         make_folder(self._folder)

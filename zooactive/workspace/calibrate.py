@@ -1,4 +1,4 @@
-"""How sure the workspace's model is of vote fractions, set right."""
+"""Calibrate the workspace's model: its uncertainty about vote fractions."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ OPTIONS: Options = options_of("survey", Survey) | EMBEDDING_OPTIONS | {"model": 
 
 
 def calibrate(settings: Settings, *, progress: Bar = no_bar) -> pd.DataFrame:
-    """Fit a factor for each question to the validation galaxies' votes, store those that help, and return all.
+    """Fit a factor for each question to the validation galaxies' votes, store those that help, and return all of them.
 
-    Galaxies that a fine-tuned task has learnt from are left out.
+    Galaxies that a fine-tuned task was trained on are left out.
     """
     if settings.model.folder.name == BUNDLED and not settings.model.folder.exists():
-        raise ModelError("the bundled encoder stays as it is; train or fine-tune a model of your own")
+        raise ModelError("the bundled encoder cannot be calibrated; train or fine-tune your own model")
     if was_fetched(settings.model.folder):
-        raise ModelError(f"{settings.model.folder} is a model in a cache and stays as it is; copy it, or fine-tune it")
+        raise ModelError(f"{settings.model.folder} is a cached model and cannot be changed; copy it, or fine-tune it")
     config_of(settings.model.folder)
     validation, settings = settings.split_survey()[1], with_recorded(settings, settings.model.folder)
     learnt = learnt_from(settings.model.folder)
     seen = np.isin(validation.ids, list(learnt))
     if seen[validation.labelled].all() and learnt:
         raise ModelError(
-            f"the model in {settings.model.folder} has learnt from every labelled galaxy of the validation part of "
-            f"{validation.source}; give a --catalogue that has others"
+            f"the model in {settings.model.folder} was trained on every labelled galaxy of the validation part of "
+            f"{validation.source}; give a --catalogue with other galaxies"
         )
     validation, pool = validation.take(~seen), settings.pool
     embedded = on_embeddings(settings, settings.model.folder)

@@ -1,4 +1,4 @@
-"""What is known of a saved model, gathered for the card that it is published with."""
+"""Gather the facts about a saved model for the card that it is published with."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _LEVELS = ("0.5", "0.8", "0.95")
 _MEASURES = {
     "auc": "AUC",
     "macro_f1": "macro F1",
-    "baseline": "accuracy of always giving the commonest label",
+    "baseline": "accuracy of always giving the most common label",
     "baseline_error": "mean error of always giving the mean fraction",
-    "log_loss": "log loss, nats a galaxy",
+    "log_loss": "log loss, nats per galaxy",
 }
 
 
 def card_of(
     settings: Settings, model: Path, repository: str, *, tuned: FinetunedModel | None, licence: str | None, tell: Tell
 ) -> Card:
-    """Gather the card of the model in a folder; `tuned` is the task that it is of, where it is one."""
+    """Gather the card of the model in a folder; `tuned` is its fine-tuned task, if it has one."""
     about = read_about(model)
     config, origin = about["model"], origin_of(model, about)
     tree = DecisionTree.from_dict(config["tree"], where=str(model))
@@ -51,14 +51,14 @@ def card_of(
         repository=repository,
         title=f"{repository.partition('/')[2]}: {tree.title or tree.name}",
         licence=licence or (None if origin is None else origin.licence),
-        lead=f"A model of zooactive that looks at {sees} and says {says}, and how sure it is of that: a Dirichlet posterior "
-        "over the fractions of the answers to every question.",
+        lead=f"A zooactive model that looks at {sees} and predicts {says}, with an uncertainty: a Dirichlet posterior over "
+        "the fractions of the answers to every question.",
         facts=_facts(about, tree, embeddings=embeddings),
         data=data,
         recipe=_recipe(settings, run, tuned),
         metrics=metrics,
         calibration=_calibration(about, tree, covered, tuned),
-        limits=[f"It says {says}, and not what a galaxy is.", *_limits(config, learnt, metrics, embeddings=embeddings)],
+        limits=[f"It predicts {says}, and not what a galaxy is.", *_limits(config, learnt, metrics, embeddings=embeddings)],
         credit=_credit(origin, licence),
         embeddings=embeddings,
     )
@@ -83,7 +83,7 @@ def _facts(about: Mapping[str, Any], tree: DecisionTree, *, embeddings: bool) ->
 
 
 def _run_of(settings: Settings, model: Path) -> Path | None:
-    """Return the folder of the training that made a model, where it is known: the workspace's own."""
+    """Return the folder of the training run that made a model if it is known, that is, if it is the workspace's own."""
     from zooactive.workspace.file import own_settings
 
     own = own_settings(settings.folder).model.folder
@@ -92,22 +92,22 @@ def _run_of(settings: Settings, model: Path) -> Path | None:
 
 
 def _data_of_run(settings: Settings, run: Path | None) -> tuple[int | None, list[str]]:
-    """Say which galaxies and votes a run learnt from; their number is None where nobody knows it."""
+    """Return the number of galaxies that a run was trained on, None if it is unknown, and sentences about its data."""
     if run is None or settings.survey.catalogue is None:
-        return None, ["Which galaxies it learnt from is not recorded with the model."]
+        return None, ["The model does not record which galaxies it was trained on."]
     table = Path(settings.survey.catalogue).name
     try:
         train, validation, test = settings.split_survey()
         tree, votes = train.take(train.labelled).require_votes()
     except (ZooactiveError, OSError):
-        return None, [f"The votes of galaxies of the table {table}, which could not be read when this card was written."]
+        return None, [f"The votes of galaxies in the table {table}, which could not be read when this card was written."]
     first = [tree.slices[q] for q in range(len(tree.questions)) if tree.parents[q] < 0]
     given = sum(float(votes[:, where].sum()) for where in first)
     numbers = [int(part.labelled.sum()) for part in (validation, test)]
     return len(votes), [
-        f"The votes of {len(votes):,} galaxies of the table {table}: {given:,.0f} votes on the first "
-        f"question{'s' if len(first) > 1 else ''}. {numbers[0]:,} more galaxies chose the best epoch, and {numbers[1]:,} "
-        "were held out; a hash of the ids decides which.",
+        f"The votes of {len(votes):,} galaxies in the table {table}: {given:,.0f} votes on the first "
+        f"question{'s' if len(first) > 1 else ''}. {numbers[0]:,} validation galaxies chose the best epoch, and "
+        f"{numbers[1]:,} test galaxies were held out. A hash of the ids makes this split.",
     ]
 
 
@@ -120,15 +120,15 @@ def _data_of_task(folder: Path, tuned: FinetunedModel) -> tuple[int | None, list
     try:
         labelled = int(labels_of(folder).labelled.sum())
     except (ZooactiveError, OSError):
-        return None, [f"Labels of {table}, of which {held_out:,} were held out. How many there were is not recorded."]
+        return None, [f"Labels in {table}; {held_out:,} were held out. The number of labels is not recorded."]
     folds = _config(folder).get("folds")
     apart = "each held out from one fit in turn" if folds else f"{held_out:,} of them held out"
     learnt = labelled if folds else labelled - held_out
-    return learnt, [f"The labels of {labelled:,} galaxies of {table}, {apart}."]
+    return learnt, [f"The labels of {labelled:,} galaxies in {table}, {apart}."]
 
 
 def _options(folder: Path) -> dict[str, Any]:
-    """Return the options that a result was made with, as far as it says them."""
+    """Return the options that a result was made with, as far as they are recorded."""
     options = how_of(folder).get("options")
     return options if isinstance(options, dict) else {}
 
@@ -139,9 +139,9 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _recipe(settings: Settings, run: Path | None, tuned: FinetunedModel | None) -> list[str]:
-    """Say how it was trained; only numbers and words that zooactive itself knows, no path of this machine."""
+    """Return sentences on how the model was trained: only numbers and words that zooactive knows, no local paths."""
     if run is None:
-        return ["How it was trained is not recorded with the model."]
+        return ["The model does not record how it was trained."]
     if tuned is not None:
         config = _config(run)
         folds = f", measured by {config['folds']} folds" if config.get("folds") else ""
@@ -181,7 +181,7 @@ def _measured_task(tuned: FinetunedModel) -> tuple[list[Rows], list[dict[str, An
         for name, value in metrics.items()
         if not name.endswith(("_low", "_high"))
     ]
-    found = [Rows(f"On {galaxies:,} galaxies held out:", ("measure", "value", "95% interval"), rows)]
+    found = [Rows(f"On {galaxies:,} held-out galaxies:", ("metric", "value", "95% interval"), rows)]
     if len(tuned.model.tree.questions) > 1:
         table = tuned.questions().to_dict("records")
         each = [
@@ -195,15 +195,15 @@ def _measured_task(tuned: FinetunedModel) -> tuple[list[Rows], list[dict[str, An
 def _measured_run(
     settings: Settings, run: Path | None, about: Mapping[str, Any], tell: Tell
 ) -> tuple[list[Rows], list[dict[str, Any]]]:
-    """Read what `zooactive evaluate` wrote beside the model, if it was this model that it measured."""
+    """Read what `zooactive evaluate` wrote next to the model, if it measured this model."""
     import pandas as pd
 
     table = (run or settings.model.folder) / "evaluation.csv"
     if not table.is_file():
-        tell("warning: the model has not been measured: `zooactive evaluate` first, and the card says how good it is")
+        tell("warning: the model was not measured; run `zooactive evaluate` first, and the card will say how good it is")
         return [], []
     if how_of(table).get("inputs", {}).get("model") != about["fingerprint"]:
-        tell(f"warning: {table} is about another model, and the card leaves it out; run `zooactive evaluate` again")
+        tell(f"warning: {table} measures another model, so the card leaves it out; run `zooactive evaluate` again")
         return [], []
     numbers, questions = read_object(table.with_suffix(".json")), pd.read_csv(table).to_dict("records")
     rows = [
@@ -217,23 +217,23 @@ def _measured_run(
         )
         for row in questions
     ]
-    columns = ("question", "galaxies", "accuracy", "95% interval", "commonest", "deviation")
+    columns = ("question", "galaxies", "accuracy", "95% interval", "baseline", "deviation")
     above = (
-        f"On {numbers['galaxies']:,} galaxies that it has not learnt from. Accuracy is how often its most likely answer is "
-        "the one that most volunteers gave, on galaxies of which at least half of the volunteers were asked the question. "
-        "Commonest is the accuracy of always giving the commonest answer. The deviation is the mean distance of expected "
-        "from observed fractions."
+        f"On {numbers['galaxies']:,} galaxies that it was not trained on. Accuracy is how often its most likely answer is "
+        "the one that most volunteers gave, on galaxies for which at least half of the volunteers were asked the question. "
+        "The baseline is the accuracy of always giving the most common answer. The deviation is the mean distance between "
+        "expected and observed fractions."
     )
     below = (
-        f"Negative log-likelihood of the votes: {numbers['likelihood']:.2f} nats a galaxy, against "
-        f"{numbers['constant_likelihood']:.2f} of the best constant concentrations."
+        f"Negative log-likelihood of the votes: {numbers['likelihood']:.2f} nats per galaxy, against "
+        f"{numbers['constant_likelihood']:.2f} for the best constant concentrations."
     )
     covered = numbers.get("coverage")
     weak = [str(row["question"]) for row in questions if row.get("accuracy_low", 1) <= row["baseline"]]
     if weak:
         below += (
-            " Where the accuracy's interval holds that of the commonest answer, nobody can say from these galaxies that the "
-            f"model does better: {', '.join(weak)}."
+            " For these questions the interval of the accuracy includes the baseline, so these galaxies do not show that "
+            f"the model does better: {', '.join(weak)}."
         )
     return [Rows(above, columns, rows, below)], covered if isinstance(covered, list) else []
 
@@ -246,19 +246,19 @@ def _calibration(
     kept = [f"{question.name} {factor:.2f}" for question, factor in named if factor != 1]
     said: list[str | Rows] = []
     if kept:
-        said.append(f"Factors on its concentrations, fitted to validation galaxies, are stored with it: {', '.join(kept)}.")
+        said.append(f"It stores factors on its concentrations, fitted to validation galaxies: {', '.join(kept)}.")
     elif tree.votes == "class" and tuned is not None:
         said.append("Its probabilities were calibrated by temperature scaling on validation galaxies.")
     else:
-        said.append("No factors on its concentrations are stored with it; `zooactive calibrate` keeps those that help.")
+        said.append("It stores no factors on its concentrations; `zooactive calibrate` fits them and keeps those that help.")
     if tuned is not None and tuned.prevalence is not None:
-        said.append(f"Its probabilities hold where a share of {tuned.prevalence:g} of galaxies is '{tuned.answer}'.")
+        said.append(f"Its probabilities assume that a share of {tuned.prevalence:g} of galaxies is '{tuned.answer}'.")
     if not covered:
         return said
     rows = [
         (str(row["question"]), f"{row['galaxies']:,}", *(_number(row.get(level)) for level in _LEVELS)) for row in covered
     ]
-    above = "The share of the votes of galaxies held out that lies inside its 50%, 80% and 95% intervals:"
+    above = "The share of the held-out galaxies' votes that lies inside its 50%, 80% and 95% intervals:"
     return [*said, Rows(above, ("question", "galaxies", "50%", "80%", "95%"), rows)]
 
 
@@ -268,31 +268,31 @@ def _calibration(
 def _limits(config: Mapping[str, Any], learnt: int | None, metrics: Sequence[Rows], *, embeddings: bool) -> list[str]:
     limits = []
     if learnt is None:
-        limits.append("Nobody recorded how many galaxies it learnt from.")
+        limits.append("It is not recorded how many galaxies it was trained on.")
     elif learnt < _FEW:
-        limits.append(f"It learnt from {learnt:,} galaxies, which are few.")
+        limits.append(f"It was trained on only {learnt:,} galaxies.")
     if not metrics:
-        limits.append("Nobody has measured how good it is: measure it on galaxies of your own with `zooactive evaluate`.")
+        limits.append("Nobody has measured how good it is. Measure it on your own galaxies with `zooactive evaluate`.")
     if embeddings:
-        limits.append("It takes embeddings of one encoder alone, and refuses those that say they are another's.")
+        limits.append("It takes embeddings of one encoder only, and refuses embeddings that name another encoder.")
     else:
         limits.append(
-            "It saw images of one survey. On those of another survey, depth or scale, fine-tune it and measure it again."
+            "It saw images of one survey. For images of another survey, depth or scale, fine-tune it and measure it again."
         )
         if config["backbone"] not in BACKBONES:
             limits.append(
-                f"Its network, {config['backbone']}, does not come with zooactive: register the same builder under this "
-                "name before you load it."
+                f"Its network, {config['backbone']}, does not come with zooactive. Before you load the model, register the "
+                "same builder under this name."
             )
     return limits
 
 
 def _credit(origin: Origin | None, licence: str | None) -> list[str]:
     own = (licence or (None if origin is None else origin.licence)) or ""
-    said = [f"Published under {own}." if own else "Its licence was not stated by whoever published it."]
+    said = [f"Published under {own}." if own else "Whoever published it did not state a licence."]
     if origin is None:
         return [*said, "It started from random weights, or from weights whose origin is not recorded."]
     revision = "" if origin.revision is None else f" (revision {origin.revision})"
     names = {"bundled": "the encoder that comes with zooactive", "imagenet": "Keras' weights of ImageNet"}
     source = names.get(origin.source, origin.source)
-    return [*said, f"It started from {source}{revision}, licence {origin.licence or 'not stated'}: credit its authors too."]
+    return [*said, f"It started from {source}{revision}, licence {origin.licence or 'not stated'}. Also credit its authors."]

@@ -1,4 +1,4 @@
-"""The catalogue that is published: model and volunteers together, one row a galaxy of the pool."""
+"""The catalogue to publish: model and volunteers combined, one row per galaxy of the pool."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import file_hash, make_folder, write_how
 from zooactive.workspace.embeddings import OPTIONS as EMBEDDING_OPTIONS
@@ -15,18 +16,21 @@ from zooactive.workspace.finetuned import seen_by, task_meant
 from zooactive.workspace.options import Options, as_path
 from zooactive.workspace.received import fit_trust, learnt_from, refuse_overwriting, survey_votes
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import start_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from zooactive.catalogue import Catalogue
 
 OPTIONS: Options = {name: f"survey.{name}" for name in ("tree", "id_column", "image_column")} | EMBEDDING_OPTIONS
 
 
 @dataclass(frozen=True, eq=False)
 class PublishedCatalogue:
-    """What was written: how many galaxies, of which how many have votes, and of how many the model had seen these.
+    """A written catalogue: its file, its galaxies, those with votes, and those whose votes the model was trained on.
 
-    ``factors``: what each question's concentrations were multiplied by, and what that brought; None where none was fitted.
+    ``factors`` holds the factor on each question's concentrations and its gain; it is None if no factors were fitted.
     """
 
     file: Path
@@ -56,21 +60,21 @@ def catalogue(
     ----------
     settings : Settings
     votes : path, optional
-        A table of all votes so far; by default those of the survey, or a task's labels.
+        A table of all votes so far; by default the votes of the survey, or a task's labels.
     task : str, optional
-        A fine-tuned task, whose model speaks.
+        The fine-tuned task whose model is used.
     predictions : path, optional
     folds : int, optional
-        Fit the head anew to the stored embeddings and the votes, in so many folds, so that what the model expects of each
-        galaxy has not seen the galaxy's own votes. By default the predictions are taken as they are.
+        Refit the head to the stored embeddings and the votes in this many folds, so that each galaxy's prediction does not
+        depend on its own votes. By default the predictions are taken as they are.
     trust : path, optional
-        Votes of galaxies drawn at random, by which to set right how sure the model is.
+        Votes on galaxies drawn at random; they calibrate the model's uncertainty.
     above : sequence of float
-        Fractions x of which P(fraction > x) is given.
+        The fractions x for which P(fraction > x) is written.
     probability : float
-        Of the intervals.
+        Probability of the intervals.
     out : path, optional
-        ``.csv``, ``.parquet``, ``.fits`` or ``.xml`` (VOTable); by default ``catalogue.parquet`` in the workspace.
+        The file: ``.csv``, ``.parquet``, ``.fits`` or ``.xml`` (VOTable); by default ``catalogue.parquet`` in the workspace.
     progress, tell : callable, optional
     """
     from zooactive.catalogue import read_catalogue
@@ -99,6 +103,7 @@ def catalogue(
     table = None
     if trust is not None:
         factors, table = fit_trust(settings, stored, Path(trust), seen, tell)
+    made = Making("catalogue", {"predictions": stored.folder, "votes": _votes_from(known, given), "trust": as_path(trust)})
     model = stored if folds is None else OutOfFold.fit(stored, known, folds=folds, tell=tell)
     combined = combine(model, known, factors=factors, seen=seen, above=above, probability=probability)
     make_folder(target.parent)
@@ -119,4 +124,11 @@ def catalogue(
         inputs={f"predictions {stored.folder}": file_hash(stored.folder / "journal.json")}
         | {f"{name} {file}": file_hash(file) for name, file in (("votes", given), ("trust", trust)) if file is not None},
     )
+    counts = {"galaxies": written, "with votes": len(voted), "learnt from": len(voted & seen)}
+    made.done(target, outputs=[target], counts=counts, worked=written)
     return PublishedCatalogue(target, written, len(voted), len(voted & seen), table)
+
+
+def _votes_from(known: Catalogue, given: Path | None) -> Path | None:
+    """Return the table that the votes are from: the one that is named, or the survey's or a task's."""
+    return given or start_of(known.source)

@@ -1,4 +1,4 @@
-"""How good a workspace's model is on the galaxies of its survey that it never saw."""
+"""Measure how good a workspace's model is on galaxies of its survey that it never saw."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from zooactive.evaluation import Evaluation
 from zooactive.evaluation import evaluate as evaluate_posterior
 from zooactive.evaluation.calibration import coverage
 from zooactive.foundation.errors import CatalogueError, ModelError, WorkspaceError, did_you_mean
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Bar, no_bar
 from zooactive.foundation.writing import aside, how_of, make_folder, write_how, write_json
 from zooactive.models.published.origin import was_fetched
@@ -30,6 +31,7 @@ from zooactive.workspace.finetuned import learnt_from
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import evaluated, model_from, survey_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from zooactive.prediction import Embeddings
 
 USUAL = ("redshift", "z", "photo_z", "mag_r", "petromag_r", "mag")
-"""Columns in whose bins metrics are told without being asked, in any case of letters."""
+"""Columns in whose bins metrics are reported by default; upper and lower case do not matter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +51,21 @@ class WorkspaceMetrics:
     ----------
     metrics : Evaluation
     posterior : Posterior
-        Of the test galaxies, for the survey's own questions.
+        The posterior of the test galaxies, for the survey's own questions.
     test : Catalogue
-        Labelled galaxies that the model has not learnt from, row-aligned with the posterior.
+        Labelled galaxies that the model was not trained on, in the order of the posterior's galaxies.
     votes : ndarray of float64, shape (galaxy, answer)
-        Theirs.
+        The votes of the test galaxies.
     learnt_from : int
-        Labelled galaxies in the training part of the survey's split.
+        Number of labelled galaxies in the training part of the survey's split.
+    clicks : float
+        Number of votes on these galaxies, over all questions.
     uncalibrated : DataFrame or None
-        Coverage without the model's factors; None where it has none.
+        Coverage without the model's calibration factors; None if the model has none.
     fingerprint : str
-        The model's.
+        The fingerprint of the model.
     file : Path, optional
-        The first table, once it is written; the others lie beside it.
+        The first table, once it is written; the other files are next to it.
     """
 
     metrics: Evaluation
@@ -69,6 +73,7 @@ class WorkspaceMetrics:
     test: Catalogue
     votes: NDArray[np.float64]
     learnt_from: int
+    clicks: float
     uncalibrated: pd.DataFrame | None
     fingerprint: str
     file: Path | None = None
@@ -84,26 +89,28 @@ def evaluate(
     out: str | Path | None = None,
     progress: Bar = no_bar,
 ) -> WorkspaceMetrics:
-    """Measure the model on the test galaxies, beside a model that has seen no image, and write what was found.
+    """Measure the model on the test galaxies, compare it with a model that has seen no image, and write the metrics.
 
-    It goes into the folder `out` as ``evaluation.csv``, ``.json`` and ``.html``: by default the model's, or the workspace's
-    ``evaluation`` where the model lies in a cache.
+    The files ``evaluation.csv``, ``.json`` and ``.html`` go into the folder `out`. By default this is the model's folder, or
+    ``evaluation`` in the workspace if the model is in a cache.
     """
     model = settings.model.folder
     own = model if model.exists() and not was_fetched(model) else settings.folder / "evaluation"
+    given = {"model": model_from(model), "embeddings": settings.pool.embeddings}
+    made = Making("evaluate", survey_from(settings) | given, unmarked=("images",))
     found = measure(settings, by=by, progress=progress)
     folder = own if out is None else Path(out)
     write_metrics(found, settings, folder)
+    evaluated(made, folder, int(found.metrics.galaxies))
     return replace(found, file=folder / "evaluation.csv")
 
 
 def measure(settings: Settings, *, by: Sequence[str] | None = None, progress: Bar = no_bar) -> WorkspaceMetrics:
     """Predict the test galaxies and measure the posterior.
 
-    The metrics are also told in bins of the columns `by`, by default those of `USUAL` that are there. Raises a
-    WorkspaceError when no catalogue or tree is named or a part of the split has no labelled galaxy, a ModelError when the
-    model does not answer all the questions of the votes, and a CatalogueError when a column of `by` is missing or holds no
-    numbers.
+    The metrics are also reported in bins of the columns `by`, by default the columns of `USUAL` that exist. Raises a
+    WorkspaceError if no catalogue or tree is named or a part of the split has no labelled galaxy, a ModelError if the model
+    does not answer all questions of the votes, and a CatalogueError if a column of `by` is missing or holds no numbers.
     """
     train, test = _galaxies(settings)
     tree, votes = test.require_votes()
@@ -111,8 +118,8 @@ def measure(settings: Settings, *, by: Sequence[str] | None = None, progress: Ba
     answered = DecisionTree.from_dict(config_of(settings.model.folder)["tree"], where=str(settings.model.folder))
     if not set(tree.columns) <= set(answered.columns):
         raise ModelError(
-            f"the model in {settings.model.folder} answers tree '{answered.name}', the votes in {test.source} are of "
-            f"'{tree.name}'; give --model of that tree"
+            f"the model in {settings.model.folder} answers tree '{answered.name}', but the votes in {test.source} are of "
+            f"tree '{tree.name}'; give a --model of that tree"
         )
     from zooactive.models import EmbeddingModel, load_model
     from zooactive.prediction import predict
@@ -133,6 +140,7 @@ def measure(settings: Settings, *, by: Sequence[str] | None = None, progress: Ba
         test=test,
         votes=votes,
         learnt_from=len(train),
+        clicks=float(train.require_votes().votes.sum()),
         uncalibrated=_uncalibrated(network, everything, test.require_votes()),
         fingerprint=network.fingerprint(),
     )
@@ -141,8 +149,9 @@ def measure(settings: Settings, *, by: Sequence[str] | None = None, progress: Ba
 def write_metrics(found: WorkspaceMetrics, settings: Settings, folder: Path) -> None:
     """Write ``evaluation.csv``, ``.json`` and ``.html`` into a folder, with a record of how they were made."""
     from zooactive.report import evaluation_findings, write_report
+    from zooactive.report.verdict import how_good, what_clicks_bought
 
-    metrics = found.metrics
+    metrics, tree, learnt = found.metrics, found.posterior.tree, found.learnt_from
     make_folder(folder)
     target = folder / "evaluation.csv"
     with aside(target) as temporary:
@@ -153,22 +162,21 @@ def write_metrics(found: WorkspaceMetrics, settings: Settings, folder: Path) -> 
     write_report(
         target.with_suffix(".html"),
         title=f"How good is {settings.model.folder.name}?",
-        lead=f"Measured on {metrics.galaxies:,} galaxies of {Path(found.test.source).name} that it has not learnt from.",
-        facts=[
-            ("galaxies in the training part", f"{found.learnt_from:,}"),
-            ("test galaxies", f"{metrics.galaxies:,}"),
-            ("nats a galaxy", f"{metrics.likelihood:.2f}"),
-            ("without images", f"{metrics.constant_likelihood:.2f}"),
+        lead=f"Measured on {metrics.galaxies:,} galaxies of {Path(found.test.source).name} that it was not trained on.",
+        verdict=[
+            ("How good is the model?", how_good(metrics, tree)),
+            ("What have the clicks bought?", what_clicks_bought(metrics, tree, galaxies=learnt, clicks=found.clicks)),
         ],
+        facts=[("training galaxies", f"{found.learnt_from:,}"), ("test galaxies", f"{metrics.galaxies:,}")],
         findings=evaluation_findings(metrics, found.posterior, found.votes, uncalibrated=found.uncalibrated),
         how={"evaluate": how_of(target)},
     )
 
 
 def for_questions(posterior: Posterior, tree: DecisionTree) -> Posterior:
-    """Return what a posterior says of the questions of another tree, all of whose columns it has.
+    """Return a posterior for the questions of another tree, whose columns it must all have.
 
-    A missing column is a ModelError.
+    Raises a ModelError if a column is missing.
     """
     if posterior.tree.columns == tree.columns:
         return posterior
@@ -182,7 +190,7 @@ def for_questions(posterior: Posterior, tree: DecisionTree) -> Posterior:
 def numbers_of(catalogue: Catalogue, by: Sequence[str] | None = None) -> dict[str, ArrayLike]:
     """Return columns of numbers, those named or those of `USUAL`, as float64 (galaxy,) with NaN where blank.
 
-    A named column that is missing or holds no numbers is a CatalogueError.
+    Raises a CatalogueError if a named column is missing or holds no numbers.
     """
     import pandas as pd
 
@@ -205,9 +213,9 @@ def _uncalibrated(network: AnyModel, everything: Posterior, test: Voted) -> pd.D
 
 
 def _galaxies(settings: Settings) -> tuple[Catalogue, Catalogue]:
-    """Return the labelled galaxies that the model learnt from, and those that it never saw.
+    """Return the labelled galaxies that the model was trained on, and those that it never saw.
 
-    A task's own labels say which these are; other models have learnt from the training part of the survey.
+    For a task, its own labels say which these are. Other models were trained on the training part of the survey.
     """
     train, validation, test = settings.split_survey()
     learnt = learnt_from(settings.model.folder)
@@ -218,13 +226,13 @@ def _galaxies(settings: Settings) -> tuple[Catalogue, Catalogue]:
         train, test = everything.take(known), everything.take(~known)
         if train.labelled.any() and not test.labelled.any():
             raise WorkspaceError(
-                f"the model in {settings.model.folder} has learnt from all labelled galaxies of {train.source}; give a "
-                "--catalogue of others, or look at held_out.csv in its folder"
+                f"the model in {settings.model.folder} was trained on all labelled galaxies of {train.source}; give a "
+                "--catalogue of other galaxies, or look at held_out.csv in the model's folder"
             )
     for part, purpose in ((train, "training"), (test, "test")):
         if not part.labelled.any():
             raise WorkspaceError(
                 f"{part.source} has no labelled galaxy in its {purpose} part ({len(part)} galaxies, split "
-                f"{', '.join(f'{share:g}' for share in settings.survey.split)}); bring more votes, or change the split"
+                f"{', '.join(f'{share:g}' for share in settings.survey.split)}); add more votes, or change the split"
             )
     return train.take(train.labelled), test.take(test.labelled)

@@ -1,4 +1,4 @@
-"""``zooactive.toml`` read: found, checked, and completed by its recipe."""
+"""Read ``zooactive.toml``: find it, check it, and complete it with its recipe."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from zooactive.workspace.settings import Settings
 
 
 def find_settings(start: str | Path | None = None) -> Settings:
-    """Load the nearest ``zooactive.toml`` at or above a folder; without one, a workspace of defaults.
+    """Load the nearest ``zooactive.toml`` in or above a folder; without one, return a workspace of defaults.
 
-    A file that is no TOML, or has unknown or ill-typed entries, is a WorkspaceError.
+    Raises a WorkspaceError if the file is not TOML, or has unknown entries or entries of the wrong type.
     """
     folder = Path(start or ".").resolve()
     for candidate in (folder, *folder.parents):
@@ -37,14 +37,14 @@ def find_settings(start: str | Path | None = None) -> Settings:
 
 
 def own_settings(folder: Path) -> Settings:
-    """Load the workspace of a folder; where it has no file, one of defaults."""
+    """Load the workspace of a folder; if the folder has no file, return a workspace of defaults."""
     return load_settings(folder / FILE) if (folder / FILE).is_file() else _settings({}, folder / FILE)
 
 
 def load_settings(path: str | Path) -> Settings:
     """Load a workspace file; relative paths in it start from its folder.
 
-    A file that is no TOML, or has unknown or ill-typed entries, is a WorkspaceError.
+    Raises a WorkspaceError if the file is not TOML, or has unknown entries or entries of the wrong type.
     """
     path = Path(path).resolve()
     try:
@@ -55,14 +55,14 @@ def load_settings(path: str | Path) -> Settings:
 
 
 def parse_settings(text: str, path: Path) -> Settings:
-    """Make a workspace from the text of its file, which lies or will lie at `path`.
+    """Make a workspace from the text of its file, which is or will be at `path`.
 
-    A text that is no TOML, or has unknown or ill-typed entries, is a WorkspaceError.
+    Raises a WorkspaceError if the text is not TOML, or has unknown entries or entries of the wrong type.
     """
     try:
         values = from_toml(text)
     except ValueError as error:
-        raise WorkspaceError(f"{path} is no valid TOML: {error}; mend that line") from error
+        raise WorkspaceError(f"{path} is not valid TOML: {error}; correct that line") from error
     return _settings(values, path)
 
 
@@ -105,18 +105,18 @@ def _named_recipe(values: Mapping[str, Any], path: Path) -> Recipe | None:
 
 
 def _over_recipe(values: Mapping[str, Any], recipe: Recipe) -> Mapping[str, Any]:
-    """Return what the file says, and below it what its recipe says of the model and the training."""
+    """Return what the file says, completed by what its recipe says about the model and the training."""
     both = {table: _merged(recipe.tables.get(table, {}), values.get(table, {})) for table in ("model", "training")}
     return {**values, **both}
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two tables, and the tables inside them; where both have an entry, the one above counts."""
+    """Merge two tables, and the tables inside them; if both have an entry, the one from `above` counts."""
     both = [key for key, value in above.items() if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)]
     tables = {key: _merged(below[key], above[key]) for key in both}
     return {**below, **above, **tables}
 
 
 def _own_file(name: str | None, folder: Path) -> str | None:
-    """Return the name of a tree, rule or task as it is, or the path of a user's own .toml file in the workspace's folder."""
+    """Return the name of a tree, rule or task unchanged, or the path of a user's own .toml file in the workspace."""
     return str(folder / own_path(name)) if name is not None and name.endswith(".toml") else name

@@ -1,4 +1,4 @@
-"""The workspace's model, or the one that comes with zooactive, carried to a new question."""
+"""Fine-tune the workspace's model, or the bundled encoder, to a new question."""
 
 from __future__ import annotations
 
@@ -57,18 +57,21 @@ def finetune(
     tell: Tell = silent,
     **options: Any,
 ) -> FinetunedModel | FinetunedNumbers:
-    """Learn a new question from a few hundred labels, write the result and return it.
+    """Train on a new question from a few hundred labels, write the result and return it.
 
-    `labels` is a table in place of the workspace's. `task` is the name or the file of the question; by default it has the
-    name of the option `column`, or is the one task of a workspace of labels alone, or "rings". `model` is what to start
-    from, by default the workspace's model, or else the bundled encoder. `out` is ``tasks/TASK`` by default. The other
-    options are where embeddings are (embeddings, embedding_ids, embedding_column, encoder), which then stand for images and
-    a model; entries of ``[tasks.NAME]`` (images, column, id_column, image_column, volunteers, max_set_aside, number,
-    error_column, limit_column, missing, redshift), of the question (crop, image_size, bands, stretch), and all of
-    `FinetuneConfig`; they come before what the workspace says. A column of numbers gets a head that tells numbers.
+    `labels` is a table that replaces the workspace's. `task` is the name or the file of the question; by default it is the
+    name of the option `column`, or the only task of a workspace of labels alone, or "rings". `model` is the model to start
+    from; by default it is the workspace's model, or the bundled encoder if there is none. `out` is ``tasks/TASK`` by
+    default.
 
-    Raises a WorkspaceError when no labels are named, and a TrainingError for options that do not go together, or nothing to
-    learn from.
+    There are four groups of other options, which all override the workspace. Some say where embeddings are (embeddings,
+    embedding_ids, embedding_column, encoder); these then replace images and a model. Some are entries of ``[tasks.NAME]``
+    (images, column, id_column, image_column, volunteers, max_set_aside, number, error_column, limit_column, missing,
+    redshift). Some concern the question's images (crop, image_size, bands, stretch). The last are all entries of
+    `FinetuneConfig`. A column of numbers gets a head that predicts numbers.
+
+    Raises a WorkspaceError if no labels are named, and a TrainingError if options do not go together or there is nothing to
+    train on.
     """
     asked = {name: value for name, value in options.items() if value is not None}
     name = task or asked.get("column") or settings.default_task or "rings"
@@ -96,7 +99,7 @@ def finetune(
 
 
 def _labels(settings: Settings, name: str, labels: str | Path | None, columns: dict[str, Any]) -> TaskLabels:
-    """Return the workspace's table for a task with the options in place, whose task and labels are then known."""
+    """Return the workspace's table for a task, with the options applied; its task and labels are then known."""
     known = settings.tasks.get(name, TaskLabels())
     images = columns.pop("images", None) or known.images
     labels = labels or known.labels
@@ -107,7 +110,7 @@ def _labels(settings: Settings, name: str, labels: str | Path | None, columns: d
         images=None if images is None else Path(images).absolute(),
     )
     if found.column is None:
-        load_task(known.task or name)  # an unknown task is told before anything else
+        load_task(known.task or name)  # report an unknown task before anything else
     if found.labels is None:
         how = f"--task {name}" if found.column is None else f"--column {found.column}"
         raise WorkspaceError(
@@ -118,19 +121,19 @@ def _labels(settings: Settings, name: str, labels: str | Path | None, columns: d
 
 
 def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
-    """Return the settings of a fit: the options, then what the workspace says, then the defaults."""
+    """Return the settings of a fit: the options come first, then what the workspace says, then the defaults."""
     names = [entry.name for entry in fields(FinetuneConfig)]
     said = {name: getattr(labels, name) for name in names if getattr(labels, name, None) is not None}
     config = FinetuneConfig(**said | asked)
     if config.policy == "auto" and asked.get("unfreeze_epochs"):
         config = replace(config, policy="staged")
     if "blocks" in asked and config.policy != "last":
-        raise TrainingError(f"--blocks is for the policy 'last', and '{config.policy}' is in use; add --policy last")
+        raise TrainingError(f"--blocks is for the policy 'last', but the policy is '{config.policy}'; add --policy last")
     return config
 
 
 def _network_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
-    """Return the model to start from, which has to have a network."""
+    """Return the model to start from, which must have a network."""
     start = _start_of(settings, model, tell)
     if takes_embeddings(start):
         raise WorkspaceError(f"the model in {start} takes embeddings and has no network; give --embeddings FILE")
@@ -138,21 +141,21 @@ def _network_of(settings: Settings, model: str | Path | None, tell: Tell) -> Pat
 
 
 def _start_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
-    """Return what to start from: a model that is named or that the workspace has trained, or what comes with zooactive."""
+    """Return what to start from: a model that is named, the workspace's trained model, or the bundled encoder."""
     if model is not None:
         return local_model(model)
     own = settings.default_task
     if own is not None and settings.model.folder == task_home(settings, own):
-        tell("starting from the encoder that comes with zooactive")
+        tell("starting from the bundled encoder")
         return Path(BUNDLED)
     if settings.model.folder.exists():
         return settings.model.folder
-    tell(f"{settings.model.folder} holds no model yet: starting from the encoder that comes with zooactive")
+    tell(f"{settings.model.folder} holds no model yet: starting from the bundled encoder")
     return Path(BUNDLED)
 
 
 def _galaxies(labels: TaskLabels, task: Task, config: FinetuneConfig, preprocessing: Preprocessing) -> Catalogue:
-    """Read the galaxies with labels; what is wrong with them is said here, before networks are loaded, which takes long."""
+    """Read the galaxies with labels, and raise errors about them here, because loading networks takes long."""
     assert labels.labels is not None
     catalogue = task.read(labels.labels, images=labels.images, max_set_aside=labels.max_set_aside)
     labelled, tree = catalogue.take(catalogue.labelled), task.load_tree()
@@ -178,12 +181,13 @@ def _learn(
     from zooactive.models import load_network
     from zooactive.training.finetuning.finetune import finetune
 
-    made = Making("finetune", labels_from(labels) | {"model": model_from(start)})
+    made = Making("finetune", labels_from(labels) | {"model": model_from(start)}, unmarked=("images",))
+    made.took("images", galaxies.images)
     with progress("getting ready", 0):
         encoder = load_network(start)
     tuned = finetune(encoder, galaxies, task=task, config=config, progress=Watch(progress))
     _write(tuned, labels, galaxies, config, folder, {"model": encoder.fingerprint()}, {}, tell)
-    learnt(made, tuned, folder, len(galaxies))
+    learnt(made, tuned, folder, len(galaxies), _left_out(galaxies))
     return tuned
 
 
@@ -194,8 +198,8 @@ def _on_embeddings(
     from zooactive.training.finetuning.finetune import finetune
 
     config, tree = head_alone(config), task.load_tree()
-    made = Making("finetune", labels_from(labels) | {"embeddings": settings.pool.embeddings})
-    tell("policy head: on embeddings the head alone learns")
+    made = Making("finetune", {"labels": labels.labels, "embeddings": settings.pool.embeddings})
+    tell("policy head: on embeddings, only the head is trained")
     refuse_strange_prevalence(tree, config)
     with progress("getting ready", 0):
         embeddings = read_given(settings)
@@ -207,8 +211,13 @@ def _on_embeddings(
         file = settings.pool.embeddings
         inputs = {str(file): file_hash(file)} if file is not None and file.is_file() else {}
         _write(tuned, labels, catalogue, config, folder, inputs, record, tell)
-        learnt(made, tuned, folder, int(catalogue.labelled.sum()))
+        learnt(made, tuned, folder, int(catalogue.labelled.sum()), _left_out(catalogue))
     return tuned
+
+
+def _left_out(galaxies: Catalogue) -> dict[str, int]:
+    """Return how many rows of the labels were set aside, by why."""
+    return {"contradicts itself": len(galaxies.set_aside)} if len(galaxies.set_aside) else {}
 
 
 def _write(
@@ -221,7 +230,7 @@ def _write(
     record: dict[str, Any],
     tell: Tell,
 ) -> None:
-    """Write a fine-tuned model, and what it was made of."""
+    """Write a fine-tuned model, and record what it was made from."""
     from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
 
     table = labels.labels

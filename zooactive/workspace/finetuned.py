@@ -1,4 +1,4 @@
-"""A workspace as one of its fine-tuned tasks sees it: that task's model, predictions and labels."""
+"""The workspace of one fine-tuned task: the task's model, predictions and labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def task_folder(settings: Settings, task: str) -> Path:
-    """Return where a task's fine-tuned model lies; a WorkspaceError when it has not been learnt yet."""
+    """Return the folder of a task's fine-tuned model; raise a WorkspaceError if the task was not trained yet."""
     folder = task_home(settings, task)
     if not (folder / "finetuned.json").is_file():
         how = "" if task == settings.default_task else f" --task {task}"
@@ -37,9 +37,9 @@ def task_folder(settings: Settings, task: str) -> Path:
 def seen_by(
     settings: Settings, task: str | None, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
 ) -> Settings:
-    """Return the settings as a task sees them, or without one, with the named predictions in place of its own.
+    """Return the settings for a task, or without a task, with the named predictions if there are some.
 
-    In a workspace of labels alone its one task is meant where neither is named.
+    In a workspace of labels alone, its only task is meant if neither a task nor predictions are named.
     """
     task = task_meant(settings, task, predictions)
     if task is None and predictions is None and settings.pool.embeddings is not None:
@@ -52,10 +52,10 @@ def seen_by(
 def seen_with_pictures(
     settings: Settings, task: str | None, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
 ) -> Settings:
-    """Return what `seen_by` does, for a list that is drawn.
+    """Return the settings as `seen_by` does, for a list that is drawn.
 
-    Where embeddings stand for images, a catalogue that an option names has the pictures, and the galaxies are those of the
-    workspace's file.
+    If embeddings replace images, the catalogue that an option names only provides the pictures, and the galaxies are those
+    of the workspace's file.
     """
     from zooactive.workspace.file import own_settings
 
@@ -70,7 +70,7 @@ def seen_with_pictures(
 
 
 def _by_own_model(settings: Settings, *, progress: Bar, tell: Tell) -> Settings:
-    """Predict the embeddings that are named by the workspace's own model, which has to take them."""
+    """Predict the named embeddings with the workspace's own model, which must take embeddings."""
     from zooactive.models import load_model
 
     model = settings.model.folder
@@ -79,10 +79,10 @@ def _by_own_model(settings: Settings, *, progress: Bar, tell: Tell) -> Settings:
         from zooactive.workspace.file import own_settings
 
         if own_settings(settings.folder).pool.embeddings == settings.pool.embeddings and model_of(settings.pool.predictions):
-            return settings  # which another model has made of the workspace's embeddings
+            return settings  # another model has predicted the workspace's embeddings
         raise WorkspaceError(
-            f"{model} holds no model that could say anything of embeddings; learn one (`zooactive finetune --embeddings`) "
-            "and name it with --task"
+            f"{model} holds no model that takes embeddings; train one (`zooactive finetune --embeddings`) and name it with "
+            "--task"
         )
     network = load_model(model)
     predict_pool(settings, galaxies_for(settings), network, progress=progress, tell=tell)
@@ -90,17 +90,17 @@ def _by_own_model(settings: Settings, *, progress: Bar, tell: Tell) -> Settings:
 
 
 def task_meant(settings: Settings, task: str | None, predictions: Path | None) -> str | None:
-    """Return the task whose predictions a command takes: the one named, or else that of a workspace of labels alone."""
+    """Return the task whose predictions a command uses: the one named, or that of a workspace of labels alone."""
     return settings.default_task if task is None and predictions is None else task
 
 
 def as_task(
     settings: Settings, task: str, *, predictions: Path | None, progress: Bar = no_bar, tell: Tell = silent
 ) -> Settings:
-    """Return the workspace with a task's model and predictions; the pool is predicted where it has not been.
+    """Return the workspace with a task's model and predictions; the pool is predicted if it was not predicted yet.
 
-    A task of the workspace's own frozen encoder is predicted from the embeddings that are stored already. A task that has
-    not been learnt yet is a WorkspaceError.
+    A task with the workspace's own frozen encoder is predicted from the embeddings that are stored already. Raises a
+    WorkspaceError if the task was not trained yet.
     """
     folder = task_folder(settings, task)
     others = names_others(settings, folder)
@@ -108,7 +108,7 @@ def as_task(
     before = settings.pool.predictions
     out = predictions or (before if task == settings.default_task else settings.folder / f"predictions-{folder.name}")
     embedded = on_embeddings(settings, folder)
-    if not embedded:  # of which there may be many more than labels
+    if not embedded:  # there may be many more embeddings than labels
         settings = with_pool_of_labels(settings, settings.tasks.get(task) or labels_record(folder))
     settings = replace(settings, model=replace(settings.model, folder=folder), pool=replace(settings.pool, predictions=out))
     if predictions is None:
@@ -128,7 +128,7 @@ def as_task(
 
 
 def known_embeddings(folder: Path, network: AnyModel, ids: Iterable[str]) -> Predictions | None:
-    """Return the predictions in a folder if their embeddings of these galaxies are what this model's encoder would give."""
+    """Return the predictions in a folder if they hold this model's embeddings of exactly these galaxies."""
     from zooactive.foundation.errors import PosteriorError
     from zooactive.prediction import open_predictions
 
@@ -142,7 +142,7 @@ def known_embeddings(folder: Path, network: AnyModel, ids: Iterable[str]) -> Pre
 
 
 def labels_record(folder: Path) -> TaskLabels:
-    """Return where the labels of a task lie that no workspace names, as far as its folder says it."""
+    """Return where the labels of a task are that no workspace names, as far as its folder records it."""
     options = how_of(folder).get("options")
     options = options if isinstance(options, dict) else {}
     task = options.get("task")
@@ -160,9 +160,9 @@ def labels_record(folder: Path) -> TaskLabels:
 
 
 def learnt_from(folder: Path) -> set[str]:
-    """Return the galaxies that a task was learnt from or chosen by; none of a model that is no task's.
+    """Return the galaxies that a task was trained or validated on; the set is empty if the model is not a task's.
 
-    After folds the model that is kept has learnt from nearly all.
+    After cross-validation, the final model was trained on nearly all galaxies.
     """
     import pandas as pd
 
@@ -179,14 +179,14 @@ def learnt_from(folder: Path) -> set[str]:
 
 
 def labels_of(folder: Path) -> Catalogue:
-    """Read the table that a task was learnt from; a WorkspaceError when it is not known any more which that was."""
+    """Read the table that a task was trained on; raise a WorkspaceError if it is not known which table that was."""
     from zooactive.catalogue.set_aside import MAX_SET_ASIDE
     from zooactive.training.finetuning.tasks import Task
 
     try:
         options = how_of(folder)["options"]
         task = Task.from_dict(options["task"], where=str(folder / "how.json"))
-        most = options.get("max_set_aside", MAX_SET_ASIDE)  # not said by those of before
+        most = options.get("max_set_aside", MAX_SET_ASIDE)  # older tasks do not record it
         return task.read(options["labels"], images=options["images"], max_set_aside=most)
     except (ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error
+        raise WorkspaceError(f"{folder / 'how.json'} does not name the labels; fine-tune the task again") from error

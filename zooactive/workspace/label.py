@@ -1,4 +1,4 @@
-"""Label galaxies oneself: a question, a pool, a page in the browser, and a model that learns from every answer."""
+"""Label galaxies yourself: a question, a pool, a page in the browser, and a model that learns from every answer."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from zooactive.catalogue import Catalogue
 from zooactive.catalogue.images import original_bytes
 from zooactive.foundation.catalogs import catalogs_folder
 from zooactive.foundation.errors import WorkspaceError, ZooactiveError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.spelling import file_name, texts_from_spreadsheet
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.vocabulary import Chosen, LabelNext
-from zooactive.foundation.writing import aside
+from zooactive.foundation.writing import aside, write_how
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.saved_form import BUNDLED
 from zooactive.tree import DecisionTree
@@ -35,6 +36,7 @@ from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.origin import seen_by
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import folders_of_images, galaxies_from
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -58,14 +60,14 @@ OPTIONS: Options = (
 )
 
 _EMBEDDINGS = "embeddings"
-"""Where `zooactive embed` writes them, too."""
+"""The folder of the features; `zooactive embed` also writes there."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Where the labels are, also with their images, of which tree, and how many galaxies have one.
+    """The result of labelling: the files with the labels and with their images, the tree, and the number of labels.
 
-    `task` is the file that says how to learn them, where they are of several questions.
+    `task` is the file that says how to train on labels of several questions; it is None for a single question.
     """
 
     file: Path
@@ -89,25 +91,30 @@ def label(
     progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Labelled:
-    """Serve the page until Ctrl-C, and say where the labels are.
+    """Serve the page until Ctrl-C, and return where the labels are.
 
-    The `question` is one of yes and no, or of the `classes` that are given, as names or as one text with commas. `task` goes
-    on with a question that the workspace or zooactive knows, and `tree` asks all questions of a survey, one after the other.
-    `examples` are ids of galaxies that are known to be of the first answer: others that look like them come first.
-    `demo` shows the galaxies that come along for the task of rings. `ready` is told the address of the page. The answers go
-    to ``labelling/QUESTION`` in the workspace, and the features that the encoder computes beside it to ``embeddings``, where
-    `zooactive embed` writes them.
+    The answers to the `question` are yes and no, or the `classes`, given as names or as one text with commas. `task`
+    continues with a question that the workspace or zooactive knows. `tree` asks all questions of a survey, one after the
+    other. `examples` are ids of galaxies with the first answer; galaxies that look like them are shown first. `demo` shows
+    the bundled galaxies of the rings task. `ready` is called with the URL of the page. The answers go to
+    ``labelling/QUESTION`` in the workspace. Meanwhile the encoder computes features and writes them to ``embeddings``, as
+    `zooactive embed` does.
 
-    Raises a WorkspaceError where no galaxies or no images are named, or not one thing to ask.
+    Raises a WorkspaceError if no galaxies or no images are named, or unless exactly one thing to ask is given.
     """
     if demo:
         settings = _demonstration(settings)
         task = task or "rings"
+    given = galaxies_from(settings)
+    made = Making("label", given, unmarked=folders_of_images(given))
     with open_labelling(settings, question, classes=classes, task=task, tree=tree, tell=tell) as found:
         found.give_examples(examples)
         found.embed_beside(progress)
         found.serve(port=port, ready=ready)
-        return Labelled(found.file, found.with_images(), found.tree, found.task, len(found.session.answers.galaxies))
+        labels, images = len(found.session.answers.galaxies), found.with_images()
+        write_how(found.file, command="label", options={"tree": found.tree.name}, inputs={})
+        made.done(found.file, outputs=[found.file, images], counts={"galaxies": len(found.pool), "labels": labels})
+        return Labelled(found.file, images, found.tree, found.task, labels)
 
 
 def open_labelling(
@@ -119,7 +126,7 @@ def open_labelling(
     tree: str | Path | None = None,
     tell: Tell = silent,
 ) -> Labelling:
-    """Return a labelling of a workspace's pool; as of `label`."""
+    """Return a labelling of a workspace's pool; the parameters are those of `label`."""
     asked, source = tree_of(settings, question, classes, task, tree)
     known = {} if task is None else labels_before(settings, task)
     embeddings = read_given(settings) if settings.pool.embeddings is not None else None
@@ -128,11 +135,11 @@ def open_labelling(
         embeddings = embeddings.of_galaxies(pool)
         pool = pool.select(embeddings.ids)
     if not len(pool):
-        raise WorkspaceError(f"{pool.source} has no galaxies; name others with --pool")
+        raise WorkspaceError(f"{pool.source} has no galaxies; name other galaxies with --pool")
     if all(image is None for image in pool.images):
         raise WorkspaceError(
-            f"{pool.source} names no images, which are what there is to look at; give a --pool with a column of images, or "
-            "a folder of them"
+            f"{pool.source} names no images, so there is nothing to look at; give a --pool with a column of images, or "
+            "a folder of images"
         )
     found = Labelling(pool.without_votes(), asked, settings.folder / "labelling", settings, embeddings, tell)
     if len(asked.questions) > 1:
@@ -140,29 +147,29 @@ def open_labelling(
     if known:
         taken, absent = found.session.take_over(known, f"labels of {task}")
         if taken:
-            tell(f"{taken} labels that '{task}' had before are taken over")
+            tell(f"{taken} earlier labels of '{task}' are taken over")
         if absent:
-            tell(f"{absent} labels of '{task}' are left out: the pool does not have their galaxies")
+            tell(f"{absent} labels of '{task}' are left out, because their galaxies are not in the pool")
     return found
 
 
 class Labelling:
-    """A pool that is labelled by oneself, in the browser or from Python; close it at the end, or use it as a context.
+    """A pool that you label yourself, in the browser or from Python.
 
-    Made by `zooactive.label`.
+    `zooactive.label` makes it. Close it at the end, or use it as a context.
 
     Parameters
     ----------
     pool : Catalogue
     tree : DecisionTree
     folder : Path
-        In which the question gets a folder of its own.
+        The folder in which the question gets its own folder.
     settings : Settings
-        Whose encoder looks at the images where no embeddings are given.
+        The settings whose encoder looks at the images if no embeddings are given.
     embeddings : Embeddings, optional
-        Of the pool's galaxies, in their order.
+        The embeddings of the pool's galaxies, in the order of the pool.
     tell : callable, optional
-        Takes lines for people.
+        A function that takes lines for people.
     """
 
     def __init__(
@@ -180,7 +187,7 @@ class Labelling:
         home = folder / file_name(tree.questions[0].name if len(tree.questions) == 1 else tree.name)
         self.session: Session = Session(pool.ids, tree, home, image_of=self._image_of)
         self.task: Path | None = None
-        """The file that says how labels of several questions are learnt."""
+        """The file that says how to train on labels of several questions."""
         self.file = home / "labels.csv"
         self._work = ""
         self._thread: threading.Thread | None = None
@@ -200,7 +207,7 @@ class Labelling:
         return f"Labelling('{self.tree.questions[0].name}', {len(self.pool)} galaxies, {labels} labels)"
 
     def close(self) -> None:
-        """Stop what is computed and let go of the folder."""
+        """Stop all computation and release the folder."""
         if self._page is not None:
             self._page.stop()
         self._stopped.set()
@@ -218,11 +225,11 @@ class Labelling:
     def answer(
         self, galaxy: str, answer: str, *, question: str | None = None, labeller: str = "me", chosen: Chosen = "named"
     ) -> None:
-        """Take in an answer, to the first question by default; it is on the disk when this returns."""
+        """Record an answer, by default to the first question; it is on disk when this returns."""
         self.session.answer(galaxy, answer, labeller, question=question, chosen=chosen)
 
     def give_examples(self, galaxies: Sequence[str]) -> None:
-        """Give galaxies of which nothing was said yet the first answer to the first question."""
+        """Give the first answer to the first question for galaxies that have no answer yet."""
         for galaxy in galaxies:
             if self.session.answers.nothing_said(galaxy):
                 self.answer(galaxy, self.session.question.answers[0])
@@ -232,7 +239,7 @@ class Labelling:
         self.session.undo(labeller)
 
     def labels(self) -> pd.DataFrame:
-        """Return what counts, as ``labels.csv`` has it."""
+        """Return the labels that count, as in ``labels.csv``."""
         import pandas as pd
 
         table = pd.read_csv(
@@ -242,9 +249,10 @@ class Labelling:
         return table.assign(**{name: texts_from_spreadsheet(table[name]) for name in texts})
 
     def with_images(self) -> Path:
-        """Return a table of the labels that `zooactive finetune` finds the images by.
+        """Return the table of labels with which `zooactive finetune` finds the images.
 
-        It is the table of labels itself where images are files, and else ``labels.parquet`` beside it, which holds them.
+        If images are files, it is the table of labels itself. Otherwise it is ``labels.parquet`` next to it, which holds the
+        images.
         """
         table = self.labels()
         images = [self.pool.images[self.session.row_of(galaxy)] for galaxy in table["id"]]
@@ -257,34 +265,37 @@ class Labelling:
         return target
 
     def write_task(self, tree: str) -> None:
-        """Write how the labels of a tree are learnt, of one labeller a galaxy; of a single question its column says it."""
+        """Write the file that says how to train on labels of a tree, with one labeller per galaxy.
+
+        Labels of a single question need no such file: their column is enough.
+        """
         self.task = self.file.with_name("task.toml")
         with aside(self.task) as temporary:
             text = f"name = {json.dumps(file_name(self.tree.name))}\ntree = {json.dumps(tree)}\nmin_votes = 1\n"
             temporary.write_text(text, encoding="utf-8")
 
     def measures(self) -> Measures:
-        """Wait until all answers are learnt from, and say how good the head is by now."""
+        """Wait until the head is trained on all answers, and return how good it is now."""
         self.session.wait()
         return self.session.measures()
 
     def embed(self, progress: Show = NOTHING) -> None:
-        """Compute the features of the pool, or read those that were computed before."""
+        """Compute the features of the pool, or read the features that were computed before."""
         if self.session.embedded_already:
             return
         with progress("features of the images", len(self.pool)) as report:
             self._take(_embedded(self._settings, self.pool, report))
 
     def embed_beside(self, progress: Show = NOTHING) -> None:
-        """Do the same in a process of its own, of low priority, while people label already."""
+        """Compute the features in another process of low priority, while people label already."""
         if self.session.embedded_already:
             return
-        self._work = "The images are looked at; the model learns when all are."
+        self._work = "The features of the images are being computed; then the model starts to learn."
         self._thread = threading.Thread(target=self._follow, args=(progress,), name="zooactive-embedding", daemon=True)
         self._thread.start()
 
     def _follow(self, progress: Show) -> None:
-        """Wait for the process that computes the features, tell how far it is, and take them in at the end."""
+        """Wait for the process that computes the features, report its progress, and take the features at the end."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_embed_for, args=(self._settings, self.pool, theirs), daemon=True)
@@ -296,12 +307,12 @@ class Labelling:
                     if not ours.poll(0.2):
                         continue
                     said = ours.recv()
-                    if isinstance(said, str):  # the page says so, and labelling goes on at random
+                    if isinstance(said, str):  # an error: the page shows it, and galaxies are then shown at random
                         self._work = said
                         self._tell(said)
                         return
                     self._work = (
-                        f"Features of {said:,} of {len(self.pool):,} images are known; the model learns when all are."
+                        f"Features of {said:,} of {len(self.pool):,} images are computed; then the model starts to learn."
                     )
                     report(said)
         except EOFError:  # it has ended
@@ -317,13 +328,13 @@ class Labelling:
             self._work = ""
 
     def serve(self, *, port: int = 0, ready: Callable[[str], None] = lambda address: None) -> None:
-        """Serve the page until Ctrl-C; `ready` is told its address."""
+        """Serve the page until Ctrl-C; `ready` is called with its URL."""
         server = self._server(port)
         ready(server.address)
         server.run()
 
     def start(self, port: int = 0) -> str:
-        """Serve the page while Python goes on, until this labelling is closed, and return its address."""
+        """Serve the page in the background until this labelling is closed, and return the page's URL."""
         if self._page is None:
             self._page = self._server(port)
             self._page.start()
@@ -341,7 +352,7 @@ class Labelling:
     # Inside ----------------------------------------------------------------------------------------------------------
 
     def _take(self, embeddings: Embeddings) -> None:
-        """Give the session the features in the order of the pool; galaxies without any are left out."""
+        """Give the session the features in the order of the pool; galaxies without features are left out."""
         rows = embeddings.rows_of(self.pool.ids)
         model = EmbeddingModel(self.tree, features=embeddings.width, encoder=embeddings.encoder, scale=embeddings.scale())
         features = np.zeros((len(rows), embeddings.width), dtype=np.float16)
@@ -355,7 +366,7 @@ class Labelling:
 
 
 def _embedded(settings: Settings, pool: Catalogue, report: Callable[[int], None]) -> Embeddings:
-    """Compute the features of a pool by the settings' encoder, or the one that comes along, or go on where that stopped."""
+    """Compute the features of a pool with the settings' encoder or the bundled one, or resume where this stopped."""
     from zooactive.models import load_network
     from zooactive.prediction import embed
 
@@ -366,8 +377,8 @@ def _embedded(settings: Settings, pool: Catalogue, report: Callable[[int], None]
 
 
 def _embed_for(settings: Settings, pool: Catalogue, connection: Connection) -> None:
-    """Do it in a process of its own; whoever waits is told of it, and when nobody does any more it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whose process ends this one
+    """Compute the features in another process, which reports through the connection and ends if nobody waits for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     if hasattr(os, "nice"):
         os.nice(10)
     try:
@@ -378,7 +389,7 @@ def _embed_for(settings: Settings, pool: Catalogue, connection: Connection) -> N
 
 
 def _demonstration(settings: Settings) -> Settings:
-    """Return the settings with the galaxies that come along for rings as the pool."""
+    """Return the settings with the bundled galaxies of the rings task as the pool."""
     pool = settings.folder / "rings.parquet"
     if not pool.exists():
         with aside(pool) as temporary, suppress(shutil.SameFileError):

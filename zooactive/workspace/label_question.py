@@ -1,4 +1,4 @@
-"""What somebody who labels is asked: a question of one's own, a survey's tree, or a task and the labels that it had."""
+"""The question that a labeller is asked: a new question, a survey's tree, or a task and its earlier labels."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def tree_of(
     if sum(said.values()) != 1:
         given = " and ".join(name for name, here in said.items() if here)
         raise WorkspaceError(
-            f"{given or 'nothing'} says what is asked; give one of --question ring, --classes merger,ring,neither, --task "
-            "rings and --tree gz2"
+            f"exactly one question can be asked (given: {given or 'none'}); give one of --question ring, --classes "
+            "merger,ring,neither, --task rings and --tree gz2"
         )
     if tree is not None:
         found = replace(load_tree(tree), min_votes=1, votes="counts")
@@ -43,11 +43,11 @@ def tree_of(
     try:
         return DecisionTree("labels", (Question(question or "class", tuple(names)),), votes="class"), ""
     except TreeError as error:
-        raise WorkspaceError(f"such a question cannot be asked: {error}") from error
+        raise WorkspaceError(f"this question cannot be asked: {error}") from error
 
 
 def _task_of(settings: Settings, name: str) -> Task:
-    """Return a task of the workspace's file, of a model that was fine-tuned in it, or of those that come along."""
+    """Return a task from the workspace's file, from a model that was fine-tuned in it, or from the bundled tasks."""
     known: Task | NumberTask | None
     if name in settings.tasks:
         known = settings.tasks[name].load(name)
@@ -60,12 +60,12 @@ def _task_of(settings: Settings, name: str) -> Task:
     else:
         known = load_task(name)
     if known is None or isinstance(known, NumberTask):
-        raise WorkspaceError(f"the labels of task '{name}' are numbers, which nobody answers by keys")
+        raise WorkspaceError(f"the labels of task '{name}' are numbers, which cannot be given as answers; name another task")
     return known
 
 
 def labels_before(settings: Settings, name: str) -> dict[str, dict[str, str]]:
-    """Return what most say of each galaxy in the table that a task names or was learnt from, by question."""
+    """Return each galaxy's majority answers, by question, from the table that a task names or was trained on."""
     named = settings.tasks.get(name)
     if named is not None and named.labels is not None:
         labels = _task_of(settings, name).read(named.labels, images=named.images, max_set_aside=named.max_set_aside)

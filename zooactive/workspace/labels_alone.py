@@ -1,4 +1,4 @@
-"""A workspace of labels alone: no survey of votes, and one task, which then is the task of every command."""
+"""A workspace of labels alone: it has no survey of votes, and its only task is the task of every command."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from zooactive.workspace.settings import Settings
 
 
 def for_its_task(settings: Settings) -> Settings:
-    """Return a workspace of labels alone as its one task sees it, and any other workspace as it is.
+    """Return a workspace of labels alone with the settings of its only task, and any other workspace unchanged.
 
-    The model is the task's, and so are predictions and selection, unless the file names others. Where no pool is named, it
+    The model, the predictions and the selection are the task's, unless the file names others. If no pool is named, the pool
     is the table of labels.
     """
     name = settings.default_task
@@ -31,12 +31,12 @@ def for_its_task(settings: Settings) -> Settings:
 
 
 def task_home(settings: Settings, task: str) -> Path:
-    """Return the folder of a task's fine-tuned model; one that an earlier version named otherwise is found."""
+    """Return the folder of a task's fine-tuned model, also if an earlier version gave it another name."""
     return folder_of(settings.folder / "tasks", task)
 
 
 def with_pool_of_labels(settings: Settings, labels: TaskLabels) -> Settings:
-    """Return a workspace whose pool is a table of labels, unless it names galaxies of its own."""
+    """Return a workspace whose pool is a table of labels, unless the workspace names other galaxies."""
     named = (settings.pool.catalogue, settings.pool.embeddings, settings.survey.catalogue)
     if labels.labels is None or any(name is not None for name in named):
         return settings

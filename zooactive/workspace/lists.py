@@ -1,10 +1,10 @@
-"""A list of galaxies as a table and as a picture of their images."""
+"""Write a list of galaxies as a table and as a picture of their images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zooactive.models.saved_form import stored_fingerprint, takes_embeddings
 from zooactive.workspace.origin import origin_of, read_pictured, seen_by
@@ -12,6 +12,8 @@ from zooactive.workspace.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from zooactive.foundation.provenance import Making
 
 _SIDE = 160  # pixels of a cutout in the gallery
 
@@ -23,17 +25,20 @@ def write_list(
     target: Path,
     picture: Path | None,
     *,
+    made: Making,
+    options: Mapping[str, Any],
     first: Sequence[str] = (),
 ) -> None:
-    """Write a table of galaxies of the pool as CSV and draw their images; its ``attrs`` say where both are, and which
-    model and galaxies the predictions are of where the workspace's file does not.
+    """Write a table of galaxies of the pool as CSV, and draw their images.
 
-    The galaxies `first` are drawn before them, under their ids. One whose image cannot be read is left out of the picture;
-    where nobody names images, as embeddings do not, there is none, and ``attrs["picture"]`` is None. ``attrs["shown"]``
-    says whether there is a model that `show` could ask about one of them.
+    The table's ``attrs`` say where both files are. They also say which model and galaxies the predictions belong to, if the
+    workspace's file does not say it. The galaxies `first` are drawn before the others, under their ids. A galaxy whose image
+    cannot be read is left out of the picture. If no images are named, as with embeddings, there is no picture, and
+    ``attrs["picture"]`` is None. ``attrs["shown"]`` says whether there is a model with which `show` could show a galaxy.
+    What the list was `made` from, and its `options`, are written next to it.
     """
     from zooactive.foundation.spelling import write_csv
-    from zooactive.foundation.writing import aside, make_folder
+    from zooactive.foundation.writing import aside, make_folder, write_how
 
     make_folder(target.parent)
     with aside(target) as temporary:
@@ -41,10 +46,13 @@ def write_list(
     table.attrs |= {"file": str(target), "picture": None, "of": origin_of(settings)}
     _draw(table, [*first, *captions], settings, picture or target.with_suffix(".png"), [*first, *table["id"]])
     table.attrs["shown"] = _has_a_model(settings, table)
+    write_how(target, command=made.command, options=options, inputs={})
+    drawn = table.attrs["picture"]
+    made.done(target, outputs=[target, *([] if drawn is None else [Path(drawn)])], counts={"galaxies": len(table)})
 
 
 def _has_a_model(settings: Settings, table: pd.DataFrame) -> bool:
-    """Return whether the model of the predictions can say something of one of the galaxies."""
+    """Return whether the model of the predictions can predict one of the galaxies."""
     of, picture = table.attrs["of"], table.attrs["picture"]
     folder = Path(of.get("model") or settings.model.folder)
     if stored_fingerprint(folder) is None:
@@ -54,7 +62,7 @@ def _has_a_model(settings: Settings, table: pd.DataFrame) -> bool:
 
 
 def _draw(table: pd.DataFrame, captions: Sequence[str], settings: Settings, picture: Path, ids: Sequence[str]) -> None:
-    """Draw those of the galaxies that have an image, and say in the table's ``attrs`` where."""
+    """Draw the galaxies that have an image, and record the picture in the table's ``attrs``."""
     from zooactive.catalogue.bands import in_colour
     from zooactive.foundation.writing import aside
     from zooactive.report.plots import gallery

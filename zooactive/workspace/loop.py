@@ -1,4 +1,4 @@
-"""The loop of a workspace: rounds asked for and told of, and rehearsed, as ``zooactive.toml`` says."""
+"""The loop of a workspace: ask for rounds, record their votes, and rehearse them, as ``zooactive.toml`` says."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from zooactive.acquisition.config import AcquisitionConfig
 from zooactive.catalogue import Catalogue
 from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.showing import watch_of
 from zooactive.foundation.telling import NOTHING, Show, ShownBy, Tell, Watch, silent
 from zooactive.foundation.vocabulary import STRATEGIES, LoopStrategy
-from zooactive.foundation.writing import aside
+from zooactive.foundation.writing import aside, file_hash, write_how
 from zooactive.loop import HeadLearner, Learner, Loop, LoopConfig, NetworkLearner
 from zooactive.models.saved_form import BUNDLED
 from zooactive.models.start import start_networks
@@ -24,6 +25,7 @@ from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.origin import read_pictured
 from zooactive.workspace.sections import Rounds
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import galaxies_from
 from zooactive.workspace.told import epoch_told
 
 if TYPE_CHECKING:
@@ -36,52 +38,63 @@ if TYPE_CHECKING:
 
 OPTIONS: Options = options_of("acquire", AcquisitionConfig) | options_of("loop", Rounds) | {"n": "acquire.n"}
 _METRICS = {"test_likelihood": False, "test_accuracy": True}
-"""What a rehearsal measures, and whether more of it is better."""
+"""The metrics of a rehearsal, and whether larger values are better."""
 
 
 class Rehearsal(NamedTuple):
-    """What a rehearsal found: the rounds, and how many labels each strategy needs."""
+    """The result of a rehearsal: the rounds, and how many labels each strategy needs."""
 
     rounds: pd.DataFrame
-    """One row a round of each strategy and seed."""
+    """One row per round of each strategy and seed."""
 
     efficiency: pd.DataFrame | None
-    """What each strategy needs for what random choice reaches; None where there is nothing to compare."""
+    """The number of labels each strategy needs to match random choice; None if there is nothing to compare."""
 
 
 def ask(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) -> pd.DataFrame:
-    """Train on the votes so far, measure, and choose the galaxies of the next round, the same until their votes are in.
+    """Train on the votes so far, measure the model, and choose the galaxies of the next round.
 
-    The selection's ``attrs`` say the round, where its file is, why its strategy was played where "auto" decided, and whether
-    any of its galaxies has an image to show.
+    Asking again returns the same galaxies until their votes are in. The selection's ``attrs`` say the round, where its file
+    is, why its strategy was used if "auto" decided, and whether any of its galaxies has an image to show.
     """
     from zooactive.loop.round_files import why_of
 
     loop = _opened(settings, progress, tell)
+    told = {f"votes of round {entry.number}": entry.votes for entry in loop.rounds if entry.told.exists()}
+    made = Making("loop ask", galaxies_from(settings) | told, unmarked=("images",))
     selection = loop.ask()
     here = loop.rounds[-1]
+    made.done(
+        here.selection,
+        outputs=[here.selection, here.selection.with_suffix(".parquet")],
+        counts={"round": here.number, "galaxies": len(selection)},
+    )
     pictured = settings.pool.embeddings is None or read_pictured(settings, selection["id"]) is not None
     selection.attrs |= {"round": here.number, "file": str(here.selection), "why": why_of(here), "pictured": pictured}
     return selection
 
 
 def tell_votes(settings: Settings, table: str | Path, *, progress: Show = NOTHING, tell: Tell = silent) -> dict[str, Any]:
-    """Take the votes of a table, close the round, and return its number and what the votes told."""
+    """Record the votes in a table, close the round, and return its number and the information that the votes brought."""
     from zooactive.catalogue import read_catalogue
     from zooactive.loop import vote_table
 
     loop = _opened(settings, progress, tell)
-    number = loop.rounds[-1].number
-    return {"round": number} | loop.tell(vote_table(read_catalogue(table, tree=loop.tree)))
+    here = loop.rounds[-1]
+    made = Making("loop tell", {"votes": Path(table), "selection": here.selection})
+    told = loop.tell(vote_table(read_catalogue(table, tree=loop.tree)))
+    write_how(here.votes, command="loop tell", options={"round": here.number}, inputs={str(table): file_hash(table)})
+    made.done(here.votes, outputs=[here.votes], counts={"round": here.number, "galaxies": int(told["told"])})
+    return {"round": here.number} | told
 
 
 def status(settings: Settings) -> pd.DataFrame:
-    """Return one row a round: what it cost, how good the model was, and what the votes told."""
+    """Return one row per round: its cost, how good the model was, and the information that the votes brought."""
     from zooactive.loop.round_files import history_of
 
     history = history_of(settings.loop.folder)
     if history.empty:
-        raise WorkspaceError(f"{settings.loop.folder} holds no rounds; `zooactive loop ask` plays the first")
+        raise WorkspaceError(f"{settings.loop.folder} holds no rounds; `zooactive loop ask` starts the first")
     return history
 
 
@@ -98,9 +111,9 @@ def rehearse(
 ) -> Rehearsal:
     """Compare strategies on galaxies whose votes are known, and write and draw how many labels each needs.
 
-    `start` galaxies are labelled at first; `drawn` draws the votes of so many volunteers by the recorded fractions. Several
-    numbers are played in folders of their own: as many galaxies more are asked for as volunteers are fewer, so that a round
-    costs the same, until there are none left, and all are measured on votes of the largest number.
+    `start` galaxies are labelled at first. `drawn` draws the votes of this many volunteers from the recorded fractions. Each
+    of several numbers is rehearsed in its own folder. With fewer volunteers, proportionally more galaxies are asked for, so
+    that every round costs the same, until no galaxies are left. All are measured on votes of the largest number.
     """
     import pandas as pd
 
@@ -113,6 +126,7 @@ def rehearse(
     if settings.loop.learner == "network" or settings.pool.embeddings is None:
         start_networks()
     inner: Watch[EpochProgress] = Watch(NOTHING if isinstance(progress, ShownBy) else progress)
+    made = Making("loop rehearse", galaxies_from(settings), unmarked=("images",))
     learns = learner_of(settings, Path(out), galaxies, test, progress=inner)
     as_recorded = _Game(galaxies, test, config_of(settings), start, rounds)
     games = [as_recorded.with_volunteers(number, most=numbers[0]) for number in numbers] or [as_recorded]
@@ -141,12 +155,17 @@ def rehearse(
         with aside(Path(out) / "efficiency.csv") as temporary:
             found.efficiency.to_csv(temporary, index=False)
     _draw(table, Path(out) / "curves.png")
+    target = Path(out) / "rounds.csv"
+    options = {"strategies": list(strategies), "seeds": seeds, "start": start, "rounds": rounds, "drawn": numbers}
+    write_how(target, command="loop rehearse", options=options, inputs={})
+    beside = [Path(out) / name for name in ("efficiency.csv", "curves.png")]
+    made.done(target, outputs=[target, *beside], counts={"galaxies": len(galaxies), "rounds": len(table)})
     return found
 
 
 @dataclass(frozen=True)
 class _Game:
-    """What is played: galaxies whose votes are hidden, others to measure on, and how many are asked for."""
+    """A rehearsal's setup: galaxies whose votes are hidden, test galaxies, and how many galaxies are asked for."""
 
     galaxies: Catalogue
     test: Catalogue
@@ -155,7 +174,7 @@ class _Game:
     rounds: int
 
     def with_volunteers(self, number: int, *, most: int) -> _Game:
-        """Let so many volunteers answer, and more galaxies be asked for where they are fewer than `most`."""
+        """Return the game with this many volunteers, and with more galaxies if there are fewer volunteers than `most`."""
         from zooactive.loop import draw_votes
 
         galaxies = draw_votes(self.galaxies, volunteers=number)
@@ -164,15 +183,16 @@ class _Game:
         rounds = self.rounds if number == most else min(self.rounds, (labelled - start) // n)
         if rounds < 1:
             raise WorkspaceError(
-                f"{self.start} galaxies at the start and {self.config.n} a round cost with {most} votes as much as {start} "
-                f"and {n} with {number}, and there are {labelled}; lower --start and --n, or leave out --drawn {number}"
+                f"with {number} votes each, {start} galaxies at the start and {n} per round cost as much as {self.start} "
+                f"and {self.config.n} with {most} votes, but there are {labelled}; lower --start and --n, or leave out "
+                f"--drawn {number}"
             )
         test = draw_votes(self.test, volunteers=most, seed=1)
         return _Game(galaxies, test, replace(self.config, n=n, votes=number), start, rounds)
 
 
 def _efficiency(table: pd.DataFrame) -> pd.DataFrame | None:
-    """Return what each strategy needs, of what random choice needs, with the most votes where there are several numbers."""
+    """Return the ratio of labels each strategy needs to match random choice, with the most votes if there are several."""
     import pandas as pd
 
     from zooactive.loop import label_efficiency
@@ -212,9 +232,9 @@ def _opened(settings: Settings, progress: Show, tell: Tell) -> Loop:
 def open_loop(settings: Settings, *, progress: Auto | EpochProgress | Watch[EpochProgress] = None) -> Loop:
     """Open the workspace's loop, or begin it.
 
-    The galaxies are those of the survey, but for its test part, on which rounds are measured, and those of the pool's own
-    catalogue where it has one. `progress` is as of `zooactive.train`. Raises a ZooactiveError when
-    the workspace names no catalogue or no tree, the folder holds another loop, or an image cannot be read.
+    The galaxies are those of the survey without its test part, on which rounds are measured, and those of the pool's own
+    catalogue if it has one. `progress` is that of `zooactive.train`. Raises a ZooactiveError if the workspace names no
+    catalogue or no tree, the folder holds another loop, or an image cannot be read.
     """
     galaxies, test = survey_parts(settings)
     if settings.pool.catalogue is not None:
@@ -232,7 +252,7 @@ def open_loop(settings: Settings, *, progress: Auto | EpochProgress | Watch[Epoc
 
 
 def config_of(settings: Settings) -> LoopConfig:
-    """Return what ``[acquire]`` and ``[loop]`` say of rounds."""
+    """Return what ``[acquire]`` and ``[loop]`` say about rounds."""
     rounds = settings.loop
     said = asdict(settings.acquire.acquisition())
     score = said.pop("score")
@@ -249,9 +269,10 @@ def config_of(settings: Settings) -> LoopConfig:
 
 
 def survey_parts(settings: Settings) -> tuple[Catalogue, Catalogue]:
-    """Return the survey's galaxies that may be learnt from, and its test part.
+    """Return the survey's galaxies that may be trained on, and its test part.
 
-    A head that looks through another network reads the original images, whatever was packed for the workspace's own.
+    A head on the features of another network reads the original images, even if images were packed for the workspace's
+    own network.
     """
     if settings.loop.learner == "head":
         settings = replace(settings, survey=replace(settings.survey, shards=Path("no shards")))
@@ -297,7 +318,7 @@ def learner_of(
 
 
 def _features_of(settings: Settings, galaxies: Catalogue, tree: DecisionTree) -> tuple[AnyModel, Catalogue | Embeddings]:
-    """Return what looks at galaxies, and what it looks at: their images, or the embeddings that ``[pool]`` names."""
+    """Return the model that gives features, and its input: the images, or the embeddings that ``[pool]`` names."""
     from zooactive.models import EmbeddingModel, load_network
 
     if settings.pool.embeddings is None:

@@ -1,4 +1,4 @@
-"""One step of rounds that run by themselves with the Zooniverse."""
+"""Take one step of unattended rounds with the Zooniverse."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ def loop_step(
     progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Step:
-    """Do what can be done now, say what is waited for, and end; made to be run by cron.
+    """Do what is due now, say what the rounds wait for, and end; made to be run by cron.
 
     Parameters
     ----------
     settings : Settings
-        Its table ``[zooniverse]`` says where, and ``[allocate]`` when a galaxy is done.
+        The settings; ``[zooniverse]`` names the project, and ``[allocate]`` says when a galaxy is done.
     dry_run : bool
-        Say every change, and make none.
+        Report every change, and make none.
     caesar : {"metadata", "reduction"}, optional
-        Post to Caesar what it lacks of the rule that retires subjects, and nothing else.
+        Do only this: post to Caesar what it lacks of the rule that retires subjects.
     progress, tell : callable, optional
 
     Raises
     ------
     WorkspaceError
-        When ``[zooniverse]`` lacks a number or a wording, or galaxies would be retired before they count as labelled.
+        If ``[zooniverse]`` lacks a number or a wording, or galaxies would be retired before they count as labelled.
     OutputError
-        When another step is running.
+        If another step is running.
     UploadError
-        When the Zooniverse does not answer, or not to this person.
+        If the Zooniverse does not answer, or refuses this account.
     """
     section, ceiling = settings.zooniverse, settings.allocate.ceiling
     config = _config_of(settings)
@@ -81,7 +81,7 @@ def loop_step(
     if loop.galaxies.min_votes > ceiling:
         raise WorkspaceError(
             f"galaxies are retired after {ceiling} volunteers ([allocate] ceiling) and count as labelled from "
-            f"{loop.galaxies.min_votes:g} votes ([survey] min_votes), so nothing would ever be learnt; lower min_votes"
+            f"{loop.galaxies.min_votes:g} votes ([survey] min_votes), so no galaxy would ever be trained on; lower min_votes"
         )
     credit, licence = credit_of(settings)
     setting = Setting(
@@ -111,14 +111,13 @@ def _config_of(settings: Settings) -> StepConfig:
     missing = [name for name in ("project", "workflow") if said[name] is None]
     if missing:
         raise WorkspaceError(
-            f"[zooniverse] names no {missing[0]}; write {missing[0]} = NUMBER, as it stands in the address of the project "
-            "builder"
+            f"[zooniverse] names no {missing[0]}; write {missing[0]} = NUMBER, which is part of the project builder's URL"
         )
     return StepConfig(**said)
 
 
 def _pictures(settings: Settings) -> Catalogue:
-    """Return the loop's galaxies with their original images: what was packed for a network is smaller."""
+    """Return the loop's galaxies with their original images, because images packed for a network are smaller."""
     from zooactive.catalogue.surveys import join_catalogues
 
     galaxies, _ = survey_parts(replace(settings, survey=replace(settings.survey, shards=Path("no shards"))))
@@ -126,7 +125,7 @@ def _pictures(settings: Settings) -> Catalogue:
 
 
 def _post(settings: Settings, there: Zooniverse, session: Session, rule: CaesarRule, *, dry_run: bool, tell: Tell) -> Step:
-    """Post what Caesar lacks, or say it; not before the owner has set what must be set."""
+    """Post what Caesar lacks, or only report it; first the owner must have set up what is needed."""
     section, ceiling, folder = settings.zooniverse, settings.allocate.ceiling, settings.loop.folder / "zooniverse"
     wishes = check_owner(there, live=section.live, prioritized=section.prioritized, ceiling=ceiling).wishes
     if wishes:

@@ -1,4 +1,4 @@
-"""Files of older versions brought to the forms of this one, where all that they would have to say is there."""
+"""Convert files of older versions to the formats of this version, if they hold everything that it needs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from zooactive.foundation.writing import write_json
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file that declares a number, as JSON.
+    """A kind of JSON file that declares the number of its format.
 
     Parameters
     ----------
     name : str
         The end of the file's name.
     holds : str
-        What lies there, for people.
+        What the file holds, in words for people.
     known : int
         The latest number.
     since : int
-        The first number from which on nothing but the number is missing: such files are brought to the latest.
+        The first number from which files lack nothing but the number: such files can be converted to the latest format.
     lacks : str
-        What older ones cannot be given.
+        What older files lack and cannot be given.
     """
 
     name: str
@@ -39,16 +39,16 @@ class Kind:
 
 @dataclass(frozen=True)
 class Migrated:
-    """A file that declares the number of its form, and what becomes of it.
+    """A file that declares the number of its format, and what was done with it.
 
     Parameters
     ----------
     file : Path
     holds : str
     found, known : int
-        The number that it declares (0: none), and the latest one.
+        The number that it declares (0: none), and the latest number.
     said : str
-        "current", "migrated", "would be migrated", or why it stays as it is.
+        "current", "migrated", "would be migrated", or why it cannot be migrated.
     """
 
     file: Path
@@ -59,7 +59,7 @@ class Migrated:
 
 
 def kinds() -> tuple[Kind, ...]:
-    """Return the kinds of files that are looked for."""
+    """Return the kinds of files that `migrate` looks for."""
     return (
         Kind("how.json", "how a result was made", RESULTS, 0),
         Kind("finetuned.json", "a fine-tuned task", 1, 0),
@@ -70,31 +70,31 @@ def kinds() -> tuple[Kind, ...]:
             "predictions",
             JOURNAL_FORMAT,
             JOURNAL_FORMAT,
-            "it keeps no marks of its images and table, and nobody can tell now what these were; it is read as it is, and a "
-            "new folder has them",
+            "it has no checksums of its images and table, and they cannot be added now; it can be read as it is, and new "
+            "folders have checksums",
         ),
         Kind(
             "state.json",
             "a training",
             2,
             2,
-            "it keeps no marks of what its images held, and nobody can tell now; a run that is finished is read as it is",
+            "it has no checksums of its images, and they cannot be added now; a finished run can be read as it is",
         ),
     )
 
 
 def migrate(path: str | Path, *, write: bool = True) -> list[Migrated]:
-    """Bring the files of older versions in a folder to the forms of this one.
+    """Convert the files of older versions in a folder to the formats of this version.
 
-    A file is written aside and renamed. What it lacked is added and nothing else changes: the model, the predictions or the
-    rounds are the same.
+    A file is written under another name and then renamed. What it lacked is added, and nothing else changes: the model, the
+    predictions or the rounds stay the same.
 
     Parameters
     ----------
     path : path
-        A file, or a folder, with all below it.
+        A file, or a folder and everything below it.
     write : bool
-        Whether files are written; else what would be done is returned.
+        Whether files are written. If not, only what would be done is returned.
 
     Returns
     -------
@@ -104,11 +104,11 @@ def migrate(path: str | Path, *, write: bool = True) -> list[Migrated]:
     Raises
     ------
     WorkspaceError
-        When nothing is there.
+        If nothing is there.
     """
     path = Path(path)
     if not path.exists():
-        raise WorkspaceError(f"{path} is not there; give a folder of results")
+        raise WorkspaceError(f"{path} does not exist; give a folder of results")
     found = []
     for file in [path] if path.is_file() else sorted(path.rglob("*.json")):
         kind = next((kind for kind in kinds() if file.name == kind.name or file.name.endswith(f".{kind.name}")), None)
@@ -124,13 +124,13 @@ def _migrated(file: Path, kind: Kind, write: bool) -> Migrated:
         return Migrated(file, kind.holds, 0, kind.known, f"it is damaged ({error}); restore it from a copy")
     number = values.get("format", 0)
     if type(number) is not int or number < 0:
-        said = f"format = {number!r} is no number of a format; restore it from a copy"
+        said = f"format = {number!r} is not the number of a format; restore the file from a copy"
         return Migrated(file, kind.holds, 0, kind.known, said)
     if kind.name == "finetuned.json" and values.get("kind") == "number":
-        return Migrated(file, kind.holds, number, 2, "current" if number >= 2 else "learn the task again")
+        return Migrated(file, kind.holds, number, 2, "current" if number >= 2 else "fine-tune the task again")
     said = "current"
     if number > kind.known:
-        said = "a newer zooactive wrote it; install that"
+        said = "a newer version of zooactive wrote it; install that version"
     elif number < kind.since:
         said = kind.lacks
     elif number < kind.known:

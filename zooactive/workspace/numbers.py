@@ -1,4 +1,4 @@
-"""Tasks whose labels are numbers: learnt, predicted, and the workspace as such a task sees it."""
+"""Tasks whose labels are numbers: train, evaluate and predict them, and the workspace of such a task."""
 
 from __future__ import annotations
 
@@ -30,7 +30,15 @@ from zooactive.workspace.origin import record_origin
 from zooactive.workspace.predict import stored_embeddings
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.sources import galaxies_from, labels_from, learnt, model_from, predicted
+from zooactive.workspace.sources import (
+    evaluated,
+    folders_of_images,
+    galaxies_from,
+    labels_from,
+    learnt,
+    model_from,
+    predicted,
+)
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -53,7 +61,7 @@ def learn_number(
 ) -> FinetunedNumbers:
     """Fine-tune to a number, write the result into a folder and return it.
 
-    `start` says which model's encoder to take, and is only asked where no embeddings are named.
+    `start` returns the model whose encoder is used; it is only called if no embeddings are named.
     """
     config = number_config(config)
     if settings.pool.embeddings is not None:
@@ -65,7 +73,9 @@ def learn_number(
         tell("left out: " + ", ".join(f"{number} {reason}" for reason, number in measured.left_out.items()))
     tell(_POLICY if config.policy == "head" else f"policy {config.policy}, as asked for")
     network = start() if settings.pool.embeddings is None else None
-    made = Making("finetune", labels_from(labels) | {"model": model_from(network), "embeddings": settings.pool.embeddings})
+    given = {"model": model_from(network), "embeddings": settings.pool.embeddings}
+    made = Making("finetune", labels_from(labels) | given, unmarked=("images",))
+    made.took("images", measured.catalogue.images)
     record: dict[str, Any] = {}
     inputs = {str(labels.labels): file_hash(labels.labels)} if labels.labels.is_file() else {}
     with held(folder):
@@ -86,25 +96,25 @@ def learn_number(
         read = {"labels": labels.labels, "images": labels.images, "left_out": dict(measured.left_out)}
         options = {"task": task.to_dict(), **read, "config": asdict(config), **record}
         write_how(folder, command="finetune", options=options, inputs=inputs)
-        learnt(made, tuned, folder, len(measured))
+        learnt(made, tuned, folder, len(measured), dict(measured.left_out))
     return tuned
 
 
 @dataclass(frozen=True, eq=False)
 class NumberMetrics:
-    """How well a model tells a number.
+    """The metrics of a model that predicts a number.
 
     Parameters
     ----------
     task : NumberTask
     metrics : mapping of str to float
-        Of `FinetunedNumbers.evaluate`.
+        The metrics of `FinetunedNumbers.evaluate`.
     source : Path
         The table with the labels.
     folds : int
-        Of the cross-validation by which the galaxies were held out; 0 where they were held out once, or are others.
+        Number of folds of the cross-validation; 0 if the galaxies were held out once, or come from another table.
     file : Path, optional
-        The table of metrics, once it is written; the others lie beside it.
+        The table of metrics, once it is written; the other files are next to it.
     """
 
     task: NumberTask
@@ -115,27 +125,30 @@ class NumberMetrics:
 
 
 def evaluate_number(settings: Settings, *, out: str | Path | None = None, progress: Show = NOTHING) -> NumberMetrics:
-    """Measure a model of numbers, and write ``evaluation.csv``, ``.json`` and ``.html`` as `evaluate` does of questions.
+    """Measure a model of numbers, and write ``evaluation.csv``, ``.json`` and ``.html`` as `evaluate` does for questions.
 
-    Of a table that is named as the catalogue, the galaxies are taken that it has not learnt from. Otherwise it is measured
-    on the galaxies of its own labels that were held out. Raises a WorkspaceError where none is left.
+    If a table is named as the catalogue, the model is measured on the table's galaxies that it was not trained on. Otherwise
+    it is measured on the held-out galaxies of its own labels. Raises a WorkspaceError if no galaxy is left.
     """
     folder = settings.model.folder
     tuned, options = load_numbers(folder), how_of(folder).get("options") or {}
     folds, source = int((options.get("config") or {}).get("folds") or 0), Path(str(options.get("labels")))
     table = settings.survey.catalogue
+    named = {"model": model_from(folder), "catalogue": table, "images": settings.survey.images}
+    made = Making("evaluate", named | {"embeddings": settings.pool.embeddings}, unmarked=("images",))
     if table is not None and table != own_settings(settings.folder).survey.catalogue:
         tuned, folds, source = _on_others(settings, tuned, progress), 0, table
     if not len(tuned.held_out):
-        raise WorkspaceError(f"no galaxy of {source} was held out from {folder}; give a --catalogue of others")
+        raise WorkspaceError(f"no galaxy of {source} was held out from {folder}; give a --catalogue of other galaxies")
     found = NumberMetrics(tuned.task, tuned.evaluate(), source, folds)
     written = folder if out is None else Path(out)
     _write_metrics(found, folder, written)
+    evaluated(made, written, int(found.metrics["galaxies"]))
     return replace(found, file=written / "evaluation.csv")
 
 
 def _on_others(settings: Settings, tuned: FinetunedNumbers, progress: Show) -> FinetunedNumbers:
-    """Return the model beside the labels of the galaxies of a table that it has not learnt from."""
+    """Return the model with the labels of those galaxies in a table that it was not trained on."""
     from zooactive.models import EmbeddingModel
     from zooactive.training.head_features import head_features
 
@@ -145,13 +158,13 @@ def _on_others(settings: Settings, tuned: FinetunedNumbers, progress: Show) -> F
     assert survey.catalogue is not None
     measured = task.read(survey.catalogue, images=survey.images)
     learnt = set(labelled_ids(folder))
-    if not how_of(folder)["options"]["config"].get("folds"):  # after folds it has learnt from nearly all
+    if not how_of(folder)["options"]["config"].get("folds"):  # after cross-validation it was trained on nearly all
         learnt -= set(tuned.held_out["id"])
     measured = measured.take(np.flatnonzero(~np.isin(measured.catalogue.ids, list(learnt))))
     if not len(measured):
         raise WorkspaceError(
-            f"{survey.catalogue} has no galaxy with a number that the model in {folder} has not learnt from; leave it away "
-            "to measure on those held out"
+            f"the model in {folder} was trained on all galaxies with a number in {survey.catalogue}; leave out --catalogue "
+            "to measure on the held-out galaxies"
         )
     if isinstance(model.network, EmbeddingModel):
         seen = read_given(with_recorded(settings, folder)).of_galaxies(measured.catalogue)
@@ -179,7 +192,7 @@ def _write_metrics(found: NumberMetrics, model: Path, folder: Path) -> None:
     write_report(
         target.with_suffix(".html"),
         title=f"How good is {model.name}?",
-        lead=f"Measured on {int(metrics['galaxies']):,} galaxies of {found.source.name} that it has not learnt from.",
+        lead=f"Measured on {int(metrics['galaxies']):,} galaxies of {found.source.name} that it was not trained on.",
         facts=[("galaxies", f"{int(metrics['galaxies']):,}"), ("column", found.task.column)],
         findings=[number_finding(found.task.name, metrics)],
         how={"evaluate": how_of(target)},
@@ -194,18 +207,17 @@ def predict_number(
     progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> NumberPredictions:
-    """Predict the number of every galaxy of the pool by the model of the settings, or go on where a run was interrupted.
+    """Predict the number of every galaxy of the pool with the model of the settings, or resume an interrupted run.
 
-    `stored` has predictions by a model with the same encoder, whose embeddings stand for the images.
+    `stored` names predictions of a model with the same encoder; their embeddings are used instead of the images.
     """
     from zooactive.models.number_model import load_number_model
     from zooactive.prediction.engines import ENGINES
     from zooactive.prediction.numbers import predict_numbers
 
     settings = with_recorded(settings, settings.model.folder)
-    made = Making(
-        "predict", galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
-    )
+    given = galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
+    made = Making("predict", given, unmarked=folders_of_images(given))
     with progress("getting ready", 0):
         model = load_number_model(settings.model.folder)
     pool = settings.pool
@@ -235,16 +247,16 @@ def predict_number(
     if failed.number:
         tell(failures_told(failed, found.failures(), pool.max_failed, "run the same command with --retry-failures"))
     record_origin(settings, as_path(stored))
-    predicted(made, found, settings)
+    predicted(made, found.folder, failed, found.failures(), settings)
     return found
 
 
 def seen_by_number(
     settings: Settings, task: str | None, *, predictions: Path | None, progress: Show = NOTHING, tell: Tell = silent
 ) -> tuple[Settings, NumberPredictions] | None:
-    """Return the settings as a task of numbers sees them, and its predictions of the pool; None where no such is meant.
+    """Return the settings for a task of numbers, and its predictions of the pool; None if no such task is meant.
 
-    The pool is predicted where it has not been, unless predictions are named.
+    The pool is predicted if it was not predicted yet, unless predictions are named.
     """
     from zooactive.prediction.numbers import holds_numbers, open_numbers
 
@@ -266,25 +278,25 @@ def seen_by_number(
 
 
 def labelled_ids(folder: Path) -> list[str]:
-    """Return the galaxies that a task of numbers was learnt from; a WorkspaceError when it is not known which these were."""
+    """Return the galaxies that a task of numbers was trained on; raise a WorkspaceError if they are not known."""
     try:
         options = how_of(folder)["options"]
         task = NumberTask.from_dict(options["task"], where=str(folder / "how.json"))
         return list(task.read(options["labels"], images=options["images"]).catalogue.ids)
     except (ValueError, KeyError, TypeError) as error:
-        raise WorkspaceError(f"{folder / 'how.json'} does not say what was learnt from; fine-tune the task again") from error
+        raise WorkspaceError(f"{folder / 'how.json'} does not name the labels; fine-tune the task again") from error
 
 
 def _encoder_of(folder: Path) -> Path:
-    """Return where the model lies that gives the features of a model of numbers."""
+    """Return the folder of the encoder that gives the features for a model of numbers."""
     return (folder / "model" if (folder / "model").is_dir() else folder) / "encoder"
 
 
 def _clear_of_another_encoder(out: Path, model: NumberModel, tell: Tell) -> None:
-    """Delete what was predicted with another encoder by an earlier model of this task."""
+    """Delete the predictions of an earlier model of this task that had another encoder."""
     from zooactive.prediction.numbers import holds_numbers
     from zooactive.prediction.stored import model_of
 
     if holds_numbers(out) and model_of(out) != model.network.encoder_fingerprint():
-        tell(f"{out} holds predictions by another encoder than the model's; they are made anew")
+        tell(f"{out} holds predictions with another encoder than the model's, so they are made again")
         delete_folder(out)

@@ -1,4 +1,4 @@
-"""Options of a job that take the place of what ``zooactive.toml`` says, by the table and the entry that they replace."""
+"""Options of a job that override ``zooactive.toml``, with the table and the entry that each overrides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zooactive.models.places import is_elsewhere, local_model
 from zooactive.workspace.settings import Settings
 
 Options: TypeAlias = Mapping[str, str]
-"""From an option to ``table.entry``."""
+"""A mapping from an option to ``table.entry``."""
 
 
 _FOLDERS = ("predictions", "stored")
@@ -20,7 +20,7 @@ _FOLDERS = ("predictions", "stored")
 
 
 def as_path(path: str | Path | None) -> Path | None:
-    """Return as a path what was given as text, as the command line never does."""
+    """Return a path that may be given as text, which happens in Python but not on the command line."""
     return None if path is None else Path(path)
 
 
@@ -30,10 +30,9 @@ def options_of(table: str, section: type) -> dict[str, str]:
 
 
 def settings_for(settings: Settings, options: Options, given: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    """Put the given options that are not None into the settings, and return these with the options of the job itself.
+    """Put the given options that are not None into the settings; return the settings and the options of the job itself.
 
-    A model that is named by its address is fetched. Folders of this machine, which hold copies, stand for predictions and
-    shards at addresses.
+    A model that is named by a URL is fetched. Predictions and shards at URLs are replaced by local folders with copies.
     """
     tables: dict[str, dict[str, Any]] = {}
     own = {}

@@ -1,6 +1,6 @@
-"""Where a folder of predictions comes from, where the workspace's file does not say it: its model, and its galaxies.
+"""The origin of a folder of predictions, if the workspace's file does not say it: the model and the galaxies.
 
-Commands that show galaxies of these predictions find their images by it.
+Commands that show galaxies of these predictions use it to find their images.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _NAMES = (*_PATHS, "id_column", "image_column", "where")
 
 
 def record_origin(settings: Settings, stored: Path | None = None) -> None:
-    """Write beside predictions which model and galaxies they are of, unless the workspace's file says the same.
+    """Record next to predictions which model and galaxies they belong to, unless the workspace's file says the same.
 
-    Where they were made of `stored` predictions, the galaxies are those of these.
+    If they were made from `stored` predictions, they have the galaxies of the stored predictions.
     """
     own, found, path = _said(_own(settings)), _said(settings), settings.pool.predictions / _FILE
     if stored is not None:
@@ -43,9 +43,9 @@ def record_origin(settings: Settings, stored: Path | None = None) -> None:
 
 
 def origin_of(settings: Settings) -> dict[str, Any]:
-    """Return which model and galaxies the predictions are of, by the names of the commands' options.
+    """Return which model and galaxies the predictions belong to, by the names of the commands' options.
 
-    It is empty where the workspace's file says it, or nobody knows. Galaxies that an option names come first.
+    The result is empty if the workspace's file says it, or if it is not known. Galaxies that an option names come first.
     """
     found, said = _recorded(settings.pool.predictions), _said(settings)
     own = _said(_own(settings))
@@ -55,16 +55,16 @@ def origin_of(settings: Settings) -> dict[str, Any]:
 
 
 def read_predicted(settings: Settings) -> Catalogue:
-    """Read the galaxies that the predictions are of, with their images."""
+    """Read the galaxies of the predictions, with their images."""
     found = origin_of(settings)
     return (settings if found.get("catalogue") is None else _at(settings, found)).read_pool()
 
 
 def read_pictured(settings: Settings, ids: Iterable[str]) -> Catalogue | None:
-    """Read some of the galaxies that the predictions are of, with their images.
+    """Read some galaxies of the predictions, with their images.
 
-    Where embeddings stand for images, these are the galaxies of which a table that is named has an image: a table of
-    labels may have fewer than there are embeddings. None where it has none, or no table is named.
+    If embeddings replace images, only the galaxies with an image in a named table are read: a table of labels may have fewer
+    galaxies than there are embeddings. Return None if the table has no image of them, or no table is named.
     """
     found, names = origin_of(settings), list(ids)
     if found.get("embeddings") is None and settings.pool.embeddings is None:
@@ -80,13 +80,13 @@ def read_pictured(settings: Settings, ids: Iterable[str]) -> Catalogue | None:
 
 
 def seen_by(settings: Settings) -> Preprocessing:
-    """Return how the network of the predictions sees images, so that people are shown the same bands."""
+    """Return the preprocessing of the network that predicted, so that people see the same bands."""
     folder = Path(origin_of(settings).get("model") or settings.model.folder)
     return pixels_of(folder) or settings.model.preprocessing()
 
 
 def credit_of(settings: Settings) -> tuple[str, str]:
-    """Return who is to be named with the images, and their licence, where `zooactive cutouts` fetched them; else blank."""
+    """Return the credit and the licence of images that `zooactive cutouts` fetched; otherwise both are blank."""
     table = origin_of(settings).get("catalogue") or settings.pool.catalogue or settings.survey.catalogue
     how = {} if table is None else how_of(Path(table))
     said = how.get("options") if how.get("command") == "cutouts" else None
@@ -96,9 +96,9 @@ def credit_of(settings: Settings) -> tuple[str, str]:
 
 
 def folder_for(settings: Settings) -> Path:
-    """Return the folder for predictions of these galaxies by this model: the one named, or else the first that fits.
+    """Return the folder for predictions of these galaxies by this model: the named folder, or the first one that fits.
 
-    A folder fits where nothing is, and where predictions of the same galaxies by the same model lie.
+    A folder fits if it does not exist, or if it holds predictions of the same galaxies by the same model.
     """
     from zooactive.prediction.stored import model_of
 
@@ -112,7 +112,7 @@ def folder_for(settings: Settings) -> Path:
 
 
 def _with_labels(settings: Settings) -> Settings:
-    """Return a workspace of labels alone with their table for its pool, which it is not where embeddings are named."""
+    """Return a workspace of labels alone with the table of labels as its pool, even if embeddings are named."""
     own = settings.default_task
     if own is None:
         return settings
@@ -131,7 +131,7 @@ def _recorded(folder: Path) -> dict[str, str | None]:
 
 
 def _at(settings: Settings, found: dict[str, Any]) -> Settings:
-    """Return a workspace whose pool is what the predictions are of."""
+    """Return a workspace whose pool holds the galaxies of the predictions."""
     pool, survey = settings.pool, settings.survey
     places = {name: None if found.get(name) is None else Path(found[name]) for name in ("catalogue", "images")}
     return replace(

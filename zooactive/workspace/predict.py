@@ -1,4 +1,4 @@
-"""The pool predicted as a workspace says: which galaxies, by whom, with draws from where."""
+"""Predict the pool as a workspace says: which galaxies, with which engine, and with which draws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import record_origin
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
-from zooactive.workspace.sources import galaxies_from, model_from
+from zooactive.workspace.sources import folders_of_images, galaxies_from, model_from
 from zooactive.workspace.sources import predicted as done
 from zooactive.workspace.told import failures_told
 
@@ -44,19 +44,18 @@ def predict(
     progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Predictions:
-    """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted.
+    """Predict the posterior of every galaxy of the pool, or resume an interrupted run.
 
-    `stored` has predictions by a model with the same encoder, whose embeddings stand for the images. `retry_failures` reads
-    all images again that failed before, as `zooactive.predict` does. Raises a ZooactiveError when galaxies, model or
-    predictions cannot be read.
+    `stored` names predictions of a model with the same encoder; their embeddings are used instead of the images.
+    `retry_failures` reads all images again that failed before, as `zooactive.predict` does. Raises a ZooactiveError if the
+    galaxies, the model or the predictions cannot be read.
     """
     from zooactive.workspace.file import own_settings
 
     config_of(settings.model.folder)
     settings = with_recorded(settings, settings.model.folder)
-    made = Making(
-        "predict", galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
-    )
+    given = galaxies_from(settings) | {"model": model_from(settings.model.folder), "predictions": as_path(stored)}
+    made = Making("predict", given, unmarked=folders_of_images(given))
     galaxies = galaxies_for(settings) if stored is None else stored_embeddings(settings, Path(stored))
     make_folder(settings.pool.predictions)
     with progress("getting ready", 0):
@@ -65,7 +64,7 @@ def predict(
         network = load_model(settings.model.folder)
     own = own_settings(settings.folder)
     same = (settings.model.folder, settings.pool.predictions) == (own.model.folder, own.pool.predictions)
-    if settings.default_task is not None and same:  # learnt anew, its earlier predictions are of no use
+    if settings.default_task is not None and same:  # after training again, the earlier predictions are useless
         clear_predictions_before(settings.pool.predictions, network, tell)
     draws_from = fitted_draws(settings, network, progress=progress)
     predicted = predict_pool(
@@ -79,12 +78,12 @@ def predict(
         tell=tell,
     )
     record_origin(settings, as_path(stored))
-    done(made, predicted, settings)
+    done(made, predicted.folder, predicted.failed(), predicted.failures(), settings)
     return predicted
 
 
 def galaxies_for(settings: Settings) -> Catalogue | Embeddings:
-    """Read the pool: as images, or as embeddings where the model takes these or the workspace names some."""
+    """Read the pool: as images, or as embeddings if the model takes embeddings or the workspace names some."""
     return pool_of_embeddings(settings) if on_embeddings(settings, settings.model.folder) else settings.read_pool()
 
 
@@ -99,11 +98,11 @@ def predict_pool(
     progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> Predictions:
-    """Predict galaxies into the pool's folder as the workspace says, or finish that.
+    """Predict galaxies into the pool's folder as the workspace says, or resume an interrupted run.
 
-    Where the galaxies are embeddings or stored predictions with some, these are taken. Draws come from the dropout of the
-    model's head unless `draws_from` is given. `again` says what people can do about images that failed. An engine with
-    options of another one is a WorkspaceError.
+    If the galaxies are embeddings, or stored predictions with embeddings, the embeddings are used. Draws come from the
+    dropout of the model's head, unless `draws_from` is given. `again` says what people can do about images that failed.
+    Raises a WorkspaceError if an engine gets the options of another engine.
     """
     from zooactive.prediction import predict
     from zooactive.prediction.engines import ENGINES
@@ -132,30 +131,30 @@ def predict_pool(
 
 
 def clear_predictions_before(out: Path, network: AnyModel, tell: Tell) -> None:
-    """Delete what this command predicted with the task's model before it learnt from more labels."""
+    """Delete what this command predicted with the task's model before the model was trained again."""
     from zooactive.prediction.stored import model_of
 
     if model_of(out) not in (None, network.fingerprint()):
-        tell(f"{out} holds predictions of the task's model before it was learnt again; they are made anew")
+        tell(f"{out} holds predictions from before the task was trained again, so they are made again")
         delete_folder(out)
 
 
 def stored_embeddings(settings: Settings, folder: Path) -> Predictions:
-    """Open predictions whose embeddings stand for the pool's images.
+    """Open predictions whose embeddings replace the pool's images.
 
-    Raises a PosteriorError when they are those that will be written, or there are none.
+    Raises a PosteriorError if they are the predictions that will be written, or if there are no predictions.
     """
     from zooactive.prediction import open_predictions
 
     if folder.resolve() == settings.pool.predictions.resolve():
-        raise PosteriorError(f"{folder} would be written over while it is read; give another folder with --out")
+        raise PosteriorError(f"{folder} would be overwritten while it is read; give another folder with --out")
     return open_predictions(folder)
 
 
 def fitted_draws(settings: Settings, network: AnyModel, *, progress: Bar = no_bar) -> LinearDraws | None:
-    """Fit the draws to the survey's galaxies, or take those that were fitted to the same before; None for dropout.
+    """Fit the draws to the survey's galaxies, or load draws that were fitted to the same galaxies; None for dropout.
 
-    Raises a WorkspaceError when there are no such draws.
+    Raises a WorkspaceError if there are no draws of this kind.
     """
     from zooactive.models import load_draws
     from zooactive.training.draws import fit_draws, made_of

@@ -1,14 +1,16 @@
-"""A survey's rows and images checked, and packed at the size that its model sees."""
+"""Check a survey's rows and images, and pack the images at the size that its model sees."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Survey
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import predicted, start_of
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -29,9 +31,9 @@ def prepare(
     progress: Bar = no_bar,
     tell: Tell = silent,
 ) -> ShardsResult:
-    """Check every row and image of the survey and pack them into Parquet shards.
+    """Check every row and image of the survey, and pack them into Parquet shards.
 
-    `max_failures` stops it when more images than this cannot be read; `retry_failures` has all images read again that failed
+    The job stops when more than `max_failures` images cannot be read. `retry_failures` reads all images again that failed
     before.
     """
     from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
@@ -39,6 +41,8 @@ def prepare(
     from zooactive.foundation.writing import file_hash, make_folder, write_how
 
     survey, shards = settings.read_originals(), settings.survey.shards
+    given = {"catalogue": settings.survey.catalogue, "images": settings.survey.images}
+    made = Making("prepare", given | {"tree": start_of(settings.survey.tree)})
     make_folder(shards)
     with progress("packing", len(survey)) as done:
         result = write_shards(
@@ -58,4 +62,5 @@ def prepare(
     if failed.number:
         again = "run the same command with --retry-failures"
         tell(failures_told(failed, result.failures, settings.survey.max_failed, again))
+    predicted(made, shards, failed, result.failures, settings)
     return result

@@ -1,4 +1,4 @@
-"""A model written as a repository that others can load by its name, and sent to the Hugging Face hub."""
+"""Write a model as a repository that others can load by its name, and upload it to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ OPTIONS: Options = {"model": "model.folder"}
 _LIBRARY = "zooactive"
 _WEIGHTS = (ENCODER, HEAD, "scale.npz")
 _NAMES = (CARD, CONFIG, ABOUT, *_WEIGHTS)
-"""All that is ever published; nothing else in the folder of a model is looked at."""
+"""The only files that are ever published; other files in the folder of a model are ignored."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What was published, or would be.
+    """A published model, or what a dry run would publish.
 
     Parameters
     ----------
     repository : str
         USER/NAME.
     files : dict of str to int
-        Each file and its bytes.
+        Each file and its size in bytes.
     folder : Path, optional
-        Where they lie; None of a dry run.
+        The folder of the files; None for a dry run.
     page, commit : str, optional
-        Of the repository; None where nothing was sent.
+        Page and commit of the repository; None if nothing was uploaded.
     changed : bool
-        Whether something was sent that was not there.
+        Whether the upload changed the repository.
     archive : Path, optional
     sha256 : str, optional
-        Of the archive.
+        SHA-256 of the archive.
     licence : str, optional
     """
 
@@ -77,26 +77,26 @@ def publish(
     dry_run: bool = False,
     tell: Tell = silent,
 ) -> Published:
-    """Write a model as a repository, and send it to the Hugging Face hub where somebody is logged in.
+    """Write a model as a repository, and upload it to the Hugging Face hub if you are logged in.
 
-    `repository` is "USER/NAME". With `out` it is left in this folder and nothing is sent; by default the folder is
-    ``published/NAME`` in the workspace. `archive` also packs it, as a zip beside the folder. `licence` is by default that of
-    the weights which the model started from. `dry_run` writes and sends nothing.
+    `repository` is "USER/NAME". With `out`, the repository stays in this folder and nothing is uploaded; by default the
+    folder is ``published/NAME`` in the workspace. `archive` also packs it as a zip next to the folder. The default `licence`
+    is that of the weights that the model started from. `dry_run` writes and uploads nothing.
 
-    Raises a ModelError where no whole model lies, a WorkspaceError when something in it names a path of this machine, and an
-    UploadError when the hub says no.
+    Raises a ModelError if there is no complete model, a WorkspaceError if something in it names a path of this machine, and
+    an UploadError if the hub refuses.
     """
     repository = repository.removeprefix(SCHEME)
     if parse_name(f"{SCHEME}{repository}")[1] is not None:
-        raise WorkspaceError(f"'{repository}' names a revision; give USER/NAME, and what is new becomes its next commit")
+        raise WorkspaceError(f"'{repository}' names a revision; give USER/NAME: changes become its next commit")
     model = model_folder(settings.model.folder)
     tuned = _task_of(model)
-    damaged = f"what lies in {model.parent} is damaged ({{reason}}); save or train the model again"
+    damaged = f"the model in {model.parent} is damaged ({{reason}}); save or train the model again"
     with explained(ModelError, damaged, KeyError, TypeError, ValueError, AttributeError, OSError):
         card = card_of(settings, model, repository, tuned=tuned, licence=licence, tell=tell)
     origin = stored_origin(model)
     if licence and origin is not None and origin.source != BUNDLED and origin.licence not in (None, licence):
-        tell(f"warning: it started from {origin}; see that this allows the licence {licence}")
+        tell(f"warning: the model started from {origin}; check that its licence allows the licence {licence}")
     if card.licence is None:
         tell("warning: the card states no licence, so nobody may use the model; give --licence, such as cc-by-4.0")
     if dry_run:
@@ -115,14 +115,14 @@ def publish(
         if out is not None:
             return done
         if not is_logged_in():
-            tell("nobody is logged in to the Hugging Face hub, so nothing is sent; `hf auth login`, and publish again")
+            tell("you are not logged in to the Hugging Face hub, so nothing is uploaded; run `hf auth login`, then publish")
             return done
         pushed = push(folder, repository, list(done.files), private=private)
     return replace(done, page=pushed.page, commit=pushed.commit, changed=pushed.changed)
 
 
 def _task_of(model: Path) -> FinetunedModel | None:
-    """Return the fine-tuned task that a model is of; None for a model that was trained."""
+    """Return the fine-tuned task of a model; None for a model that was trained on a survey."""
     if not (model.parent / "finetuned.json").is_file() or model.name != "model":
         return None
     from zooactive.training.finetuning.finetuned_model import load_finetuned
@@ -131,7 +131,7 @@ def _task_of(model: Path) -> FinetunedModel | None:
 
 
 def _refuse_others(folder: Path, model: Path) -> None:
-    """Raise an OutputError for a folder whose files would be lost, or the model's own."""
+    """Raise an OutputError for a folder whose files would be lost, or for the model's own folder."""
     if folder.exists() and folder.resolve() == model.resolve():
         raise OutputError(f"{folder} is the model's own folder; give another one with --out")
     if not any((folder / name).exists() for name in _NAMES):
@@ -141,7 +141,7 @@ def _refuse_others(folder: Path, model: Path) -> None:
     except (OSError, ValueError):
         ours = False
     if not ours:
-        raise OutputError(f"{folder} holds files that were not published from here; give an empty folder with --out")
+        raise OutputError(f"{folder} holds files that `zooactive publish` did not write; give an empty folder with --out")
 
 
 def _write(card: Card, model: Path, folder: Path) -> dict[str, int]:
@@ -163,7 +163,7 @@ def _write(card: Card, model: Path, folder: Path) -> dict[str, int]:
 
 
 def _config(about: dict[str, Any], card: Card) -> dict[str, Any]:
-    """Return the description by which the hub counts downloads and other programs know what lies here."""
+    """Return the description that the hub uses to count downloads, and that tells other programs what the folder holds."""
     model = about["model"]
     pixels = model.get("preprocessing", {})
     return {
@@ -180,7 +180,7 @@ def _config(about: dict[str, Any], card: Card) -> dict[str, Any]:
 
 
 def _refuse_private(value: Any, where: str) -> None:
-    """Raise a WorkspaceError where some text is a path of this machine: it names its owner, and helps nobody."""
+    """Raise a WorkspaceError if some text is a path of this machine, because it names the owner and helps nobody."""
     if isinstance(value, dict):
         for entry in value.values():
             _refuse_private(entry, where)
@@ -194,13 +194,13 @@ def _refuse_private(value: Any, where: str) -> None:
         from_the_root = len(text) > 1 and text.startswith(("/", "~/", "\\\\"))
         if from_the_root or on_a_disk or (len(home) > 1 and home in text):
             raise WorkspaceError(
-                f"{where} holds the path '{text}' of this machine, which is not published; learn again with another name "
-                "(of embeddings: --encoder)"
+                f"{where} holds the path '{text}' of this machine, which must not be published; train again with another "
+                "name (for embeddings: --encoder)"
             )
 
 
 def _refuse_unloadable(folder: Path) -> None:
-    """Load what was written, as others will; a ModelError where that fails, before anything is sent."""
+    """Load what was written as others will; raise a ModelError if this fails, before anything is uploaded."""
     from zooactive.models import load_model
 
     read_text(folder / CARD)

@@ -1,4 +1,4 @@
-"""The votes that galaxies have received, whose votes the model learnt from, and how far it is trusted."""
+"""The votes that galaxies have received, the galaxies that the model was trained on, and its calibration factors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def read_received(
     settings: Settings, stored: Predictions | EnsemblePredictions, table: Path, tell: Tell
 ) -> dict[str, NDArray[np.float64]]:
-    """Read the votes in a table by id, for the questions that were predicted."""
+    """Read the votes in a table, by id, for the questions that were predicted."""
     from zooactive.catalogue import read_catalogue
     from zooactive.tree.likelihood import refuse_fractions
 
@@ -35,17 +35,18 @@ def read_received(
     known = len(stored.known(galaxies.ids[some]))
     if not known:
         raise PosteriorError(
-            f"none of the {int(some.sum())} galaxies with votes in {table} is in {stored.folder}; check its ids (--id names "
+            f"none of the {int(some.sum())} galaxies with votes in {table} is in {stored.folder}; check the ids (--id names "
             "the column)"
         )
-    tell(f"votes in {table} are taken into account, for {known} of the pool's galaxies")
+    tell(f"the votes in {table} are taken into account for {known} galaxies of the pool")
     return dict(zip(map(str, galaxies.ids[some]), voted.votes[some], strict=True))
 
 
 def learnt_from(settings: Settings, task: str | None, stored: Predictions) -> set[str]:
-    """Return the ids whose votes or labels the model has learnt from, as far as the workspace knows.
+    """Return the ids whose votes or labels the model was trained on, as far as the workspace knows.
 
-    Of a task its labelled galaxies; of the survey's own model the labelled galaxies of the training and the validation part.
+    For a task, these are its labelled galaxies. For the survey's own model, these are the labelled galaxies of the training
+    and the validation part.
     """
     if task is not None:
         known = labels_of(settings.model.folder)
@@ -70,9 +71,9 @@ def survey_votes(settings: Settings, task: str | None, stored: Predictions) -> C
 def fit_trust(
     settings: Settings, stored: Predictions, table: Path, seen: Collection[str], tell: Tell
 ) -> tuple[dict[str, float], pd.DataFrame]:
-    """Fit factors on the concentrations, to votes that the model has not learnt from.
+    """Fit factors on the concentrations, to votes that the model was not trained on.
 
-    Returns the factors by question, or by answer where a question's mean is moved, and the table of `fit_answer_factors`.
+    Returns the factors by question, or by answer if a question's mean is moved, and the table of `fit_answer_factors`.
     """
     from zooactive.acquisition.pool import gather
     from zooactive.training.calibrate import fit_answer_factors
@@ -81,8 +82,8 @@ def fit_trust(
     names = [name for name in stored.known(votes) if name not in seen]
     if len(names) < 4:
         raise PosteriorError(
-            f"{table} has votes of {len(names)} predicted galaxies that the model has not learnt from; give some dozens, "
-            "drawn at random"
+            f"{table} has votes on only {len(names)} predicted galaxies that the model was not trained on; give some dozens "
+            "of galaxies, drawn at random"
         )
     fitted = fit_answer_factors(gather(stored, names), np.stack([votes[name] for name in names]))
     kept: dict[str, float] = {}
@@ -93,10 +94,10 @@ def fit_trust(
 
 
 def refuse_overwriting(target: Path, settings: Settings, stored: Predictions, *tables: str | Path | None) -> None:
-    """Raise a WorkspaceError when a result would be written over a table that it is made from, or into the predictions."""
+    """Raise a WorkspaceError if a result would overwrite a table that it is made from, or is inside the predictions."""
     sources = (settings.survey.catalogue, settings.pool.catalogue, *tables)
     for source in (Path(source) for source in sources if source is not None):
         if target.resolve() == source.resolve():
-            raise WorkspaceError(f"the result would be written over {source}, which it is made from; give another --out")
+            raise WorkspaceError(f"the result would overwrite {source}, which it is made from; give another --out")
     if stored.folder.resolve() in target.resolve().parents:
-        raise WorkspaceError(f"{target} lies in the folder of the predictions; give another --out")
+        raise WorkspaceError(f"{target} is in the folder of the predictions; give another --out")

@@ -1,4 +1,4 @@
-"""A table, or a galaxy of it, to the programs on an astronomer's desk, by SAMP, and a selection back."""
+"""Send a table or a galaxy to other astronomy programs by SAMP, and receive a selection."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zooactive.foundation.errors import CatalogueError, OutputError, did_you_mean, explained
+from zooactive.foundation.provenance import Making
+from zooactive.foundation.writing import file_hash, write_how
 
 if TYPE_CHECKING:
     from zooactive.catalogue.tables import GalaxyTable
 
 _PATIENCE = 20
-"""Seconds that a program has to take a table."""
+"""Seconds in which a program must take a table."""
 
 
 class Sent(NamedTuple):
-    """Which programs took the table, and how many of its galaxies were selected there, or None where nobody waited."""
+    """The programs that took the table, and how many galaxies were selected there; None without waiting."""
 
     taken_by: tuple[str, ...]
     selected: int | None
@@ -37,29 +39,30 @@ def send_by_samp(
     wait: float = 600.0,
     id_column: str | None = None,
 ) -> Sent:
-    """Send a table to TOPCAT, Aladin, DS9 or whoever takes it, and write what is selected of it there.
+    """Send a table to TOPCAT, Aladin, DS9 or any program that takes tables, and write what is selected there.
 
     Parameters
     ----------
     table : path
     to : str, optional
-        The program's name, such as "topcat"; by default all.
+        The program's name, such as "topcat"; by default all programs.
     galaxy : str, optional
-        An id of the table, at which the programs are to point.
+        An id of the table; the programs point at this galaxy.
     out : path, optional
-        Where the rows that somebody selects are written: the first selection within `wait` seconds.
+        The file for the selected rows: those of the first selection within `wait` seconds.
     wait : float
     id_column : str, optional
 
     Raises
     ------
     CatalogueError
-        When the table, the galaxy or the program is not there, or no program takes tables.
+        If the table, the galaxy or the program does not exist, or no program takes tables.
     OutputError
-        When no hub runs, pyvo is not installed, or nobody selects anything in time.
+        If no hub runs, pyvo is not installed, or nothing is selected in time.
     """
     from zooactive.catalogue.tables import read_table
 
+    made = Making("samp", {"table": Path(table)})
     known = read_table(Path(table), id_column=id_column)
     place = None if galaxy is None else _place_of(known, galaxy, table)
     with _on_the_desk() as desk, tempfile.TemporaryDirectory(prefix="zooactive-samp-") as folder:
@@ -69,12 +72,16 @@ def send_by_samp(
         if out is None:
             return Sent(taken, None)
         rows = desk.selection(_table_id(Path(table)), wait)
-    return Sent(taken, _write_rows(known, rows, Path(out)))
+    target = Path(out)
+    chosen = _write_rows(known, rows, target)
+    write_how(target, command="samp", options={"galaxies": chosen}, inputs={str(table): file_hash(table)})
+    made.done(target, outputs=[target], counts={"galaxies": chosen})
+    return Sent(taken, chosen)
 
 
 @dataclass
 class _Desk:
-    """A connection to the hub, and the selections that have come."""
+    """A connection to the hub, and the selections received so far."""
 
     client: Any
     selections: queue.Queue[tuple[str, list[int]]] = field(default_factory=queue.Queue)
@@ -87,7 +94,7 @@ class _Desk:
         return found
 
     def send(self, known: GalaxyTable, table: Path, folder: Path, to: str | None) -> tuple[str, ...]:
-        """Have the table loaded, and return the names of the programs that did."""
+        """Ask programs to load the table, and return the names of those that did."""
         from zooactive.prediction.combined_files import Column, write_table
 
         programs = self.programs("table.load.votable")
@@ -96,7 +103,7 @@ class _Desk:
             programs = {program: name for program, name in programs.items() if name.casefold() == to.casefold()}
             if not programs:
                 listed = ", ".join(names) or "none"
-                raise CatalogueError(f"no program '{to}' takes tables.{did_you_mean(to, names)} Those that do: {listed}")
+                raise CatalogueError(f"no program '{to}' takes tables.{did_you_mean(to, names)} Programs that do: {listed}")
         if not programs:
             raise CatalogueError("no program on the hub takes tables; start TOPCAT or Aladin")
         file = folder / "table.xml"
@@ -116,12 +123,12 @@ class _Desk:
         return tuple(taken)
 
     def point(self, ra: float, dec: float) -> None:
-        """Have whoever can point at a place in degrees."""
+        """Ask all programs that can to point at coordinates in degrees."""
         params = {"ra": f"{ra:.8f}", "dec": f"{dec:.8f}"}
         self.client.notify_all({"samp.mtype": "coord.pointAt.sky", "samp.params": params})
 
     def selection(self, table_id: str, seconds: float) -> list[int]:
-        """Return the rows of the first selection of a table that comes."""
+        """Wait for the first selection of a table, and return its rows."""
         import time
 
         until = time.monotonic() + seconds
@@ -132,27 +139,27 @@ class _Desk:
                 continue
             if of == table_id:
                 return rows
-        raise OutputError(f"nobody selected anything of the table within {seconds:g} s; broadcast a subset, or wait longer")
+        raise OutputError(f"nothing in the table was selected within {seconds:g} s; broadcast a subset, or wait longer")
 
     def received(self, key: str, sender: str, mtype: str, params: dict[str, Any], extra: Any) -> None:
-        """Take note of rows that a program selected."""
+        """Keep the rows that a program selected."""
         del key, sender, mtype, extra
         rows = params.get("row-list", ())
         if all(isinstance(row, str) and row.isdecimal() and len(row) < 16 for row in rows):
             self.selections.put((str(params.get("table-id", "")), [int(row) for row in rows]))
 
     def called(self, key: str, sender: str, message: str, mtype: str, params: dict[str, Any], extra: Any) -> None:
-        """The same, of a program that wants to hear that it came."""
+        """Keep the rows that a program selected, and answer that they arrived."""
         self.received(key, sender, mtype, params, extra)
         self.client.ereply(message, "samp.ok", result={})
 
 
 @contextmanager
 def _on_the_desk() -> Iterator[_Desk]:
-    with explained(OutputError, "to talk to TOPCAT and others install pyvo: pip install 'zooactive[desk]'", ImportError):
+    with explained(OutputError, "SAMP needs pyvo, which is not installed; pip install 'zooactive[desk]'", ImportError):
         samp = import_module("pyvo.samp")
     client = samp.SAMPIntegratedClient(name="zooactive", description="Active learning on galaxy images", addr="127.0.0.1")
-    none = "no SAMP hub runs on this machine ({reason}); start TOPCAT or Aladin, which bring one"
+    none = "no SAMP hub runs on this machine ({reason}); start TOPCAT or Aladin, which start a hub"
     with explained(OutputError, none, samp.SAMPHubError, samp.SAMPClientError, OSError):
         client.connect()
     desk = _Desk(client)
@@ -165,7 +172,7 @@ def _on_the_desk() -> Iterator[_Desk]:
 
 
 def _table_id(table: Path) -> str:
-    """Return the name by which programs know a table, the same for the same file."""
+    """Return the name of a table for other programs; it is the same for the same file."""
     return f"zooactive-{blake2b(str(table.resolve()).encode(), digest_size=8).hexdigest()}"
 
 
@@ -174,14 +181,14 @@ def _place_of(known: GalaxyTable, galaxy: str, table: str | Path) -> tuple[float
 
     rows = [row for row, name in enumerate(known.ids) if name == galaxy]
     if not rows:
-        raise CatalogueError(f"{table} has no galaxy '{galaxy}'. Check the ids")
+        raise CatalogueError(f"{table} has no galaxy '{galaxy}'; check the ids")
     frame = known.frame.iloc[rows]
     ((ra, dec),) = degrees_of(frame, *find_coordinates(frame.columns, None, None, table), table)
     return float(ra), float(dec)
 
 
 def _write_rows(known: GalaxyTable, rows: list[int], out: Path) -> int:
-    """Write the rows that were selected; numbers that are none of the table's are left out."""
+    """Write the rows that were selected; row numbers that the table does not have are left out."""
     from zooactive.foundation.spelling import write_csv
     from zooactive.foundation.writing import aside
 

@@ -17,7 +17,7 @@ OF_NUMBERS = ("number", "error_column", "limit_column", "missing", "redshift")
 """Entries of a task whose labels are numbers."""
 
 OF_PIXELS = ("crop", "image_size", "bands", "stretch")
-"""Entries of a task that say which pixels the encoder sees."""
+"""Entries of a task that say what the encoder sees of an image."""
 
 
 def _check_share(table: str, share: float) -> None:
@@ -54,7 +54,7 @@ class Survey:
 class Pool:
     """The galaxies to choose from, and their predictions: table ``[pool]``.
 
-    Where `embeddings` names a file of another encoder's features, these stand for images and a network.
+    If `embeddings` names a file of features from another encoder, they are used instead of images and a network.
     """
 
     catalogue: Path | None = None
@@ -82,7 +82,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Acquire(AcquisitionConfig):
-    """How galaxies are chosen: table ``[acquire]``."""
+    """The choice of galaxies: table ``[acquire]``."""
 
     n: int = 500
     out: Path = Path("selection.csv")
@@ -90,9 +90,9 @@ class Acquire(AcquisitionConfig):
 
 @dataclass(frozen=True)
 class Allocate(AllocationConfig):
-    """How clicks are allocated: table ``[allocate]``.
+    """The allocation of clicks: table ``[allocate]``.
 
-    `draws` of the model are made for each galaxy, by default as many as were predicted with.
+    `draws` is the number of posterior draws per galaxy; by default it is that of the predictions.
     """
 
     draws: int | None = None
@@ -101,11 +101,11 @@ class Allocate(AllocationConfig):
 
 @dataclass(frozen=True)
 class Rounds:
-    """How rounds with volunteers are played: table ``[loop]``; what each asks for is said in ``[acquire]``.
+    """Rounds with volunteers: table ``[loop]``; ``[acquire]`` says what each round asks for.
 
-    The `learner` "network" trains the whole network in every round. "head" trains the head alone, on features that are
-    computed once by the weights of ``start`` under ``[model]`` (default: the bundled encoder). `strategy` takes the place of
-    "auto", which decides in every round between the score under ``[acquire]`` and random choice.
+    The `learner` "network" trains the whole network in every round. The learner "head" trains only the head, on features
+    that are computed once with the weights of ``start`` under ``[model]`` (default: the bundled encoder). `strategy`
+    replaces "auto", which decides in every round between the score under ``[acquire]`` and random choice.
     """
 
     folder: Path = Path("loop")
@@ -119,11 +119,11 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Zooniverse:
-    """Rounds that run by themselves with the Zooniverse: table ``[zooniverse]``.
+    """Unattended rounds with the Zooniverse: table ``[zooniverse]``.
 
-    `project` and `workflow` are their numbers there, `wording` says how the workflow words the tree, and `task` is the key
-    of its first task. `live` and `prioritized` are how they are expected to be; nobody sets them from here. `budget` is in
-    clicks, answers that volunteers give. `side`, `credit`, `licence` and `columns` are as of ``zooactive export``.
+    `project` and `workflow` are the numbers of both on the Zooniverse. `wording` says how the workflow words the tree, and
+    `task` is the key of its first task. `live` and `prioritized` say what is expected; zooactive does not set them. `budget`
+    is in clicks (answers of volunteers). `side`, `credit`, `licence` and `columns` are those of ``zooactive export``.
     """
 
     project: int | None = None
@@ -169,9 +169,9 @@ class TaskLabels:
     stretch: str | tuple[str, ...] | None = None
 
     def load(self, name: str) -> Task | NumberTask:
-        """Load the task: the one named, or one of a column of the labels; by default that of the table's own name.
+        """Load the task: the one that is named, or one for a column of the labels; by default the task called `name`.
 
-        What is said of pixels takes the place of what the task says itself.
+        Entries about the image (`OF_PIXELS`) override those of the task itself.
         """
         pixels = {name: value for name in OF_PIXELS if (value := getattr(self, name)) is not None}
         return replace(self._loaded(name), **pixels)
@@ -183,5 +183,5 @@ class TaskLabels:
             numbers = {name: getattr(self, name) for name in OF_NUMBERS}
             return task_of_column(self.labels, self.column, **given, **numbers)
         if any(getattr(self, name) for name in OF_NUMBERS):
-            raise WorkspaceError(f"the task '{name}' is to be one of numbers, and no column of them is named; give --column")
+            raise WorkspaceError(f"the task '{name}' has options for numbers, but names no column of numbers; give --column")
         return replace(load_task(self.task or name), **given)

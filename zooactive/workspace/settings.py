@@ -1,4 +1,4 @@
-"""What ``zooactive.toml`` says, once for every job of a workspace, and the galaxies that it names."""
+"""The settings of ``zooactive.toml``, shared by every job of a workspace, and the galaxies that it names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from zooactive.workspace.sections import FILE, Acquire, Allocate, Pool, Rounds, 
 
 @dataclass(frozen=True)
 class Settings:
-    """What ``zooactive.toml`` says; paths are absolute.
+    """The settings of ``zooactive.toml``, with absolute paths.
 
     Examples
     --------
@@ -46,13 +46,13 @@ class Settings:
     recipe: Recipe | None = None
 
     def with_recipe(self, name: str | Path) -> Settings:
-        """Return a workspace with the model and the training of a recipe; where the run lies stays as it was."""
+        """Return a workspace with the model and the training of a recipe; the folder of the run does not change."""
         recipe = load_recipe(name)
         model = replace(recipe.network, folder=self.model.folder)
         return replace(self, model=model, training=recipe.training, recipe=recipe)
 
     def with_options(self, **sections: Mapping[str, Any]) -> Settings:
-        """Return a workspace in which the options that are not None take the place of what the file says."""
+        """Return a workspace in which the options that are not None override what the file says."""
         changed = {
             name: replaced(getattr(self, name), {key: value for key, value in options.items() if value is not None})
             for name, options in sections.items()
@@ -60,28 +60,28 @@ class Settings:
         return replace(self, **changed)
 
     def with_folders_here(self) -> Settings:
-        """Return a workspace in which folders of this machine stand for the addresses where its jobs write."""
+        """Return a workspace in which local folders replace the URLs to which its jobs write."""
         return self.with_options(
             pool={"predictions": folder_here(self.pool.predictions)}, survey={"shards": folder_here(self.survey.shards)}
         )
 
     def read_survey(self) -> Catalogue:
-        """Read the galaxies with votes: from the packed shards where they are, else from the catalogue.
+        """Read the galaxies with votes: from the packed shards if there are some, otherwise from the catalogue.
 
         Raises
         ------
         WorkspaceError
-            When the workspace names no catalogue or no tree.
+            If the workspace names no catalogue or no tree.
         """
         return self._rehearsed(self._everything())
 
     def read_originals(self) -> Catalogue:
-        """Read the galaxies with votes from the catalogue itself, no vote hidden; by a rule, their clean classes.
+        """Read the galaxies from the catalogue itself, with all votes; with a rule, read their clean classes.
 
         Raises
         ------
         WorkspaceError
-            When the workspace names no catalogue or no tree.
+            If the workspace names no catalogue or no tree.
         """
         survey = self.survey
         self._refuse_nameless()
@@ -101,12 +101,12 @@ class Settings:
         return galaxies if survey.rule is None else load_rule(survey.rule).apply(galaxies)
 
     def survey_tree(self) -> DecisionTree:
-        """Return the tree of what `read_survey` gives: that of the survey's votes, or of a rule's classes.
+        """Return the tree of the galaxies that `read_survey` reads: that of the survey's votes, or of a rule's classes.
 
         Raises
         ------
         WorkspaceError
-            When the workspace names no tree.
+            If the workspace names no tree.
         """
         if self.survey.rule is not None:
             return load_rule(self.survey.rule).result
@@ -115,8 +115,8 @@ class Settings:
     def _refuse_nameless(self) -> None:
         if self.survey.catalogue is None and self.default_task is not None:
             raise WorkspaceError(
-                f"this workspace has labels of '{self.default_task}' alone; `zooactive finetune` learns from them and says "
-                "how good that is on galaxies that it holds out. For a survey with votes give --catalogue"
+                f"this workspace has only labels of '{self.default_task}'; `zooactive finetune` trains on them and measures "
+                "the result on held-out galaxies. For a survey with votes, give --catalogue"
             )
         if self.survey.catalogue is None:
             raise WorkspaceError(
@@ -126,7 +126,7 @@ class Settings:
         self._tree_of_votes()
 
     def _tree_of_votes(self) -> DecisionTree:
-        """Return the tree that is named, or else that of a catalogue of shards."""
+        """Return the tree that is named, or the tree of a catalogue of shards."""
         if self.survey.tree is not None:
             return load_tree(self.survey.tree)
         stored = self._stored_tree()
@@ -142,12 +142,12 @@ class Settings:
 
     @property
     def has_tree(self) -> bool:
-        """Whether it is known what the survey's volunteers were asked."""
+        """Return whether it is known what the survey's volunteers were asked."""
         return self.survey.rule is not None or self.survey.tree is not None or self._stored_tree() is not None
 
     @property
     def default_task(self) -> str | None:
-        """The task that is meant where none is named: the only one of a workspace without a survey of votes."""
+        """Return the task to use if none is named: the only task of a workspace without a survey of votes."""
         return next(iter(self.tasks)) if len(self.tasks) == 1 and not self.has_tree else None
 
     def _everything(self) -> Catalogue:
@@ -160,7 +160,7 @@ class Settings:
         return everything if labelled is None else everything.rehearse(labelled, seed=self.survey.split_seed)
 
     def shards_record(self) -> dict[str, Any]:
-        """Return what packed shards must have been made of to stand for this survey: file, columns, votes and pixels."""
+        """Return what packed shards of this survey must have been made from: file, columns, votes and pixels."""
         survey = self.survey
         assert survey.catalogue is not None
         catalogue = survey.catalogue
@@ -169,18 +169,18 @@ class Settings:
             name: getattr(survey, name) for name in ("id_column", "image_column", "volunteers", "min_votes", "where")
         }
         pixels = self.packed_pixels().to_dict()
-        # All of the tree, and not its name: a tree of one's own may be edited.
+        # The whole tree and not only its name, because a user may edit their own tree.
         tree = self._tree_of_votes().to_dict()
         classes: dict[str, Any] = {} if survey.rule is None else {"rule": load_rule(survey.rule).to_dict()}
         classes |= {} if survey.label_column is None else {"label_column": survey.label_column}
         return {"catalogue": digest, "images": str(survey.images), "tree": tree, **classes, **settings, "pixels": pixels}
 
     def packed_pixels(self) -> Preprocessing:
-        """Return how images are packed: wide enough for every view of them that training shows."""
+        """Return how images are packed: wide enough for every augmented view that the training shows."""
         return self.training.augmentation.canvas(self.model.preprocessing())
 
     def _packed_survey(self) -> Catalogue | None:
-        """Return the survey from its shards, unless they were never made or made of something else."""
+        """Return the survey from its shards; None if they were never made, or were made from something different."""
         bring(self.survey.shards)
         made = how_of(self.survey.shards).get("options")
         if made is None:
@@ -188,18 +188,18 @@ class Settings:
         if made == json.loads(json.dumps(self.shards_record())):
             return read_catalogue(self.survey.shards)
         warnings.warn(
-            f"{self.survey.shards}: packed from another catalogue or with other settings, so the original images are read; "
-            "delete the folder and run `zooactive prepare` again",
+            f"{self.survey.shards} was packed from another catalogue or with other settings, so the original images are "
+            "read; delete the folder and run `zooactive prepare` again",
             stacklevel=2,
         )
         return None
 
     def read_pool(self) -> Catalogue:
-        """Read the galaxies to choose from: the wanted ones of ``[pool]``'s own catalogue or else of the survey."""
+        """Read the galaxies to choose from: those of ``[pool]``'s own catalogue, or of the survey if it has none."""
         if self.pool.catalogue is None:
             return read_catalogue(self.read_survey(), where=self.pool.where)
         if is_folder_of_images(self.pool.catalogue):
-            return read_catalogue(self.pool.catalogue)  # which has no columns, whatever those of other tables are called
+            return read_catalogue(self.pool.catalogue)  # a folder has no columns, whatever columns other tables have
         return read_catalogue(
             self.pool.catalogue,
             images=self.pool.images,
@@ -211,7 +211,7 @@ class Settings:
     def split_survey(self) -> tuple[Catalogue, ...]:
         """Split the survey's galaxies by hashed id: training, validation, test.
 
-        A rehearsal hides votes from the first two alone: galaxies of the test part are never learnt from.
+        A rehearsal hides votes only in the training and validation parts, because the test part is never trained on.
         """
         everything, ratios, seed = self._everything(), self.survey.split, self.survey.split_seed
         train, validation, _ = self._rehearsed(everything).split(ratios, seed=seed)

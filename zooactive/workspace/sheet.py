@@ -1,4 +1,4 @@
-"""A contact sheet: some galaxies as the network would see them, to look at before anything is trained."""
+"""Draw a contact sheet: some galaxies as the network would see them, to look at before you train."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _COLUMNS = 8
 
 @dataclass(frozen=True)
 class Sheet:
-    """What was drawn: where, how many galaxies, what share of the pixels is black or white, and why others are missing.
+    """A drawn contact sheet: its file, its galaxies, the shares of black and white pixels, and why galaxies are missing.
 
     Parameters
     ----------
     picture : Path
     galaxies : int
     black, white : dict of str to float
-        By stretch: the share of pixels with 0 in every channel, and with 255 in one of them.
+        The share of pixels with 0 in every channel, and with 255 in some channel, by stretch.
     failures : dict of str to str
-        By id.
+        Why galaxies are missing, by id.
     """
 
     picture: Path
@@ -59,10 +59,10 @@ def sheet(
     progress: Show = NOTHING,
     tell: Tell = silent,
 ) -> Sheet:
-    """Draw `n` galaxies of the pool, chosen by their hashed ids, at the model's size, or `image_size`, and with its stretch.
+    """Draw `n` galaxies of the pool, chosen by their hashed ids, with the size and the stretch of the model.
 
-    With several `stretch` every galaxy is drawn with each of them, side by side. Images that cannot be read are told and
-    left out. `out` is ``sheet.png`` in the workspace by default.
+    `image_size` replaces the model's size. With several `stretch`, every galaxy is drawn with each of them, side by side.
+    Images that cannot be read are reported and left out. `out` is ``sheet.png`` in the workspace by default.
     """
     from zooactive.catalogue.bands import colours_told, in_colour
     from zooactive.foundation.writing import aside, make_folder
@@ -82,7 +82,9 @@ def sheet(
     shown = [row for row in range(len(galaxies)) if row not in failures]
     by_id = {str(galaxies.ids[row]): failures[row] for row in sorted(failures)}
     if not shown:
-        raise ImageError(f"none of {len(galaxies)} galaxies has an image that can be drawn: {next(iter(by_id.values()))}")
+        raise ImageError(
+            f"none of the {len(galaxies)} galaxies has an image that can be drawn: {next(iter(by_id.values()))}"
+        )
     for galaxy, reason in by_id.items():
         tell(f"left out: {reason}" if galaxy in reason else f"{galaxy} is left out: {reason}")
     several = len(drawn) > 1
@@ -102,7 +104,7 @@ def sheet(
 
 
 def _originals(settings: Settings) -> Catalogue:
-    """Return the pool; of a survey the catalogue itself, since shards hold pixels that are stretched already."""
+    """Return the pool; for a survey, return the catalogue itself, because shards hold pixels that are stretched already."""
     if settings.pool.catalogue is None and settings.survey.rule is None:
         return settings.read_originals()
     return settings.read_pool()
@@ -116,7 +118,7 @@ def _some(galaxies: Catalogue, n: int) -> Catalogue:
 
 
 def _pixels(settings: Settings, image_size: int | None) -> Preprocessing:
-    """Return what the network would see: that of the workspace, or the encoder that its one task starts from."""
+    """Return what the network would see: the workspace's network, or the encoder that its only task starts from."""
     name, seen = settings.default_task, settings.model.preprocessing()
     encoder = None if name is None else pixels_of(Path(BUNDLED))
     if name is not None and encoder is not None:
@@ -133,7 +135,7 @@ def _ways(own: Preprocessing, galaxies: Catalogue, stretch: Sequence[str]) -> li
         return [replace(own, stretch=how) for how in dict.fromkeys(stretch)] if stretch else [own]
     if stretch:
         raise CatalogueError(
-            f"{galaxies.source} holds images that are packed already, with stretch = '{galaxies.prepared.stretch}'; give "
-            "the catalogue that they were packed from with --catalogue"
+            f"the images in {galaxies.source} are packed already, with stretch = '{galaxies.prepared.stretch}'; give the "
+            "catalogue that they were packed from with --catalogue"
         )
     return [galaxies.prepared]

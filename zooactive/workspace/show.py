@@ -1,4 +1,4 @@
-"""One galaxy: what volunteers would say about it, and what the network sees in it."""
+"""Show one galaxy: what volunteers would say about it, and what the network sees in it."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def show(
     maps: str | Path | None = None,
     tell: Tell = silent,
 ) -> pd.DataFrame:
-    """Say what volunteers would say about one galaxy, an id of the workspace or an image file.
+    """Predict what volunteers would say about one galaxy, which is an id of the workspace or an image file.
 
-    `catalogue` is a table that has the id, in place of the workspace's; its images, or else the survey's, lie in `images`.
-    `maps` is a picture to draw the first filters and the galaxy's feature maps into.
+    `catalogue` is a table with the id; it replaces the workspace's. `images` is the folder of its images, or of the survey's
+    images if no `catalogue` is given. `maps` is a picture file for the first filters and the galaxy's feature maps.
     """
     if catalogue is None:
         settings = settings.with_options(survey={"images": images})
@@ -68,14 +68,14 @@ def show(
 
 
 def _seen(network: AnyModel) -> str | None:
-    """Say which bands the network sees, and what was done to its first layer; None of colour and of grey."""
+    """Return which bands the network sees and what was done to its first layer; None for colour and grey images."""
     stem = getattr(network, "stem", None)
     how = network.preprocessing
     return None if how.listed is None else f"It sees {how.channels_told}" + (f"; {stem}" if stem else "")
 
 
 def _embedding_of(galaxy: str, settings: Settings) -> Embeddings:
-    """Return the embedding of one galaxy; a CatalogueError where there is none."""
+    """Return the embedding of one galaxy; raise a CatalogueError if there is none."""
     from zooactive.prediction.embeddings import only_of
 
     found = read_given(settings)
@@ -93,7 +93,7 @@ def _find(galaxy: str, settings: Settings) -> Catalogue:
         raise CatalogueError(f"there is no image file {galaxy}; check its path, or give a galaxy's id")
     if settings.survey.catalogue is None and settings.pool.catalogue is None:
         raise CatalogueError(
-            f"'{galaxy}' is no image file, and no catalogue is named in which it could be an id; "
+            f"'{galaxy}' is not an image file, and no catalogue is named in which it could be an id; "
             "give a file, or --catalogue, or run this in a workspace"
         )
     if settings.pool.catalogue is not None:
@@ -104,7 +104,7 @@ def _find(galaxy: str, settings: Settings) -> Catalogue:
 
 
 def _draw_maps(network: GalaxyModel, one: Catalogue, path: Path) -> None:
-    """Draw what the network looks for, and what it finds in the one galaxy."""
+    """Draw what the network looks for, and what it finds in one galaxy."""
     from zooactive.catalogue.bands import in_colour
     from zooactive.foundation.writing import aside
     from zooactive.models import feature_maps, first_filters
@@ -123,7 +123,7 @@ def _draw_maps(network: GalaxyModel, one: Catalogue, path: Path) -> None:
 
 
 def answer_table(posterior: Posterior, votes: object | None = None) -> pd.DataFrame:
-    """Return one galaxy's answers as rows: question, asked, answer, fraction, low, high and, where there are, votes."""
+    """Return one galaxy's answers as rows: question, asked, answer, fraction, low, high and, if there are any, votes."""
     import numpy as np
     import pandas as pd
 

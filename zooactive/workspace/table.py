@@ -1,4 +1,4 @@
-"""A list of galaxies, or predictions, as one table for TOPCAT and other programs: with their places on the sky."""
+"""Write a list of galaxies, or predictions, as one table with coordinates for TOPCAT and other programs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zooactive.foundation.errors import CatalogueError, WorkspaceError, ZooactiveError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import Tell, silent
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.origin import read_predicted
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
+from zooactive.workspace.sources import folders_of_images, pictured_from
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -24,23 +26,23 @@ _OF_LISTS = {
     "score": ("Score of the choice", "stat.value"),
     "arm": ("Chosen by its score, or at random", "meta.code"),
     "inclusion_probability": ("Probability that the galaxy was chosen", "stat.probability"),
-    "question": ("Question whose votes would tell most", "meta.code"),
+    "question": ("Question whose votes would be most informative", "meta.code"),
     "question_share": ("Share of that question in the score", "stat.weight"),
-    "clicks": ("Answers to expect from a volunteer", "meta.number"),
+    "clicks": ("Expected number of answers from a volunteer", "meta.number"),
     "share": ("Expected share of all volunteers who give the answer", "stat.probability;stat.mean"),
     "fraction": ("Expected fraction of volunteers who give the answer", "stat.probability;stat.mean"),
     "low": ("Lower end of the credible interval of the fraction", "stat.probability;stat.min"),
     "high": ("Upper end of the credible interval of the fraction", "stat.probability;stat.max"),
     "information": ("Expected information of the next votes, nats", "stat.value"),
-    "received": ("Volunteers who were shown the galaxy", "meta.number"),
-    "more": ("Volunteers whom it should be shown to beside these", "meta.number"),
-    "stop_at": ("Volunteers from which on it is done", "meta.number"),
+    "received": ("Volunteers who have seen the galaxy", "meta.number"),
+    "more": ("Additional volunteers who should see the galaxy", "meta.number"),
+    "stop_at": ("Number of volunteers after which the galaxy is done", "meta.number"),
     "similarity": ("Cosine similarity of the embeddings", "stat.value"),
 }
 
 
 class Written(NamedTuple):
-    """Where a table was written, of how many galaxies, and how many of them have other columns of the pool's table."""
+    """A written table: its file, its galaxies, and how many of them have the other columns of the pool's table."""
 
     file: Path
     galaxies: int
@@ -48,14 +50,15 @@ class Written(NamedTuple):
 
 
 def table(settings: Settings, source: str | Path | None = None, *, out: str | Path, tell: Tell = silent) -> Written:
-    """Write a list of galaxies, or what is predicted of all, with the other columns of the pool's table.
+    """Write a list of galaxies, or all predictions, with the other columns of the pool's table.
 
     Parameters
     ----------
     settings : Settings
     source : path, optional
-        A table with ids, such as ``selection.csv``, a plan or a list of `top`; or a folder of predictions, of which every
-        answer's expected fraction is written with its 90% credible interval. By default the workspace's predictions.
+        A table with ids, such as ``selection.csv``, a plan or a list of `top`; or a folder of predictions. For predictions,
+        every answer's expected fraction is written with its 90% credible interval. The default is the workspace's
+        predictions.
     out : path
         ``.fits``, ``.xml`` (VOTable), ``.parquet`` or ``.csv``.
     tell : callable, optional
@@ -63,7 +66,7 @@ def table(settings: Settings, source: str | Path | None = None, *, out: str | Pa
     Raises
     ------
     WorkspaceError, CatalogueError, PosteriorError
-        When there is nothing at `source`, or `out` is a table that it is made from or has another ending.
+        If `source` does not exist, or `out` is a table that it is made from or has another ending.
     """
     from zooactive.foundation.remote_folders import bring, folder_here
     from zooactive.foundation.writing import file_hash, make_folder, write_how
@@ -75,13 +78,17 @@ def table(settings: Settings, source: str | Path | None = None, *, out: str | Pa
     check_ending(target)
     for other in (given, settings.survey.catalogue, settings.pool.catalogue):
         if other is not None and other.resolve() == target.resolve():
-            raise CatalogueError(f"the table would be written over {other}, which it is made from; give another --out")
+            raise CatalogueError(f"the table would overwrite {other}, which it is made from; give another --out")
     if not given.exists():
-        raise WorkspaceError(f"{given} is not there; give a table with ids, or a folder of predictions")
+        raise WorkspaceError(f"{given} does not exist; give a table with ids, or a folder of predictions")
+    own = {"predictions": given} if given.is_dir() else {"list": given} | pictured_from(settings) | {"images": None}
+    made = Making("table", own, unmarked=folders_of_images(own))
     make_folder(target.parent)
     written = _of_predictions(given, target) if given.is_dir() else _of_list(settings, given, target, tell)
     made_of = given / "journal.json" if given.is_dir() else given
     write_how(target, command="table", options={"source": str(given)}, inputs={str(given): file_hash(made_of)})
+    counts = {"galaxies": written.galaxies, "with other columns": written.known}
+    made.done(target, outputs=[target], counts=counts, worked=written.galaxies)
     return written
 
 
@@ -107,18 +114,21 @@ def _of_list(settings: Settings, given: Path, target: Path, tell: Tell) -> Writt
     mine.insert(0, "id", read.ids)
     galaxies = _pool(settings, read.ids, tell)
     about = {"id": Column(*_ID)} | {name: Column(*said) for name, said in _OF_LISTS.items() if name in mine}
+    said = f"Galaxies of {given.name}"
     if galaxies is None:
-        return Written(target, write_table(iter([mine]), about, f"Galaxies of {given.name}", target, None), 0)
+        return Written(target, write_table(iter([mine]), about, said, target, None, kind="table"), 0)
     passed = names_apart(galaxies.table, [*mine.columns], galaxies.source)
     known = int(mine["id"].isin(set(galaxies.ids)).sum())
     if known < len(mine):
-        tell(f"{len(mine) - known} of the {len(mine)} galaxies are not in {galaxies.source}: their other columns are blank")
+        tell(
+            f"{len(mine) - known} of the {len(mine)} galaxies are not in {galaxies.source}, so their other columns are blank"
+        )
     passed = passed.assign(id=galaxies.ids)
-    return Written(target, write_table(iter([mine]), about, f"Galaxies of {given.name}", target, passed), known)
+    return Written(target, write_table(iter([mine]), about, said, target, passed, kind="table"), known)
 
 
 def _pool(settings: Settings, ids: Collection[str], tell: Tell) -> Catalogue | None:
-    """Return the galaxies' own table: the one that is named, or what predictions of the workspace have kept of it."""
+    """Return the galaxies' own table: the one that is named, or the copy in the workspace's predictions."""
     from zooactive.prediction import open_predictions
 
     if settings.pool.catalogue is not None:
@@ -129,5 +139,5 @@ def _pool(settings: Settings, ids: Collection[str], tell: Tell) -> Catalogue | N
     try:
         return read_predicted(settings)
     except ZooactiveError as error:
-        tell(f"without places on the sky, since the galaxies' own table is not known ({error})")
+        tell(f"the table has no coordinates, because the galaxies' own table is not known ({error})")
         return None

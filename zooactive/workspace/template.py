@@ -15,15 +15,15 @@ from zooactive.workspace.file import parse_settings
 from zooactive.workspace.sections import FILE, OF_PIXELS, Acquire, Survey
 
 _TEMPLATE = """\
-# A zooactive workspace. Most values can be given as options of a command instead; paths start from this file.
+# A zooactive workspace. You can give most values as options of a command instead. Paths start from this file.
 
 [survey]
 tree = {tree}              # `zooactive trees` lists them; a path that ends in .toml is a tree of your own
 catalogue = {catalogue}    # CSV, Parquet, FITS or VOTable: an id, an image and vote columns, matched by name
-{columns}# volunteers = 40          # behind each fraction, where the catalogue has fractions and no counts
-# min_votes = 30           # votes on the first question from which a galaxy counts as labelled
-# where = "mag_r < 17.7"   # keep some galaxies only
-# rule = "zhu2019"         # learn the clean classes that this rule makes of the votes
+{columns}# volunteers = 40          # behind each fraction, if the catalogue has fractions and no counts
+# min_votes = 30           # votes on the first question that a galaxy needs to count as labelled
+# where = "mag_r < 17.7"   # keep only these galaxies
+# rule = "zhu2019"         # train on the clean classes that this rule makes from the votes
 split = {split}  # training, validation, test: by hashed id
 {rehearsal}
 
@@ -37,7 +37,7 @@ folder = "runs/first"
 epochs = {epochs}
 batch_size = {batch_size}
 learning_rate = {learning_rate}
-patience = {patience}             # epochs without a better validation loss, then stop
+patience = {patience}             # stop after this many epochs without a better validation loss
 # seed = 0
 
 [pool]
@@ -46,30 +46,30 @@ draws = 64
 
 [acquire]
 n = {n}
-votes = 40                 # volunteers that each chosen galaxy will be shown to
-# max_artifact = 0.5       # leave out what more than this share of the volunteers would call an artifact
-# target = "ANSWER"        # an answer that the science is about; default: all that the network has to learn
-# random_share = 0.1       # reserved for galaxies drawn at random: never train on them, they keep the metrics honest
+votes = 40                 # volunteers who will see each chosen galaxy
+# max_artifact = 0.5       # leave out galaxies that a larger share of volunteers would call an artifact
+# target = "ANSWER"        # the answer that your science is about; default: everything that the network has to learn
+# random_share = 0.1       # share of galaxies drawn at random: never train on them, they keep the metrics honest
 out = "selection.csv"
 
 [allocate]
-# floor = 0                # volunteers that every galaxy is shown to at least, and at most
-# ceiling = 40
+# floor = 0                # minimum number of volunteers per galaxy
+# ceiling = 40             # maximum number of volunteers per galaxy
 # weights = {{ bar = 1 }}    # the questions that count; default: all of them, once each
 # goal = "error"           # or "decision", "count", "model"
 
 [loop]
-# folder = "loop"          # of the rounds that `zooactive loop` plays
+# folder = "loop"          # folder of the rounds of `zooactive loop`
 {learner}# warm = false             # whether a round's training starts from the round before
 """
 
 
 _LABELS_ALONE = """\
-# A zooactive workspace of labels alone. Most values can be given as options of a command instead; paths start from this
-# file. Its one task is meant where a command names none: `zooactive finetune`, `predict`, `top`, `acquire`, `report`.
-{tasks}# policy = "head"          # what learns
+# A zooactive workspace of labels alone. You can give most values as options of a command instead. Paths start from this
+# file. Commands without --task use its only task: `zooactive finetune`, `predict`, `top`, `acquire`, `report`.
+{tasks}# policy = "head"          # what is trained
 # folds = 5                # measure by cross-validation, on all labels
-# prevalence = 0.02        # share of galaxies on the sky of which a yes, or else the first label, is true
+# prevalence = 0.02        # share of galaxies on the sky whose label is yes, or the first label if there is no yes
 
 [pool]
 {pool}draws = 64
@@ -79,12 +79,12 @@ n = {n}
 # out = "selection.csv"
 
 [survey]
-{id_column}{image_column}# tree = "gz2"             # of a survey of votes, with its catalogue: see `zooactive init --help`
+{id_column}{image_column}# tree = "gz2"             # for a survey of votes, with its catalogue: see `zooactive init --help`
 """
-_IMAGE_COLUMN = '# image_column = "path"    # where it is not called file_loc, image or png_loc'
-_LEARNER = '# learner = "network"      # or "head": the head alone, on features that are computed once'
+_IMAGE_COLUMN = '# image_column = "path"    # if it is not called file_loc, image or png_loc'
+_LEARNER = '# learner = "network"      # or "head": train only the head, on features that are computed once'
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_ID_COLUMN = '# id_column = "objid"      # where it is not called id, id_str, iauname, GalaxyID or survey_id'
+_ID_COLUMN = '# id_column = "objid"      # if it is not called id, id_str, iauname, GalaxyID or survey_id'
 
 
 def write_workspace(folder: str | Path, *, tree: str | None = None, catalogue: str | None = None, **values: Any) -> Path:
@@ -94,7 +94,7 @@ def write_workspace(folder: str | Path, *, tree: str | None = None, catalogue: s
     ----------
     folder : path
     tree, catalogue : str, optional
-        Without a tree the workspace is one of labels alone, with one task.
+        Without a tree, the workspace has labels alone and one task.
     **values
         Any of images, id_column, image_column, backbone, image_size, bands, stretch, start, epochs, batch_size,
         learning_rate, patience, n, pool, pool_images, embeddings, split, rehearsal, and `tasks`: name to (labels, images),
@@ -103,22 +103,22 @@ def write_workspace(folder: str | Path, *, tree: str | None = None, catalogue: s
     Raises
     ------
     WorkspaceError
-        When the folder has one already.
+        If the folder has such a file already.
     """
     path = Path(folder) / FILE
     if path.exists():
-        raise WorkspaceError(f"{path} is there already; edit it, or choose another folder")
+        raise WorkspaceError(f"{path} exists already; edit it, or choose another folder")
     tasks = values.get("tasks") or {}
     assert isinstance(tasks, dict)
     text = _labels_alone(values, tasks) if tree is None else _survey(tree, str(catalogue), values, tasks)
-    parse_settings(text, path)  # what cannot be read back is not written
+    parse_settings(text, path)  # never write a text that cannot be read back
     with aside(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 
 
 def _labels_alone(values: dict[str, Any], tasks: dict[str, Any]) -> str:
-    """Return the text of a workspace whose one task says which pixels are seen."""
+    """Return the text of a workspace of labels alone; its only task says what the encoder sees of an image."""
     pixels = {name: values[name] for name in OF_PIXELS if values.get(name)}
     tasks = {name: {**said, **pixels} if isinstance(said, dict) else said for name, said in tasks.items()}
     pool = _entry("catalogue", values.get("pool"), '# catalogue = "pool.csv"    # default: the table of labels itself')
@@ -141,7 +141,7 @@ def _survey(tree: str, catalogue: str, values: dict[str, Any], tasks: dict[str, 
         columns=_entry("images", images, '# images = "images"        # where relative image paths start')
         + _entry("id_column", values.get("id_column"), _ID_COLUMN)
         + _entry("image_column", values.get("image_column"), _IMAGE_COLUMN),
-        rehearsal=f"{rehearsed}         # pretend that only so many galaxies, by hashed id, have votes yet",
+        rehearsal=f"{rehearsed}         # pretend that only this many galaxies, by hashed id, have votes so far",
         split=list(values.get("split") or Survey().split),
         backbone=_quoted(values.get("backbone") or Network().backbone),
         image_size=values.get("image_size") or Network().image_size,
@@ -149,7 +149,7 @@ def _survey(tree: str, catalogue: str, values: dict[str, Any], tasks: dict[str, 
         + _entry(
             "start",
             values.get("start"),
-            '# start = "bundled"        # from the encoder that comes along; with backbone efficientnet_lite0',
+            '# start = "bundled"        # start from the bundled encoder; with backbone efficientnet_lite0',
         ),
         epochs=values.get("epochs") or training.epochs,
         batch_size=values.get("batch_size") or training.batch_size,
@@ -164,7 +164,7 @@ def _survey(tree: str, catalogue: str, values: dict[str, Any], tasks: dict[str, 
 
 
 def _bands(values: dict[str, Any]) -> str:
-    """Return the bands of the network and how FITS images are scaled, where they are given."""
+    """Return the bands of the network and how FITS images are scaled, if they are given."""
     return "".join(f"{name} = {json.dumps(values[name])}\n" for name in ("bands", "stretch") if values.get(name))
 
 
@@ -188,5 +188,5 @@ def _entry(key: str, value: Any, otherwise: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a TOML string: quotes and backslashes in paths are escaped as JSON escapes them."""
+    """Return a TOML string, with quotes and backslashes in paths escaped as in JSON."""
     return json.dumps(text, ensure_ascii=False)

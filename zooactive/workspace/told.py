@@ -1,4 +1,4 @@
-"""What people are told in lines: which images failed, what a training will do, and how each epoch was."""
+"""Lines for people: which images failed, what a training will do, and how each epoch went."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def failures_told(failed: Failed, failures: pd.DataFrame, most: float, again: str) -> str:
-    """Return what `Failed.told` says, and how many of these images show nothing, by the table of the failures."""
+    """Return what `Failed.told` says, and how many of the failed images show nothing."""
     from zooactive.catalogue.fits_images import BLANK
 
     blank = int(failures["reason"].str.contains(f" {BLANK} ", regex=False).sum())
@@ -28,7 +28,7 @@ def failures_told(failed: Failed, failures: pd.DataFrame, most: float, again: st
 
 def epoch_told(epoch: int, losses: Mapping[str, float]) -> str:
     """Return a line that says how an epoch went."""
-    return f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats a galaxy"
+    return f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats per galaxy"
 
 
 def plan_of(network: Network, training: TrainingConfig, *, galaxies: int, recipe: Recipe | None = None) -> list[str]:
@@ -41,7 +41,7 @@ def plan_of(network: Network, training: TrainingConfig, *, galaxies: int, recipe
 def _network(network: Network) -> str:
     seen = network.preprocessing()
     size = f"{network.backbone} at {network.image_size} px, {seen.channels_told}"
-    centre = f"the centre {network.crop:.0%} of each image" if network.crop < 1 else ""
+    centre = f"the central {network.crop:.0%} of each image" if network.crop < 1 else ""
     several = f"predictions of views {', '.join(f'{scale:g}' for scale in network.scales)} times as wide"
     return _list(
         size,
@@ -51,7 +51,7 @@ def _network(network: Network) -> str:
         f"dropout {network.dropout:g} before the head",
         f"starting from {network.origin() or network.start}" if network.start else "",
         f"its first layer spread over {', '.join(seen.channel_names)}" if network.spreads() else "",
-        f"learning {', '.join(network.questions)} alone" if network.questions else "",
+        f"trained only on {', '.join(network.questions)}" if network.questions else "",
     )
 
 
@@ -68,7 +68,7 @@ def _images(how: Augmentation) -> str:
         f"moved by up to {how.shift:.0%}" if how.shift else "",
         f"changed in {', '.join(colours)}" if colours else "",
     )
-    return f"images: {changes or 'as they are'}"
+    return f"images: {changes or 'unchanged'}"
 
 
 def _fit(network: Network, training: TrainingConfig, galaxies: int) -> str:
@@ -82,7 +82,7 @@ def _fit(network: Network, training: TrainingConfig, galaxies: int) -> str:
         f"weight decay {training.weight_decay:g}" if training.weight_decay else "",
         f"up to {training.epochs} epochs of {steps}",
         network.precision,
-        f"each galaxy weighed by its label's frequency to the power of -{training.balance:g}" if training.balance else "",
+        f"each galaxy weighted by its label's frequency to the power of -{training.balance:g}" if training.balance else "",
     )
 
 
@@ -90,7 +90,7 @@ def _end(training: TrainingConfig) -> str:
     patience = f"after {training.patience} epochs without a better validation loss"
     return _list(
         f"stops {patience if training.patience < training.epochs else 'after the last epoch'}",
-        f"then the head is fitted anew, up to {training.head_epochs} epochs" if training.head_epochs else "",
+        f"then the head is refitted for up to {training.head_epochs} epochs" if training.head_epochs else "",
         "deterministic" if training.deterministic else "",
         f"seed {training.seed}",
     )

@@ -1,4 +1,4 @@
-"""The galaxies surest of an answer, least sure of it, or that would tell most of it."""
+"""List the galaxies most likely to get an answer, the most uncertain or the most informative ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zooactive.foundation.errors import WorkspaceError
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.vocabulary import Most
 from zooactive.training.finetuning.tasks import folder_name
@@ -44,15 +45,16 @@ def top(
 ) -> pd.DataFrame:
     """List the galaxies most likely to get a given answer, write the list and draw it.
 
-    The table's ``attrs`` say the answer's column, and where the list and the picture are. Of a fine-tuned task the pool's
-    predictions are made first where they have not been. Of a task whose labels are numbers the galaxies with the largest
-    expected ones are listed.
+    The table's ``attrs`` say the answer's column, and where the list and the picture are. For a fine-tuned task, the pool is
+    predicted first if it was not predicted yet. For a task of numbers, the galaxies with the largest expected numbers are
+    listed.
     """
     from zooactive.prediction import open_predictions
     from zooactive.prediction.top import best
 
     if lowest and most != "certain":
-        raise WorkspaceError(f"lowest and most = '{most}' do not go together; give one")
+        raise WorkspaceError(f"lowest and most = '{most}' do not go together; give only one of them")
+    asked = {"n": n, "most": most, "lowest": lowest, "task": task}
     found = seen_by_number(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     if found is not None:
         table = _largest(found[1], answer, n, most=most, lowest=lowest)
@@ -61,7 +63,10 @@ def top(
         ]
         name = folder_name(found[1].column)
         target = settings.folder / (f"top-{name}.csv" if most == "certain" else f"top-{name}-{most}.csv")
-        write_list(table, captions, found[0], as_path(out) or target, as_path(gallery))
+        made = Making("top", {"predictions": found[1].folder})
+        write_list(
+            table, captions, found[0], as_path(out) or target, as_path(gallery), made=made, options=asked | {"answer": name}
+        )
         return table
     settings = seen_with_pictures(settings, task, predictions=as_path(predictions), progress=progress, tell=tell)
     stored = open_predictions(settings.pool.predictions)
@@ -72,15 +77,18 @@ def top(
     if most == "informative":
         captions = [f"{row.id}\n{row.fraction:.2f}, {row.information:.2g} nats" for row in table.itertuples(index=False)]
     table.attrs["answer"] = column
-    write_list(table, captions, settings, target if out is None else Path(out), None if gallery is None else Path(gallery))
+    made = Making("top", {"predictions": stored.folder})
+    write_list(
+        table, captions, settings, as_path(out) or target, as_path(gallery), made=made, options=asked | {"answer": column}
+    )
     return table
 
 
 def _largest(stored: NumberPredictions, answer: str | None, n: int, *, most: Most, lowest: bool) -> pd.DataFrame:
-    """Return the n galaxies with the largest expected numbers, the most uncertain ones, or those whose label tells most."""
+    """Return the n galaxies with the largest expected numbers, the most uncertain ones, or the most informative labels."""
     if answer is not None and answer != stored.column:
         raise WorkspaceError(
-            f"the predictions in {stored.folder} are of '{stored.column}', not of '{answer}'; leave it away"
+            f"the predictions in {stored.folder} are of '{stored.column}', not of '{answer}'; leave out the answer"
         )
     by = {"certain": "mean", "uncertain": "deviation", "informative": "information"}[most]
     table = stored.table().sort_values([by, "id"], ascending=[lowest, True], kind="stable").head(n).reset_index(drop=True)

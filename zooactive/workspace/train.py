@@ -1,4 +1,4 @@
-"""The workspace's model fitted to its survey."""
+"""Train the workspace's model on its survey."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ OPTIONS: Options = (options_of("survey", Survey) | options_of("model", Network) 
 
 
 def train(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) -> pd.DataFrame:
-    """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
+    """Train the model on the votes, or resume a killed run, and return one row per epoch."""
     from zooactive.catalogue.set_aside import SET_ASIDE_FILE, write_set_aside
 
     network, config = settings.model.fetched(), settings.training
     network.check()
     if was_fetched(network.folder):
-        raise WorkspaceError(f"{network.folder} is a model in a cache; name a folder of your own for the run with --run-dir")
+        raise WorkspaceError(f"{network.folder} is a cached model; name your own folder for the run with --run-dir")
     train_part, validation = _galaxies(settings, tell)
     if network.folder.parent == settings.folder / "tasks":
-        raise WorkspaceError(f"{network.folder} is a fine-tuned task's folder; give another one for the run with --run-dir")
+        raise WorkspaceError(f"{network.folder} is the folder of a fine-tuned task; give another --run-dir for the run")
     _refuse_no_images(train_part, config.augmentation.canvas(network.preprocessing()))
     made = Making("train", survey_from(settings) | {"weights to start from": start_of(network.start)})
     for line in plan_of(network, config, galaxies=int(train_part.labelled.sum()), recipe=settings.recipe):
@@ -76,7 +76,7 @@ def train(settings: Settings, *, progress: Show = NOTHING, tell: Tell = silent) 
 
 
 def _refuse_no_images(galaxies: Catalogue, canvas: Preprocessing) -> None:
-    """Raise an ImageError where the first labelled galaxies have no readable images, before networks are loaded."""
+    """Raise an ImageError if the first labelled galaxies have no readable images, before networks are loaded."""
     from zooactive.training.batches import Cutouts
 
     labelled = galaxies.take(np.flatnonzero(galaxies.labelled))
@@ -85,20 +85,20 @@ def _refuse_no_images(galaxies: Catalogue, canvas: Preprocessing) -> None:
 
 
 def _galaxies(settings: Settings, tell: Tell) -> tuple[Catalogue, Catalogue | None]:
-    """Return the galaxies to learn from, and those that choose the best epoch where there are any."""
+    """Return the training galaxies, and the validation galaxies if there are any."""
     train_part, validation, test = settings.split_survey()
     numbers = [int(part.labelled.sum()) for part in (train_part, validation, test)]
     if numbers[0] == 0:
         galaxies = sum(map(len, (train_part, validation, test)))
         raise WorkspaceError(
-            f"{train_part.source} leaves no labelled galaxy to learn from: {sum(numbers)} of {galaxies} have at least "
-            f"{train_part.min_votes:g} votes on a first question; bring more votes, or lower min_votes under [survey]"
+            f"{train_part.source} has no labelled galaxy to train on: {sum(numbers)} of {galaxies} have at least "
+            f"{train_part.min_votes:g} votes on a first question; add more votes, or lower min_votes under [survey]"
         )
     tell(
-        f"{numbers[0]} labelled galaxies to learn from, {numbers[1]} to choose the best epoch, {numbers[2]} kept for "
-        "`zooactive evaluate`"
+        f"{numbers[0]} labelled galaxies for training, {numbers[1]} for validation (they choose the best epoch), and "
+        f"{numbers[2]} kept as test galaxies for `zooactive evaluate`"
     )
     if numbers[1]:
         return train_part, validation
-    tell("warning: no labelled galaxy is left to choose the best epoch; the training loss will choose it")
+    tell("warning: no labelled galaxy is left for validation, so the training loss chooses the best epoch")
     return train_part, None

@@ -1,4 +1,4 @@
-"""A workspace for Python: each command that acts on one as a method."""
+"""A workspace for Python: each command that works in a workspace is a method."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
 class Workspace:
     """A folder with ``zooactive.toml``, and the jobs that can be done in it.
 
-    Its methods do what the commands of the same names do, and write the same files. Their options are those of the commands
-    and the entries of the tables that the job reads, and take the place of what the file says; ``zooactive acquire --help``
-    lists the most used ones of ``workspace.acquire()``.
+    Its methods do what the commands of the same names do, and write the same files. Their options are those of the commands,
+    and the entries of the file's tables that the job reads. Options override what the file says. For example, ``zooactive
+    acquire --help`` lists the most used options of ``workspace.acquire()``.
 
     Parameters
     ----------
     settings : Settings
-        What the file says.
+        The settings of the file.
     progress : "auto", None or callable
-        "auto" shows how far the work is in a terminal or a notebook, and elsewhere in a line every half a minute on stderr;
-        None or False shows nothing. A function takes a label and a total, and returns a context that gives what takes the
-        number done.
+        How progress is shown. "auto" shows a bar in a terminal or a notebook, and elsewhere a line every half a minute on
+        stderr. None or False shows nothing. A function takes a label and a total, and returns a context manager; this yields
+        a function that takes the number done.
     tell : callable, optional
-        Takes lines for people; by default nobody does.
+        A function that takes lines for people; by default the lines are dropped.
 
     Examples
     --------
@@ -74,14 +74,14 @@ class Workspace:
 
     @property
     def folder(self) -> Path:
-        """The folder of the workspace's file."""
+        """Return the folder of the workspace's file."""
         return self.settings.folder
 
     def _with(self, options: Options, given: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
         return settings_for(self.settings, options, given)
 
     def prepare(self, **options: Any) -> ShardsResult:
-        """Check every row and image of the survey and pack them into Parquet shards."""
+        """Check every row and image of the survey, and pack them into Parquet shards."""
         from zooactive.workspace.prepare import OPTIONS, prepare
 
         settings, own = self._with(OPTIONS, options)
@@ -95,7 +95,7 @@ class Workspace:
         return sheet(settings, progress=self._progress, tell=self._tell, **own)
 
     def train(self, *, recipe: str | Path | None = None, **options: Any) -> pd.DataFrame:
-        """Fit the model to the votes, or go on where a run was killed, and return one row an epoch."""
+        """Train the model on the votes, or resume a killed run, and return one row per epoch."""
         from zooactive.workspace.train import OPTIONS, train
 
         before = self.settings if recipe is None else self.settings.with_recipe(recipe)
@@ -103,14 +103,14 @@ class Workspace:
         return train(settings, progress=self._progress, tell=self._tell, **own)
 
     def calibrate(self, **options: Any) -> pd.DataFrame:
-        """Fit a factor for each question that sets right how sure the model is, and return one row a question."""
+        """Fit a factor for each question that calibrates the model's uncertainty, and return one row per question."""
         from zooactive.workspace.calibrate import OPTIONS, calibrate
 
         settings, own = self._with(OPTIONS, options)
         return calibrate(settings, progress=self._progress, **own)
 
     def predict(self, **options: Any) -> Predictions | NumberPredictions:
-        """Predict the posterior of every galaxy of the pool, or go on where a run was interrupted."""
+        """Predict the posterior of every galaxy of the pool, or resume an interrupted run."""
         from zooactive.workspace.predict import OPTIONS, predict
 
         settings, own = self._with(OPTIONS, options)
@@ -121,7 +121,7 @@ class Workspace:
         return predict(settings, progress=self._progress, tell=self._tell, **own)
 
     def embed(self, **options: Any) -> WrittenEmbeddings:
-        """Compute the features of every galaxy of the pool, or go on where a run was interrupted."""
+        """Compute the features of every galaxy of the pool, or resume an interrupted run."""
         from zooactive.workspace.embed import OPTIONS, embed
 
         settings, own = self._with(OPTIONS, options)
@@ -139,28 +139,28 @@ class Workspace:
         return evaluate(settings, progress=self._progress, **own)
 
     def acquire(self, **options: Any) -> pd.DataFrame:
-        """Choose the galaxies whose votes would tell the model most."""
+        """Choose the galaxies whose votes would be most informative."""
         from zooactive.workspace.acquire import OPTIONS, acquire
 
         settings, own = self._with(OPTIONS, options)
         return acquire(settings, progress=self._progress, tell=self._tell, **own)
 
     def catalogue(self, **options: Any) -> PublishedCatalogue:
-        """Write the catalogue of model and votes together, one row a galaxy of the pool."""
+        """Combine model and votes in one catalogue, with one row per galaxy of the pool."""
         from zooactive.workspace.catalogue import OPTIONS, catalogue
 
         settings, own = self._with(OPTIONS, options)
         return catalogue(settings, progress=self._progress, tell=self._tell, **own)
 
     def table(self, source: str | Path | None = None, **options: Any) -> Written:
-        """Write a list of galaxies, or what is predicted of all, as one table with places on the sky."""
+        """Write a list of galaxies, or all predictions, as one table with coordinates."""
         from zooactive.workspace.table import OPTIONS, table
 
         settings, own = self._with(OPTIONS, options)
         return table(settings, source, tell=self._tell, **own)
 
     def allocate(self, clicks: float | None = None, **options: Any) -> pd.DataFrame:
-        """Say how many more volunteers each galaxy of the pool should be shown to, and which need none."""
+        """Plan how many more volunteers should see each galaxy of the pool, and which galaxies need none."""
         from zooactive.workspace.allocate import OPTIONS, allocate
 
         settings, own = self._with(OPTIONS, options)
@@ -169,7 +169,7 @@ class Workspace:
     def finetune(
         self, labels: str | Path | None = None, task: str | None = None, **options: Any
     ) -> FinetunedModel | FinetunedNumbers:
-        """Learn a new question from a few hundred labels and return the fine-tuned model."""
+        """Train on a new question from a few hundred labels, and return the fine-tuned model."""
         from zooactive.workspace.finetune import OPTIONS, finetune
 
         settings, own = self._with(OPTIONS, options)
@@ -183,21 +183,21 @@ class Workspace:
         return top(settings, answer, progress=self._progress, tell=self._tell, **own)
 
     def label(self, question: str | None = None, **options: Any) -> Labelled:
-        """Serve a page on which one labels galaxies oneself, until Ctrl-C, and say where the labels are."""
+        """Serve a page on which you label galaxies yourself, until Ctrl-C, and return where the labels are."""
         from zooactive.workspace.label import OPTIONS, label
 
         settings, own = self._with(OPTIONS, options)
         return label(settings, question, progress=self._progress, tell=self._tell, **own)
 
     def similar(self, ids: str | list[str], **options: Any) -> pd.DataFrame:
-        """List the galaxies that look most like the given ones, and draw them."""
+        """List and draw the galaxies that look most like the given ones."""
         from zooactive.workspace.similar import OPTIONS, similar
 
         settings, own = self._with(OPTIONS, options)
         return similar(settings, ids, **own)
 
     def show(self, galaxy: str, **options: Any) -> pd.DataFrame:
-        """Say what volunteers would say about one galaxy, an id of the workspace or an image file: one row an answer."""
+        """Predict what volunteers would say about one galaxy, an id or an image file, with one row per answer."""
         from zooactive.workspace.show import OPTIONS, show
 
         settings, own = self._with(OPTIONS, options)
@@ -211,7 +211,7 @@ class Workspace:
         return report(settings, **own)
 
     def publish(self, repository: str, **options: Any) -> Published:
-        """Write a model as a repository that others can load by name, and send it to the Hugging Face hub."""
+        """Write a model as a repository that others can load by name, and upload it to the Hugging Face hub."""
         from zooactive.workspace.publish import OPTIONS, publish
 
         settings, own = self._with(OPTIONS, options)
@@ -232,28 +232,28 @@ class Workspace:
         return convert(settings, progress=self._progress, **own)
 
     def loop_ask(self, **options: Any) -> pd.DataFrame:
-        """Train on the votes so far, measure, and choose the galaxies of the next round."""
+        """Train on the votes so far, measure the model, and choose the galaxies of the next round."""
         from zooactive.workspace.loop import OPTIONS, ask
 
         settings, own = self._with(OPTIONS, options)
         return ask(settings, progress=self._progress, tell=self._tell, **own)
 
     def loop_tell(self, votes: str | Path, **options: Any) -> dict[str, Any]:
-        """Take in the votes of a round, and close the round."""
+        """Record the votes of a round, and close the round."""
         from zooactive.workspace.loop import OPTIONS, tell_votes
 
         settings, own = self._with(OPTIONS, options)
         return tell_votes(settings, votes, progress=self._progress, tell=self._tell, **own)
 
     def loop_status(self, **options: Any) -> pd.DataFrame:
-        """Return one row a round so far."""
+        """Return one row for each round so far."""
         from zooactive.workspace.loop import OPTIONS, status
 
         settings, own = self._with(OPTIONS, options)
         return status(settings, **own)
 
     def loop_step(self, **options: Any) -> Step:
-        """Do what can be done now for rounds that run by themselves with the Zooniverse, and say what they wait for."""
+        """Do what is due now in unattended rounds with the Zooniverse, and return what the rounds wait for."""
         from zooactive.workspace.loop_step import OPTIONS, loop_step
 
         settings, own = self._with(OPTIONS, options)
@@ -270,12 +270,12 @@ class Workspace:
 def find_workspace(
     start: str | Path | None = None, *, progress: Auto | Bar | Show = "auto", tell: Tell = silent
 ) -> Workspace:
-    """Load the nearest ``zooactive.toml`` at or above a folder; without one, a workspace of defaults.
+    """Load the nearest ``zooactive.toml`` in or above a folder; without one, return a workspace of defaults.
 
     Raises
     ------
     WorkspaceError
-        When the file is no TOML, or has unknown or ill-typed entries.
+        If the file is not TOML, or has unknown entries or entries of the wrong type.
     """
     return Workspace(find_settings(start), progress=progress, tell=tell)
 
@@ -292,7 +292,7 @@ def load_workspace(path: str | Path, *, progress: Auto | Bar | Show = "auto", te
     Raises
     ------
     WorkspaceError
-        When the file is missing or no TOML, or has unknown or ill-typed entries.
+        If the file is missing or not TOML, or has unknown entries or entries of the wrong type.
     """
     path = Path(path)
     return Workspace(load_settings(path / FILE if path.is_dir() else path), progress=progress, tell=tell)

@@ -67,7 +67,7 @@ def test_impossible_batches_are_refused(tree):
     votes = np.zeros((3, len(tree.columns)))
     votes[0, 0] = 5
     uneven = Posterior(np.random.default_rng(0).uniform(1, 9, (2, 3, len(tree.columns))), "abc", tree).given_votes(votes)
-    with pytest.raises(AcquisitionError, match="other weights for other galaxies"):
+    with pytest.raises(AcquisitionError, match="weights differ between galaxies"):
         greedy_batch(uneven, 2)
 
 

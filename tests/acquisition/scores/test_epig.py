@@ -121,7 +121,7 @@ def test_a_score_depends_on_no_other_candidate(tree):
 
 def test_targets_that_do_not_fit_are_refused():
     candidates = Posterior(ALPHA[:, None], ["g"], SMALL)
-    with pytest.raises(AcquisitionError, match="2 draws and the candidates 3"):
+    with pytest.raises(AcquisitionError, match="2 draws, but the candidates have 3"):
         epig(candidates, Posterior(TARGET[:2], ["t0", "t1"], SMALL))
     with pytest.raises(AcquisitionError, match="target sample is empty"):
         epig(candidates, candidates.take([]))

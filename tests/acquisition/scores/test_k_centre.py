@@ -33,5 +33,5 @@ def test_mistakes_are_refused():
         k_centre(np.zeros((3, 2)), ["a", "b"], 1)
     with pytest.raises(AcquisitionError, match="4 centres were asked for among 3"):
         k_centre(np.zeros((3, 2)), ["a", "b", "c"], 4)
-    with pytest.raises(AcquisitionError, match="'z' is to be the first"):
+    with pytest.raises(AcquisitionError, match="'z' is not among the ids"):
         k_centre(np.zeros((3, 2)), ["a", "b", "c"], 2, first="z")

@@ -218,15 +218,15 @@ def test_a_question_that_does_not_count_is_worth_its_news_about_others():
     ("ask", "said"),
     [
         (lambda p: catalogue_error(p, {"root": -1}), "weight of question 'root' is -1"),
-        (lambda p: catalogue_error(p, {"root": 0}), "no question counts"),
+        (lambda p: catalogue_error(p, {"root": 0}), "all questions have the weight 0"),
         (lambda p: catalogue_error(p, {"root": float("nan")}), "is nan"),
         (lambda p: value_of_votes(p, 1.5), "whole number"),
         (lambda p: value_of_votes(p, 2, trees=0), "at least one vote tree"),
         (lambda p: value_of_votes(p, 1, {"root": 1}, aim=Aim()), "give one of the two"),
         (lambda p: Aim("erorr"), "Did you mean 'error'"),
-        (lambda p: Aim("model", weights={"root": 1}), "leave the questions' weights away"),
+        (lambda p: Aim("model", weights={"root": 1}), "leave out the questions' weights"),
         (lambda p: Aim("error", rules={"root_x": 0.5}), "rules belong to the goal 'decision'"),
-        (lambda p: Aim("decision", rules={"root_x": 1.5}), "above 1.5"),
+        (lambda p: Aim("decision", rules={"root_x": 1.5}), "the limit 1.5"),
         (lambda p: Aim("count", wanted=0), "wanted = 0"),
     ],
 )

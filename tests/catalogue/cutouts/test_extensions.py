@@ -81,10 +81,10 @@ def test_a_band_keeps_its_values_and_its_place_on_the_sky_and_has_its_name(made)
 
 def test_bands_of_different_sides_are_not_put_together():
     other = bytes_of(fits.PrimaryHDU(np.eye(7, dtype=np.float32)))
-    with pytest.raises(Trouble, match="7 by 7 pixels came in band Y, and 6 by 6 in VIS"):
+    with pytest.raises(Trouble, match="band Y has 7 by 7 pixels, and band VIS has 6 by 6"):
         in_extensions({"VIS": plane_of(plain()), "Y": plane_of(other)})
 
 
 def test_a_file_of_several_planes_is_not_one_band():
-    with pytest.raises(Trouble, match="2 planes came where one band was asked for"):
+    with pytest.raises(Trouble, match="2 planes came, but one band was requested"):
         plane_of(bytes_of(fits.PrimaryHDU(np.stack([VALUES, VALUES]))))

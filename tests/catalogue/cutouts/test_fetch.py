@@ -71,19 +71,19 @@ def test_each_galaxy_has_its_cutout_and_a_table_that_commands_read(tmp_path):
 @pytest.mark.parametrize(
     ("fault", "what", "kind", "words"),
     [
-        ("off", "off the survey", "permanent", "of one colour (32, 32, 32)"),
-        ("white", "off the survey", "permanent", "of one colour (255, 255, 255)"),
-        ("clipped", "another size", "permanent", "12 by 12 pixels came where 24"),
+        ("off", "off the survey", "permanent", "has only one colour (32, 32, 32)"),
+        ("white", "off the survey", "permanent", "has only one colour (255, 255, 255)"),
+        ("clipped", "another size", "permanent", "12 by 12 pixels came, but 24"),
         ("text", "no image", "permanent", "says 'no such layer'"),
         ("400", "refused", "permanent", "answered 400: try later"),
         ("404", "refused", "permanent", "answered 404"),
         ("500", "fault", "transient", "answered 500"),
         ("503", "fault", "transient", "answered 503"),
         ("429", "fault", "transient", "answered 429"),
-        ("cut", "fault", "transient", "no whole answer came"),
+        ("cut", "fault", "transient", "no complete answer came"),
         ("damaged", "cut off", "transient", "cannot be decoded"),
         ("empty", "cut off", "transient", "the answer is empty"),
-        ("hang", "fault", "transient", "no whole answer came (ReadTimeout"),
+        ("hang", "fault", "transient", "no complete answer came (ReadTimeout"),
     ],
 )
 def test_what_does_not_come_is_told_by_its_kind(tmp_path, fault, what, kind, words):
@@ -138,7 +138,7 @@ def test_fits_have_the_bands_that_were_asked_for(tmp_path):
     failures = pd.read_parquet(tmp_path / "images" / "failures.parquet").set_index("id")
     assert failures["what"].tolist() == ["other bands", "other bands", "off the survey", "off the survey", "fault"]
     assert failures["kind"].tolist() == ["permanent"] * 4 + ["transient"]
-    assert failures["reason"].iloc[0] == "bands gri came where grz were asked for"
+    assert failures["reason"].iloc[0] == "bands gri came, but grz were requested"
     assert failures["reason"].iloc[1] == "the survey has no z here"
     assert found.galaxies == 3
     assert (tmp_path / "images" / "587732578312450005.fits").read_bytes() == fits_cube(15.5, 6.25, 24, "grz")
@@ -146,7 +146,7 @@ def test_fits_have_the_bands_that_were_asked_for(tmp_path):
 
 def test_a_service_that_gives_no_image_is_not_asked_thousands_of_times(tmp_path):
     table = write_table(tmp_path, 60)
-    said = r"has answered 1\d times and given no image: .* says 'no such layer'"
+    said = r"has answered 1\d times without an image: .* says 'no such layer'"
     with sky({place(i): ("text",) for i in range(60)}) as server, pytest.raises(CatalogueError, match=said):
         fetch(server, tmp_path, table=table)
     assert sum(server.asked.values()) <= 14
@@ -273,7 +273,7 @@ def test_what_cannot_be_asked_for_is_told_before_anything_is(tmp_path):
     with sky() as server:
         service = load_service(server.write_service(tmp_path))
         table = write_table(tmp_path)
-        with pytest.raises(CatalogueError, match="cuts 1 to 512 pixels a side, and 600 were asked for"):
+        with pytest.raises(CatalogueError, match="cuts 1 to 512 pixels on a side, but you asked for 600"):
             cutouts_of(table, service, size=CutoutSize(600, arcsec=60))
         with pytest.raises(CatalogueError, match="sdss has no fits; it gives jpg"):
             cutouts_of(table, "sdss", size=CutoutSize(64, arcsec=60), form="fits")

@@ -96,17 +96,17 @@ def test_a_survey_of_two_steps_is_read_or_told_what_it_lacks(tmp_path):
     assert service.list_address("jpg", 1, 2, arcsec=10) == "http://a?1&2&irg"
     assert service.address("jpg", 1, 2, arcsec=10, size=5) == "http://b?1&2&5&{red}&{green}&{blue}"
     for old, new, words in (
-        ("&{bands}", "&{zoom}", r"the address of the list of files has a place \{zoom\}"),
+        ("&{bands}", "&{zoom}", r"the address of the list of files has a placeholder \{zoom\}"),
         ("http://a?{ra}", "http://a?", r"the address of the list of files needs \{ra\} and \{dec\}"),
-        ("&{blue}", "", r"names stand as \{red\}, \{green\} and \{blue\} in the address of jpg"),
-        ("&{red}&{green}&{blue}", "&{file}", r"and as \{file\} in that of fits"),
-        ("[jpg]", "[fits]", r"and as \{file\} in that of fits"),
-        ('band = "filter"\n', "", "says its columns as file and band, and its bands"),
+        ("&{blue}", "", r"the address of jpg, a colour picture, must have file names as \{red\}, \{green\} and \{blue\}"),
+        ("&{red}&{green}&{blue}", "&{file}", r"must have the name as \{file\}"),
+        ("[jpg]", "[fits]", r"must have the name as \{file\}"),
+        ('band = "filter"\n', "", "needs the entries file, band and bands"),
         ('"irg"', '"iru"', "t has no band 'u'; it has g, r, i"),
-        ('"irg"', '"ir"', "a picture in colour is of three, red before green and blue"),
-        ('file = ["name"]', 'file = ["name"]\ncalled = ["a"]', "3 bands are called by 1 names"),
+        ('"irg"', '"ir"', "a colour picture needs three bands, red before green and blue"),
+        ('file = ["name"]', 'file = ["name"]\ncalled = ["a"]', "3 bands have 1 names under called"),
         ('file = ["name"]', 'file = ["name"]\ntable = "json"', r"Use one of ascii, csv, votable"),
-        (SURVEY[SURVEY.index("[files]") : SURVEY.index("[jpg]")], "", r"say under \[files\] who lists them"),
+        (SURVEY[SURVEY.index("[files]") : SURVEY.index("[jpg]")], "", r"describe their list under \[files\]"),
     ):
         bad = tmp_path / "bad.toml"
         bad.write_text(SURVEY.replace(old, new, 1))

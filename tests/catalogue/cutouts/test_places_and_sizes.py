@@ -74,14 +74,14 @@ def test_twenty_four_hours_are_none(recwarn):
 @pytest.mark.parametrize(
     ("ra", "dec", "words"),
     [
-        ("361", "0", "row 2: '361' .column 'ra'. is no place on the sky"),
-        ("10", "91", "row 2: '91' .column 'dec'. is no place"),
-        ("25:00:00", "0", "row 2: '25:00:00' .column 'ra'. is no place"),
-        ("north", "0", "'north' .column 'ra'. is no place"),
-        ("nan", "0", "row 2: column 'ra' is blank|'nan' .column 'ra'. is no place"),
-        (None, "0", "row 2: column 'ra' is blank; give a place or leave the row out"),
-        ("1", "99:99:99", "is no place"),
-        ("inf", "0", "'inf' .column 'ra'. is no place"),
+        ("361", "0", "row 2: '361' .column 'ra'. is not a place on the sky"),
+        ("10", "91", "row 2: '91' .column 'dec'. is not a place"),
+        ("25:00:00", "0", "row 2: '25:00:00' .column 'ra'. is not a place"),
+        ("north", "0", "'north' .column 'ra'. is not a place"),
+        ("nan", "0", "row 2: column 'ra' is blank|'nan' .column 'ra'. is not a place"),
+        (None, "0", "row 2: column 'ra' is blank; give coordinates or leave the row out"),
+        ("1", "99:99:99", "is not a place"),
+        ("inf", "0", "'inf' .column 'ra'. is not a place"),
     ],
 )
 def test_what_is_no_place_is_told_with_its_row(ra, dec, words):
@@ -106,8 +106,8 @@ def test_fields_are_of_one_size_by_a_radius_or_like_those_of_galaxy_zoo():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "give one of them"),
-        ({"arcsec": 60, "like": "gz-decals"}, "give one of them"),
+        ({}, "give exactly one of them"),
+        ({"arcsec": 60, "like": "gz-decals"}, "give exactly one of them"),
         ({"column": "R90"}, "give both"),
         ({"arcsec": 60, "times": 2}, "give both"),
         ({"arcsec": -1}, "arcsec = -1: give a number above 0"),
@@ -123,7 +123,7 @@ def test_sizes_that_say_nothing_or_too_much_are_refused(options, words):
 
 def test_a_radius_that_is_none_is_told_with_its_row():
     frame = pd.DataFrame({"r": ["3", "-1"]})
-    with pytest.raises(CatalogueError, match=r"row 2: '-1' \(column 'r'\) is no radius in arcsec"):
+    with pytest.raises(CatalogueError, match=r"row 2: '-1' \(column 'r'\) is not a radius in arcsec"):
         CutoutSize(column="r", times=4).sides(frame, "t.csv")
     with pytest.raises(CatalogueError, match="has none of the columns petro_th50"):
         CutoutSize(like="gz-decals").sides(frame, "t.csv")
@@ -162,10 +162,10 @@ def test_a_service_of_ones_own_is_read_or_told_what_it_lacks(tmp_path):
     file.write_text('title = "t"\ncredit = "c"\nlicence = "l"\nscale = 1.0\n[jpg]\naddress = "http://a?{ra}&{dec}&{size}"\n')
     assert load_service(file).address("jpg", 1, 2, arcsec=10, size=5) == "http://a?1&2&5"
     for old, new, words in (
-        ("{size}", "{zoom}", r"the address of jpg has a place \{zoom\}; known are"),
+        ("{size}", "{zoom}", r"the address of jpg has a placeholder \{zoom\}; known are"),
         ("{ra}", "", r"needs \{ra\} and \{dec\}"),
-        ("{ra}", "{ra", "is no template"),
-        ("scale = 1.0", "scale = 0.0", "scale is above 0"),
+        ("{ra}", "{ra", "is not a template"),
+        ("scale = 1.0", "scale = 0.0", "scale must be above 0"),
         ("scale = 1.0", "", "has no entry 'scale'"),
         ("title", "titel", "has no entry 'title'"),
         ("licence", "license = 'l'\nlicence", "the entry 'license' is unknown. Did you mean 'licence'"),

@@ -82,7 +82,7 @@ def test_a_picture_of_panstarrs_is_cut_out_of_the_three_files_that_are_listed(tm
         ("empty", "fault", "transient", "the list of files is empty"),
         ("404", "refused", "permanent", "answered 404"),
         ("503", "fault", "transient", "answered 503"),
-        ("hang", "fault", "transient", "no whole answer came (ReadTimeout"),
+        ("hang", "fault", "transient", "no complete answer came (ReadTimeout"),
     ],
 )
 def test_what_is_not_listed_is_told_by_its_kind(tmp_path, fault, what, kind, words):
@@ -108,14 +108,14 @@ def test_what_is_not_listed_is_told_by_its_kind(tmp_path, fault, what, kind, wor
 @pytest.mark.parametrize(
     ("fault", "what", "kind", "words"),
     [
-        ("off", "off the survey", "permanent", "of one colour (255, 255, 255)"),
-        ("edge", "off the survey", "permanent", "an edge of the image is of one colour (255, 255, 255)"),
-        ("clipped", "another size", "permanent", "12 by 12 pixels came where 24"),
+        ("off", "off the survey", "permanent", "has only one colour (255, 255, 255)"),
+        ("edge", "off the survey", "permanent", "an edge of the image has only one colour (255, 255, 255)"),
+        ("clipped", "another size", "permanent", "12 by 12 pixels came, but 24"),
         ("text", "no image", "permanent", "says 'no such layer'"),
         ("404", "refused", "permanent", "answered 404"),
         ("503", "fault", "transient", "answered 503"),
         ("damaged", "cut off", "transient", "cannot be decoded"),
-        ("cut", "fault", "transient", "no whole answer came"),
+        ("cut", "fault", "transient", "no complete answer came"),
     ],
 )
 def test_what_is_not_cut_is_told_by_its_kind_and_its_list_is_kept(tmp_path, fault, what, kind, words):
@@ -149,9 +149,9 @@ def test_other_bands_make_other_colours_and_three_of_them(tmp_path):
     (first, *_) = asked_with(server, "/cgi-bin/fitscut.cgi")
     assert [first[colour].split(".stk.")[1][0] for colour in ("red", "green", "blue")] == ["y", "z", "i"]
     for bands, words in (
-        ("gr", "bands = 'gr': a picture in colour is of three, red before green and blue"),
+        ("gr", "bands = 'gr': a colour picture needs three bands, red before green and blue"),
         ("gru", "has no band 'u'; it has g, r, i, z, y"),
-        ("grr", "give each band once"),
+        ("grr", "and each band once"),
     ):
         with pytest.raises(CatalogueError, match=words):
             cutouts_of(write_table(tmp_path), service, size=CutoutSize(24, arcsec=12), bands=bands)
@@ -187,7 +187,7 @@ def test_own_pixels_follow_from_the_field(tmp_path):
         assert [(one.pixels, one.arcsec) for one in planned] == [(32, 8.0), (48, 12.0)], "12.12 arcsec are 48.48 pixels"
         with pytest.raises(CatalogueError, match=r"12 arcsec around galaxy 'g0' are 48 of 0\.25 arcsec, not 64; leave"):
             fetch(server, tmp_path, PS1, form="fits", size=CutoutSize(64, arcsec=12))
-        with pytest.raises(CatalogueError, match=r"1 to 2048 pixels of 0\.25 arcsec a side; 600 arcsec .* are 2400"):
+        with pytest.raises(CatalogueError, match=r"1 to 2048 pixels of 0\.25 arcsec on a side; 600 arcsec .* are 2400"):
             cutouts_of(write_table(tmp_path), service, size=CutoutSize(arcsec=600))
         assert fetch(server, tmp_path, PS1, form="fits", size=CutoutSize(48, arcsec=12)).galaxies == 4
         server.asked.clear()
@@ -254,11 +254,11 @@ def test_one_band_of_euclid_is_asked_for_by_its_name(tmp_path):
         ("list", "503", "fault", "answered 503"),
         ("J", "edge", "off the survey", "band J: an edge of the image has no numbers"),
         ("J", "off", "off the survey", "band J: every plane is one single value"),
-        ("J", "clipped", "another size", "band J: an image of 60 by 60 pixels came where 120"),
-        ("J", "rounded", "another size", "121 by 121 pixels came in band J, and 120 by 120 in VIS"),
+        ("J", "clipped", "another size", "band J: an image of 60 by 60 pixels came, but 120"),
+        ("J", "rounded", "another size", "band J has 121 by 121 pixels, and band VIS has 120 by 120"),
         ("J", "empty", "cut off", "band J: the answer is empty"),
         ("J", "damaged", "cut off", "band J: the FITS file cannot be read"),
-        ("J", "text", "no image", "band J: the answer is no FITS"),
+        ("J", "text", "no image", "band J: the answer is not FITS"),
         ("J", "429", "fault", "band J: the service answered 429"),
     ],
 )
@@ -343,7 +343,7 @@ def test_a_run_that_was_killed_goes_on_with_the_lists_that_came(tmp_path):
 
 def test_an_archive_that_lists_nothing_readable_is_not_asked_thousands_of_times(tmp_path):
     table = write_table(tmp_path, 60)
-    said = r"has answered 1\d times and given no list of files: .* says 'no such layer'"
+    said = r"has answered 1\d times without a list of files: .* says 'no such layer'"
     faults = {at("list", i): ("text",) for i in range(60)}
     with archive(faults) as server, pytest.raises(CatalogueError, match=said):
         fetch(server, tmp_path, PS1, table=table)

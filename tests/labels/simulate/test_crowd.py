@@ -113,7 +113,7 @@ def test_an_impossible_answer_is_never_given(tree):
 
 
 def test_a_crowd_that_is_too_small_is_told(tree, rho):
-    with pytest.raises(CatalogueError, match=r"1 to 1\d, lest the most active see a galaxy twice: give a larger crowd"):
+    with pytest.raises(CatalogueError, match=r"1 to 1\d, so that nobody sees a galaxy twice; give a larger crowd"):
         Crowd(volunteers=100, seed=1).walk(rho, tree, ids=names(3), volunteers=40)
 
 

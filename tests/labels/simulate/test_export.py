@@ -127,8 +127,8 @@ def test_what_cannot_be_classified_is_told(made, words, tmp_path):
 
     refused("lacks 1 galaxies of the manifest, such as 'sim-000002'", truth=truth[:2])
     refused("no column 'bar_weak'", truth=truth.drop(columns="bar_weak"))
-    refused("'sim-000001' is no probability", truth=truth.assign(bar_no=truth["bar_no"] + (truth.index == 1)))
-    refused("row 1 of the manifest has no id of a galaxy; the wording looks for it in #id", manifest.drop(columns="#id"))
+    refused("'sim-000001' is not a probability", truth=truth.assign(bar_no=truth["bar_no"] + (truth.index == 1)))
+    refused("row 1 of the manifest has no galaxy id; the wording looks for it in #id", manifest.drop(columns="#id"))
     refused("the manifest has no rows", manifest[:0])
     refused("'sim-000000' is twice in the manifest", pd.concat([manifest, manifest]))
     refused("give 1 to 4096", votes=5000)

@@ -54,7 +54,9 @@ def test_what_counts_is_the_last_word_and_all_words_are_kept(session):
     assert table(session)["ring"].tolist() == ["no", "no"]
     assert table(session)["probability"].tolist() == ["", "0.25"]
     assert table(session)["image"].tolist() == ["/images/1.jpg", "/images/2.jpg"]
-    assert len((session.folder / "answers.jsonl").read_text().splitlines()) == 4
+    lines = (session.folder / "answers.jsonl").read_text().splitlines()
+    assert lines[0] == '{"format": 1}'
+    assert len(lines) == 1 + 4
 
 
 def test_undone_answers_leave_what_was_said_before(session):
@@ -94,7 +96,7 @@ def test_labels_that_were_there_before_count_until_somebody_says_something_else(
     session.answer("g003", "yes", "me")
     assert table(session).set_index("id").loc["g003", ["ring", "labeller"]].tolist() == ["yes", "me"]
     assert session.answers.agreement() == (0, 1)
-    with pytest.raises(CatalogueError, match="'maybe' is no answer"):
+    with pytest.raises(CatalogueError, match="'maybe' is not an answer"):
         session.take_over({"g009": {"ring": "maybe"}}, "labels of rings")
     before = (session.folder / "answers.jsonl").read_bytes()
     session.close()
@@ -129,7 +131,7 @@ def test_how_steady_a_labeller_is(session):
 def test_unknown_galaxies_and_answers_are_refused_and_leave_nothing(session):
     with pytest.raises(CatalogueError, match="no galaxy 'g999'"):
         session.answer("g999", "yes", "me")
-    with pytest.raises(CatalogueError, match="'maybe' is no answer"):
+    with pytest.raises(CatalogueError, match="'maybe' is not an answer"):
         session.answer("g001", "maybe", "me")
     assert (session.folder / "answers.jsonl").read_bytes() == b""
 
@@ -151,10 +153,10 @@ def test_a_restart_knows_all_and_a_torn_line_is_cut_off(session, tmp_path):
     finally:
         again.close()
     file.write_bytes(whole + b"no line\n")
-    with pytest.raises(CatalogueError, match="line 3 is damaged"):
+    with pytest.raises(CatalogueError, match="line 4 is damaged"):
         Session(IDS, RING, tmp_path / "ring")
     file.write_bytes(whole)
-    with pytest.raises(CatalogueError, match="'yes' is no answer"):
+    with pytest.raises(CatalogueError, match="'yes' is not an answer"):
         Session(IDS, DecisionTree("labels", (Question("ring", ("A", "B")),), votes="class"), tmp_path / "ring")
 
 
@@ -452,7 +454,7 @@ def test_what_is_known_by_now(session):
     assert ("auc_random" in found.merits) == ((table(session)["chosen"] == "random").sum() >= 20)
     left = (TRUTH == "yes").sum() - found.counts["yes"]
     assert found.expected["yes"] == pytest.approx(left, abs=15)
-    assert "more of 'yes' are expected" in found.advice()
+    assert "more 'yes' are expected" in found.advice()
     json.dumps(found.to_dict(), allow_nan=False)
     assert found.curve[-1]["labels"] == found.labels
 

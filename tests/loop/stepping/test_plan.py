@@ -77,7 +77,7 @@ def test_nothing_is_changed_while_the_owner_has_something_to_set():
     waiting = facts(RoundFacts(0), wishes=("set this",))
     assert next_change(waiting, CONFIG) is None
     assert changes_ahead(waiting, CONFIG) == []
-    assert waits_of(waiting, CONFIG) == ["nothing is changed until the owner has done this: set this"]
+    assert waits_of(waiting, CONFIG) == ["the loop changes nothing until the project's owner does this: set this"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_more_than_the_stated_share_is_held_back_whatever_the_reasons():
     done = {"a": FULL, "b": FULL, "c": Done("consensus", "")}
     here = facts(shown(0, "abcde"), counted=counted(fresh(), done=done))
     assert next_change(here, CONFIG) is None
-    assert "3 of 5 subjects of round 0 should be retired, more than 50% at once" in waits_of(here, CONFIG)[0]
+    assert "3 of 5 subjects of round 0 are due to retire, more than 50% at once" in waits_of(here, CONFIG)[0]
     assert isinstance(next_change(here, replace(CONFIG, retire_share=0.6)), Retire)
 
 
@@ -149,7 +149,7 @@ def test_a_set_that_somebody_unlinks_by_hand_is_said_and_its_round_is_closed_in_
     gone = shown(0, "ab", linked=False, unlinked=True)
     votes = counted(fresh(), volunteers={"a": 3})
     assert next_change(facts(gone, counted=votes), CONFIG) is None
-    assert "the set of round 0 was unlinked by hand" in waits_of(facts(gone, counted=votes), CONFIG)[0]
+    assert "somebody unlinked the set of round 0 by hand" in waits_of(facts(gone, counted=votes), CONFIG)[0]
     assert next_change(facts(replace(gone, linked_at=NOW - 15 * DAY), counted=votes), CONFIG) == Tell(0)
 
 

@@ -110,12 +110,12 @@ def test_an_account_without_room_waits(world, step):
     world.limit = 0
     done = step()
     assert done.done == ()
-    assert "may not upload any more subjects (deleted ones count)" in done.waits[0]
+    assert "has reached its upload limit (deleted subjects count)" in done.waits[0]
 
 
 def test_a_set_whose_name_is_taken_is_the_one_that_was_made(world, step):
     world.faults.append(Fault("lost after", posts("/api/subject_sets")))
-    assert "it may have been done" in step().failed[0]
+    assert "the request may have been carried out" in step().failed[0]
     taken = list(world.sets)
     world.faults.append(Fault(422, posts("/api/subject_sets"), said="Display name has already been taken"))
     assert step().failed == ()
@@ -142,7 +142,7 @@ def test_a_subject_is_renewed_with_the_mark_of_its_version_and_never_without_its
     with pytest.raises(UploadError, match="428"):
         there.renew_subject(number, "image/jpeg", {})
     world.subjects[number]["links"]["project"] = "8"
-    with pytest.raises(UploadError, match="another project; nothing is changed"):
+    with pytest.raises(UploadError, match="another project; it was not changed"):
         there.renew_subject(number, "image/jpeg", {})
 
 
@@ -150,9 +150,9 @@ def test_a_set_of_another_project_is_not_linked_and_the_last_one_not_unlinked(wo
     step()
     there = begin().there
     world.sets["800"] = {"id": "800", "display_name": "foreign", "project": "8"}
-    with pytest.raises(UploadError, match="another project; it is not linked"):
+    with pytest.raises(UploadError, match="another project; it was not linked"):
         there.link("800")
-    with pytest.raises(UploadError, match="the last one of the workflow"):
+    with pytest.raises(UploadError, match="the workflow's last one"):
         there.unlink(world.linked[0])
     assert world.never == Counter()
 
@@ -219,7 +219,7 @@ def test_an_export_that_is_dropped_after_a_yes_is_waited_for_and_asked_for_again
         world.pass_to(world.now + HOUR)
         done = step()
         assert not any("export" in line for line in done.done)
-    assert any("or was dropped, which looks the same (it says 'creating')" in line for line in done.waits)
+    assert any("or was dropped; its state 'creating' can mean either" in line for line in done.waits)
     world.pass_to(world.now + 5 * HOUR)
     assert any("ask for the export" in line for line in step().done)
     world.pass_to(world.now + 6 * HOUR)
@@ -286,7 +286,7 @@ def test_an_export_that_ends_before_the_one_that_is_here_does_not_take_its_place
         world.classify(1)
         failed += step().failed
     assert [line.partition(": ")[2] for line in failed] == [
-        "the export of workflow ends before the one that is here; the one here stays"
+        "the new export of workflow ends earlier than the file here; the file here is kept"
     ], "it is fetched once"
     assert (begin().folder / "exports" / "workflow.csv").read_bytes() == before
     world.lag = timedelta(0)
@@ -393,7 +393,7 @@ def test_more_than_the_stated_share_of_a_set_waits_for_a_persons_word(world, ste
     world.pass_to(world.now + 6 * HOUR)
     waiting = step(retire_share=0.5)
     assert not any(line.startswith("retire") for line in waiting.done)
-    assert "should be retired, more than 50% at once; a person's word is wanted" in waiting.waits[0]
+    assert "are due to retire, more than 50% at once; a person must confirm" in waiting.waits[0]
     assert "--retire-share 1" in waiting.waits[0]
     assert world.calls["POST /api/workflows/N/retired_subjects"] == 0
     assert any(line.startswith("retire") for line in step(retire_share=1.0).done)
@@ -410,7 +410,7 @@ def test_more_than_the_stated_share_of_a_set_waits_for_a_persons_word(world, ste
         (lambda w: w.workflow.update(prioritized=True), "the workflow is prioritized"),
         (lambda w: w.workflow.update(active=False), "not active, so nobody is shown anything"),
         (lambda w: w.project.update(live=False), "the project is not live"),
-        (lambda w: _link_anothers(w), "'zooactive 0000, round 3', which another loop made"),
+        (lambda w: _link_anothers(w), "'zooactive 0000, round 3', a set that another loop made"),
     ],
     ids=["a count below the ceiling", "prioritized", "inactive", "not live", "another loop"],
 )
@@ -430,7 +430,7 @@ def _link_anothers(world) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda w: setattr(w, "belongs", "8"), "belongs to project 8 and not to 7"),
+        (lambda w: setattr(w, "belongs", "8"), "belongs to project 8, not to 7"),
         (lambda w: setattr(w, "roles", ["translator"]), "neither owner nor collaborator"),
     ],
 )
@@ -462,7 +462,7 @@ def test_two_steps_do_not_run_side_by_side(step, begin):
 def test_a_dry_run_says_every_change_and_makes_none(world, begin, step):
     ahead = take_step(begin(), dry_run=True)
     assert {call.split(" ")[0] for call in world.calls} == {"GET"}
-    assert [line.split(" ")[0] for line in ahead.done] == ["learn", "make", "upload", "put", "link"]
+    assert [line.split(" ")[0] for line in ahead.done] == ["train", "make", "upload", "put", "link"]
     assert not (begin().loop.folder / "round-000").exists()
     done = step()
     assert [line.split(":")[0] for line in done.done] == [line.split(":")[0] for line in ahead.done]

@@ -213,7 +213,7 @@ def test_a_backbone_of_ones_own_is_built_by_its_name(register):
 
 
 def test_a_taken_name_is_refused(register):
-    with pytest.raises(ModelError, match="'small_cnn' is registered already"):
+    with pytest.raises(ModelError, match="'small_cnn' is already registered"):
         register("small_cnn", partial(resnet26, width=1))
 
 
@@ -224,7 +224,7 @@ def test_an_unknown_backbone_is_refused_with_the_nearest_name():
 
 @pytest.mark.parametrize("channels", [0, 7])
 def test_no_channels_and_more_than_six_are_refused(channels):
-    with pytest.raises(ModelError, match=f"{channels} channels were asked for; use 1 to 6"):
+    with pytest.raises(ModelError, match=f"you asked for {channels} channels; use 1 to 6"):
         build_encoder("small_cnn", 64, channels)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import keras
 import numpy as np
 import pytest
 from networks import plain_weights, reduced_networks
@@ -12,6 +13,7 @@ from zooactive.catalogue import Preprocessing
 from zooactive.foundation.errors import ModelError
 from zooactive.models import GalaxyModel, feature_maps, first_filters, list_backbones, load_model, start_from_published
 from zooactive.models.backbones.names import COLOUR_ALONE
+from zooactive.models.backbones.register import nested_layers
 from zooactive.models.backbones.stems import first_convolution, spread
 from zooactive.models.config import Network
 from zooactive.tree import load_tree
@@ -35,10 +37,12 @@ def features(model: GalaxyModel, images: np.ndarray) -> np.ndarray:
 
 
 def with_statistics(model: GalaxyModel) -> GalaxyModel:
-    """Move the batch norms' statistics from those of a fresh model."""
-    images = np.random.default_rng(1).random((8, SIZE, SIZE, model.preprocessing.channels), np.float32)
-    for _ in range(20):
-        model.encoder(images, training=True)
+    """Give the batch norms statistics that no fresh model has."""
+    rng = np.random.default_rng(1)
+    for layer in nested_layers(model.encoder):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_mean.assign(rng.normal(0, 0.1, layer.moving_mean.shape))
+            layer.moving_variance.assign(rng.uniform(0.5, 2, layer.moving_variance.shape))
     return model
 
 
@@ -53,7 +57,7 @@ def in_colour(request) -> GalaxyModel:
 
 
 @pytest.mark.usefixtures("reduced")
-@pytest.mark.parametrize("number", [1, 2, 5, 6])
+@pytest.mark.parametrize("number", [1, 6])
 def test_every_network_of_colours_is_made_one_of_bands_with_the_same_features_of_grey_images(in_colour, number):
     model = GalaxyModel("rings", backbone=in_colour.backbone, seed=3, preprocessing=of_bands(*BANDS[:number]))
     model.start_from(in_colour)
@@ -118,13 +122,14 @@ def test_a_model_of_bands_starts_from_one_of_other_bands_or_in_another_order():
     assert other.stem is not None
 
 
+@pytest.mark.usefixtures("reduced")
 def test_colour_and_grey_still_start_from_their_own_alone():
     grey_one = GalaxyModel("rings", backbone="small_cnn", image_size=SIZE, channels=1)
     with pytest.raises(
         ModelError, match="with 3 channels cannot start from small_cnn with 1; set backbone = 'small_cnn' and"
     ):
         GalaxyModel("rings", backbone="small_cnn", image_size=SIZE).start_from(grey_one)
-    with pytest.raises(ModelError, match="set backbone = 'small_cnn', or leave start away"):
+    with pytest.raises(ModelError, match="set backbone = 'small_cnn', or leave out start"):
         GalaxyModel("rings", backbone="resnet26", preprocessing=of_bands("g")).start_from(grey_one)
 
 
@@ -149,7 +154,6 @@ def test_what_was_done_to_the_first_layer_is_saved_and_shown(tmp_path):
 @pytest.mark.parametrize("half", [False, True])
 def test_published_weights_of_colours_give_a_network_of_bands_the_same_features_of_grey_images(tmp_path, half):
     safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed; it is the extra 'weights'")
-    from zooactive.models.backbones.register import nested_layers
     from zooactive.models.published.architectures import ARCHITECTURES
     from zooactive.models.published.layouts import timm_name
 

@@ -152,7 +152,7 @@ def test_the_judges_choose_the_prior_and_are_then_learnt_from(tree):
 def test_what_cannot_be_fitted_is_explained(tree):
     x, votes = known_world(tree, 20)
     axes = find_axes([x])
-    with pytest.raises(ModelError, match="0 features and 0 votes of judging galaxies"):
+    with pytest.raises(ModelError, match="0 features and 0 votes of validation galaxies"):
         fit_bayesian_head((x, votes), (x[:0], votes[:0]), tree, axes)
     with pytest.raises(ModelError, match="20 features and 19 votes of training galaxies"):
         fit_bayesian_head((x, votes[1:]), (x, votes), tree, axes)

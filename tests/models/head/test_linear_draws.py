@@ -132,7 +132,7 @@ def test_a_file_of_an_unknown_kind_or_none_at_all_is_refused_by_its_name(tree, t
         load_draws(tmp_path / "head.npz")
     make_draws("dropout", tree).save(tmp_path / "head.npz")
     rewrite_about(tmp_path / "head.npz", lambda about: about.update(kind="bagging"))
-    with pytest.raises(ModelError, match=r"head\.npz is damaged, or no head"):
+    with pytest.raises(ModelError, match=r"head\.npz is damaged, or not the head"):
         load_draws(tmp_path / "head.npz")
 
 
@@ -140,7 +140,7 @@ def test_a_file_of_an_unknown_kind_or_none_at_all_is_refused_by_its_name(tree, t
 def test_a_saved_ensemble_of_heads_is_refused_by_its_name(tree, tmp_path, kinds):
     make_draws("dropout", tree).save(tmp_path / "head.npz")
     rewrite_about(tmp_path / "head.npz", lambda about: about.update(kinds))
-    with pytest.raises(ModelError, match=r"head\.npz: draws by an ensemble of heads are gone.* use 'laplace'"):
+    with pytest.raises(ModelError, match=r"head\.npz: draws by an ensemble of heads were removed.* use 'laplace'"):
         load_draws(tmp_path / "head.npz")
 
 

@@ -65,13 +65,13 @@ def torch_zip(pickle: bytes) -> bytes:
     return archive(pickle, {"0": FOUR.tobytes()})
 
 
-def carries(code: bytes, told: str | None = "in place of named tensors", protocol: int = 2) -> Hostile:
+def carries(code: bytes, told: str | None = "instead of named tensors", protocol: int = 2) -> Hostile:
     """A file of which the pickle is the code."""
     return Hostile(torch_zip(pickled(code, protocol)), told, pickled(code, protocol))
 
 
 def beside(code: bytes, told: str | None = READ) -> Hostile:
-    """A file with a good tensor, and code in place of something else."""
+    """A file with a good tensor, and code instead of something else."""
     return Hostile(torch_zip(weights(extra=code)), told, pickled(code))
 
 
@@ -167,7 +167,7 @@ BYTES, MAPPED = name("builtins", "bytes"), name("builtins", "map") + plain((name
 SET_STATE = name("zooactive.foundation.errors", "ModelError") + b")\x81"
 CASES: dict[str, Hostile] = {
     # code
-    "os.system": carries(call("os", "system", f"touch {CANARY}"), r"what 'os\.system' would make in place of named tensors"),
+    "os.system": carries(call("os", "system", f"touch {CANARY}"), r"what 'os\.system' would make instead of named tensors"),
     "os.system by STACK_GLOBAL": carries(
         text("os") + text("system") + b"\x93" + plain((f"touch {CANARY}",)) + b"R", protocol=4
     ),
@@ -234,7 +234,7 @@ CASES: dict[str, Hostile] = {
         name("my.package", "Net") + b")\x81" + mapping({"_modules": {}}) + b"b", "'my.package.Net'"
     )._replace(code=None),
     "a second pickle behind the first": Hostile(torch_zip(weights() + pickled(ARMED)), READ, pickled(ARMED)),
-    "a call in the old form": Hostile(legacy(pickled(ARMED), {}), "in place of named tensors", pickled(ARMED)),
+    "a call in the old form": Hostile(legacy(pickled(ARMED), {}), "instead of named tensors", pickled(ARMED)),
     "a call where the old form names the system": Hostile(old_form(system=pickled(ARMED)), READ, pickled(ARMED)),
     "a bare pickle": Hostile(pickled(ARMED), "it is a pickle, and not one that PyTorch wrote", pickled(ARMED)),
     "a bare pickle of protocol 0": Hostile(b"cbuiltins\nexec\n(S" + repr(CODE).encode() + b"\ntR.", "it is neither of them"),
@@ -297,8 +297,8 @@ CASES: dict[str, Hostile] = {
     "two pickles": Hostile(renamed("other/data.pkl"), "without the one 'data.pkl'"),
     "an odd order of bytes": Hostile(archive(weights(), {"0": bytes(16)}, order="middle"), "are in the order b'middle'"),
     # pickles that take for ever
-    "200,000 lists in each other": bomb(b"]" * 200_000 + b"a" * 199_999, "it holds a list in place of named tensors"),
-    "200,000 tuples in each other": bomb(b")" + b"\x85" * 200_000, "it holds a tuple in place of named tensors"),
+    "200,000 lists in each other": bomb(b"]" * 200_000 + b"a" * 199_999, "it holds a list instead of named tensors"),
+    "200,000 tuples in each other": bomb(b")" + b"\x85" * 200_000, "it holds a tuple instead of named tensors"),
     "tuples in each other as a key": bomb(b"})" + b"\x85" * 200_000 + b"Ns", "it holds no tensors, but nothing"),
     "a list in itself": bomb(b"]q\x01h\x01a", "it holds a list"),
     "a checkpoint in itself": bomb(b"}q\x01" + text("state_dict") + b"h\x01s", "it holds no tensors, but 'state_dict'"),

@@ -84,7 +84,7 @@ def test_a_repository_is_fetched_once_without_its_code_and_known_again_offline(h
     hub.asked.clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert fetch("hf://me/tiny") == folder
-    with pytest.raises(ModelError, match="hf://me/other is not whole in the cache, and the hub"):
+    with pytest.raises(ModelError, match="hf://me/other is not complete in the cache, and the hub"):
         fetch("hf://me/other")
     assert not [line for line in hub.asked if "/me/tiny/resolve" in line]
 
@@ -116,11 +116,11 @@ def test_a_download_that_breaks_off_goes_on(hub, files, model, monkeypatch):
         ("hf://me/secret", "there is no hf://me/secret, or it is private"),
         ("hf://me/gated", "hf://me/gated is gated: accept its terms on its page, and log in"),
         ("hf://me/empty", "hf://me/empty holds no weights that zooactive reads"),
-        ("hf://gpt2", "'hf://gpt2' is no name of a repository; write hf://USER/NAME"),
-        ("hf://a/b/model.safetensors", "is no name of a repository"),
-        ("hf://me/..", "is no name of a repository"),
-        ("hf://-me/b--c", "is no name of a repository"),
-        ("hf://me/b@../../x", "is no name of a repository"),
+        ("hf://gpt2", "'hf://gpt2' is not the name of a repository; write hf://USER/NAME"),
+        ("hf://a/b/model.safetensors", "is not the name of a repository"),
+        ("hf://me/..", "is not the name of a repository"),
+        ("hf://-me/b--c", "is not the name of a repository"),
+        ("hf://me/b@../../x", "is not the name of a repository"),
     ],
 )
 def test_what_nobody_here_may_read_is_told_in_a_sentence(hub, files, name, said):
@@ -140,10 +140,10 @@ def test_a_private_repository_is_read_by_who_is_logged_in(hub, files, monkeypatc
 def test_without_a_network_or_the_package_the_mend_is_said(hub, files, monkeypatch):
     hub.add("me/new", files)
     monkeypatch.setattr(hub, "fails_with", 500)
-    with pytest.raises(ModelError, match=r"not whole in the cache, and the hub answers with an error \(500\); connect"):
+    with pytest.raises(ModelError, match=r"not complete in the cache, and the hub answers with an error \(500\); connect"):
         fetch("hf://me/new")
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(ModelError, match="not whole in the cache, and the hub cannot be reached; connect to the network"):
+    with pytest.raises(ModelError, match="not complete in the cache, and the hub cannot be reached; connect to the network"):
         fetch("hf://me/new")
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub.errors", None)
     with pytest.raises(ModelError, match=r"install huggingface_hub: pip install 'zooactive\[hub\]'"):
@@ -197,7 +197,7 @@ def test_the_origin_of_a_model_is_no_part_of_its_fingerprint(model, tmp_path):
         assert kept.origin == other.origin
     (tmp_path / "model.json").write_text(json.dumps(about | {"origin": {"source": 3}}))
     with pytest.raises(
-        ModelError, match=r"model\.json is damaged \(source, revision or licence of origin is no short text\)"
+        ModelError, match=r"model\.json is damaged \(source, revision or licence of origin is not a short text\)"
     ):
         za.load_model(tmp_path)
 
@@ -272,7 +272,7 @@ def test_a_zip_at_an_address_needs_its_checksum_and_has_it(hub, packed, model):
     place = f"{hub.url}/stored/model"
     with pytest.raises(ModelError, match=r"/stored/model is at an address, so its checksum is needed; add #sha256="):
         za.load_model(f"{place}?sig=secret")
-    with pytest.raises(ModelError, match=rf"has the checksum \w+, and {digest} was asked for"):
+    with pytest.raises(ModelError, match=rf"has the checksum \w+, but {digest} was expected"):
         za.load_model(f"{place}#sha256={digest}")
     with pytest.raises(ModelError, match=r"cannot be fetched \(HTTP Error 404: Not Found\); check the address"):
         za.load_model(f"{hub.url}/nowhere#sha256={digest}")
@@ -283,7 +283,7 @@ def test_a_zip_at_an_address_needs_its_checksum_and_has_it(hub, packed, model):
     hub.stored.clear()  # the address is not asked again
     assert za.load_model(f"{place}#sha256={right}").fingerprint() == model.fingerprint()
     assert not list((Path(local_model(f"{place}#sha256={right}")).parent).glob("*.zip"))
-    with pytest.raises(ModelError, match=r"s3://bucket/model.zip cannot be loaded from there; give a folder, a zip"):
+    with pytest.raises(ModelError, match=r"s3://bucket/model.zip cannot be loaded; give a folder, a zip"):
         za.load_model("s3://bucket/model.zip")
 
 
@@ -301,8 +301,8 @@ def link(name: str) -> zipfile.ZipInfo:
         ({"model.json": "{}", "C:\\x\\head.npz": "x"}, "would lie outside its folder"),
         ({"model.json": "{}", "a\\..\\..\\x": "x"}, "would lie outside its folder"),
         ({link("model.json"): "/etc/passwd"}, "is no file"),
-        ({"a/model.json": "{}", "b/model.json": "{}"}, "2 files model.json in place of one"),
-        ({"notes.txt": "x"}, "0 files model.json in place of one"),
+        ({"a/model.json": "{}", "b/model.json": "{}"}, "2 files model.json instead of one"),
+        ({"notes.txt": "x"}, "0 files model.json instead of one"),
         ({"model.json": "{}", "encoder.npz": b"\0" * (1 << 18)}, "that unpack to"),
     ],
     ids=["above", "absolute", "a disk", "backslashes", "a link", "two models", "no model", "a bomb"],
@@ -312,7 +312,7 @@ def test_a_hostile_zip_is_refused_and_nothing_is_unpacked(tmp_path, monkeypatch,
     with zipfile.ZipFile(tmp_path / "m.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         for name, content in entries.items():
             packed.writestr(name, content)
-    with pytest.raises(ModelError, match=rf"m\.zip is no zip of a model \(.*{said}"):
+    with pytest.raises(ModelError, match=rf"m\.zip is not a zip of a model \(.*{said}"):
         za.load_model(tmp_path / "m.zip")
     assert not (tmp_path / "cache").exists()
 
@@ -322,7 +322,7 @@ def test_a_damaged_zip_is_told_in_a_sentence(packed, damage):
     content = packed.read_bytes()
     lying = content.replace(b"fingerprint", b"fingerpriXt")  # its checksum in the zip is another
     packed.write_bytes({"cut": content[: len(content) // 2], "text": b"no zip", "empty": b"", "lying": lying}[damage])
-    with pytest.raises(ModelError, match=r"model\.zip is no zip of a model \(.*\); pack the folder"):
+    with pytest.raises(ModelError, match=r"model\.zip is not a zip of a model \(.*\); pack the folder"):
         za.load_model(packed)
     assert not list(packed.parent.glob("cache/**/model.json"))
     shutil.rmtree(packed.parent / "cache", ignore_errors=True)

@@ -159,7 +159,7 @@ def test_the_description_names_the_network_and_another_network_in_the_file_is_re
 
 def test_an_architecture_that_is_not_there_is_refused_with_those_that_are_and_the_way_by_embeddings(tmp_path, nano):
     folder = repository(tmp_path, nano, "maxvit_rmlp_base_rw_224")
-    with pytest.raises(ModelError, match=r"holds 'maxvit_rmlp_base_rw_224', as its config\.json says.*as embeddings"):
+    with pytest.raises(ModelError, match=r"holds 'maxvit_rmlp_base_rw_224', according to its config\.json.*as embeddings"):
         load_published(folder, "rings")
     with pytest.raises(ModelError, match="Did you mean 'convnext_nano'"):
         load_published(repository(tmp_path, nano, "convnext_nanoo"), "rings")
@@ -172,12 +172,12 @@ def test_weights_that_do_not_fit_are_refused_by_their_names_and_change_nothing(t
     for spoil, told in (
         (lambda a: a | {"stages.0.blocks.0.mlp.grn.weight": a["stem.1.bias"]}, "holds 'stages.0.blocks.0.mlp.grn.weight'"),
         (lambda a: {key: a[key] for key in a if key != "head.norm.bias"}, "'head.norm.bias' is missing from"),
-        (lambda a: a | {"stages.1.blocks.1.gamma": a["stem.1.bias"]}, "gamma' has shape (8,) in place of (12,)"),
+        (lambda a: a | {"stages.1.blocks.1.gamma": a["stem.1.bias"]}, "gamma' has shape (8,) instead of (12,)"),
         (lambda a: a | {"stem.0.weight": a["stem.0.weight"][:, :1]}, "(8, 3, 4, 4); set channels = 1"),
         (lambda a: a | {"stem.0.weight": a["stem.0.weight"][:, :2]}, "shape (8, 2, 4, 4); the second of four numbers is 3"),
         (lambda a: a | {"stem.1.bias": np.full(8, np.nan)}, "'stem.1.bias' has values that are not finite"),
         (lambda a: a | {"stem.1.bias": np.full(8, 1e300)}, "'stem.1.bias' has values that are not finite in float32"),
-        (lambda a: a | {"stem.1.bias": np.ones(8, np.int8)}, "'stem.1.bias' holds int8 in place of floating-point numbers"),
+        (lambda a: a | {"stem.1.bias": np.ones(8, np.int8)}, "'stem.1.bias' holds int8 instead of floating-point numbers"),
         (lambda a: a | {"stem.0.weight": a["stem.1.bias"]}, "shape (8,); the second of four numbers is 3 in colour"),
     ):
         folder = repository(tmp_path, spoil(dict(nano)), "convnext_nano")

@@ -145,8 +145,8 @@ def without(arrays, key):
     [
         (lambda a: without(a, "blocks.1.1.bn2.running_var"), r"'blocks\.1\.1\.bn2\.running_var' is missing from"),
         (lambda a: a | {"blocks.0.1.conv_dw.weight": a["bn1.bias"]}, r"holds 'blocks\.0\.1\.conv_dw\.weight', which effic"),
-        (lambda a: a | {"bn2.bias": a["bn1.bias"]}, r"'bn2\.bias' has shape \(32,\) in place of \(1280,\)"),
-        (lambda a: a | {"conv_head.weight": a["conv_head.weight"][..., 0]}, r"shape \(1280, 40, 1\) in place of"),
+        (lambda a: a | {"bn2.bias": a["bn1.bias"]}, r"'bn2\.bias' has shape \(32,\) instead of \(1280,\)"),
+        (lambda a: a | {"conv_head.weight": a["conv_head.weight"][..., 0]}, r"shape \(1280, 40, 1\) instead of"),
         (lambda a: a | {"conv_stem.weight": a["conv_stem.weight"][:, :1]}, r"\(32, 3, 3, 3\); set channels = 1$"),
         (lambda a: a | {"conv_stem.weight": a["conv_stem.weight"][:, :2]}, r"shape \(32, 2, 3, 3\); .* 3 in colour"),
         (
@@ -169,7 +169,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_the_name_of_the_weight_and
 def test_another_architecture_is_refused_by_the_description_beside_its_file(model, write):
     path = write(checkpoint())
     path.with_name("config.json").write_text('{"architecture": "tf_efficientnet_b0"}')
-    with pytest.raises(ModelError, match=r"holds 'tf_efficientnet_b0', as its config\.json says"):
+    with pytest.raises(ModelError, match=r"holds 'tf_efficientnet_b0', according to its config\.json"):
         load_published(path, "rings")
 
 
@@ -178,9 +178,11 @@ def test_a_file_that_is_missing_or_damaged_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"there is no file .*model\.safetensors"):
         load_published(path, "rings")
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(ModelError, match="is no readable safetensors file"):
+    with pytest.raises(ModelError, match="is not a readable safetensors file"):
         load_published(path, "rings")
-    with pytest.raises(ModelError, match=r"'zoobot\.h5' names no published weights; give a path that ends in \.safetensors"):
+    with pytest.raises(
+        ModelError, match=r"'zoobot\.h5' does not name published weights; give a path that ends in \.safetensors"
+    ):
         load_published("zoobot.h5", "rings")
 
 
@@ -219,7 +221,7 @@ def keras_gets(monkeypatch, get_file) -> None:
 
 @pytest.fixture
 def kerass_network(monkeypatch, tmp_path):
-    """Return a function () -> Keras' network for ImageNet, of random weights in place of those that it downloads."""
+    """Return a function () -> Keras' network for ImageNet, of random weights instead of those that it downloads."""
 
     def build():
         write_in_kerass_form(tmp_path / "efficientnetb0_notop.h5")
@@ -278,7 +280,7 @@ def test_weights_for_other_pixels_than_imagenets_are_refused(monkeypatch, tmp_pa
     network = keras.applications.EfficientNetB0(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
     network.save(tmp_path / "other.h5")
     keras_gets(monkeypatch, lambda *_, **__: str(tmp_path / "other.h5"))
-    with pytest.raises(ModelError, match="scales pixels for its ImageNet weights in another way"):
+    with pytest.raises(ModelError, match="does not scale pixels for its ImageNet weights"):
         load_published("imagenet", "rings", image_size=SIZE)
 
 

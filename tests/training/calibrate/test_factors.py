@@ -81,7 +81,7 @@ def test_a_training_begins_without_factors(model, surely_voted, tmp_path):
 
 
 def test_galaxies_that_cannot_calibrate_are_told(model, surely_voted):
-    with pytest.raises(ModelError, match="has no votes on the tree 'small'"):
+    with pytest.raises(ModelError, match="has no votes on the model's tree 'small'"):
         calibrate(model, surely_voted.without_votes())
-    with pytest.raises(ModelError, match="has no labelled galaxies to calibrate by"):
+    with pytest.raises(ModelError, match="has no labelled galaxies for the calibration"):
         calibrate(model, replace(surely_voted, min_votes=41))

@@ -27,7 +27,7 @@ def test_the_temperature_has_bounds_and_no_galaxies_change_nothing():
     assert fit_temperature(np.tile([1.0, 0.0], (many, 1)), np.zeros(many, int)) == pytest.approx(COLDEST, rel=1e-3)
     assert fit_temperature(np.tile([30.0, 0.0], (20, 1)), np.ones(20, int)) == pytest.approx(HOTTEST, rel=1e-3)
     assert fit_temperature(np.empty((0, 2)), np.empty(0, int)) == 1.0
-    with pytest.raises(PosteriorError, match="one label a galaxy"):
+    with pytest.raises(PosteriorError, match="one label per galaxy"):
         fit_temperature([[0.0, 1.0]], [0, 1])
 
 
@@ -50,7 +50,7 @@ def test_a_shifted_prior_is_bayes_rule():
     rare = likelihood * [0.03, 0.97]
     shifted = special.softmax(balanced + prior_shift([0.5, 0.5], [0.03, 0.97]), axis=1)
     assert shifted == pytest.approx(rare / rare.sum(1, keepdims=True))
-    with pytest.raises(PosteriorError, match="no prior"):
+    with pytest.raises(PosteriorError, match="not a prior"):
         prior_shift([0.5, 0.5], [0.0, 1.0])
 
 

@@ -29,4 +29,4 @@ def test_the_encoder_learns_too_where_shares_of_votes_can_tell_what_that_brings(
 
 def test_a_policy_that_is_asked_for_is_taken():
     config = FinetuneConfig(policy="last")
-    assert decided(config, load_task("rings").load_tree(), 377) == (config, "policy last, as asked for")
+    assert decided(config, load_task("rings").load_tree(), 377) == (config, "policy last, as you asked")

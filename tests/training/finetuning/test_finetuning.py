@@ -212,9 +212,9 @@ def test_images_unlike_those_of_the_encoder_are_warned_of(learnt, labels, recwar
     assert not [warning for warning in recwarn if "unlike" in str(warning.message)]
     for path in labels.parent.glob("*.png"):
         Image.fromarray(255 - np.asarray(Image.open(path)) // 8).save(path)
-    with pytest.warns(UserWarning, match=r"unlike those that the model learnt from: .*contrast"):
+    with pytest.warns(UserWarning, match=r"unlike those that the model was trained on: .*contrast"):
         finetune(learnt, labels, task="rings", config=QUICK)
-    with pytest.warns(UserWarning, match=r"unlike those that the model learnt from: .*contrast"):
+    with pytest.warns(UserWarning, match=r"unlike those that the model was trained on: .*contrast"):
         predict(learnt, labels)
     with pytest.warns(UserWarning, match="contrast"):
         predict(learnt, labels, out=labels.parent / "pool")
@@ -265,7 +265,7 @@ def test_a_galaxy_without_a_readable_image_is_left_out_with_a_warning(encoder, l
 
 def test_too_few_labels_are_refused(encoder, labels):
     pd.read_csv(labels).head(2).to_csv(labels, index=False)
-    with pytest.raises(TrainingError, match="too few to learn from"):
+    with pytest.raises(TrainingError, match="too few for training"):
         finetune(encoder, labels, task="rings", config=QUICK)
 
 
@@ -275,7 +275,7 @@ def test_a_missing_label_column_is_named(encoder, labels):
         finetune(encoder, labels, task="rings", config=QUICK)
     pd.read_csv(labels).rename(columns={"rnig": "merger"}).to_csv(labels, index=False)
     with pytest.raises(
-        CatalogueError, match=r"'ring' is missing.*It has id, file_loc, merger\. Name the one that.*--column"
+        CatalogueError, match=r"'ring' is missing.*It has id, file_loc, merger\. Name the column that.*--column"
     ):
         finetune(encoder, labels, task="rings", config=QUICK)
 
@@ -316,7 +316,7 @@ def test_lower_blocks_move_by_smaller_steps(encoder, labels):
         ({"policy": "heads"}, "Did you mean 'head'"),
         ({"policy": "all", "unfreeze_epochs": 0}, "learns nothing"),
         ({"folds": 1}, "folds = 1"),
-        ({"folds": 2}, "leaves nothing to learn from"),
+        ({"folds": 2}, "leaves no galaxies for training"),
         ({"prevalence": 1.0}, "between 0 and 1"),
         ({"copies": 9}, "1 to 8"),
         ({"layer_decay": 0.0}, "layer_decay = 0.0"),
@@ -364,5 +364,5 @@ def test_a_task_of_a_newer_version_is_refused_as_such(learnt, tmp_path):
     learnt.save(tmp_path)
     about = tmp_path / "finetuned.json"
     about.write_text(about.read_text().replace('"format": 1', '"format": 99'))
-    with pytest.raises(ModelError, match="format 99, and this version"):
+    with pytest.raises(ModelError, match="format 99, but this version"):
         load_finetuned(tmp_path)

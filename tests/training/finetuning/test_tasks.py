@@ -49,7 +49,7 @@ def test_tasks_are_found_by_name_or_file_and_mistakes_in_them_are_named(tmp_path
         ('name = "bad"\ntree = "rings"\ncrop = "half"\n', "crop = 'half'; give a number"),
         ('name = "bad"\ntree = "rings"\ncrop = 2\n', "crop = 2"),
         ('name = "bad"\n[tree]\nvotes = "class"\n[[tree.question]]\nname = "q"\nanswers = ["a"]\n', "at least two"),
-        ("name = ", "no readable TOML"),
+        ("name = ", "not readable TOML"),
     ):
         (tmp_path / "bad.toml").write_text(text)
         with pytest.raises(TrainingError, match=said):
@@ -185,7 +185,7 @@ def test_labels_that_differ_in_case_or_white_space_are_one_class(tmp_path, cells
 def test_a_task_whose_answers_no_label_can_tell_apart_is_refused(table):
     path = table(kind=["merger", "Merger"])
     tree = DecisionTree("kinds", (Question("kind", ("Merger", "merger")),), votes="class", min_votes=1)
-    with pytest.raises(CatalogueError, match="'Merger' and 'merger' are one class"):
+    with pytest.raises(CatalogueError, match="'Merger' and 'merger' are the same label"):
         Task("kinds", tree, "kind").read(path)
 
 

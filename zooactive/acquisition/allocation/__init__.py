@@ -1,1 +1,1 @@
-"""How many more volunteers each galaxy should be shown to: what every number of votes is worth, and one price for all."""
+"""The number of further volunteers for each galaxy: the value of every number of votes, and one price for all galaxies."""

@@ -1,4 +1,4 @@
-"""Allocate clicks: how many more volunteers each galaxy should be shown to."""
+"""Allocation of clicks: how many more volunteers each galaxy should be shown to."""
 
 from __future__ import annotations
 
@@ -29,46 +29,49 @@ def allocate(
     config: AllocationConfig | None = None,
     **options: Unpack[AllocationOptions],
 ) -> pd.DataFrame:
-    """Say how many more volunteers each galaxy should be shown to, so that the clicks bring most.
+    """Plan how many more volunteers each galaxy should be shown to, so that the clicks gain most.
 
-    For each galaxy the value of 1, 2, 3, 4, 6, 8 ... more volunteers is computed, up to the ceiling (`value_of_votes`), and
-    what a volunteer costs, sum_q P(asked q) clicks. A galaxy gets the number of votes that maximises their value less the
-    price of their clicks. The price of a click is the same for all galaxies, and such that the clicks are spent. Galaxies
-    with and without votes are in one ranking.
+    For each galaxy, `value_of_votes` gives the value of 1, 2, 3, 4, 6, 8 ... more volunteers up to the ceiling. One
+    volunteer is expected to cost sum_q P(asked q) clicks. A galaxy gets the number of votes that maximises their value minus
+    the price of their clicks. The price of a click is the same for all galaxies, and is set so that the clicks are spent.
+    Galaxies with and without votes are in one ranking.
 
     The plan does not depend on the order or the chunks of the galaxies: costs are whole millionths of a click, samples
-    belong to ids, and galaxies whose next votes are worth exactly the price are taken in the order of their hashes. No plan
-    on the same numbers of votes is better than this one by more than price x clicks left over.
+    follow from ids, and galaxies whose next votes are worth exactly the price are taken in the order of their hashes. No
+    plan with the same choices of votes is better than this one by more than price x clicks left over.
 
     Parameters
     ----------
     posterior : Posterior, iterable of Posterior, or stored predictions
-        What the model expects *without* the votes received.
+        The model's predictions, *without* the votes received.
     clicks : float
-        To spend: answers, not galaxies.
+        The number of clicks to spend: answers, not galaxies.
     price : float, optional
-        In place of clicks: what a click has to bring, in units of the goal. Galaxies whose next votes bring less are done.
+        Given instead of clicks: what a click must be worth, in units of the goal. Galaxies whose next votes are worth less
+        are done.
     received : mapping of str to array_like of shape (answer,), or array_like of shape (galaxy, answer), optional
-        The votes so far by id; or row by row where `posterior` is one Posterior. Galaxies that are not there do no harm.
+        The votes so far, by id, or row by row if `posterior` is one Posterior. Other galaxies are ignored.
     config : AllocationConfig, optional
+        The settings.
     **options
-        Options of `AllocationConfig`, in place of what `config` says: goal, weights, rules, wanted, floor, ceiling, done,
+        Options of `AllocationConfig`, which replace those of `config`: goal, weights, rules, wanted, floor, ceiling, done,
         max_artifact, least, trees, seed.
 
     Returns
     -------
     pandas.DataFrame
-        In the order of the galaxies. ``id``; ``received``, volunteers so far; ``more`` volunteers; ``stop_at``, both
-        together; ``value`` of these votes; ``clicks`` that they are expected to take; ``missing`` from the goal before them
-        (for "error" `catalogue_error`); ``retire``, whether the galaxy needs no vote; ``reason``, one of Panoptes' words for
-        that, or nothing; ``why``, in ours. Its ``attrs`` have the ``price``, ``clicks`` asked for and ``spent``, the
-        ``value`` of the plan and what is ``missing`` in all before it.
+        In the order of the galaxies. Columns are ``id``; ``received``, the number of volunteers so far; ``more``, the number
+        of further volunteers; ``stop_at``, the sum of both; ``value``, the value of these votes; ``clicks``, their expected
+        cost; ``missing``, what was missing from the goal before them (for "error", the `catalogue_error`); ``retire``,
+        whether the galaxy needs no more votes; ``reason``, Panoptes' word for the reason, or blank; ``why``, our
+        explanation. Its ``attrs`` hold the ``price``, the ``clicks`` asked for and ``spent``, the ``value`` of the plan, and
+        the total ``missing`` before it.
 
     Raises
     ------
     AcquisitionError
-        When an argument is impossible, an id occurs twice, chunks are of different trees, or the floor alone takes more
-        clicks than there are.
+        When an argument is impossible, an id occurs twice, chunks have different trees, or the floor alone takes more clicks
+        than there are.
     TreeError
         When the tree has no such question or answer.
     PosteriorError
@@ -76,8 +79,9 @@ def allocate(
 
     Notes
     -----
-    Lagrangian relaxation of a knapsack with several sizes a galaxy (Everett 1963, Operations Research 11, 399).
-    **Limitation**: votes are worth what the model believes, so its concentrations have to be calibrated for this use.
+    This is the Lagrangian relaxation of a knapsack with several sizes per galaxy (Everett 1963, Operations Research 11,
+    399). **Limitation**: the model's predictions decide what votes are worth, so its concentrations must be calibrated for
+    this use.
 
     Examples
     --------
@@ -105,17 +109,17 @@ def allocate(
                 found.append(look_at(chunk, votes, aim))
         met += int((votes.sum(1) > 0).sum())
     if not met and isinstance(received, Mapping) and any(np.sum(votes) > 0 for votes in received.values()):
-        raise AcquisitionError("none of the galaxies with votes is among those given; give their votes by the same ids")
+        raise AcquisitionError("none of the galaxies with votes is among the galaxies given; use the same ids for both")
     return plan_of([joined(found) for found in looks], config, clicks=clicks, price=price)
 
 
 def plan_of(
     looks: Sequence[Look], config: AllocationConfig, *, clicks: float | None = None, price: float | None = None
 ) -> pd.DataFrame:
-    """Return the plan of galaxies that were looked at once for each of `AllocationConfig.aims`; see `allocate`."""
+    """Return the plan for galaxies from one look for each of `AllocationConfig.aims`; see `allocate`."""
     budget = checked_budget(clicks, price)
     if budget is None and config.least:
-        raise AcquisitionError("least is a share of the clicks, and a price was given; give clicks, or leave least away")
+        raise AcquisitionError("least is a share of the clicks, but a price was given; give clicks, or leave out least")
     plan: Plan | None = None
     for look, (aim, share) in zip(looks, config.aims(), strict=True):
         start = None if plan is None else plan.more
@@ -127,7 +131,7 @@ def plan_of(
 def _allot(
     look: Look, config: AllocationConfig, budget: int | None, price: float | None, start: NDArray[np.int64] | None
 ) -> Plan:
-    """Settle the plan; raise an AcquisitionError when an id occurs twice or the floor takes too much."""
+    """Settle the plan; raise an AcquisitionError if an id occurs twice or the floor takes too many clicks."""
     import pyarrow.compute as pc
 
     from zooactive.acquisition.compiled.id_hashes import hash_arrow_ids
@@ -139,7 +143,7 @@ def _allot(
         raise AcquisitionError(f"the id '{twice}' occurs twice among the galaxies; give each once")
     if budget is not None and floor > budget:
         raise AcquisitionError(
-            f"a floor of {config.floor} volunteers a galaxy takes {floor / CLICK:,.0f} clicks, and there are "
+            f"a floor of {config.floor} volunteers per galaxy takes {floor / CLICK:,.0f} clicks, but there are "
             f"{budget / CLICK:,.0f}; lower the floor, or give fewer galaxies"
         )
     hashes = hash_arrow_ids(look.ids, purpose="clicks", seed=config.seed)
@@ -147,11 +151,11 @@ def _allot(
 
 
 def joined(looks: list[Look]) -> Look:
-    """Put looks under each other."""
+    """Concatenate looks into one."""
     import pyarrow as pa
 
     if not sum(map(len, looks)):
-        raise AcquisitionError("no galaxy was given to spend clicks on; give predictions of at least one")
+        raise AcquisitionError("there are no galaxies to spend clicks on; give predictions of at least one")
     ids = pa.chunked_array([look.ids for look in looks], pa.string()).combine_chunks()
     columns = ("received", "missing", "cost", "artifact", "done", "floor", "points", "values")
     return Look(ids, *(np.concatenate([getattr(look, name) for look in looks]) for name in columns))
@@ -160,14 +164,14 @@ def joined(looks: list[Look]) -> Look:
 def _table_of(look: Look, plan: Plan, config: AllocationConfig, budget: int | None) -> pd.DataFrame:
     import pandas as pd
 
-    # A price that was stated is a promise: what is not worth it today is not worth it tomorrow.
+    # With a given price, a galaxy whose votes are not worth it is done; the price will not change.
     worth_less = (plan.more == 0) & (budget is None) & (look.received >= config.floor)
     full = (plan.more == 0) & (look.received >= config.ceiling)
     cases = [
-        (look.artifact, "flagged", "likely to be no galaxy"),
+        (look.artifact, "flagged", "probably an artifact"),
         (look.done, "consensus", "known well enough"),
         (full, "classification_count", "at the ceiling"),
-        (worth_less, "other", "its next votes bring less than their price"),
+        (worth_less, "other", "its next votes are worth less than their price"),
     ]
     conditions = [case[0] for case in cases]
     retired, rest = np.logical_or.reduce(conditions), len(cases) + (plan.more > 0)
@@ -198,15 +202,15 @@ def _table_of(look: Look, plan: Plan, config: AllocationConfig, budget: int | No
 
 
 def checked_budget(clicks: float | None, price: float | None) -> int | None:
-    """Return the clicks as whole millionths, or None where a price was given.
+    """Return the clicks as whole millionths, or None if a price was given.
 
     Raises
     ------
     AcquisitionError
-        When both or neither are given, or the number is negative or not finite.
+        When both or neither of clicks and price are given, or the number is negative or not finite.
     """
     if (clicks is None) == (price is None):
-        raise AcquisitionError("give the clicks to spend, or the price that a click has to be worth: one of the two")
+        raise AcquisitionError("give either the clicks to spend, or the price that a click must be worth")
     name, number = ("clicks", clicks) if clicks is not None else ("price", price)
     if isinstance(number, bool) or not isinstance(number, int | float | np.number) or not (isfinite(number) and number >= 0):
         raise AcquisitionError(f"{name} = {number!r}: give a finite number, 0 or more")
@@ -222,8 +226,7 @@ def _chunks(
         first = chunk if first is None else first
         if chunk.tree != first.tree:
             raise AcquisitionError(
-                f"the chunks are of the trees '{first.tree.name}' and '{chunk.tree.name}'; predict all galaxies with one "
-                "model"
+                f"the chunks have the trees '{first.tree.name}' and '{chunk.tree.name}'; predict all galaxies with one model"
             )
         yield chunk, votes_of(chunk, received, whole=isinstance(posterior, Posterior))
 
@@ -240,7 +243,7 @@ def votes_of(chunk: Posterior, received: ArrayLike | Mapping[str, ArrayLike] | N
         refuse_fractions(found, chunk.tree)
         return found
     if not whole:
-        raise AcquisitionError("votes row by row belong to one Posterior; give the votes of chunks as a mapping by id")
+        raise AcquisitionError("votes in rows need a single Posterior; for chunks, give the votes as a mapping by id")
     found = checked_votes(received, chunk.tree, len(chunk))
     refuse_fractions(found, chunk.tree)
     return found

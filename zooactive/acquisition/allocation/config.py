@@ -1,4 +1,4 @@
-"""How clicks are allocated: every option of `zooactive.allocate`, said once."""
+"""The settings of `zooactive.allocate`."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from zooactive.tree import DecisionTree
 
 @dataclass(frozen=True)
 class AllocationConfig(Aim):
-    """How clicks are allocated.
+    """Settings for the allocation of clicks.
 
     Parameters
     ----------
     goal, weights, rules, wanted
-        What clicks are spent for, as `Aim` says.
+        What clicks are spent for, as in `Aim`.
     floor, ceiling : int
-        Volunteers that every galaxy is shown to at least and at most, those of the past included.
+        The smallest and the largest number of volunteers for every galaxy, including earlier ones.
     done : float, optional
-        What may be missing from the goal, for "error" the galaxy's `catalogue_error`, where a galaxy needs no more votes. By
-        default no galaxy is done before its ceiling.
+        A galaxy needs no more votes once no more than this is missing from the goal (for "error", the galaxy's
+        `catalogue_error`). By default no galaxy is done before its ceiling.
     max_artifact : float, optional
-        Galaxies of which a larger share of volunteers is expected to say that it is none get no more votes.
+        A galaxy gets no more votes if a larger share of volunteers is expected to call it an artifact.
     counted : sequence of str
-        Questions whose answers are the clicks that are spent. By default all are: a volunteer costs every answer that the
-        tree takes. Name one where its answers alone are counted, as in a study of that question.
+        The questions whose answers count as clicks. By default all count: a volunteer costs every answer given down the
+        tree. In a study of one question, name that question, and only its answers count.
     least : mapping of str to float
-        Goal -> the share of the clicks that is spent for it first. What remains is spent for `goal`, on top of that.
+        Goal -> the share of the clicks spent for this goal first. The rest is then spent for `goal`.
     trees : int
-        Vote trees that are sampled for a galaxy. What a plan loses to chance depends on them, and hardly on the number of
-        draws: with 64 trees about 0.7% of the best plan's value, where there are 20 clicks a galaxy; with 32 about 1%.
+        The number of vote trees sampled for each galaxy. The sampling loss of a plan depends on this number, and hardly on
+        the number of draws: with 64 trees it is about 0.7% of the best plan's value at 20 clicks per galaxy, with 32 about
+        1%.
     seed : int
 
     Raises
@@ -61,13 +62,15 @@ class AllocationConfig(Aim):
         object.__setattr__(self, "counted", (self.counted,) if isinstance(self.counted, str) else tuple(self.counted))
         if self.wanted != Aim.wanted and self.goal != "count" and "count" not in self.least:
             raise AcquisitionError(
-                f"wanted = {self.wanted} belongs to the goal 'count', and the goal is '{self.goal}'; leave it away"
+                f"wanted = {self.wanted} belongs to the goal 'count', but the goal is '{self.goal}'; leave out wanted"
             )
         for name, number in (("floor", self.floor), ("ceiling", self.ceiling)):
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:
                 raise AcquisitionError(f"{name} = {number!r}: give a whole number of volunteers, 0 or more")
         if self.floor > self.ceiling:
-            raise AcquisitionError(f"floor = {self.floor} is above ceiling = {self.ceiling}; no galaxy can have both")
+            raise AcquisitionError(
+                f"floor = {self.floor} is above ceiling = {self.ceiling}; lower the floor or raise the ceiling"
+            )
         if self.done is not None and not (isfinite(self.done) and self.done >= 0):
             raise AcquisitionError(f"done = {self.done}: give a finite number, 0 or more")
         if self.max_artifact is not None and not 0 <= self.max_artifact <= 1:
@@ -85,7 +88,7 @@ class AllocationConfig(Aim):
             raise AcquisitionError(f"least: the shares sum to {sum(self.least.values())}; give shares that sum to at most 1")
 
     def aims(self) -> list[tuple[AllocationConfig, float]]:
-        """Return what is spent for, in this order, each with the share of all clicks that may be gone after it."""
+        """Return the aims in the order of spending, each with the share of all clicks that may be spent once it is done."""
         found, gone = [], 0.0
         for goal in GOALS:
             if goal in self.least:
@@ -98,18 +101,18 @@ class AllocationConfig(Aim):
         return [*found, (replace(self, wanted=wanted, least={}), 1.0)]
 
     def counted_questions(self, tree: DecisionTree) -> NDArray[np.int64]:
-        """Return the numbers of the questions whose answers are clicks; an unknown one is a TreeError."""
+        """Return the numbers of the questions whose answers are clicks; raise a TreeError for an unknown question."""
         if not self.counted:
             return np.arange(len(tree.questions))
         return np.array([tree.questions.index(tree.question(name)) for name in self.counted], dtype=np.int64)
 
     def allocation(self, **changed: Any) -> AllocationConfig:
-        """These options alone, without what a workspace says beside them, some of them changed."""
+        """Return only these options, without those that a workspace adds, and with some of them changed."""
         return AllocationConfig(**{entry.name: getattr(self, entry.name) for entry in fields(AllocationConfig)} | changed)
 
 
 class AllocationOptions(TypedDict, total=False):
-    """The options of `AllocationConfig` as keywords; a test holds the two to each other."""
+    """The options of `AllocationConfig` as keywords; a test checks that both are the same."""
 
     goal: Goal
     weights: Mapping[str, float]

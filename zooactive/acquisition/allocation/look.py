@@ -1,4 +1,4 @@
-"""What is known of each galaxy before clicks are allocated: what more volunteers cost and what they are worth."""
+"""The facts about each galaxy before clicks are allocated: the cost and the value of further volunteers."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-"""Numbers of more volunteers that are compared; what is left to the ceiling is another."""
+"""The numbers of further volunteers that are compared, in addition to the number left to the ceiling."""
 
 CLICK = 1_000_000
-"""Clicks are counted in millionths, whole numbers, so that sums do not depend on their order."""
+"""Clicks are counted in whole millionths, so that sums do not depend on their order."""
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Some galaxies.
+    """The costs and values of further volunteers for some galaxies.
 
     Parameters
     ----------
     ids : pyarrow.Array of strings, length galaxy
     received : ndarray of int64, shape (galaxy,)
-        Volunteers who were shown the galaxy so far.
+        The number of volunteers who were shown the galaxy so far.
     missing : ndarray of float64, shape (galaxy,)
-        From the goal, before any more vote.
+        What is missing from the goal, before any further vote.
     cost : ndarray of int64, shape (galaxy,)
-        Millionths of a click that one more volunteer costs: sum_q P(asked q), over the questions that are counted.
+        The cost of one more volunteer in millionths of a click: sum_q P(asked q), over the counted questions.
     artifact : ndarray of bool, shape (galaxy,)
-        Whether it is likely to be no galaxy.
+        Whether the galaxy is probably an artifact.
     done : ndarray of bool, shape (galaxy,)
-        Whether nothing that counts is missing from the goal.
+        Whether no more than the allowed amount is missing from the goal.
     floor : ndarray of int32, shape (galaxy,)
-        More volunteers that the floor asks for.
+        The number of further volunteers that the floor requires.
     points : ndarray of int32, shape (galaxy, point)
-        Numbers of more volunteers, ascending from 0 to what the ceiling allows; the floor is one of them.
+        Numbers of further volunteers, ascending from 0 to the number that the ceiling allows. The floor is one of them.
     values : ndarray of float64, shape (galaxy, point)
-        What they are worth.
+        The value of each number of further volunteers.
     """
 
     ids: pa.Array
@@ -64,7 +64,7 @@ class Look:
 
 
 def look_at(prior: Posterior, votes: NDArray[np.float64], config: AllocationConfig) -> Look:
-    """Look at some galaxies, whose votes so far are (galaxy, answer)."""
+    """Return the look at some galaxies, whose votes so far are (galaxy, answer)."""
     import pyarrow as pa
 
     tree = prior.tree
@@ -88,7 +88,7 @@ def look_at(prior: Posterior, votes: NDArray[np.float64], config: AllocationConf
 
 
 def _points(floor: NDArray[np.int64], most: NDArray[np.int64], config: AllocationConfig) -> NDArray[np.int64]:
-    """Numbers of more volunteers that are compared, shape (galaxy, point); as many points for all chunks."""
+    """Return the numbers of further volunteers to compare, shape (galaxy, point), with as many points for all chunks."""
     steps = np.array([0, *(more for more in LADDER if more < config.ceiling)])
     columns = [np.minimum(steps, most[:, None]), most]
     return np.sort(np.column_stack([*columns, floor] if config.floor else columns), axis=1)

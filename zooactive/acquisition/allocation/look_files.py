@@ -1,4 +1,4 @@
-"""Looks at galaxies as Parquet files, so that an interrupted run goes on and another budget needs no second look."""
+"""Looks at galaxies as Parquet files, so that an interrupted run resumes and another budget needs no second look."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMAT = 2
 
 
 def write_look(look: Look, path: Path, mark: str) -> None:
-    """Write a look, with a mark of all that went into it."""
+    """Write a look, with a hash of everything it was made from."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -32,7 +32,7 @@ def write_look(look: Look, path: Path, mark: str) -> None:
 
 
 def read_look(path: Path, mark: str) -> Look | None:
-    """Return a look that was kept; None where there is none of this mark."""
+    """Return a stored look, or None if there is none with this hash."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

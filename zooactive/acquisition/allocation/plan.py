@@ -1,4 +1,4 @@
-"""One price for all galaxies: each gets as many more votes as are worth it."""
+"""One price for all galaxies: each galaxy gets as many further votes as are worth the price."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from zooactive.acquisition.allocation.look import CLICK, Look
 
 _BLOCK = 65536
-"""Galaxies whose hulls are made at a time."""
+"""The number of galaxies whose hulls are made at a time."""
 
 
 class Plan(NamedTuple):
-    """How many more volunteers each galaxy gets, and what was paid.
+    """The number of further volunteers for each galaxy, and the cost.
 
-    ``more`` (galaxy,), ``value`` (galaxy,) of these votes, ``price`` in units of the goal a click, at which the clicks were
-    gone (0 where they sufficed for all), and ``spent`` in millionths of a click.
+    ``more`` (galaxy,) is the number of further volunteers, and ``value`` (galaxy,) the value of their votes. ``price``, in
+    units of the goal per click, is the price at which the clicks were used up (0 if they sufficed for all). ``spent`` is in
+    millionths of a click.
     """
 
     more: NDArray[np.int64]
@@ -27,7 +28,7 @@ class Plan(NamedTuple):
 
 
 class _Steps(NamedTuple):
-    """Steps from corner to corner of all galaxies' concave hulls: whose, more votes, their cost, their value a click."""
+    """Steps between the corners of all galaxies' concave hulls: the galaxy, the votes, their cost, their value per click."""
 
     galaxy: NDArray[np.int32]
     more: NDArray[np.int32]
@@ -43,21 +44,21 @@ def settle(
     price: float | None = None,
     start: NDArray[np.int64] | None = None,
 ) -> Plan:
-    """Give each galaxy the number of votes that maximises its value less the price of its clicks.
+    """Give each galaxy the number of votes that maximises their value minus the price of their clicks.
 
     Parameters
     ----------
     look : Look
     hashes : ndarray of uint64, shape (galaxy,)
-        Who comes first among those of whom a click is worth the same.
+        The order of galaxies with the same value per click.
     clicks : int, optional
-        Millionths that may be spent. The price is the value of a click of the first step that they do not suffice for, the
-        steps being taken in the order of what a click of them is worth, and at that price in the order of the hashes. So
-        no other plan is better than this one by more than price x clicks left over.
+        The millionths of a click to spend. Steps are taken in the order of their value per click, and those at the price
+        in the order of the hashes. The price is the value per click of the first step that the clicks do not suffice for.
+        No other plan is therefore better than this one by more than price x clicks left over.
     price : float, optional
-        In place of clicks: every step is taken that is worth more.
+        Given instead of clicks: every step that is worth more is taken.
     start : ndarray of int64, shape (galaxy,), optional
-        More votes that are given in any case, each one of the galaxy's points; by default those of the floor.
+        Further votes that are given in any case, each of them one of the galaxy's points. The default is the floor.
     """
     first = look.floor.astype(np.int64) if start is None else np.maximum(start, look.floor)
     spent = int((first * look.cost).sum())
@@ -75,12 +76,12 @@ def settle(
 
 
 def _last_at(points: NDArray[np.int32], votes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each galaxy the last of its points (galaxy, point) that is no more than so many votes."""
+    """Return, for each galaxy, the last of its points (galaxy, point) that does not exceed its number of votes."""
     return np.asarray(np.maximum((points <= votes[:, None]).sum(1) - 1, 0))
 
 
 def _within(steps: _Steps, hashes: NDArray[np.uint64], clicks: int) -> tuple[float, NDArray[np.int64]]:
-    """Return the price at which the clicks are gone, and the steps that are taken."""
+    """Return the price at which the clicks are used up, and the steps taken."""
     order = np.argsort(-steps.worth, kind="stable")
     over = int(np.searchsorted(np.cumsum(steps.cost[order]), clicks, side="right"))
     if over == len(order):

@@ -1,1 +1,1 @@
-"""Inner loops of the scores, compiled by numba when first used."""
+"""The inner loops of the scores, compiled by numba on first use."""

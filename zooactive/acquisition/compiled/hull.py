@@ -1,4 +1,4 @@
-"""Compiled: the concave hull over what numbers of votes are worth."""
+"""Compiled: the concave hull of the values of numbers of votes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from zooactive.foundation.compiled import compiled
 def concave_hulls(
     points: NDArray[np.int32], values: NDArray[np.float64], corners: NDArray[np.int32], lengths: NDArray[np.int64]
 ) -> None:
-    """Fill in the corners of each galaxy's concave hull, from its first point on.
+    """Fill in the corners of each galaxy's concave hull, starting from its first point.
 
     Parameters
     ----------
     points, values : (galaxy, point)
-        Ascending numbers of votes, which may repeat, and what they are worth.
+        Ascending numbers of votes, which may repeat, and their values.
     corners : (galaxy, point)
-        Filled in: numbers of points, the first `lengths` of them; from corner to corner value rises, ever less steeply.
+        Filled in: the indices of the corners, in the first `lengths` entries. From corner to corner, the value rises less
+        and less steeply.
     lengths : (galaxy,)
-        Filled in.
+        Filled in: the number of corners.
     """
     for g in range(len(points)):
         x, y = points[g], values[g]

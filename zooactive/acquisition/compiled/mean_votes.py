@@ -18,7 +18,7 @@ def fill_fractions(
 ) -> None:
     """Fill in mean fractions (draw, answer, galaxy) and the probability of being asked (draw, question, galaxy).
 
-    From concentrations (draw, galaxy, answer).
+    The concentrations are (draw, galaxy, answer).
     """
     draws, galaxies, _ = concentrations.shape
     inverse = np.empty(galaxies)
@@ -59,8 +59,8 @@ def sum_over_draws(
 ) -> None:
     """Fill in sums over draws, each term times weights (draw, galaxy) and the probability of being asked.
 
-    Of 1 and of -sum mu ln mu, both (question, galaxy), and of mu itself (answer, galaxy): `mean_asked`, `conditional`,
-    `joint`.
+    The terms are 1 in `mean_asked` and -sum mu ln mu in `conditional`, both (question, galaxy), and mu in `joint` (answer,
+    galaxy).
     """
     draws, questions, galaxies = asked.shape
     mean_asked[:], joint[:], conditional[:] = 0.0, 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Compiled: what one volunteer's votes are worth, exactly, going through all paths down the tree."""
+"""Compiled: the exact value of one volunteer's votes, by enumeration of all paths down the tree."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def one_volunteer(
     layout: TreeLayout,
     values: NDArray[np.float64],
 ) -> None:
-    """Fill in the exact fall of the error by one volunteer, `values` (galaxy,), going through all paths down the tree.
+    """Fill in the exact fall of the error by one volunteer, `values` (galaxy,), over all paths down the tree.
 
-    Parameters as in `fall_of_error`. A path is a complete set of answers; its probability under a draw is the product of
-    their fractions.
+    The parameters are as in `fall_of_error`. A path is a complete set of answers; its probability under a draw is the
+    product of their fractions.
     """
     draws, galaxies, answers = concentrations.shape
     questions = len(layout.parents)
@@ -77,7 +77,7 @@ def _told(
     mu: NDArray[np.float64],
     means: NDArray[np.float64],
 ) -> float:
-    """P(path) times the squared moves of the expected fractions once it is known, weighted by how much questions count."""
+    """Return P(path) times the squared moves of the expected fractions after this path, weighted by `counting`."""
     chance = likely.sum()
     if chance <= 0.0:
         return 0.0

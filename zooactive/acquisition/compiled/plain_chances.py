@@ -1,7 +1,7 @@
-"""Compiled: how likely vote trees are under each draw, as plain products, and what that leaves of the draws' entropy.
+"""Compiled: the probability of vote trees under each draw as plain products, and the remaining entropy of the draws.
 
-Where products keep within what a float64 holds, which few votes or moderate concentrations see to, no exponent needs to be
-carried along (`vote_trees` has the way that carries one), and a logarithm is taken of a whole block of numbers at once.
+With few votes or moderate concentrations, the products stay within the range of a float64. They then need no separate
+exponent (`vote_trees` carries one), and the logarithms of a whole block are computed at once.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from zooactive.acquisition.compiled.tree_layout import TreeLayout
 from zooactive.foundation.compiled import compiled, compiled_extremes, compiled_sum
 
 ROOM = 900.0
-"""Powers of two that a product may move by before it is looked at; a float64 holds 1022 of them both ways."""
+"""The powers of two by which a product may change before it is rescaled. A float64 holds 1022 of them in both directions."""
 
 _LEAST = 1e-290
-"""Weights below it count for nothing, and have a logarithm all the same."""
+"""Weights below this are negligible; this bound keeps their logarithm finite."""
 
 _EXPONENT_OF_ONE = 0x3FE0000000000000
 _MANTISSA = 0xFFFFFFFFFFFFF
 _WHOLE = 0x4330000000000000
-"""Bits of float64: the exponent of numbers in [0.5, 1), all bits of a mantissa, and of 2 ** 52, whose last bits are a whole
+"""Bits of float64: the exponent of numbers in [0.5, 1), all bits of a mantissa, and 2 ** 52, whose last bits hold a whole
 number."""
 _BIAS = 2.0**52 + 1022.0
 _LN_2, _ROOT_HALF = float(np.log(2.0)), float(np.sqrt(0.5))
@@ -29,10 +29,10 @@ _LN_2, _ROOT_HALF = float(np.log(2.0)), float(np.sqrt(0.5))
 
 @compiled_extremes
 def bits_a_vote(alpha: NDArray[np.float64], totals: NDArray[np.float64], volunteers: int) -> float:
-    """Bound by how many powers of two a vote can move a product.
+    """Return a bound on the powers of two by which one vote can change a product.
 
-    For alpha (answer, draw) and their sums `totals` (question, draw): the probability of a vote is between the least
-    concentration over the largest sum and 1, and its factors are between the least concentration and the largest sum.
+    `alpha` is (answer, draw), and `totals` are its sums (question, draw). The probability of a vote is between the smallest
+    concentration divided by the largest sum, and 1. Its factors are between the smallest concentration and the largest sum.
     """
     least, most = 1.0, 1.0
     for a in range(len(alpha)):
@@ -52,10 +52,10 @@ def _fill_table(
     asked: NDArray[np.int64],
     table: NDArray[np.float64],
 ) -> None:
-    """Tabulate what counts (tree, answer) and their sums `asked` (tree, question) change the chance by, under each draw.
+    """Tabulate the factors by which counts (tree, answer) and their sums `asked` (tree, question) change the probability.
 
-    Row k of ``table[answer]`` is the product of alpha + j over j < k. Behind the answers come the questions, whose row n is
-    the product of 1 / (alpha0 + j) over j < n. Rows 0 are 1 and stay so.
+    The factors are tabulated for each draw. Row k of ``table[answer]`` is the product of alpha + j over j < k. After the
+    answers come the questions, whose row n is the product of 1 / (alpha0 + j) over j < n. Rows 0 are 1 and stay 1.
     """
     answers, draws = alpha.shape
     most, most_asked = np.zeros(answers, np.int64), np.zeros(len(totals), np.int64)
@@ -83,7 +83,7 @@ def _fill_chances(
     table: NDArray[np.float64],
     chance: NDArray[np.float64],
 ) -> None:
-    """Fill in how likely each tree of votes, (tree, answer), is under each draw, but for a factor that all draws share."""
+    """Fill in the probability of each tree of votes, (tree, answer), under each draw, up to a common factor of all draws."""
     (trees, answers), questions, high = counts.shape, asked.shape[1], table.shape[1]
     rows, chosen = table.reshape(len(table) * high, table.shape[2]), np.empty(answers + 1, np.int64)
     for m in range(trees):
@@ -96,12 +96,12 @@ def _fill_chances(
                 continue
             moved += bits * n
             if moved > ROOM:
-                _divide_by_largest(chance[m])  # a draw that is 2 ** 900 times less likely than another has no weight now
+                _divide_by_largest(chance[m])  # a draw 2 ** 900 times less likely than another now has weight 0
                 moved = bits * n
             chosen[0], number = (answers + q) * high + n, 1
             for a in range(layout.bounds[q], layout.bounds[q + 1]):
                 chosen[number] = a * high + counts[m, a]
-                number += 1 if counts[m, a] > 0 else 0  # no branch, which could not be foretold
+                number += 1 if counts[m, a] > 0 else 0  # without a branch, which the processor could not predict
             for i in range(number):
                 row = chosen[i]
                 for t in range(chance.shape[1]):
@@ -110,7 +110,7 @@ def _fill_chances(
 
 @compiled_extremes
 def _divide_by_largest(values: NDArray[np.float64]) -> bool:
-    """Divide values by the largest one; returns whether they differ."""
+    """Divide values by the largest one, and return whether they differ."""
     most = least = values[0]
     for t in range(len(values)):
         most = max(most, values[t])
@@ -130,9 +130,9 @@ def _entropies(
 ) -> None:
     """Fill in the entropy of each row of `weights` (row, draw), whose sum need not be 1.
 
-    H = ln S - sum v ln v / S. The logarithm of x = m 2^e, m between the roots of 1/2 and 2, is e ln 2 + 2 artanh(z) with
-    z = (m - 1) / (m + 1), whose series ends below the rounding at z^21; `logs` and `exponents`, as long as all weights
-    together, are buffers. Written out, because one call of the library after the other is what took longest.
+    H = ln S - sum v ln v / S. The logarithm of x = m 2^e, with m between the roots of 1/2 and 2, is e ln 2 + 2 artanh(z)
+    with z = (m - 1) / (m + 1). Its series ends below the rounding error at z^21. `logs` and `exponents` are buffers as long
+    as all weights together. The logarithm is written out because separate library calls took the most time.
     """
     rows, draws = weights.shape
     flat, of_log, of_exponent = weights.reshape(rows * draws), logs.view(np.int64), exponents.view(np.int64)
@@ -183,28 +183,28 @@ def plain_information(
     buffers: NDArray[np.float64],
     entropies: NDArray[np.float64],
 ) -> float:
-    """Return the mean fall of the entropy of the draws' weights by vote trees, exactly 0 where all draws agree.
+    """Return the mean fall of the entropy of the draws' weights by vote trees, exactly 0 if all draws agree.
 
     Parameters
     ----------
     alpha : ndarray of float64, shape (answer, draw)
     totals : ndarray of float64, shape (question, draw)
-        Their sums over the answers of each question.
+        The sums of `alpha` over the answers of each question.
     prior : ndarray of float64, shape (draw,)
-        Weights.
+        The weights of the draws.
     counts : ndarray of int, shape (tree, answer)
     asked : ndarray of int, shape (tree, question)
-        Their sums over the answers of each question.
+        The sums of `counts` over the answers of each question.
     layout : TreeLayout
     bits : float
-        Of `bits_a_vote`; times `volunteers` below `ROOM`.
+        The result of `bits_a_vote`. Its product with `volunteers` must be below `ROOM`.
     table : ndarray of float64, shape (answer + question, vote + 1, draw)
-        Buffer; its rows of no votes are 1.
+        A buffer, whose rows for zero votes are 1.
     chance : ndarray of float64, shape (tree + 1, draw)
-        Buffer.
+        A buffer.
     buffers : ndarray of float64, shape (2, (tree + 1) * draw)
     entropies : ndarray of float64, shape (tree + 1,)
-        Buffer.
+        A buffer.
     """
     trees = len(counts)
     told = np.empty(trees, np.bool_)

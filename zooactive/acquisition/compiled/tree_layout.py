@@ -13,8 +13,9 @@ from zooactive.tree import DecisionTree
 class TreeLayout(NamedTuple):
     """A decision tree as plain arrays, for compiled code.
 
-    ``bounds`` (question + 1): question q has the answers ``bounds[q]`` to ``bounds[q + 1]``; ``order``: questions,
-    parents first; ``parents`` (question): -1 at roots; ``leads_to`` (question, answer).
+    ``bounds`` (question + 1): question q has the answers ``bounds[q]`` to ``bounds[q + 1]``. ``order``: the questions,
+    parents first. ``parents`` (question): each question's parent, -1 for roots. ``leads_to`` (question, answer): which
+    answers lead to each question.
     """
 
     bounds: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Compiled: what a galaxy's votes would be as volunteers come one by one, and what its fractions would then be."""
+"""Compiled: a galaxy's votes as volunteers come one by one, and its fractions after these votes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from zooactive.acquisition.compiled.vote_trees import share_trees, uniform
 from zooactive.foundation.compiled import compiled, compiled_sum
 
 _STREAM, _QUESTION = np.uint64(0xD1B54A32D192ED03), np.uint64(0x8CB92BA72F3D8DD7)
-"""How far apart the random streams of trees and of questions begin."""
+"""The distances between the starts of the random streams of trees and of questions."""
 
 _TREES_AT_ONCE = 8
-"""Vote trees whose numbers should stay in a core's fastest cache."""
+"""The number of vote trees computed at a time, which fit into a core's fastest cache."""
 
 _TINY, _HUGE = 1e-250, 1e250
-"""Sums of products within these bounds have lost nothing that counts; the others are taken from logarithms."""
+"""Sums of products within these bounds are accurate; other sums are computed from logarithms."""
 
 
 class Factors(NamedTuple):
-    """What one galaxy's votes do to the draws' weights, in tables over draws; row 0 of ``rows`` is 1.
+    """Tables over draws of the factors by which one galaxy's votes change the draws' weights; row 0 of ``rows`` is 1.
 
-    ``rows`` (row, draw): row ``answer[a] + k - 1`` has the product of (alpha_a + j) over j < k, and row
-    ``question[q] + n - 1`` that of 1 / (alpha0_q + j) over j < n. Each is divided by what is alike for all draws, so that
-    products keep near 1; only the ratios of draws count. ``inverse`` (draw, number): number ``shares[q] + n`` is
-    1 / (alpha0_q + n). ``alpha`` (answer, draw) and ``total`` (question, draw) are the concentrations and their sums.
+    ``rows`` (row, draw): row ``answer[a] + k - 1`` is the product of (alpha_a + j) over j < k, and row ``question[q] + n -
+    1`` the product of 1 / (alpha0_q + j) over j < n. Each row is divided by a common factor of all draws, which keeps
+    products near 1; only the ratios between draws matter. ``inverse`` (draw, number): number ``shares[q] + n`` is 1 /
+    (alpha0_q + n). ``alpha`` (answer, draw) and ``total`` (question, draw) are the concentrations and their sums.
     """
 
     alpha: NDArray[np.float64]
@@ -51,9 +51,9 @@ def _sample(
 ) -> None:
     """Fill in the votes (point, answer) after each of `points` volunteers, ascending, from one draw's alpha (answer,).
 
-    Each question is a Polya urn with a random stream of its own, from which votes come one by one, so that more volunteers
-    let the same tree grow. `state` (1,) and `bounds` (answer,) are buffers. Nothing branches on a vote, since nobody, the
-    processor included, can guess it.
+    Each question is a Polya urn with its own random stream, from which votes come one by one. With more volunteers, the same
+    tree therefore grows. `state` (1,) and `bounds` (answer,) are buffers. The code does not branch on a vote, because the
+    processor cannot predict it.
     """
     for i in range(len(layout.order)):
         q = layout.order[i]
@@ -103,7 +103,7 @@ def _trees(
 def _factors(
     alpha: NDArray[np.float64], total: NDArray[np.float64], layout: TreeLayout, counts: NDArray[np.int64]
 ) -> Factors:
-    """Tabulate all that votes (column, answer) need, from alpha (answer, draw) and its sums by question (question, draw)."""
+    """Tabulate the factors of votes (column, answer) from alpha (answer, draw) and its sums by question (question, draw)."""
     answers, draws = alpha.shape
     questions = len(total)
     most, asked = np.zeros(answers, np.int64), np.zeros(questions, np.int64)
@@ -153,7 +153,7 @@ def _likely(
 ) -> float:
     """Fill in weights x P(votes | draw), (draw,), for column `c` of votes (column, answer), and return their sum.
 
-    All but for one factor, which is alike for all draws. `which` is a buffer for the factors' rows.
+    The values omit one factor that is common to all draws. `which` is a buffer for the factors' rows.
     """
     rows, draws, used = factors.rows, len(weights), 0
     for q in range(len(layout.parents)):
@@ -161,7 +161,7 @@ def _likely(
         for a in range(layout.bounds[q], layout.bounds[q + 1]):
             k = counts[c, a]
             which[used] = factors.answer[a] + k - 1
-            used += k > 0  # without a branch, which could not be guessed
+            used += k > 0  # without a branch, which could not be predicted
             n += k
         which[used] = factors.question[q] + n - 1
         used += n > 0
@@ -191,7 +191,7 @@ def _likely_by_logarithms(
     c: int,
     likely: NDArray[np.float64],
 ) -> float:
-    """Do as `_likely` does where products leave the range of numbers."""
+    """Compute the same as `_likely` by logarithms, for products outside the range of a float64."""
     highest = -np.inf
     for t in range(len(weights)):
         likely[t] = np.log(weights[t])
@@ -213,7 +213,7 @@ def _likely_by_logarithms(
 def _concentrations(
     concentrations: NDArray[np.float32], g: int, layout: TreeLayout
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return one galaxy's (draw, answer), (answer, draw), and its sums by question (question, draw)."""
+    """Return one galaxy's concentrations as (draw, answer) and (answer, draw), and their sums (question, draw)."""
     draws, _, answers = concentrations.shape
     by_draw, alpha = np.empty((draws, answers)), np.empty((answers, draws))
     total = np.zeros((len(layout.parents), draws))
@@ -236,9 +236,9 @@ def climb(
     counts: NDArray[np.int64],
     after: NDArray[np.float64],
 ) -> None:
-    """Sample vote trees of each galaxy, each seen after several numbers of volunteers, and weigh the draws by them.
+    """Sample vote trees of each galaxy, each seen after several numbers of volunteers, and weight the draws by them.
 
-    Every tree has a stream of its own, so that it grows from what it was when more volunteers are asked for.
+    Every tree has its own random stream, so that the same tree grows if more volunteers are asked for.
 
     Parameters
     ----------
@@ -248,9 +248,9 @@ def climb(
         Numbers of volunteers, ascending.
     seeds : (galaxy,)
     counts : (galaxy, tree, point, answer)
-        Filled in: votes.
+        Filled in: the votes.
     after : (galaxy, tree x point, draw)
-        Filled in: the draws' weights once the votes are in.
+        Filled in: the draws' weights given the votes.
     """
     _, galaxies, answers = concentrations.shape
     which = np.empty(answers + len(layout.parents) + 3, np.int64)
@@ -278,11 +278,11 @@ def fall_of_error(
 ) -> None:
     """Fill in the expected fall of the catalogue's error, `values` (galaxy, point); parameters as in `climb`.
 
-    The mean over vote trees of sum_qa c_q [(m(k) - m)^2 - C_qa]. How much a question counts, c_q, is `counting`
-    (galaxy, question), and m is the expected fraction. C is a control variate: the squared move of the best linear
-    estimate, (k - n m)^2 / (s + n)^2, less its mean given n and the draw t that the tree is sampled from, which is
-    (n mu_t (1 - mu_t) (alpha0_t + n) / (alpha0_t + 1) + n^2 (mu_t - m)^2) / (s + n)^2. The one concentration s has the
-    variance of the whole mixture. So the estimate stays unbiased, and where the draws agree only n is left to chance.
+    The value is the mean over vote trees of sum_qa c_q [(m(k) - m)^2 - C_qa]. The weight of a question, c_q, is `counting`
+    (galaxy, question), and m is the expected fraction. C is a control variate: the squared move of the best linear estimate,
+    (k - n m)^2 / (s + n)^2, minus its mean given n and the draw t from which the tree is sampled, which is (n mu_t (1 -
+    mu_t) (alpha0_t + n) / (alpha0_t + 1) + n^2 (mu_t - m)^2) / (s + n)^2. The single concentration s has the variance of the
+    whole mixture. The estimate therefore stays unbiased; if the draws agree, only n is random.
     """
     draws, galaxies, answers = concentrations.shape
     questions = len(layout.parents)
@@ -346,7 +346,7 @@ def _linear(
 ) -> float:
     """Return the concentration s of the best linear estimate of a question's fractions.
 
-    Fill in their expected values `means` (answer,), and the sums over answers of mu_t (1 - mu_t), `spread`, and of
+    Also fill in their expected values `means` (answer,), and the sums over answers of mu_t (1 - mu_t), `spread`, and of
     (mu_t - m)^2, `off`, both (question, draw).
     """
     draws = len(weights)
@@ -383,7 +383,7 @@ def _move(
     """Fill in the votes on a question, `asked` (column,), and the sum over its answers of (m(k) - m)^2, `moved` (column,).
 
     m(k) is the mean of (alpha_a + k_a) / (alpha0 + asked) over draws of weights `after` (draw, column), for votes `counts`
-    (column, answer). The last answer gets what the others leave of 1. `share` (column,) and `sums` (answer, column) are
+    (column, answer). The last answer gets 1 minus the sum of the others. `share` (column,) and `sums` (answer, column) are
     buffers. Columns are the last axis, so that the inner loops are vectorised.
     """
     first, last, columns = layout.bounds[q], layout.bounds[q + 1], len(counts)
@@ -413,10 +413,10 @@ def _move(
 
 @compiled
 def information(weights: NDArray[np.float64], steps: int, after: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-    """Fill in the mutual information of the votes and the draw, `values` (galaxy, point), in nats.
+    """Fill in the mutual information between the votes and the draw, `values` (galaxy, point), in nats.
 
-    The mean fall of the entropy of the draws' weights, from `weights` (draw, galaxy) to `after`
-    (galaxy, tree x point, draw).
+    The information is the mean fall of the entropy of the draws' weights, from `weights` (draw, galaxy) to `after` (galaxy,
+    tree x point, draw).
     """
     columns = after.shape[1]
     for g in range(len(after)):

@@ -1,4 +1,4 @@
-"""Compiled: sample trees of votes for a galaxy, and weigh the draws by them."""
+"""Compiled: trees of votes sampled for a galaxy, and the draws' weights given these votes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHIFT_11, _SHIFT_27, _SHIFT_30, _SHIFT_31 = np.uint64(11), np.uint64(27), np.ui
 
 @compiled
 def uniform(state: NDArray[np.uint64]) -> float:
-    """Return the next number in [0, 1) of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA 49, 453); `state` moves on."""
+    """Return the next number in [0, 1) of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA 49, 453), and advance `state`."""
     state[0] += _GAMMA
     z = state[0]
     z = (z ^ (z >> _SHIFT_30)) * _MIX_1
@@ -28,11 +28,11 @@ def uniform(state: NDArray[np.uint64]) -> float:
 
 @compiled
 def _share_trees(weights: NDArray[np.float64], trees: int, state: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return for each vote tree the draw that it is sampled from, shape (tree,).
+    """Return, for each vote tree, the draw from which it is sampled, shape (tree,).
 
-    Systematic sampling over a shuffled deck of draws: a draw of weight w has floor(trees * w) or ceil(trees * w) of them,
-    and trees * w on average, which keeps the estimator unbiased. With equal weights each has floor(trees / draws), and the
-    remainder goes to distinct draws chosen uniformly.
+    This is systematic sampling over a shuffled deck of draws. A draw of weight w gets floor(trees * w) or ceil(trees * w)
+    trees, and trees * w on average, which keeps the estimator unbiased. With equal weights each draw gets floor(trees /
+    draws), and the remainder goes to distinct draws chosen uniformly.
     """
     draws = len(weights)
     deck = np.arange(draws)
@@ -47,7 +47,7 @@ def _share_trees(weights: NDArray[np.float64], trees: int, state: NDArray[np.uin
         while m < trees and start + m < passed:
             source[m] = deck[i]
             m += 1
-    while m < trees:  # the weights' sum is 1 but for rounding
+    while m < trees:  # the weights sum to 1 only up to rounding
         source[m] = deck[draws - 1]
         m += 1
     return source
@@ -63,7 +63,7 @@ def _sample_tree(
     votes: NDArray[np.int64],
     asked_of: NDArray[np.int64],
 ) -> None:
-    """Fill `votes` (answer,), and their sums `asked_of` (question,), with one tree of votes from concentrations (answer,).
+    """Fill `votes` (answer,) and their sums `asked_of` (question,) with one tree of votes from concentrations (answer,).
 
     `urn` is a buffer (answer,).
 
@@ -91,7 +91,7 @@ def _sample_tree(
         for vote in range(asked):
             left = uniform(state) * (total + vote)
             chosen, passed = first, 0.0
-            for a in range(first, last - 1):  # to the end: a branch that cannot be foretold costs more than the rest
+            for a in range(first, last - 1):  # to the end, because an unpredictable branch costs more than the rest
                 passed += urn[a]
                 chosen += 1 if left >= passed else 0
             votes[chosen] += 1
@@ -110,7 +110,7 @@ def _sample_trees(
 ) -> None:
     """Fill `counts` (tree, answer) with a tree of votes from each source draw of alpha (draw, answer).
 
-    And `asked` (tree, question) with their sums over the answers of each question.
+    Also fill `asked` (tree, question) with their sums over the answers of each question.
     """
     urn = np.empty(alpha.shape[1])
     for m in range(len(source)):
@@ -121,7 +121,7 @@ _LIMIT, SCALE, LOG_SCALE = 2.0**64, 2.0**-64, 64 * np.log(2.0)
 """Products are kept as mantissa x _LIMIT ** exponent, so that no number of votes or concentration overflows them."""
 
 _UNCHECKED = 6
-"""Factors below _LIMIT that are multiplied before the mantissas are looked at: 2 ** (7 * 64) is far from overflow."""
+"""The number of factors below _LIMIT multiplied before the mantissas are normalised; 2 ** (7 * 64) is far from overflow."""
 
 
 @compiled
@@ -147,11 +147,11 @@ def _multiply_rising(
     table: NDArray[np.float64],
     chance: NDArray[np.float64],
 ) -> None:
-    """Multiply, or divide, each tree's probability by the rising factorial of its count.
+    """Multiply or divide each tree's probability by the rising factorial of its count.
 
-    For alpha (draw,) and counts (tree,). ``chance[0]`` is the mantissa and ``chance[1]`` the exponent, (tree, draw); `table`
-    is a buffer. Products in place of sums of logarithms: one logarithm a tree and draw is taken, at the end, and not one for
-    every answer.
+    `alpha` is (draw,) and `counts` (tree,). ``chance[0]`` is the mantissa and ``chance[1]`` the exponent, (tree, draw);
+    `table` is a buffer. Products replace sums of logarithms, so that only one logarithm per tree and draw is taken at the
+    end, instead of one per answer.
     """
     highest = counts.max()
     if highest == 0:
@@ -175,7 +175,7 @@ def _multiply_rising(
 
 @compiled
 def _normalise(chance: NDArray[np.float64]) -> None:
-    """Bring every mantissa from within _LIMIT ** 8 back to within _LIMIT, by halving the power that is looked for."""
+    """Bring every mantissa from within _LIMIT ** 8 back to within _LIMIT, by bisection of the power."""
     for m in range(chance.shape[1]):
         product, power = chance[0, m], chance[1, m]
         for t in range(chance.shape[2]):
@@ -195,7 +195,7 @@ def entropy(logits: NDArray[np.float64]) -> float:
     norm, weighted = 0.0, 0.0
     for t in range(len(logits)):
         above = logits[t] - highest
-        if above > -50.0:  # less adds less than rounding, and exp takes long over what it cannot represent
+        if above > -50.0:  # smaller terms are below rounding, and exp is slow when it underflows
             weight = np.exp(above)
             norm += weight
             weighted += weight * above
@@ -210,7 +210,7 @@ def _lower_entropies(
     logits: NDArray[np.float64],
     entropies: NDArray[np.float64],
 ) -> float:
-    """Update the entropy of the draws' weights for trees that have `told` anew, and return its mean fall."""
+    """Update the entropy of the draws' weights for the trees with new votes (`told`), and return its mean fall."""
     fallen = 0.0
     for m in range(len(entropies)):
         if not told[m]:
@@ -218,7 +218,7 @@ def _lower_entropies(
         for t in range(len(prior)):
             logits[t] = prior[t] + np.log(chance[0, m, t]) + chance[1, m, t] * LOG_SCALE
         now = entropy(logits)
-        fallen += entropies[m] - now  # one by one: exactly 0 where all draws agree
+        fallen += entropies[m] - now  # one by one, so that the sum is exactly 0 if all draws agree
         entropies[m] = now
     return fallen / len(entropies)
 
@@ -232,7 +232,7 @@ def weigh_question(
     table: NDArray[np.float64],
     chance: NDArray[np.float64],
 ) -> None:
-    """Bring one question's votes, (answer, tree), into each tree's probability under every draw, alpha (answer, draw)."""
+    """Multiply one question's votes, (answer, tree), into each tree's probability under every draw, alpha (answer, draw)."""
     first, last = layout.bounds[q], layout.bounds[q + 1]
     for a in range(first, last):
         _multiply_rising(alpha[a], counts[a], False, table, chance)
@@ -254,9 +254,9 @@ def score_galaxies(
 ) -> NDArray[np.float64]:
     """Estimate the mutual information of each galaxy's votes, shape (galaxy, 1) or (galaxy, question).
 
-    Concentrations are (draw, galaxy, answer) and weights (draw, galaxy). Of each galaxy are given the number of volunteers
-    and the seed where its own random stream starts; each gets so many vote trees. `by_question` shares the information out
-    among the questions, by the chain rule in the layout's order.
+    `concentrations` are (draw, galaxy, answer) and `weights` (draw, galaxy). `volunteers` and `seeds` give each galaxy's
+    number of volunteers and the start of its own random stream. Each galaxy gets `trees` vote trees. `by_question` splits
+    the information into shares by question, by the chain rule in the layout's order.
     """
     draws, galaxies, answers = concentrations.shape
     questions = len(layout.parents)
@@ -269,7 +269,7 @@ def score_galaxies(
     chance = np.empty((2, trees, draws))
     logits, entropies, told = np.empty(draws), np.empty(trees), np.empty(trees, np.bool_)
     asked = np.empty((trees, questions), np.int64)
-    plain_votes = 0 if by_question else min(most, int(ROOM))  # there is no room for more
+    plain_votes = 0 if by_question else min(most, int(ROOM))  # more votes would exceed ROOM
     table_of_plain = np.ones((answers + questions, plain_votes + 1, draws))
     plain, buffers, of_plain = np.empty((trees + 1, draws)), np.empty((2, (trees + 1) * draws)), np.empty(trees + 1)
     for g in range(galaxies):
@@ -319,12 +319,13 @@ def tree_logits(
     layout: TreeLayout,
     common_source: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Sample vote trees of each galaxy and return ln p(tree | draw) but for what all draws share, (galaxy, tree, draw).
+    """Sample vote trees of each galaxy, and return ln p(tree | draw) up to a common term of all draws, (galaxy, tree, draw).
 
-    Parameters as in `score_galaxies`, and
+    The parameters are as in `score_galaxies`, and
 
     common_source : ndarray of int, shape (tree,) or (0,)
-        The draw that tree m of *every* galaxy is sampled from; empty: each galaxy's own, in proportion to its weights.
+        The draw from which tree m of *every* galaxy is sampled. If empty, each galaxy has its own sources, in proportion to
+        its weights.
     """
     draws, galaxies, answers = concentrations.shape
     out = np.empty((galaxies, trees, draws), np.float32)
@@ -352,7 +353,7 @@ def tree_logits(
 
 @compiled
 def share_trees(weights: NDArray[np.float64], trees: int, seed: np.uint64) -> NDArray[np.int64]:
-    """Return for each vote tree the draw that it is sampled from, (tree,), in proportion to weights (draw,)."""
+    """Return, for each vote tree, the draw from which it is sampled, (tree,), in proportion to weights (draw,)."""
     state = np.empty(1, np.uint64)
     state[0] = seed
     return _share_trees(weights, trees, state)

@@ -1,1 +1,1 @@
-"""One score a file, each a function of a posterior alone."""
+"""The scores, one per file, each a function of a posterior alone."""

@@ -1,4 +1,4 @@
-"""What clicks are spent for: a goal, and which questions or rules count."""
+"""The aim for which clicks are spent: a goal, and the questions or rules that count."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Aim:
-    """What clicks are spent for.
+    """The aim for which clicks are spent.
 
     Parameters
     ----------
     goal : {"error", "decision", "count", "model"}
-        "error": fractions close to the truth, `catalogue_error`. "decision": few wrong answers to whether a fraction is
-        above x, sum_q omega_q P(asked q) min(P, 1 - P) with P = P(fraction > x). "count": as many votes on a question as
-        a recipe wants, sum_q omega_q P(votes >= `wanted`). "model": information about the network, `mutual_information`.
-        There is no rate of exchange between them; values of different goals cannot be added.
+        "error": fractions close to the truth, by `catalogue_error`. "decision": few wrong decisions whether a fraction is
+        above x, by sum_q omega_q P(asked q) min(P, 1 - P) with P = P(fraction > x). "count": enough votes on a question, by
+        sum_q omega_q P(votes >= `wanted`). "model": information about the network, by `mutual_information`. Values of
+        different goals have different units and cannot be added.
     weights : mapping of str to float
-        Question -> how much it counts; questions that are not named do not count. Empty: each counts 1. Not for "model".
+        Question -> its weight. Questions that are not named have the weight 0. If empty, each question has the weight 1. Not
+        for "model".
     rules : mapping of str to float
-        Answer -> x of "decision"; the weight of its question applies. Empty: each galaxy's commonest answer to each
-        question, above one half.
+        Answer -> the x of "decision", with the weight of its question. If empty, the rule for each question is whether each
+        galaxy's most common answer is above one half.
     wanted : int
-        Votes on a question that "count" asks for.
+        The number of votes on a question for "count".
 
     Raises
     ------
     AcquisitionError
-        For an unknown goal, a number out of range, or entries that the goal has no use for.
+        For an unknown goal, a number out of range, or entries that the goal does not use.
     """
 
     goal: Goal = "error"
@@ -55,25 +56,25 @@ class Aim:
         if isinstance(self.wanted, bool) or not isinstance(self.wanted, int) or self.wanted < 1:
             raise AcquisitionError(f"wanted = {self.wanted!r}: give a whole number of votes, 1 or more")
         if self.goal == "model" and self.weights:
-            raise AcquisitionError("the goal 'model' is about the whole network; leave the questions' weights away")
+            raise AcquisitionError("the goal 'model' is about the whole network; leave out the questions' weights")
         if self.goal != "decision" and self.rules:
-            raise AcquisitionError(f"rules belong to the goal 'decision', and the goal is '{self.goal}'; leave them away")
+            raise AcquisitionError(f"rules belong to the goal 'decision', but the goal is '{self.goal}'; leave out rules")
         for column, x in self.rules.items():
             if isinstance(x, bool) or not isinstance(x, Real) or not 0 < x < 1:
-                raise AcquisitionError(f"the rule on '{column}' is above {x!r}; give a fraction between 0 and 1")
+                raise AcquisitionError(f"the rule on '{column}' has the limit {x!r}; give a fraction between 0 and 1")
 
     def question_weights(self, tree: DecisionTree) -> NDArray[np.float64]:
-        """Return how much each question counts, shape (question,); raises AcquisitionError or TreeError for wrong ones."""
+        """Return the weight of each question, shape (question,); raise an AcquisitionError or TreeError if invalid."""
         from zooactive.acquisition.scores.catalogue_error import question_weights
 
         return question_weights(tree, self.weights or None)
 
     def counting(self, posterior: Posterior) -> NDArray[np.float64]:
-        """Return how much each question counts times P(asked), shape (galaxy, question)."""
+        """Return each question's weight times P(asked), shape (galaxy, question)."""
         from zooactive.acquisition.scores.catalogue_error import counting
 
         return counting(posterior, self.weights or None)
 
     def rule_columns(self, tree: DecisionTree) -> dict[int, float]:
-        """Return the rules by the number of the answer; raises TreeError for an answer that the tree has not."""
+        """Return the rules by the number of the answer; raise a TreeError for an answer that the tree does not have."""
         return {tree.columns.index(tree.resolve(column)): float(x) for column, x in self.rules.items()}

@@ -1,4 +1,4 @@
-"""What several galaxies' votes would tell together: the joint information of a batch, for small pools."""
+"""The joint information from several galaxies' votes, for small pools."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from zooactive.foundation.hashing import hash_ids
 from zooactive.posterior import Posterior
 
 _MOST_NUMBERS = 1 << 28
-"""Logits (galaxy x tree x draw) that are held at most: 1 GiB."""
+"""The largest number of logits (galaxy x tree x draw) held in memory: 1 GiB."""
 
 
 class Batch(NamedTuple):
-    """A batch in the order of its choice: ids, and the joint information of the first 1, 2, ... galaxies, nats."""
+    """A batch in the order of its choice: ids, and the joint information of the first 1, 2, ... galaxies in nats."""
 
     ids: tuple[str, ...]
     information: NDArray[np.float64]
@@ -27,21 +27,22 @@ class Batch(NamedTuple):
 def greedy_batch(posterior: Posterior, n: int, votes: ArrayLike = 40, *, trees: int | None = None, seed: int = 0) -> Batch:
     """Choose a batch one by one, each time the galaxy that makes the joint information largest.
 
-    The joint information is I(k_1 ... k_G; t), what the votes of all the chosen galaxies together would tell about the
-    network, in nats: at most ln T, and less than the sum of the galaxies' own scores as far as they tell the same. Given the
-    draw, galaxies vote independently, so that the logarithms of their trees' probabilities add up: vote tree m of every
-    galaxy is sampled from the same draw.
+    The joint information is I(k_1 ... k_G; t): the information in nats that the votes of all chosen galaxies together would
+    give about the network. It is at most ln T, and smaller than the sum of the galaxies' own scores if their votes give the
+    same information. Given the draw, galaxies vote independently, so that the logarithms of their trees' probabilities add
+    up. Vote tree m of every galaxy is sampled from the same draw.
 
     Parameters
     ----------
     posterior : Posterior
-        The pool: small, since galaxies x trees x draws numbers are held in memory. Its draws are equally weighted, or with
-        the same weights for every galaxy.
+        The pool. It must be small, because galaxies x trees x draws numbers are held in memory. Its draws must have the same
+        weights for every galaxy.
     n : int
-        Galaxies to choose.
+        The number of galaxies to choose.
     votes : int or array_like of int, shape (galaxy,)
+        The number of volunteers who are shown each galaxy.
     trees : int, optional
-        Vote trees a galaxy; one a draw by default.
+        The number of vote trees per galaxy. The default is one per draw.
     seed : int
 
     Returns
@@ -51,14 +52,14 @@ def greedy_batch(posterior: Posterior, n: int, votes: ArrayLike = 40, *, trees: 
     Raises
     ------
     AcquisitionError
-        As `mutual_information`; when draws have other weights for other galaxies; when the pool is too large; when `n` is
-        below 1 or above the number of galaxies.
+        As in `mutual_information`. Also when the draws' weights differ between galaxies, when the pool is too large, or when
+        `n` is below 1 or above the number of galaxies.
 
     Notes
     -----
-    BatchBALD (Kirsch et al. 2019, arXiv:1906.08158), without enumeration: at least 1 - 1/e of the best batch's information,
-    were it known exactly (its appendix A). **Limitation**: it saturates at ln T, with 20 draws and 40 volunteers after about
-    three galaxies, so it is for small batches of galaxies with few votes.
+    This is BatchBALD (Kirsch et al. 2019, arXiv:1906.08158) without enumeration. With exact information, the greedy batch
+    would have at least 1 - 1/e of the best batch's information (their appendix A). **Limitation**: the information saturates
+    at ln T, with 20 draws and 40 volunteers after about three galaxies. Use it for small batches of galaxies with few votes.
 
     Examples
     --------
@@ -69,11 +70,13 @@ def greedy_batch(posterior: Posterior, n: int, votes: ArrayLike = 40, *, trees: 
     ('twin 1', 'other')
     """
     if not 1 <= n <= len(posterior):
-        raise AcquisitionError(f"a batch of {n} was asked for and the pool has {len(posterior)} galaxies; give 1 to so many")
+        raise AcquisitionError(
+            f"a batch of {n} was asked for, but the pool has {len(posterior)} galaxies; give 1 to this number"
+        )
     logits, prior = _paired_logits(posterior, votes, trees, seed)
     before = float(special.entr(prior).sum())
     state = np.broadcast_to(np.log(prior), logits.shape[1:])
-    left = np.argsort(posterior.ids.astype(str), kind="stable")  # equal galaxies are taken in the order of their ids
+    left = np.argsort(posterior.ids.astype(str), kind="stable")  # ties are broken by id
     chosen: list[str] = []
     information = np.empty(n)
     for i in range(n):
@@ -88,7 +91,7 @@ def greedy_batch(posterior: Posterior, n: int, votes: ArrayLike = 40, *, trees: 
 def _paired_logits(
     posterior: Posterior, votes: ArrayLike, trees: int | None, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Logits (galaxy, tree, draw) of vote trees, of which number m has one source draw for every galaxy; the weights."""
+    """Return logits (galaxy, tree, draw) of vote trees, with one source draw for tree m of every galaxy, and the weights."""
     from zooactive.acquisition.compiled.tree_layout import lay_out
     from zooactive.acquisition.compiled.vote_trees import share_trees, tree_logits
 
@@ -102,8 +105,8 @@ def _paired_logits(
     prior = posterior.weights[:, 0] if len(posterior) else np.full(posterior.draws, 1 / posterior.draws)
     if (posterior.weights != prior[:, None]).any():
         raise AcquisitionError(
-            "the draws have other weights for other galaxies, and a joint score needs one network for all; give the "
-            "posterior from before given_votes"
+            "the draws' weights differ between galaxies, but a joint score needs one network for all; give the posterior "
+            "from before given_votes"
         )
     source = share_trees(prior.copy(), sampled, hash_ids(["batch"], purpose="trees", seed=seed)[0])
     seeds, weights = hash_ids(posterior.ids, purpose="trees", seed=seed), posterior.weights.copy()
@@ -113,10 +116,11 @@ def _paired_logits(
 
 
 def _mean_divergence(state: NDArray[np.float64], logits: NDArray[np.float64]) -> float:
-    """Return how far further logits bring the weights softmax(state) on average, both (tree, draw), by Kullback and Leibler.
+    """Return the mean Kullback-Leibler divergence by which further logits move the weights softmax(state).
 
-    What the entropy falls by has the same mean, because the weights of a tree that is sampled from them do not change on
-    average; but where weights differ already it also has all of their change in it, and this has its square.
+    Both are of shape (tree, draw). The fall of the entropy has the same mean, because weights do not change on average when
+    a tree is sampled from them. If the weights already differ, however, the fall contains their change to first order, and
+    the divergence only its square.
     """
     after = state + logits
     shift = special.logsumexp(after, axis=1) - special.logsumexp(state, axis=1)

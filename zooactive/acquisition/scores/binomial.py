@@ -1,4 +1,4 @@
-"""The score of Walmsley et al. 2020: one yes-or-no answer, of which each draw knows the probability exactly."""
+"""The score of Walmsley et al. 2020: one yes-or-no answer, whose probability each draw knows exactly."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from zooactive.posterior import Posterior
 def binomial_information(posterior: Posterior, column: str, votes: int = 40) -> NDArray[np.float64]:
     """Return the mutual information between an answer's count and the draw, with binomial votes: the baseline of 2020.
 
-    rho_t is the answer's mean fraction mu_t; k of `votes` volunteers give it, binomially. The spread that the concentrations
-    speak of, and all other questions, are left out.
+    rho_t is the answer's mean fraction mu_t, and k of `votes` volunteers give the answer, binomially. The score ignores the
+    spread that the concentrations describe, and all other questions.
 
     Parameters
     ----------
     posterior : Posterior
     column : str
-        An answer; the survey's suffix may be left away.
+        An answer, with or without the survey's suffix.
     votes : int
-        Volunteers who answer its question.
+        The number of volunteers who answer its question.
 
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        In nats.
+        The information in nats.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How uncertain the published fractions of a galaxy are, summed over the questions that count."""
+"""The uncertainty of a galaxy's published fractions, summed over the questions that count."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from zooactive.tree import DecisionTree
 def catalogue_error(posterior: Posterior, weights: Mapping[str, float] | None = None) -> NDArray[np.float64]:
     """Return the expected squared error of each galaxy's published fractions, summed over the questions that count.
 
-    E = sum_q omega_q P(asked q) sum_a v_qa, where v_qa is the variance of the fraction's density and omega_q the question's
-    weight. Both answers of a question of yes and no count.
+    E = sum_q omega_q P(asked q) sum_a v_qa. Here v_qa is the variance of the fraction's density, and omega_q the question's
+    weight. Both answers of a yes-or-no question count.
 
     Parameters
     ----------
     posterior : Posterior
-        Given the votes so far (`Posterior.given_votes`), where there are any.
+        The posterior, conditioned on the votes so far if there are any (`Posterior.given_votes`).
     weights : mapping of str to float, optional
-        Question -> how much it counts; questions that are not named do not count. By default each counts 1.
+        Question -> its weight. Questions that are not named have the weight 0. By default each question has the weight 1.
 
     Returns
     -------
@@ -37,10 +37,8 @@ def catalogue_error(posterior: Posterior, weights: Mapping[str, float] | None = 
     TreeError
         When the tree has no such question.
 
-    Notes
-    -----
-    **Limitation**: P(asked) and the variance are multiplied as if they were independent; where draws disagree about being
-    asked this overstates the error of the fractions of those who are asked.
+    Notes ----- **Limitation**: P(asked) and the variance are multiplied as if they were independent. If the draws disagree
+    about P(asked), this overstates the error of the fractions among those who are asked.
 
     Examples
     --------
@@ -55,12 +53,12 @@ def catalogue_error(posterior: Posterior, weights: Mapping[str, float] | None = 
 
 
 def counting(posterior: Posterior, weights: Mapping[str, float] | None) -> NDArray[np.float64]:
-    """How much each question counts for a galaxy, its weight times P(asked), shape (galaxy, question)."""
+    """Return each question's weight times P(asked), shape (galaxy, question)."""
     return np.asarray(posterior.asked() * question_weights(posterior.tree, weights))
 
 
 def question_weights(tree: DecisionTree, weights: Mapping[str, float] | None) -> NDArray[np.float64]:
-    """Return the weights in the order of the tree's questions, shape (question,); raises AcquisitionError as told above."""
+    """Return the weights in the order of the tree's questions, shape (question,), with the errors of `catalogue_error`."""
     if weights is None:
         return np.ones(len(tree.questions))
     found = np.zeros(len(tree.questions))
@@ -74,5 +72,5 @@ def question_weights(tree: DecisionTree, weights: Mapping[str, float] | None) ->
             raise AcquisitionError(f"the weight of question '{name}' is {weight!r}; give a number, 0 or more")
         found[where] = weight
     if not found.any():
-        raise AcquisitionError("no question counts; give one of them a weight above 0")
+        raise AcquisitionError("all questions have the weight 0; give at least one of them a weight above 0")
     return found

@@ -1,4 +1,4 @@
-"""What a galaxy costs: how often volunteers will click on it."""
+"""The cost of a galaxy: the expected number of volunteers' clicks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from zooactive.posterior import Posterior
 
 
 def expected_clicks(posterior: Posterior, votes: ArrayLike = 40) -> NDArray[np.float64]:
-    """Return the expected number of answers that volunteers give to a galaxy, over all questions: sum_q E[n_q].
+    """Return the expected number of answers that volunteers give about a galaxy, over all questions: sum_q E[n_q].
 
     Parameters
     ----------
     posterior : Posterior
     votes : int or array_like of int, shape (galaxy,)
-        Volunteers who are shown the galaxy.
+        The number of volunteers who are shown the galaxy.
 
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        At least `votes`: a smooth galaxy has fewer questions than a spiral.
+        The number of clicks, at least `votes`. A smooth galaxy has fewer than a spiral.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The entropy of one volunteer's answers: a baseline that cannot tell a doubtful network from an ambiguous galaxy."""
+"""The entropy of one volunteer's answers: a baseline that cannot tell an uncertain network from an ambiguous galaxy."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from zooactive.posterior import Posterior
 
 
 def predictive_entropy(posterior: Posterior) -> NDArray[np.float64]:
-    """Return the entropy of one vote at each question, weighted by how likely the question is to be asked.
+    """Return the entropy of one vote on each question, weighted by how likely the question is to be asked.
 
-    The sum over questions of P(asked q) H(sum_t w_t mu_t), with w_t proportional to P_t(asked q).
+    The score is the sum over questions of P(asked q) H(sum_t w_t mu_t), with w_t proportional to P_t(asked q).
 
     Parameters
     ----------
@@ -21,12 +21,13 @@ def predictive_entropy(posterior: Posterior) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        In nats.
+        The entropy in nats.
 
     Notes
     -----
-    Uncertainty sampling, the usual baseline for `mutual_information`. **Limitation**: a galaxy on which volunteers are
-    known to disagree scores as high as one about which the network knows nothing, so more votes on it may teach nothing.
+    This is uncertainty sampling, the usual baseline for `mutual_information`. **Limitation**: a galaxy on which volunteers
+    are known to disagree scores as high as one about which the network knows nothing. More votes on it may give no
+    information.
 
     Examples
     --------

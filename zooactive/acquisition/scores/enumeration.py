@@ -1,4 +1,4 @@
-"""The exact mutual information of small cases: every tree of votes that could come, one by one."""
+"""The exact mutual information for small cases, by enumeration of every possible tree of votes."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from zooactive.tree.likelihood import log_rising_table
 
 _MOST_OUTCOMES = 1_000_000
 _BLOCK = 1 << 21
-"""Numbers (outcome x draw x answer) gathered at a time."""
+"""The size of arrays (outcome x draw x answer) computed at a time."""
 
 
 def exact_mutual_information(posterior: Posterior, votes: int = 2) -> NDArray[np.float64]:
-    """Compute the mutual information of each galaxy's votes from every tree of votes: the reference of `mutual_information`.
+    """Compute the mutual information of each galaxy's votes exactly: the reference for `mutual_information`.
 
-    I(k; t) = H[ sum_t pi_t p(k|t) ] - sum_t pi_t H[ p(k|t) ], where p(k|t) is the product over questions of the
-    Dirichlet-multinomial probability of its votes, given how many volunteers reached it, and pi_t the draw's weight.
+    I(k; t) = H[ sum_t pi_t p(k|t) ] - sum_t pi_t H[ p(k|t) ]. Here p(k|t) is the product over questions of the
+    Dirichlet-multinomial probability of the question's votes, given how many volunteers reached it, and pi_t is the draw's
+    weight.
 
     Parameters
     ----------
     posterior : Posterior
     votes : int
-        Volunteers who are shown the galaxy.
+        The number of volunteers who are shown the galaxy.
 
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        In nats, between 0 and ln(draws).
+        The information in nats, between 0 and ln(draws).
 
     Raises
     ------
@@ -61,7 +62,7 @@ def checked_votes(votes: int) -> int:
 
 
 def _vote_trees(tree: DecisionTree, votes: int) -> NDArray[np.int64]:
-    """Return every tree of votes of so many volunteers, shape (outcome, answer)."""
+    """Return every possible tree of votes by this many volunteers, shape (outcome, answer)."""
     outcomes = np.zeros((1, len(tree.columns)), dtype=np.int64)
     for q in tree.order:
         where = tree.slices[q]
@@ -77,11 +78,11 @@ def _vote_trees(tree: DecisionTree, votes: int) -> NDArray[np.int64]:
 
 
 def _check_outcomes(outcomes: int, of: str) -> None:
-    """Refuse to enumerate too much."""
+    """Raise an AcquisitionError if there are too many outcomes to enumerate."""
     if outcomes > _MOST_OUTCOMES:
         raise AcquisitionError(
-            f"{of} have {outcomes:,} outcomes or more, and at most {_MOST_OUTCOMES:,} are enumerated; ask for fewer votes, "
-            "or use mutual_information, which samples them"
+            f"{of} have {outcomes:,} outcomes or more, but at most {_MOST_OUTCOMES:,} can be enumerated; ask for fewer "
+            "votes, or use mutual_information, which samples them"
         )
 
 

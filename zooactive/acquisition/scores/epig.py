@@ -1,4 +1,4 @@
-"""What a galaxy's votes would tell about *other* galaxies: expected predictive information gain."""
+"""Expected predictive information gain (EPIG): the information that a galaxy's votes give about *other* galaxies."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from zooactive.foundation.hashing import hash_ids
 from zooactive.posterior import Posterior
 
 _SLICE = 64
-"""Galaxies whose vote trees are held at a time."""
+"""The number of galaxies whose vote trees are held at a time."""
 
 _AT_ONCE = 1 << 22
-"""Outcomes of trees of votes that are held at a time."""
+"""The number of outcomes of vote trees held at a time."""
 
 
 def epig(
@@ -31,50 +31,53 @@ def epig(
     seed: int = 0,
     exact: bool = True,
 ) -> NDArray[np.float64]:
-    """Estimate how much a galaxy's votes would tell about one volunteer's answers to galaxies of a target sample.
+    """Estimate the information that a galaxy's votes give about one volunteer's answers to a sample of target galaxies.
 
-    The mean over target galaxies of I(k; y), where k is the tree of votes of the galaxy and y what one volunteer says of the
-    target: whether it is `column`'s answer, or, without a column, for each question its answer or "not asked", summed over
-    questions. With vote trees sampled as in `mutual_information`, of weights w_t proportional to pi_t p(k | t),
+    The score is the mean over target galaxies of I(k; y). Here k is the tree of votes of the galaxy, and y is what one
+    volunteer says about the target galaxy. With a `column`, y is whether the volunteer gives that answer. Without a column,
+    y is the answer or "not asked" for each question, summed over questions. Vote trees are sampled as in
+    `mutual_information`, with weights w_t proportional to pi_t p(k | t):
 
         I = mean over trees of  sum_y q(y) ln( q(y) / p(y) ),   q = sum_t w_t p_t,   p = sum_t pi_t p_t.
 
-    That is unbiased, because the mean of q over trees is p, and so is H(p) less the mean of H(q), whose noise is far larger:
-    it has all of q - p in it, and this has its square.
+    This estimate is unbiased, because the mean of q over trees is p. H(p) minus the mean of H(q) is also unbiased, but far
+    noisier: its noise is of first order in q - p, that of this estimate of second order.
 
     Parameters
     ----------
     posterior : Posterior
-        The candidates.
+        The candidate galaxies.
     target : Posterior
-        The galaxies that one wants to know about, with the *same* draws: of the same model, in the same order.
+        The galaxies of interest, with the *same* draws: by the same model, in the same order.
     column : str, optional
-        An answer of the target's tree; the survey's suffix may be left away.
+        An answer of the target's tree, with or without the survey's suffix.
     votes : int or array_like of int, shape (galaxy,)
-        Volunteers who are shown each candidate.
+        The number of volunteers who are shown each candidate.
     trees : int, optional
-        Vote trees a galaxy; one a draw by default.
+        The number of vote trees per galaxy. The default is one per draw.
     seed : int
     exact : bool
-        False: to second order in the change of the weights, I = (w - pi)' G (w - pi) / 2 with G = sum_y p_t p_t' / p, the
-        same for all galaxies. It takes a small part of the time, for any number of targets, and ranks alike where votes
-        change little; what changes answers from doubtful to certain, or from unlikely to certain, is off by up to twice.
-        Of galaxies with weights of their own, which have votes already, the exact one is taken.
+        With False, compute the information to second order in the change of the weights:
+        I = (w - pi)' G (w - pi) / 2 with G = sum_y p_t p_t' / p, which is the same for all galaxies. This takes a small part
+        of the time, for any number of targets, and gives the same ranking if votes change little. For votes that turn
+        doubtful or unlikely answers into certain ones, it is wrong by up to a factor of two. Galaxies that already have
+        votes, and hence their own weights, are always computed exactly.
 
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        In nats a target galaxy; never below 0.
+        The information in nats per target galaxy, never below 0.
 
     Raises
     ------
     AcquisitionError
-        When the numbers of draws differ, the target is empty, or as `mutual_information`.
+        When the numbers of draws differ, when the target is empty, or as in `mutual_information`.
 
     Notes
     -----
-    Bickford Smith et al. 2023 (arXiv:2304.08151). **Advantage**: it does not pay for what no galaxy of interest shares.
-    **Limitation**: the target sample decides, so it has to be of the galaxies that one means; and it needs paired draws.
+    Bickford Smith et al. 2023 (arXiv:2304.08151). **Advantage**: it does not seek information that is irrelevant to the
+    galaxies of interest. **Limitation**: the result depends on the target sample, which must consist of the galaxies of
+    interest, and the draws must be paired.
 
     Examples
     --------
@@ -89,8 +92,8 @@ def epig(
 
     if target.draws != posterior.draws:
         raise AcquisitionError(
-            f"the target has {target.draws} draws and the candidates {posterior.draws}; predict both with one model and as "
-            "many draws"
+            f"the target has {target.draws} draws, but the candidates have {posterior.draws}; predict both with one model "
+            "and the same number of draws"
         )
     if len(target) == 0:
         raise AcquisitionError("the target sample is empty; give at least one galaxy")
@@ -119,7 +122,7 @@ def epig(
 
 
 class _Exactly:
-    """What weights tell about outcomes of chances (draw, outcome), from a prior (draw,)."""
+    """The exact information that weights give about outcomes of chances (draw, outcome), from a prior (draw,)."""
 
     def __init__(self, chances: NDArray[np.float64], prior: NDArray[np.float64]) -> None:
         self._chances = chances
@@ -135,7 +138,7 @@ class _Exactly:
 
 
 class _BySecondOrder:
-    """The same to second order in how far weights are from the prior."""
+    """The same information to second order in the difference between the weights and the prior."""
 
     def __init__(self, chances: NDArray[np.float64], prior: NDArray[np.float64]) -> None:
         self._prior = prior
@@ -148,7 +151,7 @@ class _BySecondOrder:
 
 
 def _log(chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ln p, finite where p is 0; NumPy's logarithm is vectorised, which scipy's entr is not."""
+    """Return ln p, finite for p = 0; NumPy's logarithm is vectorised, scipy's entr is not."""
     return np.asarray(np.log(np.maximum(chances, np.finfo(float).tiny)))
 
 

@@ -1,4 +1,4 @@
-"""Galaxies that do not look alike: k centres among embeddings."""
+"""Galaxies that look different from each other: k centres among embeddings."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ def k_centre(embeddings: ArrayLike, ids: Sequence[str], n: int, *, first: str | 
     Parameters
     ----------
     embeddings : array_like, shape (galaxy, feature)
-        As `zooactive.prediction` stores them; compared by Euclidean distance.
+        Embeddings as `zooactive.prediction` stores them. They are compared by Euclidean distance.
     ids : sequence of str, length galaxy
-        Each once.
+        The galaxies' ids, without duplicates.
     n : int
-        Galaxies to choose.
+        The number of galaxies to choose.
     first : str, optional
-        The id to begin with, the one with the best score, say; by default the farthest from the mean embedding.
+        The id to begin with, for example the one with the best score. The default is the galaxy farthest from the mean
+        embedding.
 
     Returns
     -------
     tuple of str
-        In the order of the choice, which does not depend on the order of the rows: the smaller id wins a tie.
+        The ids in the order of their choice, which does not depend on the order of the rows: the smaller id wins a tie.
 
     Raises
     ------
     AcquisitionError
-        When shapes disagree, `n` is below 1 or above the number of galaxies, or `first` is not among the ids.
+        When the shapes do not match, `n` is below 1 or above the number of galaxies, or `first` is not among the ids.
 
     Notes
     -----
-    The greedy algorithm of Gonzalez 1985, at most twice the best radius; for active learning Sener & Savarese 2018
-    (arXiv:1708.00489). **Limitation**: it looks for what is far away, artefacts too, and knows nothing of scores: give it a
-    shortlist, a selection of 2 n galaxies, say, of which it keeps n.
+    This is the greedy algorithm of Gonzalez 1985, whose radius is at most twice the best one. Sener & Savarese 2018
+    (arXiv:1708.00489) used it for active learning. **Limitation**: it seeks outliers, including artifacts, and ignores
+    scores. Give it a shortlist, for example a selection of 2 n galaxies, of which it keeps n.
 
     Examples
     --------
@@ -49,10 +50,10 @@ def k_centre(embeddings: ArrayLike, ids: Sequence[str], n: int, *, first: str | 
     names = np.array([str(galaxy_id) for galaxy_id in ids])
     if points.ndim != 2 or len(points) != len(names):
         raise AcquisitionError(
-            f"embeddings have the shape {points.shape} and there are {len(names)} ids; give one row for each"
+            f"embeddings have the shape {points.shape}, but there are {len(names)} ids; give one row for each id"
         )
     if not 1 <= n <= len(names):
-        raise AcquisitionError(f"{n} centres were asked for among {len(names)} galaxies; give 1 to so many")
+        raise AcquisitionError(f"{n} centres were asked for among {len(names)} galaxies; give 1 to this number")
     order = np.argsort(names, kind="stable")
     names, points = names[order], points[order]
     if first is None:
@@ -60,7 +61,7 @@ def k_centre(embeddings: ArrayLike, ids: Sequence[str], n: int, *, first: str | 
     else:
         found = np.flatnonzero(names == first)
         if len(found) == 0:
-            raise AcquisitionError(f"galaxy '{first}' is to be the first and is not among the ids; give one of them")
+            raise AcquisitionError(f"first = '{first}' is not among the ids; give one of the ids")
         start = int(found[0])
     chosen = [start]
     nearest = _squared_distances(points, points[start])

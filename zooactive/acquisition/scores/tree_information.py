@@ -13,38 +13,39 @@ from zooactive.foundation.hashing import hash_ids
 from zooactive.posterior import Posterior
 
 _SLICE = 64
-"""Galaxies that one thread scores at a time: few, so that a part of a pool keeps every thread busy."""
+"""The number of galaxies that one thread scores at a time: few, so that even a part of a pool keeps every thread busy."""
 
 
 def mutual_information(
     posterior: Posterior, votes: ArrayLike = 40, *, trees: int | None = None, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Estimate how much volunteers' answers to each galaxy would tell about the network.
+    """Estimate the information that volunteers' answers to each galaxy give about the network.
 
-    I(k; t) of a whole tree of votes k and the draw t, of prior probability pi_t (1 / T unless votes have come in already):
-    `trees` trees are sampled a galaxy, each from one draw (in proportion to pi; with equal weights the same number from
-    every draw, a remainder from distinct draws chosen by the galaxy's id), and
+    The information I(k; t) is that between a whole tree of votes k and the draw t, whose prior probability is pi_t (1 / T
+    unless there are already votes). For each galaxy, `trees` vote trees are sampled, each from one draw in proportion to pi.
+    With equal weights, every draw gets the same number of trees, and a remainder goes to distinct draws chosen by the
+    galaxy's id. Then
 
         I = H(pi) - mean over trees of H(w),   w_t proportional to pi_t p(k | t).
 
     The estimate is unbiased, between 0 and H(pi) <= ln T, and exactly 0 for one draw or identical draws. Each galaxy has
-    its own random stream, begun from the hash of its id, so that its score depends on nothing but its own concentrations,
-    weights, `votes`, `trees` and `seed`.
+    its own random stream, which starts from the hash of its id. Its score therefore depends only on its own concentrations
+    and weights, and on `votes`, `trees` and `seed`.
 
     Parameters
     ----------
     posterior : Posterior
     votes : int or array_like of int, shape (galaxy,)
-        Volunteers who are shown the galaxy (every root question has so many votes).
+        The number of volunteers who are shown the galaxy, and hence of votes on every root question.
     trees : int, optional
-        Vote trees a galaxy in total; one a draw by default. More trees than draws lower the sampling error, which is about
-        sqrt(2 / trees) of a small score.
+        The total number of vote trees per galaxy. The default is one per draw. More trees than draws lower the sampling
+        error, which is about sqrt(2 / trees) of a small score.
     seed : int
 
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        In nats.
+        The information in nats.
 
     Raises
     ------
@@ -53,9 +54,9 @@ def mutual_information(
 
     Notes
     -----
-    The score is that of Walmsley et al. 2020 (MNRAS 491, 1554, section 3) carried to Dirichlet-multinomial votes over a
-    whole tree. **Advantages**: any tree, any number of answers, no enumeration; children count by how likely they are to
-    be asked. **Limitations**: with T draws no score exceeds ln T, and with few draws scores are biased low.
+    This is the score of Walmsley et al. 2020 (MNRAS 491, 1554, section 3), extended to Dirichlet-multinomial votes over a
+    whole tree. **Advantages**: any tree, any number of answers, no enumeration; a child question counts by how likely it is
+    to be asked. **Limitations**: with T draws no score exceeds ln T, and with few draws scores are biased low.
 
     Examples
     --------
@@ -71,10 +72,11 @@ def mutual_information(
 def information_by_question(
     posterior: Posterior, votes: ArrayLike = 40, *, trees: int | None = None, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Share the mutual information out among the questions, to see why a galaxy's votes would tell something.
+    """Split the mutual information into shares by question, to show why a galaxy's votes are informative.
 
-    The exact chain rule: I = sum_q E_{k_<q}[ I(k_q; t | k_<q) ], with the draws' weights updated by the answers to the
-    earlier questions (`DecisionTree.order`). From the same vote trees as `mutual_information`, whose score the row sums to.
+    The shares follow the exact chain rule: I = sum_q E_{k_<q}[ I(k_q; t | k_<q) ], with the draws' weights updated by the
+    answers to the earlier questions (`DecisionTree.order`). The vote trees are those of `mutual_information`, so that each
+    row sums to that score.
 
     Parameters
     ----------
@@ -84,16 +86,16 @@ def information_by_question(
     Returns
     -------
     ndarray of float64, shape (galaxy, question)
-        In nats. Estimates: a question that tells next to nothing may come out a little below 0.
+        The information in nats. These are estimates: a question with almost no information may get a value slightly below 0.
 
     Raises
     ------
     AcquisitionError
-        As `mutual_information`.
+        As in `mutual_information`.
 
     Notes
     -----
-    **Limitation**: what two questions tell alike is counted for the earlier one.
+    **Limitation**: information that two questions share is attributed to the earlier one.
 
     Examples
     --------
@@ -120,27 +122,27 @@ def _score(
 
     def score(first: int) -> NDArray[np.float64]:
         here = slice(first, first + _SLICE)
-        alpha = posterior.concentrations[:, here].copy()  # writable, or the function would be compiled once more
+        alpha = posterior.concentrations[:, here].copy()  # writable, because a read-only array would be compiled again
         return score_galaxies(alpha, weights[:, here].copy(), volunteers[here], seeds[here], per_galaxy, layout, by_question)
 
-    with ThreadPoolExecutor(usable_cpus()) as pool:  # the compiled function holds no interpreter lock
+    with ThreadPoolExecutor(usable_cpus()) as pool:  # the compiled function releases the interpreter lock
         found = list(pool.map(score, range(0, max(len(posterior), 1), _SLICE)))
     return np.concatenate(found)
 
 
 def checked_trees(trees: int | None, draws: int) -> int:
-    """Return how many vote trees to sample a galaxy: `trees`, by default one a draw."""
+    """Return the number of vote trees per galaxy: `trees`, or by default one per draw."""
     if trees is not None and trees < 1:
-        raise AcquisitionError(f"trees = {trees}: a score needs at least one vote tree; leave trees away for one a draw")
+        raise AcquisitionError(f"trees = {trees}: a score needs at least one vote tree; leave out trees for one per draw")
     return draws if trees is None else int(trees)
 
 
 def checked_volunteers(votes: ArrayLike, galaxies: int) -> NDArray[np.int64]:
-    """Return how many volunteers each galaxy is shown to, shape (galaxy,)."""
+    """Return the number of volunteers who are shown each galaxy, shape (galaxy,)."""
     given = np.asarray(votes)
     if given.shape not in ((), (galaxies,)):
         raise AcquisitionError(
-            f"votes have the shape {given.shape}; give one whole number, or one for each of {galaxies} galaxies"
+            f"votes have the shape {given.shape}; give one whole number, or one for each of the {galaxies} galaxies"
         )
     whole = np.issubdtype(given.dtype, np.number) and np.all(np.isfinite(given)) and np.all(given == np.floor(given))
     if not whole or np.any(given < 0):

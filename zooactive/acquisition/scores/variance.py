@@ -1,4 +1,4 @@
-"""How far the draws disagree about the mean votes: a baseline that knows nothing of how noisy votes are."""
+"""The variance of mean votes between draws: a baseline that ignores how noisy votes are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from zooactive.posterior import Posterior
 def draw_variance(posterior: Posterior) -> NDArray[np.float64]:
     """Return the variance between draws of each answer's share of all volunteers, summed over the answers.
 
-    The sum over answers of Var_t[ P_t(asked) mu_t ]: the joint fraction, so that a question counts as far as it is asked.
+    The score is the sum over answers of Var_t[ P_t(asked) mu_t ]. It uses the joint fraction, so that a question counts as
+    far as it is asked.
 
     Parameters
     ----------
@@ -20,12 +21,13 @@ def draw_variance(posterior: Posterior) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (galaxy,)
-        0 for identical draws; no unit.
+        The variance, without a unit. It is 0 for identical draws.
 
     Notes
     -----
-    A baseline. **Limitation**: draws that say 0.01 and 0.05 disagree by far more votes' worth than 0.48 and 0.52 do; the
-    variance calls them alike. It is `mutual_information` that knows the noise of votes.
+    This is a baseline. **Limitation**: the difference between the draws 0.01 and 0.05 takes far fewer votes to detect than
+    that between 0.48 and 0.52, but the variance is the same. Use `mutual_information` to take the noise of votes into
+    account.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the next volunteers' votes on a galaxy would be worth."""
+"""The value of the next volunteers' votes on a galaxy."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from zooactive.acquisition.compiled.tree_layout import TreeLayout
 
 _SLICE = 8
-"""Galaxies that one thread works on at a time: their vote trees should stay in a core's cache."""
+"""The number of galaxies that one thread works on at a time, so that their vote trees stay in a core's cache."""
 
 _MOST_PATHS = 4096
-"""Paths of one volunteer down the tree that are gone through one by one."""
+"""The largest number of paths of one volunteer down the tree that are enumerated."""
 
 
 def value_of_votes(
@@ -40,31 +40,31 @@ def value_of_votes(
     trees: int | None = None,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Return by how much each galaxy's error is expected to fall if so many more volunteers are shown it.
+    """Return the expected fall of each galaxy's error if this many more volunteers are shown it.
 
-    The error now less its mean over the vote trees that they may give, `catalogue_error` with P(asked) as it is believed
-    now. By the law of total variance that is sum_qa c_q E[(E[f | k] - E[f])^2], never negative: a child's votes tell about
-    the root too, and the other way round.
+    The value is the error now minus its mean over the possible vote trees, with `catalogue_error` as the error and P(asked)
+    as it is now. By the law of total variance, it equals sum_qa c_q E[(E[f | k] - E[f])^2] and is never negative. A child's
+    votes also give information about the root, and the root's votes about the child.
 
-    One volunteer's value is exact: all paths down the tree are gone through. Otherwise `trees` vote trees a galaxy are
-    sampled as in `mutual_information`, the same for any number of volunteers. The best linear estimate, whose value is known
-    in closed form, serves as a control variate. For one draw and one question the result is exact. Otherwise it is unbiased,
-    but for the few samples in ten thousand that come out below 0 and are given as 0.
+    The value of one volunteer is exact, by enumeration of all paths down the tree. For more volunteers, `trees` vote trees
+    per galaxy are sampled as in `mutual_information`, the same ones for any number of volunteers. The best linear estimate,
+    whose value is known in closed form, serves as a control variate. For one draw and one question the result is exact.
+    Otherwise it is unbiased, except that a few values in ten thousand fall below 0 and are set to 0.
 
     Parameters
     ----------
     posterior : Posterior
-        Given the votes so far (`Posterior.given_votes`), where there are any.
+        The posterior, conditioned on the votes so far if there are any (`Posterior.given_votes`).
     votes : int or array_like of int, shape (galaxy,)
-        More volunteers who are shown the galaxy.
+        The number of further volunteers who are shown the galaxy.
     weights : mapping of str to float, optional
-        Question -> how much it counts, as in `catalogue_error`; a short form of `aim`.
+        Question -> its weight, as in `catalogue_error`. This is a short form of `aim`.
     aim : Aim, optional
-        What the votes are for; the value is then the expected gain of its goal.
+        The aim of the votes. The value is then the expected gain in its goal.
     received : array_like, shape (galaxy, answer), optional
-        The votes so far; the goal "count" needs them.
+        The votes so far, which the goal "count" needs.
     trees : int, optional
-        Vote trees a galaxy; one a draw by default.
+        The number of vote trees per galaxy. The default is one per draw.
     seed : int
 
     Returns
@@ -80,7 +80,8 @@ def value_of_votes(
 
     Notes
     -----
-    Raiffa & Schlaifer 1961, Applied Statistical Decision Theory, chapter 4: the expected value of sample information.
+    This is the expected value of sample information (Raiffa & Schlaifer 1961, Applied Statistical Decision Theory,
+    chapter 4).
 
     Examples
     --------
@@ -99,16 +100,16 @@ def value_of_votes(
 
 
 def aim_of(weights: Mapping[str, float] | None, aim: Aim | None) -> Aim:
-    """Return what clicks are spent for: either is a way to say it."""
+    """Return the aim given by `weights` or `aim`; raise an AcquisitionError if both are given."""
     from zooactive.foundation.errors import AcquisitionError
 
     if aim is not None and weights is not None:
-        raise AcquisitionError("weights and an aim were given; the aim has weights of its own, give one of the two")
+        raise AcquisitionError("weights and an aim were given, but an aim has its own weights; give one of the two")
     return aim if aim is not None else Aim(weights=weights or {})
 
 
 def paths(tree: DecisionTree) -> int:
-    """Number of ways in which one volunteer can answer the whole tree."""
+    """Return the number of ways in which one volunteer can answer the whole tree."""
     ways = np.ones(len(tree.columns), dtype=object)
     through = 1
     for q in reversed(tree.order):
@@ -128,7 +129,7 @@ def _one_volunteer(posterior: Posterior, aim: Aim) -> NDArray[np.float64]:
 
     def value(first: int) -> NDArray[np.float64]:
         here = slice(first, first + _SLICE)
-        alpha = posterior.concentrations[:, here].copy()  # writable, or the function would be compiled once more
+        alpha = posterior.concentrations[:, here].copy()  # writable, because a read-only array would be compiled again
         found = np.empty(alpha.shape[1])
         one_volunteer(alpha, weights[:, here].copy(), counting[here].copy(), layout, found)
         return found
@@ -139,7 +140,7 @@ def _one_volunteer(posterior: Posterior, aim: Aim) -> NDArray[np.float64]:
 def values_on_ladder(
     posterior: Posterior, points: NDArray[np.int64], aim: Aim, *, received: ArrayLike | None, trees: int, seed: int
 ) -> NDArray[np.float64]:
-    """Return the value of several numbers of more volunteers, `points` (galaxy, point) ascending, of the same shape."""
+    """Return the values of several numbers of further volunteers, `points` (galaxy, point) ascending, same shape."""
     from zooactive.acquisition.compiled.tree_layout import lay_out
 
     tree = posterior.tree
@@ -154,7 +155,7 @@ def values_on_ladder(
     def value(first: int) -> NDArray[np.float64]:
         here = slice(first, first + _SLICE)
         part = _Part(
-            posterior.concentrations[:, here].copy(),  # writable, or the functions would be compiled once more
+            posterior.concentrations[:, here].copy(),  # writable, because read-only arrays would be compiled again
             weights[:, here].copy(),
             points[here].copy(),
             seeds[here].copy(),
@@ -168,12 +169,12 @@ def values_on_ladder(
 
 
 def _in_slices(value: Callable[[int], NDArray[np.float64]], galaxies: int) -> NDArray[np.float64]:
-    with ThreadPoolExecutor(usable_cpus()) as pool:  # compiled functions hold no interpreter lock
+    with ThreadPoolExecutor(usable_cpus()) as pool:  # compiled functions release the interpreter lock
         return np.concatenate(list(pool.map(value, range(0, max(galaxies, 1), _SLICE))))
 
 
 class _Part(NamedTuple):
-    """A few galaxies, as compiled functions need them; `counting` (galaxy, question) where the goal asks for it."""
+    """A few galaxies in the form that compiled functions take; `counting` (galaxy, question) is set if the goal needs it."""
 
     concentrations: NDArray[np.float32]
     weights: NDArray[np.float64]
@@ -195,7 +196,7 @@ class _Part(NamedTuple):
         return np.moveaxis(counts.reshape(galaxies, -1, answers), 2, 1), after
 
     def mean(self, of_columns: NDArray[Any]) -> NDArray[np.float64]:
-        """Mean over trees of what is (galaxy, tree x point), shape (galaxy, point)."""
+        """Return the mean over trees of values (galaxy, tree x point), shape (galaxy, point)."""
         return np.asarray(of_columns.reshape(len(of_columns), -1, self.points.shape[1]).mean(1))
 
 
@@ -228,10 +229,10 @@ def _enough_votes(part: _Part, tree: DecisionTree, aim: Aim, received: NDArray[n
 
 
 def _right_decisions(part: _Part, tree: DecisionTree, aim: Aim, received: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over trees of max(0, 2 P(wrong) - 1): what is gained where the votes turn the decision round.
+    """Return the mean over trees of max(0, 2 P(wrong) - 1): the gain if the votes reverse the decision.
 
-    The probability of being above x keeps its mean as votes come in, so that this is the fall of min(P, 1 - P); trees that
-    turn nothing round add exactly nothing.
+    The probability of being above x keeps its mean as votes come in, so that this equals the fall of min(P, 1 - P). Trees
+    that do not reverse the decision add exactly 0.
     """
     value = np.zeros(part.points.shape)
     counts, after = part.grown()
@@ -256,7 +257,7 @@ def _above(
     weights: NDArray[np.float64],
     x: float,
 ) -> NDArray[np.float64]:
-    """P(fraction > x) given counts (column,), from alpha and total (draw,) and weights (column, draw)."""
+    """Return P(fraction > x) given counts (column,), from alpha and total (draw,) and weights (column, draw)."""
     pairs, where = np.unique(np.column_stack([count, asked]), axis=0, return_inverse=True)
     a = alpha + pairs[:, :1]
     tails = special.betaincc(a, total + pairs[:, 1:] - a, x)
@@ -264,7 +265,7 @@ def _above(
 
 
 def _rules(alpha: NDArray[np.float64], weights: NDArray[np.float64], tree: DecisionTree, aim: Aim) -> dict[int, float]:
-    """A galaxy's rules, number of the answer -> x, from alpha (draw, answer) and weights (draw,)."""
+    """Return a galaxy's rules, number of the answer -> x, from alpha (draw, answer) and weights (draw,)."""
     given = aim.rule_columns(tree)
     if given:
         return given
@@ -278,17 +279,17 @@ VALUES: dict[Goal, Callable[[_Part, DecisionTree, Aim, NDArray[np.float64]], NDA
     "count": _enough_votes,
     "model": _information,
 }
-"""How the worth of votes is computed for each goal: of some galaxies, what clicks are for, and the votes received."""
+"""Goal -> the function that computes the value of votes, from some galaxies, the tree, the aim, and the votes received."""
 
 _COUNTING: frozenset[Goal] = frozenset({"error", "decision"})
-"""Goals that weigh a question by the probability that it is asked."""
+"""The goals that weight a question by the probability that it is asked."""
 
 
 def loss(posterior: Posterior, aim: Aim, received: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Return what is still missing from a goal, shape (galaxy,): the most that votes can bring.
+    """Return what is still missing from a goal, shape (galaxy,): the largest possible value of votes.
 
-    The error; the expected wrong decisions; the weight of the questions that have fewer votes than wanted; the entropy of
-    the draws' weights in nats.
+    For each goal: the error; the expected number of wrong decisions; the total weight of the questions with fewer votes than
+    wanted; the entropy of the draws' weights in nats.
     """
     tree = posterior.tree
     if aim.goal == "error":

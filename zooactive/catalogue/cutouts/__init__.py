@@ -1,1 +1,1 @@
-"""Images of galaxies by their place on the sky: services as data, what they answer, and a courteous way to ask them."""
+"""Fetch images of galaxies by their coordinates: services as data, their answers, and a courteous way to ask them."""

@@ -1,4 +1,4 @@
-"""A client that asks a service at its pace, as often as is sensible, and tells answers from faults."""
+"""A client that asks a service at its pace, repeats requests that may succeed later, and tells answers from faults."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _TRIES = 5
 _MOST_BYTES = 1 << 26
 
 _LATER = frozenset({408, 425, 429})
-"""Statuses of HTTP that say: not now."""
+"""HTTP statuses that mean: try again later."""
 
 Read = TypeVar("Read")
 
 
 class _Stopped(Exception):
-    """Somebody pressed Ctrl-C while a thread waited."""
+    """Ctrl-C was pressed while a thread waited."""
 
 
 class Client:
-    """The connections to one service; threads share them, and their pauses."""
+    """The connections to one service; threads share them and their pauses."""
 
     def __init__(self, service: CutoutService, contact: str | None) -> None:
         self._service = service
         self._stop = threading.Event()
         self._pace = Pace(service.pause, sleep=self._sleep)
-        with explained(CatalogueError, "to fetch cutouts install httpx2: pip install 'zooactive[cutouts]'", ImportError):
+        with explained(CatalogueError, "to fetch cutouts, install httpx2: pip install 'zooactive[cutouts]'", ImportError):
             self._http: Any = import_module("httpx2")
         agent = f"zooactive/{metadata.version('zooactive')}" + (f" ({contact})" if contact else "")
         limits = self._http.Limits(max_connections=service.connections, max_keepalive_connections=service.connections)
@@ -43,22 +43,23 @@ class Client:
     def ask(
         self, address: str, read: Callable[[bytes], Read], *, look_again: Callable[[Trouble], Trouble] | None = None
     ) -> Read:
-        """Return what `read` makes of an answer; what may pass is asked for five times, with growing pauses.
+        """Return the result of `read` for an answer; a request that may succeed later is made five times, with growing
+        pauses.
 
         Parameters
         ----------
         address : str
         read : callable
-            Takes the bytes; raises a `Trouble` where they are not what was asked for.
+            Takes the bytes; raises a `Trouble` if they are not what was requested.
         look_again : callable, optional
-            Says what a trouble really is, by what else is asked.
+            Finds out the real cause of a trouble by further requests.
 
         Raises
         ------
         Trouble
-            The last one.
+            The trouble of the last try.
         """
-        trouble = Trouble(FAULT, "it was not asked for")
+        trouble = Trouble(FAULT, "it was not requested")
         for attempt in range(_TRIES):
             if attempt:
                 self._sleep(self._service.patience * 2 ** (attempt - 1))
@@ -72,19 +73,19 @@ class Client:
         raise trouble
 
     def once(self, address: str) -> bytes:
-        """Return what comes from an address, at the service's pace."""
+        """Return the content at a URL, requested at the service's pace."""
         self._pace.wait()
         try:
             with self._client.stream("GET", address) as response:
                 try:
                     content = self._up_to(response)
                 finally:
-                    if self._stop.is_set():  # a connection that was begun before the client was closed is not its any more
+                    if self._stop.is_set():  # a connection begun before the client was closed is not its own any more
                         response.extensions["network_stream"].close()
         except (self._http.UnsupportedProtocol, self._http.InvalidURL, self._http.TooManyRedirects) as error:
-            raise Trouble(REFUSED, f"{address} cannot be asked for ({error})") from error
-        except self._http.RequestError as error:  # no answer, or a part of one
-            raise Trouble(FAULT, f"no whole answer came ({type(error).__name__}: {error})", again=True) from error
+            raise Trouble(REFUSED, f"{address} cannot be requested ({error})") from error
+        except self._http.RequestError as error:  # no answer, or only a part of one
+            raise Trouble(FAULT, f"no complete answer came ({type(error).__name__}: {error})", again=True) from error
         status = int(response.status_code)
         if status in _LATER or status >= 500:
             self._pace.hold(retry_after(response.headers.get("Retry-After")))
@@ -107,6 +108,6 @@ class Client:
             raise _Stopped
 
     def close(self) -> None:
-        """Stop all that wait, and what is on its way."""
+        """Stop all waiting threads and all running requests."""
         self._stop.set()
         self._client.close()

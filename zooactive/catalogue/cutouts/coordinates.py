@@ -1,4 +1,4 @@
-"""Places on the sky from a table, under any usual column names: degrees, sexagesimal, or with units."""
+"""Read coordinates from a table, under any usual column names: degrees, sexagesimal, or with units."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEC = (
     *("dec", "decdeg", "declination", "dej2000", "dejdeg", "decj2000", "deltaj2000", "delta"),
     *("targetdec", "deicrs", "decicrs", "decc", "objdec", "de", "lat"),
 )
-"""Names in small letters, without what stands between them, the usual ones first."""
+"""Column names in lower case, without punctuation, the most usual ones first."""
 
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _IN_DEGREES = re.compile(r"[dD°]")
@@ -36,7 +36,7 @@ def find_coordinates(columns: Iterable[str], ra: str | None, dec: str | None, so
     Raises
     ------
     CatalogueError
-        When one is missing.
+        If a column is missing.
     """
     names = [str(name) for name in columns]
     found = []
@@ -55,15 +55,15 @@ def find_coordinates(columns: Iterable[str], ra: str | None, dec: str | None, so
 
 
 def degrees_of(frame: pd.DataFrame, ra: str, dec: str, source: str | Path) -> NDArray[np.float64]:
-    """Return right ascension, from 0 to 360, and declination of each row in degrees, (row, 2).
+    """Return the right ascension, from 0 to 360, and the declination of each row in degrees, (row, 2).
 
-    Numbers are degrees. ``12:34:56.7``, ``12 34 56.7`` and ``12h34m56.7s`` are hours in right ascension and degrees in
-    declination; ``188.7d`` or ``188d44m`` are degrees in both.
+    Plain numbers are degrees. ``12:34:56.7``, ``12 34 56.7`` and ``12h34m56.7s`` are hours in right ascension and degrees in
+    declination. ``188.7d`` and ``188d44m`` are degrees in both.
 
     Raises
     ------
     CatalogueError
-        When a value is none, or no place on the sky.
+        If a cell is blank, or is not a place on the sky.
     """
     found = np.stack(
         [_column(frame[ra], hours=True, source=source), _column(frame[dec], hours=False, source=source)], axis=1
@@ -73,7 +73,7 @@ def degrees_of(frame: pd.DataFrame, ra: str, dec: str, source: str | Path) -> ND
         if bad.any():
             row = int(bad.argmax())
             raise CatalogueError(
-                f"{source}, row {row + 1}: '{frame[name].iloc[row]}' (column '{name}') is no place on the sky; give "
+                f"{source}, row {row + 1}: '{frame[name].iloc[row]}' (column '{name}') is not a place on the sky; give "
                 f"degrees, from {low:g} to {high:g}, or sexagesimal"
             )
     found[:, 0] %= 360.0
@@ -94,13 +94,13 @@ def _column(values: pd.Series[Any], *, hours: bool, source: str | Path) -> NDArr
         out[row] = _sexagesimal(text, hours) if text else np.nan
         if not text:
             raise CatalogueError(
-                f"{source}, row {row + 1}: column '{values.name}' is blank; give a place or leave the row out"
+                f"{source}, row {row + 1}: column '{values.name}' is blank; give coordinates or leave the row out"
             )
     return out
 
 
 def _sexagesimal(text: str, hours: bool) -> float:
-    """Return degrees of a text, or NaN where it is none."""
+    """Return the degrees that a text means, or NaN if it means none."""
     from astropy import units
     from astropy.coordinates import Angle
     from astropy.utils.exceptions import AstropyWarning
@@ -109,7 +109,7 @@ def _sexagesimal(text: str, hours: bool) -> float:
         return float(text)
     in_hours = hours and _IN_DEGREES.search(text) is None
     try:
-        with warnings.catch_warnings(action="ignore", category=AstropyWarning):  # of 24 hours, which are 0
+        with warnings.catch_warnings(action="ignore", category=AstropyWarning):  # the warning about 24 hours, which are 0
             return float(Angle(text.replace("−", "-"), unit=units.hourangle if in_hours else units.deg).deg)
     except (ValueError, TypeError, units.UnitsError):  # IllegalSecondError and its kind are ValueErrors
         return float("nan")

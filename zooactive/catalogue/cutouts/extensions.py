@@ -1,4 +1,4 @@
-"""One FITS file of several bands, made of a file each: an extension a band, which the reader of images knows by its name."""
+"""Combine one FITS file per band into one file with an extension per band, which the image reader knows by its name."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from numpy.typing import NDArray
 from zooactive.catalogue.cutouts.replies import CUT_OFF, OTHER_SIZE, Trouble
 
 _OF_THE_FILE = ("EXTNAME", "EXTVER", "EXTLEVEL", "BAND", "INHERIT", "CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK")
-"""Cards that speak of the file a band came in, and would be wrong here."""
+"""Cards that describe the original file of a band, and would be wrong in the combined file."""
 
 
 def in_extensions(planes: Mapping[str, tuple[NDArray[np.float32], Any]]) -> bytes:
-    """Return a FITS file with values (y, x) and a header for each band, in their order; the same bytes for the same planes.
+    """Return a FITS file with the values (y, x) and header of each band, in order; the same planes give the same bytes.
 
-    ``EXTNAME`` and ``BAND`` say the band. Everything else that a header says of its image stays, such as where it lies on
-    the sky.
+    ``EXTNAME`` and ``BAND`` name the band. Everything else in a header stays, such as the position of the image on the sky.
 
     Raises
     ------
     Trouble
-        When two bands have different sides, or a header cannot be written.
+        If two bands have different sizes, or a header cannot be written.
     """
     (first, (image, _)), *_ = planes.items()
     for band, (values, _) in planes.items():
         if values.shape != image.shape:
             sides = [f"{side.shape[1]} by {side.shape[0]}" for side in (values, image)]
-            raise Trouble(OTHER_SIZE, f"{sides[0]} pixels came in band {band}, and {sides[1]} in {first}")
+            raise Trouble(OTHER_SIZE, f"band {band} has {sides[0]} pixels, and band {first} has {sides[1]}")
     try:
         return _written(planes)
-    except Exception as error:  # astropy's writers have many exceptions of their own for cards that were damaged
+    except Exception as error:  # astropy's writers raise many exceptions of their own for damaged cards
         raise Trouble(CUT_OFF, f"a FITS header cannot be written again ({error})", again=True) from error
 
 

@@ -1,4 +1,4 @@
-"""Fetch cutouts of the galaxies of a table from a service, each once, courteously, and tell what did not come."""
+"""Fetch cutouts of a table's galaxies from a service, each once and courteously, and report which did not come."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from zooactive.foundation.formats import refuse_future
 from zooactive.foundation.locking import held
 from zooactive.foundation.parsing import read_object
 from zooactive.foundation.parts_folder import Failed, failed_of
+from zooactive.foundation.provenance import Making
 from zooactive.foundation.showing import counted
 from zooactive.foundation.spelling import file_name
 from zooactive.foundation.stopping import kept_when_stopped
@@ -39,31 +40,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "cutouts.parquet"
-"""The table of the galaxies whose cutout is there, in the folder."""
+"""The name of the table, in the folder, of the galaxies whose cutouts were fetched."""
 
 _FORMAT = 1
 _COLUMNS = frozenset({"id", "file_loc", "ra", "dec", "arcsec", "survey"})
-"""Of the table, beside the galaxies' own."""
+"""The columns of the table in addition to the galaxies' own."""
 
 
 @dataclass(frozen=True)
 class Cutouts:
-    """What `fetch_cutouts` brought.
+    """The result of `fetch_cutouts`: which cutouts were fetched, and which were not.
 
     Parameters
     ----------
     folder : Path
     table : Path
-        Of the galaxies whose image is there: everything that the table said of them, and ``file_loc``, ``ra`` and ``dec`` in
-        degrees, ``arcsec`` a side and ``survey``. `zooactive.read_catalogue` reads it.
+        The table of the galaxies that have an image. It has all columns of the original table, and ``file_loc``, ``ra`` and
+        ``dec`` in degrees, ``arcsec`` (the length of a side) and ``survey``. `zooactive.read_catalogue` reads it.
     galaxies : int
-        With an image.
+        The number of galaxies with an image.
     failed : Failed
-        How many have none; ``failures.parquet`` in the folder says of each what came.
+        How many galaxies have no image; ``failures.parquet`` in the folder says for each what the service answered.
     kinds : dict of str to int
-        How often each kind of failure came.
+        How often each kind of failure occurred.
     credit : str
-        To be named with the images.
+        The credit to give with the images.
     """
 
     folder: Path
@@ -85,7 +86,7 @@ def cutouts_of(
     ra: str | None = None,
     dec: str | None = None,
 ) -> list[Cutout]:
-    """Return what would be fetched, in the order of the table; nothing is asked. Parameters as of `fetch_cutouts`."""
+    """Return the cutouts that would be fetched, in table order, without any request; parameters as in `fetch_cutouts`."""
     request = CutoutRequest(_service(survey), size, form, bands)
     return _planned(_Table.read(table, id_column), request, (ra, dec))
 
@@ -105,32 +106,32 @@ def fetch_cutouts(
     contact: str | None = None,
     progress: Auto | Progress = "auto",
 ) -> Cutouts:
-    """Fetch a cutout of each galaxy of a table, or go on where a run was stopped.
+    """Fetch a cutout of each galaxy in a table, or resume a run that was stopped.
 
-    The bytes are kept as they came; bands that come in a file each become one FITS file with an extension a band. A service
-    that lists its files first is asked for each list once. No more requests run at a time, and none begins sooner, than the
-    service's file says; a server that asks for a pause (429, 503, Retry-After) gets it from all connections. What may pass
-    is asked for five times.
+    The bytes are kept as they came. Bands that come in separate files become one FITS file with one extension per band. If a
+    service lists its files first, each list is requested once. The number of simultaneous requests and the pause between
+    them stay within the limits in the service's file. If a server asks for a pause (429, 503, Retry-After), all connections
+    pause. A request that may succeed later is made five times.
 
     Parameters
     ----------
     table : path
-        With ids and places on the sky: degrees, sexagesimal, or with units.
+        A table with ids and coordinates: in degrees, sexagesimal, or with units.
     survey : str, path or CutoutService
-        A name of `list_services`, or a TOML file.
+        A name in `list_services`, or a TOML file.
     out : path
-        The folder of the images; one of another survey, size or form is refused.
+        The folder for the images. A folder with images of another survey, size or form is refused.
     size : CutoutSize
-        Pixels a side, and arcsec.
+        The size in pixels and in arcsec.
     form : {"jpg", "fits"}
     bands : str
-        Such as "grz", or "VIS,Y" where a name is longer than a letter; by default the service's.
+        For example "grz", or "VIS,Y" if a name has more than one letter. By default the service's bands.
     id_column, ra, dec : str, optional
         By default the usual names are looked for.
     retry_failures : bool
-        Whether cutouts that failed before are asked for again. Those that failed in a way that may pass are, anyway.
+        Whether to request cutouts again that failed before. Failures that may pass are always tried again.
     contact : str, optional
-        An address for the service's keepers, sent with each request.
+        A contact address for the service's operators, sent with each request.
     progress : callable, "auto" or None
         Called with the number of galaxies done.
 
@@ -141,12 +142,15 @@ def fetch_cutouts(
     Raises
     ------
     CatalogueError
-        When the table has no ids or places, the service is unknown or gives no images at all, or the folder holds others.
+        If the table has no ids or coordinates, the service is unknown or gives no images at all, or the folder holds other
+        cutouts.
     """
     request = CutoutRequest(_service(survey), size, form, bands)
     galaxies = _Table.read(table, id_column)
     wanted = _planned(galaxies, request, (ra, dec))
     folder = Path(out)
+    own = None if isinstance(survey, CutoutService) else Path(survey)
+    made = Making("cutouts", {"table": galaxies.source, "survey": own if own is not None and own.is_file() else None})
     with held(folder):
         _enter(folder, request)
         lines = AppendedLines(folder / "fetched.jsonl", parse=Fetched.parse, values=Fetched.values)
@@ -155,7 +159,7 @@ def fetch_cutouts(
             waiting = [one for one in wanted if not _is_done(one, known.get(one.galaxy), folder, retry_failures)]
             there = len(wanted) - len(waiting)
             shown = counted(progress, f"cutouts of {request.service.name}", len(wanted))
-            kept = kept_when_stopped(lambda: f"what came is kept in {folder}; run it again to go on from there")
+            kept = kept_when_stopped(lambda: f"the images so far are kept in {folder}; run it again to resume")
             fetcher = Fetcher(request, folder, contact, anew=retry_failures)
             with shown as done, kept, closing(fetcher.fetch(waiting)) as entries:
                 done(there)
@@ -165,7 +169,7 @@ def fetch_cutouts(
                     done(there + number)
         finally:
             lines.close()
-        return _written(folder, galaxies, wanted, known, request.service)
+        return _written(made, folder, galaxies, wanted, known, request.service)
 
 
 # What is wanted, and what is there -----------------------------------------------------------------------------------
@@ -177,7 +181,7 @@ def _service(survey: str | Path | CutoutService) -> CutoutService:
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """A table of galaxies without the images that it may hold, its ids, and its file."""
+    """A table of galaxies, with its ids and its file, but without the images that it may hold."""
 
     frame: pd.DataFrame
     ids: NDArray[np.object_]
@@ -192,7 +196,7 @@ class _Table:
 
 
 def _planned(table: _Table, request: CutoutRequest, columns: tuple[str | None, str | None]) -> list[Cutout]:
-    """Return one cutout a row, each with its address and its file."""
+    """Return one cutout per row, each with its URL and its file."""
     places = degrees_of(table.frame, *find_coordinates(table.frame.columns, *columns, table.source), table.source)
     sides = request.size.sides(table.frame, table.source)
     return [
@@ -202,7 +206,7 @@ def _planned(table: _Table, request: CutoutRequest, columns: tuple[str | None, s
 
 
 def _names(ids: Sequence[str]) -> list[str]:
-    """Return a file's name for each id, whatever other ids there are, but where two would be the same on some disk."""
+    """Return a file name for each id that does not depend on other ids, unless two names would be the same on some disk."""
     names = [file_name(galaxy) for galaxy in ids]
     often = Counter(name.casefold() for name in names)
     return [
@@ -212,7 +216,7 @@ def _names(ids: Sequence[str]) -> list[str]:
 
 
 def _is_done(one: Cutout, entry: Fetched | None, folder: Path, retry_failures: bool) -> bool:
-    """Return whether nothing is to be asked of a galaxy: the same was, and it came or never will."""
+    """Return whether a galaxy needs no request: the same cutout was requested before, and it came or never will."""
     if entry is None or entry.address != one.address:
         return False
     if entry.sha256:
@@ -221,7 +225,7 @@ def _is_done(one: Cutout, entry: Fetched | None, folder: Path, retry_failures: b
 
 
 def _enter(folder: Path, request: CutoutRequest) -> None:
-    """Refuse a folder with cutouts of another survey, size or form; note whose these are."""
+    """Raise a CatalogueError for a folder with cutouts of another survey, size or form; record the request in a new one."""
     asked = {"format": _FORMAT} | request.to_dict()
     path = folder / "cutouts.json"
     said = f"{path} is damaged ({{reason}}); delete the folder, or restore the file from a copy"
@@ -240,9 +244,14 @@ def _enter(folder: Path, request: CutoutRequest) -> None:
 
 
 def _written(
-    folder: Path, galaxies: _Table, wanted: list[Cutout], known: Mapping[str, Fetched], service: CutoutService
+    made: Making,
+    folder: Path,
+    galaxies: _Table,
+    wanted: list[Cutout],
+    known: Mapping[str, Fetched],
+    service: CutoutService,
 ) -> Cutouts:
-    """Write the table of what is there and that of what is not."""
+    """Write the table of the images that came, and the table of those that did not."""
     import pandas as pd
 
     came = np.array([bool(known[one.galaxy].sha256) for one in wanted], dtype=bool)
@@ -279,4 +288,6 @@ def _written(
     credit = {"survey": service.name, "credit": service.credit, "licence": service.licence}
     write_how(folder / TABLE, command="cutouts", options=credit, inputs={str(galaxies.source): file_hash(galaxies.source)})
     kinds = {str(what): int(number) for what, number in failures["what"].value_counts().items()}
+    counts = {"galaxies": len(wanted), "fetched": len(there), "failed": len(lost)}
+    made.done(folder / TABLE, outputs=[folder / TABLE, folder / "failures.parquet"], counts=counts, failures=kinds)
     return Cutouts(folder, folder / TABLE, len(there), failed_of(failures, len(wanted), folder), kinds, service.credit)

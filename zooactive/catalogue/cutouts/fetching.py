@@ -1,4 +1,4 @@
-"""Threads that ask a service for cutouts, in one step or two, write what comes, and say what became of each."""
+"""Threads that request cutouts from a service, in one step or two, write the images, and report the result of each."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.writing import aside
 
 _ALIKE = 10
-"""So many answers that are no images, before any image came, say that the service is not asked as it wants to be."""
+"""After this many answers that are not images, before any image, the request itself must be wrong."""
 
 
 class Fetcher:
-    """Threads that ask one service at its pace, write what comes, and say what became of each cutout.
+    """Threads that ask one service at its pace, write the images that come, and report the result for each cutout.
 
     Parameters
     ----------
     request : CutoutRequest
     folder : Path
-        Of the images, and of the lists of files.
+        The folder for the images and the lists of files.
     contact : str, optional
-        Sent with each request.
+        A contact address that is sent with each request.
     anew : bool
-        Whether lists of files without those wanted, from earlier runs, are asked for again.
+        Whether to request lists of files again that lacked the wanted files in earlier runs.
     """
 
     def __init__(self, request: CutoutRequest, folder: Path, contact: str | None = None, *, anew: bool = False) -> None:
@@ -56,7 +56,7 @@ class Fetcher:
             self._lists = FileLists(folder / "listed.jsonl", self._service, bands, self._client.ask, anew=anew)
 
     def fetch(self, waiting: Sequence[Cutout]) -> Generator[Fetched]:
-        """Yield what became of each, as it comes."""
+        """Yield the result of each cutout, as it comes."""
         refused, came = 0, False
         left, connections = iter(waiting), self._service.connections
         try:
@@ -72,11 +72,11 @@ class Fetcher:
                             yield entry
                             if refused >= _ALIKE and not came:
                                 raise CatalogueError(
-                                    f"{self._service.name} has answered {refused} times and given no image: {entry.reason}; "
+                                    f"{self._service.name} has answered {refused} times without an image: {entry.reason}; "
                                     f"look at {entry.asked or entry.address}"
                                 )
                 finally:
-                    self._client.close()  # what is on its way is not waited for
+                    self._client.close()  # running requests are not waited for
         finally:
             if self._lists is not None:
                 self._lists.close()
@@ -95,7 +95,7 @@ class Fetcher:
         return self._client.ask(one.address, partial(self._checked, one), look_again=partial(self._off_survey, one))
 
     def _in_two_steps(self, one: Cutout, lists: FileLists) -> bytes:
-        """Return a picture in colour of three files, or one FITS file of a cutout of each."""
+        """Return a colour picture made of three files, or one FITS file with a cutout from each file."""
         request = self._request
         files = lists.files(one.listed_at)
         if request.form == "jpg":
@@ -118,7 +118,7 @@ class Fetcher:
         return content
 
     def _off_survey(self, one: Cutout, found: Trouble) -> Trouble:
-        """Return what FITS refused like by a fault really is: off the survey, where a small JPEG of the place is blank."""
+        """Find out the real cause of a FITS fault: if a small JPEG of the same place is blank, it is off the survey."""
         jpg = self._service.jpg
         if found.what != FAULT or self._request.form != "fits" or not jpg.address or jpg.of_files:
             return found

@@ -1,4 +1,4 @@
-"""Lists of the files that cover a place: each asked for once, read, kept on the disk, and chosen from."""
+"""Lists of the files that cover a place: each is requested once, read, kept on disk, and searched for the best files."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from zooactive.foundation.appended import AppendedLines
 from zooactive.foundation.errors import CatalogueError
 
 _ALIKE = 10
-"""So many answers that are no lists, before any list came, say that the service lists its files in another form."""
+"""After this many answers that are not lists, before any list, the service must list its files in another format."""
 
 Row = tuple[str, str, str]
-"""What a file belongs to, its band as the service calls it, and its name."""
+"""The group that a file belongs to, its band as the service names it, and its name."""
 
 
 class FileLists:
-    """The lists of a service, those of earlier runs too; threads share them.
+    """The lists of files of a service, including those of earlier runs; threads share them.
 
     Parameters
     ----------
     file : Path
-        Where they are kept.
+        The file where the lists are kept.
     service : CutoutService
     bands : sequence of str
-        Whose files are wanted.
+        The bands whose files are wanted.
     ask : callable
-        Takes an address and a function that reads what comes, and returns what that returns.
+        Takes a URL and a function that reads the answer; returns the result of that function.
     anew : bool
-        Whether lists of earlier runs that lack a file are asked for again.
+        Whether to request lists again that lacked a file in earlier runs.
 
     Raises
     ------
     CatalogueError
-        When a line of the file is damaged, or the first ten answers are no lists.
+        If a line of the file is damaged, or the first ten answers are not lists.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class FileLists:
         self._locks, self._lock = defaultdict[str, threading.Lock](threading.Lock), threading.Lock()
 
     def files(self, address: str) -> dict[str, str]:
-        """Return the file of each band by the list at an address, which is asked for where it is not known.
+        """Return the file of each band, by the list at a URL; a list that is not known yet is requested.
 
         Raises
         ------
         Trouble
-            When no list comes, nothing is in it, or a band has no file.
+            If no list comes, the list is empty, or a band has no file.
         """
         with self._alone(address):
             if address not in self._known:
@@ -91,7 +91,7 @@ class FileLists:
 
     @contextmanager
     def _alone(self, address: str) -> Iterator[None]:
-        """Let one thread at a time ask for a list: galaxies at one place share it."""
+        """Let only one thread at a time request a list, because galaxies at one place share it."""
         with self._lock:
             lock = self._locks[address]
         with lock:
@@ -105,7 +105,7 @@ class FileLists:
                 self._unread += 1
             if self._unread >= _ALIKE and not self._read_one:
                 raise CatalogueError(
-                    f"{self._service.name} has answered {self._unread} times and given no list of files: {found.reason}; "
+                    f"{self._service.name} has answered {self._unread} times without a list of files: {found.reason}; "
                     f"look at {self._service.files.address}"
                 ) from found
             raise
@@ -113,17 +113,17 @@ class FileLists:
         return rows
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._lines.close()
 
 
 def choose(rows: Sequence[Row], bands: Sequence[str], how: FileList) -> dict[str, str]:
-    """Return the file of each band: all of the first group that has them.
+    """Return the file of each band, all from the first group that has files of all bands.
 
     Raises
     ------
     Trouble
-        When there are no rows, or no group has all bands.
+        If there are no rows, or no group has all bands.
     """
     if not rows:
         raise Trouble(OFF_SURVEY, "the survey lists no file that covers this field")
@@ -131,7 +131,7 @@ def choose(rows: Sequence[Row], bands: Sequence[str], how: FileList) -> dict[str
     groups: dict[str, dict[str, str]] = {}
     for group, band, file in rows:
         groups.setdefault(group, {}).setdefault(band, file)
-    most = max(groups.values(), key=lambda files: sum(called[band] in files for band in bands))  # the first of such
+    most = max(groups.values(), key=lambda files: sum(called[band] in files for band in bands))  # the first such group
     missing = [band for band in bands if called[band] not in most]
     if missing:
         raise Trouble(OTHER_BANDS, f"the survey has no {' and no '.join(missing)} here")
@@ -144,7 +144,7 @@ def read_list(content: bytes, how: FileList) -> list[Row]:
     Raises
     ------
     Trouble
-        When it is no such table, which may pass.
+        If it is not such a table. A later try may succeed.
     """
     if not content.strip():
         raise Trouble(FAULT, "the list of files is empty", again=True)
@@ -175,7 +175,7 @@ def read_list(content: bytes, how: FileList) -> list[Row]:
     return found
 
 
-# Each kind of table: the names of its columns, then its rows ------------------------------------------------------------
+# For each kind of table: the names of its columns, then its rows ------------------------------------------------------
 
 
 def _words(content: bytes) -> Iterator[list[str]]:
@@ -192,7 +192,7 @@ def _votable(content: bytes) -> Iterator[list[str]]:
 
     try:
         table = parse_single_table(io.BytesIO(content), verify="ignore").to_table(use_names_over_ids=True)
-    except Exception as error:  # astropy's readers have many exceptions of their own
+    except Exception as error:  # astropy's readers raise many exceptions of their own
         raise ValueError(str(error)) from error
     yield list(table.colnames)
     yield from ([str(cell) for cell in row] for row in table.iterrows())

@@ -1,4 +1,4 @@
-"""How fast a service is asked: pauses between requests, the same for all connections, and longer ones when it says so."""
+"""The pace of requests to a service: pauses shared by all connections, and longer pauses if the service asks for them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST = 600.0
-"""Seconds that are waited at most, whatever a server asks for."""
+"""The longest wait in seconds, whatever a server asks for."""
 
 
 class Pace:
-    """The times at which requests may begin, at least `pause` seconds apart; threads share it.
+    """The times when requests may begin, at least `pause` seconds apart; threads share it.
 
     Parameters
     ----------
     pause : float
-        Seconds.
+        The pause in seconds.
     sleep, clock : callable
-        Take and give seconds.
+        `sleep` takes seconds, and `clock` returns them.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class Pace:
             self._sleep(left)
 
     def hold(self, seconds: float) -> None:
-        """Let no request begin before so many seconds are over."""
+        """Let no request begin before this many seconds have passed."""
         with self._lock:
             self._next = max(self._next, self._clock() + min(seconds, LONGEST))
 
 
 def retry_after(said: str | None, now: datetime | None = None) -> float:
-    """Return the seconds that a Retry-After header asks for, 0 where it says nothing that can be understood.
+    """Return the seconds that a Retry-After header asks for, or 0 if it cannot be understood.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One cutout that is wanted, the files it is cut out of, and what became of it."""
+"""Records of a wanted cutout, of the files that it is cut from, and of its result."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Cutout:
-    """One cutout: whose, from where, into which file.
+    """One wanted cutout: its galaxy, where to request it, and the file to write.
 
     Parameters
     ----------
     galaxy : str
     ra, dec : float
-        Degrees.
+        In degrees.
     arcsec : float
-        A side.
+        The length of a side.
     address : str
-        With places for the names of files, where the service has to list them first.
+        The URL, with placeholders for the names of files if the service has to list them first.
     file : str
     pixels : int
-        A side.
+        The number of pixels on a side.
     listed_at : str
-        The address of the list of files; blank where none is asked.
+        The URL of the list of files; blank if no list is needed.
     """
 
     galaxy: str
@@ -38,20 +38,20 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of a cutout: a line of ``fetched.jsonl``.
+    """The result of a request for a cutout: a line of ``fetched.jsonl``.
 
     Parameters
     ----------
     galaxy, address : str
-        As of the cutout.
+        The galaxy and the URL of the cutout.
     sha256 : str
-        Of the bytes of the file, empty where none came.
+        The hash of the file's bytes; empty if no image came.
     what, reason : str
-        Of a failure; empty where the image came.
+        The kind and the reason of a failure; empty if the image came.
     again : bool
         Whether the failure may pass.
     asked : str
-        The address at which it failed, where it is another one.
+        The URL that failed, if it is not `address`.
     """
 
     galaxy: str
@@ -64,7 +64,7 @@ class Fetched:
 
     @classmethod
     def parse(cls, values: Any) -> Fetched:
-        """Make it of a line's values, or raise a ValueError or TypeError."""
+        """Make a record from a line's values; raise a ValueError or TypeError if they are wrong."""
         entry = cls(**values)
         texts = (entry.galaxy, entry.address, entry.sha256, entry.what, entry.reason, entry.asked)
         if not all(isinstance(text, str) for text in texts):
@@ -72,7 +72,7 @@ class Fetched:
         return entry
 
     def values(self) -> dict[str, Any]:
-        """Return a line's values."""
+        """Return the values for a line."""
         return {name: value for name, value in asdict(self).items() if name != "asked" or value}
 
 
@@ -83,9 +83,9 @@ class Listed:
     Parameters
     ----------
     address : str
-        At which they were listed.
+        The URL of the list.
     rows : tuple of (str, str, str)
-        What a file belongs to, such as a tile; of which band it is, as the service calls it; and its name.
+        The group of a file, such as a tile; its band, as the service names it; and its name.
     """
 
     address: str
@@ -93,7 +93,7 @@ class Listed:
 
     @classmethod
     def parse(cls, values: Any) -> Listed:
-        """Make it of a line's values, or raise a ValueError or TypeError."""
+        """Make a record from a line's values; raise a ValueError or TypeError if they are wrong."""
         entry = cls(values["address"], tuple((group, band, file) for group, band, file in values["rows"]))
         if not all(isinstance(text, str) for text in (entry.address, *(text for row in entry.rows for text in row))):
             raise ValueError("an entry has another type than it should")

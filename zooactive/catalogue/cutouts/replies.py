@@ -1,4 +1,4 @@
-"""What a service answered: the image that was asked for, or one of the ways in which it is not."""
+"""Check the answers of a service: each is the image that was requested, or fails in one of several ways."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from zooactive.foundation.vocabulary import CutoutForm
 
 OFF_SURVEY, OTHER_SIZE, OTHER_BANDS = "off the survey", "another size", "other bands"
 NO_IMAGE, REFUSED, FAULT, CUT_OFF = "no image", "refused", "fault", "cut off"
-"""What a failure is: the first five are answers, which will be the same again; faults and cut bodies may pass."""
+"""The kinds of failure. The first five are answers, which would be the same again. Faults and cut-off bodies may pass."""
 
-_LONGEST_WORD = 160  # characters of a service's own words that are repeated
+_LONGEST_WORD = 160  # the number of characters of a service's own words that are repeated
 _OVER_THE_EDGE = "it reaches over the edge of the survey's file"
-_NEAR = 8  # levels by which JPEG may change a blank line beside a picture
+_NEAR = 8  # the levels by which JPEG may change a blank line next to a picture
 
 
-@dataclass(eq=False)  # and not frozen: the traceback is written into it
+@dataclass(eq=False)  # not frozen, because the traceback is written into it
 class Trouble(Exception):
-    """An answer that is not the image that was asked for.
+    """An answer that is not the image that was requested.
 
     Parameters
     ----------
     what : str
-        One of the words above.
+        One of the kinds of failure above.
     reason : str
-        For people.
+        An explanation for people.
     again : bool
-        Whether it may be another one next time.
+        Whether a later try may succeed.
     address : str
-        Which was asked.
+        The URL that was requested.
     """
 
     what: str
@@ -49,7 +49,7 @@ class Trouble(Exception):
 
 
 def check_image(content: bytes, form: CutoutForm, *, asked: Form, size: int, bands: str = "") -> None:
-    """Raise a `Trouble` when the bytes are not an image of something: whole, of this kind and size, with these bands."""
+    """Raise a `Trouble` unless the bytes are a complete, non-blank image of the given kind, size and bands."""
     if form == "jpg":
         _check_jpg(content, asked, size)
     else:
@@ -57,23 +57,23 @@ def check_image(content: bytes, form: CutoutForm, *, asked: Form, size: int, ban
 
 
 def fits_plane(content: bytes, asked: Form, size: int) -> tuple[NDArray[np.float32], Any]:
-    """Return the values (y, x) and the header of a FITS file of one band, or raise a `Trouble` as `check_image` does."""
+    """Return the values (y, x) and the header of a FITS file of one band; raise a `Trouble` as `check_image` does."""
     values, header = _check_fits(content, asked, size, "")
     if len(values) != 1:
-        raise Trouble(OTHER_BANDS, f"{len(values)} planes came where one band was asked for")
+        raise Trouble(OTHER_BANDS, f"{len(values)} planes came, but one band was requested")
     if asked.whole and _blank_edge(~np.isfinite(values[0])):
         raise Trouble(OFF_SURVEY, f"an edge of the image has no numbers: {_OVER_THE_EDGE}")
     return values[0], header
 
 
 def is_blank(content: bytes, blank: tuple[int, ...]) -> bool:
-    """Return whether a JPEG of any size shows one single colour."""
+    """Return whether a JPEG of any size shows only one colour."""
     pixels = _pixels(content)
     return _one_colour(pixels, blank) is not None
 
 
 def words_of(content: bytes) -> str:
-    """Return the beginning of what a service said, in one line.
+    """Return the beginning of a service's answer, in one line.
 
     Examples
     --------
@@ -93,22 +93,22 @@ def _check_jpg(content: bytes, asked: Form, size: int) -> None:
     _check_size(pixels.shape[:2], size, asked.slack)
     colour = _one_colour(pixels, asked.blank)
     if colour is not None:
-        raise Trouble(OFF_SURVEY, f"the image is of one colour ({', '.join(map(str, colour))}): off the survey")
+        raise Trouble(OFF_SURVEY, f"the image has only one colour ({', '.join(map(str, colour))}): off the survey")
     if asked.whole and len(asked.blank) == 3:
         near = (np.abs(pixels.astype(np.int16) - np.array(asked.blank)) <= _NEAR).all(-1)
         if _blank_edge(near):
             said = ", ".join(map(str, asked.blank))
-            raise Trouble(OFF_SURVEY, f"an edge of the image is of one colour ({said}): {_OVER_THE_EDGE}")
+            raise Trouble(OFF_SURVEY, f"an edge of the image has only one colour ({said}): {_OVER_THE_EDGE}")
 
 
 def _check_size(shape: tuple[int, ...], size: int, slack: int) -> None:
     height, width = shape
     if max(abs(height - size), abs(width - size)) > slack:
-        raise Trouble(OTHER_SIZE, f"an image of {width} by {height} pixels came where {size} were asked for: another field")
+        raise Trouble(OTHER_SIZE, f"an image of {width} by {height} pixels came, but {size} were requested: another field")
 
 
 def _blank_edge(blank: NDArray[np.bool_]) -> bool:
-    """Return whether the outermost line of pixels (y, x) along one of the four edges is blank all over."""
+    """Return whether the outermost line of pixels (y, x) along one of the four edges is blank everywhere."""
     return bool(blank[0].all() or blank[-1].all() or blank[:, 0].all() or blank[:, -1].all())
 
 
@@ -125,7 +125,7 @@ def _pixels(content: bytes) -> NDArray[np.uint8]:
 
 
 def _one_colour(pixels: NDArray[np.uint8], blank: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return the single colour of an image; JPEG may be off by one where the service says which colour is blank."""
+    """Return the single colour of an image, or None; JPEG may be off by one if the service's blank colour is known."""
     low, high = pixels.min((0, 1)), pixels.max((0, 1))
     if (low == high).all():
         return tuple(int(value) for value in low)
@@ -135,7 +135,7 @@ def _one_colour(pixels: NDArray[np.uint8], blank: tuple[int, ...]) -> tuple[int,
 
 
 def _check_fits(content: bytes, asked: Form, size: int, bands: str) -> tuple[NDArray[np.float32], Any]:
-    """Return the planes (band, y, x) and the header of what is an image of something."""
+    """Return the planes (band, y, x) and the header of a FITS image that is not blank."""
     if not content.startswith(b"SIMPLE"):
         raise _no_image(content, "FITS")
     values, header = _fits_values(content)
@@ -143,9 +143,9 @@ def _check_fits(content: bytes, asked: Form, size: int, bands: str) -> tuple[NDA
     planes = values.reshape((-1, *values.shape[-2:]))
     said = _bands_in(header, len(planes))
     if bands and said and said != bands:
-        raise Trouble(OTHER_BANDS, f"bands {said} came where {bands} were asked for")
+        raise Trouble(OTHER_BANDS, f"bands {said} came, but {bands} were requested")
     if bands and len(planes) != len(bands):
-        raise Trouble(OTHER_BANDS, f"{len(planes)} planes came where the bands {bands} were asked for")
+        raise Trouble(OTHER_BANDS, f"{len(planes)} planes came, but the bands {bands} were requested")
     empty = [not np.isfinite(plane).any() or np.nanmin(plane) == np.nanmax(plane) for plane in planes]
     if all(empty):
         raise Trouble(OFF_SURVEY, "every plane is one single value: off the survey")
@@ -163,13 +163,13 @@ def _fits_values(content: bytes) -> tuple[NDArray[np.float32], Any]:
             for hdu in hdus:
                 if hdu.header.get("NAXIS", 0) >= 2 and hdu.data is not None and hdu.data.dtype.names is None:
                     return np.asarray(hdu.data, dtype=np.float32), hdu.header
-    except Exception as error:  # astropy's readers have many exceptions of their own for a file that was cut
+    except Exception as error:  # astropy's readers raise many exceptions of their own for truncated files
         raise Trouble(CUT_OFF, f"the FITS file cannot be read ({error})", again=True) from error
     raise Trouble(NO_IMAGE, "the FITS file holds no image")
 
 
 def _bands_in(header: Any, planes: int) -> str:
-    """Return the letters of the bands as the header says them, or nothing."""
+    """Return the letters of the bands that the header names, or "" if it names none."""
     said = header.get("BANDS")
     if isinstance(said, str) and said.strip():
         return said.strip()
@@ -180,4 +180,4 @@ def _bands_in(header: Any, planes: int) -> str:
 def _no_image(content: bytes, kind: str) -> Trouble:
     if not content:
         return Trouble(CUT_OFF, "the answer is empty", again=True)
-    return Trouble(NO_IMAGE, f"the answer is no {kind} but says '{words_of(content)}'")
+    return Trouble(NO_IMAGE, f"the answer is not {kind}, but says '{words_of(content)}'")

@@ -1,4 +1,4 @@
-"""What is cut out around each place: of which survey, how large, as which kind of file, in which bands."""
+"""The request for a cutout around each place: its survey, size, kind of file and bands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zooactive.foundation.vocabulary import CutoutForm
 
 @dataclass(frozen=True)
 class CutoutRequest:
-    """What is asked for at each place.
+    """The survey, size, kind of file and bands of the cutouts to request.
 
     Parameters
     ----------
@@ -22,12 +22,12 @@ class CutoutRequest:
     size : CutoutSize
     form : {"jpg", "fits"}
     bands : str
-        By default the service's.
+        By default the service's bands.
 
     Raises
     ------
     CatalogueError
-        When the service has no such files, bands or sizes.
+        If the service has no such files, bands or sizes.
     """
 
     service: CutoutService
@@ -39,24 +39,24 @@ class CutoutRequest:
         self.service.bands(self.form, self.bands)
         if not self.how.own_pixels and not self.service.smallest <= self.size.pixels <= self.service.largest:
             raise CatalogueError(
-                f"{self.service.name} cuts {self.service.smallest} to {self.service.largest} pixels a side, and "
-                f"{self.size.pixels} were asked for; it would give another field"
+                f"{self.service.name} cuts {self.service.smallest} to {self.service.largest} pixels on a side, but "
+                f"you asked for {self.size.pixels}; it would give another field"
             )
 
     @property
     def how(self) -> Form:
-        """How the service is asked for such files."""
+        """The way in which the service is asked for files of this kind."""
         return self.service.form(self.form)
 
     def cutout(self, galaxy: str, ra: float, dec: float, arcsec: float, name: str) -> Cutout:
-        """Return what is asked for at a place in degrees, into a file of this name.
+        """Return the cutout to request around coordinates in degrees, to be written into a file of this name.
 
-        The side becomes a whole number of pixels where the service cuts such.
+        If the service cuts whole pixels of the survey, the side is rounded to a whole number of them.
 
         Raises
         ------
         CatalogueError
-            When the service would give another field than this one.
+            If the service would give another field than this one.
         """
         service, size = self.service, self.size.pixels
         if "pixels" in self.how.places:
@@ -69,24 +69,25 @@ class CutoutRequest:
         return Cutout(galaxy, ra, dec, arcsec, address, f"{name}.{self.form}", size, listed)
 
     def _own_pixels(self, galaxy: str, arcsec: float) -> int:
-        """Return how many of the survey's own pixels a side has."""
+        """Return the length of a side in the survey's own pixels."""
         service = self.service
         pixels = service.pixels(arcsec)
         if not service.smallest <= pixels <= service.largest:
             raise CatalogueError(
-                f"{service.name} cuts {service.smallest} to {service.largest} pixels of {service.scale:g} arcsec a side; "
+                f"{service.name} cuts {service.smallest} to {service.largest} pixels of {service.scale:g} arcsec on a side; "
                 f"{arcsec:g} arcsec around galaxy '{galaxy}' are {pixels}"
             )
         if self.how.own_pixels and self.size.given and self.size.pixels != pixels:
             raise CatalogueError(
-                f"{service.name} gives {self.form} in pixels of its own, and {arcsec:g} arcsec around galaxy '{galaxy}' are "
-                f"{pixels} of {service.scale:g} arcsec, not {self.size.pixels}; leave the number of pixels away"
+                f"{service.name} gives {self.form} in the survey's own pixels, and {arcsec:g} arcsec around galaxy "
+                f"'{galaxy}' are {pixels} of {service.scale:g} arcsec, not {self.size.pixels}; leave out the number of "
+                "pixels"
             )
         return pixels
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what decides which pixels come back, as plain values."""
+        """Return the values that decide which pixels come back."""
         size = self.size.to_dict()
         if self.how.own_pixels:
-            del size["pixels"]  # which follow from the field
+            del size["pixels"]  # they follow from the field
         return {"survey": self.service.to_dict(), "size": size, "form": self.form, "bands": self.bands}

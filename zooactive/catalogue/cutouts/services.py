@@ -1,4 +1,4 @@
-"""Services that cut images out of sky surveys, as data: a TOML file each in ``catalogs/surveys``, or one's own."""
+"""Services that cut images out of sky surveys, described by TOML files: those in ``catalogs/surveys``, or your own."""
 
 from __future__ import annotations
 
@@ -19,38 +19,39 @@ _FILES = NamedFiles(
     "surveys",
     "survey of cutouts",
     CatalogueError,
-    "Known are {known}; a service of your own is the path of a .toml file like those in catalogs/surveys",
+    "Known services are {known}; give your own service as the path of a .toml file like those in catalogs/surveys",
 )
 
 _PLACES = frozenset({"ra", "dec", "scale", "size", "degrees", "bands", "pixels", "radius", "reach"})
-"""What is filled in: degrees, degrees, arcsec a pixel, pixels a side, degrees a side, letters of the bands, the survey's own
-pixels a side, and degrees from the place to the middle of an edge and to a corner."""
+"""The placeholders in a URL: right ascension and declination in degrees, arcsec per pixel, pixels on a side, degrees on a
+side, letters of the bands, the survey's own pixels on a side, and degrees from the place to the middle of an edge and to a
+corner. Their order is ra, dec, scale, size, degrees, bands, pixels, radius, reach."""
 
 COLOURS = ("red", "green", "blue")
 FILE_PLACES = ("file", *COLOURS)
-"""What is filled in with files' names, once the service has listed them: one band's, or those of the first three bands."""
+"""The placeholders for file names, once the service has listed them: one band's file, or those of the first three bands."""
 
 
 @dataclass(frozen=True)
 class FileList:
-    """The first of two steps: a list of the files that cover a place, whose names the address of an image needs.
+    """The first of two steps: a list of the files that cover a place. The URL of an image needs their names.
 
     Parameters
     ----------
     address : str
-        With ``{ra}`` and ``{dec}``; also ``{bands}``, ``{radius}`` and ``{reach}`` are filled in.
+        The URL, with ``{ra}`` and ``{dec}``; ``{bands}``, ``{radius}`` and ``{reach}`` are also filled in.
     table : {"ascii", "csv", "votable"}
-        What comes: words parted by spaces under a line of names, CSV, or a VOTable.
+        The format of the list: words separated by spaces under a line of names, CSV, or a VOTable.
     file : tuple of str
-        The columns with the file's name; of several, the texts are joined by a slash.
+        The columns with the file's name. The texts of several columns are joined by a slash.
     band : str
-        The column that says of which band a file is.
+        The column that names the band of a file.
     group : tuple of str
-        The columns that say which files belong together, such as those of a tile; the bands of a galaxy are of one group.
+        The columns that say which files belong together, such as those of a tile. All bands of a galaxy come from one group.
     bands : tuple of str
-        What can be asked for.
+        The bands that can be requested.
     called : tuple of str, optional
-        What the column of bands says for each of them; by default the same.
+        The name of each of these bands in the column of bands; by default the same name.
     """
 
     address: str = ""
@@ -66,35 +67,37 @@ class FileList:
             return
         _check_address("the list of files", self.address, _PLACES)
         if not (self.file and self.band and self.bands):
-            raise CatalogueError("a list of files says its columns as file and band, and its bands")
+            raise CatalogueError("a list of files needs the entries file, band and bands")
         if self.called and len(self.called) != len(self.bands):
-            raise CatalogueError(f"{len(self.bands)} bands are called by {len(self.called)} names; give one for each")
+            raise CatalogueError(f"{len(self.bands)} bands have {len(self.called)} names under called; give one for each")
         object.__setattr__(self, "called", self.called or self.bands)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns that are looked at."""
+        """All columns that are read."""
         return (*self.file, self.band, *self.group)
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a service is asked for one kind of file.
+    """The way in which a service is asked for one kind of file.
 
     Parameters
     ----------
     address : str
-        With ``{ra}`` and ``{dec}``, and ``{size}`` with ``{scale}`` or ``{degrees}``; ``{bands}`` where they can be chosen.
-        A service that gives the survey's own pixels has ``{pixels}`` or ``{radius}``. With ``{file}``, or ``{red}``,
-        ``{green}`` and ``{blue}``, the service's list of files is asked first.
+        The URL, with ``{ra}`` and ``{dec}``, and ``{size}`` with ``{scale}`` or ``{degrees}``; with ``{bands}`` if they can
+        be chosen. A service that gives the survey's own pixels has ``{pixels}`` or ``{radius}``. With ``{file}``, or
+        ``{red}``, ``{green}`` and ``{blue}``, the service's list of files is requested first.
     blank : tuple of int, optional
-        The grey or colour of an image off the survey; one of a single colour is taken for such anyway.
+        The grey level or colour of an image off the survey. An image of one colour counts as off the survey in any case.
     bands : str
-        Of a FITS cube, in the order of its planes; of files, letters or names parted by spaces, red before green and blue.
+        The bands of a FITS cube, in the order of its planes. For files, letters or names separated by spaces, red before
+        green and blue.
     slack : int
-        Pixels by which a side may differ from what was asked for, where nobody says how the service rounds.
+        The number of pixels by which a side may differ from the request, if it is not known how the service rounds.
     whole : bool
-        Whether an image with a blank line of pixels along an edge is refused: it reaches over the edge of the survey's file.
+        Whether to refuse an image with a blank line of pixels along an edge, because it reaches over the edge of the
+        survey's file.
     """
 
     address: str = ""
@@ -105,17 +108,17 @@ class Form:
 
     @property
     def places(self) -> frozenset[str]:
-        """What is filled into the address."""
+        """The placeholders in the URL."""
         return frozenset(name for _, name, _, _ in Formatter().parse(self.address) if name is not None)
 
     @property
     def of_files(self) -> bool:
-        """Whether a list of files is asked first."""
+        """Return whether a list of files is requested first."""
         return bool(self.places & set(FILE_PLACES))
 
     @property
     def own_pixels(self) -> bool:
-        """Whether the survey's own pixels come, so that the field says how many they are."""
+        """Return whether the survey's own pixels come, so that the field decides their number."""
         return bool(self.places & {"pixels", "radius"}) and "size" not in self.places
 
 
@@ -126,25 +129,25 @@ class CutoutService:
     Parameters
     ----------
     title, credit, licence : str
-        What the survey is called, who is to be named with its images, and under which terms they are given.
+        The name of the survey, the people to credit with its images, and the terms of use.
     scale : float
-        Arcsec of the survey's own pixels.
+        The size of the survey's own pixels in arcsec.
     smallest, largest : int
-        Pixels a side that the service keeps to; others would be another field than was asked for.
+        The range of pixels on a side that the service gives. Beyond it the image would show another field.
     connections : int
-        Requests at a time.
+        The number of simultaneous requests.
     pause : float
-        Seconds between the beginnings of two requests.
+        The seconds between the beginnings of two requests.
     patience : float
-        Seconds before a request that failed is made again; twice as long before the next.
+        The seconds before a failed request is repeated; the wait doubles each time.
     timeout : float
-        Seconds without a byte after which no answer is waited for.
+        The seconds without a byte after which a request is given up.
     jpg, fits : Form
-        How each kind of file is asked for; without an address the service has none.
+        The way to ask for each kind of file. Without an address, the service has no files of this kind.
     files : FileList
-        How the files are listed whose names these addresses need.
+        The way to list the files whose names these URLs need.
     name : str
-        Of the file.
+        The name of the file with this description.
     """
 
     title: str
@@ -164,7 +167,7 @@ class CutoutService:
 
     def __post_init__(self) -> None:
         if not (self.scale > 0 and self.connections >= 1 and self.pause >= 0 and self.patience >= 0):
-            raise CatalogueError("scale is above 0, connections at least 1, pause and patience at least 0")
+            raise CatalogueError("scale must be above 0, connections at least 1, and pause and patience at least 0")
         for form in CUTOUT_FORMS:
             found: Form = getattr(self, form)
             if not found.address:
@@ -174,20 +177,20 @@ class CutoutService:
                 named = set(COLOURS) if form == "jpg" else {"file"}
                 if places & set(FILE_PLACES) != named:
                     raise CatalogueError(
-                        "files' names stand as {red}, {green} and {blue} in the address of jpg, which is in colour, and as "
-                        "{file} in that of fits, which is asked for each band"
+                        "the address of jpg, a colour picture, must have file names as {red}, {green} and {blue}; the "
+                        "address of fits, which is requested for each band, must have the name as {file}"
                     )
                 if not self.files.address:
-                    raise CatalogueError(f"the address of {form} needs files' names; say under [files] who lists them")
+                    raise CatalogueError(f"the address of {form} needs names of files; describe their list under [files]")
                 self.bands(form)
 
     def form(self, form: CutoutForm) -> Form:
-        """Return how a kind of file is asked for.
+        """Return the way to ask for a kind of file.
 
         Raises
         ------
         CatalogueError
-            When the service has none.
+            If the service has no files of this kind.
         """
         found: Form = getattr(self, form)
         if not found.address:
@@ -196,12 +199,12 @@ class CutoutService:
         return found
 
     def bands(self, form: CutoutForm, asked: str = "") -> tuple[str, ...]:
-        """Return the bands of a kind of file, as its service writes them: those asked for, or its own.
+        """Return the bands for a kind of file, as its service writes them: the requested bands, or the service's default.
 
         Raises
         ------
         CatalogueError
-            When the service lists no files of a band, or a picture in colour is not of three.
+            If the service lists no files of a band, or a colour picture does not have three bands.
 
         Examples
         --------
@@ -219,15 +222,15 @@ class CutoutService:
                 has = ", ".join(self.files.bands)
                 raise CatalogueError(f"{self.name or self.title} has no band '{name}'; it has {has}")
         if form == "jpg" and len(names) != len(COLOURS):
-            raise CatalogueError(f"bands = '{said}': a picture in colour is of three, red before green and blue")
+            raise CatalogueError(f"bands = '{said}': a colour picture needs three bands, red before green and blue")
         if not names or len({name.casefold() for name in names}) < len(names):
-            raise CatalogueError(f"bands = '{said}': give each band once, and at least one")
+            raise CatalogueError(f"bands = '{said}': give at least one band, and each band once")
         return tuple(known[name.casefold()] for name in names)
 
     def address(self, form: CutoutForm, ra: float, dec: float, *, arcsec: float, size: int, bands: str = "") -> str:
-        """Return the address of a cutout of so many arcsec and pixels a side around a place in degrees.
+        """Return the URL of a cutout of the given arcsec and pixels on a side, around coordinates in degrees.
 
-        Names of files, which the service has to list first, are left as ``{file}``, or ``{red}``, ``{green}``, ``{blue}``.
+        Names of files, which the service has to list first, stay as ``{file}``, or ``{red}``, ``{green}``, ``{blue}``.
 
         Examples
         --------
@@ -240,7 +243,7 @@ class CutoutService:
         return asked.address.format(**values, **later, bands="".join(self.bands(form, bands)))
 
     def list_address(self, form: CutoutForm, ra: float, dec: float, *, arcsec: float, bands: str = "") -> str:
-        """Return the address at which the files of a place are listed; blank where none is asked.
+        """Return the URL where the files that cover a place are listed; blank if no list is needed.
 
         Examples
         --------
@@ -253,7 +256,7 @@ class CutoutService:
 
     def _field(self, ra: float, dec: float, arcsec: float) -> dict[str, str]:
         return {
-            "ra": _digits(round(ra, 7) % 360, 7),  # rounding may go all the way round
+            "ra": _digits(round(ra, 7) % 360, 7),  # rounding may bring it to 360, which is 0
             "dec": _digits(dec, 7),
             "degrees": _digits(arcsec / 3600, 9),
             "pixels": str(self.pixels(arcsec)),
@@ -262,34 +265,36 @@ class CutoutService:
         }
 
     def pixels(self, arcsec: float) -> int:
-        """Return how many of the survey's own pixels a side has: a whole number."""
+        """Return the length of a side in the survey's own pixels, a whole number."""
         return max(round(arcsec / self.scale), 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what decides which pixels come back, as plain values."""
+        """Return the values that decide which pixels come back."""
         said = {"name": self.name, "jpg": self.jpg.address, "fits": self.fits.address}
         return said | ({"files": self.files.address} if self.files.address else {})
 
 
 def _apart(text: str) -> tuple[str, ...]:
-    """Take names of bands apart: letters, or names parted by commas or spaces."""
+    """Split a text into names of bands: letters, or names separated by commas or spaces."""
     parts = tuple(part for part in re.split(r"[\s,]+", text) if part)
     return tuple(parts[0]) if len(parts) == 1 else parts
 
 
 def _check_address(what: str, address: str, known: Collection[str]) -> set[str]:
-    """Return what is filled into an address, or raise a CatalogueError."""
-    with explained(CatalogueError, f"the address of {what} is no template ({{reason}})", ValueError):
+    """Return the placeholders in a URL; raise a CatalogueError for a wrong one."""
+    with explained(CatalogueError, f"the address of {what} is not a template ({{reason}})", ValueError):
         places = {name for _, name, _, _ in Formatter().parse(address) if name is not None}
     if unknown := places - set(known):
-        raise CatalogueError(f"the address of {what} has a place {{{min(unknown)}}}; known are {', '.join(sorted(known))}")
+        raise CatalogueError(
+            f"the address of {what} has a placeholder {{{min(unknown)}}}; known are {', '.join(sorted(known))}"
+        )
     if not {"ra", "dec"} <= places:
         raise CatalogueError(f"the address of {what} needs {{ra}} and {{dec}}")
     return places
 
 
 def _digits(value: float, most: int) -> str:
-    """Write a number with so many decimals at most, and without an exponent."""
+    """Write a number with at most the given number of decimals, and without an exponent."""
     text = f"{value:.{most}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
@@ -300,12 +305,12 @@ def list_services() -> tuple[str, ...]:
 
 
 def load_service(name: str | Path) -> CutoutService:
-    """Load a service by its name, or by the path of a TOML file.
+    """Load a service by its name, or by the path of your own TOML file.
 
     Raises
     ------
     CatalogueError
-        When it is not known, or its file is damaged.
+        If the service is unknown, or its file is damaged.
     """
     path, values = _FILES.read(name)
     with explained(CatalogueError, "{reason}", WorkspaceError):
@@ -316,5 +321,7 @@ def load_service(name: str | Path) -> CutoutService:
 def _without_name(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     missing = [name for name in ("title", "credit", "licence", "scale") if name not in values]
     if missing:
-        raise CatalogueError(f"{path} has no entry '{missing[0]}'; a survey of cutouts has title, credit, licence and scale")
+        raise CatalogueError(
+            f"{path} has no entry '{missing[0]}'; a survey of cutouts needs title, credit, licence and scale"
+        )
     return values

@@ -1,4 +1,4 @@
-"""How large a field is cut out, in pixels and in arcsec: the same for all galaxies, or by a column of radii."""
+"""The size of cutouts in pixels and in arcsec: the same for all galaxies, or by a column of radii."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _PETRO_90 = ("petro_th90", "petro90", "petrotheta90", "petro_90", "petror90_r")
 
 @dataclass(frozen=True)
 class CutoutSize:
-    """Pixels a side, and arcsec a side.
+    """The size of a cutout: pixels on a side, and arcsec on a side.
 
     Parameters
     ----------
     pixels : int, optional
-        A side; 256 by default, and 424 like Galaxy Zoo DECaLS.
+        The number of pixels on a side. By default 256, or 424 if `like` is given.
     arcsec : float, optional
-        A side, of every galaxy.
+        The length of a side, the same for every galaxy.
     column : str, optional
-        Of the table, with a length of each galaxy in arcsec, which `times` is multiplied with.
+        A column of the table with a length in arcsec for each galaxy, which is multiplied by `times`.
     times : float, optional
-        With a column: the side is so many times its value. For a radius of which the image is to show four, that is 8.
+        The factor for `column`. For example, 8 makes the image reach out to four radii on each side.
     like : {"gz-decals"}, optional
-        As the images of Galaxy Zoo DECaLS were cut: 424 pixels of max(min(0.04 petro50, 0.02 petro90), 0.1) arcsec, by the
-        columns of Petrosian radii with half and nine tenths of the light.
+        Cut the images as Galaxy Zoo DECaLS did: 424 pixels of max(min(0.04 petro50, 0.02 petro90), 0.1) arcsec, by the
+        columns of the Petrosian radii that contain 50% and 90% of the light.
 
     Raises
     ------
     CatalogueError
-        When the side is not said in exactly one of these ways, or a number is out of range.
+        If the side is not given in exactly one of these ways, or a number is out of range.
     """
 
     pixels: int = 0
@@ -52,14 +52,16 @@ class CutoutSize:
     times: float | None = None
     like: Like | None = None
     given: bool = field(init=False, default=False, compare=False, repr=False)
-    """Whether the pixels were said, and are not those by default."""
+    """Whether the number of pixels was given, and is not the default."""
 
     def __post_init__(self) -> None:
         ways = [self.arcsec is not None, self.column is not None, self.like is not None]
         if sum(ways) != 1:
-            raise CatalogueError("the field is said by arcsec, by a column of radii, or by like: give one of them")
+            raise CatalogueError(
+                "the size of the field comes from arcsec, a column of radii, or like: give exactly one of them"
+            )
         if (self.column is None) != (self.times is None):
-            raise CatalogueError("a column of radii and how many times it is the side belong together: give both")
+            raise CatalogueError("a column of radii needs the factor times, and times needs a column: give both")
         if self.like is not None and self.like not in LIKES:
             raise CatalogueError(
                 f"there is no field like '{self.like}'.{did_you_mean(self.like, LIKES)} Known are gz-decals"
@@ -73,12 +75,12 @@ class CutoutSize:
         object.__setattr__(self, "pixels", self.pixels or (_DECALS_PIXELS if self.like else 256))
 
     def sides(self, frame: pd.DataFrame, source: str | Path) -> NDArray[np.float64]:
-        """Return the side of each row's field in arcsec, shape (row,).
+        """Return the length of a side for each row in arcsec, shape (row,).
 
         Raises
         ------
         CatalogueError
-            When a column is missing, or a radius is no number above 0.
+            If a column is missing, or a radius is not a number above 0.
         """
         if self.arcsec is not None:
             return np.full(len(frame), self.arcsec)
@@ -89,7 +91,7 @@ class CutoutSize:
         return np.asarray(self.pixels * scale)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
+        """Return the size as plain values."""
         names = ("pixels", "arcsec", "column", "times", "like")
         return {name: getattr(self, name) for name in names}
 
@@ -97,7 +99,9 @@ class CutoutSize:
 def _one_of(frame: pd.DataFrame, names: tuple[str, ...], source: str | Path) -> str:
     found = next((str(column) for column in frame.columns if str(column).lower() in names), None)
     if found is None:
-        raise CatalogueError(f"{source} has none of the columns {', '.join(names)}; rename one, or say the field otherwise")
+        raise CatalogueError(
+            f"{source} has none of the columns {', '.join(names)}; rename one, or give the field another way"
+        )
     return found
 
 
@@ -111,7 +115,7 @@ def _radii(frame: pd.DataFrame, column: str, source: str | Path) -> NDArray[np.f
     if bad.any():
         row = int(bad.argmax())
         raise CatalogueError(
-            f"{source}, row {row + 1}: '{frame[column].iloc[row]}' (column '{column}') is no radius in arcsec; give "
+            f"{source}, row {row + 1}: '{frame[column].iloc[row]}' (column '{column}') is not a radius in arcsec; give "
             "a number above 0, or leave the row out"
         )
     return values

@@ -1,4 +1,4 @@
-"""A sky whose vote probabilities are known, and a crowd that votes on it: to check and to rehearse with."""
+"""A simulated sky with known vote probabilities, and a simulated crowd that votes on it, for checks and rehearsals."""
 
 from __future__ import annotations
 

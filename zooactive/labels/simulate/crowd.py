@@ -1,12 +1,13 @@
 """A simulated crowd: volunteers of different skill, bias and diligence, who answer down a decision tree.
 
-Of a galaxy whose true vote probabilities are rho, volunteer v answers by::
+For a galaxy with true vote probabilities rho, volunteer v answers by::
 
     p_v = s_v rho + (1 - s_v) b_v
     b_v = (1 - bias) uniform + bias ((1 - personal) common + personal own_v)
 
-with s_v the volunteer's skill and b_v what they answer where they do not look: a leaning that the whole crowd shares and one
-of their own, both Dirichlet draws for each question. Some answer far more often than others. A volunteer sees a galaxy once.
+Here s_v is the volunteer's skill, and b_v is the probability of each answer without looking. It mixes a leaning that the
+whole crowd shares and one of the volunteer's own; both are Dirichlet draws for each question. Some volunteers answer far
+more often than others. A volunteer sees a galaxy only once.
 """
 
 from __future__ import annotations
@@ -22,29 +23,29 @@ from zooactive.foundation.errors import CatalogueError
 from zooactive.foundation.hashing import hash_ids
 from zooactive.tree import DecisionTree
 
-_AT_ONCE = 1 << 22  # probabilities that are held in memory together
+_AT_ONCE = 1 << 22  # probabilities held in memory at a time
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """A simulated crowd: who its volunteers are.
+    """A simulated crowd, described by the distribution of its volunteers.
 
     Parameters
     ----------
     volunteers : int
-        How many there are.
+        The number of volunteers.
     skill : float
-        Mean skill, 0 (answers without looking) to 1 (answers by the galaxy's true probabilities).
+        The mean skill, from 0 (answers without looking) to 1 (answers by the galaxy's true probabilities).
     skill_spread : float
-        Variance of the skill over the largest that is possible, in [0, 1): skills follow a beta distribution.
+        The variance of the skill divided by the largest possible variance, in [0, 1). Skills follow a beta distribution.
     bias : float
-        What they answer where they do not look: 0 every answer alike, 1 by leanings alone.
+        How volunteers answer without looking: 0 means every answer alike, 1 means by leanings alone.
     personal : float
-        Share of the leanings that is each one's own, 0 to 1; the rest is the whole crowd's.
+        The share of the leanings that is each volunteer's own, 0 to 1. The rest is shared by the whole crowd.
     activity : float
-        How unequal the numbers of classifications are: the standard deviation of their logarithm, 0 for equal.
+        The inequality of the numbers of classifications: the standard deviation of their logarithm, 0 for equal numbers.
     seed : int
-        The same seed is the same people.
+        The same seed gives the same volunteers.
 
     Raises
     ------
@@ -81,8 +82,9 @@ class Crowd:
     def probabilities(self, rho: ArrayLike, tree: DecisionTree) -> NDArray[np.float64]:
         """Return the crowd's expected answers, exactly.
 
-        The mean over volunteers by their activity; at a child question, over those who come so far, who are not a fair
-        sample of all: whoever tends to say "featured" answers more often whether there is a bar.
+        The result is the mean over volunteers, weighted by activity. For a child question it is the mean over those who
+        reach the question. They are not a fair sample of all: a volunteer who tends to say "featured" is asked more often
+        about a bar.
 
         Parameters
         ----------
@@ -103,14 +105,14 @@ class Crowd:
             chances = people.chances(np.arange(self.volunteers), rho[block, None, :])
             given = np.einsum("v,gva->ga", people.shares, tree.joint(chances))
             asked = tree.question_sums(given)[:, tree.question_index]
-            everybody = np.einsum("v,gva->ga", people.shares, chances)  # where nobody comes so far
+            everybody = np.einsum("v,gva->ga", people.shares, chances)  # for questions that nobody reaches
             out[block] = np.where(asked > 0, given / np.where(asked > 0, asked, 1), everybody)
         return out
 
     def walk(
         self, rho: ArrayLike, tree: DecisionTree, *, ids: Iterable[str], volunteers: int = 40, seed: int = 0
     ) -> NDArray[np.int64]:
-        """Return the votes of so many volunteers on each galaxy, shape (G, answer); parameters as in `classify`."""
+        """Return the votes of this many volunteers on each galaxy, shape (G, answer); parameters as in `classify`."""
         rho, ids = np.asarray(rho, dtype=np.float64), list(ids)
         counts = [part.counts(tree) for part in self.classify(rho, tree, ids=ids, volunteers=volunteers, seed=seed)]
         return np.concatenate(counts) if counts else np.zeros((0, len(tree.columns)), dtype=np.int64)
@@ -118,7 +120,7 @@ class Crowd:
     def classify(
         self, rho: ArrayLike, tree: DecisionTree, *, ids: Iterable[str], volunteers: int = 40, seed: int = 0
     ) -> Iterator[Answers]:
-        """Yield who sees each galaxy and what they answer, some thousand galaxies at a time.
+        """Yield who sees each galaxy and what they answer, a few thousand galaxies at a time.
 
         Parameters
         ----------
@@ -127,21 +129,21 @@ class Crowd:
         tree : DecisionTree
         ids : iterable of str, length G
         volunteers : int
-            Who see each galaxy, each a different one.
+            The number of different volunteers who see each galaxy.
         seed : int
-            Of who they are and what they say; what becomes of a galaxy depends on it and the galaxy's id alone.
+            Decides who sees a galaxy and what they answer. A galaxy's votes depend on the seed and the galaxy's id alone.
 
         Raises
         ------
         CatalogueError
-            When the crowd is too small for so many, or its most active volunteer would see a galaxy twice.
+            When the crowd is too small for this number, or its most active volunteer would see a galaxy twice.
         """
         people, rho, ids = members(self, tree), np.asarray(rho, dtype=np.float64), list(ids)
         if volunteers < 1 or volunteers * people.shares.max() > 1 - 1e-9:
             most = int((1 - 1e-9) / people.shares.max())
             raise CatalogueError(
-                f"{volunteers} volunteers were asked for on each galaxy; of a crowd of {self.volunteers} with activity "
-                f"{self.activity:g} it can be 1 to {most}, lest the most active see a galaxy twice: give a larger crowd"
+                f"{volunteers} volunteers were asked for on each galaxy; a crowd of {self.volunteers} with activity "
+                f"{self.activity:g} allows 1 to {most}, so that nobody sees a galaxy twice; give a larger crowd"
             )
         rows = max(1, _AT_ONCE // (8 * volunteers * len(tree.columns)))
         for start in range(0, len(ids), rows):
@@ -155,14 +157,14 @@ class Crowd:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The answers of a crowd: who saw some galaxies and what they answered.
+    """The answers of a crowd: who saw which galaxies, and what they answered.
 
     Parameters
     ----------
     who : ndarray of int64, shape (G, volunteer)
-        Numbers of the volunteers, in the order in which they came.
+        The numbers of the volunteers, in order of arrival.
     chosen : ndarray of int64, shape (G, volunteer, question)
-        The column of the answer, -1 where a question was not asked.
+        The column of each answer, or -1 if the question was not asked.
     """
 
     who: NDArray[np.int64]
@@ -178,10 +180,10 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """The V volunteers of a crowd before one decision tree.
+    """The V volunteers of a crowd for one decision tree.
 
-    Skills are (V,), leanings (V, answer) are what each answers without looking, and shares (V,) are of all classifications
-    and sum to 1.
+    `skills` has shape (V,). `leanings`, of shape (V, answer), is what each answers without looking. `shares`, of shape (V,),
+    is each one's share of all classifications; they sum to 1.
     """
 
     skills: NDArray[np.float64]
@@ -189,7 +191,7 @@ class Members:
     shares: NDArray[np.float64]
 
     def chances(self, who: NDArray[np.int64], rho: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities of these volunteers' answers: (..., v) numbers and (..., 1, answer) truths -> (..., v, answer)."""
+        """Return the probabilities of volunteers' answers: numbers (..., v), truths (..., 1, answer) -> (..., v, answer)."""
         skills = self.skills[who][..., None]
         return np.asarray(skills * rho + (1 - skills) * self.leanings[who])
 
@@ -214,7 +216,7 @@ def members(crowd: Crowd, tree: DecisionTree) -> Members:
 
 
 def perfect_crowd(volunteers: int) -> Crowd:
-    """Return a crowd that answers by the true probabilities, large enough for so many volunteers a galaxy."""
+    """Return a crowd that answers by the true probabilities, large enough for this many volunteers per galaxy."""
     return Crowd(volunteers=max(1, 2 * volunteers), skill=1, activity=0)
 
 
@@ -228,7 +230,7 @@ def _sampled(shares: NDArray[np.float64], volunteers: int, rng: np.random.Genera
 
 
 def _down_the_tree(tree: DecisionTree, chances: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Choose answers, a question after its parent: chances (..., answer), uniforms (..., question) -> columns or -1."""
+    """Choose answers down the tree: chances (..., answer), uniforms (..., question) -> columns, or -1 if not asked."""
     chosen = np.full(uniforms.shape, -1, dtype=np.int64)
     for question in tree.order:
         where, parent = tree.slices[question], tree.parents[question]

@@ -1,4 +1,4 @@
-"""A simulated crowd classifies a subject set, and the Zooniverse's export of it is written."""
+"""The Zooniverse's classification export of a subject set, with the answers of a simulated crowd."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from zooactive.labels.simulate.forms import HEADER, Said, answers_given, export_
 from zooactive.labels.wording import Wording, WorkflowWording
 from zooactive.tree import DecisionTree
 
-_MOST = 1 << 12  # volunteers a galaxy: the last bits of a classification's number count them
+_MOST = 1 << 12  # volunteers per galaxy: the last 12 bits of a classification's id count them
 _PAUSE = 3  # seconds between two classifications
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """What the crowd is shown, and in whose words it answers."""
+    """What the crowd is shown, and the wording of its answers."""
 
     workflow: WorkflowWording
     said: Said
@@ -48,38 +48,41 @@ def write_export(
     votes: int = 40,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Let a crowd classify the subjects of a manifest and write the classifications as the Zooniverse exports them.
+    """Let a crowd classify the subjects of a manifest, and write the classifications as the Zooniverse exports them.
 
-    Classifications are numbered by a hash of galaxy, seed and volunteer: another round of the circle gives other numbers,
-    and the same round again the same. Volunteers who are not logged in have another name in each file, as on the Zooniverse:
-    it follows from the file's name and what is in it. Rows are written as they are made; the file may be larger than memory.
+    Each classification's id is a hash of galaxy, seed and volunteer. Another round therefore gives other ids, and the same
+    round gives the same ids again. As on the Zooniverse, volunteers who are not logged in have a different name in each
+    file, which follows from the file's name and content. Rows are written as they are made; the file may be larger than
+    memory.
 
     Parameters
     ----------
     path : path
         The CSV to write.
     manifest : DataFrame
-        Of text, as `zooactive.labels.subjects.write_subjects` writes it: one row a subject, which becomes its metadata.
+        A table of text, as `zooactive.labels.subjects.write_subjects` writes it. Each row is a subject, and becomes its
+        metadata.
     truth : DataFrame
         ``id`` and the true probability of each answer, under the names of the tree's columns.
     wording : Wording
-        Its first workflow is played. A question that it leaves away is not asked, nor are those after it.
+        The wording, whose first workflow is used. A question without a wording is not asked, nor are the questions after it.
     crowd : Crowd, optional
-        Default: `Crowd()`.
+        The default is `Crowd()`.
     votes : int
-        Volunteers a galaxy.
+        The number of volunteers per galaxy.
     seed : int
-        Of who sees what and answers what.
+        Decides who sees which galaxy and what they answer.
 
     Returns
     -------
     DataFrame
-        The votes that were given: ``id``, one column an answer of the tree, and ``volunteers``; in the manifest's order.
+        The votes given: ``id``, one column per answer of the tree, and ``volunteers``, in the manifest's order.
 
     Raises
     ------
     CatalogueError
-        When the manifest has no id of a galaxy or one twice, or the truth lacks a galaxy or a column or is no probability.
+        When the manifest lacks a galaxy id or has one twice, when the truth lacks a galaxy or a column, or when its values
+        are not probabilities.
     """
     crowd, tree = crowd or Crowd(), wording.tree
     if not 1 <= votes <= _MOST:
@@ -107,7 +110,7 @@ def write_export(
 
 
 def _classifications(part: Answers, job: _Job, start: int) -> Iterator[dict[str, object]]:
-    """Rows of some galaxies: every one's first volunteer, then every one's second, as they come in on the Zooniverse."""
+    """Yield rows of some galaxies: the first volunteer of each, then the second, as they arrive on the Zooniverse."""
     galaxies, volunteers = part.who.shape
     keys = hash_ids(job.ids[start : start + galaxies], purpose="crowd", seed=job.seed)
     numbers = (keys >> np.uint64(14)).astype(np.int64) * _MOST  # 50 bits of the hash and 12 that count
@@ -132,14 +135,14 @@ def _classifications(part: Answers, job: _Job, start: int) -> Iterator[dict[str,
 
 
 def _name(volunteer: int, salt: bytes) -> str:
-    """Return a volunteer's name; one in five has none but a hash of where they came from, salted anew for each export."""
+    """Return a volunteer's name; one in five has only a hash, which differs in each export."""
     if volunteer % 5 != 4:
         return f"volunteer-{volunteer}"
     return NOT_LOGGED_IN + blake2b(str(volunteer).encode(), key=salt, digest_size=10).hexdigest()
 
 
 def _said(workflow: WorkflowWording, tree: DecisionTree) -> dict[int, tuple[str, str]]:
-    """The first words of each answer, of those questions whose parents are worded too."""
+    """Return the first wording of each answer, for the questions whose parents also have a wording."""
     words: dict[int, tuple[str, str]] = {}
     for (task, text), column in workflow.answers.items():
         words.setdefault(column, (task, text))
@@ -148,24 +151,24 @@ def _said(workflow: WorkflowWording, tree: DecisionTree) -> dict[int, tuple[str,
         if question in workflow.tasks.values() and (tree.parents[question] < 0 or tree.parents[question] in asked):
             asked.add(question)
     if not asked:
-        raise CatalogueError(f"the wording of workflow {workflow.id} has no question that is asked first; word one")
+        raise CatalogueError(f"the wording of workflow {workflow.id} lacks the tree's first question; add its wording")
     return {column: text for column, text in words.items() if int(tree.question_index[column]) in asked}
 
 
 def _galaxies(rows: list[dict[str, str]], workflow: WorkflowWording) -> list[str]:
-    """The id of each subject's galaxy, by the entries that the wording names."""
+    """Return the id of each subject's galaxy, from the metadata entries that the wording names."""
     ids = [from_spreadsheet(next((row[name] for name in workflow.galaxy if name in row), "")) for row in rows]
     if not ids or "" in ids:
         where = f"row {ids.index('') + 1} of the manifest has" if ids else "the manifest has no rows, and so"
-        raise CatalogueError(f"{where} no id of a galaxy; the wording looks for it in {', '.join(workflow.galaxy)}")
+        raise CatalogueError(f"{where} no galaxy id; the wording looks for it in {', '.join(workflow.galaxy)}")
     if len(set(ids)) < len(ids):
         double = next(galaxy for galaxy in ids if ids.count(galaxy) > 1)
-        raise CatalogueError(f"the galaxy '{double}' is twice in the manifest; keep one")
+        raise CatalogueError(f"the galaxy '{double}' is twice in the manifest; keep one row")
     return ids
 
 
 def _probabilities(truth: pd.DataFrame, ids: list[str], tree: DecisionTree) -> NDArray[np.float64]:
-    """The true probabilities of these galaxies, shape (G, answer)."""
+    """Return the true probabilities of these galaxies, shape (G, answer)."""
     missing = [name for name in ("id", *tree.columns) if name not in truth]
     if missing:
         raise CatalogueError(
@@ -175,10 +178,12 @@ def _probabilities(truth: pd.DataFrame, ids: list[str], tree: DecisionTree) -> N
     strangers = [galaxy for galaxy in ids if galaxy not in row_of]
     if strangers:
         raise CatalogueError(
-            f"the truth lacks {len(strangers)} galaxies of the manifest, such as '{strangers[0]}'; give that of the same sky"
+            f"the truth lacks {len(strangers)} galaxies of the manifest, such as '{strangers[0]}'; give that sky's truth"
         )
     known = truth[list(tree.columns)].to_numpy(dtype=np.float64)[[row_of[galaxy] for galaxy in ids]]
     wrong = ~((known >= 0).all(axis=1) & (np.abs(tree.question_sums(known) - 1) < 1e-6).all(axis=1))
     if wrong.any():
-        raise CatalogueError(f"the truth of '{ids[int(np.argmax(wrong))]}' is no probability: a question's must sum to 1")
+        raise CatalogueError(
+            f"the truth of '{ids[int(np.argmax(wrong))]}' is not a probability: the answers of each question must sum to 1"
+        )
     return known

@@ -1,9 +1,9 @@
-"""What volunteers would say of a simulated galaxy: the probability of every answer, known exactly.
+"""The probability of every answer that volunteers would give about a simulated galaxy, known exactly.
 
-The probabilities are smooth functions of a galaxy's parameters as they can be seen: how strong a feature is, times how far
-the inclination shows it, times how far size, PSF and signal to noise let it through. They are not fitted to any survey; they
-are made to span everything from near certainty to doubt, and to move toward smooth where an image shows little. Noise and
-PSF hide from an image part of what they depend on, and nothing else does.
+The probabilities are smooth functions of a galaxy's parameters as far as they are visible: the strength of a feature, times
+how far the inclination shows it, times how far size, PSF and signal-to-noise let it through. They are not fitted to any
+survey. They span everything from near certainty to doubt, and move toward smooth where an image shows little. Only noise and
+PSF hide part of the parameters from the image.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """How plainly each thing shows, shape (G,) each: 0 to 1, and `axis_ratio` as the PSF leaves it.
+    """The visibility of each feature, shape (G,) each: from 0 to 1, and `axis_ratio` after the PSF.
 
-    `clarity` is of the galaxy as a whole; a feature's is its strength by how far it can be seen.
+    `clarity` is the visibility of the galaxy as a whole. A feature's value is its strength times its visibility.
     """
 
     depth: _Values
@@ -39,7 +39,7 @@ class Seen:
 
 
 def seen(galaxies: pd.DataFrame) -> Seen:
-    """Return what can be seen of galaxies with these parameters (see `zooactive.labels.simulate.galaxies`)."""
+    """Return what is visible of galaxies with these parameters (see `zooactive.labels.simulate.galaxies`)."""
     g = {name: galaxies[name].to_numpy() for name in galaxies.columns if name != "kind"}
     depth = expit(2.2 * np.log(g["signal"] / 38))
     clarity = depth * expit(2.4 * np.log(g["radius"] / g["fwhm"] / 2))
@@ -62,14 +62,14 @@ def seen(galaxies: pd.DataFrame) -> Seen:
 
 
 def vote_probabilities(galaxies: pd.DataFrame, tree: DecisionTree) -> _Values:
-    """Return the probability of each answer for a volunteer who was asked its question.
+    """Return the probability of each answer by a volunteer who is asked its question.
 
     Parameters
     ----------
     galaxies : DataFrame
-        Of `zooactive.labels.simulate.galaxies.galaxies_from`.
+        The result of `zooactive.labels.simulate.galaxies.galaxies_from`.
     tree : DecisionTree
-        ``simulated``.
+        The tree ``simulated``.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def vote_probabilities(galaxies: pd.DataFrame, tree: DecisionTree) -> _Values:
 def _logits(galaxies: pd.DataFrame, s: Seen) -> dict[str, list[_Values]]:
     """Return the logits of each question's answers, in the tree's order."""
     even = np.zeros(len(galaxies))
-    # A question of shape is sharp where the shape is plain.
+    # Answers about the shape are sharper where the shape is clear.
     sharp = 5 + 13 * s.clarity
     pitch, plain = np.degrees(galaxies["pitch"].to_numpy()), 0.04 + 0.5 * s.arms
     return {
@@ -103,9 +103,9 @@ def _smooth_or_featured(galaxies: pd.DataFrame, s: Seen) -> list[_Values]:
     disc = (galaxies["kind"] == "disc").to_numpy()
     artifact = (~galaxies["kind"].isin(["elliptical", "disc"])).to_numpy()
     glare = galaxies["glare"].to_numpy()
-    plain = np.where(disc, 0.3 * s.clarity, 0.0)  # a disc without a feature still looks like one, a little
+    plain = np.where(disc, 0.3 * s.clarity, 0.0)  # a disc without features still looks a little featured
     hidden = (1 - plain) * (1 - s.edge_on) * (1 - s.bar) * (1 - 0.95 * s.arms) * (1 - s.ring) * (1 - 0.45 * s.disturbance)
     featured = -3.3 + 7 * (1 - hidden)
-    # What is faint is taken for an artifact now and then; an artifact without glare for a galaxy.
+    # A faint galaxy is sometimes taken for an artifact, and an artifact without glare for a galaxy.
     problem = np.where(artifact, -1.0 + 5.5 * glare, -4.0 + 1.6 * (1 - s.depth))
     return [np.zeros(len(galaxies)), featured, problem]

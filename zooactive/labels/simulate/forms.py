@@ -1,4 +1,4 @@
-"""The Zooniverse's forms as it fills them: a row of a classification export, and the wording of a workflow."""
+"""Formats of the Zooniverse: a row of a classification export, and the wording of a workflow."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ HEADER = (
     "classification_id", "user_name", "user_id", "user_ip", "workflow_id", "workflow_name", "workflow_version", "created_at",
     "gold_standard", "expert", "metadata", "annotations", "subject_data", "subject_ids",
 )  # fmt: skip
-"""Columns of a classification export."""
+"""The columns of a classification export."""
 
 Said: TypeAlias = Mapping[int, tuple[str, str]]
-"""For a column of the tree: the task, such as T0, and the words of the answer."""
+"""Column of the tree -> the task, such as T0, and the wording of the answer."""
 
 _BEGAN = datetime(2026, 1, 1)
 
 
 def own_words(tree: DecisionTree) -> dict[int, tuple[str, str]]:
-    """Return a wording of one's own: tasks T0, T1, ... in the order of the tree, answers by their names."""
+    """Return a default wording: tasks T0, T1, ... in the order of the tree, and the answers' own names."""
     answers = [answer for question in tree.questions for answer in question.answers]
     tasks = tree.question_index.tolist()
     return {
@@ -33,10 +33,10 @@ def own_words(tree: DecisionTree) -> dict[int, tuple[str, str]]:
 
 
 def wording_toml(tree: DecisionTree, name: str, workflow: int, *, versions: tuple[str, str] | None = None) -> str:
-    """Return the wording of `own_words` as the file that `zooactive.labels.wording` reads.
+    """Return the wording of `own_words` as the text of a file that `zooactive.labels.wording` reads.
 
-    `name` is what the file calls the tree: a name, or a ``.toml`` file beside it. `versions` are the first and last of the
-    workflow; default: all.
+    `name` is the file's entry for the tree: a name, or a ``.toml`` file next to it. `versions` are the first and the last
+    version of the workflow; the default is all.
     """
     said = own_words(tree)
     lines = [f"tree = {json.dumps(name)}", "", "[[workflow]]", f"id = {workflow}", 'galaxy = ["#id"]']
@@ -50,10 +50,10 @@ def wording_toml(tree: DecisionTree, name: str, workflow: int, *, versions: tupl
 
 
 def answers_given(columns: Iterable[int], said: Said, *, nested: bool = False) -> list[dict[str, Any]]:
-    """Return what an export holds of these answers: a picture and a text each.
+    """Return the annotations that an export holds for these answers: a picture and a text each.
 
-    The columns are those of the tree, in the order in which a volunteer answered. `said` is that of `own_words`; `nested`
-    says whether all lie within one combined task.
+    `columns` are columns of the tree, in the order in which a volunteer answered. `said` has the form of `own_words`.
+    `nested` says whether all answers lie within one combined task.
     """
     entries: list[dict[str, Any]] = []
     for column in columns:
@@ -74,11 +74,11 @@ def export_row(
     version: str = "1.1",
     seconds: int = 0,
 ) -> dict[str, object]:
-    """Return one classification as an export holds it.
+    """Return one classification as a row of an export.
 
-    A volunteer whose name begins with ``not-logged-in`` has no number. For `marks` see `annotations`; `subject` is its
-    number on the Zooniverse, `metadata` the manifest's row, `version` that of the workflow. `seconds` count from the
-    beginning of 2026.
+    A volunteer whose name begins with ``not-logged-in`` has no user id. `marks` are annotations, as from `answers_given`.
+    `subject` is the subject's id on the Zooniverse, `metadata` the manifest's row, and `version` the workflow's version.
+    `seconds` count from the beginning of 2026.
     """
     return {
         "classification_id": identity,
@@ -86,7 +86,7 @@ def export_row(
         "user_id": "" if volunteer.startswith("not-logged-in") else zlib.crc32(volunteer.encode()),
         "user_ip": "3f8a",
         "workflow_id": workflow,
-        "workflow_name": 'Galaxies, and "more"',  # a comma and quotes, which a reader must bear
+        "workflow_name": 'Galaxies, and "more"',  # a comma and quotes, to test readers
         "workflow_version": version,
         "created_at": f"{_BEGAN + timedelta(seconds=seconds)} UTC",
         "gold_standard": "",

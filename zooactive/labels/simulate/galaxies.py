@@ -1,7 +1,7 @@
-"""What the galaxies of a simulated sky are: kinds, shapes, light, and how well the telescope sees each.
+"""The galaxies of a simulated sky: their kinds, shapes and light, and how well the telescope sees each.
 
-Lengths are in sides of the frame, so that a galaxy is the same at every number of pixels. Every galaxy's numbers come from
-uniform ones of its own by inverse distribution functions; no galaxy knows of another.
+Lengths are in units of the frame's side, so that a galaxy is the same at every number of pixels. Every galaxy's parameters
+follow from its own uniform numbers by inverse distribution functions; galaxies are independent of each other.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ KINDS = ("elliptical", "disc", "star", "trail", "saturated")
 """Galaxies first; the last three are artifacts."""
 
 _SHARES = (0.32, 0.62, 0.03, 0.02, 0.01)
-_THINNEST = 0.13  # axis ratio of a disc that is seen exactly from its edge
+_THINNEST = 0.13  # axis ratio of a disc seen exactly edge-on
 
 UNIFORMS = (
     "kind", "radius", "signal", "fwhm", "angle", "shape", "bulge", "youth", "dust",
     "bar", "bar_angle", "bar_length", "arms", "arm_number", "pitch", "arm_phase", "handedness", "ring", "ring_radius",
     "companion", "companion_distance", "companion_angle", "disturbance", "tail_angle", "glare", "place",
 )  # fmt: skip
-"""What each of a galaxy's uniform numbers decides."""
+"""The parameter that each of a galaxy's uniform numbers decides."""
 
 
 def galaxies_from(uniforms: NDArray[np.float64]) -> pd.DataFrame:
@@ -31,12 +31,12 @@ def galaxies_from(uniforms: NDArray[np.float64]) -> pd.DataFrame:
     Parameters
     ----------
     uniforms : ndarray, shape (G, len(UNIFORMS))
-        Strictly between 0 and 1.
+        Values strictly between 0 and 1.
 
     Returns
     -------
     DataFrame
-        One row a galaxy.
+        One row per galaxy.
 
         * ``kind``: one of `KINDS`;
         * ``radius``: half-light radius along the major axis [frame sides];
@@ -58,7 +58,7 @@ def galaxies_from(uniforms: NDArray[np.float64]) -> pd.DataFrame:
     companion = np.where(galaxy, _some(u["companion"], 0.15), 0.0)
     radius = np.clip(0.14 * np.exp(0.32 * ndtri(u["radius"])), 0.055, 0.24)
     distance = np.minimum(1.1 + 1.9 * u["companion_distance"], 0.36 / radius)  # within the frame
-    # Who has a companion near by is disturbed by it.
+    # A nearby companion disturbs a galaxy.
     tide = np.where(galaxy, np.maximum(_some(u["disturbance"], 0.18), companion * (1.9 - 0.5 * distance)), 0.0)
     return pd.DataFrame(
         {

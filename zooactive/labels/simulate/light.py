@@ -1,7 +1,7 @@
-"""Where the light of a simulated galaxy is, before any telescope: old stars and young ones, each an image.
+"""The light of a simulated galaxy before any telescope: one image of old stars and one of young stars.
 
 Elliptical galaxies and bulges are Sersic profiles, discs are exponential; bars, logarithmic arms and rings lie in the plane
-of the disc and are seen under its inclination. Tides bend the plane, lift one side and draw out a tail.
+of the disc and are seen at its inclination. Tides bend the plane, lift one side and draw out a tail.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Plane: TypeAlias = NDArray[Any]
-"""An image of float32; Python's own numbers keep it so."""
+"""An image of float32, which stays float32 in operations with Python's own numbers."""
 
-_TO_SCALE = 1.678  # half-light radius of an exponential disc over its scale length
+_TO_SCALE = 1.678  # half-light radius of an exponential disc divided by its scale length
 
 
 @lru_cache(maxsize=8)
@@ -30,16 +30,16 @@ def frame(size: int) -> tuple[Plane, Plane]:
 
 @dataclass(frozen=True, eq=False)
 class Disc:
-    """Polar coordinates of each pixel in the plane of a disc [half-light radii, rad]."""
+    """The polar coordinates of each pixel in the plane of a disc [half-light radii, rad]."""
 
     r: Plane
     azimuth: Plane
 
 
 def galaxy_light(galaxy: Mapping[str, Any], size: int) -> Plane:
-    """Return the light of old and of young stars of one row of `galaxies_from`, float32 (2, size, size).
+    """Return the light of old and of young stars for one row of `galaxies_from`, float32 (2, size, size).
 
-    In all the galaxy's light is 1, and a companion's comes on top.
+    The galaxy's light sums to 1. The light of a companion is added to it.
     """
     x, y = _turned(galaxy, size)
     soft = _soft(galaxy["radius"], size)
@@ -81,22 +81,22 @@ def _disc(galaxy: Mapping[str, Any], x: Plane, y: Plane, soft: float) -> tuple[P
     if galaxy["ring"] > 0:
         young = _mixed(young, _ring(galaxy, disc), 0.5 * galaxy["ring"])
     if bar > 0:
-        # A bar gathers the stars that its sweep has taken from the disc around it.
+        # A bar collects the stars that it has swept from the disc around it.
         young = _of_one(young * (1 - 0.7 * bar * np.exp(-((disc.r / inner) ** 4))))
         old = _mixed(old, _bar(galaxy, x, deep), 0.45 * bar)
-    rounder = 1 - 0.55 * (1 - galaxy["axis_ratio"])  # a bulge stands out of a disc that is seen from its edge
+    rounder = 1 - 0.55 * (1 - galaxy["axis_ratio"])  # a bulge stands out of a disc that is seen edge-on
     centre = _of_one(_sersic(np.sqrt(x**2 + (y / rounder) ** 2 + soft) / (0.3 + 0.3 * bulge), 2.5))
     youth = galaxy["youth"] * (1 - 0.3 * bar)
     return bulge * centre + (1 - bulge) * (1 - youth) * old, (1 - bulge) * youth * young
 
 
 def _sersic(r: Plane, n: float) -> Plane:
-    """Return Sersic's profile, 1 at the half-light radius but for a factor (b_n by Capaccioli 1989)."""
+    """Return Sersic's profile up to a constant factor (b_n by Capaccioli 1989)."""
     return np.exp((1 / 3 - 2 * n) * r ** (1 / n))
 
 
 def _bar(galaxy: Mapping[str, Any], x: Plane, deep: Plane) -> Plane:
-    """A flat, boxy bar with soft ends: Ferrers' profile on a generalised ellipse."""
+    """Return a flat, boxy bar with soft ends: Ferrers' profile on a generalised ellipse."""
     cosine, sine = math.cos(galaxy["bar_angle"]), math.sin(galaxy["bar_angle"])
     along = np.abs(cosine * x + sine * deep) / galaxy["bar_length"]
     across = np.abs(cosine * deep - sine * x) / (0.3 * galaxy["bar_length"])
@@ -104,7 +104,7 @@ def _bar(galaxy: Mapping[str, Any], x: Plane, deep: Plane) -> Plane:
 
 
 def _arms(galaxy: Mapping[str, Any], disc: Disc, inner: float) -> Plane:
-    """Return what logarithmic arms do to a disc: a factor, 1 inside where they begin."""
+    """Return the factor by which logarithmic arms change a disc, which is 1 inside the radius where they begin."""
     wound = np.log(disc.r + 0.05) / math.tan(galaxy["pitch"])
     phase = galaxy["arm_number"] * (galaxy["handedness"] * disc.azimuth - wound) + galaxy["arm_phase"]
     ridge = np.exp(1.8 * (np.cos(phase) - 1))
@@ -116,14 +116,14 @@ def _ring(galaxy: Mapping[str, Any], disc: Disc) -> Plane:
 
 
 def _tail(galaxy: Mapping[str, Any], x: Plane, y: Plane) -> Plane:
-    """Return one long, open arm outside the galaxy, as a tide draws it out."""
+    """Return one long, open arm outside the galaxy, drawn out by a tide."""
     r = np.sqrt(x**2 + y**2) + 0.05
     phase = np.arctan2(y, x) - np.log(r) / math.tan(math.radians(42)) - galaxy["tail_angle"]
     return np.asarray(np.exp(7 * (np.cos(phase) - 1) - r / 1.1) * _beyond(r, 1.2, 0.15))
 
 
 def _companion(galaxy: Mapping[str, Any], size: int) -> Plane:
-    """A smaller galaxy beside it; its light is 1."""
+    """Return a smaller galaxy next to the main one, with a total light of 1."""
     x, y = frame(size)
     away = galaxy["companion_distance"] * galaxy["radius"]
     own = 0.75 * galaxy["radius"] * galaxy["companion"] ** 0.4
@@ -133,20 +133,20 @@ def _companion(galaxy: Mapping[str, Any], size: int) -> Plane:
 
 
 def _soft(radius: float, size: int) -> float:
-    """Return the square of the radius within which a cusp is flat [half-light radii]: about a third of a pixel."""
+    """Return the square of the radius within which a cusp is flattened [half-light radii]: about a third of a pixel."""
     return (0.3 / size / radius) ** 2
 
 
 def _beyond(r: Plane, edge: float, width: float) -> Plane:
-    """Return 0 inside, 1 outside, smoothly."""
+    """Return a smooth step from 0 inside the edge to 1 outside."""
     return np.asarray(1 / (1 + np.exp((edge - r) / width)))
 
 
 def _mixed(light: Plane, other: Plane, share: float) -> Plane:
-    """Return light of 1 of which a share lies elsewhere."""
+    """Return light that sums to 1 and has a share distributed like `other`."""
     return np.asarray((1 - share) * light + share * _of_one(other))
 
 
 def _of_one(light: Plane) -> Plane:
-    """The same light, 1 in all; 0 of what falls between the pixels."""
+    """Return the light scaled to a sum of 1, or 0 if it falls between the pixels."""
     return np.asarray(light / max(light.sum(), 1e-12))

@@ -1,4 +1,4 @@
-"""A sky of synthetic galaxies whose vote probabilities are known, so that a posterior can be checked against the truth."""
+"""A sky of synthetic galaxies with known vote probabilities, to check a posterior against the truth."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from zooactive.tree import DecisionTree, load_tree
 
 TREE = "simulated"
 WORKFLOW = 90001
-"""Number of the simulated workflow, in the wording that is written beside a sky."""
+"""The id of the simulated workflow, in the wording that is written next to a sky."""
 
 _AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sky:
-    """Synthetic galaxies with their images and the truth about them.
+    """Synthetic galaxies with their images and their true vote probabilities.
 
     Parameters
     ----------
     ids : ndarray of object (str), shape (G,)
     images : ndarray of uint8, shape (G, size, size, 3)
     probabilities : ndarray of float64, shape (G, answer)
-        Of each answer, for a volunteer who was asked its question; each question's sum to 1. See
+        The probability of each answer by a volunteer who is asked its question. The answers of each question sum to 1. See
         `zooactive.labels.simulate.eyes`.
     parameters : DataFrame
-        One row a galaxy; see `zooactive.labels.simulate.galaxies`.
+        One row per galaxy; see `zooactive.labels.simulate.galaxies`.
     tree : DecisionTree
-        ``simulated``.
+        The tree ``simulated``.
     """
 
     ids: NDArray[np.object_]
@@ -61,30 +61,30 @@ class Sky:
         return f"Sky({len(self)} galaxies of {self.images.shape[1]} pixels)"
 
     def votes(self, volunteers: int = 40, *, seed: int = 0, crowd: Crowd | None = None) -> NDArray[np.int64]:
-        """Return the votes of so many volunteers on each galaxy, shape (G, answer).
+        """Return the votes of this many volunteers on each galaxy, shape (G, answer).
 
         Parameters
         ----------
         volunteers : int
         seed : int
-            Of who is asked and what they say; a galaxy's votes depend on it and on its id alone.
+            Decides who is asked and what they answer. A galaxy's votes depend on the seed and on its id alone.
         crowd : Crowd, optional
-            Default: volunteers who answer by the true probabilities.
+            The default is volunteers who answer by the true probabilities.
         """
         asked = crowd or perfect_crowd(volunteers)
         return asked.walk(self.probabilities, self.tree, ids=self.ids, volunteers=volunteers, seed=seed)
 
     def catalogue(self, volunteers: int = 40, *, seed: int = 0, crowd: Crowd | None = None) -> Catalogue:
-        """Return the galaxies as a catalogue, images as PNG in memory, with votes as `votes` draws them.
+        """Return the galaxies as a catalogue, with images as PNG in memory and votes drawn by `votes`.
 
-        Its table holds the parameters.
+        The catalogue's table holds the parameters.
         """
         votes = self.votes(volunteers, seed=seed, crowd=crowd).astype(np.float64)
         images = tuple(encode_png(pixels) for pixels in self.images)
         return Catalogue(self.ids, images, votes, self.tree, self.parameters, "a simulated sky", self.tree.min_votes)
 
     def truth(self) -> pd.DataFrame:
-        """Return id, parameters, and the probabilities under the names of the tree's columns."""
+        """Return a table of ids, parameters, and the probabilities under the names of the tree's columns."""
         known = pd.DataFrame(self.probabilities, columns=list(self.tree.columns))
         return pd.concat([pd.DataFrame({"id": self.ids}), self.parameters, known], axis=1)
 
@@ -102,21 +102,22 @@ class Sky:
 
 
 def simulate_sky(n: int, *, seed: int = 0, size: int = 64) -> Sky:
-    """Draw synthetic galaxies: what they are, what volunteers would say of them, and how they look.
+    """Draw synthetic galaxies: their parameters, their images, and the probabilities of volunteers' answers.
 
-    Galaxy number i is the same in every sky of this seed and size, however many there are.
+    Galaxy number i is the same in every sky of this seed and size, for any number of galaxies.
 
     Parameters
     ----------
     n : int
     seed : int
     size : int
-        Pixels a side. Galaxies and probabilities do not depend on it: more pixels show the same sky, each with more noise.
+        The side of the images in pixels. Galaxies and probabilities do not depend on the size: more pixels show the same sky
+        with more noise in each pixel.
 
     Raises
     ------
     CatalogueError
-        When n is no positive number.
+        When n is not a positive number.
     ImageError
         When the size is out of range.
 
@@ -148,10 +149,10 @@ def write_sky(
     labelled: int | None = None,
     crowd: Crowd | None = None,
 ) -> Path:
-    """Draw synthetic galaxies and write them as files, some hundreds at a time: memory does not grow with n.
+    """Draw synthetic galaxies and write them as files, a few hundred at a time, so that memory does not grow with n.
 
-    Written are ``images/`` (PNG), ``galaxies.csv`` (id, file_loc and votes), ``truth.csv`` (id, parameters and the true
-    probability of each answer) and ``wording.toml`` (of the workflow that `zooactive simulate crowd` plays).
+    The files are ``images/`` (PNG), ``galaxies.csv`` (id, file_loc and votes), ``truth.csv`` (id, parameters and the true
+    probability of each answer) and ``wording.toml`` (the wording of the workflow that `zooactive simulate crowd` plays).
 
     Parameters
     ----------
@@ -159,32 +160,33 @@ def write_sky(
     n, seed, size
         As in `simulate_sky`.
     volunteers : int
-        Who vote on each galaxy.
+        The number of volunteers who vote on each galaxy.
     labelled : int, optional
-        Only the first so many galaxies get votes, the others' are left blank: a pool. Default: all.
+        Only this many galaxies, the first ones, get votes. The votes of the others are blank: they form a pool. The default
+        is all.
     crowd : Crowd, optional
-        Default: volunteers who answer by the true probabilities.
+        The default is volunteers who answer by the true probabilities.
 
     Returns
     -------
     Path
-        Of ``galaxies.csv``.
+        The path of ``galaxies.csv``.
     """
     return _write(_parts(n, seed, size), Path(folder), volunteers, n if labelled is None else labelled, seed, crowd)
 
 
 def _parts(n: int, seed: int, size: int) -> Iterator[Sky]:
-    """The sky in parts that fit into memory."""
+    """Yield the sky in parts that fit into memory."""
     if n < 1:
         raise CatalogueError(f"a sky of {n} galaxies was asked for; give a number above 0")
     if not SMALLEST_SIDE <= size <= 4096:
-        raise ImageError(f"a sky of {size} pixels a side was asked for; give {SMALLEST_SIDE} to 4096")
+        raise ImageError(f"a sky of {size} pixels per side was asked for; give {SMALLEST_SIDE} to 4096")
     tree = load_tree(TREE)
     for start in range(0, n, _AT_ONCE):
         numbers = range(start, min(start + _AT_ONCE, n))
         ids = np.array([f"sim-{number:06d}" for number in numbers], dtype=object)
         dice = [np.random.default_rng(int(key)) for key in hash_ids(ids, purpose="sky", seed=seed)]
-        # The middle of a cell of 2**-52: neither 0 nor 1, whose normal quantiles are infinite.
+        # The middle of a cell of width 2**-52, because 0 and 1 have infinite normal quantiles.
         uniforms = np.stack([rng.random(len(UNIFORMS)) for rng in dice]) * (1 - 2.0**-52) + 2.0**-53
         galaxies = galaxies_from(uniforms)
         rows: list[dict[str, Any]] = galaxies.to_dict("records")  # type: ignore[assignment]

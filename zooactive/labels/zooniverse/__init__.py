@@ -1,1 +1,1 @@
-"""The Zooniverse's servers: each call that a round needs, with what may go wrong, and nothing that may harm a project."""
+"""Calls to the Zooniverse's servers: everything that a round needs, with its errors, and nothing that harms a project."""

@@ -1,8 +1,8 @@
-"""Caesar's extractor, reducers and one rule posted, each if it is not there: never without being asked to.
+"""Caesar's extractor, reducers and one rule: post each one that is missing, and only if the user asks.
 
-Caesar retires a subject by a rule a minute after the vote that does it; without it a step does so once a day. Nothing that
-is there is changed, and posting twice would make two rules, so what is there is listed first. **Never tried on the live
-service.**
+Caesar's rule retires a subject a minute after its last vote; without the rule, a step does so once a day. This module
+changes nothing that exists. Posting twice would make two rules, so it first lists what is there. **It was never tried on the
+live service.**
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zooactive.labels.zooniverse.session import Refused, Session
 
 
 class Post(NamedTuple):
-    """Something that Caesar lacks: where it is posted, what, and in words."""
+    """Something that Caesar lacks: the path where it is posted, its body, and its name in words."""
 
     path: str
     body: Mapping[str, Any]
@@ -26,18 +26,18 @@ class Post(NamedTuple):
 
 
 def missing_in_caesar(session: Session, *, workflow: int, task: str, ceiling: int, rule: CaesarRule) -> tuple[Post, ...]:
-    """Return what Caesar lacks of a rule that retires subjects; nothing is posted.
+    """Return the parts of a retirement rule that Caesar lacks, without posting them.
 
-    The effect of a rule belongs to it, and is listed once the rule is there.
+    The effect of a rule belongs to the rule, and is listed only once the rule exists.
 
     Parameters
     ----------
     session : Session
     workflow : int
     task : str
-        Key of the workflow's first task.
+        The key of the workflow's first task.
     ceiling : int
-        Volunteers after whom a subject without a number of its own is done.
+        The number of volunteers after which a subject without its own number is done.
     rule : {"metadata", "reduction"}
 
     Raises
@@ -68,15 +68,15 @@ def missing_in_caesar(session: Session, *, workflow: int, task: str, ceiling: in
 
 
 def post_to_caesar(session: Session, look: Callable[[], tuple[Post, ...]], wrote: Callable[[Post], None]) -> int:
-    """Post what is missing, look again, and go on until nothing is; return how many things were posted.
+    """Post what is missing and look again, until nothing is missing; return the number of posts.
 
     Parameters
     ----------
     session : Session
     look : callable
-        Returns what is missing now: `missing_in_caesar`.
+        Returns what is missing now, by `missing_in_caesar`.
     wrote : callable
-        Takes each thing before it is posted.
+        Receives each post before it is made.
     """
     number, last = 0, tuple[Post, ...]()
     while (missing := look()) and missing != last:
@@ -86,12 +86,12 @@ def post_to_caesar(session: Session, look: Callable[[], tuple[Post, ...]], wrote
             number += 1
         last = missing
     if missing:
-        raise UploadError(f"Caesar has taken {missing[0].said} and does not list it; look at the workflow there by hand")
+        raise UploadError(f"Caesar accepted {missing[0].said} but does not list it; look at the workflow on Caesar by hand")
     return number
 
 
 def _listed(session: Session, path: str, key: str, workflow: int) -> list[Mapping[str, Any]]:
-    unknown = f"Caesar does not know workflow {workflow} ({{reason}}); add it there by hand, or check who asks"
+    unknown = f"Caesar does not know workflow {workflow} ({{reason}}); add it there by hand, or check your login"
     with explained(UploadError, unknown, Refused):
         body = session.ask("GET", path, caesar=True).body
     found = body.get("list", body.get(key, []))
@@ -99,7 +99,7 @@ def _listed(session: Session, path: str, key: str, workflow: int) -> list[Mappin
 
 
 def _condition(entry: Mapping[str, Any]) -> Any:
-    """Return a rule's condition, which is given as a list or as the text of one."""
+    """Return a rule's condition, which Caesar gives as a list or as a list's text."""
     found = entry.get("condition_string", entry.get("condition"))
     try:
         return json.loads(found) if isinstance(found, str) else found

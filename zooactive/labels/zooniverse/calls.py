@@ -1,7 +1,7 @@
-"""The calls of one workflow of the Zooniverse, each looking at or changing one thing.
+"""The calls of one workflow of the Zooniverse: each looks at one thing or changes one thing.
 
-Paths and names are those of Panoptes' public code. **Never tried on the live service.** There is no call here that changes
-a workflow or a project, that deletes or unretires anything, or that unlinks the last subject set.
+Paths and names follow Panoptes' public code. **They were never tried on the live service.** No call here changes a workflow
+or a project, deletes or unretires anything, or unlinks the last subject set.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from zooactive.foundation.spelling import from_spreadsheet
 from zooactive.labels.zooniverse.session import Refused, Session
 
 PAGE = 100
-"""Things on a page; the Zooniverse gives at most 200."""
+"""The number of entries per page; the Zooniverse gives at most 200."""
 
 STATUSES_AT_ONCE = 50
-"""Subjects whose ids stand in one address."""
+"""The number of subject ids in one URL."""
 
 JOINED_AT_ONCE = RETIRED_AT_ONCE = 50
 
 MARK = "#loop"
-"""Metadata of a subject that say which loop made it."""
+"""The metadata entry that says which loop made a subject."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """A classification export on the Zooniverse: its state, when it was last touched, and the link to its file."""
+    """A classification export on the Zooniverse: its state, the time of its last change, and the link to its file."""
 
     state: str
     updated_at: str
@@ -37,13 +37,13 @@ class Export:
 
     @property
     def ready(self) -> bool:
-        """Whether a file was made since the last request; that it is a new one only its classifications tell."""
+        """Whether a file was made since the last request; only its classifications show whether the file is new."""
         return self.state in ("ready", "finished") and self.link is not None
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the workflow knows of a subject: how many have classified it, and why it was retired, if it was."""
+    """The status of a subject in the workflow: the number of its classifications, and whether it is retired."""
 
     classifications: int
     retired: bool
@@ -51,7 +51,7 @@ class Status:
 
 @dataclass(frozen=True)
 class SubjectSet:
-    """A subject set: its number, its name and the project that it belongs to."""
+    """A subject set: its id, its name, and the project that it belongs to."""
 
     id: str
     name: str
@@ -59,13 +59,13 @@ class SubjectSet:
 
 
 class Zooniverse:
-    """One workflow of one project.
+    """One workflow of one project on the Zooniverse.
 
     Parameters
     ----------
     session : Session
     project, workflow : int
-        Numbers on the Zooniverse.
+        Their ids on the Zooniverse.
     """
 
     def __init__(self, session: Session, *, project: int, workflow: int) -> None:
@@ -74,19 +74,19 @@ class Zooniverse:
     # Looking ---------------------------------------------------------------------------------------------------------
 
     def workflow_now(self) -> Mapping[str, Any]:
-        """Return the workflow as it is."""
+        """Return the current state of the workflow."""
         return self._one(f"/workflows/{self.workflow}", "workflows")
 
     def project_now(self) -> Mapping[str, Any]:
-        """Return the project as it is."""
+        """Return the current state of the project."""
         return self._one(f"/projects/{self.project}", "projects")
 
     def me(self) -> Mapping[str, Any]:
-        """Return who asks: ``id``, ``uploaded_subjects_count``, ``max_subjects``."""
+        """Return the account that is logged in: ``id``, ``uploaded_subjects_count``, ``max_subjects``."""
         return self._one("/me", "users")
 
     def roles(self, user: str) -> set[str]:
-        """Return what a person may do in the project: "owner", "collaborator", ..."""
+        """Return a person's roles in the project: "owner", "collaborator", ..."""
         found = set[str]()
         for entry in self._all("/project_roles", "project_roles", {"project_id": self.project}):
             if str(_link(entry, "owner")) == user and str(_link(entry, "project")) == self.project:
@@ -112,7 +112,7 @@ class Zooniverse:
         return {str(_link(entry, "subject")) for entry in entries}
 
     def made_by(self, mark: str) -> dict[str, str]:
-        """Return galaxy -> subject of the project's subjects with this mark; of several the first one made."""
+        """Return galaxy -> subject for the project's subjects with this mark; of several, the one made first."""
         found: dict[str, str] = {}
         for entry in self._all("/subjects", "subjects", {"project_id": self.project}):
             said = entry.get("metadata") or {}
@@ -122,7 +122,7 @@ class Zooniverse:
         return found
 
     def statuses(self, subjects: Sequence[str]) -> dict[str, Status]:
-        """Return what the workflow knows of subjects; those that nobody has met are left out."""
+        """Return the status of subjects in the workflow; subjects that nobody has met are left out."""
         found: dict[str, Status] = {}
         for some in _lots(subjects, STATUSES_AT_ONCE):
             asked = {"workflow_id": self.workflow, "subject_ids": ",".join(some)}
@@ -133,7 +133,7 @@ class Zooniverse:
         return found
 
     def export(self, of: str | None = None) -> Export | None:
-        """Return the export of the workflow, or of a subject set, or None where nobody has ever asked for it."""
+        """Return the export of the workflow or of a subject set, or None if nobody has ever asked for it."""
         try:
             body = self._session.ask("GET", self._export_path(of)).body
         except Refused as error:
@@ -149,19 +149,19 @@ class Zooniverse:
     # Changing --------------------------------------------------------------------------------------------------------
 
     def ask_export(self, of: str | None = None) -> None:
-        """Ask for an export; that the answer is yes does not mean that it will be made."""
+        """Ask for an export; even if the Zooniverse accepts the request, it may not make the export."""
         self._session.ask("POST", self._export_path(of), body={"media": {"content_type": "text/csv"}})
 
     def fetch_export(self, of: str | None, out: Path) -> str:
-        """Fetch an export's file by a link that was made a moment ago, and return when the export was last touched."""
+        """Fetch an export's file by a fresh link, and return the time of the export's last change."""
         found = self.export(of)
         if found is None or found.link is None:
-            raise UploadError("there is no file of the export")
+            raise UploadError("the export has no file yet; ask for it again, or wait")
         self._session.fetch(found.link, out)
         return found.updated_at
 
     def make_set(self, name: str) -> str:
-        """Make a subject set and return its number; one of that name that is there already is returned."""
+        """Make a subject set and return its id; if a set of that name exists, return its id instead."""
         body = {"subject_sets": {"display_name": name, "links": {"project": self.project}}}
         try:
             return str(self._session.ask("POST", "/subject_sets", body=body).body["subject_sets"][0]["id"])
@@ -172,44 +172,44 @@ class Zooniverse:
             return there.id
 
     def make_subject(self, kind: str, metadata: Mapping[str, str]) -> tuple[str, str]:
-        """Make a subject, and return its number and the link that its image is sent to."""
+        """Make a subject, and return its id and the link for its image."""
         body = {"subjects": {"locations": [kind], "metadata": dict(metadata), "links": {"project": self.project}}}
         return _made(self._session.ask("POST", "/subjects", body=body))
 
     def renew_subject(self, number: str, kind: str, metadata: Mapping[str, str]) -> str:
-        """Put new metadata and a new image in the place of a subject's own, and return the link that the image is sent to.
+        """Replace the metadata and the image of a subject, and return the link for the new image.
 
-        Metadata alone are not put: in some versions of Panoptes a subject lost its image then.
+        The metadata are never replaced alone, because some versions of Panoptes then lost the subject's image.
         """
         before = self._session.ask("GET", f"/subjects/{number}")
         if str(_link(before.body["subjects"][0], "project")) != self.project:
-            raise UploadError(f"subject {number} belongs to another project; nothing is changed")
+            raise UploadError(f"subject {number} belongs to another project; it was not changed")
         body = {"subjects": {"locations": [kind], "metadata": dict(metadata)}}
         return _made(self._session.ask("PUT", f"/subjects/{number}", body=body, etag=before.etag))[1]
 
     def send_image(self, link: str, content: bytes, kind: str) -> None:
-        """Send an image to the link that a subject came with."""
+        """Send an image to the link returned for a subject."""
         self._session.send(link, content, kind)
 
     def join(self, number: str, subjects: Sequence[str]) -> None:
-        """Put subjects into a set; those that are there stay there once."""
+        """Put subjects into a set; subjects that are already there stay there once."""
         for some in _lots(subjects, JOINED_AT_ONCE):
             self._session.ask("POST", f"/subject_sets/{number}/links/subjects", body={"subjects": list(some)})
 
     def link(self, number: str) -> None:
         """Link a subject set of the project to the workflow."""
         if self.subject_set(number).project != self.project:  # the Zooniverse would make a copy of it
-            raise UploadError(f"subject set {number} belongs to another project; it is not linked")
+            raise UploadError(f"subject set {number} belongs to another project; it was not linked")
         self._session.ask("POST", f"/workflows/{self.workflow}/links/subject_sets", body={"subject_sets": [number]})
 
     def unlink(self, number: str) -> None:
-        """Unlink a subject set from the workflow, if it is not the last one."""
+        """Unlink a subject set from the workflow, unless it is the last one."""
         if not self.linked_sets() - {number}:  # volunteers would be shown nothing, or finished galaxies
-            raise UploadError(f"subject set {number} is the last one of the workflow; it stays linked")
+            raise UploadError(f"subject set {number} is the workflow's last one; it stays linked")
         self._session.ask("DELETE", f"/workflows/{self.workflow}/links/subject_sets/{number}")
 
     def retire(self, subjects: Sequence[str], reason: str) -> None:
-        """Ask for subjects to be retired; the Zooniverse does it later, and its answer says nothing."""
+        """Ask the Zooniverse to retire subjects; it does so later, and its answer does not confirm it."""
         for some in _lots(subjects, RETIRED_AT_ONCE):
             body = {"subject_ids": [int(subject) for subject in some], "retirement_reason": reason}
             self._session.ask("POST", f"/workflows/{self.workflow}/retired_subjects", body=body)
@@ -223,7 +223,7 @@ class Zooniverse:
     def _one(self, path: str, key: str) -> Mapping[str, Any]:
         found = self._session.ask("GET", path).body.get(key) or []
         if not found:
-            raise UploadError(f"the Zooniverse has nothing at {path}; check the numbers under [zooniverse]")
+            raise UploadError(f"the Zooniverse has nothing at {path}; check the ids under [zooniverse]")
         entry: Mapping[str, Any] = found[0]
         return entry
 
@@ -242,7 +242,7 @@ def _lots(numbers: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 def _link(entry: Mapping[str, Any], name: str) -> object:
-    """Return the number that a link of a thing leads to, written plainly or with its kind."""
+    """Return the id that an entry's link leads to, given as a plain id or with its kind."""
     found = (entry.get("links") or {}).get(name)
     return found.get("id") if isinstance(found, Mapping) else found
 

@@ -1,4 +1,4 @@
-"""What must hold before anything of a live project is changed, and what its owner has to set by hand."""
+"""Checks before anything in a live project is changed, and settings that its owner must make by hand."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from zooactive.labels.retirement import check_workflow
 from zooactive.labels.zooniverse.calls import Zooniverse
 
 _PLENTY = 1_000_000
-"""Subjects, where the Zooniverse does not say how many an account may upload."""
+"""The number of subjects assumed if the Zooniverse does not say how many an account may upload."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A workflow that was looked at before anything is changed.
+    """The state of a workflow, checked before anything is changed.
 
     Parameters
     ----------
     wishes : tuple of str
-        What the owner has to set by hand.
+        What the owner must set by hand.
     room : int
-        Subjects that the account may still upload; those ever uploaded count, deleted ones too.
+        The number of subjects that the account may still upload. All earlier uploads count, including deleted ones.
     linked_sets : frozenset of str
-        Subject sets that are linked to the workflow.
+        The subject sets linked to the workflow.
     """
 
     wishes: tuple[str, ...]
@@ -34,31 +34,32 @@ class Checked:
 
 
 def check_owner(there: Zooniverse, *, live: bool, prioritized: bool, ceiling: int) -> Checked:
-    """Look whether rounds may run by themselves here; nothing is set.
+    """Check whether rounds may run by themselves on this workflow; nothing is changed.
 
     Parameters
     ----------
     there : Zooniverse
     live, prioritized : bool
-        How project and workflow are expected to be.
+        The expected state: whether the project is live, and whether the workflow is prioritized.
     ceiling : int
-        The most volunteers that a subject is to be shown to.
+        The largest number of volunteers who will be shown a subject.
 
     Raises
     ------
     WorkspaceError
-        When the workflow belongs to another project, or the one who asks has no part in it.
+        When the workflow belongs to another project, or the account is neither owner nor collaborator of the project.
     """
     workflow, project, me = there.workflow_now(), there.project_now(), there.me()
     links = workflow.get("links") or {}
     if str(links.get("project")) != there.project:
         raise WorkspaceError(
-            f"workflow {there.workflow} belongs to project {links.get('project')} and not to {there.project}; mend both"
-            " under [zooniverse]"
+            f"workflow {there.workflow} belongs to project {links.get('project')}, not to {there.project}; correct the ids "
+            "under [zooniverse]"
         )
     if not there.roles(str(me["id"])) & {"owner", "collaborator"}:
         raise WorkspaceError(
-            f"whoever asks is neither owner nor collaborator of project {there.project}; ask its owner, or log in as another"
+            f"your account is neither owner nor collaborator of project {there.project}; ask its owner to add you, or use "
+            "another account"
         )
     wishes = [
         *_as_expected(project, workflow, live=live, prioritized=prioritized),
@@ -73,14 +74,14 @@ def _as_expected(project: Mapping[str, Any], workflow: Mapping[str, Any], *, liv
     wishes = []
     if bool(project.get("live")) != live:
         wishes.append(
-            f"the project is {'' if project.get('live') else 'not '}live, and [zooniverse] says live = {str(live).lower()}; "
-            "set what is right"
+            f"the project is {'' if project.get('live') else 'not '}live, but [zooniverse] says live = {str(live).lower()}; "
+            "correct one of them"
         )
     if not workflow.get("active"):
         wishes.append("the workflow is not active, so nobody is shown anything; activate it by hand in the project builder")
     if bool(workflow.get("prioritized")) != prioritized:
         wishes.append(
-            f"the workflow is {'' if workflow.get('prioritized') else 'not '}prioritized, and prioritized = "
-            f"{str(prioritized).lower()} under [zooniverse]; set what is right, or the workflow by hand"
+            f"the workflow is {'' if workflow.get('prioritized') else 'not '}prioritized, but [zooniverse] says "
+            f"prioritized = {str(prioritized).lower()}; correct the entry, or change the workflow by hand"
         )
     return wishes

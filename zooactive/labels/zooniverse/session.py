@@ -1,8 +1,8 @@
-"""Requests to the Zooniverse that end in time and keep their status.
+"""Requests to the Zooniverse with a time limit, which keep the status of each answer.
 
-The Zooniverse's own client (`zooactive[zooniverse]`) says who asks: it reads name and password from the environment. Its
-requests have no time limit and lose the status of an answer, and it makes a subject again after an error without looking
-whether the first one was made. So requests are sent here.
+The Zooniverse's own client (`zooactive[zooniverse]`) handles the login: it reads name and password from the environment. The
+client's requests have no time limit and lose the status of an answer. After an error, the client also makes a subject again
+without checking whether the first one was made. This module therefore sends the requests itself.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from zooactive.foundation.errors import UploadError, explained
 from zooactive.foundation.writing import aside
 
 CREDENTIALS = (("PANOPTES_USERNAME", "PANOPTES_PASSWORD"), ("PANOPTES_CLIENT_ID", "PANOPTES_CLIENT_SECRET"))
-"""Where the client looks for who asks: one pair or the other."""
+"""The environment variables from which the client reads the login: one pair or the other."""
 
 _LIMITS = (10, 120)  # seconds to connect, and between two pieces of an answer
-_TRIES = 3  # of what changes nothing
+_TRIES = 3  # for requests that change nothing
 _PIECE = 1 << 20  # bytes
 _HEADERS = {"Accept": "application/vnd.api+json; version=1", "Content-Type": "application/json"}
 _CAESARS = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 class Refused(UploadError):
-    """The Zooniverse said no, with a status."""
+    """The Zooniverse refused a request, with a status."""
 
     def __init__(self, status: int, said: str) -> None:
-        super().__init__(f"the Zooniverse said {status}: {said}")
+        super().__init__(f"the Zooniverse answered {status}: {said}")
         self.status = status
 
 
 class Unheard(UploadError):
-    """No answer came: what was asked for may have been done."""
+    """No answer to a request came; the request may have been carried out."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: status, values and the mark of the thing's version."""
+    """An answer to a request: its status, its values, and the version mark of the requested entry."""
 
     status: int
     body: Mapping[str, Any]
@@ -49,7 +49,7 @@ class Answer:
 
 
 class Session(Protocol):
-    """What sends requests; tests put another one in its place."""
+    """A sender of requests, which tests replace."""
 
     def ask(
         self,
@@ -61,29 +61,29 @@ class Session(Protocol):
         etag: str | None = None,
         caesar: bool = False,
     ) -> Answer:
-        """Send one request; a `Refused` for a status of 400 or more, an `Unheard` where no answer came."""
+        """Send one request; raise `Refused` for a status of 400 or more, and `Unheard` if no answer came."""
 
     def send(self, link: str, content: bytes, kind: str) -> None:
-        """Put the bytes of an image to where the Zooniverse wants them; errors as of `ask`."""
+        """Send the bytes of an image to a link from the Zooniverse, with the same errors as `ask`."""
 
     def fetch(self, link: str, out: Path) -> None:
-        """Fetch a file, piece by piece; errors as of `ask`."""
+        """Fetch a file in pieces, with the same errors as `ask`."""
 
 
 def open_session() -> Session:
-    """Say to the Zooniverse who asks, by its own client and the environment.
+    """Log in to the Zooniverse by its own client, with the login from the environment.
 
     Raises
     ------
     UploadError
-        When panoptes-client is not installed, the environment holds no name and password, or they are not taken.
+        When panoptes-client is not installed, the environment holds no name and password, or the Zooniverse rejects them.
     """
     if not any(all(os.environ.get(name) for name in pair) for pair in CREDENTIALS):
         names = " or ".join(" and ".join(pair) for pair in CREDENTIALS)
-        raise UploadError(f"the Zooniverse wants to know who asks; set {names} in the environment")
+        raise UploadError(f"this needs your login to the Zooniverse; set {names} in the environment")
     if os.environ.get("PANOPTES_DEBUG"):
-        raise UploadError("PANOPTES_DEBUG has the client write links and names to the log; unset it in the environment")
-    needed = "the Zooniverse's client is missing: pip install 'zooactive[zooniverse]'"
+        raise UploadError("PANOPTES_DEBUG makes the client log links and names; unset it in the environment")
+    needed = "the Zooniverse's client is missing; install it: pip install 'zooactive[zooniverse]'"
     with explained(UploadError, needed, ImportError):
         panoptes, requests = import_module("panoptes_client.panoptes"), import_module("requests")
     return _Session(panoptes, requests)
@@ -112,8 +112,8 @@ class _Session:
         self._caesar = os.environ.get("CAESAR_ENDPOINT") or f"https://caesar{'-staging' if staging else ''}.zooniverse.org"
 
     def _known(self) -> Any:
-        # What the client says may quote the request, so nothing of it is told.
-        said = "the Zooniverse did not take the name and password of the environment, or did not answer; check both"
+        # The client's message may quote the request, so it is not shown.
+        said = "the Zooniverse rejected the name and password in the environment, or did not answer; check both"
         return explained(UploadError, said, *self._who, *self._lost)
 
     def ask(
@@ -126,7 +126,7 @@ class _Session:
         etag: str | None = None,
         caesar: bool = False,
     ) -> Answer:
-        """Send one request; what changes nothing is asked again when no answer comes."""
+        """Send one request; a request that changes nothing is repeated if no answer comes."""
         with self._known():
             headers = {"Authorization": f"Bearer {self._client.get_bearer_token()}"}
         headers |= (_CAESARS if caesar else _HEADERS) | ({"If-Match": etag} if etag else {})
@@ -138,24 +138,24 @@ class _Session:
                     break
             except self._lost as error:
                 if last:
-                    raise Unheard(f"no answer to {method} {path}; it may have been done") from error
+                    raise Unheard(f"no answer to {method} {path}; the request may have been carried out") from error
         values = _values(answer)
         if answer.status_code >= 400:
             raise Refused(answer.status_code, _reason(values))
         return Answer(answer.status_code, values, answer.headers.get("ETag"))
 
     def send(self, link: str, content: bytes, kind: str) -> None:
-        """Put bytes to a signed link, which is told to nobody."""
+        """Send bytes to a signed link, which never appears in messages."""
         headers = {"Content-Type": kind, "x-ms-blob-type": "BlockBlob"}
         try:
             answer = self._client.session.put(link, data=content, headers=headers)
         except self._lost:
             raise Unheard("no answer when an image was sent; it may have arrived") from None
         if answer.status_code >= 400:
-            raise Refused(answer.status_code, "an image was not taken")
+            raise Refused(answer.status_code, "an image was not accepted")
 
     def fetch(self, link: str, out: Path) -> None:
-        """Fetch from a signed link. An answer with an error is no file, and neither is half a file."""
+        """Fetch from a signed link; an error answer or an incomplete file is not kept."""
         try:
             with self._client.session.get(link, stream=True) as answer:
                 if answer.status_code != 200:
@@ -168,7 +168,7 @@ class _Session:
                     if not last.endswith(b"\n"):
                         raise Unheard("the file ends in the middle of a row")
         except self._lost:
-            raise Unheard("the file did not come whole") from None
+            raise Unheard("the file did not arrive completely") from None
 
 
 def _values(answer: Any) -> Mapping[str, Any]:
@@ -180,7 +180,7 @@ def _values(answer: Any) -> Mapping[str, Any]:
 
 
 def _reason(values: Mapping[str, Any]) -> str:
-    """What the Zooniverse says is wrong."""
+    """Return the Zooniverse's error message."""
     errors = values.get("errors") or values.get("error") or "no reason is given"
     if isinstance(errors, list):
         errors = ", ".join(str(error.get("message", error)) if isinstance(error, dict) else str(error) for error in errors)

@@ -1,1 +1,1 @@
-"""Labelling oneself: what was answered, what is learnt from it, and which galaxy comes next. Nothing here is a server."""
+"""Your own labelling: the answers so far, the head fitted to them, and the next galaxy. Nothing here is a server."""

@@ -1,4 +1,4 @@
-"""What counts of all that was answered: each labeller's last word on a question, and of a galaxy who last said all."""
+"""The answers that count: each labeller's last answer to a question, and for each galaxy the last labeller to finish it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from zooactive.loop.labelling.journal import Event
 from zooactive.tree import DecisionTree, Question
 
 _BEFORE, _BEHIND = ("id", "image"), ("labeller", "time", "chosen", "probability")
-"""Columns of the table of labels beside the answers."""
+"""Columns of the table of labels other than the answers."""
 
 AGAIN = "again"
-"""How a galaxy was chosen that its labeller has answered before."""
+"""The `chosen` value of a galaxy that its labeller has answered before."""
 
 
 def next_question(tree: DecisionTree, given: Collection[str]) -> Question | None:
-    """Return what is asked after these answers, columns of the tree; None where all is said.
+    """Return the question that follows these answers (columns of the tree), or None if all are answered.
 
     Examples
     --------
@@ -44,9 +44,10 @@ def next_question(tree: DecisionTree, given: Collection[str]) -> Question | None
 
 
 def by_most(votes: NDArray[np.float64], tree: DecisionTree) -> dict[str, str]:
-    """Return what most of a galaxy's votes, (answer,), say to each question on the way through the tree.
+    """Return the majority answer of a galaxy's votes, (answer,), to each question on the path through the tree.
 
-    Empty where the way does not come to its end: nobody was asked, or no answer has more votes than every other.
+    The result is empty if the path does not reach its end: nobody was asked a question, or two answers have the same most
+    votes.
 
     Examples
     --------
@@ -70,7 +71,7 @@ def by_most(votes: NDArray[np.float64], tree: DecisionTree) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Said:
-    """What counts of a galaxy: what one labeller has answered on the whole way through the tree."""
+    """The answers that count for a galaxy: one labeller's answers on the whole path through the tree."""
 
     events: tuple[Event, ...]
     last: Event
@@ -82,24 +83,24 @@ class Said:
 
 
 def column_of(event: Event) -> str:
-    """Return the column of the tree that an answer is."""
+    """Return the tree's column of an answer."""
     return f"{event.question}_{event.answer}"
 
 
 @dataclass
 class Answers:
-    """The events so far, by galaxy, labeller and question."""
+    """All events so far, by galaxy, labeller and question."""
 
     tree: DecisionTree
     events: list[Event] = field(default_factory=list)
     _undone: set[int] = field(default_factory=set)
     _last: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
-    """Galaxy -> labeller -> question -> the number of the event that stands."""
+    """Galaxy -> labeller -> question -> the number of the event that counts now."""
     _counting: dict[str, Said] = field(default_factory=dict)
-    """In the order in which galaxies were answered first."""
+    """The answers that count, in the order in which galaxies were first answered."""
 
     def take(self, event: Event) -> None:
-        """Take in the next event."""
+        """Add the next event."""
         number = len(self.events)
         self.events.append(event)
         if event.undoes is not None:
@@ -126,48 +127,48 @@ class Answers:
             self._counting[galaxy] = said
 
     def undoable(self, labeller: str) -> int | None:
-        """Return the number of this labeller's last event that is not taken back, or None."""
+        """Return the number of this labeller's last event that was not undone, or None."""
         return next((number for number in reversed(range(len(self.events))) if self._stands(number, labeller)), None)
 
     @property
     def galaxies(self) -> Collection[str]:
-        """The galaxies of which all is said."""
+        """The galaxies whose questions are all answered."""
         return self._counting.keys()
 
     def counting(self, galaxy: str) -> Said | None:
-        """Return what the labeller has said who was the last to say all of a galaxy; a skip is nothing."""
+        """Return the answers of the last labeller to answer all of a galaxy's questions, or None; skips do not count."""
         return self._counting.get(galaxy)
 
     def nothing_said(self, galaxy: str) -> bool:
-        """Return whether nobody has said anything of a galaxy that stands, not even skipped it."""
+        """Return whether a galaxy has no answer and no skip that still counts."""
         return galaxy not in self._last
 
     def given(self, galaxy: str, labeller: str) -> tuple[str, ...]:
-        """Return the columns that a labeller has answered so far, on the way through the tree."""
+        """Return the columns that a labeller has answered so far, on the path through the tree."""
         return tuple(column_of(event) for event in self._way(self._last.get(galaxy, {}).get(labeller, {})))
 
     def of(self, galaxy: str) -> dict[str, tuple[Event, ...]]:
-        """Return the events that stand of a galaxy by labeller, skips with them."""
+        """Return the events of a galaxy that still count, by labeller, including skips."""
         return {
             labeller: tuple(self.events[number] for number in sorted(by.values()))
             for labeller, by in self._last.get(galaxy, {}).items()
         }
 
     def done(self, galaxy: str) -> bool:
-        """Return whether a galaxy need not be shown again: somebody has said all of it, or skipped it."""
+        """Return whether a galaxy need not be shown again, because somebody has answered all of it or skipped it."""
         if galaxy in self._counting:
             return True
         return any(not self.events[number].answer for by in self._last.get(galaxy, {}).values() for number in by.values())
 
     def agreement(self) -> tuple[int, int]:
-        """Return of how many galaxies all labellers say the same first, and of how many several have given an answer."""
+        """Return two numbers of galaxies: those with several first answers that all agree, and those with several."""
         first = self.tree.questions[self.tree.order[0]].name
         said = [[self.events[by[first]].answer for by in some.values() if first in by] for some in self._last.values()]
         several = [answers for given in said if len(answers := [answer for answer in given if answer]) > 1]
         return sum(len(set(answers)) == 1 for answers in several), len(several)
 
     def consistency(self, labeller: str) -> tuple[int, int]:
-        """Return how often a labeller gave the same answer again, and how often one was asked again."""
+        """Return how often a labeller repeated an earlier answer, and how often the labeller was asked again."""
         same = asked = 0
         before: dict[tuple[str, str], str] = {}
         for number, event in enumerate(self.events):
@@ -192,7 +193,7 @@ class Answers:
         return lambda event: by[event.question]
 
     def _way(self, by: Mapping[str, int]) -> tuple[Event, ...]:
-        """Return the events of a labeller that lie on the way through the tree."""
+        """Return a labeller's events on the path through the tree."""
         way: list[Event] = []
         given: list[str] = []
         while (question := next_question(self.tree, given)) is not None and question.name in by:
@@ -208,7 +209,7 @@ class Answers:
         return event.galaxy, event.labeller, event.question
 
     def _before(self, number: int) -> int | None:
-        """Return the number of the event that stands of the same galaxy, labeller and question, before another."""
+        """Return the previous event of the same galaxy, labeller and question that still counts, or None."""
         place = self._place(number)
         return next((n for n in range(number - 1, -1, -1) if self._place(n) == place and self._stands(n, place[1])), None)
 
@@ -218,15 +219,16 @@ class Answers:
 
 
 class LabelsTable:
-    """The table of what counts, ``labels.csv``, true after each event: a row is added, or all are written anew.
+    """The table of the answers that count, ``labels.csv``, kept current: each event appends a row or rewrites the file.
 
     Parameters
     ----------
     file : Path
     answers : Answers
-        Of one question its name is the column of the answer; of a tree each column has a 1 where it was answered.
+        The answers. With a single question, its name is the column that holds the answer. With a tree of several questions,
+        each of the tree's columns holds a 1 where that answer was given.
     image_of : callable
-        From a galaxy to the path of its image, or "".
+        Takes a galaxy and returns the path of its image, or "".
     """
 
     def __init__(self, file: Path, answers: Answers, image_of: Callable[[str], str]) -> None:
@@ -234,11 +236,11 @@ class LabelsTable:
         questions = answers.tree.questions
         self._columns = (questions[0].name,) if len(questions) == 1 else answers.tree.columns
         if taken := set(self._columns) & {*_BEFORE, *_BEHIND}:
-            raise CatalogueError(f"a question cannot be called '{taken.pop()}', as another column of {file} is; reword it")
+            raise CatalogueError(f"a question cannot be named '{taken.pop()}', a name that {file} uses; rename it")
         self.write()
 
     def follow(self, galaxy: str) -> None:
-        """Bring the table to what counts now, where something was said of one galaxy."""
+        """Update the table after an event of one galaxy."""
         said, before = self._answers.counting(galaxy), self._written.get(galaxy)
         if said is before:
             return
@@ -250,7 +252,7 @@ class LabelsTable:
         self._written[galaxy] = said
 
     def write(self) -> None:
-        """Write the whole table anew."""
+        """Rewrite the whole table."""
         counting = [said for galaxy in self._answers.galaxies if (said := self._answers.counting(galaxy)) is not None]
         with aside(self.file) as temporary:
             temporary.write_text(self._lines(counting, header=True), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The head that is fitted while people label, and what it says of the galaxies that nobody has labelled."""
+"""The thread that fits the head while people label, and its predictions for the galaxies that nobody has labelled."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from zooactive.loop.labelling.queues import Likeness, Orders, different, orders_
 from zooactive.tree import DecisionTree
 
 _EVERY = 5
-"""Answers between two fits."""
+"""The number of answers between two fits."""
 
 
 @dataclass
 class Learning:
-    """The thread that fits while people look: of low priority, and never more than one fit at a time.
+    """The thread that fits while people label: at low priority, and never more than one fit at a time.
 
-    `labels` gives what is learnt from: rows of the pool, votes (label, answer), and what was said.
+    `labels` returns the training data: rows of the pool, votes (label, answer), and the answers that count.
     """
 
     ids: NDArray[np.object_]
@@ -36,7 +36,7 @@ class Learning:
     orders: Orders | None = None
     different: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     similar: dict[int, NDArray[np.int64]] = field(default_factory=dict)
-    """For answers that have a label, until there is a fit: galaxies that look like those with it, and unlike the others."""
+    """Before the first fit, for each answer that has a label: galaxies that look like its examples and unlike the others."""
     likeness: Likeness | None = None
     measures: Measures = field(default_factory=Measures)
     failure: Exception | None = None
@@ -48,27 +48,27 @@ class Learning:
         self._thread.start()
 
     def embedded(self, features: NDArray[np.float16]) -> None:
-        """Take the features of the pool, and fit."""
+        """Receive the features of the pool, and fit."""
         with self._change:
             self.features = features
             self._fitted = -1
             self._change.notify_all()
 
     def hear(self) -> None:
-        """Note that something was answered."""
+        """Note that a new answer has arrived."""
         with self._change:
             self._heard += 1
             self._change.notify_all()
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         with self._change:
             self._stopped = True
             self._change.notify_all()
         self._thread.join()
 
     def wait(self) -> None:
-        """Wait until all that was heard is learnt; what a fit has failed of is raised."""
+        """Wait until the fit includes all answers so far, and raise the error of a fit that failed."""
         with self._change:
             self._wanted = wanted = self._heard
             self._change.notify_all()
@@ -86,9 +86,9 @@ class Learning:
                 heard, features = self._heard, self.features
             assert features is not None
             try:
-                with threadpool_limits(1):  # more would take the cores from who answers, and gain nothing on so few labels
+                with threadpool_limits(1):  # more threads would slow the page down and gain nothing on so few labels
                     self._fit(features)
-            except Exception as error:  # shown to who asks; labelling goes on without the model
+            except Exception as error:  # shown on request; labelling continues without the model
                 self.failure = error
             with self._change:
                 if self.features is features:
@@ -96,8 +96,8 @@ class Learning:
                 self._change.notify_all()
 
     def _due(self) -> bool:
-        every = 1 if self.orders is None else _EVERY  # what looks like the examples is found anew after each answer
-        wanted = self._fitted < self._wanted  # by somebody who waits for it
+        every = 1 if self.orders is None else _EVERY  # similar galaxies are searched again after each answer
+        wanted = self._fitted < self._wanted  # a caller waits for this fit
         return self.features is not None and (self._fitted < 0 or wanted or self._heard >= self._fitted + every)
 
     def _fit(self, features: NDArray[np.float16]) -> None:
@@ -119,6 +119,6 @@ class Learning:
 
 
 def _lower_priority() -> None:
-    """Have this thread stand back behind those that wait for a key, where the system lets a thread do so."""
+    """Give this thread a lower priority than those that wait for a key, on systems where a thread can do so."""
     if hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)

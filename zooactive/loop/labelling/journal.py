@@ -1,4 +1,4 @@
-"""Every answer that somebody gave, in the order in which they came, on the disk before anybody is told that it counts."""
+"""Every answer that somebody gave, in order of arrival, written to disk before the answer is confirmed."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from zooactive.foundation.appended import AppendedLines
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that a labeller did.
+    """One action of a labeller.
 
     Parameters
     ----------
     galaxy : str
     question : str
     answer : str
-        One of the question's, or "" for a galaxy that was skipped, of the first question then.
+        One of the question's answers. For a skipped galaxy it is "", and the question is the first one.
     labeller : str
     time : str
-        In UTC, ISO 8601.
+        The time in UTC, in ISO 8601.
     chosen : str
         How the galaxy was chosen: one of `zooactive.foundation.vocabulary.CHOSEN`.
     probability : float, optional
-        Of the random arm: with which it was drawn, of the galaxies that nobody had answered.
+        For a galaxy of the random arm: the probability with which it was drawn from the galaxies that nobody had answered.
     undoes : int, optional
-        The number of the event, from 0, that this one takes back.
+        The number, from 0, of the event that this one undoes.
     """
 
     galaxy: str
@@ -40,15 +40,19 @@ class Event:
     undoes: int | None = None
 
 
+FORMAT = 1
+"""Of the journal; before it no number was written."""
+
+
 class Journal(AppendedLines[Event]):
-    """The file of all events, as `AppendedLines`."""
+    """The file of all events, a subclass of `AppendedLines`."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(file, parse=_event, values=_short)
+        super().__init__(file, parse=_event, values=_short, number=FORMAT)
 
     @property
     def events(self) -> list[Event]:
-        """All events, in the order in which they came."""
+        """All events in order of arrival."""
         return self.entries
 
 
@@ -60,5 +64,5 @@ def _event(values: Any) -> Event:
     event = Event(**values)
     texts = (event.galaxy, event.question, event.answer, event.labeller, event.time, event.chosen)
     if not all(isinstance(text, str) for text in texts) or not isinstance(event.undoes, int | None):
-        raise ValueError("an entry has another type than it should")
+        raise ValueError("an entry has the wrong type")
     return event

@@ -1,4 +1,4 @@
-"""A head learnt from the labels so far, and what it tells: of galaxies it has no label of, and how well of those it has."""
+"""A head fitted to the labels so far: its predictions for unlabelled galaxies, and its cross-validated quality."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
     from zooactive.models import LaplaceHead
 
 FOLDS = 5
-"""Parts of the labelled galaxies, each of which is told by a fit that it had no part in."""
+"""The number of cross-validation folds of the labelled galaxies."""
 
 COMPONENTS = 128
-"""Principal axes of the pool's features that the head looks at, at most."""
+"""The largest number of principal components of the pool's features that the head is fitted to."""
 
 _AXES_FROM = 20_000
-"""Galaxies of the pool, at most, that the axes are found from."""
+"""The largest number of galaxies of the pool from which the principal components are found."""
 
 _PRECISIONS = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)
-"""Of the prior on the weights; the galaxies left out of each fold choose one."""
+"""Precisions of the prior on the weights; cross-validation chooses one."""
 
 _DRAWS = 64
 _ROWS = 8192
-"""Galaxies whose features are held as float32 at a time."""
+"""The number of galaxies whose features are held as float32 at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """A head, and what it says of the galaxies that it was learnt from.
+    """A fitted head, and its cross-validated predictions for its training galaxies.
 
     Parameters
     ----------
     head : LaplaceHead
-        The most probable weights, and the normal approximation around them.
+        The maximum a posteriori weights, and the normal approximation around them.
     precision : float
-        Of the prior.
+        The precision of the prior.
     votes : ndarray of float64, shape (label, answer)
         1 where a galaxy was given an answer.
     told : ndarray of float64, shape (label, answer)
-        Probabilities, once the question is asked, by fits that the galaxy had no part in.
+        The probability of each answer if its question is asked, by fits that did not train on the galaxy.
     """
 
     head: LaplaceHead
@@ -59,7 +59,7 @@ class Learnt:
     told: NDArray[np.float64]
 
     def probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
-        """Return the probability of each answer, once its question is asked, by the likeliest weights, (galaxy, answer)."""
+        """Return the probability of each answer if its question is asked, by the most probable weights, (galaxy, answer)."""
         out = np.empty((len(features), len(self.head.bias)), dtype=np.float32)
         for start in range(0, len(features), _ROWS):
             logits = features[start : start + _ROWS].astype(np.float32) @ self.head.kernel + self.head.bias
@@ -67,10 +67,11 @@ class Learnt:
         return out
 
     def information(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
-        """Return what the answers to each galaxy would tell about the weights, in nats, shape (galaxy,).
+        """Return the information that the answers to each galaxy would give about the weights, in nats, shape (galaxy,).
 
-        Of one question the entropy of the expected label, less the expected entropy once the weights are known, by draws of
-        the weights; of a tree `zooactive.acquisition.scores.one_vote.one_vote_information`.
+        For a single question, the information is the entropy of the expected label minus the expected entropy given the
+        weights, estimated from draws of the weights. For a tree of several questions, it is
+        `zooactive.acquisition.scores.one_vote.one_vote_information`.
         """
         out, tree = np.empty(len(features)), self.head.tree
         for start in range(0, len(features), _ROWS):
@@ -84,7 +85,7 @@ class Learnt:
 
 
 def axes_of(features: NDArray[np.float16]) -> FeatureAxes:
-    """Find the principal axes of a pool's features, (galaxy, feature); of a large one, of evenly spaced galaxies."""
+    """Find the principal components of a pool's features, (galaxy, feature); a large pool is sampled evenly."""
     every = max(1, -(-len(features) // _AXES_FROM))
     some = features[::every]
     chunks = (some[start : start + _ROWS] for start in range(0, len(some), _ROWS))
@@ -92,12 +93,12 @@ def axes_of(features: NDArray[np.float16]) -> FeatureAxes:
 
 
 def learnable(labels: NDArray[np.int64]) -> bool:
-    """Return whether two answers to the first question at least have two labels each: no fold could tell fewer apart."""
+    """Return whether at least two answers to the first question have two labels each, the fewest that folds need."""
     return bool((np.bincount(labels) >= 2).sum() >= 2) if len(labels) else False
 
 
 def first_answers(votes: NDArray[np.float64], tree: DecisionTree) -> NDArray[np.int64]:
-    """Return the place of each galaxy's answer to the first question, (label,)."""
+    """Return the index of each galaxy's answer to the first question, (label,)."""
     return np.asarray(votes[:, tree.slices[tree.order[0]]].argmax(1), dtype=np.int64)
 
 
@@ -110,18 +111,18 @@ def learn(
     *,
     seed: int = 0,
 ) -> Learnt:
-    """Fit a head to labels by five folds, whose left-out galaxies choose the prior, and then to all of them.
+    """Fit a head to all labels, with a prior chosen by five-fold cross-validation.
 
     Parameters
     ----------
     x : ndarray of float16, shape (label, feature)
-        Features of the labelled galaxies, as the head sees them.
+        Features of the labelled galaxies, in the form that the head takes.
     votes : ndarray of float64, shape (label, answer)
         1 where a galaxy was given an answer.
     ids : sequence of str, length label
     tree : DecisionTree
     axes : FeatureAxes
-        Of `axes_of`.
+        The result of `axes_of`.
     """
     first = first_answers(votes, tree)
     fold = _folds(first, ids, seed)
@@ -138,7 +139,7 @@ def learn(
         if fit.precision != best:
             fit = _fit(x, votes, train, test, tree, axes, (best,))
         told[test] = _softmax(x[test].astype(np.float32) @ fit.kernel.astype(np.float32) + fit.bias, tree)
-    nobody = (x[:1], np.zeros((1, len(tree.columns))))  # judges, where the prior is chosen already
+    nobody = (x[:1], np.zeros((1, len(tree.columns))))  # validation galaxies, not needed because the prior is chosen
     whole = fit_bayesian_head((x, votes), nobody, tree, axes, concentrations="fraction", precisions=(best,))
     return Learnt(whole.head, best, votes, told)
 
@@ -157,7 +158,7 @@ def _fit(
 
 
 def _folds(labels: NDArray[np.int64], ids: Sequence[str], seed: int) -> NDArray[np.int64]:
-    """Return the fold of each label, by hashed id, with every answer's share in each."""
+    """Return the fold of each label, by hashed id; each answer is spread evenly over the folds."""
     u = uniform_from_ids(ids, purpose="folds", seed=seed)
     fold = np.empty(len(labels), dtype=np.int64)
     begun = 0

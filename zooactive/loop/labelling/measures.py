@@ -1,4 +1,4 @@
-"""How good the head is by now, how much of what is looked for was found, and whether to go on."""
+"""The head's metrics so far, the number of galaxies left to find, and the advice whether to continue."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ from zooactive.tree import Question
 
 _RESAMPLES = 300
 _FEW = 20
-"""Galaxies of the random arm below which nothing is said of them."""
+"""The smallest number of galaxies of the random arm for which metrics are computed."""
 
 _SETTLED = 0.2
-"""Share of what the labels of the best fit told at first, below which one may stop: that of the loop's rounds."""
+"""You may stop once the information is below this share of its largest value: the same share as in the loop's rounds."""
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What is known after a fit.
+    """The metrics after a fit.
 
     Parameters
     ----------
     labels : int
-        Galaxies with an answer.
+        The number of galaxies with an answer.
     counts : dict of str to int
-        Galaxies by their answer.
+        The number of galaxies with each answer.
     expected : dict of str to float
-        Galaxies of each answer that are expected among those without one.
+        The expected number of galaxies with each answer among the unlabelled ones.
     merits : dict of str to Estimate
-        ``accuracy`` and ``auc`` (of several answers the mean over them), by five folds over all labelled galaxies, and the
-        same with ``_random`` behind the name over those of the random arm alone, which are a fair sample of the pool.
+        ``accuracy`` and ``auc`` (the mean over answers if there are more than two), by five-fold cross-validation over all
+        labelled galaxies. ``accuracy_random`` and ``auc_random`` are the same metrics over the random arm alone, which is a
+        fair sample of the pool.
     information : float
-        What the labels of the ten most informative galaxies would tell on average, in nats.
+        The mean information that labels of the ten most informative galaxies would give, in nats.
     curve : list of dict
-        labels, auc, accuracy and information after each fit so far.
+        The number of labels, auc, accuracy and information after each fit so far.
     """
 
     labels: int = 0
@@ -53,27 +54,27 @@ class Measures:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def advice(self) -> str:
-        """Say in words whether to go on."""
+        """Return advice in words whether to continue."""
         if not self.curve:
-            return "Answer a few galaxies of each kind; the model learns from then on."
+            return "Answer a few galaxies of each kind, so that the model can start to learn."
         most = max(point["information"] for point in self.curve)
         share = self.information / most if most > 0 else 0.0
         rare = min(self.counts, key=lambda name: self.counts[name] + self.expected.get(name, 0.0))
         left = self.expected.get(rare, 0.0)
-        told = f"The next labels tell {share:.0%} of what the best ones told"
+        told = f"The next labels are {share:.0%} as informative as the best ones"
         if share < _SETTLED and self.labels >= 10 * _FEW:
-            return f"{told}: enough for the model. About {left:.0f} more of '{rare}' are expected in the pool."
-        return f"{told}: go on. About {left:.0f} more of '{rare}' are expected in the pool."
+            return f"{told}: the model has enough. About {left:.0f} more '{rare}' are expected in the pool."
+        return f"{told}: continue. About {left:.0f} more '{rare}' are expected in the pool."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, None in the place of NaN."""
+        """Return plain values, with None instead of NaN."""
         values = _plain(asdict(self))
         assert isinstance(values, dict)
         return values | {"advice": self.advice()}
 
 
 def measures_of(learnt: Learnt, orders: Orders, said: Sequence[Said], *, before: Measures) -> Measures:
-    """Measure a fit by the first question; `said` are the labels that it was learnt from."""
+    """Measure a fit by the first question; `said` holds the labels that it was trained on."""
     tree = learnt.head.tree
     first = tree.order[0]
     question, labels = tree.questions[first], first_answers(learnt.votes, tree)

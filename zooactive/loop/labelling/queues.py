@@ -1,4 +1,4 @@
-"""Which galaxies come next, in the order of each way to choose them, and who looks at which one now."""
+"""The order of the next galaxies for each way of choosing them, and the page that shows each galaxy now."""
 
 from __future__ import annotations
 
@@ -15,29 +15,32 @@ from zooactive.loop.labelling.learning import Learnt
 from zooactive.models import FeatureAxes
 
 LONG = 2000
-"""Galaxies that an order holds, at most: more than anybody labels before the next fit."""
+"""The largest number of galaxies in an order: more than anybody labels before the next fit."""
 
 _SCORED = 20_000
-"""Galaxies whose information is computed after a fit, at most; of a larger pool others each time."""
+"""The largest number of galaxies whose information is computed after a fit. In a larger pool, each fit takes other ones."""
 
 _SPREAD = 200
-"""Galaxies that are unlike each other, of so many at random."""
+"""The number of dissimilar galaxies, chosen from `_SPREAD_AMONG` random ones."""
 _SPREAD_AMONG = 4000
 
 _CHUNK, _PART = 8192, 65_536
-"""Galaxies whose features are held as float32 at a time, and of which the largest values are looked for at a time."""
+"""The number of galaxies whose features are held as float32 at a time, and the number of values sorted at a time."""
 
 _KEPT = 60.0
-"""Seconds that a galaxy is kept for the page that shows it."""
+"""The seconds for which a galaxy is reserved for the page that shows it."""
 
 
 def at_random(ids: NDArray[np.object_], seed: int) -> NDArray[np.int64]:
-    """Return all rows in the order of hashed ids: the random arm, the same after a restart."""
+    """Return all rows in the order of hashed ids: the random arm, which stays the same after a restart."""
     return np.argsort(uniform_from_ids(ids, purpose="random-arm", seed=seed), kind="stable").astype(np.int64)
 
 
 def different(features: NDArray[np.float16], ids: NDArray[np.object_], axes: FeatureAxes, seed: int) -> NDArray[np.int64]:
-    """Return rows of galaxies that cover the pool: k centres among some at random, the most ordinary one first."""
+    """Return rows of dissimilar galaxies that cover the pool, by k-centre among random galaxies.
+
+    The most ordinary galaxy comes first.
+    """
     some = np.sort(at_random(ids, seed)[:_SPREAD_AMONG])
     points = axes.of(features[some])
     first = int(np.argmin((points**2).sum(1)))
@@ -49,17 +52,17 @@ def different(features: NDArray[np.float16], ids: NDArray[np.object_], axes: Fea
 
 @dataclass(eq=False)
 class Likeness:
-    """How alike the galaxies of a pool look: the cosine of the angle between the components of their features."""
+    """The similarity of a pool's galaxies: the cosine of the angle between the principal components of their features."""
 
     features: NDArray[np.float16]
     axes: FeatureAxes
     _lengths: NDArray[np.float32] | None = None
 
     def order(self, rows: NDArray[np.int64], unlike: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the galaxies that look most like some and least like others, on average, without both; the best first.
+        """Return the other galaxies, the most similar to `rows` and least similar to `unlike` first.
 
-        The mean likeness to `rows` less that to `unlike` (Rocchio 1971): where those most like an odd example turn out to be
-        of another kind, the search leaves them.
+        The order is by the mean similarity to `rows` minus the mean similarity to `unlike` (Rocchio 1971). If the galaxies
+        most similar to an odd example turn out to be of another kind, the search therefore moves away from them.
         """
         towards = self._mean(rows) - (self._mean(unlike) if len(unlike) else 0)
         alike = np.empty(len(self.features), dtype=np.float32)
@@ -86,18 +89,18 @@ def _lengths_of(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Orders:
-    """What a fit says of the galaxies without a label.
+    """The predictions of a fit for the galaxies without a label, as orders.
 
     Parameters
     ----------
     informative : ndarray of int64
-        Rows, the most informative one first; of a large pool, of those that were scored.
+        Rows, the most informative one first. For a large pool, only the scored rows.
     surest : list of ndarray of int64
-        For each answer to the first question, the surest first.
+        For each answer to the first question, rows with the most probable galaxy first.
     expected : ndarray of float64, shape (answer,)
-        How many galaxies of each of these answers are expected among those without a label.
+        The expected number of galaxies with each of these answers among those without a label.
     information : float
-        What the labels of the ten best would tell on average, in nats.
+        The mean information that labels of the ten most informative galaxies would give, in nats.
     """
 
     informative: NDArray[np.int64]
@@ -107,13 +110,13 @@ class Orders:
 
 
 def orders_of(learnt: Learnt, features: NDArray[np.float16], labelled: Collection[int], *, turn: int) -> Orders:
-    """Return the orders after a fit; `turn` says which galaxies of a large pool are scored."""
+    """Return the orders after a fit; `turn` decides which galaxies of a large pool are scored."""
     tree = learnt.head.tree
     told = learnt.probabilities(features)[:, tree.slices[tree.order[0]]]
     free = np.ones(len(features), dtype=bool)
     free[list(labelled)] = False
     number = int(free.sum())
-    # No rows are gathered from the whole pool: NumPy would keep everybody who answers waiting meanwhile.
+    # Do not gather rows from the whole pool: NumPy would block every page while it does so.
     surest = [_largest(np.where(free, told[:, answer], -np.inf), min(LONG, number)) for answer in range(told.shape[1])]
     if number > _SCORED:
         doubtful = _largest(np.where(free, -told.max(1), -np.inf), _SCORED // 2)
@@ -128,7 +131,7 @@ def orders_of(learnt: Learnt, features: NDArray[np.float16], labelled: Collectio
 
 
 def _largest(values: NDArray[np.floating], number: int) -> NDArray[np.int64]:
-    """Return the places of the largest values, the largest first; of many, part by part."""
+    """Return the indices of the largest values, the largest first; many values are searched in parts."""
     if len(values) > _PART:
         starts = range(0, len(values), _PART)
         places = np.concatenate([start + _largest(values[start : start + _PART], number) for start in starts])
@@ -145,7 +148,7 @@ def _largest_of_few(values: NDArray[np.floating], number: int) -> NDArray[np.int
 
 @dataclass
 class Shown:
-    """Which page looks at which galaxy, so that no two pages ask for the same answer."""
+    """The page that shows each galaxy now, so that no two pages ask for the same answer."""
 
     _pages: dict[int, tuple[str, float]] = field(default_factory=dict)
 
@@ -158,9 +161,9 @@ class Shown:
                 yield row
 
     def keep(self, row: int, page: str) -> None:
-        """Keep a row for a page."""
+        """Reserve a row for a page."""
         self._pages[row] = (page, time.monotonic())
 
     def let_go(self, row: int) -> None:
-        """Let anybody see it."""
+        """Release a row, so that any page may show it."""
         self._pages.pop(row, None)

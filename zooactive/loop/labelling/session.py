@@ -1,4 +1,4 @@
-"""One labelling, with everybody who takes part: what is shown next, what was answered, and what was learnt from it."""
+"""One labelling session, with all its labellers: the next galaxy, the answers so far, and the model fitted to them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from zooactive.loop.labelling.queues import Shown, at_random
 from zooactive.tree import DecisionTree
 
 ARM, AGAIN_ONE_IN = 10, 20
-"""One galaxy in so many is drawn at random, whatever else is asked for, and one in so many is asked again."""
+"""One galaxy in `ARM` is drawn at random, whatever the mode, and one in `AGAIN_ONE_IN` is asked again."""
 
 _AGO = 10
-"""Answers of the same labeller before a galaxy may be asked again."""
+"""The number of answers, by anybody, after which a galaxy may be asked again."""
 
 
 @dataclass(frozen=True)
 class Next:
-    """A galaxy to look at: its place in the pool, how it was chosen, and the probability of the random arm."""
+    """A galaxy to look at: its row in the pool, how it was chosen, and its probability if it is of the random arm."""
 
     row: int
     chosen: Chosen
@@ -42,26 +42,27 @@ class Next:
 
 
 class Session:
-    """A pool, a question, and the answers so far; any number of pages may ask it at once.
+    """A pool, a question, and the answers so far; several pages may use it at once.
 
     Parameters
     ----------
     ids : ndarray of str, shape (galaxy,)
     tree : DecisionTree
-        Its questions are asked one after the other.
+        The tree whose questions are asked one after the other.
     folder : Path
-        Gets ``answers.jsonl``, every event, and ``labels.csv``, what counts of them. It belongs to one process at a time.
+        Receives ``answers.jsonl``, every event, and ``labels.csv``, the answers that count. One process at a time may use
+        it.
     image_of : callable
-        From the row of a galaxy to the path of its image, or "".
+        Takes the row of a galaxy and returns the path of its image, or "".
     seed : int
-        Of the random arm.
+        The seed of the random arm.
 
     Raises
     ------
     OutputError
         When the folder cannot be written, or another process labels in it.
     CatalogueError
-        When the answers there are of another question.
+        When the answers in the folder belong to another question.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Session:
         self._index = pd.Index(ids, dtype=object)
         self._random = at_random(ids, seed)
         self._lock = threading.RLock()
-        with ExitStack() as opening:  # what is refused lets go of the folder
+        with ExitStack() as opening:  # an error releases the folder
             opening.enter_context(held(folder))
             self._journal = Journal(folder / "answers.jsonl")
             opening.callback(self._journal.close)
@@ -89,18 +90,18 @@ class Session:
             self._closing = opening.pop_all()
         self._without: Collection[int] = frozenset()
         self._seen: set[int] = set()
-        """Rows of which all is said, or which were skipped."""
+        """Rows of galaxies that are completely answered or skipped."""
         for galaxy in {event.galaxy for event in self.answers.events}:
             self._note_seen(galaxy)
         self._shown, self._turn = Shown(), len(self.answers.events)
         self._learning = Learning(ids, tree, self.labels)
 
     def close(self) -> None:
-        """End the fits and let go of the folder."""
+        """Stop the fits and release the folder."""
         self._learning.stop()
         self._closing.close()
 
-    # What is shown ---------------------------------------------------------------------------------------------------
+    # Galaxies to show ------------------------------------------------------------------------------------------------
 
     def next(
         self,
@@ -111,20 +112,20 @@ class Session:
         answer: str | None = None,
         but: Collection[int] = (),
     ) -> Next | None:
-        """Return a galaxy to look at, and keep it for the page; None where everything was seen.
+        """Return a galaxy to look at and reserve it for the page, or return None if every galaxy has been seen.
 
         Parameters
         ----------
         page : str
-            Who asks: what it has been given and has not answered, it may get again.
+            The page that asks. It may receive a galaxy again that it received before and did not answer.
         labeller : str
         mode : {"informative", "surest", "both", "random", "different"}
-            Of the galaxies that are not due to the random arm or to be asked again. Before the first fit, all modes but
-            "random" show galaxies that are unlike all seen, in turn with those that look like the ones found so far.
+            How galaxies are chosen, except those of the random arm and those asked again. Before the first fit, all modes
+            but "random" alternate between galaxies unlike all seen so far and galaxies similar to the labelled ones.
         answer : str, optional
-            Whose surest galaxies are shown, or those that look like them; by default the first one.
+            The answer whose most probable or most similar galaxies are shown. The default is the first answer.
         but : collection of int
-            Rows that the page has already.
+            Rows that the page already has.
         """
         with self._lock:
             self._turn += 1
@@ -136,7 +137,7 @@ class Session:
             return None
 
     def grid(self, page: str, answer: str, number: int = 24) -> list[Next]:
-        """Return galaxies of which one answer is expected, the surest first; before the first fit any."""
+        """Return galaxies with one expected answer, the most probable first; before the first fit, any galaxies."""
         with self._lock:
             place = self._place(answer)
             orders = self._learning.orders
@@ -173,14 +174,14 @@ class Session:
         return row not in self._seen and row not in self._without
 
     def _asked_again(self, labeller: str) -> Iterator[Next]:
-        """A galaxy that this labeller answered some time ago and was not asked again: the first such by hashed id."""
+        """Yield a galaxy that this labeller answered some time ago and was not asked again: the middle one of them."""
         own = [event for event in self.answers.events[:-_AGO] if event.labeller == labeller and event.answer]
         asked = {event.galaxy for event in self.answers.events if event.chosen == AGAIN}
         names = [event.galaxy for event in own if event.galaxy not in asked and event.undoes is None]
         if names:
             yield Next(self.row_of(names[len(names) // 2]), "again")
 
-    # What is answered ------------------------------------------------------------------------------------------------
+    # Answers ---------------------------------------------------------------------------------------------------------
 
     def answer(
         self,
@@ -192,16 +193,16 @@ class Session:
         chosen: Chosen = "named",
         probability: float | None = None,
     ) -> Event:
-        """Take in an answer, "" where it is skipped; it is on the disk when this returns.
+        """Record an answer, or "" for a skip; the answer is on disk when this returns.
 
-        The `question` is the first one by default.
+        The default of `question` is the first question.
 
         Raises
         ------
         CatalogueError
-            For a galaxy that is not in the pool, or an answer that is none of the question's.
+            For a galaxy that is not in the pool, or an answer that the question does not have.
         OutputError
-            When it cannot be written; then it does not count.
+            When the answer cannot be written; then it does not count.
         """
         event = Event(galaxy, question or self.question.name, answer, labeller, _now(), chosen, probability)
         with self._lock:
@@ -210,7 +211,7 @@ class Session:
         return event
 
     def undo(self, labeller: str) -> Event | None:
-        """Take back this labeller's last answer, and return it; None where there is none."""
+        """Undo this labeller's last answer and return it, or return None if there is none."""
         with self._lock:
             number = self.answers.undoable(labeller)
             if number is None:
@@ -221,15 +222,15 @@ class Session:
             return before
 
     def take_over(self, known: Mapping[str, Mapping[str, str]], labeller: str) -> tuple[int, int]:
-        """Take in labels that were there before, galaxy -> question -> answer.
+        """Record labels that were made before, given as galaxy -> question -> answer.
 
-        They count as the labeller's, until somebody says something else. A galaxy of which anything was said already is left
-        alone.
+        They count as the labeller's answers until somebody gives another answer. A galaxy that already has an answer or a
+        skip is left unchanged.
 
         Returns
         -------
         tuple of int
-            Galaxies whose labels are new, and galaxies that are not in the pool.
+            The number of galaxies whose labels are new, and of galaxies that are not in the pool.
         """
         with self._lock:
             events = [
@@ -261,12 +262,12 @@ class Session:
         row = self.row_of(galaxy)
         (self._seen.add if self.answers.done(galaxy) else self._seen.discard)(row)
 
-    # What is known ---------------------------------------------------------------------------------------------------
+    # The model -------------------------------------------------------------------------------------------------------
 
     def embedded(self, features: NDArray[np.float16], *, without: NDArray[np.int64] | None = None) -> None:
-        """Take the features of the pool, float16 (galaxy, feature), once there are any; fits begin then.
+        """Receive the features of the pool, float16 (galaxy, feature), and begin the fits.
 
-        Galaxies `without` features, whose rows are 0, are neither shown nor learnt from.
+        Galaxies `without` features, whose rows are 0, are neither shown nor trained on.
         """
         with self._lock:
             self._without = frozenset(map(int, () if without is None else without))
@@ -274,16 +275,16 @@ class Session:
 
     @property
     def embedded_already(self) -> bool:
-        """Whether the features are known."""
+        """Whether the session has the features of the pool."""
         return self._learning.features is not None
 
     @property
     def learnt(self) -> Learnt | None:
-        """The last fit; None before there is one."""
+        """The last fit, or None before the first one."""
         return self._learning.learnt
 
     def expected(self, galaxy: str) -> dict[str, float] | None:
-        """Return the probability of each answer, a column of the tree, by the last fit; None before there is one."""
+        """Return the probability of each answer (column of the tree) by the last fit, or None before the first one."""
         learnt, features = self.learnt, self._learning.features
         if learnt is None or features is None:
             return None
@@ -292,27 +293,27 @@ class Session:
         return dict(zip(self.tree.columns, map(float, told), strict=True))
 
     def measures(self) -> Measures:
-        """Say how good the head is by now, and how much is left to find."""
+        """Return the metrics of the head and the expected number of galaxies left to find."""
         return self._learning.measures
 
     @property
     def failure(self) -> str:
-        """Why the last fit failed, or ""."""
+        """The reason why the last fit failed, or ""."""
         return "" if self._learning.failure is None else str(self._learning.failure)
 
     def wait(self) -> None:
-        """Wait until what was answered so far is learnt."""
+        """Wait until the model is fitted to all answers so far."""
         self._learning.wait()
 
     def row_of(self, galaxy: str) -> int:
-        """Return the place of a galaxy in the pool; a CatalogueError when it is not there."""
+        """Return the row of a galaxy in the pool; raise a CatalogueError if it is not there."""
         found = int(self._index.get_indexer(pd.Index([galaxy], dtype=object))[0])
         if found < 0:
             raise CatalogueError(f"there is no galaxy '{galaxy}' in the pool; give one of its ids")
         return found
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.float64], list[Said]]:
-        """Return the rows of the labelled galaxies, 1 where they were given an answer (label, answer), and what counts."""
+        """Return the rows of the labelled galaxies, a 1 for each answer given (label, answer), and the counted answers."""
         with self._lock:
             all_said = [said for galaxy in self.answers.galaxies if (said := self.answers.counting(galaxy)) is not None]
         all_rows = self._index.get_indexer(pd.Index([said.last.galaxy for said in all_said], dtype=object))
@@ -330,7 +331,7 @@ class Session:
             return 0
         if answer not in names:
             raise CatalogueError(
-                f"'{answer}' is no answer to the question '{self.question.name}'.{did_you_mean(answer, names)}"
+                f"'{answer}' is not an answer to the question '{self.question.name}'.{did_you_mean(answer, names)}"
             )
         return names.index(answer)
 
@@ -342,7 +343,7 @@ class Session:
         answers = self.tree.question(event.question).answers
         if event.answer and event.answer not in answers:
             raise CatalogueError(
-                f"'{event.answer}' is no answer to the question '{event.question}'.{did_you_mean(event.answer, answers)}"
+                f"'{event.answer}' is not an answer to the question '{event.question}'.{did_you_mean(event.answer, answers)}"
             )
 
 
@@ -351,7 +352,7 @@ def _now() -> str:
 
 
 def told_of(session: Session, galaxy: str) -> dict[str, Any]:
-    """Return what is known of one galaxy, as plain values."""
+    """Return everything known about one galaxy, as plain values."""
     return {
         "said": {
             labeller: {event.question: event.answer for event in events}

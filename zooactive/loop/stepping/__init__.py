@@ -1,1 +1,1 @@
-"""Rounds that run by themselves with the Zooniverse: what is known, what is to be done next, and how it is done once."""
+"""Rounds that run by themselves on the Zooniverse: gather the facts, decide the next change, and make it exactly once."""

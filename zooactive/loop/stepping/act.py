@@ -1,4 +1,4 @@
-"""A change done: an intent before, the call, and what came of it after."""
+"""The execution of a change: write the intent, make the call, and write the result."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _KINDS = {".png": "image/png", ".jpg": "image/jpeg"}
 
 
 def act(setting: Setting, intents: Intents, facts: Facts, change: Change) -> None:
-    """Do one thing.
+    """Make one change.
 
     Raises
     ------
     UploadError
-        When the Zooniverse says no, or nothing: what was done is found out by the next look.
+        When the Zooniverse refuses a request or does not answer. The next look finds out what was done.
     ZooactiveError
-        When what was fetched cannot be read, or there is nothing to learn from.
+        When a fetched file cannot be read, or there are no galaxies to train on.
     """
     match change:
         case AskExport(of):
@@ -70,7 +70,7 @@ def act(setting: Setting, intents: Intents, facts: Facts, change: Change) -> Non
 
 
 def _build(setting: Setting, intents: Intents, facts: Facts, change: Change) -> None:
-    """Make a part of a round's set, or change whether it is linked."""
+    """Make a part of a round's set, or link or unlink the set."""
     sets = intents.book.sets
     match change:
         case MakeSet(number):
@@ -100,7 +100,7 @@ def _set(of: str) -> str | None:
 
 
 def _fetch(setting: Setting, intents: Intents, of: str) -> None:
-    """Fetch an export beside the one that is there, which it replaces unless it is older, or no export at all."""
+    """Fetch an export next to the file here, and replace that file unless the new one is older or not an export."""
     file = setting.file_of(of)
     new = file.with_suffix(".new")
     touched = setting.there.fetch_export(_set(of), new)
@@ -113,9 +113,9 @@ def _fetch(setting: Setting, intents: Intents, of: str) -> None:
         new.unlink(missing_ok=True)
     last = held if older else newest
     written = {"of": of, "touched": touched, "newest": None if last is None else last.isoformat()}
-    intents.write(setting.now(), "fetch", "done", **written)  # an older one too: it is not fetched again
+    intents.write(setting.now(), "fetch", "done", **written)  # also of an older file, so that it is not fetched again
     if older:
-        raise UploadError(f"the export of {of} ends before the one that is here; the one here stays")
+        raise UploadError(f"the new export of {of} ends earlier than the file here; the file here is kept")
 
 
 def _count(setting: Setting, intents: Intents, facts: Facts) -> None:
@@ -179,7 +179,7 @@ def _make_set(setting: Setting, intents: Intents, number: int) -> None:
 
 
 def _upload(setting: Setting, intents: Intents, number: int, galaxies: tuple[str, ...]) -> None:
-    """Make subjects one by one; where nobody knows whether one was made, the project is looked through first."""
+    """Make subjects one by one; if a subject may already exist, search the project for it first."""
     book, folder = intents.book, setting.subjects_of(number)
     rows = _rows(setting, number)
     found = setting.there.made_by(book.mark) if book.unsure.intersection(galaxies) else {}
@@ -200,7 +200,7 @@ def _upload(setting: Setting, intents: Intents, number: int, galaxies: tuple[str
 
 
 def _rows(setting: Setting, number: int) -> dict[str, dict[str, str]]:
-    """Return galaxy -> its row of the manifest of a round."""
+    """Return galaxy -> its row in the manifest of a round."""
     return {from_spreadsheet(row["#id"]): row for row in manifest_rows(setting.subjects_of(number))}
 
 
@@ -209,7 +209,7 @@ def _made(setting: Setting, intents: Intents, galaxy: str, image: Path, metadata
     try:
         subject, link = setting.there.make_subject(_KINDS[image.suffix], metadata)
     except Refused as error:
-        if error.status < 500:  # else it may have been made all the same
+        if error.status < 500:  # with a status of 500 or more, the subject may exist
             intents.write(setting.now(), "subject", "failed", galaxy=galaxy)
         raise
     intents.write(setting.now(), "subject", "done", galaxy=galaxy, subject=subject)

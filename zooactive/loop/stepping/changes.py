@@ -1,4 +1,4 @@
-"""What a step can do: one thing each, in words that a person reads before it is done and after."""
+"""The changes that a step can make, each with a line that people read before and after it is made."""
 
 from __future__ import annotations
 
@@ -8,51 +8,51 @@ from typing import Literal, TypeAlias
 from zooactive.loop.stepping.facts import WORKFLOW
 
 UNCHOSEN = "not chosen yet, "
-"""How galaxies are called before they are known."""
+"""The start of the placeholder names of galaxies that are not chosen yet."""
 
 
 @dataclass(frozen=True)
 class AskExport:
-    """Ask for an export."""
+    """Ask the Zooniverse to make an export."""
 
     of: str
 
     def said(self) -> str:
-        """Say it in a line."""
-        return f"ask for the export of {_export(self.of)} (one a day for the whole team, who is told by mail)"
+        """Return the change in one line."""
+        return f"ask for the export of {_export(self.of)} (one per day for the whole team; the Zooniverse mails the team)"
 
 
 @dataclass(frozen=True)
 class FetchExport:
-    """Fetch an export's file."""
+    """Fetch the file of an export."""
 
     of: str
 
     def said(self) -> str:
-        """Say it in a line."""
+        """Return the change in one line."""
         return f"fetch the export of {_export(self.of)}"
 
 
 @dataclass(frozen=True)
 class Count:
-    """Count the votes in exports that were fetched, and find out which galaxies are done."""
+    """Count the votes in fetched exports, and find the galaxies that are done."""
 
     of: tuple[str, ...]
 
     def said(self) -> str:
-        """Say it in a line."""
-        return "count the votes, and say which galaxies are done"
+        """Return the change in one line."""
+        return "count the votes, and find the galaxies that are done"
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Ask for nothing more, because of the budget, the stopping rule, or a pool that is empty."""
+    """Ask for no more galaxies, because of the budget, the stopping rule, or an empty pool."""
 
     kind: Literal["budget", "rule", "pool"]
     why: str
 
     def said(self) -> str:
-        """Say it in a line."""
+        """Return the change in one line."""
         return f"stop asking: {self.why}"
 
 
@@ -65,7 +65,7 @@ class Retire:
     reason: str
 
     def said(self) -> str:
-        """Say it in a line."""
+        """Return the change in one line."""
         return f"retire {_subjects(len(self.subjects))} of set {self.subject_set} ({self.reason})"
 
 
@@ -76,21 +76,21 @@ class Tell:
     number: int
 
     def said(self) -> str:
-        """Say it in a line."""
+        """Return the change in one line."""
         return f"close round {self.number} with its votes"
 
 
 @dataclass(frozen=True)
 class Choose:
-    """Train on all votes so far and choose galaxies; or, once nothing more is asked for, train alone."""
+    """Train on all votes so far and choose galaxies, or only train once the loop asks for no more galaxies."""
 
     number: int
     most: int
 
     def said(self) -> str:
-        """Say it in a line."""
-        chosen = f" and choose up to {self.most} galaxies, with their images," if self.most else ""
-        return f"learn from the votes so far{chosen} for round {self.number}"
+        """Return the change in one line."""
+        chosen = f", choose up to {self.most} galaxies and write their images" if self.most else ""
+        return f"train on the votes so far{chosen} for round {self.number}"
 
 
 @dataclass(frozen=True)
@@ -100,19 +100,19 @@ class MakeSet:
     number: int
 
     def said(self) -> str:
-        """Say it in a line."""
+        """Return the change in one line."""
         return f"make a subject set for round {self.number}"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """Make subjects of galaxies, or put a new round's metadata and image on those that exist."""
+    """Make subjects of galaxies, or put a new round's metadata and image on subjects that already exist."""
 
     number: int
     galaxies: tuple[str, ...]
 
     def said(self) -> str:
-        """Say it in a line."""
+        """Return the change in one line."""
         named = ", ".join(self.galaxies[:3]) + (", ..." if len(self.galaxies) > 3 else "")
         which = "" if named.startswith(UNCHOSEN) else f": {named}"
         return f"upload {_subjects(len(self.galaxies))} of round {self.number}{which}"
@@ -126,7 +126,7 @@ class Join:
     subjects: tuple[str, ...]
 
     def said(self) -> str:
-        """Say it in a line."""
+        """Return the change in one line."""
         return f"put {_subjects(len(self.subjects))} into the set of round {self.number}"
 
 
@@ -137,8 +137,8 @@ class Link:
     number: int
 
     def said(self) -> str:
-        """Say it in a line."""
-        return f"link the set of round {self.number} to the workflow: volunteers are shown it from now on"
+        """Return the change in one line."""
+        return f"link the set of round {self.number} to the workflow, so that volunteers see it from now on"
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Unlink:
     number: int
 
     def said(self) -> str:
-        """Say it in a line."""
+        """Return the change in one line."""
         return f"unlink the set of round {self.number}"
 
 

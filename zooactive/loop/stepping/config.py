@@ -1,4 +1,4 @@
-"""What a loop that runs by itself may do on the Zooniverse."""
+"""The limits of what a loop that runs by itself may do on the Zooniverse."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from zooactive.foundation.errors import WorkspaceError
 
 @dataclass(frozen=True)
 class StepConfig:
-    """What steps may do: the entries of ``[zooniverse]`` that every step looks at.
+    """Limits of what steps may do: the entries of ``[zooniverse]`` that every step reads.
 
     Parameters
     ----------
     project, workflow : int
-        Their numbers on the Zooniverse. Nothing else there is touched.
+        Their ids on the Zooniverse. Steps change no other project or workflow.
     live, prioritized : bool
-        How project and workflow are expected to be.
+        The expected state: whether the project is live, and whether the workflow is prioritized.
     budget : float, optional
-        Clicks, answers that volunteers give, after which nothing more is asked for. Counted are all classifications of the
-        workflow since the first step, and those of the two days that follow an order to stop.
+        The number of clicks (answers by volunteers) after which the loop asks for no more galaxies. All classifications of
+        the workflow since the first step count, and those expected in the two days after a stop.
     price : float, optional
-        What a click has to bring, as of `zooactive.allocate`: a galaxy whose next votes bring less is done.
+        What a click must be worth, as in `zooactive.allocate`. A galaxy whose next votes are worth less is done.
     retire_share : float
-        Of a subject set. A step that would retire more at once retires nothing, and waits for a person's word.
+        A share of a subject set. A step that would retire more at once retires none, and waits for a person to confirm.
     round_days : float
-        Days after which a round is closed with the votes that came in.
+        The number of days after which a round is closed with the votes that came in.
     """
 
     project: int = 0

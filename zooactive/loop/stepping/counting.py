@@ -1,4 +1,4 @@
-"""From exports to votes, clicks, and the galaxies that are done."""
+"""Votes, clicks and finished galaxies, counted from exports."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ALL = 1e12
-"""Clicks, more than there are: what is then given no vote is done."""
+"""More clicks than there are. A galaxy that gets no vote from so many clicks is done."""
 
 
 def read_counted(file: Path) -> Counted:
-    """Return what was counted last; nothing where nothing was counted yet."""
+    """Return the last counts, or empty ones if nothing was counted yet."""
     try:
         said = read_object(file)
     except FileNotFoundError:
@@ -47,20 +47,20 @@ def count_exports(
     since: datetime,
     judged: Any,
 ) -> Counted:
-    """Merge exports into the ledger, write ``votes.csv`` and ``counted.json`` into a folder, and return what they say.
+    """Merge exports into the ledger, write ``votes.csv`` and ``counted.json`` into a folder, and return the counts.
 
     Parameters
     ----------
     folder : Path
     files : mapping of str to Path
-        The exports that are here.
+        Export -> its file here.
     of : mapping of str to str
-        Which file of each export this is.
+        Export -> the Zooniverse's time of that file.
     wording : Wording
     since : datetime
-        Clicks before it are not this loop's.
+        When this loop began. Earlier clicks do not count.
     judged : callable
-        Takes the table of votes, and returns galaxy -> `Done` of those that need no more.
+        Takes the table of votes, and returns galaxy -> `Done` for the galaxies that need no more votes.
     """
     ledger, dropped = Ledger(folder / "classifications", wording.tree), Dropped()
     for file in files.values():
@@ -86,9 +86,10 @@ def count_exports(
 
 
 def clicks_in(file: Path, since: datetime) -> tuple[float, float]:
-    """Return the answers given since a time, each classification once, and how many a day came in the last two days.
+    """Return the number of answers given since a time, and the number per day in the last two days.
 
-    Late votes and those of retired subjects count too, and so does what cannot be used: somebody's time went into it.
+    Each classification counts once. Late answers, answers to retired subjects and unusable ones also count, because they
+    took a volunteer's time.
     """
     answers: dict[str, tuple[datetime, int]] = {}
     rows = rows_of(file, EXPORT, lambda reason, where: None)
@@ -108,7 +109,7 @@ def clicks_in(file: Path, since: datetime) -> tuple[float, float]:
 
 
 def newest_in(file: Path) -> datetime | None:
-    """Return when the last classification of an export was made; a CatalogueError when the file is no export."""
+    """Return the time of the last classification in an export; raise a CatalogueError if the file is not an export."""
     rows = rows_of(file, EXPORT, lambda reason, where: None)
     _, header = next(rows)
     where = places_of(("classification_id", "created_at"), header, file, EXPORT)
@@ -116,7 +117,7 @@ def newest_in(file: Path) -> datetime | None:
 
 
 def _answers(text: str) -> int:
-    """Count the answers of a classification; one of which nobody can say how many it holds is one."""
+    """Count the answers of a classification; if they cannot be read, count one."""
     try:
         found = _in(from_json(text))
     except (ValueError, RecursionError):
@@ -138,22 +139,25 @@ def _in(annotations: Any) -> int:
 def judge(
     loop: Loop, number: int, ids: Sequence[str], votes: pd.DataFrame, config: AllocationConfig, price: float | None
 ) -> dict[str, Done]:
-    """Return why galaxies need no more votes: by `allocate` where a round's model knows them, else by their number alone.
+    """Return why galaxies need no more votes.
 
-    The model is that of the round that they are shown in: it has not learnt from their votes, which would count twice.
+    Galaxies that the round's model has predicted are judged by `allocate`; the others by their number of votes alone. The
+    model is that of the round in which the galaxies are shown: it was not trained on their votes, which would otherwise
+    count twice.
 
     Parameters
     ----------
     loop : Loop
     number : int
-        Of the round.
+        The number of the round.
     ids : sequence of str
-        Its galaxies.
+        The galaxies of the round.
     votes : DataFrame
         All votes so far.
     config : AllocationConfig
-        Its ceiling and what else `zooactive allocate` takes.
+        The ceiling and the other settings of `zooactive allocate`.
     price : float, optional
+        What a click must be worth, as in `zooactive.allocate`. Without a price, there is no limit to the clicks.
     """
     columns = list(loop.tree.columns)
     given = dict(zip(votes["id"], votes[columns].to_numpy(dtype=float), strict=True))

@@ -1,4 +1,4 @@
-"""What a step knows when it decides: values alone, gathered by `zooactive.loop.stepping.look`."""
+"""The facts from which a step decides: plain values, gathered by `zooactive.loop.stepping.look`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 DAY = timedelta(days=1)
-"""A request for the same export is dropped within a day of the last one."""
+"""The Zooniverse drops a request for an export within a day of the last request for it."""
 
 SOON = timedelta(minutes=50)
-"""How long a subject has to be retired after it was asked for, before it is asked for again."""
+"""How long the Zooniverse may take to retire a subject before the loop asks again."""
 
 LATE_DAYS = 2
-"""Days in which classifications arrive that were begun before an order to stop."""
+"""The days after a stop in which classifications still arrive that volunteers began before it."""
 
 LAST_LOOKS = 7 * DAY
-"""How long exports are still asked for after the loop has stopped, while they bring something new."""
+"""How long the loop still asks for exports after it has stopped, while they contain new classifications."""
 
 WORKFLOW = "workflow"
-"""The workflow's export, beside those of subject sets, which are called by their numbers."""
+"""The name of the workflow's export. The exports of subject sets are named by the sets' ids."""
 
 
 class Done(NamedTuple):
-    """Why a galaxy needs no more votes: Panoptes' word, and ours."""
+    """Why a galaxy needs no more votes: Panoptes' word, and an explanation."""
 
     reason: str
     why: str
@@ -32,9 +32,9 @@ class Done(NamedTuple):
 
 @dataclass(frozen=True)
 class ExportFacts:
-    """One export: when this loop last asked for it, what is said of it now, and which file of it was fetched last.
+    """One export: when this loop last asked for it, its state now, and which file of it was fetched last.
 
-    `touched` and `fetched` are the times of the Zooniverse's own, as it writes them.
+    `touched` and `fetched` are the Zooniverse's times, as it writes them.
     """
 
     asked_at: datetime | None = None
@@ -51,18 +51,18 @@ class ExportFacts:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the exports that were counted say.
+    """The counts from the exports.
 
     Parameters
     ----------
     of : mapping of str to str
-        Export -> which file of it was counted.
+        Export -> the Zooniverse's time of the file that was counted.
     clicks, pace : float
-        Answers since the first step, and answers a day in the last two days.
+        The number of answers since the first step, and the number per day in the last two days.
     done : mapping of str to Done
-        Galaxies that need no more votes.
+        Galaxies that need no more votes, and why.
     volunteers : mapping of str to int
-        People who were counted, a galaxy.
+        Galaxy -> the number of volunteers counted.
     """
 
     of: Mapping[str, str] = field(default_factory=dict)
@@ -74,26 +74,26 @@ class Counted:
 
 @dataclass(frozen=True)
 class RoundFacts:
-    """One round: how far it is here, and on the Zooniverse.
+    """One round: its progress here and on the Zooniverse.
 
     Parameters
     ----------
     number : int
     asked : tuple of str
-        Galaxies to be shown, in the order of the selection; none before they were chosen.
+        Galaxies to be shown, in the order of the selection. Empty before they are chosen.
     told : bool
         Whether the round is closed.
     subject_set : str, optional
     ready : mapping of str to str
-        Galaxy -> subject, with its image and this round's metadata.
+        Galaxy -> subject that has its image and this round's metadata.
     members : frozenset of str
-        Subjects in the set, looked at until it is linked.
+        Subjects in the set. They are read only until the set is linked.
     linked : bool
     linked_at : datetime, optional
     unlinked : bool
-        Whether it was linked and is no more.
+        Whether the set was linked before and is not linked now.
     met : frozenset of str
-        Subjects that somebody has classified, or that were retired.
+        Subjects that somebody has classified, or that are retired.
     """
 
     number: int
@@ -109,7 +109,7 @@ class RoundFacts:
 
     @property
     def subjects(self) -> frozenset[str]:
-        """The round's subjects that are ready."""
+        """The subjects of the round that have their image and metadata."""
         return frozenset(self.ready.values())
 
     @property
@@ -120,33 +120,37 @@ class RoundFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a step looks at before it decides.
+    """All facts that a step looks at before it decides.
 
     Parameters
     ----------
     now : datetime
     rounds : tuple of RoundFacts
-        The last one is the one to go on with.
+        The last one is the current round.
     exports : mapping of str to ExportFacts
     counted : Counted
     retired : frozenset of str
         Subjects that are retired.
     retiring : mapping of str to datetime
-        Subjects -> when the Zooniverse was last asked to retire them.
+        Subject -> when the loop last asked the Zooniverse to retire it.
     linked_sets : frozenset of str
-        All that are linked to the workflow, whosever they are.
+        All sets linked to the workflow, including those that this loop did not make.
     wishes : tuple of str
-        What the owner has to set before anything is changed.
+        What the project's owner must set before the loop changes anything.
     room : int
-        Subjects that the account may still upload.
+        The number of subjects that the account may still upload.
     left : int
-        Galaxies that may be asked for.
+        The number of galaxies that may be asked for.
     stopped, stopped_at : str and datetime, optional
-        Why nothing more is asked for, once that was decided, and when it was.
+        Why the loop asks for no more galaxies, and when that was decided.
     enough : str, optional
-        What the stopping rule says.
+        Why the stopping rule says to stop.
     learnt : bool
-        Whether the last model has learnt from all votes that were told.
+        Whether the last model was trained on all recorded votes.
+    quiet : bool
+        Whether the last file of the workflow's export had no new classification.
+    n : int
+        The number of galaxies in each round.
     """
 
     now: datetime
@@ -168,7 +172,7 @@ class Facts:
 
     @property
     def here(self) -> RoundFacts:
-        """The round to go on with."""
+        """The current round."""
         return self.rounds[-1]
 
     @property

@@ -1,7 +1,7 @@
-"""The book of a loop that runs by itself: what it is about to change, written before, and what came of it, written after.
+"""The journal of a loop that runs by itself: each intended change is written before it is made, and its result after.
 
-Every number that the Zooniverse gives stands here before the next call is made. A step that was killed leaves an intent
-without an end, and the next step looks whether it was done.
+Every id that the Zooniverse gives is in the journal before the next call is made. A step that was killed leaves an intent
+without a result; the next step finds out whether that change was made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zooactive.loop.stepping.facts import WORKFLOW
 
 
 class Stopped(NamedTuple):
-    """Why nothing more is asked for, in a word and in a line, the budget that held then, and when that was decided."""
+    """Why the loop asks for no more galaxies (a word and a line), the budget at that time, and when this was decided."""
 
     kind: str
     why: str
@@ -28,37 +28,37 @@ class Stopped(NamedTuple):
 
 @dataclass
 class Book:
-    """What the lines of the book come to.
+    """The state that follows from the lines of the journal.
 
     Parameters
     ----------
     mark : str
-        A word that the loop's subjects and sets carry, drawn when it began.
+        A random word that marks the loop's subjects and sets, drawn when the loop began.
     began : datetime, optional
     chosen : dict
-        Round -> galaxies that are shown in it.
+        Round -> the galaxies shown in it.
     subjects : dict
         Galaxy -> subject.
     unsure : set
-        Galaxies of which a subject may have been made, and nobody has heard of it.
+        Galaxies whose subject may have been made, because no answer to the request arrived.
     ready : dict
         Round -> galaxy -> subject that has its image and the round's metadata.
     sets : dict
-        Round -> number of its subject set.
+        Round -> id of its subject set.
     linked_at, unlinked : dict, set
-        When the sets of rounds were linked; rounds whose sets were unlinked.
+        Round -> when its set was linked; and the rounds whose sets were unlinked.
     asked, heard : dict
-        Export -> when it was last asked for, and whether the answer was heard.
+        Export -> when the loop last asked for it; and whether an answer arrived.
     fetched, newest : dict
-        Export -> the file of it that was fetched last, by the Zooniverse's time of it, and its last classification.
+        Export -> the Zooniverse's time of the file fetched last; and the time of its last classification.
     quiet : bool
-        Whether the last file of the workflow's export brought nothing new.
+        Whether the last file of the workflow's export had no new classification.
     retiring : dict
-        Subject -> when the Zooniverse was last asked to retire it.
+        Subject -> when the loop last asked the Zooniverse to retire it.
     retired, met : set
-        Subjects that are known to be retired, and to have been met by somebody.
+        Subjects that are retired; and subjects that at least one volunteer has met.
     stopped : Stopped, optional
-        Why nothing more is asked for.
+        Why the loop asks for no more galaxies.
     """
 
     mark: str = ""
@@ -81,7 +81,7 @@ class Book:
     stopped: Stopped | None = None
 
     def take(self, entry: Mapping[str, Any]) -> None:
-        """Take in a line."""
+        """Add a line of the journal."""
         at, done = datetime.fromisoformat(entry["at"]), entry["state"] == "done"
         match entry["do"]:
             case "begin":
@@ -126,7 +126,7 @@ class Book:
 
 
 class Intents:
-    """The file of the book, ``journal.jsonl`` in a folder; see `Book`.
+    """The journal's file, ``journal.jsonl`` in a folder; see `Book`.
 
     Parameters
     ----------
@@ -143,16 +143,16 @@ class Intents:
         return dict(values)
 
     def write(self, now: datetime, do: str, state: str, **values: Any) -> None:
-        """Write a line: what is done ("subject", "set", ...), its state ("intent", "done", "failed"), and with what."""
+        """Write a line: the change ("subject", "set", ...), its state ("intent", "done", "failed"), and its values."""
         entry = {"at": now.isoformat(), "do": do, "state": state, **values}
         self._lines.add(entry)
         self.book.take(entry)
 
     def begin(self, now: datetime) -> None:
-        """Draw the loop's mark, if it has none."""
+        """Draw the loop's mark if it has none."""
         if not self.book.mark:
             self.write(now, "begin", "done", mark=secrets.token_hex(4))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._lines.close()

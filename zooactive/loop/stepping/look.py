@@ -1,4 +1,4 @@
-"""The facts of a step: what the book says, and what the Zooniverse says now. Nothing is changed by looking."""
+"""The facts of a step, from the journal and from the Zooniverse now. Looking changes nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from zooactive.loop.stepping.setting import NAMED, Setting
 from zooactive.loop.stopping import stops_at
 
 _CLOCKS = timedelta(minutes=10)
-"""By how much this machine's clock and the Zooniverse's may differ."""
+"""The largest difference allowed between this machine's clock and the Zooniverse's."""
 
 
 def check(setting: Setting, book: Book) -> Checked:
-    """Look whether anything may be changed, before anything is; a WorkspaceError where the numbers are wrong."""
+    """Check whether the loop may change anything on the Zooniverse; raise a WorkspaceError if the ids are wrong."""
     there, config = setting.there, setting.config
     found = check_owner(there, live=config.live, prioritized=config.prioritized, ceiling=setting.allocation.ceiling)
     others = []
@@ -27,21 +27,21 @@ def check(setting: Setting, book: Book) -> Checked:
         name = there.subject_set(number).name
         if name.startswith(NAMED) and not name.startswith(f"{NAMED}{book.mark},"):
             others.append(
-                f"'{name}', which another loop made, is linked to the workflow; run one loop a workflow, or unlink its set"
+                f"'{name}', a set that another loop made, is linked to the workflow; unlink it, or run one loop per workflow"
             )
     return replace(found, wishes=(*found.wishes, *others))
 
 
 def look(setting: Setting, intents: Intents, checked: Checked) -> Facts:
-    """Return all that is known now.
+    """Return all facts known now.
 
     Parameters
     ----------
     setting : Setting
     intents : Intents
-        Their book; nothing is written into it.
+        The journal, which is only read.
     checked : Checked
-        Of `check`; its sets are those that are linked now.
+        The result of `check`. Its sets are the sets that are linked now.
     """
     book, loop, now = intents.book, setting.loop, setting.now()
     linked = checked.linked_sets
@@ -82,7 +82,7 @@ def look(setting: Setting, intents: Intents, checked: Checked) -> Facts:
 
 
 def seen(facts: Facts, book: Book) -> dict[str, Sequence[str]]:
-    """Return what the book does not know yet of subjects: those that are retired, and those that were met."""
+    """Return the retired subjects and the subjects that volunteers have met, as far as the journal does not contain them."""
     met = frozenset[str]().union(*(entry.met for entry in facts.rounds))
     return {"retired": sorted(facts.retired - book.retired), "met": sorted(met - book.met)}
 
@@ -96,7 +96,7 @@ def _round(
     begun = made is not None and began is None
     before = {subject for other, known in book.ready.items() if other < number for subject in known.values()}
     if began is not None and now - began < DAY:
-        met = met - before  # they were met in another set; after a day this one has been seen too
+        met = met - before  # they were met in an earlier set; after a day, this set has also been seen
     return RoundFacts(
         number,
         asked=book.chosen.get(number, ()),
@@ -112,7 +112,7 @@ def _round(
 
 
 def _export(setting: Setting, book: Book, of: str) -> ExportFacts:
-    """Return what is known of an export; a request of which no answer was heard counts if the export was touched since."""
+    """Return what is known of an export; a request without a known answer counts if the export has changed since."""
     there = setting.there.export(None if of == WORKFLOW else of)
     asked, fetched = book.asked.get(of), book.fetched.get(of)
     if there is None:
@@ -129,4 +129,4 @@ def _enough(setting: Setting) -> str | None:
     found = stops_at(setting.loop.history(), share=config.stop_share, rounds=config.stop_rounds)
     if found is None:
         return None
-    return f"since round {found} a click tells less than {config.stop_share:.0%} of what it told in the best round"
+    return f"since round {found}, a click brings less than {config.stop_share:.0%} of its information in the best round"

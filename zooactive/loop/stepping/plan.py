@@ -1,7 +1,7 @@
-"""What is to be done next, decided from facts alone: nothing is asked of anybody here, and nothing changed.
+"""The next change, decided from facts alone: this module sends no request and changes nothing.
 
-The order loses nothing: votes are fetched and counted before anything is retired, a round is closed before the next one is
-chosen, a new set is whole before it is linked, and it is met by volunteers before an older one is unlinked.
+The order loses no votes. Votes are fetched and counted before a subject is retired. A round is closed before the next one is
+chosen. A new set is complete before it is linked, and volunteers have met it before an older set is unlinked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from zooactive.loop.stepping.config import StepConfig
 from zooactive.loop.stepping.facts import DAY, LAST_LOOKS, LATE_DAYS, SOON, WORKFLOW, ExportFacts, Facts, RoundFacts
 
 UPLOADED_AT_ONCE = 25
-"""Subjects between two looks at what is there."""
+"""The number of subjects uploaded between two looks at the Zooniverse."""
 
 
 def next_change(
@@ -40,16 +40,16 @@ def next_change(
     tried: Collection[Change] = (),
     halted: Collection[type] = (),
 ) -> Change | None:
-    """Return the first thing to be done that was not tried yet, or None where all that is left is to wait.
+    """Return the first possible change that was not tried yet, or None if the loop can only wait.
 
     Parameters
     ----------
     facts : Facts
     config : StepConfig
     tried : collection of Change
-        What this step has done.
+        The changes that this step has tried.
     halted : collection of type
-        Kinds of changes of which one has failed in this step.
+        The kinds of changes that have failed in this step.
     """
     if facts.wishes:
         return None
@@ -57,7 +57,7 @@ def next_change(
 
 
 def _changes(facts: Facts, config: StepConfig) -> Iterator[Change]:
-    """Yield all that could be done now, the most urgent first."""
+    """Yield all changes that could be made now, the most urgent first."""
     if facts.export(WORKFLOW).waiting:
         yield FetchExport(WORKFLOW)
     if new := [of for of, export in facts.exports.items() if export.fetched and facts.counted.of.get(of) != export.fetched]:
@@ -76,21 +76,21 @@ def _changes(facts: Facts, config: StepConfig) -> Iterator[Change]:
 
 
 def waits_of(facts: Facts, config: StepConfig) -> list[str]:
-    """Say what the loop waits for, in sentences; the wishes to the owner come first."""
+    """Return what the loop waits for, one sentence each; the requests to the project's owner come first."""
     if facts.wishes:
-        return [f"nothing is changed until the owner has done this: {wish}" for wish in facts.wishes]
+        return [f"the loop changes nothing until the project's owner does this: {wish}" for wish in facts.wishes]
     waits = [said for entry in facts.shown if (said := _held_back(entry, facts, config))]
     export = facts.export(WORKFLOW)
     if export.asked_at is not None and not export.ready:
         waits.append(
-            f"the workflow's export of {export.asked_at:%d %B %H:%M} is being made, or was dropped, which looks the same "
-            f"(it says '{export.state}'); it is asked for again after a day"
+            f"the workflow's export of {export.asked_at:%d %B %H:%M} is being made or was dropped; its state "
+            f"'{export.state}' can mean either; the loop asks for it again after a day"
         )
     here = facts.here
     if facts.stopped:
-        waits.append(f"nothing more is asked for: {facts.stopped}")
+        waits.append(f"the loop asks for no more galaxies: {facts.stopped}")
         if has_ended(facts):
-            waits.append("every subject is retired, and votes hardly come any more: the loop has ended")
+            waits.append("every subject is retired, and new votes have almost ceased: the loop has ended")
     elif here.linked and not here.told:
         waits.append(
             f"round {here.number}: {len(here.subjects & facts.retired)} of {len(here.subjects)} subjects are done, "
@@ -98,11 +98,11 @@ def waits_of(facts: Facts, config: StepConfig) -> list[str]:
         )
     elif here.unlinked and not here.told:
         waits.append(
-            f"the set of round {here.number} was unlinked by hand; the round is closed after {config.round_days:g} days"
+            f"somebody unlinked the set of round {here.number} by hand; the round is closed after {config.round_days:g} days"
         )
     elif not here.asked and not facts.room:
         waits.append(
-            "the account may not upload any more subjects (deleted ones count); contact@zooniverse.org can raise its limit"
+            "the account has reached its upload limit (deleted subjects count); contact@zooniverse.org can raise the limit"
         )
     for entry in facts.shown:
         if facts.newest is not None and entry.number < facts.newest.number:
@@ -116,7 +116,7 @@ def waits_of(facts: Facts, config: StepConfig) -> list[str]:
 
 
 def may_ask(export: ExportFacts, now: datetime) -> bool:
-    """Return whether a request for an export would not be dropped: nobody's was accepted within a day."""
+    """Return whether the Zooniverse would accept a request for an export: it takes one within a day."""
     if export.asked_at is not None and now - export.asked_at < DAY:
         return False
     touched = when(export.touched)
@@ -124,14 +124,14 @@ def may_ask(export: ExportFacts, now: datetime) -> bool:
 
 
 def has_ended(facts: Facts) -> bool:
-    """Return whether there is nothing left to do: all is retired, and the last export was quiet or a week has passed."""
+    """Return whether nothing is left to do: all subjects are retired, and the last export was quiet or a week has passed."""
     if facts.stopped_at is None or not all(entry.subjects <= facts.retired for entry in facts.shown):
         return False
     return facts.quiet or facts.now - facts.stopped_at > LAST_LOOKS
 
 
 def when(text: str | None) -> datetime | None:
-    """Return a time as the Zooniverse writes it, or None where it is none."""
+    """Return a time written by the Zooniverse, or None if the text is not a time."""
     try:
         found = datetime.fromisoformat((text or "").replace(" UTC", "+00:00"))
     except ValueError:
@@ -155,7 +155,7 @@ def _stop(facts: Facts, config: StepConfig) -> Stop | None:
 
 
 def _due(entry: RoundFacts, facts: Facts) -> dict[str, str]:
-    """Return subject -> reason of those of a round that should be retired and are not."""
+    """Return subject -> reason for those of a round that should be retired and are not."""
     due = {}
     for galaxy, subject in entry.ready.items():
         known = facts.counted.done.get(galaxy)
@@ -165,13 +165,13 @@ def _due(entry: RoundFacts, facts: Facts) -> dict[str, str]:
 
 
 def _held_back(entry: RoundFacts, facts: Facts, config: StepConfig) -> str | None:
-    """Say why a round's subjects are not retired, where they are too many at once."""
+    """Return why a round's subjects are not retired, if too many are due at once."""
     due, size = len(_due(entry, facts)), len(entry.subjects)
     if due <= config.retire_share * size:
         return None
     return (
-        f"{due} of {size} subjects of round {entry.number} should be retired, more than {config.retire_share:.0%} at once; "
-        "a person's word is wanted: look at them, then `zooactive loop step --retire-share 1`"
+        f"{due} of {size} subjects of round {entry.number} are due to retire, more than {config.retire_share:.0%} at once; "
+        "a person must confirm: look at them, then run `zooactive loop step --retire-share 1`"
     )
 
 
@@ -190,7 +190,7 @@ def _wants_export(facts: Facts) -> bool:
 
 
 def _is_over(entry: RoundFacts, facts: Facts, config: StepConfig) -> bool:
-    """Whether a round has its votes, or has lasted long enough."""
+    """Return whether a round has its votes, or has lasted long enough."""
     if entry.told or entry.linked_at is None:
         return False
     if not any(facts.counted.volunteers.get(galaxy) for galaxy in entry.ready):
@@ -222,7 +222,7 @@ def _next_round(facts: Facts) -> Iterator[Change]:
 
 
 def _is_followed(entry: RoundFacts, facts: Facts) -> bool:
-    """Whether volunteers have met a newer round, so that nobody is left with nothing when this one's set goes."""
+    """Return whether volunteers have met a newer round, so that nobody is left without subjects if this set goes."""
     return any(newer.met for newer in facts.shown if newer.number > entry.number)
 
 
@@ -241,11 +241,11 @@ def _older_sets(facts: Facts) -> Iterator[Change]:
             yield Unlink(entry.number)
 
 
-# What would follow -------------------------------------------------------------------------------------------------------
+# A dry run ---------------------------------------------------------------------------------------------------------------
 
 
 def changes_ahead(facts: Facts, config: StepConfig) -> list[Change]:
-    """Return what a step would do if everything that it does succeeds; what votes will say nobody knows before."""
+    """Return the changes that a step would make if each succeeds; changes that depend on future votes are unknown."""
     ahead: list[Change] = []
     while (change := next_change(facts, config, tried=ahead)) is not None:
         ahead.append(change)
@@ -254,7 +254,7 @@ def changes_ahead(facts: Facts, config: StepConfig) -> list[Change]:
 
 
 def assumed(facts: Facts, change: Change) -> Facts:
-    """Return the facts as they will be when a change has succeeded."""
+    """Return the facts as they will be after a change has succeeded."""
     match change:
         case AskExport(of):
             known = replace(facts.export(of), asked_at=facts.now, state="creating", ready=False)
@@ -283,7 +283,7 @@ def assumed(facts: Facts, change: Change) -> Facts:
 
 
 def _built(facts: Facts, change: Change) -> RoundFacts:
-    """Return the round to go on with when a part of its set has been made."""
+    """Return the current round after a part of its set has been made."""
     here = facts.here
     match change:
         case MakeSet():

@@ -1,4 +1,4 @@
-"""In which order volunteers are shown the subjects of a prioritized workflow."""
+"""The order in which volunteers are shown the subjects of a prioritized workflow."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def priorities(selection: pd.DataFrame) -> list[int]:
-    """Return a number for each galaxy of a selection, the lowest shown first: 1, 2, ...
+    """Return a priority for each galaxy of a selection: 1, 2, ..., and the lowest is shown first.
 
-    Those that were acquired come in the order of their ranks, and those drawn at random are spread evenly between them: if
-    they came last, a set that is not shown to its end would have a random arm without votes. Every galaxy gets a number
-    above 0, because one without comes first in one of the Zooniverse's two selectors and last in the other.
+    Acquired galaxies come in the order of their ranks. Random galaxies are spread evenly between them: if they came last, a
+    set that is not shown to its end would have a random arm without votes. Every galaxy gets a number above 0, because one
+    of the Zooniverse's two selectors puts a subject without a number first, and the other puts it last.
     """
     rank = selection["rank"].to_numpy(dtype=float)
     at_random = (selection["arm"] == "random").to_numpy()

@@ -1,4 +1,4 @@
-"""What a step works with: the loop, the Zooniverse, the book of intents, and what it may do."""
+"""The inputs of a step: the loop, the Zooniverse, the journal, and what the step may do."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from zooactive.loop.stepping.facts import WORKFLOW
 from zooactive.loop.stepping.intents import Intents
 
 NAMED = "zooactive "
-"""How the names of subject sets begin that a loop made."""
+"""The start of the names of subject sets that a loop made."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """How volunteers are shown galaxies: see `zooactive.labels.subjects.write_subjects`."""
+    """Settings of how galaxies are shown to volunteers; see `zooactive.labels.subjects.write_subjects`."""
 
     side: int | None = None
     credit: str = ""
@@ -32,31 +32,32 @@ class Shown:
 
 
 def clock() -> datetime:
-    """Return the time."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a step works with.
+    """The inputs of a step.
 
     Parameters
     ----------
     folder : Path
-        Of what the loop knows of the Zooniverse: ``journal.jsonl``, ``exports/``, ``votes.csv``, ``counted.json``.
+        The folder with what the loop knows of the Zooniverse: ``journal.jsonl``, ``exports/``, ``votes.csv``,
+        ``counted.json``.
     loop : Loop
     there : Zooniverse
     wording : Wording
     config : StepConfig
     allocation : AllocationConfig
-        When a galaxy is done; its ceiling is the most volunteers that one is shown to.
+        Decides when a galaxy is done. Its ceiling is the largest number of volunteers who are shown a galaxy.
     shown : Shown
     pictures : callable, optional
-        Returns the galaxies with the images that volunteers are shown; by default those of the loop.
+        Returns the galaxies with the images that volunteers are shown. The default is the loop's galaxies.
     lock : Path, optional
-        A folder that every loop on the workflow holds while it takes a step, whatever its own folder is.
+        A folder that every loop on the workflow locks during a step, whatever its own folder is.
     now : callable
-        Tells the time.
+        Returns the current time.
     """
 
     folder: Path
@@ -71,13 +72,13 @@ class Setting:
     now: Callable[[], datetime] = clock
 
     def file_of(self, export: str) -> Path:
-        """Return where the file of an export lies."""
+        """Return the path of an export's file."""
         return self.folder / "exports" / (f"{export}.csv" if export == WORKFLOW else f"set-{export}.csv")
 
     def subjects_of(self, number: int) -> Path:
-        """Return where the manifest and the images of a round lie."""
+        """Return the folder of a round's manifest and images."""
         return self.loop.folder / f"round-{number:03d}" / "subjects"
 
     def set_name(self, intents: Intents, number: int) -> str:
-        """Return what the subject set of a round is called."""
+        """Return the name of a round's subject set."""
         return f"{NAMED}{intents.book.mark}, round {number}"

@@ -1,4 +1,4 @@
-"""One step of a loop that runs by itself: what can be done now is done, what it waits for is said, and it ends."""
+"""One step of a loop that runs by itself: do what can be done now, say what the loop waits for, and end."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from zooactive.loop.stepping.plan import changes_ahead, next_change, waits_of
 from zooactive.loop.stepping.setting import Setting
 
 _MOST = 10_000
-"""Changes in one step; there are never so many."""
+"""A limit to the changes in one step, which no step reaches."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did, in lines.
+    """The result of one step, in lines.
 
     Parameters
     ----------
     done : tuple of str
-        Changes; of a step that only looked, those that it would make.
+        The changes made, or in a dry run the changes that the step would make.
     failed : tuple of str
-        What did not succeed, and why. The next step goes on there.
+        The changes that failed, and why. The next step tries them again.
     waits : tuple of str
         What the loop waits for.
     """
@@ -39,27 +39,27 @@ class Step:
 
 
 def take_step(setting: Setting, *, dry_run: bool = False, tell: Tell = silent) -> Step:
-    """Do what can be done now, and end.
+    """Make every change that can be made now, and end.
 
-    A step that is killed anywhere is gone on with by the next one, which looks at what was done. Two steps on one workflow
-    do not run side by side.
+    If a step is killed, the next one finds out what was done and resumes there. Two steps on one workflow never run at the
+    same time.
 
     Parameters
     ----------
     setting : Setting
     dry_run : bool
-        Say every change, and make none.
+        Return every change without making it.
     tell : callable
-        Takes each change when it is made.
+        Receives each change when it is made.
 
     Raises
     ------
     OutputError
         When another step is running.
     WorkspaceError
-        When the workflow is not the project's, or whoever asks has no part in it.
+        When the workflow does not belong to the project, or the account has no role in the project.
     UploadError
-        When the Zooniverse does not answer a question.
+        When the Zooniverse does not answer a request.
     """
     with held(setting.folder), held(setting.lock or setting.folder):
         intents = Intents(setting.folder)
@@ -98,11 +98,11 @@ def _taken(setting: Setting, intents: Intents, tell: Tell) -> Step:
             tell(done[-1])
         if isinstance(change, Link | Unlink):
             checked = replace(checked, linked_sets=frozenset(setting.there.linked_sets()))
-    raise AssertionError("a step that does not end")
+    raise AssertionError("the step does not end")
 
 
 def _noticed(setting: Setting, intents: Intents, facts: Facts) -> Facts:
-    """Write down what a look has found that the book does not say."""
+    """Write down what the look found that the journal does not contain."""
     book = intents.book
     for entry in facts.rounds:
         if entry.linked and entry.number not in book.linked_at:

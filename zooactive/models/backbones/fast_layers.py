@@ -1,4 +1,4 @@
-"""Four of Keras' layers by the kernels of TensorFlow that are fastest on a CPU; the numbers are those of Keras' layers.
+"""Four Keras layers with the TensorFlow kernels that are fastest on a CPU; they compute the same numbers as Keras' layers.
 
 * Batch normalisation: Keras writes it as a dozen elementwise operations, each of which reads and writes the whole batch;
   TensorFlow has one kernel for all of them, and one for their gradient.
@@ -23,7 +23,7 @@ import keras
 
 
 def _tensorflow_on_cpu() -> Any:
-    """The module of TensorFlow where it computes on the CPU, else None."""
+    """Return the TensorFlow module if it computes on the CPU, otherwise None."""
     if keras.backend.backend() != "tensorflow":
         return None
     tensorflow = importlib.import_module("tensorflow")
@@ -31,19 +31,19 @@ def _tensorflow_on_cpu() -> Any:
 
 
 _gradients: set[str] = set()
-"""Names under which TensorFlow keeps the gradients of layers that were built or traced here."""
+"""The names under which TensorFlow keeps the gradients of layers that were built or traced here."""
 
 _before: set[str] = set()
-"""Names that it kept before the fits began that are under way."""
+"""The names that it kept before the running fits began."""
 
 _fits: set[object] = set()
-"""The fits that are under way, in all threads."""
+"""The running fits in all threads."""
 
 _fits_change = threading.Lock()
 
 
 def _kept_gradients() -> dict[str, Any]:
-    """Return TensorFlow's registry of gradients; there is no public way to it, and without it nothing is let go."""
+    """Return TensorFlow's registry of gradients; there is no public way to it. Without it, no memory is released."""
     operations = importlib.import_module("tensorflow.python.framework.ops")
     registry: dict[str, Any] = getattr(getattr(operations, "gradient_registry", None), "_registry", {})
     return registry
@@ -51,11 +51,11 @@ def _kept_gradients() -> dict[str, Any]:
 
 @contextmanager
 def gradients_forgotten() -> Iterator[None]:
-    """Let go of the graphs of a fit when it ends.
+    """Release the graphs of a fit when it ends.
 
     TensorFlow keeps each custom gradient that a graph was traced with, and with it the graph and its weights, until the
-    process ends: fit after fit that grew to gigabytes. It is looked up while a step is traced and never after. Of several
-    fits, in threads of their own, the last one to end lets go of all: the others' steps may be traced still.
+    process ends: over many fits this grew to gigabytes. A gradient is looked up only while a step is traced. If several fits
+    run in separate threads, the last one to end releases all graphs, because the others may still be tracing.
     """
     registry = {} if _tensorflow_on_cpu() is None else _kept_gradients()
     this = object()
@@ -80,7 +80,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     """``keras.layers.BatchNormalization`` over the last of four axes, with scale and offset, by the fused kernel."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise (batch, y, x, channel); while training by the batch's own moments, which move the statistics."""
+        """Normalise (batch, y, x, channel); in training by the batch's own moments, which also update the statistics."""
         if keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         fused = importlib.import_module("tensorflow").compat.v1.nn.fused_batch_norm
@@ -89,7 +89,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
             return fused(inputs, self.gamma, self.beta, **known, epsilon=self.epsilon, is_training=False)[0]
         outputs, mean, variance = fused(inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True)
         ops = keras.ops
-        # The kernel gives the unbiased variance, of n - 1 values; Keras' statistics hold the biased one.
+        # The kernel returns the unbiased variance, with n - 1; Keras' statistics hold the biased one.
         number = ops.cast(ops.size(inputs) / ops.shape(inputs)[-1], "float32")
         variance = variance * ((number - 1) / number)
         self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
@@ -113,7 +113,7 @@ class PointwiseConv2D(keras.layers.Conv2D):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="zooactive")
 class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
-    """``keras.layers.DepthwiseConv2D`` without activation or dilation, of one filter a channel and equal strides."""
+    """``keras.layers.DepthwiseConv2D`` without activation or dilation, with one filter per channel and equal strides."""
 
     def call(self, inputs: Any) -> Any:
         """Convolve each channel with its own filter."""
@@ -124,7 +124,7 @@ class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
         return filtered + self.bias if self.use_bias else filtered
 
     def _filtered(self, tensorflow: Any, inputs: Any) -> Any:
-        """The convolution without its bias."""
+        """Return the convolution without its bias."""
         operations, padding = tensorflow.raw_ops, self.padding.upper()
         how = {"strides": [1, *self.strides, 1]}
 
@@ -150,11 +150,11 @@ class FastDepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
         before = len(kept)
         outputs = convolve(inputs, tensorflow.convert_to_tensor(self.kernel))
         if len(kept) > before:
-            _gradients.add(list(kept)[-1])  # at once: other threads may add to it
+            _gradients.add(list(kept)[-1])  # immediately, because other threads may add to it
         return outputs
 
     def _border(self, side: int, axis: int) -> tuple[int, int]:
-        """The pixels of padding before and after one axis of an image."""
+        """Return the pixels of padding before and after one axis of an image."""
         if self.padding == "valid":
             return 0, 0
         steps = -(-side // self.strides[axis])
@@ -167,8 +167,8 @@ class FastLayerNormalization(keras.layers.LayerNormalization):  # type: ignore[m
     """``keras.layers.LayerNormalization`` over the last of four axes, with scale and offset."""
 
     def call(self, inputs: Any) -> Any:
-        """Normalise the channels of each place, (batch, y, x, channel), in float32."""
-        # A GPU multiplies matrices in fewer bits than a mean needs.
+        """Normalise the channels at each position, (batch, y, x, channel), in float32."""
+        # A GPU multiplies matrices with fewer bits than a mean needs.
         if _tensorflow_on_cpu() is None:
             return super().call(inputs)
         ops = keras.ops
@@ -183,7 +183,7 @@ class FastLayerNormalization(keras.layers.LayerNormalization):  # type: ignore[m
 
 
 def with_fast_layers(network: Any, *, momentum: float | None = None) -> Any:
-    """Return a copy of a functional model, with fresh weights, that has these layers where they can stand.
+    """Return a copy of a functional model, with fresh weights, that uses these fast layers wherever possible.
 
     Batch norms' statistics keep their momentum unless `momentum` is given.
     """

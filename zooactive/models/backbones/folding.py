@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them: the same features from fewer operations, for prediction alone.
+"""Fold batch norms into the convolutions before them: the same features from fewer operations, for prediction only.
 
 Outside training a batch norm is y = a x + b for each channel, with a = gamma / sqrt(variance + epsilon) and
 b = beta - a mean. After a convolution the factor goes into its kernel and the rest into its bias. The features differ from
@@ -17,7 +17,7 @@ from zooactive.models.backbones.fast_layers import FastDepthwiseConv2D, Pointwis
 
 
 class _FoldedNorm(keras.layers.Layer):  # type: ignore[misc]
-    """A layer in a batch norm's place, called as one."""
+    """A layer that replaces a batch norm and is called in the same way."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return the inputs."""
@@ -30,12 +30,12 @@ def folded(encoder: Any) -> Any:
     Parameters
     ----------
     encoder : keras.Model
-        As `zooactive.models.build_encoder` makes it; networks inside it are folded too.
+        A model that `zooactive.models.build_encoder` made. Networks inside it are folded as well.
 
     Returns
     -------
     keras.Model
-        With the weights that the encoder has now; training it would not do what training the encoder does.
+        A copy with the current weights of the encoder. Do not train it: that would not have the same effect.
     """
     pairs = _pairs(encoder)
     norms = {norm.name: convolution for convolution, norm in pairs}
@@ -63,7 +63,7 @@ def folded(encoder: Any) -> Any:
 
 
 def _pairs(encoder: Any) -> list[tuple[Any, Any]]:
-    """Return convolutions with the batch norms that alone see what they give."""
+    """Return pairs of a convolution and the batch norm that is the only layer to use its output."""
     pairs = []
     for layer in encoder.layers:
         plain = isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | PointwiseConv2D)
@@ -75,7 +75,7 @@ def _pairs(encoder: Any) -> list[tuple[Any, Any]]:
 
 
 def _fold(convolution: Any, norm: Any) -> list[NDArray[np.float32]]:
-    """The kernel and the bias of a convolution that does what it and its batch norm did."""
+    """Return the kernel and the bias of a convolution that does the work of itself and its batch norm."""
     kernel, *bias = (np.asarray(weight, dtype=np.float64) for weight in convolution.get_weights())
     gamma, beta, mean, variance = (np.asarray(weight, dtype=np.float64) for weight in norm.get_weights())
     factor = gamma / np.sqrt(variance + norm.epsilon)

@@ -1,4 +1,4 @@
-"""The names of the networks that there are, known without loading Keras."""
+"""The names of the available networks, known without loading Keras."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from zooactive.foundation.errors import ModelError, did_you_mean
 from zooactive.foundation.vocabulary import BACKBONES
 
 COLOUR_ALONE = frozenset({"efficientnet_b0_imagenet"})
-"""Networks that scale red, green and blue by constants of their own, and so take no listed bands."""
+"""Networks that scale red, green and blue by their own constants, and therefore take no listed bands."""
 
 REGISTERED: set[str] = set(BACKBONES)
-"""Those that come with zooactive, and those that this process has registered."""
+"""The backbones that come with zooactive, and those that this process has registered."""
 
 
 def refuse_bands(name: str, bands: Sequence[str] | None) -> None:
-    """Raise a ModelError for listed bands in a network that takes colour or grey alone."""
+    """Raise a ModelError for listed bands with a network that takes only colour or grey."""
     if bands is not None and name in COLOUR_ALONE:
         raise ModelError(
             f"{name} scales red, green and blue by ImageNet's constants, and takes no bands ({', '.join(bands)} were "
@@ -24,10 +24,10 @@ def refuse_bands(name: str, bands: Sequence[str] | None) -> None:
 
 
 def refuse_unregistered(name: str, known: Collection[str] = REGISTERED) -> None:
-    """Raise a ModelError for a name that no backbone has."""
+    """Raise a ModelError if no backbone has this name."""
     if name not in known:
         there = ", ".join(sorted(known))
         raise ModelError(
-            f"there is no backbone '{name}'.{did_you_mean(name, known)} Registered are {there}; one of your own needs "
+            f"there is no backbone '{name}'.{did_you_mean(name, known)} Registered are {there}; register your own with "
             "register_backbone first"
         )

@@ -1,8 +1,8 @@
 """The register of backbones: networks from pixels to features.
 
-A backbone takes float32 pixels in [0, 1], shape (batch, size, size, channels), adapts them inside to what its first layers
-expect, and gives float32 features of shape (batch, feature), also where the layers between compute in half precision.
-Whatever is random in it (dropout, stochastic depth) acts in training only.
+A backbone takes float32 pixels in [0, 1], shape (batch, size, size, channels), and adapts them to what its first layers
+expect. It returns float32 features of shape (batch, feature), even if the layers between compute in half precision. Its
+random parts (dropout, stochastic depth) are active only in training.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zooactive.models.backbones.resnet26 import resnet26
 from zooactive.models.backbones.small_cnn import small_cnn
 
 Builder: TypeAlias = Callable[[int, int], Any]
-"""From image size and number of channels to a ``keras.Model``."""
+"""Builds a ``keras.Model`` from the image size and the number of channels."""
 
 _BUILDERS: dict[str, Builder] = {
     "efficientnet_b0": efficientnet_b0,
@@ -44,21 +44,21 @@ def list_backbones() -> tuple[str, ...]:
 
 
 def register_backbone(name: str, builder: Builder) -> None:
-    """Register a backbone of one's own, for the models of this process.
+    """Register your own backbone, for the models of this process.
 
-    A saved model names its backbone only: register it again under the same name before loading the model elsewhere.
+    A saved model contains only the name of its backbone: register it again under the same name before you load the model.
 
     Parameters
     ----------
     name : str
-        Not taken yet.
+        A name that is not used yet.
     builder : callable
         ``builder(image_size, channels)`` returns a new ``keras.Model`` from pixels to features (see the module's text).
 
     Raises
     ------
     ModelError
-        When the name stands for another builder.
+        If the name belongs to another builder.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def register_backbone(name: str, builder: Builder) -> None:
     >>> register_backbone("resnet26_narrow", partial(resnet26, width=1.375))
     """
     if _BUILDERS.get(name, builder) is not builder:
-        raise ModelError(f"the backbone '{name}' is registered already; choose another name")
+        raise ModelError(f"the backbone '{name}' is already registered; choose another name")
     _BUILDERS[name] = builder
     REGISTERED.add(name)
 
@@ -80,25 +80,25 @@ def build_encoder(name: str, image_size: int, channels: int = 3) -> Any:
     name : str
         One of `list_backbones`.
     image_size : int
-        Pixels a side.
+        The number of pixels on a side.
     channels : int
         1 to 6: grey, colour, or bands.
 
     Returns
     -------
     keras.Model
-        Pixels float32 in [0, 1] (batch, size, size, channels) to features float32 (batch, feature).
+        Maps pixels float32 in [0, 1] (batch, size, size, channels) to features float32 (batch, feature).
 
     Raises
     ------
     ModelError
-        For an unknown name, an image too small for the backbone, or a builder that gives something else than features.
+        If the name is unknown, the images are too small for the backbone, or a builder returns anything but features.
     """
     import keras
 
     refuse_unregistered(name, _BUILDERS)
     if isinstance(channels, bool) or channels not in range(1, MOST_BANDS + 1):
-        raise ModelError(f"backbone '{name}': {channels} channels were asked for; use 1 to {MOST_BANDS}")
+        raise ModelError(f"backbone '{name}': you asked for {channels} channels; use 1 to {MOST_BANDS}")
     if keras.config.image_data_format() != "channels_last":
         raise ModelError("Keras is set to channels first; call keras.config.set_image_data_format('channels_last')")
     encoder = _BUILDERS[name](image_size, channels)
@@ -109,7 +109,7 @@ def build_encoder(name: str, image_size: int, channels: int = 3) -> Any:
 
 
 def nested_layers(network: Any) -> Iterator[Any]:
-    """Yield the layers of a network and those of the networks inside it, which are no layers of their own."""
+    """Yield the layers of a network, including the layers inside nested networks, but not the nested networks themselves."""
     import keras
 
     for layer in network.layers:

@@ -1,7 +1,7 @@
-"""ResNet-18, -50 and -101 (He et al. 2016, CVPR) as timm has them, and with them Zoobot.
+"""ResNet-18, -50 and -101 (He et al. 2016, CVPR) in the version of timm and Zoobot.
 
-ResNet-50 and -101 halve the image in the 3 x 3 convolution of a unit, not in the 1 x 1 before it as the paper does. Borders
-are the same on both sides of an image. The ResNet-26 of Zhu et al. is another network, in `resnet26`.
+ResNet-50 and -101 halve the image in the 3 x 3 convolution of a unit; the paper does so in the 1 x 1 convolution before it.
+Borders are the same on both sides of an image. The ResNet-26 of Zhu et al. is another network, in `resnet26`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from zooactive.models.backbones.fast_layers import FusedBatchNormalization, Poin
 
 SMALLEST = 32
 UNITS: dict[int, tuple[int, ...]] = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
-"""The units of each of the four groups, by the number of layers."""
+"""The number of units in each of the four groups, by the number of layers."""
 
 NARROW = 18
-"""The one depth whose units have two 3 x 3 convolutions; in deeper ones three convolutions narrow, filter and widen."""
+"""The only depth whose units have two 3 x 3 convolutions; the units of deeper ones narrow, filter and widen."""
 
 _STEM = 64
 _WIDTHS = (64, 128, 256, 512)
@@ -28,14 +28,16 @@ _EXPANSION = 4
 def resnet(image_size: int, channels: int = 3, *, depth: int = 50) -> Any:
     """Build a ResNet with fresh (He) weights.
 
-    The first layer sees the pixels in [0, 1] as they are: Zoobot takes no mean away, and batch norm's epsilon of 1e-5 is
-    small beside what galaxies vary by. The features are averaged in float32 under every dtype policy.
+    The first layer sees the pixels in [0, 1] unchanged, because Zoobot subtracts no mean. Batch norm's epsilon of 1e-5 is
+    small compared to the variance of galaxies. The features are averaged in float32 under every dtype policy.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels a side, and gives
-    features (batch, 2048), of ResNet-18 (batch, 512). Smaller images are a ModelError.
+    The network takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 32 pixels on a side.
+    It returns features (batch, 2048), or (batch, 512) for ResNet-18. Smaller images raise a ModelError.
     """
     if image_size < SMALLEST:
-        raise ModelError(f"resnet{depth} needs images of {SMALLEST} pixels a side or more, not {image_size}; try small_cnn")
+        raise ModelError(
+            f"resnet{depth} needs images of {SMALLEST} pixels on a side or more, not {image_size}; try small_cnn"
+        )
     layers = keras.layers
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
     x = _activation(_convolution(pixels, _STEM, 7, 2, name="stem_conv"), name="stem")
@@ -50,9 +52,9 @@ def resnet(image_size: int, channels: int = 3, *, depth: int = 50) -> Any:
 
 
 def _unit(x: Any, width: int, stride: int, *, narrow: bool, name: str) -> Any:
-    """Two or three convolutions, each with its batch norm, added to the shortcut before the last ReLU."""
+    """Apply two or three convolutions, each with its batch norm, and add the shortcut before the last ReLU."""
     before, features = x, width if narrow else _EXPANSION * width
-    # The side, the stride and the features of each convolution.
+    # The side, the stride and the number of features of each convolution.
     widen = [(1, 1, width), (3, stride, width), (1, 1, features)]
     parts = [(3, stride, width), (3, 1, width)] if narrow else widen
     for number, (side, step, filters) in enumerate(parts, start=1):
@@ -75,7 +77,7 @@ def _normalise(x: Any, *, name: str) -> Any:
 
 
 def _convolution(x: Any, features: int, side: int, stride: int, *, name: str) -> Any:
-    """A convolution with the same border of zeros on both sides, which Keras has at a stride of 1 alone."""
+    """Apply a convolution with equal borders of zeros on both sides; Keras has these only at a stride of 1."""
     initial = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
     if stride > 1 and side > 1:
         x = keras.layers.ZeroPadding2D(side // 2, name=f"{name}_pad")(x)

@@ -1,8 +1,8 @@
 """ResNet-26 for galaxies (Zhu et al. 2019, Ap&SS 364, 55, Table 3): wide, pre-activated, shallow.
 
-The text of the paper says 26.3 million parameters, which does not follow from its Table 3: without convolution biases
+The text of the paper gives 26.3 million parameters, which does not follow from its Table 3. Without convolution biases
 that table has 55,635,840 trainable weights before the classifier at its width k = 2 (26.3 million would need k of about
-1.375). Built here is the table as printed, with k an argument. The paper's weight decay is the optimiser's business.
+1.375). This is the table as printed, with k as an argument. The paper's weight decay is left to the optimiser.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ _DROPOUT = 0.2
 def resnet26(image_size: int, channels: int = 3, *, width: float = 2) -> Any:
     """Build ResNet-26 with fresh (He) weights.
 
-    A 6 x 6 stem at full resolution, a 2 x 2 maximum, four groups (conv2 to conv5) of two pre-activated bottlenecks, a last
-    batch norm and ReLU, a global average. The last unit of conv2, conv3 and conv4 halves the image. Dropout (keep 0.8) after
-    each 3 x 3 convolution acts in training only. `width` is the paper's k: each group's features are multiplied by it.
+    The network has a 6 x 6 stem at full resolution, a 2 x 2 maximum, four groups (conv2 to conv5) of two pre-activated
+    bottlenecks, a last batch norm and ReLU, and a global average. The last unit of conv2, conv3 and conv4 halves the image.
+    Dropout (keep 0.8) after each 3 x 3 convolution is active only in training. `width` is the paper's k, the factor on each
+    group's features.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 16 pixels a side, and gives
-    features (batch, 2048 k). Smaller images are a ModelError.
+    The network takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 16 pixels on a side.
+    It returns features (batch, 2048 k). Smaller images raise a ModelError.
     """
     if image_size < SMALLEST:
-        raise ModelError(f"resnet26 needs images of {SMALLEST} pixels a side or more, not {image_size}")
+        raise ModelError(f"resnet26 needs images of {SMALLEST} pixels on a side or more, not {image_size}")
     layers = keras.layers
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
     x = layers.Rescaling(1 / PIXEL_SPREAD, name="pixel_scale")(pixels)
@@ -50,7 +51,7 @@ def resnet26(image_size: int, channels: int = 3, *, width: float = 2) -> Any:
 
 
 def _bottleneck(x: Any, features: int, *, project: bool, halve: bool, name: str) -> Any:
-    """Batch norm, ReLU and convolution three times (1 x 1, 3 x 3, 1 x 1), added to the shortcut."""
+    """Apply batch norm, ReLU and convolution three times (1 x 1, 3 x 3, 1 x 1), and add the shortcut."""
     layers = keras.layers
     stride = 2 if halve else 1
     activated = _activation(x, name=f"{name}_a")

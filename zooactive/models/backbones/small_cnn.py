@@ -16,13 +16,13 @@ _FEATURES = (16, 32, 64, 128)
 def small_cnn(image_size: int, channels: int = 3) -> Any:
     """Build four stages of convolution, batch norm and ReLU, each halving the image, and a global average.
 
-    The batch norms forget with momentum 0.9, so that their statistics settle within the few dozen steps of a small run.
+    The batch norms have momentum 0.9, so that their statistics settle within the few dozen steps of a small run.
 
-    It takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 16 pixels a side, and gives
-    features (batch, 128). Smaller images are a ModelError.
+    The network takes pixels in [0, 1], (batch, size, size, channels), with 1 to 6 channels and at least 16 pixels on a side.
+    It returns features (batch, 128). Smaller images raise a ModelError.
     """
     if image_size < SMALLEST:
-        raise ModelError(f"small_cnn needs images of {SMALLEST} pixels a side or more, not {image_size}")
+        raise ModelError(f"small_cnn needs images of {SMALLEST} pixels on a side or more, not {image_size}")
     layers = keras.layers
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
     x = layers.Rescaling(1 / PIXEL_SPREAD, name="pixel_scale")(pixels)

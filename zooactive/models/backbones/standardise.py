@@ -1,4 +1,4 @@
-"""Per-image standardisation: takes away how bright an image is and how strong its contrast."""
+"""Standardise each image: remove its brightness and the strength of its contrast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import keras
 class Standardise(keras.layers.Layer):  # type: ignore[misc]
     """Shift and scale each image to a mean of 0 and the standard deviation that backbones expect of galaxies.
 
-    The divisor is at least a grey level, 1/255, so that an image of one colour stays finite.
+    The divisor is at least one grey level, 1/255, so that an image of one colour stays finite.
     """
 
     def call(self, pixels: Any) -> Any:
@@ -30,10 +30,10 @@ def standardised(encoder: Any) -> Any:
 
 
 PIXEL_SPREAD = 0.1
-"""Standard deviation of the pixels of a galaxy cutout, on the scale [0, 1].
+"""The standard deviation of the pixels of a galaxy cutout, on the scale [0, 1].
 
-Cutouts are mostly dark sky: 0.11 in SDSS and DECaLS, 0.06 in HST's GOODS fields, where ImageNet's photographs have 0.226.
-Divided by this the pixels vary by about one, and the spread after the first convolution stands far above the square root
-of the first batch norm's epsilon (0.03). Nearer to that, batch norm no longer brings the features to unit variance:
-with ImageNet's value EfficientNet-B0's small first filters leave a variance of 2 to 9 times epsilon on real galaxies, and
-with no scaling at all next to nothing."""
+Cutouts are mostly dark sky: 0.11 in SDSS and DECaLS, 0.06 in HST's GOODS fields, while ImageNet's photographs have 0.226.
+After division by this number the pixels vary by about one, and the spread after the first convolution is far above the
+square root of the first batch norm's epsilon (0.03). Closer to it, batch norm no longer brings the features to unit
+variance: with ImageNet's value, EfficientNet-B0's small first filters leave a variance of 2 to 9 times epsilon on real
+galaxies, and without scaling almost nothing."""

@@ -1,8 +1,8 @@
-"""The first layer of a network whose weights have learnt other channels, made to see mine.
+"""Adapt the first layer of a network whose weights were trained on other channels to my channels.
 
-Each channel that the weights know is replaced by a mean of mine, `zooactive.catalogue.bands.shares`, and the filters take
-that mean themselves: K'[i] = sum over c of share[c, i] K[c]. So an image that has the same values in all channels has the
-same features as before, whatever the number of channels. From there on each channel has filters of its own to learn.
+Each channel of the weights is replaced by a mean of my channels (`zooactive.catalogue.bands.shares`), and the filters absorb
+this mean: K'[i] = sum over c of share[c, i] K[c]. An image with the same values in all channels therefore has the same
+features as before, whatever the number of channels. After that, each channel has its own filters to learn.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from zooactive.models.backbones.register import nested_layers
 
 
 def spread(kernel: NDArray[np.floating], theirs: tuple[str, ...], mine: tuple[str, ...]) -> NDArray[np.float32]:
-    """Return the filters of a first layer for other channels.
+    """Return the filters of a first layer, adapted to other channels.
 
     Parameters
     ----------
     kernel : ndarray, shape (y, x, channel, filter)
-        Of the channels `theirs`.
+        The filters for the channels `theirs`.
     theirs, mine : tuple of str
-        Names of channels, as `zooactive.Preprocessing.channel_names`.
+        Names of channels, as in `zooactive.Preprocessing.channel_names`.
 
     Returns
     -------
     ndarray of float32, shape (y, x, channel, filter)
-        Of the channels `mine`.
+        The filters for the channels `mine`.
     """
     if theirs == mine:
         return np.asarray(kernel, dtype=np.float32)
@@ -38,14 +38,14 @@ def spread(kernel: NDArray[np.floating], theirs: tuple[str, ...], mine: tuple[st
 
 
 def take_weights(encoder: Any, other: Any, theirs: tuple[str, ...], mine: tuple[str, ...]) -> None:
-    """Give an encoder of the channels `mine` the weights of another one of the same backbone, and the channels `theirs`."""
+    """Give an encoder for the channels `mine` the weights of another of the same backbone, for the channels `theirs`."""
     if theirs == mine:
         encoder.set_weights(other.get_weights())
         return
     stem = first_convolution(encoder)
     for layer, source in zip(nested_layers(encoder), nested_layers(other), strict=True):
         if isinstance(layer, keras.layers.Normalization):
-            continue  # of the pixels; its constants are those of the backbone, one a channel
+            continue  # a layer on the pixels, whose constants belong to the backbone, one per channel
         if layer is stem:
             kernel, *rest = source.get_weights()
             layer.set_weights([spread(kernel, theirs, mine), *rest])
@@ -54,12 +54,12 @@ def take_weights(encoder: Any, other: Any, theirs: tuple[str, ...], mine: tuple[
 
 
 def first_convolution(encoder: Any) -> Any:
-    """Return the layer that sees the pixels; None in a network without convolutions."""
+    """Return the layer that sees the pixels, or None in a network without convolutions."""
     return next((layer for layer in nested_layers(encoder) if isinstance(layer, keras.layers.Conv2D)), None)
 
 
 def spread_told(theirs: tuple[str, ...], mine: tuple[str, ...]) -> str | None:
-    """Say what was done to the first layer; None where the channels are the same."""
+    """Describe how the first layer was adapted, or return None if the channels are the same."""
     if theirs == mine:
         return None
     return f"first layer spread from {', '.join(theirs)} to {', '.join(mine)} ({mixture_told(theirs, mine)})"

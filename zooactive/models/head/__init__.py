@@ -1,1 +1,1 @@
-"""Features to concentrations: one kind of draws a file."""
+"""Heads that turn features into concentrations, one kind of draws per file."""

@@ -1,7 +1,7 @@
-"""A head learnt in seconds from few galaxies: the most probable weights under a Gaussian prior, and draws around them.
+"""Fit a head in seconds to few galaxies: maximum a posteriori weights under a Gaussian prior, and draws around them.
 
-The prior is on the weights of the features' principal axes, so that features that say the same are not counted twice; its
-width is chosen by galaxies that are not learnt from meanwhile.
+The prior is on the weights of the features' principal components, so that correlated features are not counted twice. The
+validation galaxies choose the width of the prior.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from zooactive.tree import DecisionTree
 from zooactive.tree.likelihood import GivenVotes, checked_votes, log_likelihood_slope, log_rising
 
 PRECISIONS = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
-"""Prior precisions of a weight that are tried, the narrowest first."""
+"""The prior precisions of a weight that are tried, the narrowest prior first."""
 
 _STEPS = 200
 
 _Rows: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
-"""Components, votes and how much each counts, a row a galaxy."""
+"""Components, votes and weights, one row per galaxy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class FeatureAxes:
         return np.asarray((np.asarray(features, dtype=np.float32) - self.centre) @ self.axes)
 
     def back(self) -> NDArray[np.float64]:
-        """Return the matrix that carries weights of components, and the bias below them, to features: (F + 1, K + 1)."""
+        """Return the matrix that turns weights of components, with the bias last, into those of features: (F + 1, K + 1)."""
         out = np.zeros((len(self.centre) + 1, self.axes.shape[1] + 1))
         out[:-1, :-1] = self.axes
         out[-1, :-1] = -self.centre.astype(np.float64) @ self.axes
@@ -58,21 +58,21 @@ class FeatureAxes:
 
 
 def find_axes(chunks: Iterable[ArrayLike], *, components: int = 128, floor: float = 0.0) -> FeatureAxes:
-    """Find the principal axes of a catalogue's features, chunk by chunk; no votes are looked at.
+    """Find the principal axes of a catalogue's features, chunk by chunk, without votes.
 
     Parameters
     ----------
     chunks : iterable of array_like, shape (galaxy, feature)
     components : int
-        At most so many; a feature that is the same for all galaxies counts for nothing.
+        The largest number of components. A feature that is the same for all galaxies is ignored.
     floor : float
-        Of the median spread, added to the spread of each feature in quadrature: features that hardly ever differ are then
-        not blown up to the others' spread.
+        A share of the median spread that is added in quadrature to the spread of each feature. It keeps features that hardly
+        vary from being scaled up to the spread of the others.
 
     Raises
     ------
     ModelError
-        Without galaxies.
+        If there are no galaxies.
     """
     number, total, products = 0, None, None
     for chunk in chunks:
@@ -93,7 +93,7 @@ def find_axes(chunks: Iterable[ArrayLike], *, components: int = 128, floor: floa
 
 
 class BayesianFit(NamedTuple):
-    """A head, the prior precision that was chosen for it, and the judges' mean loss at each that was tried."""
+    """A head, the prior precision that was chosen for it, and the mean validation loss at each precision that was tried."""
 
     head: LaplaceHead
     precision: float
@@ -109,19 +109,19 @@ def fit_bayesian_head(
     concentrations: str = "softplus",
     precisions: Sequence[float] = PRECISIONS,
 ) -> BayesianFit:
-    """Fit a head to the votes of galaxies whose features are known, and a Laplace approximation around it.
+    """Fit a head to the votes of galaxies with known features, and a Laplace approximation around it.
 
     Parameters
     ----------
     train, validation : tuple of features (galaxy, feature) and votes (galaxy, answer)
-        The judges choose the prior's precision; then all are learnt from.
+        The validation galaxies choose the prior's precision. Then the head is fitted to all galaxies.
     tree : DecisionTree
     axes : FeatureAxes
-        Of `find_axes`.
+        The result of `find_axes`.
     concentrations : {"sigmoid", "softplus", "fraction"}
         See `zooactive.models.head.activation.CONCENTRATIONS`.
     precisions : sequence of float
-        To try, the narrowest prior first.
+        The precisions to try, the narrowest prior first.
 
     Returns
     -------
@@ -130,12 +130,12 @@ def fit_bayesian_head(
     Raises
     ------
     ModelError, PosteriorError
-        When shapes do not fit, votes are negative or not finite, or there is no galaxy to learn from or to judge by.
+        If shapes do not fit, votes are negative or not finite, or there is no training or validation galaxy.
 
     Notes
     -----
     The weights are the maximum of log likelihood - precision / 2 * sum of squared weights (the bias is free), found by
-    L-BFGS; the draws around it have the same prior (`LaplaceHead`), so that they come together as votes come in.
+    L-BFGS. The draws around them have the same prior (`LaplaceHead`), so that they contract as votes come in.
     """
     check_concentrations(concentrations)
     if not precisions or min(precisions) <= 0:
@@ -151,11 +151,11 @@ def fit_bayesian_head(
 
 
 class ProbableWeights(NamedTuple):
-    """A head's most probable weights, the precision of its prior, and how that was chosen.
+    """A head's maximum a posteriori weights, the precision of its prior, and the losses by which it was chosen.
 
     The kernel is (feature, answer) and the bias (answer,), float64. ``loss`` is the mean negative log-likelihood of the
-    galaxies learnt from, but for the number of ways to give the votes; ``losses`` is that of the judges, at each precision
-    that was tried.
+    training galaxies, without the multinomial coefficient (the number of ways to give the votes). ``losses`` is that of the
+    validation galaxies, at each precision that was tried.
     """
 
     kernel: NDArray[np.float64]
@@ -176,10 +176,10 @@ def most_probable_weights(
     precisions: Sequence[float] = PRECISIONS,
     progress: Progress | None = None,
 ) -> ProbableWeights:
-    """Fit as `fit_bayesian_head` does, but never learn from the judges, whom something else can then be measured on.
+    """Fit as `fit_bayesian_head` does, but never to the validation galaxies, which can then serve for other measurements.
 
-    Weights, (galaxy,) each, say how much the log-likelihood of each galaxy learnt from, and of each judge, counts.
-    `progress` is called with the number of priors done. Raises what `fit_bayesian_head` does.
+    Two arrays of weights, (galaxy,) each, say how much the log-likelihood of each training and each validation galaxy
+    counts. `progress` is called with the number of priors done. Raise the same errors as `fit_bayesian_head`.
     """
     check_concentrations(concentrations)
     parts, problem = _rows(train, validation, weights, tree, axes), _Problem(tree, concentrations)
@@ -196,12 +196,12 @@ def _rows(
     tree: DecisionTree,
     axes: FeatureAxes,
 ) -> tuple[_Rows, _Rows]:
-    """Return what is learnt from and what judges, checked."""
+    """Return the training rows and the validation rows, checked."""
     rows: list[_Rows] = []
     for i, (features, votes) in enumerate((train, validation)):
         x, counted = axes.of(features), checked_votes(votes, tree)
         if len(x) != len(counted) or not len(counted):
-            purpose = ("training", "judging")[i]
+            purpose = ("training", "validation")[i]
             raise ModelError(f"{len(x)} features and {len(counted)} votes of {purpose} galaxies; give one row for each")
         rows.append((x, counted, np.ones(len(x)) if weights is None else np.asarray(weights[i], dtype=np.float64)))
     return rows[0], rows[1]
@@ -209,20 +209,20 @@ def _rows(
 
 @dataclass(frozen=True)
 class _Problem:
-    """Weights (component + 1, answer), the bias last, and what they make of votes."""
+    """The fit of weights (component + 1, answer), the bias last, to votes."""
 
     tree: DecisionTree
     concentrations: str
 
     def constant(self, votes: NDArray[np.float64], components: int) -> NDArray[np.float64]:
-        """Return weights that say the same of every galaxy."""
+        """Return weights that predict the same for every galaxy."""
         bias = bias_for(constant_concentrations(votes, self.tree), self.concentrations, self.tree)
         return np.vstack([np.zeros((components, len(bias))), bias])
 
     def judged(
         self, train: _Rows, validation: _Rows, precisions: Sequence[float], progress: Progress | None = None
     ) -> tuple[dict[float, NDArray[np.float64]], dict[float, float]]:
-        """The most probable weights under each prior, each found from the one before, and the judges' mean losses."""
+        """Return the fitted weights under each prior, each found from the one before, and the mean validation losses."""
         start = self.constant(train[1], train[0].shape[1])
         losses: dict[float, float] = {}
         weights: dict[float, NDArray[np.float64]] = {}
@@ -234,13 +234,13 @@ class _Problem:
         return weights, losses
 
     def loss(self, rows: _Rows, weights: NDArray[np.float64]) -> float:
-        """Return the mean negative log likelihood, but for the number of ways to give the votes."""
+        """Return the mean negative log likelihood, without the multinomial coefficient."""
         x, votes, counts = rows
         each = log_rising(votes, self._alpha(self._outputs(x, weights)), self.tree).sum(-1)
         return float(-(counts * each).sum() / counts.sum())
 
     def fit(self, rows: _Rows, precision: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The most probable weights."""
+        """Return the maximum a posteriori weights."""
         x, votes, counts = rows
         given = GivenVotes(votes, self.tree)
 
@@ -267,7 +267,7 @@ class _Problem:
         precision: float,
         axes: FeatureAxes,
     ) -> LaplaceHead:
-        """The head with its draws, for features as they are."""
+        """Return the head with its draws, for unscaled features."""
         phi = np.column_stack([x, np.ones(len(x))])
         z = self._outputs(x, weights)
         slope = self._slope(z, votes, self._alpha(z)).astype(np.float64)
@@ -291,7 +291,7 @@ class _Problem:
         return activate(z, self.concentrations, self.tree).astype(np.float64)
 
     def _slope(self, z: NDArray[np.float32], votes: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the slope of each galaxy's log likelihood by the outputs."""
+        """Return the slope of each galaxy's log likelihood with respect to the outputs."""
         return self._carried(z, log_likelihood_slope(votes, alpha, self.tree))
 
     def _carried(self, z: NDArray[np.float32], by_alpha: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Posterior draws of the last, linear layer: concentrations from stored features, without pixels or Keras.
 
-A draw is one set of weights, the same for every galaxy, whatever its kind: a dropout mask (`LinearHead`) or a sample of a
-Laplace approximation (`LaplaceHead`). Draw t is the same however many draws are taken, on every backend, in every shard.
+A draw is one set of weights, the same for every galaxy: a dropout mask (`LinearHead`) or a sample of a Laplace approximation
+(`LaplaceHead`). Draw t is the same however many draws are taken, on every backend and in every shard.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from zooactive.models.head.activation import activate
 from zooactive.tree import DecisionTree
 
 FORMAT = 1
-"""Of a file of draws; before 1 no number was written."""
+"""The version of a file of draws; before version 1 no number was written."""
 
 GALAXIES_AT_ONCE = 256
 DRAWS_AT_ONCE = 16
 MOST_DRAWS = 65536
-# Every matrix product has this one size, the last one padded, and is summed up in float64 before it is rounded: a product of
-# another size, and on some processors another row of the same product, is summed up in another order, and a galaxy's numbers
+# Every matrix product has this one size, the last one padded, and is summed in float64 before it is rounded. A product of
+# another size, and on some processors another row of the same product, is summed in another order. But a galaxy's numbers
 # must not depend on its neighbours, its shard or the number of draws.
 
 
 class LinearDraws(ABC):
-    """Random weights of the linear layer, and what its outputs mean."""
+    """Random weights of the linear layer, and the function that turns its outputs into concentrations."""
 
     kind: ClassVar[str]
     kernel: NDArray[np.float32]
@@ -50,7 +50,7 @@ class LinearDraws(ABC):
 
     @abstractmethod
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what is saved besides the settings."""
+        """Return the arrays that are saved in addition to the settings."""
 
     @abstractmethod
     def _settings(self) -> dict[str, Any]:
@@ -58,22 +58,22 @@ class LinearDraws(ABC):
 
     @property
     def features(self) -> int:
-        """Number of features F."""
+        """The number of features F."""
         return int(self.kernel.shape[-2])
 
     def posterior_concentrations(self, features: ArrayLike, *, draws: int, seed: int) -> NDArray[np.float32]:
-        """Draw concentrations for galaxies whose features are known.
+        """Draw concentrations for galaxies with known features.
 
         The features are rounded to float16 first, as they are stored, so that live and stored predictions agree.
 
         Parameters
         ----------
         features : array_like, shape (galaxy, feature)
-            What the encoder gives.
+            The output of the encoder.
         draws : int
-            T, at least 1.
+            The number of draws T, at least 1.
         seed : int
-            Of the draws.
+            The seed for the draws.
 
         Returns
         -------
@@ -82,8 +82,8 @@ class LinearDraws(ABC):
         Raises
         ------
         ModelError
-            When the features have another shape or are not finite in float16 (beyond 65504), for fewer than one draw, or for
-            a negative seed.
+            If the features have another shape or are not finite in float16 (beyond 65504), there is fewer than one draw, or
+            the seed is negative.
         """
         embedding = self._to_float16(features)
         check_draws(draws, seed)
@@ -107,7 +107,7 @@ class LinearDraws(ABC):
         return out
 
     def save(self, path: str | Path) -> None:
-        """Write it to one ``.npz`` file, aside and renamed."""
+        """Write the draws to one ``.npz`` file, aside and renamed."""
         about = {
             "format": FORMAT,
             "kind": self.kind,
@@ -119,7 +119,7 @@ class LinearDraws(ABC):
             np.savez(stream, about=np.array(json.dumps(about)), **self._arrays())  # type: ignore[arg-type]
 
     def fingerprint(self) -> str:
-        """Return BLAKE2b over the settings and all numbers, 32 hexadecimal digits: equal draws have equal ones."""
+        """Return a hash (BLAKE2b) of the settings and all numbers, 32 hexadecimal digits; equal draws have equal hashes."""
         digest = blake2b(json.dumps([self.kind, self.concentrations, self._settings()]).encode(), digest_size=16)
         for name, array in sorted(self._arrays().items()):
             digest.update(f"{name}{array.shape}".encode())
@@ -135,7 +135,7 @@ class LinearDraws(ABC):
         values = np.asarray(features)
         if values.ndim != 2 or values.shape[1] != self.features:
             raise ModelError(
-                f"the features have the shape {values.shape}; this head needs (galaxy, {self.features}): "
+                f"the features have the shape {values.shape}, but this head needs (galaxy, {self.features}): "
                 "were they made by another model?"
             )
         with np.errstate(over="ignore"):
@@ -152,7 +152,7 @@ class LinearDraws(ABC):
 def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any], DecisionTree]:
     """Read the arrays, settings and tree that `LinearDraws.save` wrote.
 
-    Raises a ModelError when the file is missing, damaged or something else.
+    Raise a ModelError if the file is missing, damaged or something different.
     """
     missing = explained(ModelError, f"{path} is missing; give the head.npz of a saved model", FileNotFoundError)
     unreadable = explained(ModelError, f"{path} cannot be read: {{reason}}; give the head.npz of a saved model", OSError)
@@ -162,29 +162,29 @@ def read_saved(path: str | Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any
         refuse_future(Path(path), about.get("format", 0), FORMAT, ModelError)
         tree = DecisionTree.from_dict(about["tree"], where=str(path))
         if any(array.dtype.kind not in "fiu" for array in arrays.values()):
-            raise ValueError("arrays that are no numbers")
+            raise ValueError("arrays that are not numbers")
         return arrays, about, tree
 
 
 def damaged(path: str | Path) -> AbstractContextManager[None]:
-    """Turn whatever is raised over a file that holds no head into one sentence."""
-    return explained(ModelError, f"{path} is damaged, or no head of a model; save the model again")
+    """Turn any error about a file that holds no head into one sentence."""
+    return explained(ModelError, f"{path} is damaged, or not the head of a model; save the model again")
 
 
 def check_draws(draws: int, seed: int) -> None:
-    """Refuse impossible numbers of draws and seeds, with a ModelError."""
+    """Raise a ModelError for impossible numbers of draws or seeds."""
     if not 1 <= draws <= MOST_DRAWS or not 0 <= seed < 2**64:
-        raise ModelError(f"{draws} draws with seed {seed} were asked for; give 1 to {MOST_DRAWS} draws and a seed from 0 up")
+        raise ModelError(f"you asked for {draws} draws with seed {seed}; give 1 to {MOST_DRAWS} draws and a seed from 0 up")
 
 
 def check_galaxies(galaxies: int, purpose: str) -> None:
-    """Refuse to fit draws without galaxies, with a ModelError: nothing would then say how far they may differ."""
+    """Raise a ModelError if there are no galaxies to fit draws to, because then nothing limits how far they may differ."""
     if galaxies < 1:
-        raise ModelError(f"there are no {purpose} galaxies to fit draws by; give features and votes of at least one")
+        raise ModelError(f"there are no {purpose} galaxies to fit draws to; give features and votes of at least one")
 
 
 def check_linear(kernel: NDArray[Any], bias: NDArray[Any], tree: DecisionTree) -> None:
-    """Refuse a kernel (..., feature, answer) and a bias (..., answer) that fit neither each other nor the tree."""
+    """Raise a ModelError if a kernel (..., feature, answer) and a bias (..., answer) do not fit each other or the tree."""
     answers = len(tree.columns)
     if kernel.ndim < 2 or kernel.shape[-1] != answers or bias.shape != (*kernel.shape[:-2], answers):
         raise ModelError(

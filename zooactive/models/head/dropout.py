@@ -1,4 +1,4 @@
-"""The last, linear layer with dropout: the head as it was trained, in NumPy.
+"""The last, linear layer with dropout: the trained head in NumPy.
 
 One draw is one dropout mask of the features, the same for every galaxy.
 """
@@ -20,25 +20,25 @@ from zooactive.tree import DecisionTree
 
 @dataclass(frozen=True, eq=False)
 class LinearHead(LinearDraws):
-    """Weights of the linear layer, its dropout, and what its outputs mean.
+    """The weights of the linear layer, its dropout, and the function that turns its outputs into concentrations.
 
     Parameters
     ----------
     kernel : array_like, shape (feature, answer)
-        Kept as float32.
+        Stored as float32.
     bias : array_like, shape (answer,)
-        Kept as float32.
+        Stored as float32.
     dropout : float
-        Share of the features that a draw leaves out, 0 <= dropout < 1. With 0 all draws are identical.
+        The share of the features that a draw leaves out, 0 <= dropout < 1. With 0 all draws are identical.
     concentrations : {"sigmoid", "softplus", "fraction"}
         See `zooactive.models.head.activation.CONCENTRATIONS`.
     tree : DecisionTree
-        Whose columns the answers are.
+        The tree whose columns are the answers.
 
     Raises
     ------
     ModelError
-        When shapes disagree, a weight is not finite, or a setting is unknown.
+        If shapes disagree, a weight is not finite, or a setting is unknown.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class LinearHead(LinearDraws):
     tree: DecisionTree
 
     def __post_init__(self) -> None:
-        with np.errstate(over="ignore"):  # what is not finite is refused below
+        with np.errstate(over="ignore"):  # values that are not finite are refused below
             object.__setattr__(self, "kernel", np.ascontiguousarray(self.kernel, dtype=np.float32))
             object.__setattr__(self, "bias", np.ascontiguousarray(self.bias, dtype=np.float32))
         check_settings(self.dropout, self.concentrations)
@@ -72,19 +72,19 @@ class LinearHead(LinearDraws):
         Parameters
         ----------
         draws : int
-            T, at least 1.
+            The number of draws T, at least 1.
         seed : int
-            Not negative.
+            A seed that is not negative.
 
         Returns
         -------
         ndarray of float32, shape (draw, feature)
-            0 where a feature is left out and 1 / (1 - dropout) where it is kept.
+            0 if a feature is left out and 1 / (1 - dropout) if it is kept.
 
         Raises
         ------
         ModelError
-            For fewer than one draw or a negative seed.
+            If there is fewer than one draw or the seed is negative.
         """
         check_draws(draws, seed)
         return self._masks(range(draws), seed)
@@ -108,7 +108,7 @@ class LinearHead(LinearDraws):
         Raises
         ------
         ModelError
-            When the file is missing, damaged or something else.
+            If the file is missing, damaged or something different.
         """
         arrays, about, tree = read_saved(path)
         if about.get("kind", cls.kind) != cls.kind:
@@ -124,12 +124,12 @@ class LinearHead(LinearDraws):
 
     @classmethod
     def restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> LinearHead:
-        """Make it from what was saved."""
+        """Make a head from its saved arrays and settings."""
         return cls(arrays["kernel"], arrays["bias"], about["dropout"], about["concentrations"], tree)
 
 
 def check_settings(dropout: float, concentrations: str) -> None:
-    """Refuse a head's settings that are out of range, with a ModelError."""
+    """Raise a ModelError if a head's settings are out of range."""
     if not 0 <= dropout < 1:
         raise ModelError(f"dropout = {dropout}; give a share of the features from 0 up to, but not including, 1")
     check_concentrations(concentrations)

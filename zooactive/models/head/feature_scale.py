@@ -1,4 +1,4 @@
-"""The centre and the spread of features: what makes those of any encoder numbers that float16 can hold."""
+"""The centre and spread of features, which scale the features of any encoder to numbers that float16 can hold."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from zooactive.foundation.errors import ModelError
 
 _ROWS = 4096
-"""Galaxies whose sums are taken together, in float64."""
+"""The number of galaxies that are summed at once, in float64."""
 _LARGEST = 65504.0
 """The largest float16."""
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureScale:
-    """What is subtracted from each feature, and what the rest is divided by.
+    """The number that is subtracted from each feature, and the number that divides the difference.
 
     Parameters
     ----------
@@ -35,21 +35,22 @@ class FeatureScale:
 
     @classmethod
     def of_features(cls, features: NDArray[np.floating]) -> FeatureScale:
-        """Take the mean and the standard deviation of each feature over all galaxies, (galaxy, feature)."""
+        """Return the mean and the standard deviation of each feature over all galaxies, (galaxy, feature)."""
         number, width = features.shape
         chunks = [slice(start, start + _ROWS) for start in range(0, number, _ROWS)]
         centre = sum((features[rows].sum(0, dtype=np.float64) for rows in chunks), np.zeros(width)) / number
-        # About the centre, and not of the squares: features far from zero would lose the digits that tell galaxies apart.
+        # Squares about the centre, because plain squares of features far from zero would lose the digits that tell galaxies
+        # apart.
         square = sum((((features[rows] - centre) ** 2).sum(0) for rows in chunks), np.zeros(width)) / number
         spread = np.sqrt(square)
-        rounding = 1e-6 * np.abs(centre)  # of float32, in which the features may be
+        rounding = 1e-6 * np.abs(centre)  # the rounding of float32, in which the features may be
         return cls(centre.astype(np.float32), np.where(spread > rounding, np.maximum(spread, 1e-30), 1).astype(np.float32))
 
     def of(self, features: ArrayLike) -> NDArray[np.float16]:
-        """Return features as they are stored, (galaxy, feature): those far outside the spread stay finite."""
+        """Return features as they are stored, (galaxy, feature); values far outside the spread stay finite."""
         values = np.asarray(features)
         out = np.empty(values.shape, dtype=np.float16)
-        for start in range(0, len(values), _ROWS):  # as float32 all at once they would take twice the room of the features
+        for start in range(0, len(values), _ROWS):  # converted to float32 all at once, they would need twice the memory
             rows = slice(start, start + _ROWS)
             scaled = (values[rows].astype(np.float32) - self.centre) / self.spread
             out[rows] = np.clip(scaled, -_LARGEST, _LARGEST)

@@ -1,4 +1,4 @@
-"""Draws of the last layer on disk, of whatever kind."""
+"""Read files with draws of the last layer, of any kind."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Kind(NamedTuple):
     """A kind of draws."""
 
     restored: Callable[..., LinearDraws]
-    """From (arrays, settings, tree) of a file."""
+    """Makes draws from the (arrays, settings, tree) of a file."""
 
     fitted: Callable[..., LinearDraws] | None
-    """From (head, features, votes, validation=) of galaxies; None where the trained head is all that it takes."""
+    """Fits draws from (head, features, votes, validation=) of galaxies; None if the trained head is enough."""
 
 
 KINDS: dict[DrawKind, Kind] = {
@@ -37,7 +37,7 @@ def load_draws(path: str | Path) -> LinearDraws:
     Raises
     ------
     ModelError
-        When the file is missing, damaged or something else, or holds draws of a kind that is gone.
+        If the file is missing, damaged or something different, or holds draws of a kind that no longer exists.
     """
     arrays, about, tree = read_saved(path)
     with damaged(path):

@@ -1,4 +1,4 @@
-"""The last, linear layer with a Gaussian posterior around its trained weights: the last-layer Laplace approximation."""
+"""The last-layer Laplace approximation: the last, linear layer with a Gaussian posterior around its trained weights."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from zooactive.tree import DecisionTree
 from zooactive.tree.likelihood import checked_votes, log_likelihood_slope
 
 PRIORS = tuple(10.0**power for power in range(-1, 7))
-"""Prior precisions of each weight that are tried, the widest posterior first."""
+"""The prior precisions of each weight that are tried, the widest posterior first."""
 
 
 @dataclass(frozen=True, eq=False)
 class LaplaceHead(LinearDraws):
     """Trained weights W with a matrix-normal posterior, W_t = W + U (E_t / sqrt(N a g' + prior)) V'.
 
-    N A and G are the Kronecker factors of the curvature of the training votes' log likelihood: A = U diag(a) U' the mean of
-    phi phi' over galaxies, phi being the features and a 1 for the bias, and G = V diag(g) V' the mean of s s', s being the
-    slope of a galaxy's log likelihood by the linear outputs (the empirical Fisher information). E_t is standard normal
-    noise.
+    N A and G are the Kronecker factors of the curvature of the training votes' log likelihood. A = U diag(a) U' is the mean
+    of phi phi' over galaxies, with phi the features and a 1 for the bias. G = V diag(g) V' is the mean of s s', with s the
+    slope of a galaxy's log likelihood with respect to the linear outputs (the empirical Fisher information). E_t is standard
+    normal noise.
 
     Parameters
     ----------
     kernel, bias : array_like, shapes (feature, answer) and (answer,)
-        W, kept as float32.
+        W, stored as float32.
     feature_axes, answer_axes : array_like, shapes (feature + 1, axis) and (answer, answer)
-        U and V. Axes are as many as features and the bias, or fewer, where the weights of others are not in doubt.
+        U and V. There are as many axes as features and the bias, or fewer if the other weights have no uncertainty.
     precision : array_like, shape (axis, answer)
         N a g' + prior.
     concentrations : {"sigmoid", "softplus", "fraction"}
@@ -45,13 +45,13 @@ class LaplaceHead(LinearDraws):
     Raises
     ------
     ModelError
-        When shapes disagree, a number is not finite, or a precision is not positive.
+        If shapes disagree, a number is not finite, or a precision is not positive.
 
     Notes
     -----
-    Ritter, Botev & Barber 2018 (ICLR), with the eigenvalues of the factors, so that the prior is added exactly; last layer
-    only as in Daxberger et al. 2021 (arXiv:2106.14806). Pseudo-counts, too, have the
-    empirical information; the expected one is that of whole votes alone.
+    Ritter, Botev & Barber 2018 (ICLR), with the eigenvalues of the factors, so that the prior is added exactly. Only the
+    last layer is approximated, as in Daxberger et al. 2021 (arXiv:2106.14806). The empirical information also exists for
+    pseudo-counts; the expected information is defined only for whole votes.
     """
 
     kind: ClassVar[str] = "laplace"
@@ -65,7 +65,7 @@ class LaplaceHead(LinearDraws):
     tree: DecisionTree
 
     def __post_init__(self) -> None:
-        with np.errstate(over="ignore"):  # what is not finite is refused below
+        with np.errstate(over="ignore"):  # values that are not finite are refused below
             for name in self._arrays():
                 object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=np.float32))
         check_concentrations(self.concentrations)
@@ -85,7 +85,7 @@ class LaplaceHead(LinearDraws):
             raise ModelError("a precision is not finite and positive; fit the draws again")
 
     def draw_weights(self, first: int, last: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return sampled kernels and biases, each from noise of its own draw."""
+        """Return sampled kernels and biases; each draw has its own noise."""
         spread = 1 / np.sqrt(self.precision)
         mean = np.vstack([self.kernel, self.bias])
         draws = np.empty((last - first, *mean.shape), dtype=np.float32)
@@ -103,7 +103,7 @@ class LaplaceHead(LinearDraws):
 
     @classmethod
     def restored(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any], tree: DecisionTree) -> LaplaceHead:
-        """Make it from what was saved."""
+        """Make a head from its saved arrays and settings."""
         return cls(**arrays, concentrations=about["concentrations"], tree=tree)
 
 
@@ -118,21 +118,21 @@ def fit_laplace(
 ) -> LaplaceHead:
     """Fit a Laplace approximation to a trained head, from the features and votes that it was trained on.
 
-    The prior precision is the smallest that the validation votes do not speak against: see `widest_of`.
+    The prior precision is the smallest that the validation votes do not contradict: see `widest_of`.
 
     Parameters
     ----------
     head : LinearHead
-        Of a trained model.
+        The head of a trained model.
     features : array_like, shape (galaxy, feature)
-        Of the training galaxies, as `zooactive.models.features.embed` gives them.
+        The features of the training galaxies, as `zooactive.models.features.embed` returns them.
     votes : array_like, shape (galaxy, answer)
     validation : tuple of features and votes
-        Of other galaxies than those, and than any that are tested on.
+        Galaxies that are neither training nor test galaxies.
     priors : sequence of float
-        Prior precisions of each weight to try, smallest first.
+        The prior precisions of each weight to try, smallest first.
     draws : int
-        With which the validation votes are judged.
+        The number of draws for the validation loss.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def fit_laplace(
     Raises
     ------
     ModelError, PosteriorError
-        When shapes do not fit, votes are negative or not finite, or there is no galaxy or prior to fit by.
+        If shapes do not fit, votes are negative or not finite, or there is no galaxy or no prior.
     """
     phi = head.with_one(features).astype(np.float64)
     check_galaxies(len(phi), "training")
@@ -171,16 +171,16 @@ Draws = TypeVar("Draws", bound=LinearDraws)
 
 
 def widest_of(candidates: Sequence[Draws], features: ArrayLike, votes: ArrayLike, *, draws: int) -> Draws:
-    """Choose among draws that are more and more alike, by votes that none was fitted to.
+    """Choose among draws that are more and more alike, by votes that none of them was fitted to.
 
-    The likelihood of single galaxies' votes hardly tells how far draws should differ, so its best is not taken as it is: of
-    the candidates, in the given order, the first is returned of which the mean loss exceeds the least one by no more than
-    the standard error of that excess over galaxies (the one-standard-error rule of Breiman et al. 1984).
+    The likelihood of single galaxies' votes hardly tells how far draws should differ, so the candidate with the least loss
+    is not simply taken. Instead the first candidate, in the given order, is returned whose mean loss exceeds the least one
+    by no more than the standard error of that excess over galaxies (the one-standard-error rule of Breiman et al. 1984).
 
     Parameters
     ----------
     candidates : sequence of LinearDraws
-        Those that differ most first.
+        The candidates, those whose draws differ most first.
     features : array_like, shape (galaxy, feature)
     votes : array_like, shape (galaxy, answer)
     draws : int
@@ -188,7 +188,7 @@ def widest_of(candidates: Sequence[Draws], features: ArrayLike, votes: ArrayLike
     Raises
     ------
     ModelError
-        Without candidates or galaxies.
+        If there are no candidates or no galaxies.
     """
     if not candidates:
         raise ModelError("there are no draws to choose from; give at least one prior")
@@ -201,7 +201,7 @@ def widest_of(candidates: Sequence[Draws], features: ArrayLike, votes: ArrayLike
 
 
 def losses_of(head: LinearDraws, features: ArrayLike, votes: ArrayLike, *, draws: int) -> NDArray[np.float64]:
-    """Return the negative log likelihood of each galaxy's votes under a head's draws, nats, shape (galaxy,)."""
+    """Return the negative log likelihood of each galaxy's votes under a head's draws, in nats, shape (galaxy,)."""
     concentrations = head.posterior_concentrations(features, draws=draws, seed=0)
     names = (str(i) for i in range(concentrations.shape[1]))
     return negative_log_likelihood(Posterior(concentrations, names, head.tree), votes)

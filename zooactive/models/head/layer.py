@@ -1,4 +1,4 @@
-"""The head: dropout on the features, one linear layer, and the concentrations of every answer."""
+"""The head as a Keras layer: dropout on the features, one linear layer, and the concentrations of every answer."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from zooactive.models.head.dropout import check_settings
 from zooactive.tree import DecisionTree
 
 _FIRST_BIAS = {"sigmoid": -3.0, "softplus": 5.0, "fraction": 0.0}
-# Where training starts. With a bias of 0 the sigmoid's concentrations would all be 51, as if a hundred volunteers had
-# been asked already: an untrained network would claim far more than it knows, and a first batch of lopsided votes would
-# cost it hundreds of nats. Both values start alpha near 5 (sigmoid 5.7, softplus 5.0), with plenty of slope to go on.
+# The bias at the start of training. With a bias of 0 the sigmoid's concentrations would all be 51, as if a hundred
+# volunteers had already answered: an untrained network would be far too certain, and a first batch of one-sided votes would
+# cost it hundreds of nats. Both values start alpha near 5 (sigmoid 5.7, softplus 5.0), where there is plenty of slope.
 
 
 @keras.saving.register_keras_serializable(package="zooactive")
 class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
-    """Features to Dirichlet concentrations, in float32 under every dtype policy.
+    """A layer that turns features into Dirichlet concentrations, in float32 under every dtype policy.
 
     Parameters
     ----------
     tree : DecisionTree
-        Whose columns the answers are.
+        The tree whose columns are the answers.
     dropout : float
-        Share of the features left out, 0 <= dropout < 1.
+        The share of the features left out, 0 <= dropout < 1.
     concentrations : {"sigmoid", "softplus", "fraction"}
         See `zooactive.models.head.activation.CONCENTRATIONS`.
     seed : int
-        Of the first weights and of the dropout in training.
+        The seed for the initial weights and for dropout in training.
 
     Raises
     ------
     ModelError
-        When a setting is unknown or out of range.
+        If a setting is unknown or out of range.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights: a Glorot-uniform kernel (feature, answer) and a bias (answer,)."""
+        """Create the weights: a Glorot-uniform kernel (feature, answer) and a bias (answer,)."""
         answers = len(self.tree.columns)
         self.kernel = self.add_weight(
             shape=(input_shape[-1], answers), initializer=keras.initializers.GlorotUniform(self.seed), name="kernel"
@@ -68,7 +68,7 @@ class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def fresh(self) -> bool:
-        """Whether the bias is still the one that the head was made with."""
+        """Return whether the bias is still the initial one."""
         return bool(keras.ops.all(self.bias == _FIRST_BIAS[self.concentrations]))
 
     def call(self, features: Any, keep: Any = None, training: bool | None = None) -> Any:
@@ -78,10 +78,10 @@ class ConcentrationHead(keras.layers.Layer):  # type: ignore[misc]
         ----------
         features : tensor, shape (batch, feature)
         keep : tensor, optional
-            Masks of one's own in place of the dropout, of a shape that broadcasts against the features and holding 0 or
-            1 / (1 - dropout): (draw, 1, feature) gives one draw for each mask, `LinearHead.masks` makes them.
+            Your own masks instead of dropout, of a shape that broadcasts against the features, with values 0 or
+            1 / (1 - dropout). Masks (draw, 1, feature) give one draw each; `LinearHead.masks` makes them.
         training : bool, optional
-            Without `keep`: whether features are left out at random, each galaxy's for itself.
+            Without `keep`: whether features are left out at random, independently for each galaxy.
 
         Returns
         -------

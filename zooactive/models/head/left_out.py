@@ -1,7 +1,7 @@
-"""What a linear model would have expected of each galaxy had it not learnt from it, and variances that fit that.
+"""Leave-one-out predictions of a linear model, and variances that agree with them.
 
-The evidence chooses noise and prior as if the model were true. With few galaxies for each component it is not, and variances
-come out wrong. The galaxies themselves say by how much, each left out in its turn.
+The evidence chooses noise and prior as if the model were true. With few galaxies per component it is not, and the variances
+come out wrong. Predictions of each galaxy from all others show by how much.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from scipy import linalg, optimize, special
 from zooactive.models.head.limits import beyond
 
 _MOST = 5.0
-"""Largest change of a log variance."""
+"""The largest change of a log variance."""
 
 
 class LeftOut(NamedTuple):
-    """Residual and variance of the mean of each galaxy's first view, by the weights of all others, (galaxy,) both."""
+    """The residual and the variance of the mean of each galaxy's first view, by the weights of all others; (galaxy,)."""
 
     residual: NDArray[np.float64]
     weight: NDArray[np.float64]
@@ -28,22 +28,22 @@ class LeftOut(NamedTuple):
 def leave_each_out(
     phi: NDArray[np.float64], rho: NDArray[np.float64], cholesky: NDArray[np.float64], residual: NDArray[np.float64]
 ) -> LeftOut:
-    """Return what the weights fitted to all other galaxies would have expected of each one.
+    """Return the prediction of each galaxy by weights that are fitted to all other galaxies.
 
     Parameters
     ----------
     phi : ndarray of float64, shape (view, galaxy, component)
     rho : ndarray of float64, shape (view, galaxy)
-        How much each row counted: the matrix was ``A = sum rho x x' + prior``.
+        The weight of each row: the matrix was ``A = sum rho x x' + prior``.
     cholesky : ndarray of float64, shape (component, component)
-        Lower, of A.
+        The lower Cholesky factor of A.
     residual : ndarray of float64, shape (view, galaxy)
-        Of the weights fitted to all.
+        The residuals with the weights fitted to all galaxies.
 
     Notes
     -----
-    With X the views of a galaxy, R = diag(rho) and H = X A^-1 X', the residuals without it are (1 - H R)^-1 r, and the
-    covariance of its means is (1 - H R)^-1 H (Woodbury). Of one view that is r / (1 - rho h) and h / (1 - rho h).
+    Let X be the views of a galaxy, R = diag(rho) and H = X A^-1 X'. Then the residuals without it are (1 - H R)^-1 r, and
+    the covariance of its means is (1 - H R)^-1 H (Woodbury). For one view these are r / (1 - rho h) and h / (1 - rho h).
     """
     views, galaxies, size = phi.shape
     z = linalg.solve_triangular(cholesky, phi.reshape(-1, size).T, lower=True).T.reshape(views, galaxies, size)
@@ -55,7 +55,7 @@ def leave_each_out(
 
 
 class Variances(NamedTuple):
-    """The factor on noise and on the weights' covariance, and the share and the variance of outliers."""
+    """The factor on the noise and on the weights' covariance, and the share and variance of outliers."""
 
     factor: float
     share: float
@@ -71,11 +71,12 @@ def fit_variances(
     least: float,
     side: NDArray[np.int8] | None = None,
 ) -> Variances:
-    """Return the variances under which the labels of galaxies that were left out are most likely.
+    """Return the variances that maximise the likelihood of the labels in leave-one-out predictions.
 
-    The noise (galaxy,) and the variances of the means are multiplied by one factor. Its logarithm has the prior N(0, 1), the
-    share of outliers a Beta(1, 10) prior. The variance of outliers is at least `least` times the mean noise. `side` says of
-    which galaxies a limit is known, as in `zooactive.models.head.limits.beyond`; the residual is then that of the limit.
+    The noise (galaxy,) and the variances of the means are multiplied by one factor. Its logarithm has the prior N(0, 1); the
+    share of outliers has a Beta(1, 10) prior. The variance of outliers is at least `least` times the mean noise. `side` says
+    for which galaxies only a limit is known, as in `zooactive.models.head.limits.beyond`; the residual is then that of the
+    limit.
     """
     side = np.zeros(len(noise), dtype=np.int8) if side is None else side
 

@@ -1,14 +1,14 @@
-"""Labels of which only a limit is known, such as a magnitude fainter than what a survey sees.
+"""Labels with only a known limit, such as a magnitude fainter than what a survey sees.
 
-Let r be the limit less the mean of a normal distribution with variance V, side = 1 where the label lies above its limit and
--1 where it lies below, a = side r / sqrt(V), phi and Phi the standard normal density and distribution, and
-q = phi(a) / Phi(-a). The label has the probability Phi(-a) to lie there, and of those that do (Johnson, Kotz & Balakrishnan
-1994, Continuous Univariate Distributions 1, chapter 13)
+Let r be the limit minus the mean of a normal distribution with variance V. Let side = 1 if the label lies above its limit
+and -1 if it lies below, a = side r / sqrt(V), phi and Phi the standard normal density and distribution, and q = phi(a) /
+Phi(-a). The label lies on that side with the probability Phi(-a). Given that it does (Johnson, Kotz & Balakrishnan 1994,
+Continuous Univariate Distributions 1, chapter 13)
 
     E(y - mean) = side sqrt(V) q,  E (y - mean)^2 = V (1 + a q).
 
 The logarithm of Phi(-a) is concave in the mean, with the second derivative -k / V, where k = q (q - a) is between 0 and 1: a
-limit tells of the mean what k labels would tell (Tobin 1958, Econometrica 26, 24).
+limit contains as much information about the mean as k labels (Tobin 1958, Econometrica 26, 24).
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 _LEAST = 1e-12
-"""Of k, by which is divided."""
+"""The smallest k, because k is a divisor."""
 
 
 class Beyond(NamedTuple):
-    """What is known of each label under a normal distribution about its mean; all of one shape.
+    """The knowledge about each label under a normal distribution about its mean; all arrays have one shape.
 
     Parameters
     ----------
     offset : ndarray of float64
-        The expected label, less the mean.
+        The expected label minus the mean.
     squared : ndarray of float64
         The expected square of this difference.
     known : ndarray of float64
-        How many labels it is worth, k above: 1 where the label itself is known.
+        The number of labels that it is worth, k above; 1 if the label itself is known.
     log : ndarray of float64
-        Of the density at the label times sqrt(2 pi), or of the probability that the label lies beyond its limit.
+        The logarithm of the density at the label times sqrt(2 pi), or of the probability that the label is beyond its limit.
     """
 
     offset: NDArray[np.float64]
@@ -45,16 +45,16 @@ class Beyond(NamedTuple):
 
 
 def beyond(residual: ArrayLike, variance: ArrayLike, side: ArrayLike) -> Beyond:
-    """Return what labels tell, or their limits.
+    """Return what is known about labels, or about labels with only a limit.
 
     Parameters
     ----------
     residual : array_like
-        The label or its limit, less the mean.
+        The label or its limit, minus the mean.
     variance : array_like
-        Of the label about the mean; of a shape that goes with the residuals'.
+        The variance of the label about the mean, in a shape that broadcasts with the residuals.
     side : array_like
-        1 where the label lies above the limit, -1 where it lies below, 0 where it is known; a shape that goes with these.
+        1 if the label lies above the limit, -1 if it lies below, 0 if it is known; in a shape that broadcasts with these.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def beyond(residual: ArrayLike, variance: ArrayLike, side: ArrayLike) -> Beyond:
         log = special.log_ndtr(-a)
         q = np.exp(-0.5 * a**2 - 0.5 * np.log(2 * np.pi) - log)
         found.offset[limits] = s * deviation * q
-        # Far beyond the mean both are differences of large numbers, and 1 / a^2 and 1 in the limit.
+        # Far beyond the mean, both are differences of large numbers; they approach 1 / a^2 and 1.
         found.squared[limits] = v[limits] * np.maximum(1 + a * q, 0)
         found.known[limits] = np.clip(q * (q - a), _LEAST, 1)
         found.log[limits] = log

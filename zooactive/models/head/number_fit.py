@@ -1,14 +1,14 @@
-"""A linear model of a number fitted to labels: its noise and the width of its prior learnt, outliers told from the others.
+"""Fit a linear model of a number to labels; noise, width of the prior and outliers are estimated from the labels.
 
-The model of the label y of a galaxy with components x, in units in which labels have the centre 0 and the spread 1:
+The model for the label y of a galaxy with components x, in units in which labels have the centre 0 and the spread 1:
 
-    w ~ N(0, 1 / alpha), but for the bias, which is free
+    w ~ N(0, 1 / alpha), except for the bias, which is free
     y | w, usual ~ N(w . x, v(x) + s^2),  log v(x) = a + b . u(x)
     y | w, outlier ~ N(w . x, T^2 + s^2),  an outlier with probability pi
 
-s is the label's own error, where the table has one. u(x) is nothing where the noise is constant, and otherwise the first
-components, divided by the largest spread among them, and the expected label, divided by its own; b ~ N(0, 1 / beta). This is
-the mixture of Hogg, Bovy & Lang 2010 (arXiv:1008.4686, section 3), with outliers about the line.
+s is the label's own error, if the table has one. u(x) is empty if the noise is constant. Otherwise it holds the first
+components, divided by the largest spread among them, and the expected label, divided by its own spread; b ~ N(0, 1 / beta).
+This is the mixture of Hogg, Bovy & Lang 2010 (arXiv:1008.4686, section 3), with outliers about the line.
 
 Variational expectation maximisation (Bishop 2006, chapter 10): q(w) is normal and q(outlier) is a probability r for each
 galaxy. With v1 = v + s^2, v2 = T^2 + s^2 and d = E (y - w . x)^2 = (y - m . x)^2 + x' S x, in turn:
@@ -21,22 +21,23 @@ galaxy. With v1 = v + s^2, v2 = T^2 + s^2 and d = E (y - w . x)^2 = (y - m . x)^
     alpha = gamma / (m . m),  gamma = K - alpha tr S, the evidence's fixed point (MacKay 1992, Neural Computation 4, 415)
     beta in the same way, with the inverse of the step's matrix for S
 
-Of some galaxies only a limit of the label is known. The expectations of `zooactive.models.head.limits.beyond`, under either
-variance, then take the place of y and d, and the precisions rho and the vector on their right are
+For some galaxies only a limit of the label is known. The expectations of `zooactive.models.head.limits.beyond`, under either
+variance, then replace y and d. The precisions rho and the vector on the right-hand side are
 
     rho = (1 - r) k1 / v1 + r k2 / v2,  (1 - r) (k1 m . x + o1) / v1 + r (k2 m . x + o2) / v2
 
-with o the expected label less the mean and k the labels that the limit is worth: a step of Newton's method. Its fixed point
-is that of the expectations, and its matrix is the curvature, for a limit tells less than the label would.
+with o the expected label minus the mean and k the number of labels that the limit is worth: a step of Newton's method. Its
+fixed point is that of the expectations. Its matrix is the curvature, because a limit holds less information than the label.
 
 With r = 0 and constant noise these fixed points are those of the evidence: v = sum (y - m . x)^2 / (n - gamma).
 
-Noise that depends on the features is fitted when the weights are settled, and these stay: on 200 galaxies it led the weights
-astray. d and v1 of its steps are those of a prediction of each galaxy from all others (`left_out`), for otherwise the noise
-falls wherever the weights fit one galaxy well. At last one factor on v and S, pi and T^2 are set to such predictions too.
+Noise that depends on the features is fitted after the weights, which then stay fixed: with 200 galaxies it led the weights
+astray. In its steps, d and v1 come from a prediction of each galaxy from all others (`left_out`), because otherwise the
+noise falls wherever the weights fit one galaxy well. Finally, one factor on v and S, pi and T^2 are also fitted to such
+predictions.
 
-Several views of one galaxy count as one galaxy together: each view's share of the sums is 1 / V, and log r is the mean over
-the views.
+Several views of one galaxy count as one galaxy together: the share of each view in the sums is 1 / V, and log r is the mean
+over the views.
 """
 
 from __future__ import annotations
@@ -55,38 +56,38 @@ from zooactive.models.head.limits import Beyond, beyond
 from zooactive.models.head.number_head import NumberHead
 
 Noise: TypeAlias = Literal["constant", "features"]
-"""Whether all galaxies have the same noise, or one that depends on their features."""
+"""Whether all galaxies have the same noise, or the noise depends on the features."""
 
 _ROUNDS = 200
 _NEAR = 1e-4
-"""Change of the logarithms of noise and prior at which the rounds end."""
+"""The change of the logarithms of noise and prior at which the rounds end."""
 
 _NOISE_AXES = 64
-"""Components that the noise may depend on, at most."""
+"""The largest number of components that the noise may depend on."""
 
 _FLAT = 1e-8
-"""Precision of the bias, which makes the matrix regular."""
+"""The precision of the bias, which makes the matrix regular."""
 
 _LEAST_NOISE = 1e-8
-"""Variance relative to that of the labels, where labels are told exactly."""
+"""The least variance relative to that of the labels, in case labels are predicted exactly."""
 
 _PRECISIONS = (1e-6, 1e8)
 _OUTLIERS_ABOVE = 9.0
-"""Least variance of outliers relative to the noise: three standard deviations."""
+"""The least variance of outliers relative to the noise: three standard deviations."""
 
 _USUAL = 9.0
-"""Galaxies that the prior adds to those that are no outliers."""
+"""The number of galaxies that the prior adds to those that are not outliers."""
 
 _SQUARES = (1e-120, 1e120)
-"""Spreads of labels whose squares, and what is made of them, are numbers."""
+"""The range of label spreads whose squares are still numbers."""
 
 _STEP = 2.0
-"""Most that one step changes a log variance by."""
+"""The largest change of a log variance in one step."""
 
 
 @dataclass(frozen=True, eq=False)
 class NumberFit:
-    """A head, the precision of its prior by the evidence, and each galaxy's probability to be an outlier, (galaxy,)."""
+    """A head, the precision of its prior by the evidence, and the probability of each galaxy to be an outlier, (galaxy,)."""
 
     head: NumberHead
     precision: float
@@ -94,7 +95,7 @@ class NumberFit:
 
 
 class Judges(NamedTuple):
-    """Galaxies that were not learnt from: their features as `seen`, labels, and errors and limits where there are some."""
+    """Validation galaxies: their features as `seen`, labels, and errors and limits if there are any."""
 
     seen: ArrayLike
     values: ArrayLike
@@ -112,7 +113,7 @@ def fit_number_head(
     noise: Noise = "constant",
     judges: Judges | None = None,
 ) -> NumberFit:
-    """Fit a head to the labels of galaxies whose features are known.
+    """Fit a head to the labels of galaxies with known features.
 
     Parameters
     ----------
@@ -120,15 +121,16 @@ def fit_number_head(
     values : array_like, shape (galaxy,)
         Labels in any unit.
     axes : FeatureAxes
-        Of `zooactive.models.head.bayesian.find_axes`.
+        The result of `zooactive.models.head.bayesian.find_axes`.
     errors : array_like, shape (galaxy,), optional
-        Standard deviation of each label, in its unit: it is added to the noise.
+        The standard deviation of each label, in its unit. It is added to the noise.
     limits : array_like, shape (galaxy,), optional
-        1 where the label lies above the value that is given, -1 where it lies below, 0 where it is that value.
+        1 if the label lies above the given value, -1 if it lies below, 0 if it is that value.
     noise : {"constant", "features"}
     judges : Judges, optional
-        Galaxies that all variances are set to at last, where the encoder has learnt from the others: their features know
-        their labels, and leaving a galaxy out of the head alone does not make them forget. Otherwise each is left out.
+        Validation galaxies for the final fit of all variances, needed if the encoder was trained on the other galaxies.
+        Their features depend on their labels, so leaving a galaxy out of the head alone is not enough. By default each
+        galaxy is left out in turn.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def fit_number_head(
     Raises
     ------
     ModelError
-        When shapes do not fit, a number is not finite, there are fewer than two labels that are no limits, or all are alike.
+        If shapes do not fit, a number is not finite, all labels are equal, or fewer than two labels are not limits.
 
     Examples
     --------
@@ -176,10 +178,10 @@ def fit_number_head(
 
 
 def centre_and_scale(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the median of labels, and their spread: the median deviation from it times 1.4826, or where that is 0 the
-    standard deviation.
+    """Return the median of labels and their spread.
 
-    A ModelError where all labels are alike, or so large or small that their squares are no numbers.
+    The spread is the median absolute deviation times 1.4826, or the standard deviation if that is 0. Raise a ModelError if
+    all labels are equal, or so large or small that their squares are not numbers.
     """
     centre = float(np.median(values))
     scale = 1.4826 * float(np.median(np.abs(values - centre))) or float(values.std())
@@ -201,15 +203,17 @@ def _checked(
     if views.ndim != 3 or y.ndim != 1 or views.shape[1] != len(y) or not s.shape == side.shape == y.shape:
         raise ModelError(f"features of shape {views.shape} for {y.shape} labels; give one row of features for each label")
     if not np.isin(side, (-1, 0, 1)).all():
-        raise ModelError("of limits it is said by 1 and -1 on which side of them labels lie, and by 0 which are none")
+        raise ModelError(
+            "limits must be 1 or -1, for the side of the limit where the label lies, or 0 for a label that is not a limit"
+        )
     if (side == 0).sum() < 2 or not (np.isfinite(y).all() and np.isfinite(s).all() and (s >= 0).all()):
-        raise ModelError("labels have to be two or more finite numbers, and their errors 0 or more; leave out the others")
+        raise ModelError("labels must be two or more finite numbers, and their errors 0 or more; leave out the other rows")
     return y, s, side.astype(np.int8)
 
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """What is believed after a round; `noise` are the coefficients of the log variance along the axes in `noise_map`."""
+    """The state after a round; `noise` are the coefficients of the log variance along the axes in `noise_map`."""
 
     weights: NDArray[np.float64]
     cholesky: NDArray[np.float64]
@@ -226,7 +230,7 @@ class _State:
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """Components with a last one that is 1, (view, galaxy, component + 1); labels, squared errors, and limits, (galaxy,)."""
+    """Components with a final 1, (view, galaxy, component + 1); labels, squared errors, and limits, (galaxy,)."""
 
     phi: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -234,7 +238,7 @@ class _Problem:
     side: NDArray[np.int8]
 
     def start(self) -> _State:
-        """Say the same of every galaxy, with as much noise as labels spread."""
+        """Return a state that predicts the same for every galaxy, with as much noise as the labels spread."""
         size = self.phi.shape[2]
         noise_map = np.zeros((size, 1))
         noise_map[-1] = 1
@@ -245,7 +249,7 @@ class _Problem:
         return replace(start, outliers=self._outliers(start, self._labels(start), np.zeros(self.phi.shape[:2])))
 
     def settle(self, state: _State, *, weights: bool = True) -> _State:
-        """Go round until nothing changes; where the weights are settled already, they stay."""
+        """Repeat rounds until nothing changes; if the weights are already settled, they stay fixed."""
         spread, left_out = self._spread(state), None if weights else self._left_out(state)
         for _ in range(_ROUNDS):
             before = self._settled(state)
@@ -269,18 +273,18 @@ class _Problem:
         return replace(state, noise=np.append(state.noise[:1], np.zeros(len(axes))), noise_map=noise_map)
 
     def range_of_noise(self, state: _State) -> tuple[float, float]:
-        """Return the least and the largest log variance of the galaxies learnt from."""
+        """Return the smallest and the largest log variance of the training galaxies."""
         logs = self.phi @ (state.noise_map @ state.noise)
         return float(logs.min()), float(logs.max())
 
     def variances(self, state: _State) -> Variances:
-        """Return the factor on all variances and the outliers that fit what each galaxy is told from the others."""
+        """Return the factor on all variances and the outliers that agree with leave-one-out predictions."""
         start = Variances(1.0, state.share, state.wide)
         noise = self._variances(state)[0][0]
         return fit_variances(self._left_out(state), noise, self.s2, start, least=_OUTLIERS_ABOVE, side=self.side)
 
     def variances_by(self, judges: Judges, state: _State, axes: FeatureAxes, centre: float, scale: float) -> Variances:
-        """Return the same by galaxies that were not learnt from."""
+        """Return the factor on all variances and the outliers that agree with predictions of validation galaxies."""
         y, s, side = _checked(np.asarray(judges.seen)[None], judges.values, judges.errors, judges.limits)
         phi = np.column_stack([axes.of(judges.seen).astype(np.float64), np.ones(len(y))])[None]
         theirs = _Problem(phi, (y - centre) / scale, (s / scale) ** 2, side)
@@ -296,18 +300,18 @@ class _Problem:
         return np.array([*state.noise, np.log(state.precision), np.log(state.wide), state.share])
 
     def _variances(self, state: _State) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the noise without labels' own errors and with them, (view, galaxy), and the variance of outliers."""
+        """Return the noise without and with the labels' own errors, (view, galaxy), and the variance of outliers."""
         v = np.maximum(np.exp(np.minimum(self.phi @ (state.noise_map @ state.noise), 50.0)), _LEAST_NOISE)
         return v, v + self.s2, state.wide + self.s2
 
     def _labels(self, state: _State) -> tuple[Beyond, Beyond]:
-        """Return what labels and limits tell under the variance of usual ones and under that of outliers, (view, galaxy)."""
+        """Return what is known of labels and limits for usual galaxies and for outliers, (view, galaxy)."""
         _, usual, outlying = self._variances(state)
         residual = self.y - self.phi @ state.weights
         return beyond(residual, usual, self.side), beyond(residual, outlying, self.side)
 
     def _weights(self, state: _State) -> _State:
-        """The normal distribution of the weights, and the precision of their prior by the evidence."""
+        """Return the state with the normal distribution of the weights, and the precision of their prior by the evidence."""
         rho, labels = self._counts(state)
         flat, size = self.phi.reshape(-1, self.phi.shape[2]), self.phi.shape[2]
         matrix = (flat * rho.reshape(-1, 1)).T @ flat
@@ -320,7 +324,7 @@ class _Problem:
         return replace(state, weights=weights, cholesky=lower, precision=precision, counts=rho, labels=labels)
 
     def _counts(self, state: _State) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the precision of each row, and the label that stands for what is known of it, (view, galaxy)."""
+        """Return the precision of each row, and the label that represents what is known of it, (view, galaxy)."""
         (_, usual, outlying), (one, other) = self._variances(state), self._labels(state)
         ones, others = (1 - state.outliers) / usual, state.outliers / outlying
         rho = ones * one.known + others * other.known
@@ -329,7 +333,7 @@ class _Problem:
         return rho / len(self.phi), np.where(self.side == 0, self.y, limits)
 
     def _left_out(self, state: _State) -> LeftOut:
-        """Return what each galaxy is told from the others, by the precisions that the weights were fitted with."""
+        """Return the leave-one-out prediction of each galaxy, with the precisions that the weights were fitted with."""
         found = leave_each_out(self.phi, state.counts, state.cholesky, state.labels - self.phi @ state.weights)
         return found._replace(residual=found.residual + self.y - state.labels[0])
 
@@ -345,7 +349,7 @@ class _Problem:
         return np.asarray(special.expit(special.logit(state.share) + gain))
 
     def _rest(self, state: _State, spread: NDArray[np.float64], left_out: LeftOut | None) -> _State:
-        """Outliers, their share and variance, and the noise."""
+        """Return the state with new outliers, their share and variance, and the noise."""
         one, other = self._labels(state)
         r = self._outliers(state, (one, other), spread)
         share = max(float(r.sum()) / (len(r) + _USUAL), 1e-9)
@@ -356,7 +360,7 @@ class _Problem:
         return replace(state, wide=max(found, _OUTLIERS_ABOVE * mean))
 
     def _noise(self, state: _State, d: NDArray[np.float64], left_out: LeftOut | None) -> _State:
-        """One step for the log variance's coefficients; the mode itself where it is constant and labels have no errors."""
+        """Make one step for the log variance's coefficients; the exact mode if it is constant and labels have no errors."""
         counts = 1 - state.outliers
         if len(state.noise) == 1 and not self.s2.any():
             value = float((counts * d).sum() / max(counts.sum(), 1e-9))
@@ -380,6 +384,6 @@ class _Problem:
 
 
 def _precision(weights: NDArray[np.float64], before: float, variances: NDArray[np.float64]) -> float:
-    """Return the precision of a prior by the evidence's fixed point: the weights that data know, over their squares."""
+    """Return a prior's precision by the evidence's fixed point: the number of well-determined weights over their squares."""
     known = max(len(weights) - before * float(variances.sum()), 1e-12)
     return float(np.clip(known / max(float(weights @ weights), 1e-300), *_PRECISIONS))

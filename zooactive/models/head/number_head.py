@@ -1,4 +1,4 @@
-"""A head that tells a number: a normal distribution over the weights of a linear model, and the noise of labels."""
+"""A head that predicts a number: a normal distribution over the weights of a linear model, and the noise of labels."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from zooactive.models.head.bayesian import FeatureAxes
 from zooactive.posterior.numbers import NumberPosterior
 
 _ROWS = 4096
-"""Galaxies whose components are held at a time, in float64."""
+"""The number of galaxies whose components are in memory at once, in float64."""
 
 
 @dataclass(frozen=True, eq=False)
 class NumberHead:
-    """A linear model of a number on principal axes of the features, with what is not known of its weights.
+    """A linear model of a number on principal axes of the features, with the uncertainty of its weights.
 
     The label of a galaxy with components x, in the column's unit, is ``centre + scale * (w . (x, 1) + noise)``. The weights
-    w have a normal distribution. The log variance of the noise is linear in x, within the range that it has among the
-    galaxies learnt from. A share of the labels are outliers, with a variance of their own.
+    w have a normal distribution. The log variance of the noise is linear in x, within its range among the training galaxies.
+    A share of the labels are outliers, with their own variance.
 
     Parameters
     ----------
     axes : FeatureAxes
         K components of F features.
     weights : ndarray of float64, shape (component + 1,)
-        Mean of w, the bias last.
+        The mean of w, the bias last.
     factor : ndarray of float64, shape (component + 1, component + 1)
         The covariance of w is ``factor.T @ factor``.
     noise : ndarray of float64, shape (component + 1,)
-        Of the log variance; all but the last are 0 where the noise is constant.
+        The coefficients of the log variance; all but the last are 0 if the noise is constant.
     bounds : (float, float)
-        Of the log variance.
+        The bounds of the log variance.
     share, wide : float
-        Share and variance of outliers, relative to `scale` squared.
+        The share and variance of outliers, the latter relative to `scale` squared.
     centre, scale : float
-        Of the column, in its own unit.
+        The centre and scale of the column, in its own unit.
 
     Raises
     ------
     ModelError
-        When shapes do not fit or a number is impossible.
+        If shapes do not fit or a number is impossible.
     """
 
     axes: FeatureAxes
@@ -66,29 +66,31 @@ class NumberHead:
         wide = components + 1
         shapes = (self.axes.centre.shape, self.weights.shape, self.factor.shape, self.noise.shape)
         if shapes != ((features,), (wide,), (wide, wide), (wide,)):
-            raise ModelError(f"a head of numbers has arrays of shapes {shapes}, which do not fit; fit it again")
+            raise ModelError(f"a head for numbers has arrays of shapes {shapes}, which do not fit; fit it again")
         arrays = (self.axes.centre, self.axes.axes, self.weights, self.factor, self.noise)
         numbers = (*self.bounds, self.wide, self.centre, self.scale)
         finite = all(np.isfinite(array).all() for array in arrays) and np.isfinite(numbers).all()
         possible = self.bounds[0] <= self.bounds[1] < 700 and 0 <= self.share < 1 and self.wide > 0 and self.scale > 0
         if not (finite and possible):
-            raise ModelError("a head of numbers holds values that are not finite or not possible; fit it again")
+            raise ModelError("a head for numbers holds values that are not finite or not possible; fit it again")
 
     @property
     def features(self) -> int:
-        """Number of features that it takes."""
+        """The number of features that it takes."""
         return len(self.axes.centre)
 
     @property
     def constant(self) -> bool:
-        """Whether all galaxies have the same noise."""
+        """Return whether all galaxies have the same noise."""
         return not self.noise[:-1].any()
 
     def predict(self, features: ArrayLike) -> NumberPosterior:
         """Return the distribution of each galaxy's label in the column's unit; features (galaxy, feature)."""
         x = np.asarray(features)
         if x.ndim != 2 or x.shape[1] != self.features:
-            raise ModelError(f"features of shape {x.shape} were given, and this head takes {self.features} of them")
+            raise ModelError(
+                f"the features have the shape {x.shape}, but this head takes {self.features} of them; use its own encoder"
+            )
         parts = [self._standardised(x[start : start + _ROWS]) for start in range(0, len(x), _ROWS)]
         mean, weight, noise = (
             (np.concatenate([np.empty(0), *part]) for part in zip(*parts, strict=True)) if parts else (np.empty(0),) * 3
@@ -97,10 +99,11 @@ class NumberHead:
         return NumberPosterior(self.centre + self.scale * mean, unit * weight, unit * noise, self.share, unit * self.wide)
 
     def directions(self, features: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return where galaxies point among the weights, z (galaxy, component + 1), and their noise variance (galaxy,).
+        """Return the directions of galaxies among the weights, z (galaxy, component + 1), and their noise variance
+        (galaxy,).
 
-        Scaled so that the weights have the covariance 1: the variance of a galaxy's mean is ``|z|^2``, the covariance of two
-        means is ``z . z'``, both relative to `scale` squared.
+        The directions are scaled so that the weights have the covariance 1: the variance of a galaxy's mean is ``|z|^2``,
+        and the covariance of two means is ``z . z'``, both relative to `scale` squared.
         """
         phi = _with_one(self.axes.of(features))
         return np.asarray(phi @ self.factor.T), self._noise(phi)
@@ -130,7 +133,7 @@ class NumberHead:
 
     @classmethod
     def load(cls, path: Path) -> NumberHead:
-        """Read what `save` wrote; a ModelError when it is missing or damaged."""
+        """Read a head that `save` wrote; raise a ModelError if it is missing or damaged."""
         missing = explained(ModelError, f"{path} is missing; the model is incomplete: fit it again", FileNotFoundError)
         with explained(ModelError, f"{path} is damaged ({{reason}}); fit the model again"), missing:
             return cls._of_arrays(read_npz(path))
@@ -144,5 +147,5 @@ class NumberHead:
 
 
 def _with_one(x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return components (galaxy, component) with a last one that is 1 everywhere, for the bias."""
+    """Return components (galaxy, component) with a final one that is 1 everywhere, for the bias."""
     return np.column_stack([x.astype(np.float64), np.ones(len(x))])

@@ -1,4 +1,4 @@
-"""Draws of any kind whose concentrations are multiplied by one factor a question: a model that has been calibrated."""
+"""Draws of any kind whose concentrations are multiplied by one factor per question: those of a calibrated model."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from zooactive.posterior.corrections import checked_factors
 
 
 class ScaledDraws(LinearDraws):
-    """Draws of a head, their concentrations scaled.
+    """Draws of a head with scaled concentrations.
 
     Parameters
     ----------
     draws : LinearDraws
-        Not scaled themselves.
+        Draws that are not scaled themselves.
     factors : array_like, shape (question,)
-        As of `zooactive.training.calibrate.fit_concentration_factors`.
+        As returned by `zooactive.training.calibrate.fit_concentration_factors`.
 
     Raises
     ------
     ModelError
-        When there is not one factor for each question, or one is not finite and positive.
+        If there is not one factor for each question, or a factor is not finite and positive.
     """
 
     kind: ClassVar[str] = "scaled"
@@ -36,7 +36,7 @@ class ScaledDraws(LinearDraws):
         self.factors = checked_factors(factors, draws.tree, ModelError)
 
     def draw_weights(self, first: int, last: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the weights of the draws that are scaled."""
+        """Return the weights of the underlying draws."""
         return self.draws.draw_weights(first, last, seed)
 
     def posterior_concentrations(self, features: ArrayLike, *, draws: int, seed: int) -> NDArray[np.float32]:

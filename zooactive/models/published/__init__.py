@@ -1,1 +1,1 @@
-"""Weights that others published, and models that others can load: files, architectures, the Hugging Face hub."""
+"""Weights published by others, and models published for others: files, architectures, the Hugging Face hub."""

@@ -1,8 +1,8 @@
-"""Which networks of timm there are here, and what a repository's ``config.json`` says of a file; known without Keras.
+"""The networks of timm that are available here, and what ``config.json`` says about a file; known without Keras.
 
-The architecture is what ``config.json`` beside a file names, never the name of a repository or of a file. The mean and the
-standard deviation of pixels that it gives are those of timm's weights of ImageNet. Zoobot keeps the entry and trains on
-pixels in [0, 1] as they are, so nobody reads those numbers here.
+The architecture is the one that ``config.json`` next to a file names; the name of a repository or of a file does not count.
+The mean and standard deviation of pixels in ``config.json`` are those of timm's ImageNet weights. Zoobot keeps the entry but
+trains on unchanged pixels in [0, 1], so these numbers are not read here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from zooactive.foundation.vocabulary import Backbone
 from zooactive.models.published.names import DESCRIPTION
 
 Family: TypeAlias = Literal["convnext", "efficientnet", "resnet"]
-"""Networks whose weights have the same names."""
+"""Groups of networks whose weights have the same names."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network of timm and the backbone that is the same network here."""
+    """A network of timm, and the backbone that is the same network here."""
 
     timm: str
     backbone: Backbone
@@ -46,16 +46,16 @@ ARCHITECTURES: dict[str, Architecture] = {
         Architecture("tf_efficientnetv2_s", "efficientnetv2_s", 1280, "efficientnet"),
     )
 }
-"""By timm's name."""
+"""The architectures by timm's name."""
 
 CHANNELS = (3, 1)
-"""Colour, and grey: every network has either in its first layer, and is otherwise the same."""
+"""Colour and grey: the first layer of every network exists for either, and the other layers are the same."""
 
 
 def described(path: Path) -> Architecture | None:
-    """Return the architecture that the description beside a file names; None where there is no readable description.
+    """Return the architecture that the description next to a file names, or None if there is no readable description.
 
-    Raises a ModelError for an architecture that no backbone here has.
+    Raise a ModelError for an architecture that no backbone here has.
     """
     try:
         about = read_object(path.with_name(DESCRIPTION))
@@ -64,18 +64,18 @@ def described(path: Path) -> Architecture | None:
     named = about.get("architecture")
     if named is None:
         return None
-    # timm writes the name alone; people add the tag of the weights, as in "convnext_nano.in12k_ft_in1k".
+    # timm writes only the name; people add the tag of the weights, as in "convnext_nano.in12k_ft_in1k".
     name = str(named).partition(".")[0]
     if name not in ARCHITECTURES:
         raise ModelError(
-            f"{path} holds '{named}', as its {DESCRIPTION} says.{did_you_mean(name, ARCHITECTURES)} Only "
-            f"{', '.join(ARCHITECTURES)} can be read; of another network compute the features with timm and give them "
+            f"{path} holds '{named}', according to its {DESCRIPTION}.{did_you_mean(name, ARCHITECTURES)} Only "
+            f"{', '.join(ARCHITECTURES)} can be read; for another network, compute the features with timm and give them "
             "as embeddings"
         )
     return ARCHITECTURES[name]
 
 
 def refuse_other_backbone(mine: str, theirs: str, weights: str | Path) -> None:
-    """Raise a ModelError where a model's backbone is not the one that weights were trained in."""
+    """Raise a ModelError if a model's backbone is not the one of the weights."""
     if mine != theirs:
         raise ModelError(f"backbone = '{mine}' cannot start from {weights}; set backbone = '{theirs}'")

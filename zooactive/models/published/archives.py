@@ -1,4 +1,4 @@
-"""A model as one file: a zip of its folder, here or at an address with a checksum."""
+"""A model as one file: a zip of its folder, on this machine or at a URL with a checksum."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zooactive.models.published.origin import CARD, CONFIG, RECORD, Origin
 
 ABOUT = "model.json"
 FILES = ("encoder.npz", "head.npz", "scale.npz", CARD, CONFIG, ABOUT)
-"""What belongs to a model; the last says that all are there."""
+"""The files of a model; the last one shows that all are there."""
 
 _LARGEST = 1 << 32
 _LARGEST_PACKED, _RATIO = 1 << 27, 4  # weights do not shrink by packing
@@ -31,14 +31,14 @@ _DIGEST = re.compile(r"sha256=([0-9a-f]{64})", re.IGNORECASE)
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a path is a zip's: its name ends so, and it is no folder."""
+    """Return whether a path is a zip: its name has that ending, and it is not a folder."""
     return path.suffix.lower() == ".zip" and not path.is_dir()
 
 
 def unpack(path: Path) -> Path:
-    """Unpack a model's zip into the cache and return the folder; one that was unpacked before is not unpacked again.
+    """Unpack a model's zip into the cache and return the folder; a zip that was unpacked before is not unpacked again.
 
-    Raises a ModelError when there is no such file, it is no zip of one model, or it would unpack to far more than it holds.
+    Raise a ModelError if there is no such file, it is not a zip of one model, or it would unpack to far more than it holds.
     """
     missing = explained(ModelError, f"there is no file {path}; give a zip of a model's folder", FileNotFoundError)
     unreadable = explained(ModelError, f"{path} cannot be read ({{reason}}); give a zip of a model's folder", OSError)
@@ -48,18 +48,17 @@ def unpack(path: Path) -> Path:
 
 
 def fetch_archive(address: str) -> Path:
-    """Fetch a model's zip from an address that says its checksum, and return the folder that it is unpacked into.
+    """Fetch a model's zip from a URL with a checksum, and return the folder that it is unpacked into.
 
-    Nothing is fetched where a zip with this checksum was unpacked before. Raises a ModelError without a checksum, when
-    what lies there has another one, or nothing can be fetched.
+    Nothing is fetched if a zip with this checksum was unpacked before. Raise a ModelError if there is no checksum, the file
+    has another one, or the file cannot be fetched.
     """
     place, _, fragment = address.partition("#")
     shown = _without_secrets(place)
     said = _DIGEST.fullmatch(fragment)
     if said is None:
         raise ModelError(
-            f"{shown} is at an address, so its checksum is needed; add #sha256= and the 64 digits that whoever published it "
-            "gives"
+            f"{shown} is at an address, so its checksum is needed; add #sha256= and the 64 digits that its publisher gives"
         )
     digest = said[1].lower()
     folder = _folder(digest)
@@ -72,7 +71,7 @@ def fetch_archive(address: str) -> Path:
         with unreachable, urllib.request.urlopen(place, timeout=_PATIENCE) as stream, temporary.open("wb") as kept:
             found = _copied(stream, kept)
         if found != digest:
-            raise ModelError(f"{shown} has the checksum {found}, and {digest} was asked for; it is another file, or damaged")
+            raise ModelError(f"{shown} has the checksum {found}, but {digest} was expected; it is another file, or damaged")
     try:
         return _unpacked(target, digest, shown, shown)
     finally:
@@ -80,7 +79,7 @@ def fetch_archive(address: str) -> Path:
 
 
 def pack(folder: Path, names: Sequence[str], target: Path) -> str:
-    """Write files of a folder as a zip, the same bytes every time, and return its SHA-256."""
+    """Write files of a folder as a zip with reproducible bytes, and return its SHA-256."""
     with aside(target) as temporary:
         with zipfile.ZipFile(temporary, "w") as packed:
             for name in names:
@@ -98,13 +97,13 @@ def _folder(digest: str) -> Path:
 
 
 def _without_secrets(address: str) -> str:
-    """Return an address without a name, a password and what it asks, which may be a signature."""
+    """Return a URL without name, password and query, which may contain a signature."""
     parts = urlsplit(address)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _copied(source: IO[bytes], target: IO[bytes] | None, most: int = _LARGEST) -> str:
-    """Read a stream to its end into another, and return its SHA-256; more than `most` bytes are an OSError."""
+    """Copy a stream into another, and return its SHA-256; raise an OSError if it has more than `most` bytes."""
     digest, left = hashlib.sha256(), most
     while block := source.read(_AT_ONCE):
         left -= len(block)
@@ -120,7 +119,7 @@ def _unpacked(path: Path, digest: str, source: str, shown: Path | str) -> Path:
     folder = _folder(digest)
     if (folder / ABOUT).is_file():
         return folder
-    hostile = explained(ModelError, f"{shown} is no zip of a model ({{reason}}); pack the folder of a saved model")
+    hostile = explained(ModelError, f"{shown} is not a zip of a model ({{reason}}); pack the folder of a saved model")
     with hostile, open_regular(path) as stream, zipfile.ZipFile(stream) as packed:
         members = _members(packed, path.stat().st_size)
         write_json(folder / RECORD, Origin(source[:300], f"sha256:{digest}").to_dict())
@@ -131,7 +130,7 @@ def _unpacked(path: Path, digest: str, source: str, shown: Path | str) -> Path:
 
 
 def _members(packed: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    """Return the entries that are a model's files by name; a ValueError for a zip that nobody packed in good faith."""
+    """Return the entries that are a model's files by name; raise a ValueError for a zip that is malicious or damaged."""
     entries = packed.infolist()
     if len(entries) > _MOST_ENTRIES:
         raise ValueError(f"{len(entries)} entries")
@@ -147,7 +146,7 @@ def _members(packed: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
             raise ValueError(f"'{entry.filename[:80]}' would lie outside its folder, or is no file")
     places = [PurePosixPath(entry.filename).parent for entry in entries if PurePosixPath(entry.filename).name == ABOUT]
     if len(places) != 1:
-        raise ValueError(f"{len(places)} files {ABOUT} in place of one")
+        raise ValueError(f"{len(places)} files {ABOUT} instead of one")
     inside = [entry for entry in entries if PurePosixPath(entry.filename).parent == places[0] and not entry.is_dir()]
     found = {PurePosixPath(entry.filename).name: entry for entry in inside}
     kept = {name: found[name] for name in FILES if name in found}

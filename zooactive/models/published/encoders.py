@@ -1,6 +1,6 @@
-"""Weights that others published, for our networks in their layout: Zoobot's and timm's files, and Keras' of ImageNet.
+"""Weights published by others, for the same networks in zooactive: files of Zoobot and timm, and Keras' ImageNet weights.
 
-Published weights give their features only in the convention that they were trained in, which is a backbone of its own:
+Published weights give correct features only in the convention in which they were trained, which is a separate backbone:
 
 ======================================  ==============================  =================================================
 weights                                 backbone                        pixels that the first layer sees
@@ -13,10 +13,10 @@ timm's ``tf_efficientnet_lite0``        ``efficientnet_lite0``          from -1 
 "imagenet", which Keras downloads       ``efficientnet_b0_imagenet``    less ImageNet's mean, by its standard deviation
 ======================================  ==============================  =================================================
 
-`zooactive.models.published.architectures` has them all. A file does not say what its network was trained on. timm's own
-weights of ImageNet (``convnext_nano.in12k_ft_in1k``, ``efficientnet_b0.ra_in1k``) have the same names but saw normalised
-pixels, and ``tf_efficientnet_b0`` pads as Keras does: they could be read here, and would not give their features. For
-ImageNet take "imagenet" or Lite0; of another convention the ``config.json`` beside the file warns us.
+`zooactive.models.published.architectures` lists all of them. A file does not say what its network was trained on. timm's own
+ImageNet weights (``convnext_nano.in12k_ft_in1k``, ``efficientnet_b0.ra_in1k``) have the same names but were trained on
+normalised pixels, and ``tf_efficientnet_b0`` pads as Keras does: these files could be read here, but would give wrong
+features. For ImageNet use "imagenet" or Lite0. The ``config.json`` next to a file reveals other conventions.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _COUNTER = ".num_batches_tracked"
 
 @dataclass(frozen=True)
 class PublishedEncoder:
-    """The weights of an encoder by timm's names, in PyTorch's shapes; without an architecture those that Keras downloads."""
+    """The weights of an encoder by timm's names, in PyTorch's shapes; without an architecture, Keras downloads them."""
 
     source: Path
     architecture: Architecture | None = None
@@ -55,42 +55,42 @@ class PublishedEncoder:
 
     @property
     def backbone(self) -> str:
-        """The backbone that the weights were trained in."""
+        """The backbone in which the weights were trained."""
         return "efficientnet_b0_imagenet" if self.architecture is None else self.architecture.backbone
 
     @property
     def channels(self) -> int:
-        """How many channels the weights look at: Keras' network of ImageNet sees a grey image in all three."""
+        """The number of channels of the weights; Keras' ImageNet network sees a grey image in all three."""
         return 3 if self.architecture is None else int(self.arrays[STEMS[self.architecture.family]].shape[1])
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """What the channels are: colours, or grey."""
+        """The names of the channels: colours, or grey."""
         return COLOURS if self.channels == len(COLOURS) else GREY
 
     def over(self, bands: tuple[str, ...]) -> PublishedEncoder:
         """Return the same weights with a first layer for other channels: see `zooactive.models.backbones.stems`."""
-        assert self.architecture is not None  # Keras' network of ImageNet takes no bands
+        assert self.architecture is not None  # Keras' ImageNet network takes no bands
         stem = STEMS[self.architecture.family]
         kernel = spread(self.arrays[stem].transpose(2, 3, 1, 0), self.channel_names, bands)
         return replace(self, arrays={**self.arrays, stem: kernel.transpose(3, 2, 0, 1)})
 
 
 def read_published(weights: str | Path) -> PublishedEncoder:
-    """Read published weights: a file, a folder that has one, or "imagenet", of which nothing is downloaded yet.
+    """Read published weights: a file, a folder that has one, or "imagenet", for which nothing is downloaded yet.
 
-    Raises a ModelError for what names no published weights, and as `read_timm`.
+    Raise a ModelError if the name means no published weights, and in the cases of `read_timm`.
     """
     if not is_published(weights):
         raise ModelError(
-            f"'{weights}' names no published weights; give a path that ends in .safetensors, .bin or "
+            f"'{weights}' does not name published weights; give a path that ends in .safetensors, .bin or "
             f'.ckpt, a folder with config.json and such a file, or "{IMAGENET}"'
         )
     return PublishedEncoder(Path(IMAGENET)) if str(weights) == IMAGENET else read_timm(weights)
 
 
 def take_published(encoder: Any, published: PublishedEncoder) -> None:
-    """Give an encoder of the right backbone the weights; a ModelError where they do not fit, and it is then as it was."""
+    """Give the weights to an encoder of the right backbone; a ModelError if they do not fit leaves the encoder unchanged."""
     if published.architecture is None:
         _take_imagenet(encoder)
     else:
@@ -98,12 +98,12 @@ def take_published(encoder: Any, published: PublishedEncoder) -> None:
 
 
 def read_timm(path: str | Path) -> PublishedEncoder:
-    """Read the encoder's weights out of a file in timm's naming, float32 by timm's own names.
+    """Read an encoder's weights from a file with timm's names, as float32.
 
     Shapes are those of PyTorch: kernels (filter, channel, y, x). The names in the file may share a prefix, as in
-    ``encoder.conv_stem.weight``. What has another one is left out, and so are the classifier and batch norm's counters.
-    Raises a ModelError when the file is missing, is damaged or holds no network that can be read, when its ``config.json``
-    names another, or when a package that reads it is not installed.
+    ``encoder.conv_stem.weight``. Weights with another prefix are left out, and so are the classifier and batch norm's
+    counters. Raise a ModelError if the file is missing, is damaged or holds no network that can be read, its ``config.json``
+    names another network, or a package that reads it is not installed.
     """
     path = published_file(path)
     told = described(path)
@@ -122,7 +122,7 @@ def read_timm(path: str | Path) -> PublishedEncoder:
 
 
 def _found(path: Path, arrays: Mapping[str, Any], told: Architecture | None) -> tuple[Family, str]:
-    """Return the family of the network in a file, and what stands before its names."""
+    """Return the family of the network in a file, and the prefix of its names."""
     anchors = ANCHORS if told is None else {told.family: ANCHORS[told.family]}
     found = [
         (family, key.removesuffix(anchor))
@@ -139,9 +139,9 @@ def _found(path: Path, arrays: Mapping[str, Any], told: Architecture | None) -> 
 
 
 def _float32(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
-    """Return a weight in float32; a ModelError for whole numbers, as of quantised networks, and for what is not finite."""
+    """Return a weight in float32; a ModelError for whole numbers (quantised networks) and values that are not finite."""
     if array.dtype.kind != "f":
-        raise ModelError(f"{path}: '{key}' holds {array.dtype} in place of floating-point numbers; save it in float32")
+        raise ModelError(f"{path}: '{key}' holds {array.dtype} instead of floating-point numbers; save it in float32")
     with np.errstate(over="ignore"):
         numbers = np.asarray(array, np.float32)
     if not np.isfinite(numbers).all():
@@ -150,19 +150,19 @@ def _float32(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _is_left_out(key: str) -> bool:
-    """Return whether a weight is a classifier's, or counts batches; ConvNeXt's last norm stands among the former."""
+    """Return whether a weight belongs to a classifier or counts batches; ConvNeXt names its last norm like a classifier."""
     return key.endswith(_COUNTER) or (key.startswith(_CLASSIFIERS) and not key.startswith(_LAST_NORM))
 
 
 def _own_weights(encoder: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each layer and weight that a checkpoint must give: all but the mean and spread of the pixels."""
+    """Yield each layer and weight that a checkpoint must contain: all except the mean and spread of the pixels."""
     for layer in nested_layers(encoder):
         if not isinstance(layer, keras.layers.Normalization):
             yield from ((layer, weight) for weight in layer.weights)
 
 
 def _take_timm(encoder: Any, published: PublishedEncoder, architecture: Architecture) -> None:
-    """Assign timm's arrays to the encoder, once all of them are known to fit."""
+    """Assign timm's arrays to the encoder, after a check that all of them fit."""
     path, arrays = published.source, published.arrays
     named = {timm_name(architecture, layer.name, weight.name): (layer, weight) for layer, weight in _own_weights(encoder)}
     only = f"it was read as timm's {architecture.timm}: give a whole encoder, with its config.json"
@@ -181,14 +181,14 @@ def _take_timm(encoder: Any, published: PublishedEncoder, architecture: Architec
         if array.shape != expected:
             grey = key == STEMS[architecture.family] and array.shape == (expected[0], array.shape[1], *expected[2:])
             mend = f"set channels = {array.shape[1]}" if grey else only
-            raise ModelError(f"{path}: '{key}' has shape {array.shape} in place of {expected}; {mend}")
+            raise ModelError(f"{path}: '{key}' has shape {array.shape} instead of {expected}; {mend}")
         fitting.append((weight, array.transpose(axes)))
     for weight, array in fitting:
         weight.assign(array)
 
 
 def _axes(layer: Any, weight: Any) -> tuple[int, ...]:
-    """Return which axes of PyTorch's array are those of Keras' weight, one by one."""
+    """Return the axes of PyTorch's array in the order of Keras' weight."""
     if len(weight.shape) == 1:
         return (0,)
     # (filter, channel, y, x) to (y, x, channel, filter); depthwise (channel, 1, y, x) to (y, x, channel, 1)
@@ -196,7 +196,7 @@ def _axes(layer: Any, weight: Any) -> tuple[int, ...]:
 
 
 def _take_imagenet(encoder: Any) -> None:
-    """Assign the weights of Keras' own network, which downloads them, layer by layer."""
+    """Assign the weights of Keras' own network, which Keras downloads, layer by layer."""
     mend = "connect to the network, or put efficientnetb0_notop.h5 into ~/.keras/models"
     with explained(ModelError, f"Keras could not get ImageNet's weights ({{reason}}); {mend}"):
         published = keras.applications.EfficientNetB0(
@@ -209,12 +209,12 @@ def _take_imagenet(encoder: Any) -> None:
 
 
 def _refuse_other_pixels(published: Any) -> None:
-    """Check that Keras' network, with the statistics of its file, shows its first layer what ours does."""
+    """Check that Keras' network, with the statistics of its file, shows its first layer the same pixels as ours."""
     grey = np.linspace(0, 255, SMALLEST, dtype=np.float32).reshape(1, SMALLEST, 1, 1)
     pixels = np.broadcast_to(grey, (1, SMALLEST, SMALLEST, 3))
     shown = keras.Model(published.inputs[0], published.get_layer("stem_conv_pad").input)(pixels)
     if not np.allclose(np.asarray(shown), (pixels / 255 - IMAGENET_MEAN) / IMAGENET_SPREAD, atol=1e-3):
         raise ModelError(
-            f"Keras {keras.__version__} scales pixels for its ImageNet weights in another way than ImageNet's mean and "
+            f"Keras {keras.__version__} does not scale pixels for its ImageNet weights by ImageNet's mean and "
             "standard deviation; use Keras 3.15"
         )

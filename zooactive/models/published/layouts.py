@@ -1,4 +1,4 @@
-"""timm's name of each weight of our backbones, and which architecture a file's names and shapes are those of."""
+"""timm's names for the weights of our backbones, and how to recognise an architecture by a file's names and shapes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ STEMS: dict[Family, str] = {
     "efficientnet": "conv_stem.weight",
     "resnet": "conv1.weight",
 }
-"""The kernel that sees the pixels, by which the number of channels is known."""
+"""The kernel that sees the pixels, which shows the number of channels."""
 
 ANCHORS: dict[Family, str] = {**STEMS, "resnet": "layer1.0.conv1.weight"}
-"""A name that a file of a network has once, whatever stands before it; ``conv1.weight`` also ends other names."""
+"""A name that a network's file contains once, whatever its prefix; ``conv1.weight`` is also the end of other names."""
 
 _WEIGHTS = {
     **{"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"},
     **{"moving_mean": "running_mean", "moving_variance": "running_var"},
 }
 
-# EfficientNet: Keras' layers by timm's names. The first block of B0 has no expansion, and timm counts on from what there is.
+# EfficientNet: Keras' layers by timm's names. B0's first block has no expansion, and timm numbers only existing layers.
 _ENDS = {"stem_conv": "conv_stem", "stem_bn": "bn1", "top_conv": "conv_head", "top_bn": "bn2"}
 _EXCITATION = {"se_reduce": "se.conv_reduce", "se_expand": "se.conv_expand"}
 _SEPARABLE = {"dwconv": "conv_dw", "bn": "bn1", **_EXCITATION, "project_conv": "conv_pw", "project_bn": "bn2"}
@@ -53,9 +53,9 @@ _RESNET_SHORTCUT = {"downsample_conv": "downsample.0", "downsample_bn": "downsam
 
 
 def timm_name(architecture: Architecture, layer: str, weight: str) -> str:
-    """Return timm's name of a weight of our network.
+    """Return timm's name for a weight of our network.
 
-    "moving_mean" of EfficientNet's "block2b_project_bn", for instance, is "blocks.1.1.bn3.running_mean".
+    For instance, "moving_mean" of EfficientNet's "block2b_project_bn" is "blocks.1.1.bn3.running_mean".
     """
     if architecture.family == "convnext":
         return _of_convnext(layer, weight)
@@ -92,10 +92,10 @@ def _of_resnet(layer: str, weight: str) -> str:
 
 
 def recognised(family: Family, arrays: Mapping[str, NDArray[Any]], source: str) -> Architecture:
-    """Return the architecture of a family that a file without a description holds, by its names and shapes.
+    """Return the architecture of a file without a description, recognised by its names and shapes.
 
     Weights of other conventions with the same names (``tf_efficientnet_b0``, ``efficientnetv2_s``) cannot be told apart
-    here. Raises a ModelError for a depth or width that no backbone has.
+    here. Raise a ModelError for a depth or width that no backbone has.
     """
     if family == "efficientnet":
         if "blocks.0.0.conv.weight" in arrays:
@@ -121,7 +121,7 @@ def recognised(family: Family, arrays: Mapping[str, NDArray[Any]], source: str) 
 
 
 def _numbers(keys: Iterable[str], pattern: str) -> tuple[int, ...]:
-    """Count the blocks of each of four stages, by names with the stage and the block's number in them."""
+    """Count the blocks of each of four stages, by names that contain the stage and the block's number."""
     found = [place for key in keys if (place := re.fullmatch(pattern, key))]
     stages = sorted({place[1] for place in found})
     return tuple(len({place[2] for place in found if place[1] == stage}) for stage in stages)

@@ -1,4 +1,4 @@
-"""How published weights are named where the folder of a model could stand, and which file of a folder holds them."""
+"""The names of published weights, which can replace the folder of a model, and the file of a folder that holds them."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from zooactive.foundation.errors import ModelError
 from zooactive.foundation.parsing import read_object
 
 IMAGENET = "imagenet"
-"""The name of Keras' weights of ImageNet's photographs."""
+"""The name for Keras' ImageNet weights."""
 
 ENDINGS = (".safetensors", ".bin", ".pth", ".pt", ".ckpt")
-"""What names of files of weights end in; how a file is read is told by what it holds."""
+"""The endings of files with weights; the content of a file decides how it is read."""
 
 IN_FOLDER = ("model.safetensors", "pytorch_model.bin")
-"""The weights in a folder as the Hugging Face hub has it, the better ones first."""
+"""The files with weights in a folder from the Hugging Face hub, the preferred ones first."""
 
 DESCRIPTION = "config.json"
-"""What the hub has beside a file of weights."""
+"""The description next to a file of weights on the hub."""
 
 _CHECKPOINT = ".ckpt"
 
 _OURS = "model.json"
-"""What a model's folder of our own has: see `zooactive.models.saved_form`."""
+"""The file that marks one of our own models: see `zooactive.models.saved_form`."""
 
 
 def is_published(start: str | Path) -> bool:
-    """Return whether weights to start from are others'.
+    """Return whether weights to start from were published by others.
 
-    They are named "imagenet", by a file, or by a folder that has weights, or whose ``config.json`` says which architecture
-    they are of. A model of zooactive is none of these.
+    These are named "imagenet", by a file, or by a folder that has weights or whose ``config.json`` names an architecture. A
+    model of zooactive is none of these.
     """
     path = Path(start)
     if str(start) == IMAGENET or path.suffix in ENDINGS:
@@ -40,10 +40,10 @@ def is_published(start: str | Path) -> bool:
 
 
 def published_file(path: str | Path) -> Path:
-    """Return the file that holds published weights: the path itself, or what stands in its folder.
+    """Return the file that holds published weights: the path itself, or a file in its folder.
 
-    Of a folder it is ``model.safetensors``, else ``pytorch_model.bin``, else the only file that ends in ``.ckpt``.
-    Raises a ModelError when a folder has none of them, or several checkpoints.
+    In a folder it is ``model.safetensors``, otherwise ``pytorch_model.bin``, otherwise the only file that ends in ``.ckpt``.
+    Raise a ModelError if a folder has none of them, or several checkpoints.
     """
     path = Path(path)
     if not path.is_dir():
@@ -65,6 +65,6 @@ def _says_architecture(config: Path) -> bool:
 
 
 def _weights_in(folder: Path) -> list[Path]:
-    """Return the first of the usual names that a folder has, else all its checkpoints."""
+    """Return the first of the usual names that a folder has, otherwise all its checkpoints."""
     usual = [folder / name for name in IN_FOLDER if (folder / name).is_file()]
     return usual[:1] or sorted(file for file in folder.glob(f"*{_CHECKPOINT}") if file.is_file())

@@ -1,4 +1,4 @@
-"""Where the weights came from that a model started from, and under which licence they were published."""
+"""The origin of the weights that a model started from, and the licence under which they were published."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zooactive.foundation.spelling import for_terminal
 from zooactive.models.published.names import IMAGENET
 
 CARD, CONFIG, RECORD = "README.md", "config.json", "origin.json"
-"""The card and the description of a repository, and what is noted beside an unpacked zip."""
+"""The card and the description of a repository, and the note next to an unpacked zip."""
 
 _MOST_CARD = 1 << 20
 _LONGEST = 300
@@ -26,16 +26,16 @@ _LICENCE = re.compile(r"[\w.+-][\w.+ -]{0,59}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a model started from.
+    """The weights that a model started from, with their version and licence.
 
     Parameters
     ----------
     source : str
-        Such as "hf://mwalmsley/zoobot-encoder-convnext_nano", "bundled", "imagenet" or the name of a file.
+        For example "hf://mwalmsley/zoobot-encoder-convnext_nano", "bundled", "imagenet" or the name of a file.
     revision : str, optional
-        Which version of it: a commit, or the checksum of a file.
+        The version of the source: a commit, or the checksum of a file.
     licence : str, optional
-        Under which it was published, as its card says; None where nobody knows.
+        The licence that its card states, or None if it is not known.
     """
 
     source: str
@@ -46,12 +46,12 @@ class Origin:
         return f"{self.source}, licence {self.licence or 'not stated'}"
 
     def to_dict(self) -> dict[str, str | None]:
-        """Return it as plain values."""
+        """Return the origin as plain values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Origin:
-        """Make it from plain values; a ValueError where they are no origin."""
+        """Make an origin from plain values; raise a ValueError if they are not an origin."""
         source, revision, licence = (_text(values.get(name)) for name in ("source", "revision", "licence"))
         if source is None:
             raise ValueError("origin has no source")
@@ -59,13 +59,13 @@ class Origin:
 
 
 def origin_in(folder: Path) -> Origin | None:
-    """Return where the files of a folder came from: the hub, a zip, or whoever wrote the card there; None if unknown."""
+    """Return the origin of a folder's files: the hub, a zip, or the author of its card; None if it is not known."""
     if folder == catalogs_folder() / "encoder":
         return Origin("bundled", None, "bsd-3-clause")
     licence = licence_in(folder)
     repository, marker, commit = folder.parts[-3:] if len(folder.parts) > 2 else ("", "", "")
     kind, *name = repository.split("--")
-    if marker == "snapshots" and kind == "models" and len(name) == 2:  # as huggingface_hub lays out its cache
+    if marker == "snapshots" and kind == "models" and len(name) == 2:  # the layout of huggingface_hub's cache
         return Origin(f"hf://{'/'.join(name)}", commit, licence)
     try:
         noted = Origin.from_dict(read_object(folder / RECORD))
@@ -75,19 +75,19 @@ def origin_in(folder: Path) -> Origin | None:
 
 
 def was_fetched(folder: Path) -> bool:
-    """Return whether a folder lies in a cache, where nothing may be written."""
+    """Return whether a folder is in a cache, where nothing may be written."""
     found = origin_in(folder)
     return found is not None and (found.source.startswith("hf://") or (folder / RECORD).is_file())
 
 
 def name_of(folder: Path) -> str | None:
-    """Return the name by which the folder of a repository in the hub's cache was fetched; None for another folder."""
+    """Return the name under which a repository in the hub's cache was fetched, or None for another folder."""
     found = origin_in(folder) if "snapshots" in folder.parts else None
     return None if found is None or found.revision is None else f"{found.source}@{found.revision}"
 
 
 def origin_of_weights(weights: str | Path) -> Origin:
-    """Return where published weights come from: "imagenet", a file, or the folder of a repository."""
+    """Return the origin of published weights: "imagenet", a file, or the folder of a repository."""
     if str(weights) == IMAGENET:
         return Origin(IMAGENET, None, "apache-2.0")
     path = Path(weights)
@@ -99,7 +99,7 @@ def origin_of_weights(weights: str | Path) -> Origin:
 
 
 def licence_in(folder: Path) -> str | None:
-    """Return the licence that a repository's card or config.json states; None where neither does."""
+    """Return the licence that a repository's card or config.json states, or None if neither states one."""
     try:
         front = _FRONT.match(read_text(folder / CARD, most=_MOST_CARD))
     except (OSError, ValueError):
@@ -118,10 +118,10 @@ def licence_in(folder: Path) -> str | None:
 def _text(value: object) -> str | None:
     if value is None or (isinstance(value, str) and 0 < len(value) <= _LONGEST and for_terminal(value) == value):
         return value
-    raise ValueError("source, revision or licence of origin is no short text")
+    raise ValueError("source, revision or licence of origin is not a short text")
 
 
 def _entry(front: str, name: str) -> str | None:
-    """Return an entry of a card's front matter, or the first of its list."""
+    """Return an entry of a card's front matter, or the first item if it is a list."""
     found = re.search(_ENTRY.format(name=name), front, re.MULTILINE | re.ASCII)
     return None if found is None else found[1].strip()

@@ -1,4 +1,4 @@
-"""The arrays in a file of published weights, by their names there: safetensors, and what PyTorch writes."""
+"""Read the arrays in a file of published weights, by their names in the file: safetensors and PyTorch formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zooactive.models.published.names import IN_FOLDER
 from zooactive.models.published.torch_files import PICKLE, ZIP, decoded, read_legacy, read_zip
 
 _START = 512
-"""Bytes by which the form of a file is told."""
+"""The number of bytes that show the format of a file."""
 
 _OTHERS = (
     (b"version https://git-lfs", "it is Git LFS's pointer to the file, which git lfs pull replaces"),
@@ -29,26 +29,26 @@ _NUMBERS = {
     **{"F64": "f8", "F32": "f4", "F16": "f2", "BF16": "bf16", "I64": "i8", "U64": "u8", "I32": "i4", "U32": "u4"},
     **{"I16": "i2", "U16": "u2", "I8": "i1", "U8": "u1", "BOOL": "?"},
 }
-"""Kinds of numbers by their names in safetensors."""
+"""The kinds of numbers by their names in safetensors."""
 
 
 def read_state(path: Path) -> dict[str, NDArray[Any]]:
     """Read all arrays of a file by name, as they are stored; bfloat16, which NumPy lacks, becomes float32.
 
-    The file's content tells its form: safetensors, or what ``torch.save`` wrote (``.bin``, ``.pth``, ``.pt``, ``.ckpt``), of
-    which nothing is run. In a folder, ``model.safetensors`` or ``pytorch_model.bin`` is read. Arrays may share memory, and
-    may be read-only.
+    The content of the file shows its format: safetensors, or the format of ``torch.save`` (``.bin``, ``.pth``, ``.pt``,
+    ``.ckpt``). No code in the file is run. In a folder, ``model.safetensors`` or ``pytorch_model.bin`` is read. Arrays may
+    share memory, and may be read-only.
 
     Raises
     ------
     ModelError
-        When there is no file, when it is damaged or holds something else, or when safetensors is needed and not installed.
+        If there is no file, it is damaged or holds something different, or safetensors is needed and not installed.
     """
     if path.is_dir():
         path = _in_folder(path)
     missing = f"there is no file {path}; give the path of a file of weights (safetensors, .bin, .pth, .pt or .ckpt)"
     mend = "download it again, or save the network's state_dict() as safetensors"
-    damaged = f"{path} is no readable safetensors file or PyTorch checkpoint ({{reason}}); {mend}"
+    damaged = f"{path} is not a readable safetensors file or PyTorch checkpoint ({{reason}}); {mend}"
     with explained(ModelError, damaged), explained(ModelError, missing, FileNotFoundError), open_regular(path) as stream:
         return _read(path, stream)
 
@@ -57,7 +57,7 @@ def _read(path: Path, stream: BinaryIO) -> dict[str, NDArray[Any]]:
     size = os.fstat(stream.fileno()).st_size
     start = stream.read(_START)
     stream.seek(0)
-    if start[8:9] == b"{":  # first of all: the eight bytes before are a length, and may look like anything
+    if start[8:9] == b"{":  # checked first: the eight bytes before it are a length, and may look like anything
         return _safetensors(path, stream, size)
     if start.startswith(ZIP):
         return read_zip(stream, size)

@@ -1,13 +1,13 @@
-"""Named arrays in a file that ``torch.save`` wrote, read without PyTorch.
+"""Read named arrays from a file that ``torch.save`` wrote, without PyTorch.
 
-There are two forms. Since PyTorch 1.6 it is a zip archive: a pickle, and the numbers of each tensor as an entry. Before, it
-was a row of pickles with the numbers behind them. A checkpoint of PyTorch Lightning has its weights under ``state_dict``;
-what else it has is not looked at.
+There are two formats. Since PyTorch 1.6 it is a zip archive: a pickle, and the numbers of each tensor as an entry. Before,
+it was a sequence of pickles followed by the numbers. A checkpoint of PyTorch Lightning has its weights under ``state_dict``;
+its other contents are ignored.
 
 The pickle only describes tensors (`zooactive.models.published.unpickling`). Before any numbers are read, each description is
-held against the bytes that are there: the size of its storage, and offset, shape and strides inside it. The file's size
-bounds all arrays together. PyTorch stores the entries of its archive as they are, so compressed ones are refused and nothing
-unpacks.
+compared with the bytes in the file: the size of its storage, and its offset, shape and strides. The file's size
+limits all arrays together. PyTorch does not compress the entries of its archive, so compressed entries are refused and
+nothing is unpacked.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ PICKLE = b"\x80"
 _MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _LARGEST_PICKLE = 1 << 26
 _FEW_STEPS = 1000
-"""Of the pickles before that of the tensors, in the old form."""
+"""The number of pickles before that of the tensors, in the old format."""
 _LARGEST_DIRECTORY = 1 << 22
-"""Bytes of an archive's list of entries, each of which takes about a hundred."""
+"""The largest number of bytes of an archive's list of entries, each of which takes about a hundred."""
 _LEAST_TOTAL, _RATIO = 1 << 27, 4
-"""All arrays, as float32 at least, take no more than the larger of so many bytes and so many times the file."""
+"""The limit for all arrays, as float32 at least: the larger of this number of bytes and this multiple of the file."""
 _LARGEST_EMPTY = 1 << 40
 _MOST_AXES, _LARGEST = 32, 1 << 63
 _MOST_TENSORS = 1 << 16
@@ -44,12 +44,12 @@ _NUMBERS = {
     **{"long": "i8", "int64": "i8", "int": "i4", "int32": "i4", "short": "i2", "int16": "i2", "char": "i1", "int8": "i1"},
     **{"byte": "u1", "uint8": "u1", "uint16": "u2", "uint32": "u4", "uint64": "u8", "bool": "?"},
 }
-"""Kinds of numbers by the names of PyTorch's dtypes and, in small letters, of its storages."""
+"""The kinds of numbers by the names of PyTorch's dtypes and, in lower case, of its storages."""
 _UNTYPED = ("torch.storage.UntypedStorage", "torch.UntypedStorage")
 
 
 class _Source(NamedTuple):
-    """Where the numbers lie: how many bytes there are by the key of a storage, how to read them, and their order."""
+    """The source of the numbers: bytes by the key of a storage, a function that reads them, and the byte order."""
 
     sizes: dict[str, int]
     read: Callable[[str], bytes]
@@ -57,7 +57,7 @@ class _Source(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """A tensor inside its storage, in elements, all of it checked."""
+    """A tensor inside its storage, in elements; everything has been checked."""
 
     key: str
     numbers: str
@@ -67,7 +67,7 @@ class _Layout(NamedTuple):
 
 
 def read_zip(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
-    """Read the arrays in the zip form; a ValueError where it is damaged, lies, or holds something else."""
+    """Read the arrays in the zip format; raise a ValueError if it is damaged, inconsistent, or holds something different."""
     try:
         bounded = _Bounded(stream)
         with zipfile.ZipFile(cast(BinaryIO, bounded)) as packed:
@@ -87,15 +87,15 @@ def read_zip(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
 
 
 def read_legacy(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
-    """Read the arrays in the form before the zip; a ValueError where it is damaged, lies, or is another pickle."""
+    """Read the arrays in the old format; raise a ValueError if it is damaged, inconsistent, or another kind of pickle."""
     content = stream.read(_LARGEST_PICKLE)
     magic = unpickle(content, 0, _FEW_STEPS)
     if type(magic.value) is not int or magic.value != _MAGIC:
         raise ValueError("it is a pickle, and not one that PyTorch wrote")
     version = unpickle(content, magic.end, _FEW_STEPS)
     if version.value != _LEGACY_PROTOCOL:
-        raise ValueError("it is of a version of PyTorch's old form that nothing is known of")
-    # Of the machine that wrote the file, whose numbers were stored as little-endian on every machine.
+        raise ValueError("it is of an unknown version of PyTorch's old format")
+    # The byte order of the machine that wrote the file, although the numbers were stored as little-endian on every machine.
     system = unpickle(content, version.end, _FEW_STEPS)
     told = unpickle(content, system.end)
     keys = unpickle(content, told.end)
@@ -119,7 +119,7 @@ def read_legacy(stream: BinaryIO, size: int) -> dict[str, NDArray[Any]]:
 
 
 def decoded(raw: bytes, numbers: str, little: bool = True) -> NDArray[Any]:
-    """Return bytes as one row of numbers in this machine's order; "bf16", which NumPy lacks, as float32."""
+    """Return bytes as one row of numbers in this machine's order; "bf16", which NumPy lacks, becomes float32."""
     order = "<" if little else ">"
     unit = _bytes(numbers)
     if len(raw) % unit:
@@ -135,7 +135,7 @@ def decoded(raw: bytes, numbers: str, little: bool = True) -> NDArray[Any]:
 
 
 class _Bounded:
-    """A stream of which no more than some bytes are read at once: zipfile takes an archive's whole list in one go."""
+    """A stream that never reads more than some bytes at once, because zipfile reads an archive's whole list in one go."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.most = _LARGEST_DIRECTORY
@@ -149,7 +149,7 @@ class _Bounded:
 
 
 def _entries(packed: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    """Return the entries by their names behind the archive's own name, which is whatever its author called the file."""
+    """Return the entries by their names after the archive's own name, which depends on the name of the original file."""
     found = packed.infolist()
     if len({entry.filename for entry in found}) < len(found):
         raise ValueError("two entries of its archive have the same name")
@@ -174,7 +174,7 @@ def _entries(packed: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     return used
 
 
-# What the pickle describes, against what is there -------------------------------------------------------------------
+# The pickle's descriptions, compared with the file --------------------------------------------------------------------
 
 
 def _arrays(value: Any, source: _Source, size: int) -> dict[str, NDArray[Any]]:
@@ -182,7 +182,7 @@ def _arrays(value: Any, source: _Source, size: int) -> dict[str, NDArray[Any]]:
     total = sum(math.prod(layout.shape) * max(_bytes(layout.numbers), 4) for layout in layouts.values())
     if total > max(_LEAST_TOTAL, _RATIO * size):
         raise ValueError(f"{size} bytes whose tensors would take {total}")
-    # Tensors that share a storage share its memory here; it is read once.
+    # Tensors that share a storage also share its memory here; the storage is read once.
     wanted = sorted({(layout.key, layout.numbers) for layout in layouts.values()})
     stored: dict[tuple[str, str], NDArray[Any]] = {}
     for key, pairs in itertools.groupby(wanted, lambda pair: pair[0]):
@@ -197,7 +197,7 @@ def _tensors(value: Any) -> dict[str, Tensor]:
     """Return the named tensors of a state dictionary, or of the one in a checkpoint; a ValueError for anything else."""
     held = value.get("state_dict", value) if type(value) is dict else value
     if type(held) is not dict:
-        raise ValueError(f"it holds {_in_words(held)} in place of named tensors")
+        raise ValueError(f"it holds {_in_words(held)} instead of named tensors")
     tensors = {name: entry for name, entry in held.items() if type(entry) is Tensor}
     for name, entry in held.items():
         if type(entry) is Inert and entry.name.startswith("torch._"):
@@ -217,7 +217,7 @@ def _in_words(value: Any) -> str:
 
 
 def _kind(storage: Storage, dtype: str | None = None) -> str:
-    """Return the kind of numbers of a storage, or "" for one that is not read; an untyped one is told by its tensor."""
+    """Return the kind of numbers in a storage, or "" for an unreadable kind; for an untyped storage, the tensor decides."""
     if storage.kind in _UNTYPED:
         return "u1" if dtype is None else _NUMBERS.get(dtype.removeprefix("torch."), "")
     if dtype is not None or not (storage.kind.startswith("torch.") and storage.kind.endswith("Storage")):
@@ -226,7 +226,7 @@ def _kind(storage: Storage, dtype: str | None = None) -> str:
 
 
 def _width(storage: Storage) -> int:
-    """Return the bytes of one of what a storage counts."""
+    """Return the number of bytes of one element of a storage."""
     if not (numbers := _kind(storage)):
         raise ValueError(f"numbers of the kind '{storage.kind[:80]}' are not read")
     return _bytes(numbers)
@@ -237,7 +237,7 @@ def _bytes(numbers: str) -> int:
 
 
 def _checked(name: str, tensor: Tensor, source: _Source) -> _Layout:
-    """Hold a description against the storage that is there."""
+    """Compare a description with its storage in the file."""
     key, numbers = tensor.storage.key, _kind(tensor.storage, tensor.dtype)
     if not numbers:
         raise ValueError(

@@ -1,22 +1,23 @@
-"""The values in a pickle that PyTorch wrote, without running any of it.
+"""Read the values in a pickle that PyTorch wrote, without running any of it.
 
-A pickle is a program. Python's own `pickle` looks functions up by the names in the file and calls them, so a file of weights
-can run whatever its author wants. The small machine that runs such programs is written anew here, and leaves that out:
+A pickle is a program. Python's own `pickle` looks up functions by the names in the file and calls them, so a file of weights
+can run whatever its author wants. This module is a new implementation of the small machine that runs such programs, without
+these dangers:
 
 * A name in the file stays a text (`Named`). Nothing is imported, and nothing is looked up in a module.
-* What the file wants called, built or given a state becomes an `Inert`, which only remembers the name. Six names are known:
+* Whatever the file wants to call, build or restore becomes an `Inert`, which only remembers the name. Six names are known:
   ``collections.OrderedDict`` and the ways in which PyTorch describes a tensor. Each fills a record of this file (`Tensor`).
-  Whoever reads the numbers checks what the record claims.
-* Python's pickler writes some opcodes in none of the protocols that PyTorch uses (2 to 5), such as INST, OBJ and PERSID, and
-  EXT1 only for a registry that PyTorch does not use. They are refused.
+  The code that reads the numbers checks what the record claims.
+* Python's pickler does not write some opcodes in the protocols that PyTorch uses (2 to 5), such as INST, OBJ and PERSID, and
+  writes EXT1 only for a registry that PyTorch does not use. These opcodes are refused.
 
-A subclass of `pickle._Unpickler` would be shorter. But its REDUCE and BUILD call what lies on the stack, its EXT1 asks a
-registry of the process, and a later Python may add opcodes: each would have to be found and closed. In this file no value of
-the pickle is ever called, and a test reads the file's syntax tree to see to that.
+A subclass of `pickle._Unpickler` would be shorter. But its REDUCE and BUILD call objects on the stack, its EXT1 uses a
+registry of the process, and a later Python may add opcodes: each of these would have to be found and closed. In this file no
+value of the pickle is ever called, and a test checks this in the file's syntax tree.
 
-Every length is held against the bytes that are left before anything is read. An opcode makes one small object at most, and
-there are at most `MOST_STEPS` of them. No step recurses. Only texts become keys: integers of the same hash would make a
-dictionary slow, and the hash of a tuple recurses.
+Every length is compared with the remaining bytes before anything is read. An opcode makes one small object at most, and
+there are at most `MOST_STEPS` of them. No step recurses. Only texts become keys, because integers of the same hash would
+make a dictionary slow, and the hash of a tuple recurses.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOST_STEPS = 1 << 20
-"""Opcodes of one pickle; a network of 1,000 tensors with the state of its optimizer takes some 150,000."""
+"""The largest number of opcodes of one pickle; 1,000 tensors with the state of an optimizer take some 150,000."""
 
 _STOP = ord(".")
 _PROTOCOLS = range(2, 6)
@@ -36,21 +37,21 @@ _LONGEST_NUMBER = 255
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Named:
-    """A function or class that the pickle names, by "module.name"; nobody has looked whether there is one."""
+    """A function or class that the pickle names, as "module.name"; it is never looked up."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inert:
-    """What a pickle wanted made, by the name of what was to make it."""
+    """An object that a pickle wanted to make, as the name of the function that was to make it."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Storage:
-    """Numbers that lie outside the pickle: their kind, the name that they lie under, and how many the pickle claims."""
+    """Numbers outside the pickle: their kind, their name, and the number of them that the pickle claims."""
 
     kind: str
     key: str
@@ -59,19 +60,19 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """A tensor as the pickle describes it, of which nothing but the storage has been checked."""
+    """A tensor as the pickle describes it; only its storage has been checked."""
 
     storage: Storage
     offset: Any
     shape: Any
     strides: Any
     dtype: str | None = None
-    """Of an untyped storage's numbers, else None."""
+    """The dtype of an untyped storage's numbers, otherwise None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unpickled:
-    """What a pickle holds, where it ends, and the storages that it speaks of, by key."""
+    """The contents of a pickle, its end, and the storages that it refers to, by key."""
 
     value: Any
     end: int
@@ -79,7 +80,7 @@ class Unpickled:
 
 
 def unpickle(data: bytes, at: int = 0, most_steps: int = MOST_STEPS) -> Unpickled:
-    """Return what the pickle that starts at a place of `data` holds; a ValueError where it is damaged or strange."""
+    """Return the contents of the pickle that starts at a position in `data`; a ValueError if it is damaged or unusual."""
     machine = _Machine(data, at)
     try:
         machine.run(most_steps)
@@ -89,7 +90,7 @@ def unpickle(data: bytes, at: int = 0, most_steps: int = MOST_STEPS) -> Unpickle
 
 
 class _Machine:
-    """The stack, the memo and the place in a pickle."""
+    """The stack, the memo and the position in a pickle."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.data, self.at = data, at
@@ -191,7 +192,7 @@ class _Machine:
         else:
             _refuse_unless_inert(target)
 
-    # What would run code elsewhere
+    # Opcodes that would run code in other readers
 
     def name(self, module: Any, name: Any) -> None:
         if type(module) is not str or type(name) is not str:
@@ -209,7 +210,7 @@ class _Machine:
         self.push(Inert(_name_of(self.stack.pop())))
 
     def build(self) -> None:
-        """Drop a state: that of an OrderedDict of weights is its ``_metadata``."""
+        """Drop a state: the state of an OrderedDict of weights is its ``_metadata``."""
         if len(self.stack) < 2:
             raise IndexError
         del self.stack[-1]
@@ -259,7 +260,7 @@ def _ordered(arguments: tuple[Any, ...]) -> dict[str, Any] | None:
     if len(arguments) > 1 or type(pairs) is not list or not all(type(p) in (list, tuple) and len(p) == 2 for p in pairs):
         return None
     _fill(made, pairs)
-    pairs.clear()  # a pickle may name the list again and again, and each time would take as long
+    pairs.clear()  # a pickle may use the list again and again, and each use would take as long
     return made
 
 
@@ -299,7 +300,7 @@ def _protocol(machine: _Machine) -> None:
 
 
 def _frame(machine: _Machine) -> None:
-    """Hold the length of a frame against what is left; the frame itself means nothing to a reader of memory."""
+    """Compare the length of a frame with the remaining bytes; otherwise the frame has no meaning in memory."""
     if (length := machine.number(8)) > len(machine.data) - machine.at:
         raise ValueError(f"its pickle is cut off in a part of {length} bytes")
 

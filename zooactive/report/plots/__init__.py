@@ -11,6 +11,7 @@ from zooactive.report.plots.calibration import coverage_dots, pit_bars, reliabil
 from zooactive.report.plots.confusion import confusion_matrix, roc_curves
 from zooactive.report.plots.curves import information_scatter, probability_histogram, training_curves
 from zooactive.report.plots.decision_tree import decision_tree, tree_size
+from zooactive.report.plots.embedding_map import embedding_map
 from zooactive.report.plots.filters import filter_panels, map_panels, network_view
 from zooactive.report.plots.fractions import fractions_scatter, observed_against_predicted
 from zooactive.report.plots.galaxies import answer_densities, galaxy_posteriors, gallery
@@ -22,6 +23,7 @@ __all__ = [
     "confusion_matrix",
     "coverage_dots",
     "decision_tree",
+    "embedding_map",
     "filter_panels",
     "fractions_scatter",
     "galaxy_posteriors",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.foundation.errors import PosteriorError
-from zooactive.report.plots.style import COLOURS, FAINT, INK, PALE, short_name, shortened
+from zooactive.report.plots.style import COLOURS, FAINT, INK, MOSTLY_ASKED, PALE, short_name, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +28,8 @@ def decision_tree(axes: Axes, posterior: Posterior, galaxy_id: str, votes: Array
     """Draw the tree from left to right: a box a question, and branches as wide as the share of volunteers who take them.
 
     A box names the question and the share of all volunteers expected to reach it, then each answer with its expected
-    fraction as a bar and in numbers. Upright marks on the bars are the fractions that volunteers gave. What less than one
-    volunteer in ten would reach is grey.
+    fraction as a bar and in numbers. Upright marks on the bars are the fractions that volunteers gave. Questions that fewer
+    than half of the volunteers should reach are grey, and so are the branches to them.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def decision_tree(axes: Axes, posterior: Posterior, galaxy_id: str, votes: Array
         )
     columns, tops = _layout(tree)
     for q in range(len(tree.questions)):
-        _branches(axes, tree, q, columns, tops, joint)
+        _branches(axes, tree, q, columns, tops, joint, lively=bool(asked[q] >= MOSTLY_ASKED))
     for q in range(len(tree.questions)):
         _box(axes, tree, q, (PITCH * columns[q], tops[q]), mean, float(asked[q]), counts)
     heights = [_height(tree, q) for q in range(len(tree.questions))]
@@ -106,7 +106,14 @@ def _answer_y(tree: DecisionTree, q: int, top: float, column: int) -> float:
 
 
 def _branches(
-    axes: Axes, tree: DecisionTree, q: int, columns: list[int], tops: list[float], joint: NDArray[np.float64]
+    axes: Axes,
+    tree: DecisionTree,
+    q: int,
+    columns: list[int],
+    tops: list[float],
+    joint: NDArray[np.float64],
+    *,
+    lively: bool,
 ) -> None:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
@@ -119,7 +126,7 @@ def _branches(
     for a in np.flatnonzero(tree.leads_to[q]):
         share, y = float(joint[a]), _answer_y(tree, parent, tops[parent], int(a))
         curve = Path([(start, y), (middle, y), (middle, goal), (end, goal)], [Path.MOVETO, *[Path.CURVE4] * 3])
-        colour = COLOURS[0] if share >= 0.1 else PALE
+        colour = COLOURS[0] if lively else PALE
         axes.add_patch(PathPatch(curve, fill=False, edgecolor=colour, linewidth=0.6 + 7 * share, alpha=0.45, zorder=1))
 
 
@@ -135,10 +142,10 @@ def _box(
     from matplotlib.patches import FancyBboxPatch, Rectangle
 
     left, top = corner
-    ink = INK if asked >= 0.1 else FAINT
+    ink = INK if asked >= MOSTLY_ASKED else FAINT
     frame = FancyBboxPatch(
         (left, top), WIDE, _height(tree, q), boxstyle="round,pad=0,rounding_size=0.03", facecolor="white",
-        edgecolor=FAINT if asked >= 0.1 else PALE, linewidth=0.8, zorder=2,
+        edgecolor=FAINT if asked >= MOSTLY_ASKED else PALE, linewidth=0.8, zorder=2,
     )  # fmt: skip
     axes.add_patch(frame)
     texts: dict[str, Any] = {"va": "center", "zorder": 4, "parse_math": False}
@@ -151,7 +158,7 @@ def _box(
     for a, answer in zip(range(where.start, where.stop), tree.questions[q].answers, strict=True):
         y = _answer_y(tree, q, top, a)
         bar = Rectangle(
-            (left, y - 0.42 * _LINE), WIDE * mean[a], 0.84 * _LINE, color=COLOURS[5] if asked >= 0.1 else PALE,
+            (left, y - 0.42 * _LINE), WIDE * mean[a], 0.84 * _LINE, color=COLOURS[5] if asked >= MOSTLY_ASKED else PALE,
             alpha=0.45, linewidth=0, zorder=3,
         )  # fmt: skip
         axes.add_patch(bar)

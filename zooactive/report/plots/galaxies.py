@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from zooactive.foundation.errors import CatalogueError, PosteriorError
-from zooactive.report.plots.style import COLOURS, FAINT, INK, PALE, fraction_axis, paper, short_name, shortened, show
+from zooactive.report.plots.style import (
+    COLOURS,
+    FAINT,
+    INK,
+    MOSTLY_ASKED,
+    PALE,
+    fraction_axis,
+    paper,
+    short_name,
+    shortened,
+    show,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,7 +185,7 @@ def galaxy_posteriors(
             f"{short_name(tree, question.name)}  ·  asked of {100 * reached:.0f}%",
             fontsize=9, color=INK, loc="left", parse_math=False,
         )  # fmt: skip
-        if reached < 0.5:
+        if reached < MOSTLY_ASKED:
             _dim(axes)
     figure.supxlabel("fraction of those asked who give the answer", fontsize=8, color=INK)
     return figure

@@ -18,6 +18,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 INK, FAINT, PALE = "#222222", "#6b6b6b", "#b5b5b5"
 
+MOSTLY_ASKED = 0.5
+"""Share of the volunteers from which a question counts as asked of a galaxy; what fewer should reach is grey everywhere."""
+
 
 def paper(width: float, height: float, **options: Any) -> Figure:
     """Make a white figure, width and height in inches, that saves itself without pyplot."""

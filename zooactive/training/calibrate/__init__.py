@@ -1,31 +1,31 @@
-"""Concentrations and probabilities set right by galaxies that were not learnt from.
+"""Calibration: concentrations and probabilities are corrected by galaxies that the model was not trained on.
 
-Seven corrections, side by side. z are the head's linear outputs, alpha the concentrations, q a question.
+There are seven corrections. z are the head's linear outputs, alpha the concentrations, q a question.
 
-``factors.py``: how sure the posterior is of vote fractions. alpha -> f_q alpha.
-    Fitted to the votes of validation galaxies by maximum likelihood, and kept where the half of the galaxies that the factor
-    was not fitted to gains. Stored as `GalaxyModel.factors` in ``model.json``; `zooactive.models.head.scaled` predicts with
-    them, and `scale_concentrations` applies them to a posterior.
-``pooled.py``: the same, where votes of few galaxies say how far the model is trusted beside votes. alpha -> f_q alpha.
-    Fitted to votes of galaxies drawn at random; ln f_q lies around a common value with a standard deviation of 0.25, and all
-    are kept. Not stored with a model: `zooactive.combine` takes them.
-``answers.py``: the same, and how often volunteers give an answer in another survey. alpha -> f_a alpha.
-    Where the half of the galaxies that they were not fitted to gains, each answer gets a factor of its own round that of its
-    question. Not stored with a model: `zooactive.combine` takes them, and `--trust` fits them.
-``temperature.py``: how sure a fine-tuned head is of single labels. z -> z / T.
-    Fitted to the galaxies that chose the best epoch, each weighed as in the fit. Stored in the head's weights. Guo et al.
+``factors.py``: the uncertainty of vote fractions. alpha -> f_q alpha.
+    Fitted to the votes of validation galaxies by maximum likelihood, and kept if it improves the likelihood of the half of
+    the galaxies to which it was not fitted. Stored as `GalaxyModel.factors` in ``model.json``;
+    `zooactive.models.head.scaled` predicts with them, and `scale_concentrations` applies them to a posterior.
+``pooled.py``: the same, for few galaxies, whose votes decide how far to trust the model. alpha -> f_q alpha.
+    Fitted to votes of randomly drawn galaxies; ln f_q lies around a common value with a standard deviation of 0.25, and all
+    factors are kept. Not stored with a model: `zooactive.combine` takes them.
+``answers.py``: the same, and how often volunteers of another survey give an answer. alpha -> f_a alpha.
+    If the likelihood of the half of the galaxies to which they were not fitted improves, each answer gets its own factor
+    near that of its question. Not stored with a model: `zooactive.combine` takes them, and `--trust` fits them.
+``temperature.py``: the uncertainty of a fine-tuned head about single labels. z -> z / T.
+    Fitted to the validation galaxies, each weighed as in the fit. Stored in the head's weights. Guo et al.
     2017, section 4.2, with a prior on ln T.
-``shares.py``: labels that were weighed in the fit. z -> z + ln(share in the table / weighed share).
-    Counted from the labels that were learnt from. Stored in the head's bias; the table's shares are `FinetunedModel.prior`.
+``shares.py``: correction for labels that were weighed in the fit. z -> z + ln(share in the table / weighed share).
+    Counted from the training labels. Stored in the head's bias; the table's shares are `FinetunedModel.prior`.
     Saerens et al. 2002, equation 2.4 (`prior_shift`).
-``shares.py``: labels that are rarer on the sky than in the table. z -> z + ln(share on the sky / share in the table).
-    Not fitted: the user gives the prevalence. Stored in the head's bias, and as `FinetunedModel.prevalence` in
+``shares.py``: correction for labels rarer on the sky than in the table. z -> z + ln(share on the sky / share in the table).
+    Not fitted: you give the prevalence. Stored in the head's bias, and as `FinetunedModel.prevalence` in
     ``finetuned.json``. The same equation; `zooactive.evaluation.tasks.purity` says what a sample is then like.
-``models/head/laplace.py``: how far Laplace draws differ. The covariance of the weights is 1 / (N a g' + prior precision).
-    The precision is chosen by the votes of validation galaxies: `widest_of`, the one-standard-error rule of Breiman et al.
+``models/head/laplace.py``: the spread of Laplace draws. The covariance of the weights is 1 / (N a g' + prior precision).
+    The validation votes choose the precision: `widest_of`, the one-standard-error rule of Breiman et al.
     1984. Stored as `LaplaceHead.precision` with the draws; `zooactive.fit_draws` fits them.
 
-Formulas that need no fit lie in `zooactive.posterior.corrections`, where models and evaluation reach them.
+Formulas that need no fit are in `zooactive.posterior.corrections`, which models and evaluation can import.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A factor on the concentration of each answer, fitted to few galaxies: a survey may see more of an answer than another."""
+"""Fit a factor on the concentration of each answer to few galaxies: surveys may see an answer more or less often."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHIFT = 1.0
-"""Standard deviation of the logarithm of an answer's own factor, round that of its question."""
+"""The standard deviation of the logarithm of an answer's own factor, around the factor of its question."""
 _STEPS = 100
 
 
 class AnswerFactors(NamedTuple):
-    """The factors on the concentrations of each answer, and which questions' answers have factors of their own.
+    """The factors on the concentrations of each answer, and the questions whose answers have their own factors.
 
-    ``values``: ndarray of float64, shape (answer,). ``table``: one row a question, ``question``, ``galaxies``, ``factor``
-    (of the question, by `fit_pooled_factors`), ``gain`` (of factors of its answers over that one, nats a galaxy on the half
-    that they were not fitted to, mean of both halves), ``error`` (its standard error) and ``moved``.
+    ``values``: ndarray of float64, shape (answer,). ``table``: one row per question with ``question``, ``galaxies``,
+    ``factor`` (of the question, by `fit_pooled_factors`), ``gain`` (of answer factors over that factor, in nats per galaxy
+    on the half to which they were not fitted, mean of both halves), ``error`` (its standard error) and ``moved``.
     """
 
     values: NDArray[np.float64]
@@ -35,39 +35,39 @@ class AnswerFactors(NamedTuple):
 
 
 def fit_answer_factors(posterior: Posterior, votes: ArrayLike, *, spread: float = 0.25, seed: int = 0) -> AnswerFactors:
-    """Fit a factor on each question's concentrations, and where a question's mean is off, one on each of its answers.
+    """Fit a factor on each question's concentrations, and if a question's mean is off, one on each of its answers.
 
-    The factors of the questions are those of `fit_pooled_factors`. Where volunteers of another survey give an answer more
-    often than the model expects, no factor on all answers of a question can set that right. So the answers of a question are
-    given factors of their own, if they make votes more probable that they were not fitted to: the galaxies are halved by
-    hashed id, and the gain on the other half has to be larger than its standard error.
+    The factors of the questions are those of `fit_pooled_factors`. If volunteers of another survey give an answer more often
+    than the model expects, no factor on all answers of a question can correct that. Then the answers of a question get their
+    own factors, but only if these improve the likelihood of votes to which they were not fitted: the galaxies are halved by
+    hashed id, and the gain on the other half must be larger than its standard error.
 
     Parameters
     ----------
     posterior : Posterior
-        Of galaxies that the model has not learnt from, drawn at random from those that it will speak of.
+        The posterior of galaxies that the model was not trained on, drawn at random from those that it will predict.
     votes : array_like, shape (galaxy, answer)
-        Theirs, row-aligned with the posterior: counts, as many as in the use.
+        Their votes, row-aligned with the posterior: counts, with as many votes as in later use.
     spread : float
-        As of `fit_pooled_factors`.
+        As in `fit_pooled_factors`.
     seed : int
-        Of the halves.
+        The seed for the halves.
 
     Returns
     -------
     AnswerFactors
-        For `zooactive.combine`, or `zooactive.posterior.corrections.scale_concentrations`.
+        The factors, for `zooactive.combine` or `zooactive.posterior.corrections.scale_concentrations`.
 
     Raises
     ------
     PosteriorError
-        As `fit_pooled_factors`.
+        As in `fit_pooled_factors`.
 
     Notes
     -----
     The factor of answer a of question q is exp(c_q + s_a), with Gaussian priors: c_q about its pooled value, with the
-    standard deviation `spread`, and s_a about 0, with the standard deviation 1. The most probable ones are found by L-BFGS,
-    with the slope of the mixture's likelihood over the draws.
+    standard deviation `spread`, and s_a about 0, with the standard deviation 1. The maximum a posteriori values are found by
+    L-BFGS, with the slope of the mixture's likelihood over the draws.
     """
     import pandas as pd
 
@@ -89,7 +89,7 @@ def fit_answer_factors(posterior: Posterior, votes: ArrayLike, *, spread: float 
                 ]
             )
             gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
-        moved = gain > error  # False where there is no error
+        moved = gain > error  # False if there is no error
         if moved:
             everyone = np.flatnonzero(several[:, q])
             values[where] = _most_probable(own.take(everyone), counts[everyone], common, spread)
@@ -106,7 +106,7 @@ def _losses(own: Posterior, votes: NDArray[np.float64], factors: NDArray[np.floa
 def _losses_and_slopes(
     own: Posterior, votes: NDArray[np.float64], factors: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the losses (galaxy,), and their slopes by the logarithms of the factors (galaxy, answer)."""
+    """Return the losses (galaxy,), and their slopes with respect to the logarithms of the factors (galaxy, answer)."""
     log_p, slopes = [], []
     for drawn in own.concentrations:
         alpha = factors * drawn.astype(np.float64)
@@ -114,12 +114,12 @@ def _losses_and_slopes(
         slopes.append(alpha * log_likelihood_slope(votes, alpha, own.tree))
     stacked = np.stack(log_p)
     loss = -special.logsumexp(stacked, axis=0, b=own.weights)
-    share = own.weights * np.exp(stacked + loss)  # of each draw, given the votes
+    share = own.weights * np.exp(stacked + loss)  # the weight of each draw, conditioned on the votes
     return np.asarray(loss), np.asarray(-(share[..., None] * np.stack(slopes)).sum(0))
 
 
 def _most_probable(own: Posterior, votes: NDArray[np.float64], common: float, spread: float) -> NDArray[np.float64]:
-    """Return the most probable factors of one question's answers, (answer,), round the question's own."""
+    """Return the maximum a posteriori factors of one question's answers, (answer,), around the question's factor."""
 
     def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         each, slopes = _losses_and_slopes(own, votes, np.exp(x[0] + x[1:]))

@@ -1,4 +1,4 @@
-"""One factor on the concentrations of each question, fitted to votes that the model has not learnt from."""
+"""Fit one factor on the concentrations of each question, to votes that the model was not trained on."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from zooactive.prediction.embeddings import Embeddings
 
 SMALLEST, LARGEST = 0.02, 50.0
-"""Bounds of a factor: a few galaxies that were all told right would else make it infinite."""
+"""The bounds of a factor; otherwise a few correctly predicted galaxies would make it infinite."""
 
 
 class ConcentrationFactors(NamedTuple):
     """The factors on the concentrations of each question, and why each is kept or not.
 
-    ``values``: ndarray of float64, shape (question,), 1 where no factor helps. ``table``: one row a question, ``question``,
-    ``galaxies``, ``factor`` (fitted to all of them), ``gain`` (nats a galaxy on the half that it was not fitted to, mean of
-    both halves), ``error`` (its standard error) and ``kept``.
+    ``values``: ndarray of float64, shape (question,), 1 if no factor helps. ``table``: one row per question with
+    ``question``, ``galaxies``, ``factor`` (fitted to all of them), ``gain`` (in nats per galaxy on the half to which it was
+    not fitted, mean of both halves), ``error`` (its standard error) and ``kept``.
     """
 
     values: NDArray[np.float64]
@@ -42,34 +42,34 @@ class ConcentrationFactors(NamedTuple):
 
 
 def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: int = 0) -> ConcentrationFactors:
-    """Fit the factor on each question's concentrations that makes votes most probable, and keep it where it helps.
+    """Fit the factor on each question's concentrations that maximises the likelihood of votes, and keep it if it helps.
 
-    The galaxies are halved by hashed id; a factor is fitted to each half and judged on the other. It is kept where the
-    likelihood of the votes that it was not fitted to rises by more than the standard error of that rise.
+    The galaxies are halved by hashed id; a factor is fitted to each half and evaluated on the other. It is kept if the
+    likelihood of the votes to which it was not fitted rises by more than the standard error of that rise.
 
     Parameters
     ----------
     posterior : Posterior
-        Of galaxies that the model has neither learnt from nor is tested on.
+        The posterior of galaxies that are neither training nor test galaxies.
     votes : array_like, shape (galaxy, answer)
-        Theirs, row-aligned with the posterior.
+        Their votes, row-aligned with the posterior.
     seed : int
-        Of the halves.
+        The seed for the halves.
 
     Returns
     -------
     ConcentrationFactors
-        For `zooactive.posterior.corrections.scale_concentrations`.
+        The factors, for `zooactive.posterior.corrections.scale_concentrations`.
 
     Raises
     ------
     PosteriorError
-        When the shape does not fit, or votes are negative or not finite.
+        If the shape does not fit, or votes are negative or not finite.
 
     Notes
     -----
-    A factor above 1 makes the densities of vote fractions narrower, one below 1 wider; expected fractions stay as they are.
-    A question learnt from single votes says nothing of its concentrations' sum and keeps 1.
+    A factor above 1 narrows the densities of vote fractions, one below 1 widens them. Expected fractions do not change.
+    Single votes contain no information about the sum of the concentrations, so a question learnt from them keeps 1.
     """
     import pandas as pd
 
@@ -92,7 +92,7 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
             )
             factor = _best(own.take(np.flatnonzero(several)), counts[several])
             gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
-        kept = gain > error  # False where there is no error
+        kept = gain > error  # False if there is no error
         values[q] = factor if kept else 1.0
         row = {"question": question.name, "galaxies": int(several.sum()), "factor": factor, "gain": gain}
         rows.append(row | {"error": error, "kept": kept})
@@ -100,7 +100,7 @@ def fit_concentration_factors(posterior: Posterior, votes: ArrayLike, *, seed: i
 
 
 def question_losses(question: Posterior, votes: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Return the negative log likelihood of one question's votes, (galaxy,), without the number of ways to give them."""
+    """Return the negative log likelihood of one question's votes, (galaxy,), without the multinomial coefficient."""
     log_p = np.stack(
         [log_rising(votes, factor * alpha.astype(np.float64), question.tree)[:, 0] for alpha in question.concentrations]
     )
@@ -124,44 +124,42 @@ def calibrate(
     batch_size: int = 128,
     progress: Auto | Progress = "auto",
 ) -> pd.DataFrame:
-    """Fit one factor on the concentrations of each question, and keep them with the model: `GalaxyModel.factors`.
+    """Fit one factor on the concentrations of each question, and keep the factors with the model: `GalaxyModel.factors`.
 
-    What was fitted to these questions before is forgotten. Everything that the model predicts afterwards is scaled; a
-    training begins without.
+    Earlier factors of these questions are replaced. All later predictions of the model are scaled. A new training starts
+    without factors.
 
     Parameters
     ----------
     model : GalaxyModel or EmbeddingModel
-        Changed in place; save it.
+        The model, which is changed in place; save it afterwards.
     catalogue : Catalogue or path
-        Galaxies with votes that the model has neither learnt from nor is tested on: those that chose its best epoch, say.
-        Their tree may ask less than the model answers; the factors of its other questions stay as they are.
+        Galaxies with votes that are neither training nor test galaxies, for example the validation galaxies. Their tree may
+        have fewer questions than the model; the factors of the other questions stay unchanged.
     embeddings : Embeddings, optional
-        What a model that takes embeddings looks at, in place of images. Galaxies without one are left out.
+        The input of a model that takes embeddings instead of images. Galaxies without an embedding are left out.
     draws, seed, batch_size, progress
-        As `zooactive.predict`.
+        As in `zooactive.predict`.
 
     Returns
     -------
     DataFrame
-        ``table`` of `zooactive.training.calibrate.ConcentrationFactors`: what each factor is, what it brings on votes
-        that it was not fitted to, and whether it is kept.
+        The ``table`` of `zooactive.training.calibrate.ConcentrationFactors`: each factor, its gain on votes to which it was
+        not fitted, and whether it is kept.
 
     Raises
     ------
     ModelError
-        When the catalogue has no votes, or of questions that the model does not answer.
+        If the catalogue has no votes, or votes on questions that the model does not answer.
     ImageError
-        When an image cannot be read.
+        If an image cannot be read.
     """
     galaxies = read_catalogue(catalogue, tree=model.tree) if isinstance(catalogue, str | Path) else catalogue
     if galaxies.voted is None or not set(galaxies.voted.tree.columns) <= set(model.tree.columns):
-        raise ModelError(
-            f"{galaxies.source} has no votes on the tree '{model.tree.name}' of the model; read it with that tree"
-        )
+        raise ModelError(f"{galaxies.source} has no votes on the model's tree '{model.tree.name}'; read it with that tree")
     galaxies = galaxies.take(np.flatnonzero(galaxies.labelled))
     if len(galaxies) == 0:
-        raise ModelError(f"{galaxies.source} has no labelled galaxies to calibrate by; bring votes")
+        raise ModelError(f"{galaxies.source} has no labelled galaxies for the calibration; collect votes")
     with counted(progress, "predicting the galaxies to calibrate by", len(galaxies)) as done:
         galaxies, features = seen_features(model, galaxies, embeddings, batch_size=batch_size, progress=done)
     head = model.linear_head()

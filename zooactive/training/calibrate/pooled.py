@@ -1,4 +1,4 @@
-"""A factor on the concentrations of each question, fitted to few galaxies: questions lend each other what they know."""
+"""Fit a factor on the concentrations of each question to few galaxies; the questions share their information."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ _FINE = np.linspace(np.log(SMALLEST), np.log(LARGEST), 1565)
 def fit_pooled_factors(
     posterior: Posterior, votes: ArrayLike, *, spread: float = 0.25, seed: int = 0
 ) -> ConcentrationFactors:
-    """Fit a factor on each question's concentrations, near one that is common to all questions, and keep them all.
+    """Fit a factor on each question's concentrations, near a factor that is common to all questions, and keep all of them.
 
-    A model that is too sure of one question mostly is of the others. The logarithms of the factors are taken to lie around a
-    common one with a standard deviation of `spread`; the most probable of all together are found. A question with few votes
-    takes the common factor, one with many its own.
+    A model that is overconfident about one question mostly is so about the others. The logarithms of the factors are assumed
+    to lie around a common one with a standard deviation of `spread`, and all are fitted together by maximum a posteriori. A
+    question with few votes gets about the common factor, one with many votes its own.
 
     Parameters
     ----------
     posterior : Posterior
-        Of galaxies that the model has not learnt from, drawn at random.
+        The posterior of randomly drawn galaxies that the model was not trained on.
     votes : array_like, shape (galaxy, answer)
-        Theirs, row-aligned with the posterior: counts, as many as in the use.
+        Their votes, row-aligned with the posterior: counts, with as many votes as in later use.
     spread : float
-        Above 0. At 0.25 a question's own factor is mostly between 0.6 and 1.65 times the common one.
+        A number above 0. At 0.25 a question's own factor is mostly between 0.6 and 1.65 times the common one.
     seed : int
-        Of the halves that ``gain`` and ``error`` of the table are measured by.
+        The seed for the halves, which give ``gain`` and ``error`` in the table.
 
     Returns
     -------
     ConcentrationFactors
-        For `zooactive.combine`, or `zooactive.posterior.corrections.scale_concentrations`. All are kept, also of questions
-        that nobody was asked; where no galaxy has two votes on any question, they are 1.
+        The factors, for `zooactive.combine` or `zooactive.posterior.corrections.scale_concentrations`. All are kept, even
+        for questions that nobody was asked. If no galaxy has two votes on any question, they are 1.
 
     Raises
     ------
     PosteriorError
-        When the spread is not above 0, the shape does not fit, or votes are negative or not finite.
+        If the spread is not above 0, the shape does not fit, or votes are negative or not finite.
 
     Notes
     -----
-    `fit_concentration_factors` keeps a factor only where it helps beyond doubt, which suits a correction that is stored with
-    a model. Where votes are to move the model's word, a factor that is left out costs more than one that is a little wrong:
-    ``tests/benchmarks/bench_coverage_after_votes.py`` has the measurement.
+    `fit_concentration_factors` keeps a factor only if it clearly helps, which suits a correction that is stored with a
+    model. If votes are to be combined with the model's predictions, a missing factor costs more than one that is slightly
+    wrong: ``tests/benchmarks/bench_coverage_after_votes.py`` has the measurement.
     """
     import pandas as pd
 
     if not spread > 0:
-        raise PosteriorError(f"a spread of {spread} was asked for; give a number above 0")
+        raise PosteriorError(f"spread = {spread} for the factors; give a number above 0")
     tree = posterior.tree
     k = checked_votes(votes, tree, len(posterior))
     several = tree.question_sums(k) > 1
@@ -89,7 +89,7 @@ def fit_pooled_factors(
 
 
 def _most_probable(losses: NDArray[np.float64], spread: float) -> NDArray[np.float64]:
-    """Return the factors (question,) that are most probable together with the common one, from losses (knot, question)."""
+    """Return the maximum a posteriori factors (question,), fitted with their common factor to losses (knot, question)."""
     if not losses.any():
         return np.ones(losses.shape[1])
     fine = interpolate.CubicSpline(_KNOTS, losses)(_FINE)  # (factor, question)

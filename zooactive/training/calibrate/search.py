@@ -1,4 +1,4 @@
-"""The search that factors and temperatures share."""
+"""The search for the best value, shared by factors and temperatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probabilities of labels moved to other shares of the labels: those of the table, or those on the sky."""
+"""Adapt probabilities of labels to other shares of the labels: those of the table, or those on the sky."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from zooactive.tree import DecisionTree
 
 
 def shares_of(votes: NDArray[np.float32], tree: DecisionTree, balance: float = 0.0) -> NDArray[np.float64]:
-    """Return the shares of the labels among galaxies, each weighed as `label_weights` does.
+    """Return the shares of the labels among galaxies, each galaxy weighed as in `label_weights`.
 
     Parameters
     ----------
     votes : ndarray of float32, shape (galaxy, answer)
-        Of the galaxies learnt from, one label each.
+        The votes of the training galaxies, one label each.
     tree : DecisionTree
     balance : float
-        0: as common as in the table. 1: all labels alike.
+        0: the shares in the table. 1: all labels equally common.
 
     Returns
     -------
@@ -33,19 +33,19 @@ def shares_of(votes: NDArray[np.float32], tree: DecisionTree, balance: float = 0
 
 
 def with_shares(head: LinearHead, learnt: ArrayLike, wanted: ArrayLike) -> LinearHead:
-    """Return a head whose probabilities hold where the labels have other shares.
+    """Return a head whose probabilities are correct if the labels have other shares.
 
     Parameters
     ----------
     head : LinearHead
-        Its outputs are the logarithms of probabilities, up to a constant.
+        A head whose outputs are the logarithms of probabilities, up to a constant.
     learnt, wanted : array_like, shape (answer,)
-        Shares that the probabilities hold for, and are to hold for. A label of which nothing was learnt stays as it is.
+        The shares for which the probabilities are correct now, and the new shares. A label without training galaxies stays.
 
     Raises
     ------
     PosteriorError
-        As `zooactive.posterior.corrections.prior_shift`.
+        As in `zooactive.posterior.corrections.prior_shift`.
     """
     before, after = np.asarray(learnt, dtype=float), np.asarray(wanted, dtype=float)
     shift, known = np.zeros(len(before), dtype=np.float32), before > 0

@@ -1,4 +1,4 @@
-"""One temperature for the probabilities of labels, fitted to galaxies that the head has not learnt from."""
+"""Fit one temperature for the probabilities of labels, to galaxies that the head was not trained on."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from zooactive.models import LinearHead
 from zooactive.training.calibrate.search import least_loss
 
 COLDEST, HOTTEST = 0.25, 4.0
-"""Bounds of a temperature."""
+"""The bounds of a temperature."""
 
 _SPREAD = 0.3
-"""Standard deviation of its logarithm beforehand: a handful of galaxies, all told right perhaps, say little of it."""
+"""The standard deviation of its logarithm in the prior, because a handful of galaxies says little about it."""
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Find the most probable number to divide outputs by, from galaxies not learnt from.
+    """Fit the temperature, which divides the outputs, by maximum a posteriori to galaxies that were not trained on.
 
     Parameters
     ----------
     logits : array_like, shape (galaxy, answer)
         A head's linear outputs for one question.
     labels : array_like of int, shape (galaxy,)
-        The true answer's place.
+        The number of the true answer.
     weights : array_like, shape (galaxy,), optional
-        How much each galaxy counts: as much as galaxies of its label did when the head was fitted.
+        The weight of each galaxy: the same as for galaxies of its label when the head was fitted.
 
     Returns
     -------
     float
-        Between `COLDEST` and `HOTTEST`; above 1 where the head was too sure. 1 without galaxies.
+        A number between `COLDEST` and `HOTTEST`; above 1 if the head was overconfident. 1 without galaxies.
 
     Notes
     -----
-    Guo et al. 2017 (ICML, "On calibration of modern neural networks"), section 4.2, who take the likeliest number; with few
-    galaxies that is often one of the bounds. Here its logarithm has a Gaussian prior around 0, 0.3 wide.
+    Guo et al. 2017 (ICML, "On calibration of modern neural networks"), section 4.2, use the maximum likelihood value. With
+    few galaxies that is often one of the bounds. Here its logarithm has a Gaussian prior with mean 0 and standard deviation
+    0.3.
 
     Examples
     --------
@@ -52,7 +53,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | N
     z, true = np.asarray(logits, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     counts = np.ones(len(true)) if weights is None else np.asarray(weights, dtype=np.float64)
     if z.ndim != 2 or true.shape != z.shape[:1]:
-        raise PosteriorError(f"outputs have the shape {z.shape} and labels {true.shape}; give one label a galaxy")
+        raise PosteriorError(f"outputs have the shape {z.shape} and labels {true.shape}; give one label per galaxy")
     if len(z) == 0:
         return 1.0
 

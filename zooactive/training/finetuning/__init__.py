@@ -1,1 +1,1 @@
-"""A trained encoder carried to a new question by a few hundred labels."""
+"""Fine-tuning: a few hundred labels adapt a trained encoder to a new question."""

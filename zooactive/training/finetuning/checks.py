@@ -1,4 +1,4 @@
-"""What has to be so before a task is learnt, all of it known without a network; and which galaxies do what in a fit."""
+"""Checks before a task is learnt, which need no network; and the roles of the galaxies in a fit."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from zooactive.training.finetuning.folds import label_counts, stratified_folds, 
 from zooactive.tree import DecisionTree
 
 _FEW = 10
-"""Labels of a kind below which next to nothing is learnt of it."""
+"""With fewer labels of a kind than this, almost nothing can be learnt about it."""
 
 _FIRST = 3
-"""Images that are looked at to see whether there are any."""
+"""The number of images that are checked to see whether there are any."""
 JUDGES = 25
-"""Galaxies with fractions or votes that choose the best epoch, from which they can tell what the encoder's stage brings."""
+"""The number of validation galaxies with fractions or votes that can show what the encoder's stage brings."""
 MANY = 1000
-"""Labelled galaxies above which nobody is made to wait for the encoder's stage who has not asked for it."""
+"""With more labelled galaxies than this, the encoder's stage runs only if the user asks for it, because it takes long."""
 
 
 def decided(config: FinetuneConfig, tree: DecisionTree, labelled: int) -> tuple[FinetuneConfig, str]:
-    """Return the settings with a policy in place of "auto", and a sentence that says why it is this one.
+    """Return the settings with a policy instead of "auto", and a sentence that gives the reason for it.
 
-    On labels of one word the encoder's stage brought nothing that five folds could show (rings, clean classes), at many
-    times the minutes. On fractions it lowered the error by a tenth (Hubble), with 203 galaxies: each tells more there.
+    For single labels, five folds showed no gain from the encoder's stage (rings, clean classes), at many times the minutes.
+    For fractions it lowered the error by a tenth (Hubble) with 203 galaxies, because each of them holds more information.
 
     Parameters
     ----------
     config : FinetuneConfig
     tree : DecisionTree
-        The task's.
+        The tree of the task.
     labelled : int
-        Galaxies with labels.
+        The number of galaxies with labels.
 
     Examples
     --------
@@ -48,55 +48,55 @@ def decided(config: FinetuneConfig, tree: DecisionTree, labelled: int) -> tuple[
     'head'
     """
     if config.policy != "auto":
-        return config, f"policy {config.policy}, as asked for"
+        return config, f"policy {config.policy}, as you asked"
     judges = labelled // config.folds if config.folds else round(labelled * config.ratios[1])
     if tree.votes == "class":
-        why = "single labels, of which the encoder's stage brought nothing measurable on rings or clean classes"
+        why = "for single labels the encoder's stage brought nothing measurable on rings or clean classes"
     elif judges < JUDGES:
-        why = f"{judges} galaxies choose the best epoch, too few to tell what the encoder's stage brings ({JUDGES} can)"
+        why = f"{judges} validation galaxies are too few to show what the encoder's stage brings ({JUDGES} can)"
     elif labelled > MANY:
-        why = f"of {labelled} galaxies the encoder's stage takes long"
+        why = f"with {labelled} galaxies the encoder's stage takes long"
     else:
-        why = f"shares of votes, and {judges} galaxies to choose the best epoch (--policy head is quicker)"
+        why = f"shares of votes, and {judges} validation galaxies (--policy head is quicker)"
         return replace(config, policy="staged"), f"policy staged: {why}"
     return replace(config, policy="head"), f"policy head: {why} (--policy staged adds it)"
 
 
 def head_alone(config: FinetuneConfig) -> FinetuneConfig:
-    """Return the settings of a fit to embeddings, in which the head alone learns; a TrainingError for another policy."""
+    """Return the settings of a fit to embeddings, in which only the head learns; a TrainingError for another policy."""
     if config.policy not in ("auto", "head"):
         raise TrainingError(
-            f"policy = '{config.policy}' teaches the encoder, which embeddings alone do not bring; leave it away, or give "
-            "images in place of embeddings"
+            f"policy = '{config.policy}' trains the encoder, which is not possible with embeddings alone; leave it out, "
+            "or give images instead of embeddings"
         )
     return replace(config, policy="head")
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Labelled galaxies of a task, cut into parts: row numbers."""
+    """The labelled galaxies of a task, split into parts by row number."""
 
     labelled: Catalogue
     tree: DecisionTree
     config: FinetuneConfig
 
     def split(self) -> tuple[NDArray[np.int64], ...]:
-        """Return the rows to learn from, those that choose the best epoch, and those held out."""
+        """Return the training rows, the validation rows, and the held-out rows."""
         row_of = {galaxy_id: row for row, galaxy_id in enumerate(self.labelled.ids)}
         parts = stratified_split(self.labelled, self.config.ratios, seed=self.config.seed)
         rows = tuple(np.array([row_of[galaxy_id] for galaxy_id in part.ids], dtype=np.int64) for part in parts)
         self._refuse_unlearnable(rows[0])
-        purposes = ("training", "choosing the best epoch", "the held-out metrics")
+        purposes = ("training", "validation", "the held-out metrics")
         for part, purpose, share in zip(rows, purposes, self.config.ratios, strict=True):
             if len(part) == 0 and share > 0:
                 raise TrainingError(
-                    f"{self.labelled.source}: of {len(self.labelled)} labelled galaxies none is left for {purpose}; bring "
+                    f"{self.labelled.source}: {len(self.labelled)} labelled galaxies leave none for {purpose}; give "
                     "more labels"
                 )
         return rows
 
     def folds(self) -> list[tuple[NDArray[np.int64], ...]]:
-        """Return the parts for each fold, which is held out in its turn while the next fold chooses the best epoch."""
+        """Return the parts for each fold: the fold is held out, and the next fold is used for validation."""
         fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
         parts: list[tuple[NDArray[np.int64], ...]] = []
         for number in range(self.config.folds):
@@ -107,7 +107,7 @@ class Parts:
         return parts
 
     def last(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of the last fit, once all folds have been measured: it learns from all but the first fold."""
+        """Return the rows of the final fit, after all folds have been measured: it is trained on all but the first fold."""
         fold = stratified_folds(self.labelled, self.config.folds, seed=self.config.seed)
         return np.flatnonzero(fold > 0), np.flatnonzero(fold == 0)
 
@@ -118,10 +118,10 @@ class Parts:
         if (left > 0).sum() < 2:
             number = int(np.flatnonzero((left == 0) & (counts > 0))[0])
             few = "1 galaxy is" if counts[number] == 1 else f"{counts[number]} galaxies are"
-            mend = "bring more such labels" + (", or measure without folds" if self.config.folds else "")
+            mend = "give more such labels" + (", or measure without folds" if self.config.folds else "")
             raise TrainingError(
-                f"{self.labelled.source}: {few} labelled '{self.tree.columns[number]}', and the parts that galaxies are cut "
-                f"into leave none of them to learn from; {mend}"
+                f"{self.labelled.source}: {few} labelled '{self.tree.columns[number]}', and the split leaves none of them "
+                f"for training; {mend}"
             )
 
 
@@ -131,7 +131,7 @@ def readable(labelled: Catalogue, preprocessing: Preprocessing) -> Catalogue:
     if not failures:
         return labelled
     warnings.warn(
-        f"{labelled.source}: {len(failures)} of {len(labelled)} labelled galaxies are left out, their images are not "
+        f"{labelled.source}: {len(failures)} of {len(labelled)} labelled galaxies are left out because their images are not "
         f"readable; the first: {next(iter(failures.values()))}",
         stacklevel=5,
     )
@@ -139,20 +139,20 @@ def readable(labelled: Catalogue, preprocessing: Preprocessing) -> Catalogue:
 
 
 def with_embeddings(labelled: Catalogue, embeddings: Embeddings) -> tuple[Catalogue, NDArray[np.floating]]:
-    """Return the labelled galaxies that have an embedding, and these; a warning counts the others."""
+    """Return the labelled galaxies that have an embedding, and these embeddings; a warning counts the others."""
     known = embeddings.of_galaxies(labelled)
     return labelled.select(known.ids), known.features
 
 
 def refuse_no_images(labelled: Catalogue, preprocessing: Preprocessing) -> None:
-    """Raise a TrainingError where no galaxy has an image that can be read; the first of them are looked at, or else all."""
+    """Raise a TrainingError if no galaxy has a readable image; the first images are checked, and if they fail, all."""
     first = labelled.take(range(min(_FIRST, len(labelled))))
     if len(first.decode(first.prepared or preprocessing)[1]) == len(first):
         _unreadable(labelled, preprocessing)
 
 
 def _unreadable(labelled: Catalogue, preprocessing: Preprocessing) -> Mapping[int, str]:
-    """Return what is wrong with the images that show nothing, by row; a TrainingError where these are all."""
+    """Return the reasons why images are unreadable, by row; raise a TrainingError if all of them are."""
     _, failures = labelled.decode(labelled.prepared or preprocessing)
     if failures and len(failures) == len(labelled):
         first = next(iter(failures.values()))
@@ -164,40 +164,40 @@ def _unreadable(labelled: Catalogue, preprocessing: Preprocessing) -> Mapping[in
 
 
 def refuse_too_few(labelled: Catalogue, tree: DecisionTree, config: FinetuneConfig) -> None:
-    """Raise a TrainingError for fewer galaxies than any fit needs, or labels of one kind."""
+    """Raise a TrainingError if there are fewer galaxies than any fit needs, or only labels of one kind."""
     least = max(config.folds, 3)
     if len(labelled) < least:
         raise TrainingError(
-            f"{labelled.source}: {len(labelled)} galaxies are labelled, too few to learn from and to measure on; bring "
-            f"more labels, {_FEW * len(tree.columns)} at the very least"
+            f"{labelled.source}: {len(labelled)} labelled galaxies are too few for training and measuring; give "
+            f"more labels, at least {_FEW * len(tree.columns)}"
         )
     if tree.votes == "class":
         counts = label_counts(labelled)
         if (counts > 0).sum() < 2:
             missing = tree.columns[int(np.argmin(counts))]
             raise TrainingError(
-                f"{labelled.source}: no galaxy is labelled '{missing}', so there is nothing to tell apart; bring "
+                f"{labelled.source}: no galaxy is labelled '{missing}', so there is nothing to tell apart; give "
                 f"labels of {'both kinds' if len(counts) == 2 else 'at least two kinds'}"
             )
 
 
 def warn_of_few(labelled: Catalogue, tree: DecisionTree) -> None:
-    """Warn of labels that fewer than ten galaxies have."""
+    """Warn about labels that fewer than ten galaxies have."""
     if tree.votes != "class":
         return
     few = [f"{n} {name}" for name, n in zip(tree.columns, label_counts(labelled), strict=True) if n < _FEW]
     if few:
         warnings.warn(
-            f"{labelled.source}: some labels have fewer than {_FEW} galaxies ({', '.join(few)}); hardly anything is learnt "
-            "of these, or known of how well",
+            f"{labelled.source}: some labels have fewer than {_FEW} galaxies ({', '.join(few)}); hardly anything can be "
+            "learnt about these labels, or measured",
             stacklevel=4,
         )
 
 
 def refuse_strange_prevalence(tree: DecisionTree, config: FinetuneConfig) -> None:
-    """Raise a TrainingError for a prevalence of anything but a yes-or-no label."""
+    """Raise a TrainingError if a prevalence is given for anything but a yes-or-no label."""
     if config.prevalence is not None and (tree.votes != "class" or len(tree.columns) != 2):
         raise TrainingError(
-            f"prevalence = {config.prevalence}: it is the share of the first of two labels, and task '{tree.name}' has "
-            f"{len(tree.columns)} answers of the kind '{tree.votes}'; leave it away"
+            f"prevalence = {config.prevalence} is the share of the first of two labels, but task '{tree.name}' has "
+            f"{len(tree.columns)} answers of the kind '{tree.votes}'; leave it out"
         )

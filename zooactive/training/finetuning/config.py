@@ -1,4 +1,4 @@
-"""How a task is learnt, as plain settings; `zooactive.training.finetuning.finetune` does it."""
+"""The settings of fine-tuning as plain values; `zooactive.training.finetuning.finetune` uses them."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from zooactive.training.config import Optimisation, refuse_unknown
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """How a model is fine-tuned to a task.
+    """The settings for fine-tuning a model to a task.
 
     Parameters
     ----------
     policy : {"auto", "head", "last", "staged", "all"}
-        What learns. ``auto``: ``head`` or ``staged``, as `zooactive.training.finetuning.checks.decided` says. ``head``: a
-        new head alone, on frozen features. ``last``: then the encoder's last `blocks` too. ``staged``: then all of the
-        encoder. ``all``: everything from the first step. Batch norms never do.
+        The parts that learn. ``auto``: ``head`` or ``staged``, by `zooactive.training.finetuning.checks.decided`. ``head``:
+        only a new head, on frozen features. ``last``: afterwards also the encoder's last `blocks`. ``staged``: afterwards
+        all of the encoder. ``all``: everything from the first step. Batch norms never learn.
     blocks : int
-        For ``last``: how many.
+        The number of blocks for ``last``.
     unfreeze_epochs : int
-        At most, with the encoder; 0: never.
+        The largest number of epochs in which the encoder learns; 0 for none.
     copies : int
-        Orientations of each image whose features train the head, 1 to 8.
+        The number of orientations of each image whose features train the head, 1 to 8.
     unfreeze_learning_rate : float
-        Of the head, in the encoder's stage.
+        The learning rate of the head, in the encoder's stage.
     layer_decay : float
-        The learning rate of each block relative to the block above it, and of the last one relative to the head.
+        The learning rate of each block relative to the block above it, and of the last block relative to the head.
     balance : float
-        Weigh each galaxy by its label's frequency to the power of minus this while the head and the encoder learn; 0: all
-        alike, 1: all labels alike. The probabilities are set back to the labels' shares afterwards. Labels only: fractions
-        and votes count as they are.
+        Weigh each galaxy by its label's frequency to the power of minus this number while the head and the encoder learn.
+        With 0 all galaxies count equally, with 1 all labels do. Afterwards the probabilities are corrected to the labels'
+        shares. This applies only to labels; fractions and votes are not weighed.
     batch_size, patience, seed : int
     ratios : (float, float, float)
-        Shares that train, choose the best epoch, and are held out for the metrics (0: none, where they are measured on
-        other galaxies); by hashed id, with every label's share in each.
+        Shares of the training, validation and held-out galaxies, the last for the metrics (0: none, if you measure on other
+        galaxies). The split is by hashed id, with the same share of every label in each part.
     folds : int
-        Measure by cross-validation: so many fits, each with another part held out, and at last the one that is kept.
-        0: by one split.
+        Measure by cross-validation with this number of fits, each with another part held out, followed by the fit that is
+        kept. With 0, measure by one split.
     prevalence : float, optional
-        Of a yes-or-no label: its share on the sky, where labels are not balanced as it is.
+        For a yes-or-no label: its share on the sky, if the labels have another share.
     augmentation : Augmentation
-        Of the images, in the encoder's stage.
+        The augmentation of the images in the encoder's stage.
     """
 
     policy: Policy = "auto"
@@ -82,7 +82,9 @@ class FinetuneConfig:
         if self.folds == 1 or self.folds < 0:
             raise TrainingError(f"folds = {self.folds}; give 0 for one split, or 3 and more")
         if self.folds == 2:
-            raise TrainingError("folds = 2 leaves nothing to learn from: one part is held out, one chooses the best epoch")
+            raise TrainingError(
+                "folds = 2 leaves no galaxies for training: one part is held out, the other is for validation"
+            )
         if self.prevalence is not None and not 0 < self.prevalence < 1:
             raise TrainingError(f"prevalence = {self.prevalence}; give the share of galaxies on the sky, between 0 and 1")
 
@@ -101,7 +103,7 @@ class FinetuneConfig:
 
     @property
     def free_blocks(self) -> int | None:
-        """How many of the encoder's blocks learn in the second stage; None for all of them."""
+        """The number of the encoder's blocks that learn in the second stage; None for all of them."""
         if self.policy == "head" or self.unfreeze_epochs == 0:
             return 0
         return self.blocks if self.policy == "last" else None

@@ -1,4 +1,4 @@
-"""Carry a trained encoder to a new question with a few hundred labels: a new head on frozen features, then the rest."""
+"""Fine-tune a trained encoder to a new question with a few hundred labels: a new head on frozen features, then the rest."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ if TYPE_CHECKING:
     from zooactive.prediction.embeddings import Embeddings
 
 _COMPONENTS = 256
-"""Principal axes of the features that a new head looks at, at most."""
+"""The largest number of principal components of the features that a new head uses."""
 _PRECISIONS = (30_000.0, 10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
-"""Of the prior on its weights; the galaxies set aside choose one."""
+"""The precisions of the prior on the head's weights that are tried; the validation galaxies choose one."""
 
 
 @overload
@@ -95,31 +95,31 @@ def finetune(
 ) -> FinetunedModel | FinetunedNumbers:
     """Learn a new question from a few hundred labels.
 
-    The encoder's features are computed once, in several orientations, and a new head gets its most probable weights under a
-    Gaussian prior, whose width the galaxies set aside choose: seconds. Then, by the policy, some or all of the encoder's
-    blocks learn too, lower ones more slowly, their batch norms frozen. Of single labels, the probabilities are at last set
-    right on the galaxies set aside. The given model is not changed.
+    The encoder's features are computed once, in several orientations. A new head is fitted to them in seconds, by maximum a
+    posteriori. The validation galaxies choose the width of its Gaussian prior. Then, depending on the policy, some or all of
+    the encoder's blocks learn as well, lower ones more slowly, with frozen batch norms. For single labels, the probabilities
+    are calibrated at the end on the validation galaxies. The given model is not changed.
 
     A task whose labels are numbers gets a Bayesian linear head instead: see `zooactive.models.head.number_fit`.
 
     Parameters
     ----------
     model : GalaxyModel or None
-        Whose encoder is carried over; None: the encoder that comes with zooactive.
+        The model whose encoder is used; None for the encoder that comes with zooactive.
     labels : Catalogue or path
-        The table of labels; read as the task says.
+        The table of labels, read as the task says.
     task : str, path, Task or NumberTask
-        One of `list_tasks`, a TOML file, or what `task_of_column` makes of a column (see
+        One of `list_tasks`, a TOML file, or the result of `task_of_column` for a column of labels (see
         `zooactive.training.finetuning.tasks`).
     images : path, optional
-        The folder that relative image paths start from.
+        The folder where relative image paths start.
     embeddings : Embeddings, optional
-        Of `zooactive.read_embeddings`, by whatever encoder: a head is fitted to those of the labelled galaxies, and neither
-        a model nor an image is looked at. The result then takes embeddings of the same encoder.
+        The result of `zooactive.read_embeddings`, from any encoder. A head is fitted to the embeddings of the labelled
+        galaxies; no model and no images are needed. The new model then takes embeddings of the same encoder.
     config : FinetuneConfig, optional
     progress : callable, "auto" or None
-        Called after each epoch with the stage, the number of the epoch in it (from 1) and its losses. "auto" shows how far
-        the work is, as `zooactive.train` does; None or False shows nothing.
+        Called after each epoch with the stage, the number of the epoch in it (from 1) and its losses. "auto" shows the
+        progress as `zooactive.train` does; None or False shows nothing.
 
     Returns
     -------
@@ -128,16 +128,16 @@ def finetune(
     Raises
     ------
     TrainingError
-        When too few galaxies are labelled, or all with one label; for a policy that needs images where there are embeddings.
+        If too few galaxies are labelled, or all have one label; also for a policy that needs images if embeddings are given.
 
     Warns
     -----
     UserWarning
-        When the images look unlike those that the encoder learnt from, fewer than ten galaxies have some label, or labelled
+        If the images look unlike the encoder's training images, fewer than ten galaxies have some label, or labelled
         galaxies have no embedding.
     """
     config, watch = config or FinetuneConfig(), watch_of(progress)
-    with kept_when_stopped(lambda: "nothing is kept of a fine-tuning before its end; run it again to begin anew"):
+    with kept_when_stopped(lambda: "nothing is kept of a fine-tuning before its end; run it again to start over"):
         if isinstance(task, NumberTask):
             config = number_config(config)
             start = (model or load_network(BUNDLED)) if embeddings is None else None
@@ -156,7 +156,7 @@ def finetune(
 
 
 def _finetune(work: _Work) -> FinetunedModel:
-    """Do it, while somebody looks on."""
+    """Fine-tune a model and show the progress."""
     task, config = work.task, work.config
     parts_of = Parts(work.labelled, work.tree, config)
     tables = []
@@ -182,7 +182,7 @@ def _finetune(work: _Work) -> FinetunedModel:
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What all fits of a task share: the labelled galaxies, their features by the frozen encoder, and the settings."""
+    """The data that all fits of a task share: labelled galaxies, features by the frozen encoder, and settings."""
 
     start: AnyModel
     task: Task
@@ -217,7 +217,7 @@ class _Work:
     def on_embeddings(
         cls, embeddings: Embeddings, task: Task, labelled: Catalogue, config: FinetuneConfig, watch: Watch[StageProgress]
     ) -> _Work:
-        """Take embeddings for the features, of those labelled galaxies that have some."""
+        """Use embeddings as features, for those labelled galaxies that have one."""
         tree = task.load_tree()
         refuse_strange_prevalence(tree, config)
         config = head_alone(config)
@@ -234,18 +234,18 @@ class _Work:
         return cls(start, task, tree, labelled, views, config, watch)
 
     def shown_as(self, part: str) -> _Work:
-        """Return the same work, shown as one of its parts."""
+        """Return the same work, with its progress shown as one of its parts."""
         return replace(self, watch=replace(self.watch, show=Within(self.watch.show, part)))
 
     @property
     def balance(self) -> float:
-        """How labels are weighed; shares of votes are not weighed, for what they mean is their number."""
+        """The balance of the labels; shares of votes are not weighed, because their frequency is part of their meaning."""
         return self.config.balance if self.tree.votes == "class" else 0.0
 
     # One fit ---------------------------------------------------------------------------------------------------------
 
     def fit(self, train: NDArray[np.int64], validation: NDArray[np.int64]) -> tuple[AnyModel, list[dict[str, Any]]]:
-        """Fit a model to the labels of some rows; others choose its best epochs and calibrate its probabilities."""
+        """Fit a model to the labels of the training rows; the validation rows choose its best epochs and calibrate it."""
         config = self.config
         tuned = self.start.with_tree(self.tree)
         votes = votes_of(self.labelled)
@@ -266,7 +266,7 @@ class _Work:
         train: NDArray[np.int64],
         validation: NDArray[np.int64],
     ) -> dict[str, Any]:
-        """Fit the head's most probable weights to all orientations of the images, which count as one together."""
+        """Fit the head by maximum a posteriori to all orientations of the images, which count as one galaxy together."""
         from zooactive.models import find_axes
         from zooactive.models.head.bayesian import most_probable_weights
 
@@ -319,8 +319,8 @@ class _Work:
     def _set_right(self, tuned: AnyModel, train: NDArray[np.int64], validation: NDArray[np.int64]) -> None:
         """Calibrate the head's outputs as probabilities of labels that are as common as in the table.
 
-        They are divided by the temperature that suits the galaxies which chose the best epoch, weighed as the fit weighed
-        labels, and then moved from those weights to the labels' shares.
+        The outputs are divided by the temperature that fits the validation galaxies, with labels weighed as in the fit. Then
+        the probabilities are corrected from these weights to the labels' shares.
         """
         head, votes = tuned.linear_head(), votes_of(self.labelled)
         logits = self._features(tuned, validation).astype(np.float32) @ head.kernel + head.bias
@@ -330,7 +330,7 @@ class _Work:
         _put(with_shares(head, weighed, self.prior(train)), tuned)
 
     def _features(self, tuned: AnyModel, rows: NDArray[np.int64]) -> NDArray[np.floating]:
-        """Return what a fitted model's head sees of some rows; a frozen encoder's features are known already."""
+        """Return the input of a fitted model's head for some rows; a frozen encoder's features are already known."""
         if self.views is not None and self.config.free_blocks == 0 and tuned.preprocessing.scales == (1.0,):
             known: NDArray[np.float32] = self.views[0][rows]
             return known
@@ -341,15 +341,15 @@ class _Work:
             features: NDArray[np.float16] = embed(tuned, self.labelled.take(rows), progress=report)[0]
         return features
 
-    # What is known afterwards ----------------------------------------------------------------------------------------
+    # The results -----------------------------------------------------------------------------------------------------------
 
     def held_out(self, tuned: AnyModel, rows: NDArray[np.int64]) -> pd.DataFrame:
-        """Return expected fractions and votes of galaxies that a model has not learnt from."""
+        """Return expected fractions and votes of galaxies that a model was not trained on."""
         import pandas as pd
 
         galaxies = self.labelled.take(rows)
         mean, votes = np.empty((0, len(self.tree.columns))), votes_of(galaxies)
-        if len(rows):  # with the draws of `zooactive.predict`, so that both say the same
+        if len(rows):  # with the draws of `zooactive.predict`, so that both give the same numbers
             draws = tuned.linear_head().posterior_concentrations(self._features(tuned, rows), draws=64, seed=0)
             mean = Posterior(draws, galaxies.ids, self.tree).mean()
         columns: dict[str, Any] = {"id": galaxies.ids}
@@ -358,12 +358,12 @@ class _Work:
         return pd.DataFrame(columns)
 
     def prior(self, train: NDArray[np.int64]) -> tuple[float, ...]:
-        """Return the shares of the labels among the galaxies learnt from, for which the probabilities hold."""
+        """Return the shares of the labels among the training galaxies, for which the probabilities are correct."""
         return tuple(map(float, shares_of(votes_of(self.labelled)[train], self.tree)))
 
 
 def _put(head: LinearHead, tuned: AnyModel) -> None:
-    """Give a model the weights of a head."""
+    """Replace the weights of a model's head."""
     tuned.put_head(head.kernel, head.bias)
 
 

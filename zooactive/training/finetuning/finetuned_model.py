@@ -1,4 +1,4 @@
-"""What fine-tuning returns: a model of the task's own tree, and how well it did on galaxies held out."""
+"""The result of fine-tuning: a model for the task's own tree, and its metrics on held-out galaxies."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 
 _ABOUT = "finetuned.json"
 _FORMAT = 1
-"""Of saved tasks; before it no number was written."""
+"""The format of saved tasks; before it no number was written."""
 _NONE = "{folder} holds no fine-tuned model; make one with `zooactive finetune`"
 _DAMAGES = (OSError, ValueError, TypeError, KeyError, OverflowError, ZooactiveError)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FinetunedModel:
-    """A model of the task's own tree, with what was measured on the galaxies held out.
+    """A model for the task's own tree, with its predictions for the held-out galaxies.
 
     Parameters
     ----------
     model : GalaxyModel or EmbeddingModel
     task : Task
     held_out : DataFrame
-        id; for each answer its expected fraction and, as ``ANSWER_votes``, its votes (1 for a label); of a
-        cross-validation also ``fold``. The fractions are those of galaxies with labels as common as in the table.
+        The column id; for each answer its expected fraction and, as ``ANSWER_votes``, its votes (1 for a label); after a
+        cross-validation also ``fold``. The fractions are for galaxies whose labels are as common as in the table.
     history : DataFrame
-        stage, epoch, loss, val_loss, of the fit that was kept.
+        The columns stage, epoch, loss and val_loss of the fit that was kept.
     prior : tuple of float, optional
-        Shares of the labels in the table, among the galaxies learnt from, which the held-out fractions hold for.
+        Shares of the labels in the table among the training galaxies, to which the held-out fractions refer.
     prevalence : float, optional
-        Share of the first label that the model's probabilities hold for, where it is not that of `prior`.
+        Share of the first label to which the model's probabilities refer, if it is not that of `prior`.
     """
 
     model: AnyModel
@@ -74,7 +74,7 @@ class FinetunedModel:
         return html_pairs(f"FinetunedModel of task '{self.task.name}'", pairs.items())
 
     def _how_good(self) -> str:
-        """Say how well the first question is answered, in what takes no time: `evaluate` says the rest."""
+        """Return a quick summary of the first question's metrics; `evaluate` returns all metrics."""
         where, galaxies = self.model.tree.slices[0], len(self.held_out)
         means, votes = self._means()[:, where], self._votes()[:, where]
         counted = votes.sum(1) > 0
@@ -91,7 +91,7 @@ class FinetunedModel:
 
     @property
     def answer(self) -> str:
-        """The column that a binary task is about: the tree's first."""
+        """The column of a binary task: the tree's first answer."""
         return self.model.tree.columns[0]
 
     def predict(self, catalogue: Catalogue | str | Path, **options: Any) -> Any:
@@ -101,9 +101,10 @@ class FinetunedModel:
         return predict(self.model, catalogue, **options)
 
     def evaluate(self) -> dict[str, float]:
-        """Measure the model on the galaxies held out, by `zooactive.evaluation.tasks.task_metrics`.
+        """Evaluate the model on the held-out galaxies, by `zooactive.evaluation.tasks.task_metrics`.
 
-        With a prevalence also ``purity`` and ``completeness`` of the galaxies that the model then calls the first label's.
+        With a prevalence, also return ``purity`` and ``completeness`` of the galaxies that the model assigns to the first
+        label.
         """
         means, votes = self._means(), self._votes()
         metrics = task_metrics(means, votes, self.model.tree)
@@ -112,11 +113,11 @@ class FinetunedModel:
         return metrics
 
     def questions(self) -> pd.DataFrame:
-        """Tabulate the accuracy of every question of the task's tree on the galaxies held out."""
+        """Return a table of the accuracy of every question of the task's tree on the held-out galaxies."""
         return question_accuracies(self._means(), self._votes(), self.model.tree)
 
     def truth(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """The share of each held-out galaxy's labels or votes that give the first answer, shape (galaxy,)."""
+        """Return the share of each held-out galaxy's labels or votes for the first answer, shape (galaxy,)."""
         votes = self._votes()[:, self.model.tree.slices[0]]
         return np.asarray(votes[:, 0] / np.maximum(votes.sum(1), 1e-12))
 
@@ -129,8 +130,8 @@ class FinetunedModel:
     def save(self, folder: str | Path) -> None:
         """Write the model, the task, the held-out table and the history.
 
-        What another task or an older save left there goes first, so that a save that is interrupted is never read as a whole
-        one, half of it old.
+        Files of another task or an older save are deleted first, so that an interrupted save is never read as a complete one
+        with old parts.
         """
         folder = Path(folder)
         with held(folder):
@@ -151,7 +152,7 @@ def saved_task(folder: str | Path) -> Task:
     Raises
     ------
     ModelError
-        When the folder holds no fine-tuned model.
+        If the folder holds no fine-tuned model.
     """
     folder = Path(folder)
     about = _about(folder)
@@ -160,12 +161,12 @@ def saved_task(folder: str | Path) -> Task:
 
 
 def load_finetuned(folder: str | Path) -> FinetunedModel:
-    """Load what `FinetunedModel.save` wrote.
+    """Load a model that `FinetunedModel.save` wrote.
 
     Raises
     ------
     ModelError
-        When the folder holds no fine-tuned model.
+        If the folder holds no fine-tuned model.
     """
     import pandas as pd
 
@@ -189,7 +190,7 @@ def load_finetuned(folder: str | Path) -> FinetunedModel:
             raise ValueError("the held-out table has blank cells")
         shares = (*(() if prior is None else prior), *(() if prevalence is None else (prevalence,)))
         if prior == () or not all(0 <= share <= 1 for share in shares):
-            raise ValueError("prior and prevalence are no shares")
+            raise ValueError("prior and prevalence are not shares")
     return FinetunedModel(load_model(folder / "model"), task, held_out, history, prior, prevalence)
 
 
@@ -197,6 +198,6 @@ def _about(folder: Path) -> dict[str, Any]:
     with explained(ModelError, _NONE.format(folder=folder), *_DAMAGES):
         about = read_object(folder / _ABOUT)
     if about.get("kind") == "number":
-        raise ModelError(f"the task in {folder} is a number and no question; zooactive.load_numbers loads it")
+        raise ModelError(f"the task in {folder} is a number, not a question; load it with zooactive.load_numbers")
     refuse_future(folder / _ABOUT, about.get("format", 0), _FORMAT, ModelError)
     return about

@@ -1,4 +1,4 @@
-"""What fine-tuning to a number returns: a model that tells it, and how well it did on galaxies held out."""
+"""The result of fine-tuning to a number: a model that predicts it, and its metrics on held-out galaxies."""
 
 from __future__ import annotations
 
@@ -32,28 +32,29 @@ if TYPE_CHECKING:
 
 _ABOUT = "finetuned.json"
 _FORMAT = 2
-"""Of saved tasks that are numbers; those of questions have format 1."""
+"""The format of saved tasks that are numbers; tasks that are questions have format 1."""
 
 _EXPECTED = ("mean", "weight", "noise", "share", "wide")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FinetunedNumbers:
-    """A model that tells a number, with what was measured on the galaxies held out.
+    """A model that predicts a number, with its predictions for the held-out galaxies.
 
     Parameters
     ----------
     model : NumberModel
     task : NumberTask
     held_out : DataFrame
-        id, label, where labels have one ``error``, where some are limits ``limit`` (< where the number lies below the
-        label, > where it lies above), and what was expected: mean, deviation, the ends of intervals, and the parts of
-        the distribution (weight, noise, share, wide: see `zooactive.posterior.numbers.NumberPosterior`); of a
+        The columns id and label; ``error`` if labels have errors; ``limit`` if some are limits (< if the number lies below
+        the label, > if it lies above); and the prediction: mean, deviation, the ends of intervals, and the parameters of the
+        distribution (weight, noise, share, wide: see `zooactive.posterior.numbers.NumberPosterior`). After a
         cross-validation also ``fold``.
     history : DataFrame
-        stage, noise (constant or of the features), loss and val_loss: negative mean log densities, in the column's unit.
+        The columns stage, noise (constant or of the features), loss and val_loss: negative mean log densities, in the
+        column's unit.
     left_out : mapping of str to int
-        Rows without a label, by the reason.
+        The number of rows without a label, by the reason.
     """
 
     model: NumberModel
@@ -76,18 +77,18 @@ class FinetunedNumbers:
         return html_pairs(f"FinetunedNumbers of task '{self.task.name}'", pairs.items())
 
     def _how_good(self) -> str:
-        """Say how far off it is, in what takes no time: `evaluate` says the rest."""
+        """Return a quick summary of the error; `evaluate` returns all metrics."""
         if not len(self.held_out):
-            return "no galaxies held out"
+            return "no held-out galaxies"
         known = self.held_out[self._known()]
         off = known["mean"] - known["label"]
         return f"{len(off)} galaxies held out, off by {float(np.sqrt((off**2).mean())):.4g} (RMSE)"
 
     def evaluate(self) -> dict[str, float]:
-        """Measure the model on the galaxies held out, by `zooactive.evaluation.numbers.number_metrics`.
+        """Evaluate the model on the held-out galaxies, by `zooactive.evaluation.numbers.number_metrics`.
 
-        Where labels are limits, ``limits`` says how many, and ``limits_kept`` of which share of them the expected number
-        lies on the right side; the other measures are of the others.
+        If some labels are limits, ``limits`` is their number, and ``limits_kept`` the share of them for which the expected
+        number lies on the right side. All other metrics are for the other labels.
         """
         table, known = self.held_out, self._known()
         if not known.any():
@@ -103,7 +104,7 @@ class FinetunedNumbers:
         return found | {"limits": float((~known).sum()), "limits_kept": float(kept[~known].mean())}
 
     def _known(self) -> NDArray[np.bool_]:
-        """Which labels of the held-out galaxies are no limits."""
+        """Return which labels of the held-out galaxies are not limits."""
         here = "limit" in self.held_out
         return (self.held_out["limit"] == "").to_numpy() if here else np.ones(len(self.held_out), dtype=bool)
 
@@ -114,13 +115,14 @@ class FinetunedNumbers:
         return predict_numbers(self.model, galaxies, out, **options)
 
     def expected(self) -> NumberPosterior:
-        """Return what was expected of the galaxies held out."""
+        """Return the posterior of the held-out galaxies."""
         return NumberPosterior(*(self.held_out[name].to_numpy(dtype=float) for name in _EXPECTED))
 
     def save(self, folder: str | Path) -> None:
         """Write the model, the task, the held-out table and the history.
 
-        What another task or an older save left there goes first, so that a save that is interrupted is never read as whole.
+        Files of another task or an older save are deleted first, so that an interrupted save is never read as a complete
+        one.
         """
         folder = Path(folder)
         with held(folder):
@@ -136,12 +138,12 @@ class FinetunedNumbers:
 
 
 def beside_labels(measured: Measured, expected: NumberPosterior) -> pd.DataFrame:
-    """Return a table of labels and of what was expected of their galaxies, as `FinetunedNumbers.held_out` has it."""
+    """Return a table of labels and predictions in the form of `FinetunedNumbers.held_out`."""
     import pandas as pd
 
     given = {} if measured.errors is None else {"error": measured.errors}
     if measured.limits is not None:
-        given["limit"] = np.array(["", ">", "<"])[measured.limits]  # -1 is the last
+        given["limit"] = np.array(["", ">", "<"])[measured.limits]  # -1 is the last entry
     told = {"mean": expected.mean, "deviation": expected.deviation(), **expected.intervals()}
     parts = {name: getattr(expected, name) for name in ("weight", "noise", "share", "wide")}
     return pd.DataFrame({"id": measured.catalogue.ids, "label": measured.values, **given, **told, **parts})
@@ -156,12 +158,12 @@ def is_number_task(folder: Path) -> bool:
 
 
 def load_numbers(folder: str | Path) -> FinetunedNumbers:
-    """Load what `FinetunedNumbers.save` wrote.
+    """Load a model that `FinetunedNumbers.save` wrote.
 
     Raises
     ------
     ModelError
-        When the folder holds no model fine-tuned to a number.
+        If the folder holds no model fine-tuned to a number.
     """
     import pandas as pd
 
@@ -170,7 +172,7 @@ def load_numbers(folder: str | Path) -> FinetunedNumbers:
     with explained(ModelError, said, Exception):
         about = read_object(folder / _ABOUT)
         if about.get("kind") != "number":
-            raise ValueError("its labels are no numbers")
+            raise ValueError("its labels are not numbers")
     refuse_future(folder / _ABOUT, about.get("format", 0), _FORMAT, ModelError)
     with explained(ModelError, f"the task in {folder} is damaged ({{reason}}); fine-tune it again", Exception):
         task = NumberTask.from_dict(about["task"], where=str(folder / _ABOUT))

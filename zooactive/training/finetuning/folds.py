@@ -1,4 +1,4 @@
-"""Parts of a small set of labels, by hashed id and with the same share of every label in each."""
+"""Split a small set of labels into parts by hashed id, with the same share of every label in each."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from zooactive.foundation.hashing import uniform_from_ids
 
 
 def stratified_folds(catalogue: Catalogue, folds: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Number the fold of each galaxy, 0 to `folds` - 1.
+    """Return the fold of each galaxy, 0 to `folds` - 1.
 
-    The galaxies of each label are dealt out in the order of their hashed ids, so that every fold has as many of each as
-    the others, or one more or less. Galaxies within one arcsecond of each other go to one fold together.
+    The galaxies of each label are dealt into folds in the order of their hashed ids, so that the folds have equal numbers of
+    each label, to within one. Galaxies within one arcsecond of each other go to one fold together.
 
     Parameters
     ----------
     catalogue : Catalogue
-        With votes; a galaxy's label is the answer with most votes on the tree's first question.
+        A catalogue with votes. A galaxy's label is the answer with most votes on the tree's first question.
     folds : int
-        At least 2.
+        The number of folds, at least 2.
     seed : int
 
     Returns
@@ -34,7 +34,7 @@ def stratified_folds(catalogue: Catalogue, folds: int, *, seed: int = 0) -> NDAr
     Raises
     ------
     TrainingError
-        When there are fewer galaxies than folds, or fewer than two folds.
+        If there are fewer galaxies than folds, or fewer than two folds.
     """
     if not 2 <= folds <= len(catalogue):
         raise TrainingError(
@@ -52,7 +52,7 @@ def stratified_split(catalogue: Catalogue, ratios: Sequence[float], *, seed: int
     Parameters
     ----------
     catalogue : Catalogue
-        As for `stratified_folds`.
+        As in `stratified_folds`.
     ratios : sequence of float
         Shares that sum to 1. Every part gets its share of each label, to within one galaxy.
     seed : int
@@ -60,7 +60,7 @@ def stratified_split(catalogue: Catalogue, ratios: Sequence[float], *, seed: int
     Returns
     -------
     tuple of Catalogue
-        One a ratio.
+        One catalogue per ratio.
     """
     leaders, order = _dealt(catalogue, seed)
     labels = label_of(catalogue)
@@ -74,7 +74,7 @@ def stratified_split(catalogue: Catalogue, ratios: Sequence[float], *, seed: int
 
 
 def label_counts(catalogue: Catalogue) -> NDArray[np.int64]:
-    """Count the galaxies of each label that `label_of` gives, shape (answer,), where the tree has one question."""
+    """Count the galaxies of each label of `label_of`, shape (answer,), for a tree of one question."""
     return np.bincount(label_of(catalogue), minlength=len(catalogue.require_votes().tree.columns))
 
 
@@ -85,7 +85,7 @@ def label_of(catalogue: Catalogue) -> NDArray[np.int64]:
 
 
 def _dealt(catalogue: Catalogue, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the row that stands for each galaxy's place on the sky, and these rows label by label in hash order."""
+    """Return the row that represents each galaxy's place on the sky, and these rows label by label in hash order."""
     rows = np.arange(len(catalogue))
     places = same_place(catalogue.table)
     leaders = rows

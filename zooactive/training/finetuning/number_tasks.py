@@ -1,4 +1,4 @@
-"""Tasks whose labels are numbers, such as masses or redshifts, and how their tables are read."""
+"""Tasks whose labels are numbers, such as masses or redshifts, and the reading of their tables."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from zooactive.training.finetuning.pixels import pixels_of_task
 from zooactive.tree import DecisionTree, Question
 
 REDSHIFTS = ("z", "redshift", "photo_z", "photoz", "z_phot", "zphot", "spec_z", "specz", "z_spec", "zspec")
-"""Names of columns, in small letters, that are taken for redshifts."""
+"""Names of columns, in lower case, that are taken for redshifts."""
 
 _BLANK = ("", "none", "nan", "na", "n/a", "null", "<na>", "--")
 _SIDES = {"<": -1, "-1": -1, "upper": -1, ">": 1, "1": 1, "lower": 1} | dict.fromkeys(("0", "=", "no", *_BLANK), 0)
-"""On which side of a limit the number lies, by what is said of it: below an upper limit."""
+"""The side of a limit where the number lies, by the text of a cell: below an upper limit."""
 
 _LEAST = 10
-"""Labelled galaxies without which nothing is learnt."""
+"""The least number of labelled galaxies for a fit."""
 
 _PARTS = 5
-"""Fifths of the values that every part of the labels has its share of."""
+"""The number of quantiles of the values; each part of the labels gets the same share of each quantile (a fifth)."""
 
 _SENTINEL = 3
-"""Rows with the same value, far from all others, from which it is asked whether the value means missing."""
+"""The number of rows with the same value, far from all others, from which a warning asks whether it means missing."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,20 @@ class NumberTask:
     ----------
     name : str
     column : str
-        With one number a galaxy.
+        The column with one number per galaxy.
     id_column, image_column : str, optional
-        Of the table of labels; by default as `zooactive.read_catalogue` finds them.
+        Columns of the table of labels; by default as `zooactive.read_catalogue` finds them.
     error_column : str, optional
-        With the standard deviation of each label, in the labels' unit; that of a limit may be blank.
+        The column with the standard deviation of each label, in the labels' unit. It may be blank for a limit.
     limit_column : str, optional
-        That says which labels are limits: "<" (or -1, upper) where the number is below the one that is given, ">" (or 1,
-        lower) where it is above, and nothing (or 0, =) where it is that one. Labels may also be written as <22.5 and >3.
+        The column that says which labels are limits: "<" (or -1, upper) if the number is below the given one, ">" (or 1,
+        lower) if it is above, and nothing (or 0, =) if it is that number. Labels may also be written as <22.5 and >3.
     missing : tuple of float
-        Values that mean that there is no label, beside blank cells, NaN and -999.
+        Values that mean that there is no label, in addition to blank cells, NaN and -999.
     redshift : bool
         Whether labels are redshifts, whose errors are measured relative to 1 + z.
     crop, image_size, stretch, bands
-        Of the images; see `zooactive.training.finetuning.tasks.Task`.
+        Settings for the images; see `zooactive.training.finetuning.tasks.Task`.
 
     Examples
     --------
@@ -78,12 +78,12 @@ class NumberTask:
     bands: str | tuple[str, ...] | None = None
 
     def read(self, labels: Catalogue | str | Path, *, images: str | Path | None = None) -> Measured:
-        """Read a table of this task's labels; a catalogue's own columns are taken.
+        """Read a table of this task's labels; for a catalogue, its own columns are used.
 
         Raises
         ------
         CatalogueError
-            As `zooactive.read_catalogue`; for a missing column, or a cell that is no number.
+            As in `zooactive.read_catalogue`; also for a missing column, or a cell that is not a number.
         """
         catalogue = labels
         if not isinstance(catalogue, Catalogue):
@@ -100,7 +100,7 @@ class NumberTask:
             if strange.any():
                 raise CatalogueError(
                     f"{catalogue.source}, row {int(np.argmax(strange != 0)) + 1}: the error (column '{self.error_column}') "
-                    "is a limit; mend that cell, or leave it blank"
+                    "is a limit; correct that cell, or leave it blank"
                 )
             unknown = unknown | ~(np.isfinite(errors) & (errors >= 0))
             errors = np.where(unknown & (limits != 0), 0.0, errors)
@@ -117,16 +117,16 @@ class NumberTask:
         return Measured(catalogue.take(rows), values[rows], errors, left_out, limits if limits.any() else None)
 
     def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
-        """Return what happens to this task's images, for an encoder that was shown others in its own way."""
+        """Return the preprocessing of this task's images, for an encoder with preprocessing of its own."""
         return pixels_of_task(encoder, crop=self.crop, stretch=self.stretch, image_size=self.image_size, bands=self.bands)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, the inverse of `from_dict`."""
+        """Return the task as plain values, the inverse of `from_dict`."""
         return {name: value for name, value in asdict(self).items() if name != "bands" or value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "the task") -> NumberTask:
-        """Make a task from plain values; a TrainingError where they are none of a task's."""
+        """Make a task from plain values; raise a TrainingError if they do not describe a task."""
         with explained(TrainingError, f"{where}: {{reason}}; fine-tune the task again"):
             lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
             task = cls(**{**values, **lists, "missing": tuple(map(float, values.get("missing", ())))})
@@ -138,29 +138,29 @@ class NumberTask:
         return task
 
     def _numbers(self, catalogue: Catalogue, column: str) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int8]]:
-        """Return the numbers of a column, whether each means that there is none, and on which side of it a number lies."""
+        """Return a column's numbers, whether each means a missing value, and on which side of a limit the number lies."""
         values, blank, limits = numbers_in(_column(catalogue, column), column, catalogue.source)
         return values, blank | np.isin(values, (MISSING, *self.missing)), limits
 
     def _ask_about_sentinels(self, values: NDArray[np.float64], source: str) -> None:
-        """Warn of a value that several galaxies have and that lies farther from the others than these from each other."""
+        """Warn about a value of several galaxies that is farther from the others than these are from each other."""
         for value in (values.min(initial=np.inf), values.max(initial=-np.inf)):
             others = values[values != value]
             times = len(values) - len(others)
             if len(others) and times >= _SENTINEL and np.abs(others - value).min() > np.ptp(others) > 0:
                 warnings.warn(
-                    f"{source}: {times} galaxies have '{self.column}' = {value:g}, far from all others; if this means that "
-                    f"the value is missing, give --missing {value:g}",
+                    f"{source}: {times} galaxies have '{self.column}' = {value:g}, far from all others; if this marks a "
+                    f"missing value, give --missing {value:g}",
                     stacklevel=3,
                 )
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Galaxies with a number each: labels and their errors, (galaxy,), and how many rows were left out for which reason.
+    """Galaxies with a number each: labels and their errors, (galaxy,), and how many rows were left out for each reason.
 
-    `limits` says which labels are limits, (galaxy,): 1 where the number lies above, -1 where it lies below, 0 where it is
-    that one; None where there are none.
+    `limits` says which labels are limits, (galaxy,): 1 if the number lies above, -1 if it lies below, 0 if it is the given
+    number; None if there are no limits.
     """
 
     catalogue: Catalogue
@@ -180,23 +180,23 @@ class Measured:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Which labels are no limits, (galaxy,)."""
+        """Return which labels are not limits, (galaxy,)."""
         return np.ones(len(self), dtype=bool) if self.limits is None else self.limits == 0
 
     def in_fifths(self) -> Catalogue:
-        """Return the galaxies with the fifth that each one's value is in as its label, by which parts are cut alike."""
+        """Return the galaxies with the fifth of the values as a label, for a split with equal shares of each fifth."""
         fifth = np.searchsorted(np.quantile(self.values, np.arange(1, _PARTS) / _PARTS), self.values, side="right")
         tree = DecisionTree("fifths", (Question("fifth", tuple(map(str, range(1, _PARTS + 1)))),), min_votes=1)
         return replace(self.catalogue, tree=tree, votes=np.eye(_PARTS)[fifth], min_votes=1)
 
     def refuse_unlearnable(self) -> None:
-        """Raise a TrainingError where there are too few galaxies, or all labels are alike."""
+        """Raise a TrainingError if there are too few galaxies, or all labels are equal."""
         source, values = self.catalogue.source, self.values[self.known]
         few = len(values)
         if few < _LEAST:
             gone = ", ".join(f"{number} {reason}" for reason, number in self.left_out.items())
             raise TrainingError(
-                f"{source}: {few} galaxies have a number to learn from{gone and f' (left out: {gone})'}; bring {_LEAST} or "
+                f"{source}: {few} galaxies have a number for training{gone and f' (left out: {gone})'}; give {_LEAST} or "
                 "more, hundreds are better"
             )
         if np.ptp(values) <= 1e-12 * np.abs(values).max():
@@ -206,9 +206,9 @@ class Measured:
 def numbers_in(
     column: pd.Series[Any], name: str, source: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int8]]:
-    """Return the numbers of a column, whether each cell is blank, and which are limits (1, -1, 0), shape (row,) each.
+    """Return a column's numbers, whether each cell is blank, and which are limits (1, -1, 0), shape (row,) each.
 
-    A CatalogueError for a text.
+    Raise a CatalogueError for a text.
     """
     texts = _texts(column)
     limits = np.array([_SIDES[text[0]] if text[:1] in ("<", ">") else 0 for text in texts], dtype=np.int8)
@@ -219,26 +219,26 @@ def numbers_in(
     if strange.any():
         row = int(np.argmax(strange))
         raise CatalogueError(
-            f"{source}, row {row + 1}: the label '{texts[row]}' (column '{name}') is no number; mend that cell, or leave it "
-            f"blank ({int(strange.sum())} such cells)"
+            f"{source}, row {row + 1}: the label '{texts[row]}' (column '{name}') is not a number; correct that cell, or "
+            f"leave it blank ({int(strange.sum())} such cells)"
         )
     return values, blank, np.where(blank, 0, limits).astype(np.int8)
 
 
 def sides_in(column: pd.Series[Any], name: str, source: str) -> NDArray[np.int8]:
-    """Return what a column says of limits, (row,): 1, -1 or 0 as `_SIDES` has it; a CatalogueError for another word."""
+    """Return the sides of limits in a column, (row,): 1, -1 or 0 by `_SIDES`; a CatalogueError for another word."""
     texts = [text.lower().removesuffix(".0") for text in _texts(column)]
     unknown = next((row for row, text in enumerate(texts) if text not in _SIDES), None)
     if unknown is not None:
         raise CatalogueError(
             f"{source}, row {unknown + 1}: '{texts[unknown]}' (column '{name}') does not say on which side of a limit the "
-            "number lies; write < or > there, and nothing where the number itself is known"
+            "number lies; write < or > there, and nothing if the number itself is known"
         )
     return np.array([_SIDES[text] for text in texts], dtype=np.int8)
 
 
 def are_numbers(texts: pd.Series[Any]) -> bool:
-    """Return whether all labels that are there are numbers, or limits of some."""
+    """Return whether all labels that are not blank are numbers or limits."""
     bare = texts.map(lambda text: text.lstrip("<>=") if isinstance(text, str) and text[:1] in ("<", ">") else text)
     return bool(pd.to_numeric(bare, errors="coerce").notna().all())
 
@@ -255,11 +255,11 @@ def _texts(column: pd.Series[Any]) -> list[str]:
 
 
 def _both(cells: NDArray[np.int8], flags: NDArray[np.int8], task: NumberTask) -> NDArray[np.int8]:
-    """Return the sides that cells or flags say; a CatalogueError where they contradict each other."""
+    """Return the sides that cells or flags give; raise a CatalogueError if they contradict each other."""
     against = (cells != 0) & (flags != 0) & (cells != flags)
     if against.any():
         raise CatalogueError(
-            f"row {int(np.argmax(against)) + 1}: column '{task.column}' says that the number lies on one side of its limit, "
-            f"column '{task.limit_column}' on the other; mend one of them"
+            f"row {int(np.argmax(against)) + 1}: column '{task.column}' says that the number lies on one side of its "
+            f"limit, but column '{task.limit_column}' says the other; correct one of them"
         )
     return np.where(flags != 0, flags, cells).astype(np.int8)

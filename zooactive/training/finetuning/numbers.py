@@ -1,4 +1,4 @@
-"""A number learnt from a few hundred labels: a Bayesian linear head on embeddings or features; the encoder may learn too."""
+"""Learn a number from a few hundred labels: a Bayesian linear head on embeddings or features; the encoder may learn too."""
 
 from __future__ import annotations
 
@@ -34,25 +34,24 @@ if TYPE_CHECKING:
     from zooactive.prediction.embeddings import Embeddings
 
 _COMPONENTS, _GALAXIES_A_COMPONENT = 256, 3
-"""Principal axes of the features that a head looks at, at most, and galaxies for each of them: on as many axes as galaxies,
-each galaxy would have a direction of its own, and nobody could say how uncertain the others are."""
+"""The largest number of principal components of the features that a head uses, and the number of galaxies per component.
+With as many components as galaxies, each galaxy would have its own direction, and the uncertainty of the others could not be
+known."""
 
 _FLOOR = 1.0
-"""Of the median spread of the features, added to each one's: on Hubble's magnitudes it lowered the error by a tenth."""
+"""The share of the median spread added to each feature's spread; it lowered the error of Hubble's magnitudes by 10%."""
 
 _NO_TREE = DecisionTree("number", (Question("number", ("yes", "no")),))
-"""Of a model that is kept for how it scales embeddings alone."""
+"""The tree of a model that is kept only for its scaling of embeddings."""
 
 
 def number_config(config: FinetuneConfig) -> FinetuneConfig:
-    """Return the settings of a fit to numbers, of which "auto" is the head alone; a TrainingError for those of questions."""
+    """Return the settings of a fit to numbers, where "auto" means the head; a TrainingError for settings of questions."""
     if config.prevalence is not None:
-        raise TrainingError(
-            f"prevalence = {config.prevalence}: it is of yes-or-no labels, and these are numbers; leave it away"
-        )
+        raise TrainingError(f"prevalence = {config.prevalence} is for yes-or-no labels, but these are numbers; leave it out")
     if config.policy == "all":
         raise TrainingError(
-            "policy = 'all' learns everything at once, and the noise of numbers is known from a head that was fitted "
+            "policy = 'all' trains everything at once, but the noise of numbers comes from a head that was fitted "
             "before; use 'staged'"
         )
     return replace(config, policy="head") if config.policy == "auto" else config
@@ -68,9 +67,9 @@ def finetune_numbers(
     config: FinetuneConfig,
     watch: Watch[StageProgress],
 ) -> FinetunedNumbers:
-    """Learn a number from a few hundred labels, as `zooactive.finetune` says it.
+    """Learn a number from a few hundred labels, as described in `zooactive.finetune`.
 
-    Raises a TrainingError when too few galaxies have a number, or all the same, and for settings that are not for numbers.
+    Raise a TrainingError if too few galaxies have a number, all have the same, or a setting is not for numbers.
     """
     config = number_config(config)
     measured = labels if isinstance(labels, Measured) else task.read(labels, images=images)
@@ -78,7 +77,7 @@ def finetune_numbers(
     if embeddings is not None:
         return _finetune(_NumberWork.on_embeddings(embeddings, task, measured, head_alone(config), watch))
     if model is None:
-        raise TrainingError("a number was to be learnt from images without an encoder; give a model, or embeddings")
+        raise TrainingError("a number cannot be learnt from images without an encoder; give a model, or embeddings")
     return _finetune(_NumberWork.on_images(model, task, measured, config, watch))
 
 
@@ -108,7 +107,7 @@ def _finetune(work: _NumberWork) -> FinetunedNumbers:
 
 @dataclass(frozen=True, eq=False)
 class _NumberWork:
-    """What all fits of a number share: the labels, and the features of the frozen encoder, (view, galaxy, feature)."""
+    """The data that all fits of a number share: labels, and features of the frozen encoder, (view, galaxy, feature)."""
 
     start: AnyModel
     task: NumberTask
@@ -152,13 +151,13 @@ class _NumberWork:
         return cls(start, task, measured, start.of(features).astype(np.float32)[None], config, watch)
 
     def shown_as(self, part: str) -> _NumberWork:
-        """Return the same work, shown as one of its parts."""
+        """Return the same work, with its progress shown as one of its parts."""
         return replace(self, watch=replace(self.watch, show=Within(self.watch.show, part)))
 
     def fit(self, train: NDArray[np.int64], validation: NDArray[np.int64]) -> _Learnt:
-        """Fit a head, and then the encoder and another head where the policy says so.
+        """Fit a head, and then, depending on the policy, the encoder and another head.
 
-        The encoder stays as it was where no epoch lowered the loss of the validation galaxies.
+        The encoder stays unchanged if no epoch lowers the validation loss.
         """
         learnt = self._fit_head(train, validation)
         if self.config.free_blocks == 0 or isinstance(learnt.network, EmbeddingModel):
@@ -182,7 +181,7 @@ class _NumberWork:
     ) -> _Learnt:
         """Fit with either kind of noise, let the validation galaxies choose, and fit that kind to both parts.
 
-        Where the encoder has learnt from the labels, the validation galaxies set the variances and are not fitted.
+        If the encoder was trained on the labels, the validation galaxies only determine the variances.
         """
         history, densities = list[dict[str, Any]](), dict[Noise, NDArray[np.float64]]()
         kinds: tuple[Noise, ...] = ("constant", "features")
@@ -210,7 +209,7 @@ class _NumberWork:
         validation: NDArray[np.int64],
         history: list[dict[str, Any]],
     ) -> GalaxyModel:
-        """Return a copy of the network whose blocks have learnt too, by the density that the head's noise gives labels."""
+        """Return a copy of the network with trained blocks; the loss is the labels' density under the head's noise."""
         import keras
 
         from zooactive.models.freezing import free_everything, free_last_blocks, layer_rates
@@ -245,13 +244,13 @@ class _NumberWork:
             ),
             watch=self.watch,
         )
-        unit = float(np.log(head.scale))  # the loss is of labels in the head's unit
+        unit = float(np.log(head.scale))  # the loss is for labels in the head's unit
         history += [{**epoch, **{name: epoch[name] + unit for name in ("loss", "val_loss")}} for epoch in epochs]
         free_everything(network.encoder)
         return network
 
     def _known(self, head: NumberHead, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return what the loss takes of labels, in the head's unit: label, both variances, side of a limit, (galaxy, 4)."""
+        """Return the loss's targets, in the head's unit: label, both variances, side of a limit, (galaxy, 4)."""
         measured, told = self.measured.take(rows), head.predict(self.views[0][rows])
         unit, errors = head.scale**2, 0.0 if measured.errors is None else measured.errors**2
         sides = np.zeros(len(rows)) if measured.limits is None else measured.limits
@@ -271,7 +270,7 @@ class _NumberWork:
         return Judges(self.views[0][rows], measured.values, measured.errors, measured.limits)
 
     def _log_density(self, fit: NumberFit, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the log density of each label, or the log probability to lie beyond it where it is a limit."""
+        """Return the log density of each label, or for a limit the log probability of a number beyond it."""
         measured, expected = self.measured.take(rows), fit.head.predict(self.views[0][rows])
         told = expected if measured.errors is None else expected.with_errors(measured.errors)
         found = told.log_density(measured.values)
@@ -282,15 +281,15 @@ class _NumberWork:
         )
 
     def held_out(self, learnt: _Learnt, rows: NDArray[np.int64]) -> pd.DataFrame:
-        """Return what is expected of galaxies that a head has not learnt from, beside their labels."""
+        """Return predictions for galaxies that a head was not fitted to, next to their labels."""
         return beside_labels(self.measured.take(rows), learnt.head.head.predict(learnt.features[rows]))
 
 
 @dataclass(frozen=True, eq=False)
 class _Learnt:
-    """What a fit has learnt: a network, a head on its features, how it went, and the features of all galaxies.
+    """The result of a fit: a network, a head on its features, the history, and the features of all galaxies.
 
-    `unjudged` is the head that has not learnt from the validation galaxies, which it can be compared by.
+    `unjudged` is the head that was not fitted to the validation galaxies, so heads can be compared by it.
     """
 
     network: AnyModel
@@ -307,7 +306,7 @@ def clearly_better(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool
 
 
 def _of(measured: Measured, galaxies: Catalogue) -> Measured:
-    """Return those of the galaxies that are left in a catalogue, with its images."""
+    """Return the measurements of the galaxies that are left in a catalogue, with its images."""
     if len(galaxies) == len(measured):
         return measured
     row_of = {galaxy_id: row for row, galaxy_id in enumerate(measured.catalogue.ids)}

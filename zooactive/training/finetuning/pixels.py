@@ -1,4 +1,4 @@
-"""What happens to a task's images, for an encoder that was shown others in its own way."""
+"""The preprocessing of a task's images, for an encoder with preprocessing of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def pixels_of_task(
     image_size: int | None = None,
     bands: Sequence[str] | None = None,
 ) -> Preprocessing:
-    """Return the encoder's preprocessing with what a task says in its place."""
+    """Return the encoder's preprocessing with the task's settings instead of its own."""
     said = {"crop": crop, "stretch": stretch, "size": image_size, "bands": bands}
     known = encoder.to_dict()
     if bands is not None:

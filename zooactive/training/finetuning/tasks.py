@@ -1,7 +1,7 @@
-"""Tasks: questions to learn from a small table of labels, as data.
+"""Tasks: questions to learn from a small table of labels, described as data.
 
-A task's file names a tree, or asks its question itself, and says in which column the labels are; `task_of_column` makes a
-task of any column of labels.
+A task's file names a tree, or contains its own question, and names the column of the labels. `task_of_column` makes a
+task from any column of labels.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from zooactive.training.finetuning.pixels import pixels_of_task
 from zooactive.tree import DecisionTree, Question, load_tree
 
 MOST_CLASSES = 20
-"""Different labels of a column up to which they are taken for classes."""
+"""The largest number of different labels in a column that are taken for classes."""
 
 VOLUNTEERS = 40.0
-"""Volunteers assumed behind a fraction where the table does not say how many there were."""
+"""The number of volunteers assumed for a fraction if the table does not say how many there were."""
 
 _YES_OR_NO = {*YES, *NO}
 
@@ -43,24 +43,25 @@ class Task:
     ----------
     name : str
     tree : str or DecisionTree
-        The task's own: a name, a path, or the tree itself.
+        The tree of the task: a name, a path, or the tree itself.
     label_column : str, optional
-        The column with one label a galaxy; of a tree of fractions, with the fraction of the first of its two answers.
-        Without it the table holds vote columns of the tree.
+        The column with one label per galaxy. For a tree of fractions, the column with the fraction of the first of its two
+        answers. Without it the table must hold the tree's vote columns.
     id_column, image_column : str, optional
-        Of the table of labels; by default as `zooactive.read_catalogue` finds them.
+        Columns of the table of labels; by default as `zooactive.read_catalogue` finds them.
     volunteers : float or str, optional
-        Behind each fraction: a number, or the column that says so.
+        The number of volunteers behind each fraction: a number, or a column.
     min_votes : float, optional
-        Votes on a first question from which a galaxy is labelled; by default the tree's.
+        The number of votes on a first question from which a galaxy is labelled; by default the tree's.
     crop : float, optional
-        Centre fraction of these images that shows the galaxies about as large as those that the encoder learnt from.
+        The central fraction of these images that shows galaxies about as large as in the encoder's training images.
     image_size : int, optional
-        Pixels a side that the network is shown; by default the encoder's own.
+        The number of pixels on a side for the network; by default the encoder's own.
     stretch : str or list of str, optional
-        Of FITS images; see `zooactive.Preprocessing`.
+        The stretch of FITS images; see `zooactive.Preprocessing`.
     bands : str or list of str, optional
-        The same. A list gives the encoder a first layer for these bands: see `zooactive.models.backbones.stems`.
+        The bands of FITS images. A list gives the encoder a first layer for these bands: see
+        `zooactive.models.backbones.stems`.
     """
 
     name: str
@@ -82,12 +83,12 @@ class Task:
     def read(
         self, labels: Catalogue | str | Path, *, images: str | Path | None = None, max_set_aside: float = MAX_SET_ASIDE
     ) -> Catalogue:
-        """Read a table of this task's labels, as `zooactive.read_catalogue` does; a catalogue is returned as it is.
+        """Read a table of this task's labels, as `zooactive.read_catalogue` does; a catalogue is returned unchanged.
 
         Raises
         ------
         CatalogueError
-            As `zooactive.read_catalogue`; for a catalogue that was read with another tree.
+            As in `zooactive.read_catalogue`; also for a catalogue that was read with another tree.
         """
         tree = self.load_tree()
         if isinstance(labels, Catalogue):
@@ -110,11 +111,11 @@ class Task:
         )
 
     def preprocessing(self, encoder: Preprocessing) -> Preprocessing:
-        """Return what happens to this task's images, for an encoder that was shown others in its own way."""
+        """Return the preprocessing of this task's images, for an encoder with preprocessing of its own."""
         return pixels_of_task(encoder, crop=self.crop, stretch=self.stretch, image_size=self.image_size, bands=self.bands)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values with all of the tree, the inverse of `from_dict`."""
+        """Return the task as plain values with the whole tree, the inverse of `from_dict`."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.bands is None:
             values.pop("bands")
@@ -122,16 +123,16 @@ class Task:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "the task", folder: Path | None = None) -> Task:
-        """Make a task from plain values, as they stand in its file.
+        """Make a task from plain values, as they are in its file.
 
         Raises
         ------
         TrainingError
-            For unknown, missing or ill-typed entries.
+            If an entry is unknown, missing or of the wrong type.
         """
         known = [field.name for field in fields(cls)]
         if not isinstance(values, Mapping):
-            raise TrainingError(f"{where}: a task is a table with the entries name and tree; received {values!r}")
+            raise TrainingError(f"{where}: a task must be a table with the entries name and tree; received {values!r}")
         for key, value in values.items():
             if key not in known:
                 raise TrainingError(f"{where}: the entry '{key}' is unknown.{did_you_mean(key, known)}")
@@ -156,7 +157,7 @@ _TASKS = NamedFiles(
     "tasks",
     "task",
     TrainingError,
-    "Known are {known}; a task of your own is a path that ends in .toml, or a column of labels (--column)",
+    "Known tasks are {known}; give your own task as a path that ends in .toml, or a column of labels (--column)",
 )
 _NUMBER = (int, float)
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -184,12 +185,12 @@ def list_tasks() -> tuple[str, ...]:
 
 
 def load_task(name: str | Path | Task) -> Task:
-    """Load a task by its name, or from a TOML file of one's own.
+    """Load a task by its name, or your own task from a TOML file.
 
     Raises
     ------
     TrainingError
-        When there is no such task, or its file has unknown or missing entries.
+        If there is no such task, or its file has unknown or missing entries.
     """
     if isinstance(name, Task):
         return name
@@ -198,9 +199,10 @@ def load_task(name: str | Path | Task) -> Task:
 
 
 def folder_name(task: str) -> str:
-    """Return the name of a task's folder: the task's name, or its file's without the ending.
+    """Return the name of a task's folder: the task's name, or the name of its file without the ending.
 
-    A name with anything but letters, digits, dots, hyphens and underscores is written small, with hyphens in their place.
+    In a name with anything but letters, digits, dots, hyphens and underscores, these become hyphens and the letters lower
+    case.
 
     Examples
     --------
@@ -214,7 +216,7 @@ def folder_name(task: str) -> str:
 
 
 def folder_of(tasks: Path, task: str) -> Path:
-    """Return a task's folder among others; one that an earlier version named otherwise is found as it is called."""
+    """Return a task's folder among others; a folder that an earlier version named differently is also found."""
     folder = tasks / folder_name(task)
     earlier = tasks / (Path(task).stem if task.endswith(".toml") else task.replace("/", "_"))
     there = not (folder / "finetuned.json").is_file() and (earlier / "finetuned.json").is_file()
@@ -234,34 +236,35 @@ def task_of_column(
     missing: Sequence[float] = (),
     redshift: bool | None = None,
 ) -> Task | NumberTask:
-    """Make a task of a column of labels: yes or no, some classes, fractions from 0 to 1, or other numbers.
+    """Make a task from a column of labels: yes or no, some classes, fractions from 0 to 1, or other numbers.
 
     Parameters
     ----------
     labels : path
-        The table.
+        The table of labels.
     column : str
-        Names the task, its question and the labels' column. Yes and no may be written as yes/no, true/false or 1/0.
+        The name of the task, of its question and of the labels' column. Yes and no may be written as yes/no, true/false or
+        1/0.
     id_column, image_column : str, optional
-        Of the table; see `Task`.
+        Columns of the table; see `Task`.
     volunteers : float or str, optional
-        Behind each fraction: a number, or the column that says so; by default `VOLUNTEERS`.
+        The number of volunteers behind each fraction: a number, or a column; by default `VOLUNTEERS`.
     number : bool, optional
-        Take the column for numbers, whatever it holds. By default it is one of numbers where it has more than `MOST_CLASSES`
-        different ones that are no fractions, where it is called as a redshift is, and where one of the following is given.
+        Take the column for numbers, whatever it holds. By default it is taken for numbers if it has more than `MOST_CLASSES`
+        different numbers that are not fractions, if its name is that of a redshift, or if one of the following is given.
     error_column : str, optional
-        With the standard deviation of each number.
+        The column with the standard deviation of each number.
     limit_column : str, optional
-        That says which numbers are limits; see `NumberTask`.
+        The column that says which numbers are limits; see `NumberTask`.
     missing : sequence of float
         Values that mean that there is no number.
     redshift : bool, optional
-        Whether the numbers are redshifts; by default where the column is called z, redshift or photo_z.
+        Whether the numbers are redshifts. By default they are if the column is called z, redshift or photo_z.
 
     Raises
     ------
     CatalogueError
-        When the column is missing, or holds neither labels nor fractions nor numbers.
+        If the column is missing, or holds neither labels nor fractions nor numbers.
     """
     frame = read_table(Path(labels), id_column=id_column, image_column=image_column).frame
     if column not in frame.columns:
@@ -270,7 +273,7 @@ def task_of_column(
     asked = number or error_column is not None or limit_column is not None or len(missing) > 0 or bool(redshift)
     if number is False and asked:
         raise CatalogueError(
-            f"column '{column}': errors, limits, missing values and redshifts are those of numbers; leave them away"
+            f"column '{column}': errors, limits, missing values and redshifts are only for numbers; leave them out"
         )
     named = column.lower() in REDSHIFTS
     numbers = NumberTask(
@@ -293,7 +296,7 @@ def task_of_column(
     if not known - {"none"}:
         raise CatalogueError(f"{labels}, column '{column}' is blank in every row; give some galaxies a label")
     place: dict[str, Any] = {"label_column": column, "id_column": id_column, "image_column": image_column}
-    if known - {"none"} <= _YES_OR_NO:  # beside yes and no, a none is nobody's answer
+    if known - {"none"} <= _YES_OR_NO:  # next to yes and no, "none" is not an answer
         return Task(column, _tree(column, ("yes", "no"), "class"), **place)
     real = number is not False and are_numbers(texts)
     if real and named and len(known) > MOST_CLASSES:
@@ -301,7 +304,7 @@ def task_of_column(
     if _fractions(texts):
         crowd = VOLUNTEERS if volunteers is None else volunteers
         return Task(column, _tree(column, ("yes", "no"), "fractions"), volunteers=crowd, **place)
-    spellings = texts.groupby(keys).agg(lambda same: same.mode().iloc[0])  # a class is called as most of its galaxies are
+    spellings = texts.groupby(keys).agg(lambda same: same.mode().iloc[0])  # a class gets its most common spelling
     classes = tuple(sorted(spellings, key=_numbers_first))
     if len(classes) == 1:
         raise CatalogueError(
