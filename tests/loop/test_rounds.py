@@ -275,7 +275,7 @@ def test_what_cannot_be_told_is_explained(loop, said):
 
 
 def test_a_folder_with_another_loop_is_refused(loop, learner, begun, tree, held_out, config, tmp_path):
-    with pytest.raises(TrainingError, match="holds a loop with seed = 1 and not 2"):
+    with pytest.raises(TrainingError, match="holds a loop with seed = 1, but 2 was given"):
         Loop(tmp_path / "loop", learner, begun, config=replace(config, seed=2))
     assert len(Loop(tmp_path / "loop", learner, begun, config=replace(config, strategy="random", n=3)).ask()) == 3
     record = json.loads((tmp_path / "loop" / "loop.json").read_text())
@@ -289,7 +289,7 @@ def test_a_folder_with_another_loop_is_refused(loop, learner, begun, tree, held_
 def test_a_folder_with_a_loop_over_other_galaxies_is_refused(loop, learner, begun, config, said, tmp_path):
     asked = loop.ask()["id"].tolist()
     other = begun.take(~np.isin(begun.ids.astype(str), asked))
-    refused = rf"holds a loop with other galaxies: 6 of 6 that it asked for, such as '{asked[0]}', are not in"
+    refused = rf"holds a loop with other galaxies: 6 of the 6 that it asked for, such as '{asked[0]}', are not in"
     with pytest.raises(TrainingError, match=refused):
         Loop(tmp_path / "loop", learner, other, config=config)
     loop.tell(said(asked))

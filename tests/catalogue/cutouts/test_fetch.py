@@ -236,7 +236,7 @@ def test_ctrl_c_does_not_wait_for_the_pauses(tmp_path):
             fetch_cutouts(tmp_path / "three.csv", service, tmp_path / "images", size=SIZE, progress=stop)
     assert time.monotonic() - began < 30
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
-    assert "is kept in" in stopped.value.__notes__[0]
+    assert "are kept in" in stopped.value.__notes__[0]
 
 
 def test_an_answer_without_an_end_is_given_up(tmp_path, monkeypatch):
