@@ -19,7 +19,7 @@ _HEAD = """\
 
 {help}
 
-Where an option is left away, the workspace's file decides ({{doc}}`workspace`). `zooactive COMMAND --help` shows the same in
+If you leave out an option, the workspace's file decides ({{doc}}`workspace_file`). `zooactive COMMAND --help` shows the same in
 the terminal.
 """
 _EVERY = """\

@@ -68,8 +68,10 @@ def greedy_information(
     -------
     JointChoice
 
-    Notes ----- A label y = z . w + N(0, v) gives 1/2 log(1 + z' S z / v) nats about w ~ N(m, S), and leaves the covariance S
-    - S z z' S / (v + z' S z) (Sherman & Morrison). By the chain rule, the gains of a batch add up to the joint information
+    Notes
+    -----
+    A label y = z . w + N(0, v) gives 1/2 log(1 + z' S z / v) nats about w ~ N(m, S), and leaves the covariance
+    S - S z z' S / (v + z' S z) (Sherman & Morrison). By the chain rule, the gains of a batch add up to the joint information
     of all its labels, 1/2 log det(1 + Z S Z' / v). With u = S z / sqrt(v + z' S z) for each choice, the variance of every
     galaxy's mean falls by (z . u)^2. This takes one product per choice, and S is never computed in full. The information of
     a set is submodular; the greedy batch therefore has at least 1 - 1/e of the best batch's information (Nemhauser, Wolsey &

@@ -211,7 +211,9 @@ def question_metrics(
     PosteriorError
         When the shapes do not match, a truth is not an answer's index, a score is not finite, or `resamples` is negative.
 
-    Notes ----- The intervals are by the percentile bootstrap of Efron & Tibshirani 1993, chapter 13. A resample in which a
+    Notes
+    -----
+    The intervals are by the percentile bootstrap of Efron & Tibshirani 1993, chapter 13. A resample in which a
     metric is undefined, such as the AUC of an answer that it lacks, is left out. If a metric is 1 for the galaxies
     themselves, it is 1 in every resample, and its interval has no width. Only Wilson's intervals, of accuracy and recall,
     then show how uncertain the result of a few galaxies is.

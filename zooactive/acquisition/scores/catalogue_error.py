@@ -37,7 +37,9 @@ def catalogue_error(posterior: Posterior, weights: Mapping[str, float] | None = 
     TreeError
         When the tree has no such question.
 
-    Notes ----- **Limitation**: P(asked) and the variance are multiplied as if they were independent. If the draws disagree
+    Notes
+    -----
+    **Limitation**: P(asked) and the variance are multiplied as if they were independent. If the draws disagree
     about P(asked), this overstates the error of the fractions among those who are asked.
 
     Examples

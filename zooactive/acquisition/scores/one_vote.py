@@ -79,7 +79,9 @@ def one_vote_information(posterior: Posterior) -> NDArray[np.float64]:
     ndarray of float64, shape (galaxy,)
         The information in nats.
 
-    Notes ----- This is BALD (Houlsby et al. 2011, arXiv:1112.5745, eq. 2) at each question, with the draws weighted by how
+    Notes
+    -----
+    This is BALD (Houlsby et al. 2011, arXiv:1112.5745, eq. 2) at each question, with the draws weighted by how
     likely they are to reach it. **Advantage**: one pass over the mean fractions, fast enough to screen a survey.
     **Limitation**: if draws disagree about the *spread* of the votes but not about their mean, the score is 0, even if many
     votes would be informative.
