@@ -19,8 +19,8 @@ _HEAD = """\
 
 {help}
 
-If you leave out an option, the workspace's file decides ({{doc}}`workspace_file`). `zooactive COMMAND --help` shows the same in
-the terminal.
+If you leave out an option, the workspace's file decides ({{doc}}`workspace_file`).
+`zooactive COMMAND --help` shows the same in the terminal.
 """
 _EVERY = """\
 Every command also has, after its name, what tells people and programs of its work ({doc}`pipelines`):
