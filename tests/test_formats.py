@@ -165,6 +165,6 @@ def test_what_is_newer_or_damaged_is_left_as_it_is(tmp_path):
 
 
 def test_nothing_to_migrate_is_told(tmp_path):
-    with pytest.raises(ZooactiveError, match="is not there"):
+    with pytest.raises(ZooactiveError, match="does not exist"):
         za.migrate(tmp_path / "nowhere")
     assert za.migrate(tmp_path) == []
