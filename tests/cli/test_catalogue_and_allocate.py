@@ -253,7 +253,7 @@ def test_a_plan_is_exported_with_the_number_that_caesar_compares_with(home):
     ("words", "said", "code"),
     [
         ((), "give either --clicks", 2),
-        (("--clicks", 5, "--price", 1), "one of the two", 2),
+        (("--clicks", 5, "--price", 1), "give either --clicks", 2),
         (("--clicks", 5, "--for", "bar"), "NAME=NUMBER", 2),
         (("--clicks", 5, "--for", "bra=1"), "bra", 1),
         (("--clicks", 5, "--goal", "eror"), "Did you mean 'error'", 2),

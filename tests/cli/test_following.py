@@ -130,7 +130,7 @@ def test_init_says_what_goes_together(tmp_path: Path, words: tuple[str, ...], se
 def test_labels_without_images_are_told_with_the_names_that_are_looked_for(tmp_path: Path):
     (tmp_path / "mine.csv").write_text("id;cutout;ring\na;a.jpg;1\nb;b.jpg;0\n")
     said = zooactive("init", "--labels", "mine.csv", "--column", "ring", folder=tmp_path).stderr
-    assert "none of the image columns file_loc, image, png_loc; name the one to use with --image" in said
+    assert "none of the image columns file_loc, image, png_loc; name the column with --image" in said
     assert "it has cutout" in said
     assert "mine.csv: read as columns separated by semicolons" in said
 

@@ -119,14 +119,14 @@ def test_the_card_says_what_is_known(home):
         f"The votes of {len(train)} galaxies in the table survey.csv: {votes:,} votes on the first question. "
         f"{len(validation)} validation galaxies chose the best epoch, and {len(test)} test galaxies were held out",
         "loss dirichlet_multinomial, optimizer adamw, learning rate 0.001, epochs 3, seed 0. Epoch 2 was kept.",
-        f"On {len(test)} galaxies that it has not learnt from.",
+        f"On {len(test)} galaxies that it was not trained on.",
         "edge-on 2.00, bar 0.50",
         "inside its 50%, 80% and 95% intervals",
         "It predicts what volunteers would answer, and not what a galaxy is.",
         f"It was trained on only {len(train)} galaxies.",
         "Its network, tiny1, does not come with zooactive",
         "Published under gpl-3.0.",
-        "It started from hf://mwalmsley/zoobot-encoder-convnext_nano (revision 1234abc), licence gpl-3.0: credit its",
+        "It started from hf://mwalmsley/zoobot-encoder-convnext_nano (revision 1234abc), licence gpl-3.0. Also credit its",
         'model = za.load_model("hf://me/bars")',
         "$ zooactive predict --model hf://me/bars --catalogue images --out predictions",
     ):
@@ -310,7 +310,7 @@ def test_a_task_starts_from_the_hub_and_its_card_and_report_say_so(home, hub, lo
     done = workspace.publish("me/rings", model=home / "tasks" / "ring", out=tmp_path / "out")
     assert done.licence == "gpl-3.0"
     text = (tmp_path / "out" / "README.md").read_text()
-    for part in ("The labels of 60 galaxies of the table rings.csv", "policy head", "| accuracy |", "temperature scaling"):
+    for part in ("The labels of 60 galaxies in the table rings.csv", "policy head", "| accuracy |", "temperature scaling"):
         assert part in text, part
     assert "It started from hf://me/bars (revision " in text
     page = za.load_workspace(home).report(model=home / "nowhere", out=home / "report.html").read_text()

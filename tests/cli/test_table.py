@@ -114,6 +114,6 @@ def test_a_list_without_a_table_of_its_galaxies_is_written_without_places(home, 
     named = zooactive("table", "mine.csv", "--catalogue", home / "labels.csv", "--out", "b.csv", folder=tmp_path).stderr
     assert "1 of the 2 galaxies are not in" in named
     assert pd.read_csv(tmp_path / "b.csv")["ring"].tolist()[0] == "no"
-    assert "written over" in zooactive("table", "mine.csv", "--out", "mine.csv", folder=tmp_path, code=1).stderr
-    assert "is not there" in zooactive("table", "other.csv", "--out", "x.fits", folder=tmp_path, code=1).stderr
+    assert "would overwrite" in zooactive("table", "mine.csv", "--out", "mine.csv", folder=tmp_path, code=1).stderr
+    assert "does not exist" in zooactive("table", "other.csv", "--out", "x.fits", folder=tmp_path, code=1).stderr
     assert ".fits" in zooactive("table", "mine.csv", "--out", "x.doc", folder=tmp_path, code=1).stderr

@@ -285,10 +285,10 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     everything.head(40).rename(columns={"ring": "merger"}).to_csv(copied / "half.csv", index=False)
     zooactive("finetune", "half.csv", "--column", "merger", "--images", survey / "images", *HEAD, folder=copied)
     told = zooactive("acquire", "--task", "merger", "--n", 4, folder=copied)
-    assert "made anew" in told.stderr
+    assert "made again" in told.stderr
     chosen = pd.read_csv(copied / "selection-merger.csv", dtype={"id": str})
     assert not set(chosen["id"]) & set(everything["id"].head(40))
-    assert "made anew" not in zooactive("top", "--task", "merger", "--n", 5, folder=copied).stderr
+    assert "made again" not in zooactive("top", "--task", "merger", "--n", 5, folder=copied).stderr
 
 
 def test_a_table_with_ids_of_another_name_is_learnt_from_and_looked_through(copied, survey):
@@ -456,7 +456,7 @@ def test_predictions_alone_make_a_report_with_or_without_embeddings(results, cop
 
 def test_a_second_workspace_is_not_written_over_the_first(results, home, survey):
     named = ("--tree", survey / "tree.toml", "--catalogue", survey / "survey.csv")
-    assert "is there already" in zooactive("init", home, *named, folder=home, code=1).stderr
+    assert "exists already" in zooactive("init", home, *named, folder=home, code=1).stderr
 
 
 def test_the_whole_path_needs_no_workspace_file(survey, tmp_path, undrawn):
@@ -471,7 +471,7 @@ def test_the_whole_path_needs_no_workspace_file(survey, tmp_path, undrawn):
     told = zooactive("predict", *pool, *run, "--out", "stored", "--draws", 4, folder=tmp_path)
     assert "Next: zooactive acquire --predictions stored" in told.stderr
     told = zooactive("acquire", *predictions, "--n", 4, "--out", "chosen.csv", folder=tmp_path)
-    assert "none is left out" in told.stderr
+    assert "no galaxy is left out" in told.stderr
     zooactive("show", "g001", *pool, *run, folder=tmp_path)
     zooactive("finetune", survey / "rings.csv", "--task", "rings", *run, *images, *HEAD, folder=tmp_path)
     fetched = tmp_path / "fetched.csv"  # as `zooactive cutouts` leaves a table

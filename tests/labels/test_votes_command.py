@@ -85,7 +85,7 @@ def test_galaxies_that_the_table_lacks_are_told(place):
         (("export.csv", "--wording", "nowhere.toml"), 1, "nowhere.toml cannot be read"),
         (("nowhere.csv", "--wording", "wording.toml"), 1, "nowhere.csv cannot be read"),
         (("survey.csv", "--wording", "wording.toml"), 1, "has no column classification_id"),
-        (("export.csv", "--wording", "wording.toml", "--out", "votes.txt"), 2, "votes.txt is no table"),
+        (("export.csv", "--wording", "wording.toml", "--out", "votes.txt"), 2, "votes.txt cannot be written as a table"),
         (
             ("export.csv", "--wording", "wording.toml", "--catalogue", "survey.csv", "--id", "objid", "--out", "survey.csv"),
             1,

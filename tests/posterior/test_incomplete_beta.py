@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from zooactive.posterior.incomplete_beta import mixture_below
+from zooactive.posterior.incomplete_beta import log_densities, mixture_below, times_derivatives
 
 
 @pytest.mark.parametrize("largest", [1.0, 30.0, 1e3, 1e5])
@@ -25,3 +25,18 @@ def test_tails_are_right_to_the_last_digits_that_count():
     for x in (1e-8, 0.1, 0.5, 0.9, 1 - 1e-8):  # I_x(2, 3) = 6 x^2 - 8 x^3 + 3 x^4
         found = mixture_below(a, b, np.ones((1, 1)), special.betaln(a, b), np.array([x]))[0]
         assert found == pytest.approx(6 * x**2 - 8 * x**3 + 3 * x**4, rel=1e-12)
+
+
+def test_densities_and_their_derivatives_are_those_of_numpy_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    a, b = np.exp(rng.uniform(np.log(1e-3), np.log(1e3), (2, 300, 7)))
+    x = rng.uniform(1e-6, 1 - 1e-6, 300)
+    log_norm, here, rest = special.betaln(a, b), x[:, None], 1 - x[:, None]
+    logarithm = (a - 1) * np.log(here) + (b - 1) * np.log1p(-here) - log_norm
+    assert np.array_equal(log_densities(a, b, log_norm, np.log(x), np.log1p(-x)), logarithm)
+    density = np.exp(logarithm)
+    slope = (a - 1) / here - (b - 1) / rest
+    bend = -(a - 1) / here**2 - (b - 1) / rest**2
+    first, second = times_derivatives(density, a, b, x)
+    assert np.array_equal(first, density * slope)
+    assert np.array_equal(second, density * (slope**2 + bend))

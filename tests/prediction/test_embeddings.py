@@ -361,7 +361,7 @@ def test_embeddings_are_made_of_what_numpy_takes_and_models_are_pickled(tuned):
     again = pickle.loads(pickle.dumps(tuned.model))
     assert again.fingerprint() == tuned.model.fingerprint()
     assert len(pickle.loads(pickle.dumps(given()))) == GALAXIES
-    with pytest.raises(AcquisitionError, match=r"the pool is Embeddings.*zooactive.predict\(model"):
+    with pytest.raises(AcquisitionError, match=r"the pool is of type Embeddings.*zooactive.predict\(model"):
         za.acquire(given(), 3)  # type: ignore[arg-type]
 
 

@@ -80,6 +80,26 @@ def test_stored_predictions_are_those_of_memory(model, galaxies, tmp_path):
     assert np.allclose(table["mag_r"], catalogue.table["mag_r"])
 
 
+def test_a_report_reads_a_few_galaxies_of_a_large_pool(model, galaxies, tmp_path):
+    catalogue = galaxies(12)
+    stored = write_predictions(model, catalogue, tmp_path, config=PARTS)
+    table, ids = stored.table().set_index("id"), catalogue.ids.tolist()
+    best = stored.most_told(7)
+    assert best["id"].tolist() == table["one_vote_information"].nlargest(7).index.tolist()
+    assert best["score"].is_monotonic_decreasing
+    means = stored.means_of([ids[9], ids[2], "elsewhere"]).set_index("id")
+    assert means.index.tolist() == [ids[2], ids[9]]
+    assert means.equals(table.loc[[ids[2], ids[9]], means.columns])
+    whole, embeddings = stored.embeddings_of(ids)
+    names, few = stored.embeddings_spread(4, with_ids=[ids[1]])
+    assert names == [
+        ids[row] for row in (0, 1, 3, 5, 8, 10)
+    ]  # every third of each part of 5, 5 and 2, and the one asked for
+    assert np.array_equal(few, embeddings[[whole.index(name) for name in names]])
+    first_and_last, _ = stored.embeddings_spread(12, with_ids=[ids[6]], most_parts=2)
+    assert first_and_last == [*ids[:5], *ids[10:]]  # the part in the middle is not read
+
+
 def test_an_interrupted_run_is_finished_by_the_same_call_to_the_same_bytes(model, galaxies, tmp_path):
     catalogue = galaxies(12)
 
@@ -95,6 +115,15 @@ def test_an_interrupted_run_is_finished_by_the_same_call_to_the_same_bytes(model
     write_predictions(model, catalogue, tmp_path / "stopped", config=PARTS)
     for part in sorted((tmp_path / "whole").glob("*.parquet")):
         assert part.read_bytes() == (tmp_path / "stopped" / part.name).read_bytes()
+
+
+def test_the_number_of_galaxies_that_are_summed_up_at_a_time_changes_no_byte(model, galaxies, tmp_path, monkeypatch):
+    catalogue = galaxies(7)
+    for number in (2, 1000):
+        monkeypatch.setattr("zooactive.prediction.parts._SUMMED_UP", number)
+        write_predictions(model, catalogue, tmp_path / str(number), config=PARTS)
+    for part in sorted((tmp_path / "1000").glob("*.parquet")):
+        assert part.read_bytes() == (tmp_path / "2" / part.name).read_bytes()
 
 
 def test_unreadable_images_are_listed_and_the_others_predicted(model, galaxies, tmp_path):

@@ -205,7 +205,9 @@ def test_the_budget_is_of_all_waiting_together(monkeypatch):
 def test_no_right_to_write_is_told_at_once(run, ten, elsewhere, store):
     address, _ = elsewhere
     store.faults = [Fault("write", "*part-00000*", times=9, error=PermissionError(13, "Permission denied"))]
-    with pytest.raises(OutputError, match=f"{address}/part-00000.parquet cannot be written: Permission denied; mend that"):
+    with pytest.raises(
+        OutputError, match=f"{address}/part-00000.parquet cannot be written: Permission denied; correct that"
+    ):
         run(ten, address)
     assert store.faults[0].times == 8
 

@@ -435,6 +435,19 @@ def test_an_evaluation_is_shown_whole_with_coverage_before_and_after(tmp_path, p
     assert "mag_r 14 to" in Page(page).source
 
 
+def test_a_reliability_panel_without_a_bin_to_draw_is_a_line():
+    tree = DecisionTree("t", [Question("wide", ["yes", "no"]), Question("full", ["yes", "no"])])
+    rng = np.random.default_rng(0)
+    spread = (np.arange(12) + 0.5) / 12  # one or two galaxies in each tenth
+    alpha = np.stack([50 * spread, 50 * (1 - spread), np.full(12, 40.0), np.full(12, 10.0)], axis=1)[None]
+    votes = rng.integers(5, 20, (12, 4)).astype(float)
+    posterior = Posterior(alpha, [str(i) for i in range(12)], tree)
+    found = report.evaluation_findings(evaluate(posterior, votes, seen=votes, resamples=5), posterior, votes)
+    (reliability,) = [finding for finding in found if finding.title.startswith("Are the expected")]
+    assert "for any one bin of it, so not drawn: wide (12)." in reliability.text
+    assert "panels: full." in reliability.alt
+
+
 def test_numbers_of_volunteers_are_said_also_where_the_votes_cannot_tell():
     inf, nan = float("inf"), float("nan")
     assert people(9.14, 7.8, 10.5) == "9.1 (7.8 to 10)"
@@ -464,8 +477,9 @@ def test_images_that_cannot_be_read_are_listed_with_the_reason():
 
 
 def test_a_tile_says_what_share_of_its_information_a_question_has(selection, pixels):
-    told = selection.assign(question=["bar"] * 5 + [""] * (len(IDS) - 5), question_share=0.408)
-    first, *_ = report.acquired_gallery(told, pixels).galleries[0].tiles
+    told = selection.assign(question=["bar"] * 5 + [float("nan")] * (len(IDS) - 5), question_share=0.408)
+    first, *_, last = report.acquired_gallery(told, pixels).galleries[0].tiles
+    assert not any("nan" in line for line in last.lines)
     assert first.lines[0] == "chosen for bar (41% of what its votes tell)"
     older = report.acquired_gallery(told.drop(columns="question_share"), pixels).galleries[0].tiles[0]
     assert older.lines[0] == "chosen for bar"

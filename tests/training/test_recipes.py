@@ -145,10 +145,10 @@ def test_what_a_training_will_do_is_told_whole():
         assert words in told["zhu2019"]
     for words in (
         "starting from bundled",
-        "weighed by its label's frequency to the power of -0.5",
+        "weighted by its label's frequency to the power of -0.5",
         "then the head is refitted for up to 20 epochs",
     ):
         assert words in told["zhu5"]
-    assert "learning smooth-or-featured alone" in told["walmsley2020"]
+    assert "trained only on smooth-or-featured" in told["walmsley2020"]
     assert "binomial loss" in told["walmsley2020"]
     assert "stops after 10 epochs without a better validation loss" in told["walmsley2020"]

@@ -287,7 +287,7 @@ def test_what_no_command_made_is_refused_in_a_sentence(tmp_path):
     (tmp_path / "mine.csv").write_text("id\n")
     with pytest.raises(WorkspaceError, match=r"nothing records how .*mine\.csv was made"):
         za.trace(tmp_path / "mine.csv")
-    with pytest.raises(WorkspaceError, match="is not there"):
+    with pytest.raises(WorkspaceError, match="does not exist"):
         za.trace(tmp_path / "nowhere.csv")
 
 

@@ -135,7 +135,7 @@ def test_options_that_are_given_take_the_place_of_the_file(written):
         ("[survey]\nsplit = 0.7", r"split = 0\.7; give a list of 3 numbers"),
         ("[survey]\nsplit = [0.7, 0.3]", r"give a list of 3 numbers"),
         ("[survey]\nsplit = [0.7, '0.2', 0.1]", r"give a list of 3 numbers"),
-        ("[survey", r"is no valid TOML"),
+        ("[survey", r"is not valid TOML"),
     ],
 )
 def test_what_is_unknown_or_of_a_wrong_type_is_refused_with_the_mend(written, tmp_path, text, told):
@@ -207,7 +207,7 @@ def test_any_file_name_survives_the_file(tmp_path, name):
 
 def test_a_workspace_is_not_written_over_another(tmp_path):
     write_workspace(tmp_path, tree="gz2", catalogue="a.csv")
-    with pytest.raises(WorkspaceError, match="is there already"):
+    with pytest.raises(WorkspaceError, match="exists already"):
         write_workspace(tmp_path, tree="gz2", catalogue="b.csv")
     assert load_settings(tmp_path / "zooactive.toml").survey.catalogue == tmp_path / "a.csv"
 

@@ -170,12 +170,12 @@ def as_pool(posterior: Posterior | Iterable[Posterior] | Pool) -> Pool:
         return PosteriorPool([posterior])
     if isinstance(posterior, Iterator):
         raise AcquisitionError(
-            f"the pool is a {type(posterior).__name__}, which can be read only once, but a pool is read twice; "
+            f"the pool is of type {type(posterior).__name__}, which can be read only once, but a pool is read twice; "
             "give a list of Posteriors, or an object whose __iter__ starts anew"
         )
     if not isinstance(posterior, Pool | Iterable):
         raise AcquisitionError(
-            f"the pool is a {type(posterior).__name__}, which does not predict votes; give the result of "
+            f"the pool is of type {type(posterior).__name__}, which does not predict votes; give the result of "
             "zooactive.predict(model, ...) for its galaxies"
         )
     return posterior if isinstance(posterior, Pool) else PosteriorPool(posterior)

@@ -58,7 +58,10 @@ def command(
         out=out,
         map=map,
     )
+    chosen = here.settings.acquire.out if selection is None else selection
     then = "show the selection to volunteers, add their votes, and train again"
-    if here.settings.default_task is not None:
+    if not chosen.exists():
+        then = "read the answer to What next? at the top of the page"
+    elif here.settings.default_task is not None:
         then = "label the selection, add the labels to the table, and `zooactive finetune` again"
     last_line(f"The page is written: open {page}", then=then)

@@ -92,7 +92,7 @@ def count_votes(
         When another process counts votes with the same ledger.
     """
     if out.suffix.lower() not in (".csv", ".parquet"):
-        raise CatalogueError(f"votes cannot be written to {out}; end its name with .csv or .parquet")
+        raise CatalogueError(f"{out} cannot be written as a table; end its name with .csv or .parquet")
     own_tree = Path(tree) if tree is not None and tree.endswith(".toml") else None
     more = {"wording": wording, "tree": own_tree, "subjects": subjects, "catalogue": catalogue}
     made = Making("votes", {**{f"file {number}": file for number, file in enumerate(files, start=1)}, **more})

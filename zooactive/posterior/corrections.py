@@ -109,5 +109,5 @@ def prior_shift(learnt: ArrayLike, wanted: ArrayLike) -> NDArray[np.float64]:
     before, after = np.asarray(learnt, dtype=float), np.asarray(wanted, dtype=float)
     for shares in (before, after):
         if not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:
-            raise PosteriorError(f"the shares {shares.tolist()} are not a prior; give numbers above 0 that sum to 1")
+            raise PosteriorError(f"the shares {shares.tolist()} are not a prior; give numbers between 0 and 1 that sum to 1")
     return np.asarray(np.log(after) - np.log(before))

@@ -81,6 +81,7 @@ def _quantiles(a: Rows, b: Rows, weights: Rows, levels: Sequence[float]) -> NDAr
     variance = np.maximum((weights * mean_t * (a + 1) / (total + 1)).sum(1) - mean**2, 1e-300)
     spread = np.maximum(mean * (1 - mean) / variance - 1, 1e-3)
     like = np.maximum(mean * spread, 1e-6), np.maximum((1 - mean) * spread, 1e-6)
+    a, b, weights = (np.ascontiguousarray(rows) for rows in (a, b, weights))
     log_norm = special.betaln(a, b)
     found = np.empty((len(a), len(levels)))
     for i, level in enumerate(levels):
@@ -104,7 +105,8 @@ def _quantile(
     low, high = np.zeros_like(x), np.ones_like(x)
     left = np.arange(len(x))
     for _ in range(200):
-        at, part = x[left], (a[left], b[left], weights[left], log_norm[left])
+        at = x[left]
+        part = (a, b, weights, log_norm) if len(left) == len(x) else (a[left], b[left], weights[left], log_norm[left])
         missing = level - mixture_below(*part, at)
         high[left] = np.where(missing <= 0, at, high[left])
         low[left] = np.where(missing >= 0, at, low[left])
@@ -135,12 +137,11 @@ def _inverse_steps(
 
     With f = F' and u = missing / f, the terms are u, -f' u^2 / 2f and (3 f'^2 - f f'') u^3 / 6 f^2.
     """
-    points, rest = x[:, None], 1 - x[:, None]
-    log_density = (a - 1) * np.log(points) + (b - 1) * np.log1p(-points) - log_norm
-    density = weights * np.exp(np.minimum(log_density, 700.0))
+    from zooactive.posterior.incomplete_beta import log_densities, times_derivatives  # compiled: the import takes a moment
+
+    density = log_densities(a, b, log_norm, np.log(x), np.log1p(-x))
+    density = weights * np.exp(np.minimum(density, 700.0, out=density), out=density)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        slope = (a - 1) / points - (b - 1) / rest  # of the log density
-        bend = -(a - 1) / points**2 - (b - 1) / rest**2
-        f, f1, f2 = density.sum(1), (density * slope).sum(1), (density * (slope**2 + bend)).sum(1)
+        f, f1, f2 = (part.sum(1) for part in (density, *times_derivatives(density, a, b, x)))
         u, ratio = missing / f, f1 / f
         return u, -ratio * u**2 / 2, (3 * ratio**2 - f2 / f) * u**3 / 6

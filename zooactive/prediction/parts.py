@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Catalogue
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 
     from zooactive.models.loading import AnyModel
     from zooactive.tree import DecisionTree
+
+_SUMMED_UP = 512
+"""Galaxies whose draws are summed up at a time: few enough that memory is used again, not asked for anew."""
+
+_limiting = threading.Lock()  # a second run would take the limit of the first one for what the process had before
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,9 @@ class PartWriter:
         galaxies = self.catalogue.take(good)
         table = pa.table({"id": pa.array(galaxies.ids, pa.string())})
         if self.head is not None:
-            concentrations = self.head.posterior_concentrations(features, draws=config.draws, seed=config.seed)
+            # Threads of a matrix product wait for each other at full speed, on cores that the network needs.
+            with _limiting, threadpool_limits(1, user_api="blas"):
+                concentrations = self.head.posterior_concentrations(features, draws=config.draws, seed=config.seed)
             summary = self._summary(Posterior(concentrations, galaxies.ids, self.head.tree))
             table = pa.Table.from_pandas(summary, preserve_index=False)
         passed = pa.Table.from_pandas(galaxies.table, schema=self.passed, preserve_index=False)
@@ -184,7 +193,8 @@ class PartWriter:
         import pandas as pd
 
         probability = self.config.probability if self.config.keeps("summaries") else None
-        table = posterior.to_table(probability=probability)
+        blocks = (posterior[start : start + _SUMMED_UP] for start in range(0, max(len(posterior), 1), _SUMMED_UP))
+        table = pd.concat([block.to_table(probability=probability) for block in blocks], ignore_index=True)
         numbers = table.columns[1:]
         table[numbers] = table[numbers].astype(np.float32)
         scores: NDArray[np.float64] = one_vote_information(posterior)

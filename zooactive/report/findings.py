@@ -196,7 +196,7 @@ def questions_finding(question_table: pd.DataFrame, *, labels: bool = False) -> 
     for column, name in names.items():
         if column in question_table:
             shown[name] = measured[column]
-    truth = "its label" if labels else "the one that most volunteers gave"
+    truth = "the galaxy's label" if labels else "the one that most volunteers gave"
     nobody = f" No test galaxy was asked: {', '.join(missing)}." if len(missing) else ""
     return Finding(
         "How often the model is right",

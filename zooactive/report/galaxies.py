@@ -133,13 +133,12 @@ class _About:
         self.has_deviations = any(math.isfinite(one.deviation) for one in firsts)
 
     def tile(self, row: Mapping[str, Any]) -> Tile:
-        galaxy = str(row["id"])
-        topic = AT_RANDOM if row["arm"] == "random" else str(row.get("question") or "")
+        galaxy, question = str(row["id"]), row.get("question")
+        asked = question if isinstance(question, str) else ""  # of a table with blanks also NaN
+        topic = AT_RANDOM if row["arm"] == "random" else asked
         place = self.places.get(galaxy)
         bar = None if place is None or place.side is None else scale_bar(place.side)
-        lines = (
-            self._lines(galaxy, str(row.get("question") or "")) + _why(row, topic, labels=self.labels) + _place_lines(place)
-        )
+        lines = self._lines(galaxy, asked) + _why(row, topic, labels=self.labels) + _place_lines(place)
         return Tile(
             galaxy,
             f"Cutout of galaxy {galaxy}" + (f"; the bar is {bar.text} long" if bar else ""),

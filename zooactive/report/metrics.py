@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from zooactive.evaluation.fractions import bin_names
 from zooactive.report.findings import fractions_finding, questions_finding
 from zooactive.report.page import Finding, png
-from zooactive.report.plots.calibration import coverage_dots, pit_bars, reliability_lines
+from zooactive.report.plots.calibration import FEWEST_IN_BIN, coverage_dots, pit_bars, reliability_lines
 from zooactive.report.plots.confusion import confusion_matrix
 from zooactive.report.plots.style import INK, paper, short_name
 from zooactive.report.words import FEWEST, too_few, with_short_names
@@ -131,7 +131,8 @@ def _worth(metrics: Evaluation) -> Finding | None:
 def _reliability(metrics: Evaluation) -> Finding | None:
     counts = metrics.questions.set_index("question")["galaxies"]
     known = list(dict.fromkeys(metrics.reliability["question"]))
-    questions = [name for name in known if counts[name] >= FEWEST]
+    filled = set(metrics.reliability.loc[metrics.reliability["galaxies"] >= FEWEST_IN_BIN, "question"])
+    questions = [name for name in known if counts[name] >= FEWEST and name in filled]
     if not questions:
         return None
 
@@ -145,14 +146,15 @@ def _reliability(metrics: Evaluation) -> Finding | None:
 
     off = (metrics.reliability["observed"] - metrics.reliability["expected"]).abs()
     mean = float((off * metrics.reliability["galaxies"]).sum() / metrics.reliability["galaxies"].sum())
-    few = too_few((name, int(counts[name])) for name in known if name not in questions)
+    left = ", ".join(f"{name} ({counts[name]:,})" for name in known if name not in questions)
+    few = f"Too few galaxies for a panel, or for any one bin of it, so not drawn: {left}." if left else ""
     return Finding(
         "Are the expected fractions right on average?",
         "Galaxies with about the same expected fraction are taken together. On the dashed line, the answer was given as "
         f"often as expected. The mean distance from the line is {mean:.3f}. Bars are two standard errors.\n\n{few}",
         picture=png(_panels(questions, draw, side=2.5)),
-        alt=f"Observed against expected fractions in bins, {len(questions)} panels; the mean distance from the diagonal is "
-        f"{mean:.3f}.",
+        alt=f"Observed against expected fractions in bins; panels: {', '.join(questions)}. The mean distance from the "
+        f"diagonal is {mean:.3f}.",
     )
 
 

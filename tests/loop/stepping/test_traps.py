@@ -462,7 +462,7 @@ def test_two_steps_do_not_run_side_by_side(step, begin):
 def test_a_dry_run_says_every_change_and_makes_none(world, begin, step):
     ahead = take_step(begin(), dry_run=True)
     assert {call.split(" ")[0] for call in world.calls} == {"GET"}
-    assert [line.split(" ")[0] for line in ahead.done] == ["learn", "make", "upload", "put", "link"]
+    assert [line.split(" ")[0] for line in ahead.done] == ["train", "make", "upload", "put", "link"]
     assert not (begin().loop.folder / "round-000").exists()
     done = step()
     assert [line.split(":")[0] for line in done.done] == [line.split(":")[0] for line in ahead.done]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DASHED = (0, (4, 3))
-_FEWEST = 5
+FEWEST_IN_BIN = 5
 """Galaxies that a bin must hold to be drawn: the mean of fewer says next to nothing."""
 
 
@@ -122,7 +122,7 @@ def reliability_lines(axes: Axes, table: pd.DataFrame, question: str) -> Axes:
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=_DASHED, zorder=0, gid="diagonal")
     answers: Sequence[str] = list(dict.fromkeys(rows["answer"]))
     for i, answer in enumerate(answers[:1] if len(answers) == 2 else answers):
-        own = rows[(rows["answer"] == answer) & (rows["galaxies"] >= _FEWEST)]
+        own = rows[(rows["answer"] == answer) & (rows["galaxies"] >= FEWEST_IN_BIN)]
         axes.errorbar(
             own["expected"], own["observed"], yerr=2 * own["error"].fillna(0), color=COLOURS[i % len(COLOURS)],
             marker=MARKERS[i % len(MARKERS)], markersize=3.5, linewidth=1, elinewidth=0.8, label=answer,
