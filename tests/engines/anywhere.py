@@ -1,10 +1,12 @@
 """The work of a survey on a few galaxies, and the places where schedulers run it: threads, new processes, forks.
 
-`python anywhere.py SURVEY` prints what it came to in each of them; `tests/engines/test_anywhere.py` compares.
+`python anywhere.py SURVEY PLACE` prints what it came to in a place, or in several, by the names of `IN`;
+`tests/engines/test_anywhere.py` compares.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import os
@@ -98,5 +100,53 @@ def everywhere(survey: str) -> dict[str, object]:
     return {"here": here, "threads": in_threads, "spawned": spawned, "fork": in_a_fork(survey)}
 
 
+def by_ray(survey: str) -> list[dict[str, str]]:
+    """Let two workers of Ray do the work."""
+    import ray
+
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"working_dir": str(Path(__file__).parent)}
+    )
+    try:
+        asked = ray.remote(in_a_worker)
+        return list(ray.get([asked.remote(survey, number) for number in range(2)]))
+    finally:
+        ray.shutdown()
+
+
+def in_a_worker(survey: str, number: int) -> dict[str, str]:
+    """Do the work in a process that finds this module by its name alone."""
+    import anywhere
+
+    return anywhere.work(survey, number)
+
+
+def by_dask(survey: str, scheduler: str) -> list[dict[str, str]]:
+    """Let two threads, or two new processes, of Dask do the work."""
+    import dask
+
+    asked = [dask.delayed(in_a_worker)(survey, number) for number in range(2)]
+    return list(dask.compute(*asked, scheduler=scheduler, num_workers=2))
+
+
+def by_a_cluster_of_dask(survey: str) -> list[dict[str, str]]:
+    """Let the two processes of a cluster on this machine do the work."""
+    import distributed
+
+    places = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**places) as cluster, distributed.Client(cluster) as client:
+        return list(client.gather([client.submit(in_a_worker, survey, number, pure=False) for number in range(2)]))
+
+
+IN = {
+    "here": work,
+    "everywhere": everywhere,
+    "Ray": by_ray,
+    "threads of Dask": functools.partial(by_dask, scheduler="threads"),
+    "processes of Dask": functools.partial(by_dask, scheduler="processes"),
+    "a cluster of Dask": by_a_cluster_of_dask,
+}
+"""What may be asked for, each in a new interpreter: in that of the tests fits are not traced, which gives other bits."""
+
 if __name__ == "__main__":
-    print(json.dumps(everywhere(sys.argv[1])))
+    print(json.dumps(IN[sys.argv[2]](sys.argv[1])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -20,13 +21,17 @@ def survey(tmp_path_factory) -> Path:
     return write_survey(tmp_path_factory.mktemp("anywhere") / "survey", 24)
 
 
-@pytest.fixture(scope="module")
-def found(survey) -> dict[str, Any]:
-    """What a new interpreter came to in each place: in this one other tests have worked before."""
-    asked = [sys.executable, anywhere.__file__, str(survey)]
+def found_in(place: str, survey: Path) -> Any:
+    """What a new interpreter came to: in this one other tests have worked before, and fits are not traced."""
+    asked = [sys.executable, anywhere.__file__, str(survey), place]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def found(survey) -> dict[str, Any]:
+    return dict(found_in("everywhere", survey))
 
 
 def test_threads_at_once_come_to_the_bits_of_one(found):
@@ -46,29 +51,16 @@ def test_a_fork_of_a_process_that_worked_is_told_so_at_once(found):
     assert seconds < 30  # it neither hangs nor works
 
 
-@pytest.mark.filterwarnings("ignore")  # Ray's own
-def test_ray_workers_come_to_the_bits_of_this_process(found, survey):
-    ray = pytest.importorskip("ray", reason="Ray is an extra")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"py_modules": [anywhere.__file__]})
-    try:
-        asked = ray.remote(anywhere.work)
-        assert ray.get([asked.remote(str(survey), i) for i in range(2)]) == [found["here"]] * 2
-    finally:
-        ray.shutdown()
-
-
-@pytest.mark.filterwarnings("ignore")  # Dask's own
-@pytest.mark.parametrize("scheduler", ["threads", "processes"])
-def test_dask_workers_come_to_the_bits_of_this_process(found, survey, scheduler):
-    dask = pytest.importorskip("dask", reason="Dask is no part of zooactive")
-    asked = [dask.delayed(anywhere.work)(str(survey), i) for i in range(2)]
-    assert list(dask.compute(*asked, scheduler=scheduler, num_workers=2)) == [found["here"]] * 2
-
-
-@pytest.mark.filterwarnings("ignore")  # Dask's own
-def test_the_workers_of_a_dask_cluster_come_to_the_bits_of_this_process(found, survey):
-    distributed = pytest.importorskip("distributed", reason="Dask is no part of zooactive")
-    places = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with distributed.LocalCluster(**places) as cluster, distributed.Client(cluster) as client:
-        asked = [client.submit(anywhere.work, str(survey), i, pure=False) for i in range(2)]
-        assert client.gather(asked) == [found["here"]] * 2
+@pytest.mark.parametrize(
+    ("place", "needed"),
+    [
+        ("Ray", "ray"),
+        ("threads of Dask", "dask"),
+        ("processes of Dask", "dask"),
+        ("a cluster of Dask", "distributed"),
+    ],
+)
+def test_workers_of_others_come_to_the_bits_of_this_process(found, survey, place, needed):
+    if importlib.util.find_spec(needed) is None:
+        pytest.skip(f"{needed} is not installed; nox -s ray has it")
+    assert found_in(place, survey) == [found["here"]] * 2
