@@ -104,9 +104,9 @@ def by_ray(survey: str) -> list[dict[str, str]]:
     """Let two workers of Ray do the work."""
     import ray
 
-    ray.init(
-        num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"working_dir": str(Path(__file__).parent)}
-    )
+    folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    found_by = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, folders))}}  # a copy would not find other files
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=found_by)
     try:
         asked = ray.remote(in_a_worker)
         return list(ray.get([asked.remote(survey, number) for number in range(2)]))
@@ -126,7 +126,7 @@ def by_dask(survey: str, scheduler: str) -> list[dict[str, str]]:
     import dask
 
     asked = [dask.delayed(in_a_worker)(survey, number) for number in range(2)]
-    return list(dask.compute(*asked, scheduler=scheduler, num_workers=2))
+    return list(dask.compute(*asked, scheduler=scheduler, num_workers=2, chunksize=1))  # by default six together
 
 
 def by_a_cluster_of_dask(survey: str) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ def survey(tmp_path_factory) -> Path:
 def found_in(place: str, survey: Path) -> Any:
     """What a new interpreter came to: in this one other tests have worked before, and fits are not traced."""
     asked = [sys.executable, anywhere.__file__, str(survey), place]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=1800)  # a laden machine takes longer, not for ever
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
