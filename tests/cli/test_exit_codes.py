@@ -41,6 +41,32 @@ def test_a_command_ends_with_its_code(code, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+CHANGED = """
+import os, signal, sys, time, zooactive.tree
+
+number = getattr(signal, sys.argv.pop(1))
+
+def load_tree(*_):
+    try:
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        raise AttributeError("_type_spec") from None
+
+zooactive.tree.load_tree = load_tree
+"""
+
+
+@pytest.mark.parametrize(("number", "code", "told"), [("SIGINT", 130, "stopped"), ("SIGTERM", 143, "ended by SIGTERM")])
+def test_a_stop_that_a_library_made_an_error_of_its_own_is_told_as_the_stop(number, code, told, tmp_path):
+    kept = f"zooactive: {told}; no file is half written; run the same command again to do the rest\n"
+    done = warm_interpreter.run(CHANGED + AS_COMMAND, number, "trees", "rings", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (code, kept)
+    done = warm_interpreter.run(CHANGED + AS_COMMAND, number, "--debug", "trees", "rings", folder=tmp_path)
+    assert done.returncode == code
+    assert done.stderr.endswith(f"AttributeError: _type_spec\n{kept}")
+
+
 def test_a_survey_that_is_not_whole_has_a_code_of_its_own(tmp_path):
     survey = write_survey(tmp_path / "survey", 8)
     for number in range(4):

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import warm_interpreter
 
 from zooactive.foundation.stopping import (
     Terminated,
-    answering_sigterm,
+    answering_signals,
     kept_when_stopped,
+    stop_is_answered,
     stopped_between_steps,
     work_begins,
 )
@@ -115,7 +117,7 @@ def test_in_another_thread_nothing_changes():
 def batch_system() -> Iterator[Callable[[], None]]:
     """Return a function that sends SIGTERM as a batch system does, to a process that ends by it as by Ctrl-C."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with answering_sigterm():
+    with answering_signals():
         work_begins()
         answer = signal.getsignal(signal.SIGTERM)
         yield lambda: os.kill(os.getpid(), signal.SIGTERM)
@@ -155,11 +157,55 @@ def test_after_one_of_the_two_the_other_does_not_wait(batch_system, first):
     assert isinstance(stopped.value, Terminated) is (first == "ctrl-c")
 
 
+def changed(send: Callable[[], None]) -> None:
+    """Do as a library that makes an error of its own of whatever breaks into it."""
+    try:
+        send()
+    except KeyboardInterrupt:
+        raise AttributeError("_type_spec") from None
+
+
+def swallowed(send: Callable[[], None]) -> None:
+    with suppress(KeyboardInterrupt):
+        send()
+
+
+@pytest.mark.parametrize("sent", ["ctrl-c", "sigterm"])
+def test_an_error_that_a_library_made_of_a_stop_is_the_stop(batch_system, sent):
+    with pytest.raises(KeyboardInterrupt) as stopped, kept_when_stopped(lambda: "outer"), kept_when_stopped(lambda: "inner"):
+        changed(ctrl_c if sent == "ctrl-c" else batch_system)
+    assert isinstance(stopped.value, Terminated) is (sent == "sigterm")
+    assert stopped.value.__notes__ == ["inner"]
+    assert isinstance(stopped.value.__cause__, AttributeError)
+
+
+def test_a_stop_that_a_library_swallowed_comes_between_the_next_steps(batch_system):
+    swallowed(batch_system)
+    with pytest.raises(Terminated), stopped_between_steps() as between:
+        between()
+
+
+def test_a_failure_after_a_stop_was_answered_stays_a_failure(batch_system):
+    swallowed(batch_system)
+    stop_is_answered()
+    with pytest.raises(ValueError, match="of the work"), kept_when_stopped(lambda: "kept"), stopped_between_steps():
+        raise ValueError("of the work")
+
+
+def test_a_failure_after_ctrl_c_stays_a_failure_where_the_library_is_not_a_program():
+    with pytest.raises(AttributeError, match="_type_spec"), kept_when_stopped(lambda: "kept"):
+        changed(ctrl_c)
+    with pytest.raises(KeyboardInterrupt), stopped_between_steps():
+        ctrl_c()
+    with pytest.raises(ValueError, match="of the work"), kept_when_stopped(lambda: "kept"), stopped_between_steps():
+        raise ValueError("of the work")
+
+
 def test_sigterm_that_somebody_else_answers_stays_theirs():
     heard = []
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append("theirs"))
     try:
-        with answering_sigterm(), stopped_between_steps():
+        with answering_signals(), stopped_between_steps():
             work_begins()
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
@@ -174,8 +220,8 @@ def test_importing_the_library_leaves_sigterm_alone(tmp_path: Path):
 
 AT_ONCE = """
 import os, signal
-from zooactive.foundation.stopping import answering_sigterm
-with answering_sigterm():
+from zooactive.foundation.stopping import answering_signals
+with answering_signals():
     os.kill(os.getpid(), signal.SIGTERM)
 """
 

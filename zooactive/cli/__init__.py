@@ -6,6 +6,7 @@ Data goes to stdout. Everything else goes to stderr.
 from __future__ import annotations
 
 import errno
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from zooactive.cli.lazy_commands import LazyCommands
 from zooactive.cli.run import Run, ended_with, running
 from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.spelling import for_terminal
-from zooactive.foundation.stopping import TERMINATED, Terminated, answering_sigterm, work_begins
+from zooactive.foundation.stopping import TERMINATED, Terminated, answering_signals, stop_behind, work_begins, work_ends
 
 _KEPT = "no file is half written; run the same command again to do the rest"
 """The line after Ctrl-C or SIGTERM for jobs that say nothing of their own."""
@@ -102,22 +103,35 @@ class Commands(TyperGroup):
         try:
             work_begins()
             return super().invoke(ctx)
-        except (ZooactiveError, OSError, MemoryError) as error:
+        except typer.Exit:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            debug = ctx.params.get("debug")
+            if (stop := stop_behind(error)) is not None:
+                if debug and stop is not error:
+                    traceback.print_exception(error)
+                raise _stopped(stop, run) from None
             # A reader that stops early (`zooactive ... | head`) is not a failure of the command.
-            if ctx.params.get("debug") or getattr(error, "errno", None) == errno.EPIPE:
+            explained = isinstance(error, ZooactiveError | OSError | MemoryError)
+            if not explained or debug or getattr(error, "errno", None) == errno.EPIPE:
                 raise
             run.error = error
             note(f"zooactive: {_sentence(error)}")
             raise typer.Exit(FAILED) from None
-        except KeyboardInterrupt as stop:
-            kept = getattr(stop, "__notes__", None) or [_KEPT]
-            run.error, run.said = stop, kept[0]
-            ended = isinstance(stop, Terminated)
-            typer.echo(f"zooactive: {'ended by SIGTERM' if ended else 'stopped'}; {for_terminal(kept[0])}", err=True)
-            raise typer.Exit(TERMINATED if ended else STOPPED) from None
+        finally:
+            work_ends()
 
 
-def _sentence(error: Exception) -> str:
+def _stopped(stop: KeyboardInterrupt, run: Run) -> typer.Exit:
+    """Say that the command was stopped and what is kept; return its exit."""
+    kept = getattr(stop, "__notes__", None) or [_KEPT]
+    run.error, run.said = stop, kept[0]
+    ended = isinstance(stop, Terminated)
+    typer.echo(f"zooactive: {'ended by SIGTERM' if ended else 'stopped'}; {for_terminal(kept[0])}", err=True)
+    return typer.Exit(TERMINATED if ended else STOPPED)
+
+
+def _sentence(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "out of memory; use a smaller --batch-size or fewer --draws"
     # A decoder's or pandas' own words, quoted in an error, may run over lines.
@@ -154,7 +168,7 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    with answering_sigterm():
+    with answering_signals():
         from zooactive.cli.signs import show_what_can_be_shown
 
         show_what_can_be_shown()

@@ -19,8 +19,22 @@ TERMINATED = 143
 """The exit code of a command that SIGTERM ended: 128 plus the signal's number, as in shells."""
 
 
+_came: type[KeyboardInterrupt] | None = None
+"""The stop that a signal raised in this program, until the work ends or somebody answers it."""
+
+
+def _raise(stop: type[KeyboardInterrupt]) -> NoReturn:
+    global _came
+    _came = stop
+    raise stop
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    _raise(KeyboardInterrupt)
+
+
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
+    _raise(Terminated)
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
@@ -28,34 +42,64 @@ def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(TERMINATED)
 
 
-_ANSWERS: dict[int, Callable[[int, FrameType | None], Any]] = {
-    signal.SIGINT: signal.default_int_handler,
-    signal.SIGTERM: _terminate,
+_ANSWERS: dict[int, tuple[Callable[[int, FrameType | None], Any], ...]] = {
+    signal.SIGINT: (signal.default_int_handler, _interrupt),
+    signal.SIGTERM: (_terminate,),
 }
-"""The handlers that raise an exception wherever the main thread is: Python's for Ctrl-C, and ours for SIGTERM."""
+"""The handlers that raise an exception wherever the main thread is: Python's for Ctrl-C, and ours."""
 
 
 @contextmanager
-def answering_sigterm() -> Iterator[None]:
-    """Let SIGTERM end this process with a message in the block, unless another handler is set or it is ignored.
+def answering_signals() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end this process with a message in the block, unless other handlers are set.
 
-    Before `work_begins` it ends the process at once, afterwards like Ctrl-C. At the very end it is ignored, because finished
-    work should end normally. Programs use this; a library leaves the signals of its process alone.
+    Before `work_begins` SIGTERM ends the process at once, afterwards like Ctrl-C. At the very end it is ignored, because
+    finished work should end normally. Programs use this; a library leaves the signals of its process alone.
     """
-    ours = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if ours:
+    pythons, ours = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
+    ctrl_c, sigterm = (signal.getsignal(number) is answer for number, answer in (pythons, ours))
+    if ctrl_c:
+        signal.signal(signal.SIGINT, _interrupt)
+    if sigterm:
         signal.signal(signal.SIGTERM, _end_at_once)
     try:
         yield
     finally:
-        if ours:
+        if sigterm:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if ctrl_c:
+            signal.signal(*pythons)
+        stop_is_answered()
 
 
 def work_begins() -> None:
-    """Let SIGTERM raise `Terminated` from here on, inside `answering_sigterm`; elsewhere nothing changes."""
+    """Let SIGTERM raise `Terminated` from here on, inside `answering_signals`; elsewhere nothing changes."""
+    stop_is_answered()
     if signal.getsignal(signal.SIGTERM) is _end_at_once:
         signal.signal(signal.SIGTERM, _terminate)
+
+
+def work_ends() -> None:
+    """Ignore SIGTERM from here on, inside `answering_signals`: only the outcome is told after the work."""
+    if signal.getsignal(signal.SIGTERM) is _terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def stop_is_answered() -> None:
+    """Forget a stop that ended what it should end, so that a later failure is not taken for it."""
+    global _came
+    _came = None
+
+
+def stop_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the stop that ended the work with this error: the error itself, or None for a failure.
+
+    A library in whose code a signal raises an exception may swallow it, or fail for it in another place: TensorFlow made an
+    AttributeError of a stop in its tracing. Inside `answering_signals`, every error after a stop is therefore taken for it.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return error
+    return _came() if _came is not None and isinstance(error, Exception) else None
 
 
 @contextmanager
@@ -63,10 +107,15 @@ def kept_when_stopped(kept: Callable[[], str]) -> Iterator[None]:
     """On Ctrl-C or SIGTERM, say what is kept of the work and what will be repeated; only the innermost block says it."""
     try:
         yield
-    except KeyboardInterrupt as stop:
+    except BaseException as error:
+        stop = stop_behind(error)
+        if stop is None:
+            raise
         if not getattr(stop, "__notes__", None):
             stop.add_note(kept())
-        raise
+        if stop is error:
+            raise
+        raise stop from error
 
 
 @contextmanager
@@ -74,8 +123,8 @@ def stopped_between_steps() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C or SIGTERM wait for the end of a step; yield the function to call between steps, which then stops.
 
     A KeyboardInterrupt while TensorFlow calls into Python may end the process with a segmentation fault, without a message
-    about what is kept. A second Ctrl-C does not wait. If another handler is set, or in another thread than the main one,
-    nothing changes.
+    about what is kept, or become an error of TensorFlow. A second Ctrl-C does not wait. A stop that a library swallowed
+    before is raised again. If another handler is set, or in another thread than the main one, nothing changes.
     """
     asked: int | None = None
 
@@ -90,11 +139,15 @@ def stopped_between_steps() -> Iterator[Callable[[], None]]:
 
     def between() -> None:
         if asked is not None:
-            raise KeyboardInterrupt if asked == signal.SIGINT else Terminated
+            taken[asked](asked, None)
+        if _came is not None and in_main_thread:
+            raise _came
 
-    taken = {}
-    if threading.current_thread() is threading.main_thread():
-        taken = {number: answer for number, answer in _ANSWERS.items() if signal.getsignal(number) is answer}
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    taken: dict[int, Any] = {}
+    if in_main_thread:
+        set_now = {number: signal.getsignal(number) for number in _ANSWERS}
+        taken = {number: answer for number, answer in set_now.items() if answer in _ANSWERS[number]}
     for number in taken:
         signal.signal(number, ask)
     try:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import ModelError
 from zooactive.foundation.forking import networks_compute
+from zooactive.foundation.stopping import stopped_between_steps
 from zooactive.foundation.telling import Progress
 
 if TYPE_CHECKING:
@@ -109,7 +110,20 @@ def prediction_network(encoder: Any) -> Any:
 
 
 def computation(network: Any) -> Callable[[NDArray[np.uint8]], Any]:
-    """Return a function that starts to compute a batch; under JAX it returns at once, so the next batch can be sent."""
+    """Return a function that starts to compute a batch; under JAX it returns at once, so the next batch can be sent.
+
+    Ctrl-C and SIGTERM wait for it: the first batch is traced or compiled, where an exception has no place.
+    """
+    begin = _beginning(network)
+
+    def compute(pixels: NDArray[np.uint8]) -> Any:
+        with stopped_between_steps():
+            return begin(pixels)
+
+    return compute
+
+
+def _beginning(network: Any) -> Callable[[NDArray[np.uint8]], Any]:
     import keras
 
     if keras.backend.backend() != "jax":
@@ -124,7 +138,8 @@ def computation(network: Any) -> Callable[[NDArray[np.uint8]], Any]:
 
 def forward(network: Any, pixels: NDArray[np.uint8], batch_size: int) -> NDArray[Any]:
     """Run a `prediction_network` on at most `batch_size` cutouts: uint8 (G, side, side, channel) -> (G, F)."""
-    return np.asarray(network.predict_on_batch(_padded(pixels, batch_size)))[: len(pixels)]
+    with stopped_between_steps():
+        return np.asarray(network.predict_on_batch(_padded(pixels, batch_size)))[: len(pixels)]
 
 
 def _padded(pixels: NDArray[np.uint8], batch_size: int) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zooactive.foundation.errors import ImageError, OutputError, ZooactiveError, explained
-from zooactive.foundation.stopping import Terminated
+from zooactive.foundation.stopping import Terminated, stop_is_answered
 from zooactive.foundation.vocabulary import CHOSEN, LABEL_NEXT
 from zooactive.loop.labelling.session import Next, Session, told_of
 from zooactive.report.labelling_page.pictures import Pictures
@@ -390,7 +390,7 @@ class PageServer:
         except Terminated:
             raise
         except KeyboardInterrupt:
-            pass
+            stop_is_answered()
         finally:
             gc.unfreeze()
 
