@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer.testing
+from astropy.io.votable import tree as votable_tree
 from numpy.typing import NDArray
 from pictures import picture
 from PIL import Image
@@ -48,6 +49,12 @@ def pytest_collection_finish() -> None:
     """Look only among what tests make, not among what is imported."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _votables_by_python() -> None:
+    """Let the tests' own VOTables be written by Python: astropy's writer in C damages memory (astropy's issue 20419)."""
+    votable_tree._has_c_tabledata_writer = False
 
 
 @pytest.fixture(autouse=True)

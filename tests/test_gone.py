@@ -35,5 +35,5 @@ def test_a_name_that_never_was_is_no_attribute(module):
 )
 def test_a_name_of_before_is_the_one_of_now_with_a_warning(module, before, now):
     module = importlib.import_module(f"zooactive.evaluation.{module}")
-    with pytest.warns(DeprecationWarning, match=f"{before} is called {now} now"):
+    with pytest.warns(DeprecationWarning, match=f"{before} is now called {now}"):
         assert getattr(module, before) is getattr(module, now)

@@ -72,6 +72,12 @@ def test_a_container_has_an_allowed_python_and_extras_that_exist(name: str):
     assert set(extras[1].split(",")) <= set(PROJECT["optional-dependencies"])
 
 
+def test_the_page_about_installing_has_a_line_for_each_extra():
+    lines = re.findall(r"(?m)^\| (`[^|]+) \|", (REPOSITORY / "docs" / "install.md").read_text(encoding="utf-8"))
+    named = [name for line in lines for name in re.findall(r"`(\w+)`", line)]
+    assert sorted(named) == sorted(PROJECT["optional-dependencies"])
+
+
 @pytest.mark.parametrize("name", STEPS)
 def test_what_a_container_copies_is_all_that_a_build_needs(name: str, tmp_path: Path):
     copy_files(STEPS[name], tmp_path)

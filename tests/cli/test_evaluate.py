@@ -22,7 +22,9 @@ def test_the_answers_of_a_single_question_and_its_confusion_matrix_are_printed(m
     posterior = Posterior(np.eye(5)[predicted][None] * 9 + 1, [str(i) for i in range(100)], tree)
     print_metrics(evaluate(posterior, np.eye(5)[labels], seen=np.eye(5)[labels], resamples=50))
     said = capsys.readouterr()
-    assert said.err == ("no room for f1_95%: --json prints all, or widen the terminal\n" if columns == "80" else "")
+    assert said.err == (
+        "no room for the columns f1_95%: --json prints all, or widen the terminal\n" if columns == "80" else ""
+    )
     assert max(map(len, said.out.splitlines())) <= int(columns)
     lines = [line.split() for line in said.out.splitlines()]
     assert ["volunteers", "\\", "model", "1", "2", "3", "4", "5"] in lines

@@ -95,7 +95,7 @@ def test_labels_alone_are_a_workspace_in_which_no_command_needs_a_word_more(begu
     assert (settings.tasks["a ring"].id_column, settings.tasks["a ring"].image_column) == ("gal name", "cut out")
     early = zooactive("top", folder=tmp_path, code=1).stderr
     assert "run `zooactive finetune` first" in early
-    assert "labels of 'a ring' alone" in zooactive("evaluate", folder=tmp_path, code=1).stderr
+    assert "only labels of 'a ring'" in zooactive("evaluate", folder=tmp_path, code=1).stderr
     found = all_green([f"zooactive finetune {HEAD}", "zooactive top --n 4", "zooactive show g060"], tmp_path)
     assert found.lines[:3] == ["zooactive predict", "zooactive acquire --n 4", "zooactive report"]
     labelled = set(pd.read_csv(survey / "odd.csv", dtype=str)["gal name"])

@@ -66,7 +66,7 @@ def test_a_change_that_fails_ends_in_1_so_that_cron_writes_a_mail(world, tmp_pat
 def test_the_method_does_what_the_command_does(world, tmp_path):
     workspace = za.load_workspace(tmp_path / "survey", progress=None)
     assert [line.split(" ")[0] for line in workspace.loop_step(dry_run=True).done] == [
-        "learn", "make", "upload", "put", "link",
+        "train", "make", "upload", "put", "link",
     ]  # fmt: skip
     assert workspace.loop_step(n=5).failed == ()
     assert world.uploaded == 5

@@ -65,7 +65,7 @@ def test_the_method_says_what_it_drew(folder):
     with pytest.raises(WorkspaceError, match="n = 0"):
         workspace.sheet(catalogue=folder / "table.csv", images=folder / "images", n=0)
     with pytest.raises(
-        ImageError, match=r"none of 7 galaxies has an image that can be drawn: .* has the bands g, r, z, and its"
+        ImageError, match=r"none of the 7 galaxies has an image that can be drawn: .* has the bands g, r, z, and its"
     ):
         workspace.sheet(catalogue=folder / "table.csv", images=folder / "images", stretch=["legacy-griz"])
 

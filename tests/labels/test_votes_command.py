@@ -57,7 +57,7 @@ def test_counts_are_written_and_what_was_dropped_is_told(tree, place):
     assert "0 new classifications, 6 known before; 6 in all count" in again.stderr
     summary = json.loads(again.stdout)
     assert summary["table"][0]["number"] == 1
-    assert summary["failures"] == {"annotations are no JSON": 1}
+    assert summary["failures"] == {"annotations that are not JSON": 1}
 
 
 @pytest.mark.parametrize("name", ["grown.csv", "grown.parquet"])

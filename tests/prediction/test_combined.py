@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io.votable import tree as votable_tree
 from scipy import stats
 
 import zooactive as za
@@ -217,3 +218,13 @@ def test_a_table_with_ids_is_votes_by_id_here_and_in_allocation() -> None:
     pd.testing.assert_frame_equal(by_table, by_mapping)
     with pytest.raises(PosteriorError, match="no column 'bar_no'"):
         za.combine(prior, table.drop(columns="bar_no")).to_table()
+
+
+def test_votables_are_not_written_by_astropys_writer_in_c_which_damages_memory(tmp_path, monkeypatch):
+    def write(*_: object) -> None:
+        raise AssertionError("astropy's issue 20419")
+
+    monkeypatch.setattr(votable_tree, "_has_c_tabledata_writer", True)
+    monkeypatch.setattr(votable_tree.tablewriter, "write_tabledata", write)
+    za.combine(model()).write(tmp_path / "catalogue.xml")
+    assert b"<TD>J3</TD>" in (tmp_path / "catalogue.xml").read_bytes()

@@ -189,7 +189,9 @@ def _write_votable(table: Table, about: dict[str, Column], said: str, path: Path
             field.ucd = about[field.name].ucd
         if field.datatype in ("char", "unicodeChar"):
             field.arraysize = "*"  # any length, including zero: with a fixed length of 1 it would not be a string
-    votable.to_xml(str(path))
+    # By Python: astropy's writer in C writes beyond its buffer now and then (github.com/astropy/astropy/issues/20419), and
+    # the process dies later, anywhere.
+    votable.to_xml(str(path), _debug_python_based_parser=True)
 
 
 def _write_fits(table: Table, about: dict[str, Column], said: str, path: Path) -> None:

@@ -173,7 +173,11 @@ def _coverage(metrics: Evaluation, uncalibrated: pd.DataFrame | None) -> Finding
         table[f"{float(level):.0%} intervals hold"] = measured[level].to_numpy()
     off = ", ".join(f"{(measured[level] - float(level)).abs().mean():.3f} from {float(level):.0%}" for level in levels)
     before = "" if uncalibrated is None else " Open markers are the model without its factors, filled ones with them."
-    few = too_few((row.question, row.galaxies) for row in measured.itertuples() if row.galaxies < FEWEST)
+    few = too_few(
+        (str(question), int(galaxies))
+        for question, galaxies in zip(measured["question"], measured["galaxies"], strict=True)
+        if galaxies < FEWEST
+    )
     return Finding(
         "Are the intervals wide enough?",
         "A 95% interval for the number of votes on an answer should hold 95% of the numbers. The mean distance over "

@@ -84,7 +84,7 @@ def how_good(metrics: Evaluation, tree: DecisionTree) -> str:
     judged = table[table["galaxies"] >= FEWEST]
     if judged.empty:
         return said
-    most = judged.loc[(judged["accuracy"] - judged["baseline"]).idxmax()]
+    most = judged.iloc[int((judged["accuracy"] - judged["baseline"]).argmax())]
     if most["accuracy"] > most["baseline"]:
         said += f" Its largest gain is on {most['question']}: {most['accuracy']:.0%} correct, "
         said += f"where guessing gets {most['baseline']:.0%}."
@@ -133,7 +133,7 @@ def what_clicks_bought(metrics: Evaluation, tree: DecisionTree, *, galaxies: int
     first = known.iloc[0]
     said += f" Its error on {first['question']} equals that of {_volunteers(first['volunteers'])}"
     if len(known) > 1:
-        most = known.loc[known["volunteers"].idxmax()]
+        most = known.iloc[int(known["volunteers"].argmax())]
         if most["question"] != first["question"]:
             said += f", on {most['question']} that of {_volunteers(most['volunteers'])}"
     return said + ". For galaxies that nobody has looked at, those are votes that nobody had to give."

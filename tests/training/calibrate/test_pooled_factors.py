@@ -57,5 +57,5 @@ def test_single_votes_leave_everything_as_it_is():
     fitted = fit_pooled_factors(posterior, votes)
     assert fitted.values.tolist() == [1]
     assert not fitted.table["kept"].any()
-    with pytest.raises(PosteriorError, match="spread of 0"):
+    with pytest.raises(PosteriorError, match="spread = 0"):
         fit_pooled_factors(posterior, votes, spread=0)
