@@ -62,9 +62,9 @@ def test_two_hundred_answers_become_a_model_that_finds_more(tmp_path):
         answer(1)
         browser.run("location.reload()")
         browser.wait(f"{KEPT} === 0")
-        browser.wait("document.getElementById('work').textContent === ''", seconds=120)
+        browser.wait("document.getElementById('work').textContent === ''", seconds=600)
         answer(10)
-        browser.wait("document.querySelector('#curve polyline') !== null", seconds=60)
+        browser.wait("document.querySelector('#curve polyline') !== null", seconds=600)
         answer(170)
         assert browser.told == []
     process.send_signal(signal.SIGINT)
