@@ -79,7 +79,7 @@ def map_finding(
     points : ndarray, shape (galaxy, 2)
         Of `project`.
     ids : sequence of str
-        Of the points.
+        The ids of the galaxies, in the order of the points.
     pictures : mapping of str to uint8 array, shape (size, size, channels)
         Cutouts by id; those that find room are drawn at their place.
     axes_told : str

@@ -129,13 +129,13 @@ class Finding:
 
     @property
     def orders(self) -> tuple[str, ...]:
-        """What the galaxies can be sorted by; nothing where there are only a few."""
+        """The orders that the galaxies can be sorted by; none if there are only a few galaxies."""
         tiles = [tile for gallery in self.galleries for tile in gallery.tiles]
         return tuple(name for name, _ in tiles[0].numbers) if len(tiles) >= _SORTED else ()
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """What the galaxies can be filtered by, in alphabetical order."""
+        """The questions that the galaxies can be filtered by, in alphabetical order."""
         return tuple(sorted({tile.topic for gallery in self.galleries for tile in gallery.tiles if tile.topic}))
 
 

@@ -33,7 +33,7 @@ def coverage_dots(axes: Axes, after: pd.DataFrame, before: pd.DataFrame | None =
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def pit_bars(axes: Axes, pit: pd.DataFrame, question: str) -> Axes:
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def reliability_lines(axes: Axes, table: pd.DataFrame, question: str) -> Axes:
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------

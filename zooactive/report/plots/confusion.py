@@ -33,7 +33,7 @@ def confusion_matrix(axes: Axes, metrics: QuestionMetrics) -> Axes:
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------

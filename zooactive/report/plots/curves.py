@@ -28,7 +28,7 @@ def training_curves(axes: Axes, history: pd.DataFrame) -> Axes:
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def probability_histogram(axes: Axes, probability: ArrayLike, truth: ArrayLike) 
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def information_scatter(axes: Axes, table: pd.DataFrame) -> Axes:
     Returns
     -------
     Axes
-        The same. On the dashed line votes told what was predicted; single galaxies scatter widely, their means should not.
+        The axes that were given. On the dashed line votes told what was predicted; single galaxies scatter widely, their means should not.
     """
     predicted, realised = (table[name].to_numpy(dtype=float) for name in ("predicted", "realised"))
     axes.plot(predicted, realised, ".", color=COLOURS[0], markersize=3, alpha=0.35, markeredgewidth=0, label="one galaxy")

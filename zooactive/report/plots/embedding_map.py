@@ -34,16 +34,16 @@ def embedding_map(
         Their limits are set.
     points : array_like, shape (galaxy, 2)
     ids : sequence of str
-        Of the points.
+        The ids of the galaxies, in the order of the points.
     groups : mapping of str to collection of str
-        Names of groups and the ids of their members; those that are not among `ids` are left out.
+        Names of groups and the ids of their members. Members that are not among `ids` are left out.
     pictures : mapping of str to uint8 array, shape (size, size, channels), optional
-        By id, the most important first: a picture that would cover an earlier one is left out.
+        Pictures by id, the most important first. A picture that would cover an earlier one is left out.
 
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------

@@ -38,7 +38,7 @@ def filter_panels(axes: Axes, filters: ArrayLike, *, columns: int | None = None)
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def map_panels(axes: Axes, maps: ArrayLike, *, most: int = 32, columns: int | No
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------

@@ -36,7 +36,7 @@ def fractions_scatter(axes: Axes, predicted: ArrayLike, observed: ArrayLike, *, 
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------

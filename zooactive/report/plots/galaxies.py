@@ -99,7 +99,7 @@ def answer_densities(
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------

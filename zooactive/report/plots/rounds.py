@@ -33,7 +33,7 @@ def strategy_curves(axes: Axes, curves: pd.DataFrame, *, cost: str = "labelled",
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def click_curves(axes: Axes, curves: pd.DataFrame) -> Axes:
     Returns
     -------
     Axes
-        The same.
+        The axes that were given.
 
     Raises
     ------
