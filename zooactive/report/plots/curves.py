@@ -115,7 +115,8 @@ def information_scatter(axes: Axes, table: pd.DataFrame) -> Axes:
     Returns
     -------
     Axes
-        The axes that were given. On the dashed line votes told what was predicted; single galaxies scatter widely, their means should not.
+        The axes that were given. On the dashed line votes told what was predicted. Single galaxies scatter widely; their
+        means should not.
     """
     predicted, realised = (table[name].to_numpy(dtype=float) for name in ("predicted", "realised"))
     axes.plot(predicted, realised, ".", color=COLOURS[0], markersize=3, alpha=0.35, markeredgewidth=0, label="one galaxy")
