@@ -37,9 +37,11 @@ def group(name: str) -> tuple[str, ...]:
 def tests(session: nox.Session) -> None:
     """The tests and the docstrings' examples; arguments go to pytest instead."""
     session.install("-e", ".", *group("test"))
-    # Two processes, a file's tests in one of them; with a thread each they do not wait for each other's.
+    # Two processes, a file's tests in one of them; with a thread each they do not wait for each other's. Bytecode is kept
+    # also where the machine's settings say otherwise: tests start new interpreters, and each would compile every module.
     everything = ("-n", "2", "--dist", "loadfile", "--doctest-modules", "zooactive", "tests")
-    session.run("pytest", *(session.posargs or everything), env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
+    settings = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
+    session.run("pytest", *(session.posargs or everything), env=settings)
 
 
 @nox.session
@@ -89,7 +91,7 @@ def types(session: nox.Session) -> None:
     """Types of the package; the networks' packages have none, so they are not installed."""
     untyped = ("tensorflow", "keras", "numba", "scikit-learn")
     typed = [requirement for requirement in PROJECT["project"]["dependencies"] if not requirement.startswith(untyped)]
-    session.install(*typed, *group("types"))
+    session.install("--no-compile", *typed, *group("types"))  # they are read, not run
     session.run("mypy")
 
 

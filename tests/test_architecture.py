@@ -158,8 +158,13 @@ def back_arrows(arrows: Mapping[str, Mapping[str, int]]) -> list[str]:
     ]
 
 
-ARROWS = arrows_of(PACKAGE)
 MODULES = modules_of(PACKAGE)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, dict[str, int]]:
+    """All arrows of the package: seconds of work, which one of the tests' processes does."""
+    return arrows_of(PACKAGE)
 
 
 # The house -----------------------------------------------------------------------------------------------------------
@@ -179,16 +184,16 @@ def test_every_door_has_its_sign():
     assert not unsigned, f"{', '.join(unsigned)}: say in the docstring of `__init__` what lives there"
 
 
-def test_a_door_imports_only_from_doors_below_it():
-    assert back_arrows(ARROWS) == []
+def test_a_door_imports_only_from_doors_below_it(drawn):
+    assert back_arrows(drawn) == []
 
 
-def test_no_circle_ties_modules():
-    assert circle_in(ARROWS) == []
+def test_no_circle_ties_modules(drawn):
+    assert circle_in(drawn) == []
 
 
-def test_no_circle_ties_folders():
-    assert circle_in(arrows_between_folders(ARROWS, PACKAGE)) == []
+def test_no_circle_ties_folders(drawn):
+    assert circle_in(arrows_between_folders(drawn, PACKAGE)) == []
 
 
 def test_no_module_takes_a_private_name_of_another():

@@ -68,8 +68,27 @@ def test_astropy_reads_the_tables_without_a_warning_and_finds_places_on_the_sky(
         table = Table.read(home / f"{kind}.{ending}", format="fits" if ending == "fits" else "votable")
     rows = [int(str(galaxy).removeprefix("g")) for galaxy in table["id"]]
     assert len(rows) == {"predictions": GALAXIES, "selection": 6, "catalogue": GALAXIES, "top": 5}[kind]
-    np.testing.assert_allclose(np.asarray(table["RAJ2000"], dtype=float), RA[rows], rtol=1e-6)
-    np.testing.assert_allclose(np.asarray(table["DEJ2000"], dtype=float), DEC[rows], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(table["RAJ2000"], dtype=float), RA[rows], rtol=1e-15)
+    np.testing.assert_allclose(np.asarray(table["DEJ2000"], dtype=float), DEC[rows], rtol=1e-15)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "fits", "xml"])
+@pytest.mark.parametrize("command", ["match", "table"])
+def test_numbers_of_ones_own_keep_every_digit(tmp_path, command, ending):
+    own = {
+        "id": ["a", "b"],
+        "ra": [359.123456789012, 10.000000012345],
+        "dec": [-89.123456789, 1e-9],
+        "flux": [1e300, 1.25e-12],
+    }
+    pd.DataFrame(own).to_csv(tmp_path / "mine.csv", index=False)
+    pd.DataFrame(own).to_csv(tmp_path / "other.csv", index=False)
+    words = ("match", "mine.csv", "other.csv", "--arcsec", 1) if command == "match" else ("table", "mine.csv")
+    zooactive(*words, "--out", f"out.{ending}", folder=tmp_path)
+    read = {"csv": pd.read_csv, "parquet": pd.read_parquet}.get(ending, Table.read)
+    table = read(tmp_path / f"out.{ending}")
+    for name in ("ra", "dec", "flux"):
+        np.testing.assert_allclose(np.asarray(table[name], dtype=float), own[name], rtol=1e-15)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -22,7 +22,10 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 PLACES = int(os.environ.get("ZOOACTIVE_PLACES", "2"))
-"""Threads, and new processes, at the same time; `nox -s ray` has four, each of which takes ten seconds of a processor."""
+"""Threads at the same time; `nox -s ray` has four, each of which takes ten seconds of a processor."""
+
+PROCESSES = PLACES if PLACES > 2 else 1
+"""New processes at the same time, which take as long."""
 
 
 def work(survey: str, number: int = 0) -> dict[str, str]:
@@ -42,7 +45,7 @@ def work(survey: str, number: int = 0) -> dict[str, str]:
         epochs=2, batch_size=8, seed=3, deterministic=True, augmentation=Augmentation(rotation="any", brightness=0.1)
     )
     with tempfile.TemporaryDirectory() as run:
-        za.train(model, catalogue, validation=catalogue, run_dir=run, config=config, progress=None)
+        za.train(model, catalogue, run_dir=run, config=config, progress=None)
     marks["trained"] = model.fingerprint()
     posterior = za.predict(model, catalogue, draws=3, seed=5, progress=None)
     marks["predicted"] = blake2b(posterior.concentrations.tobytes(), digest_size=8).hexdigest()
@@ -95,8 +98,8 @@ def everywhere(survey: str) -> dict[str, object]:
     finally:
         done.set()
         disturber.join()
-    with ProcessPoolExecutor(PLACES, mp_context=multiprocessing.get_context("spawn")) as processes:
-        spawned = list(processes.map(work, [survey] * PLACES, range(PLACES)))
+    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as processes:
+        spawned = list(processes.map(work, [survey] * PROCESSES, range(PROCESSES)))
     return {"here": here, "threads": in_threads, "spawned": spawned, "fork": in_a_fork(survey)}
 
 

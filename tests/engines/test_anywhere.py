@@ -40,7 +40,7 @@ def test_threads_at_once_come_to_the_bits_of_one(found):
 
 
 def test_new_processes_come_to_the_bits_of_this_one(found):
-    assert found["spawned"] == [found["here"]] * anywhere.PLACES
+    assert found["spawned"] == [found["here"]] * anywhere.PROCESSES
 
 
 def test_a_fork_of_a_process_that_worked_is_told_so_at_once(found):

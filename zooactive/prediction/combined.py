@@ -15,7 +15,7 @@ from zooactive.foundation.errors import PosteriorError, did_you_mean
 from zooactive.foundation.html import html_table
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import named_factors, scale_concentrations
-from zooactive.prediction.combined_files import Column, columns_of, percent, write_table
+from zooactive.prediction.combined_files import Column, columns_of, percent, shortened, write_table
 from zooactive.tree import DecisionTree
 from zooactive.tree.likelihood import by_id, checked_votes, refuse_fractions
 
@@ -204,7 +204,7 @@ class CombinedCatalogue:
             If the file cannot be written, or has another ending.
         """
         said = f"Vote fractions of tree '{self.tree.name}' by a model and by volunteers' votes together"
-        return write_table(self.tables(), self.columns, said, Path(path), passed)
+        return write_table(shortened(self.tables(), Path(path)), self.columns, said, Path(path), passed)
 
     @property
     def columns(self) -> dict[str, Column]:

@@ -65,6 +65,20 @@ def check_ending(path: Path) -> None:
         raise PosteriorError(f"the catalogue cannot be written to {path}; give a name that ends in {', '.join(ENDINGS)}")
 
 
+def shortened(tables: Iterator[pd.DataFrame], path: Path) -> Iterator[pd.DataFrame]:
+    """Yield tables of probabilities and fractions, two hundred of them per galaxy, without digits that tell nothing.
+
+    They have six decimals in CSV and four bytes elsewhere. Not for columns of one's own: a coordinate in four bytes is off
+    by some hundredths of an arcsecond.
+    """
+    for table in tables:
+        floats = [name for name in table.columns if table[name].dtype == "float64"]
+        if path.suffix == ".csv":
+            yield table.round(dict.fromkeys(floats, 6))
+        else:
+            yield table.astype(dict.fromkeys(floats, "float32"))
+
+
 def write_table(
     pieces: Iterator[pd.DataFrame],
     about: dict[str, Column],
@@ -76,11 +90,12 @@ def write_table(
 ) -> int:
     """Write a table that comes in pieces, with other columns that go along, and return how many rows it has.
 
+    Every column keeps every digit that it comes with.
+
     `kind` is what Parquet says it is; FITS and VOTable declare the format alone, and CSV has how.json beside it for that.
     """
     check_ending(path)
-    # The other columns keep every digit: a coordinate in four bytes is off by some hundredths of an arcsecond.
-    tables = _with_columns(pieces if path.suffix == ".csv" else map(_narrow, pieces), passed)
+    tables = _with_columns(pieces, passed)
     with aside(path) as temporary:
         if path.suffix == ".csv":
             return _write_csv(tables, temporary)
@@ -115,11 +130,10 @@ def _with_columns(tables: Iterator[pd.DataFrame], passed: pd.DataFrame | None) -
 def _write_csv(tables: Iterator[pd.DataFrame], path: Path) -> int:
     rows = 0
     for table in tables:
-        text = table.round({name: 6 for name in table.columns if table[name].dtype.kind == "f"})
         if rows == 0:
-            write_csv(text, path, only="id")
+            write_csv(table, path, only="id")
         else:
-            for_people(text, only="id").to_csv(path, index=False, header=False, mode="a")
+            for_people(table, only="id").to_csv(path, index=False, header=False, mode="a")
         rows += len(table)
     return rows
 
@@ -143,11 +157,6 @@ def _write_parquet(tables: Iterator[pd.DataFrame], path: Path, kind: str) -> int
         if writer is not None:
             writer.close()
     return rows
-
-
-def _narrow(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with probabilities and fractions in four bytes, because there are two hundred of them per galaxy."""
-    return table.astype({name: "float32" for name in table.columns if table[name].dtype == "float64"})
 
 
 def _write_astropy(tables: Iterator[pd.DataFrame], about: dict[str, Column], said: str, path: Path, kind: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from zooactive.acquisition import one_vote_information
 from zooactive.catalogue import Catalogue
@@ -36,6 +37,7 @@ _SUMMED_UP = 512
 """Galaxies whose draws are summed up at a time: few enough that memory is used again, not asked for anew."""
 
 _limiting = threading.Lock()  # a second run would take the limit of the first one for what the process had before
+_libraries = functools.cache(ThreadpoolController)  # looking for them among all that is loaded takes longer than a product
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class PartWriter:
         table = pa.table({"id": pa.array(galaxies.ids, pa.string())})
         if self.head is not None:
             # Threads of a matrix product wait for each other at full speed, on cores that the network needs.
-            with _limiting, threadpool_limits(1, user_api="blas"):
+            with _limiting, _libraries().limit(limits=1, user_api="blas"):
                 concentrations = self.head.posterior_concentrations(features, draws=config.draws, seed=config.seed)
             summary = self._summary(Posterior(concentrations, galaxies.ids, self.head.tree))
             table = pa.Table.from_pandas(summary, preserve_index=False)
