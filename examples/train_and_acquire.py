@@ -19,10 +19,10 @@ VOTES = catalogs_folder() / "samples" / "gz2_votes.parquet"  # put your own tabl
 
 
 def main(folder: Path) -> None:
-    """Learn from part of the sample, and choose 20 of the galaxies that were kept aside."""
+    """Train on part of the sample, and choose 20 galaxies of the rest."""
     catalogue = za.read_catalogue(VOTES, tree="gz2")
     learning, validation, pool = catalogue.split((0.6, 0.15, 0.25), seed=0)
-    print(f"{len(learning)} galaxies to learn from, {len(validation)} to choose the best epoch, {len(pool)} in the pool")
+    print(f"{len(learning)} training galaxies, {len(validation)} validation galaxies, {len(pool)} in the pool")
 
     model = za.GalaxyModel(catalogue.tree, backbone="small_cnn", image_size=64)
     config = za.TrainingConfig(epochs=15, batch_size=16, learning_rate=3e-3)

@@ -20,6 +20,7 @@ from zooactive.foundation.stopping import (
     stopped_between_steps,
     work_begins,
 )
+from zooactive.prediction import RayEngine
 
 
 def ctrl_c() -> None:
@@ -211,6 +212,20 @@ def test_sigterm_that_somebody_else_answers_stays_theirs():
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard == ["theirs"]
+
+
+def test_an_engine_that_sets_signals_when_it_starts_leaves_them_as_they_were():
+    class Ray:
+        @staticmethod
+        def init(**_: object) -> None:
+            signal.signal(signal.SIGTERM, lambda *_: None)  # as Ray does
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        RayEngine()._start(Ray)
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_importing_the_library_leaves_sigterm_alone(tmp_path: Path):

@@ -85,6 +85,20 @@ def work_ends() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+@contextmanager
+def signals_as_they_are() -> Iterator[None]:
+    """Keep this process's answers to Ctrl-C and SIGTERM in a block that sets others, as Ray does when it starts."""
+    if threading.current_thread() is not threading.main_thread():  # no other thread may set any
+        yield
+        return
+    answers = {number: signal.getsignal(number) for number in _ANSWERS}
+    try:
+        yield
+    finally:
+        for number, answer in answers.items():
+            signal.signal(number, answer)
+
+
 def stop_is_answered() -> None:
     """Forget a stop that ended what it should end, so that a later failure is not taken for it."""
     global _came

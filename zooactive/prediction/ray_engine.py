@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooactive.foundation.errors import EngineError, ZooactiveError, explained
+from zooactive.foundation.stopping import signals_as_they_are
 from zooactive.prediction.parts import PartWriter
 
 _PARTS_AT_ONCE = 4  # the limit per call: the network works on while the previous part is written
@@ -94,7 +95,8 @@ class RayEngine:
 
     def _start(self, ray: Any) -> None:
         mend = "start one with `ray start --head`, or leave out the address"
-        with explained(EngineError, f"no Ray cluster answers at '{self.address}'; {mend}", ConnectionError):
+        said = f"no Ray cluster answers at '{self.address}'; {mend}"
+        with explained(EngineError, said, ConnectionError), signals_as_they_are():
             ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
     def _written(self, ray: Any, shared: Any, parts: Sequence[int]) -> Any:
