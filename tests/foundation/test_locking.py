@@ -7,6 +7,7 @@ import fcntl
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -151,3 +152,22 @@ def test_a_file_that_stands_for_a_lock_goes_where_a_full_disk_takes_no_name(tmp_
             pass
     with held(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("call", ["open", "ftruncate", "pwrite", "close"])
+def test_a_stop_at_any_moment_leaves_no_lock(tmp_path, monkeypatch, call):
+    real = getattr(os, call)
+
+    def stopped(*given: object, **options: object) -> object:
+        monkeypatch.setattr(os, call, real)
+        done = real(*given, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(os, call, stopped)
+    with pytest.raises(KeyboardInterrupt), held(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+    with held(tmp_path):  # nor is it held
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -4,11 +4,13 @@ import errno
 import json
 import os
 import resource
+import signal
 import stat
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -293,3 +295,29 @@ def test_what_is_written_is_open_to_those_that_the_umask_lets_in(tmp_path):
     write_json(tmp_path / "a.json", {})
     (tmp_path / "b.json").write_text("")
     assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "b.json").stat().st_mode
+
+
+def write_one(path: Path) -> None:
+    with aside(path) as temporary:
+        temporary.write_bytes(b"id")
+
+
+def write_one_of_many(path: Path) -> None:
+    with many_aside() as write:
+        write(path, b"id")
+
+
+@pytest.mark.parametrize("write", [write_one, write_one_of_many])
+def test_a_stop_while_a_file_is_created_leaves_nothing(tmp_path, monkeypatch, write):
+    real = os.open
+
+    def stopped(*given: object, **options: object) -> int:
+        monkeypatch.setattr(os, "open", real)
+        descriptor = real(*given, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        return descriptor
+
+    monkeypatch.setattr(os, "open", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "table.csv")
+    assert not list(tmp_path.iterdir())

@@ -8,10 +8,12 @@ import platform
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from zooactive.foundation.errors import OutputError
 from zooactive.foundation.remote_folders import held_remotely
+from zooactive.foundation.stopping import undisturbed
 from zooactive.foundation.writing import output_explained, process_lives, this_host
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
@@ -48,19 +50,44 @@ def held(folder: str | Path) -> Iterator[None]:
     if _held.get(place) == thread:
         yield
         return
-    descriptor = _locked(folder / ".lock")
-    instead = None if descriptor is not None else _created(folder / ".lock-held")
-    _held[place] = thread
+    lock = _Lock(folder, place, thread)
     try:
+        with undisturbed():  # a stop between taking the lock and noting it would leave the file behind
+            lock.take()
         with held_remotely(folder):
             yield
     finally:
-        del _held[place]
-        if descriptor is not None:
-            (folder / ".lock").unlink(missing_ok=True)  # before releasing it: nobody else has locked it yet
-            os.close(descriptor)
-        if instead is not None:
-            instead.unlink(missing_ok=True)
+        with undisturbed():
+            lock.release()
+
+
+@dataclass
+class _Lock:
+    """A lock on a folder, as far as it has been taken."""
+
+    folder: Path
+    place: Path
+    thread: int
+    descriptor: int | None = None
+    instead: Path | None = None
+
+    def take(self) -> None:
+        """Take it, or raise an OutputError."""
+        self.descriptor = _locked(self.folder / ".lock")
+        if self.descriptor is None:
+            self.instead = _created(self.folder / ".lock-held")
+        _held[self.place] = self.thread
+
+    def release(self) -> None:
+        """Let go of what was taken."""
+        if self.descriptor is None and self.instead is None:
+            return
+        _held.pop(self.place, None)
+        if self.descriptor is not None:
+            (self.folder / ".lock").unlink(missing_ok=True)  # before releasing it: nobody else has locked it yet
+            os.close(self.descriptor)
+        if self.instead is not None:
+            self.instead.unlink(missing_ok=True)
 
 
 def _locked(file: Path) -> int | None:

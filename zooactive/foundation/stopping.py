@@ -132,6 +132,46 @@ def kept_when_stopped(kept: Callable[[], str]) -> Iterator[None]:
         raise stop from error
 
 
+class _Postponed:
+    """Stops that wait: while they are noted, nothing is raised; the first one gives the answers back, so a second is raised.
+
+    If another handler is set, or in another thread than the main one, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self._came: int | None = None
+        self.in_main_thread = threading.current_thread() is threading.main_thread()
+        set_now = {number: signal.getsignal(number) for number in _ANSWERS} if self.in_main_thread else {}
+        self._taken: dict[int, Any] = {number: answer for number, answer in set_now.items() if answer in _ANSWERS[number]}
+        for number in self._taken:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._came = number
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Let a signal be answered at once again."""
+        for number, answer in self._taken.items():
+            signal.signal(number, answer)
+
+    def answer(self) -> None:
+        """Answer the signal that came, if one did."""
+        if self._came is not None:
+            self._taken[self._came](self._came, None)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C or SIGTERM wait until a short block has ended, such as one that makes something and notes that it did."""
+    waiting = _Postponed()
+    try:
+        yield
+    finally:
+        waiting.give_back()
+    waiting.answer()
+
+
 @contextmanager
 def stopped_between_steps() -> Iterator[Callable[[], None]]:
     """Let Ctrl-C or SIGTERM wait for the end of a step; yield the function to call between steps, which then stops.
@@ -140,32 +180,15 @@ def stopped_between_steps() -> Iterator[Callable[[], None]]:
     about what is kept, or become an error of TensorFlow. A second Ctrl-C does not wait. A stop that a library swallowed
     before is raised again. If another handler is set, or in another thread than the main one, nothing changes.
     """
-    asked: int | None = None
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = number
-        answer_as_before()
-
-    def answer_as_before() -> None:
-        for number, answer in taken.items():
-            signal.signal(number, answer)
+    waiting = _Postponed()
 
     def between() -> None:
-        if asked is not None:
-            taken[asked](asked, None)
-        if _came is not None and in_main_thread:
+        waiting.answer()
+        if _came is not None and waiting.in_main_thread:
             raise _came
 
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    taken: dict[int, Any] = {}
-    if in_main_thread:
-        set_now = {number: signal.getsignal(number) for number in _ANSWERS}
-        taken = {number: answer for number, answer in set_now.items() if answer in _ANSWERS[number]}
-    for number in taken:
-        signal.signal(number, ask)
     try:
         yield between
     finally:
-        answer_as_before()
+        waiting.give_back()
     between()  # for a signal after the last step

@@ -25,6 +25,7 @@ from zooactive.foundation.formats import RESULTS, refuse_future
 from zooactive.foundation.logs import finite, log
 from zooactive.foundation.reading import open_regular, read_text
 from zooactive.foundation.spelling import with_addresses
+from zooactive.foundation.stopping import undisturbed
 
 _DAY = 24 * 3600  # seconds
 _LONGEST_NAME = 120  # characters of a name that are kept in its temporary file's name: file systems take 255 bytes
@@ -72,8 +73,10 @@ def aside(path: str | Path, *, put: bool = True) -> Iterator[Path]:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         _sweep_once(path.parent)
-        temporary = _create_aside(path)
+        temporary: Path | None = None
         try:
+            with undisturbed():  # a stop before it is noted would leave it behind
+                temporary = _create_aside(path)
             yield temporary
             _sync(temporary)
             if put:
@@ -82,7 +85,9 @@ def aside(path: str | Path, *, put: bool = True) -> Iterator[Path]:
             _sync(path.parent)
             log(__name__, logging.DEBUG, "file written", file=str(path))
         finally:
-            temporary.unlink(missing_ok=True)
+            with undisturbed():
+                if temporary is not None:
+                    temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -113,7 +118,8 @@ def many_aside() -> Iterator[Callable[[Path, bytes], None]]:
         with output_explained(path):
             if path not in waiting:
                 _sweep_once(path.parent)
-                waiting[path] = _create_aside(path)
+                with undisturbed():
+                    waiting[path] = _create_aside(path)
             waiting[path].write_bytes(content)
         if len(waiting) >= _FILES_AT_ONCE:
             _rename_all(waiting)
@@ -122,8 +128,9 @@ def many_aside() -> Iterator[Callable[[Path, bytes], None]]:
         yield write
         _rename_all(waiting)
     finally:
-        for temporary in waiting.values():
-            temporary.unlink(missing_ok=True)
+        with undisturbed():
+            for temporary in waiting.values():
+                temporary.unlink(missing_ok=True)
 
 
 def _rename_all(waiting: dict[Path, Path]) -> None:
