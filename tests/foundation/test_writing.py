@@ -307,6 +307,7 @@ def write_one_of_many(path: Path) -> None:
         write(path, b"id")
 
 
+@pytest.mark.usefixtures("pythons_own_answer")
 @pytest.mark.parametrize("write", [write_one, write_one_of_many])
 def test_a_stop_while_a_file_is_created_leaves_nothing(tmp_path, monkeypatch, write):
     real = os.open
