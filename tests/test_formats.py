@@ -24,9 +24,11 @@ from file_kinds import (
     read_answers,
     table_lines,
 )
+from typer.testing import CliRunner
 
 import zooactive as za
 from zooactive.acquisition.selection_files import read_selection
+from zooactive.cli import app
 from zooactive.foundation.errors import CatalogueError, ZooactiveError
 from zooactive.foundation.metadata import result_format
 from zooactive.foundation.writing import how_of
@@ -142,6 +144,19 @@ def test_what_lacks_a_number_alone_gets_one_and_says_what_it_said(tmp_path):
         assert json.loads(file.read_text()) == before[file] | {"format": 1}
     assert za.load_finetuned(tmp_path / "task").evaluate() == measured
     assert {one.said for one in za.migrate(tmp_path) if one.file in migrated} == {"current"}
+
+
+def test_the_command_says_what_it_would_do_and_does_it(tmp_path):
+    old_selection(tmp_path)
+    file = tmp_path / "selection.csv.how.json"
+    before = file.read_bytes()
+    for words, last in ((["--check"], "1 to migrate"), ([], "1 migrated"), ([], "0 migrated")):
+        told = CliRunner().invoke(app, ["migrate", str(tmp_path), *words])
+        assert told.exit_code == 0
+        assert f"1 files that declare a format: {last}, 0 cannot be" in told.stderr
+        assert (file.read_bytes() == before) == bool(words)
+    (row,) = json.loads(CliRunner().invoke(app, ["migrate", str(tmp_path), "--json"]).stdout)
+    assert (row["holds"], row["format"], row["latest"], row["said"]) == ("how a result was made", 1, 1, "current")
 
 
 def test_what_cannot_be_migrated_says_why_and_stays(tmp_path):

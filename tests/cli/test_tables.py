@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import subprocess
@@ -18,7 +19,7 @@ from zooactive.cli.evaluate import _of_several, _worth
 from zooactive.cli.show import _print
 from zooactive.cli.tables import columns_of, fitted, numbers
 from zooactive.foundation.errors import TreeError
-from zooactive.tree import load_tree
+from zooactive.tree import list_trees, load_tree
 
 SELECTION = pd.DataFrame(
     {
@@ -210,3 +211,14 @@ def test_trees_draws_a_task_that_was_learnt_in_the_workspace(tmp_path, monkeypat
     assert found.exit_code == 0
     assert "ring" in found.stdout
     assert "Did you mean 'is_ring'?" in CliRunner().invoke(app, ["trees", "is_rin"]).output
+
+
+def test_trees_are_listed_and_a_tree_is_told_as_json():
+    rows = json.loads(CliRunner().invoke(app, ["trees", "--json"]).stdout)
+    trees = [load_tree(name) for name in list_trees()]
+    assert [(row["tree"], row["questions"], row["answers"]) for row in rows] == [
+        (tree.name, len(tree.questions), len(tree.columns)) for tree in trees
+    ]
+    listed = CliRunner().invoke(app, ["trees"])
+    assert f"{len(trees)} decision trees." in listed.stderr
+    assert json.loads(CliRunner().invoke(app, ["trees", "gz2", "--json"]).stdout) == load_tree("gz2").to_dict()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from brute_force import SMALL, SMALL_ALPHA, random_tree, vote_trees
+from scipy import stats
 
 from zooactive.acquisition import Aim, catalogue_error, exact_mutual_information, value_of_votes
+from zooactive.acquisition.scores.vote_value import loss
 from zooactive.foundation.errors import AcquisitionError, TreeError
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree, Question
@@ -241,3 +243,32 @@ def test_unknown_questions_and_answers_are_refused_with_a_hint():
         catalogue_error(small, {"chlid": 1})
     with pytest.raises(TreeError, match="root_w"):
         value_of_votes(small, 2, aim=Aim("decision", rules={"root_w": 0.5}))
+
+
+# What is still missing ------------------------------------------------------------------------------------------------
+
+ONE = DecisionTree("one", [Question("bar", ["strong", "no"])])
+
+
+def two_draws() -> Posterior:
+    return Posterior([[[6.0, 4.0]], [[1.0, 3.0]]], ["a"], ONE)
+
+
+def test_what_is_missing_from_the_error_is_the_error():
+    assert loss(two_draws(), Aim("error")) == pytest.approx(catalogue_error(two_draws()))
+
+
+def test_what_is_missing_from_a_decision_is_the_chance_to_be_wrong():
+    above = (stats.beta.sf(0.3, 6, 4) + stats.beta.sf(0.3, 1, 3)) / 2
+    assert loss(two_draws(), Aim("decision", rules={"bar_strong": 0.3})) == pytest.approx(min(above, 1 - above), abs=1e-6)
+
+
+def test_what_is_missing_from_a_count_are_the_questions_with_too_few_votes():
+    aim = Aim("count", weights={"bar": 2.5}, wanted=3)
+    assert loss(two_draws(), aim) == pytest.approx(2.5)
+    assert loss(two_draws(), aim, [[1.0, 1.0]]) == pytest.approx(2.5)
+    assert loss(two_draws(), aim, [[2.0, 1.0]]) == 0
+
+
+def test_what_is_missing_from_the_model_is_the_entropy_of_its_draws():
+    assert loss(two_draws(), Aim("model")) == pytest.approx(np.log(2))
