@@ -72,7 +72,7 @@ def shortened(tables: Iterator[pd.DataFrame], path: Path) -> Iterator[pd.DataFra
     by some hundredths of an arcsecond.
     """
     for table in tables:
-        floats = [name for name in table.columns if table[name].dtype == "float64"]
+        floats = [name for name in table.columns if table[name].dtype.kind == "f"]
         if path.suffix == ".csv":
             yield table.round(dict.fromkeys(floats, 6))
         else:
