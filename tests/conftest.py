@@ -6,7 +6,9 @@ import functools
 import gc
 import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,14 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for images that are away."""
     monkeypatch.setattr(patience, "PAUSES", (0.0,) * len(patience.PAUSES))
     monkeypatch.setattr(patience, "_patience", patience.Patience())
+
+
+@pytest.fixture
+def pythons_own_answer() -> Iterator[None]:
+    """Let Ctrl-C raise: tests that a shell runs in the background would hand down that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 @pytest.fixture

@@ -25,15 +25,12 @@ class Network:
         return pixels
 
 
+@pytest.mark.usefixtures("pythons_own_answer")
 @pytest.mark.parametrize(
     "compute", [lambda network: computation(network)(PIXELS), lambda network: forward(network, PIXELS, 2)]
 )
 def test_ctrl_c_waits_for_the_end_of_a_batch(compute):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     network = Network()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            compute(network)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        compute(network)
     assert network.done == 2
