@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,11 @@ import pytest
 from small_survey import write_survey, zooactive
 from test_following import all_green
 
+from zooactive.catalogue import Catalogue, Preprocessing
+from zooactive.foundation.writing import how_of
+from zooactive.prediction import timm_embeddings
+from zooactive.prediction.embedding_files import read_embeddings
+from zooactive.prediction.embeddings import Embeddings
 from zooactive.workspace.file import load_settings
 
 GALAXIES, LABELLED, WIDTH = 64, 48, 6
@@ -138,6 +145,53 @@ def test_a_table_with_some_of_the_images_draws_those(world: Path, home: Path):
     )
     words = ("top", "--task", "ring", "--n", GALAXIES, "--catalogue", "some.csv")
     assert "drawn in" in zooactive(*words, folder=home).stderr
+
+
+# Made here -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_timm(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A network of timm that sees the mean colours; tests/published has timm's own, where PyTorch is installed."""
+    asked: list[str] = []
+
+    def embedded(network: str, catalogue: Catalogue, out: Path, *, progress: Callable[[int], None]) -> Embeddings:
+        asked.append(network)
+        pixels, failures = catalogue.decode(Preprocessing(size=16), np.arange(len(catalogue)))
+        good = [row for row in range(len(catalogue)) if row not in failures]
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(pixels[good].mean((1, 2), dtype=np.float32).ravel()), 3)
+        pq.write_table(pa.table({"id": list(catalogue.ids[good]), "embedding": lists}), out)
+        progress(len(catalogue))
+        return read_embeddings(out, encoder=network)
+
+    monkeypatch.setattr(timm_embeddings, "embed_with_timm", embedded)
+    return asked
+
+
+def test_a_timm_networks_features_become_a_file_that_a_task_is_learnt_from(world: Path, tmp_path: Path, by_timm):
+    images = shutil.copytree(world / "images", tmp_path / "images")
+    (images / "g003.jpg").write_bytes(b"no image")
+    pd.read_csv(world / "labels.csv").drop(index=3).to_csv(tmp_path / "rings.csv", index=False)
+    words = ("--catalogue", world / "survey.csv", "--images", "images", "--timm", "hf_hub:zoo/encoder")
+    said = zooactive("embed", *words, "--summary", "embed.json", folder=tmp_path).stderr
+    assert by_timm == ["hf_hub:zoo/encoder"]
+    assert "1 of 64 galaxies are left out, because their images cannot be read" in said
+    assert f"63 galaxies, 3 features each: {tmp_path / 'embeddings.parquet'}" in said
+    known = read_embeddings(tmp_path / "embeddings.parquet")
+    assert (len(known), known.width) == (63, 3)
+    assert "g003" not in set(known.ids)
+    assert how_of(tmp_path / "embeddings.parquet")["options"] == {"timm": "hf_hub:zoo/encoder"}
+    counts = json.loads((tmp_path / "embed.json").read_text())["counts"]
+    assert counts == {"galaxies": 64, "predicted": 63, "failed": 1}
+    zooactive("finetune", "rings.csv", "--column", "ring", "--embeddings", "embeddings.parquet", folder=tmp_path)
+    zooactive("embed", *words, "--out", "elsewhere/e.parquet", folder=tmp_path)
+    assert (tmp_path / "elsewhere" / "e.parquet").read_bytes() == (tmp_path / "embeddings.parquet").read_bytes()
+
+
+def test_a_model_of_embeddings_looks_at_no_image(world: Path, home: Path):
+    words = ("--catalogue", world / "pictures.csv", "--model", "tasks/ring")
+    said = zooactive("embed", *words, folder=home, code=1).stderr
+    assert "takes embeddings and not images; name a model with a network, such as --model bundled" in said
 
 
 # Which galaxies -------------------------------------------------------------------------------------------------------

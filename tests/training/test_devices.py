@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import warm_interpreter
 
-from zooactive.training.devices import on_every_device, shareable
+from zooactive.foundation.errors import TrainingError
+from zooactive.training.devices import deterministic_operations, on_every_device, shareable, shareable_rows
 
 TESTS = str(Path(__file__).resolve().parents[1])
 CODE = """
@@ -60,3 +64,65 @@ def test_one_device_shares_with_nobody(devices):
         assert tf.distribute.get_strategy() is strategy
         assert shareable(17) == 17
     assert strategy.num_replicas_in_sync == 1
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keras as it answers over JAX on a machine with the cards of this list."""
+    import keras
+
+    found: list[str] = []
+    current: list[Any] = [None]
+
+    def listed(kind: str) -> list[str]:
+        if not found:
+            raise RuntimeError(f"Unknown backend: '{kind}'")
+        return found
+
+    def shared_by(devices: list[str]) -> SimpleNamespace:
+        return SimpleNamespace(device_mesh=SimpleNamespace(shape=(len(devices),)))
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(keras.distribution, "list_devices", listed)
+    monkeypatch.setattr(keras.distribution, "DataParallel", shared_by)
+    monkeypatch.setattr(keras.distribution, "distribution", lambda: current[-1])
+    monkeypatch.setattr(keras.distribution, "set_distribution", current.append)
+    return found
+
+
+def test_over_jax_the_cards_share_a_batch_inside_the_block_only(cards):
+    cards += ["gpu:0", "gpu:1", "gpu:2"]
+    with on_every_device():
+        assert shareable(17) == 15
+        assert shareable(2) == 3
+    assert shareable(17) == 17
+    with on_every_device(["gpu:1"]):
+        assert shareable(17) == 17
+
+
+def test_over_jax_without_a_card_nothing_is_shared_and_sums_are_the_same_anyway(cards):
+    with on_every_device():
+        assert shareable(17) == 17
+    deterministic_operations()
+
+
+def test_over_jax_a_card_that_was_not_told_to_add_up_in_order_is_an_error_that_says_how(cards, monkeypatch):
+    cards.append("gpu:0")
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    with pytest.raises(TrainingError, match="XLA_FLAGS=--xla_gpu_deterministic_ops=true"):
+        deterministic_operations()
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0")
+    deterministic_operations()
+
+
+def test_rows_of_no_weight_fill_up_a_batch_and_leave_its_mean_as_it_was(cards):
+    cards += ["gpu:0", "gpu:1", "gpu:2", "gpu:3"]
+    rng = np.random.default_rng(0)
+    rows, votes, weights = rng.random((10, 5)), rng.random((10, 3), dtype="f4"), rng.random(10, dtype="f4")
+    with on_every_device():
+        inputs, filled, raised = shareable_rows(rows, votes, weights)
+    assert (inputs.shape, filled.shape, raised.shape) == ((12, 5), (12, 3), (12,))
+    np.testing.assert_array_equal(inputs[:10], rows)
+    np.testing.assert_allclose((raised[:, None] * filled).mean(0), (weights[:, None] * votes).mean(0), rtol=1e-6)
+    for given, same in zip((rows, votes, weights), shareable_rows(rows, votes, weights), strict=True):
+        assert given is same

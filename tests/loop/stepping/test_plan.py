@@ -67,6 +67,36 @@ def test_a_first_step_makes_everything_in_order():
     assert [len(change.galaxies) for change in ahead[2:4]] == [UPLOADED_AT_ONCE, 30 - UPLOADED_AT_ONCE]
 
 
+def test_a_dry_run_tells_all_that_follows_from_an_export_that_waits():
+    """What is in a file nobody knows before it is counted, so nothing is assumed of it."""
+    waiting = facts(shown(0, "ab"), exports={WORKFLOW: fresh(30, touched=(NOW - 3 * HOUR).isoformat())})
+    known = replace(waiting, counted=counted(fresh(30)))
+    assert changes_ahead(known, CONFIG) == [FetchExport(WORKFLOW), Count((WORKFLOW,))]
+    assert changes_ahead(facts(shown(0, "ab"), exports={}), CONFIG) == [AskExport(WORKFLOW)]
+
+
+def test_a_dry_run_follows_an_older_set_until_it_is_unlinked():
+    old, new = shown(0, "ab", told=True), shown(1, "cd")
+    exports = {WORKFLOW: fresh(), "50": fresh(30, touched=(NOW - 3 * HOUR).isoformat(), fetched=None)}
+    here = facts(old, new, counted=counted(fresh()), exports=exports, retired=old.subjects)
+    assert changes_ahead(here, CONFIG) == [FetchExport("50"), Count(("50",)), Unlink(0)]
+
+
+def test_a_dry_run_goes_from_a_full_round_to_the_next_ones_link():
+    entry = shown(0, "ab")
+    full = facts(entry, counted=counted(fresh(), volunteers={"a": 3}), retired=entry.subjects, n=2)
+    kinds = [type(change) for change in changes_ahead(full, CONFIG)]
+    assert kinds == [Tell, Choose, MakeSet, Upload, Join, Link]
+
+
+def test_a_dry_run_of_a_reached_budget_stops_and_retires_each_subject_once():
+    entry = shown(0, "abcd")
+    votes = counted(fresh(), clicks=990.0, pace=10.0, volunteers={"a": 1}, done={"a": FULL})
+    ahead = changes_ahead(facts(entry, counted=votes), replace(CONFIG, budget=1000.0, retire_share=1.0))
+    assert [type(change) for change in ahead] == [Stop, Retire, Retire]
+    assert sorted(subject for change in ahead[1:] for subject in change.subjects) == sorted(entry.subjects)
+
+
 def test_a_round_is_no_larger_than_the_pool_and_the_account():
     for room, left, most in ((7, 40, 7), (100, 5, 5)):
         assert next_change(facts(RoundFacts(0), exports={}, room=room, left=left), CONFIG) == Choose(0, most)

@@ -12,7 +12,7 @@ from zooactive.foundation.errors import ModelError, PosteriorError
 from zooactive.models.head.bayesian import find_axes
 from zooactive.models.head.left_out import Variances, fit_variances, leave_each_out
 from zooactive.models.head.limits import beyond
-from zooactive.models.head.number_fit import _Problem, centre_and_scale, fit_number_head
+from zooactive.models.head.number_fit import Judges, _Problem, centre_and_scale, fit_number_head
 from zooactive.models.head.number_head import NumberHead
 from zooactive.posterior.numbers import NumberPosterior
 
@@ -286,6 +286,30 @@ def test_noise_that_depends_on_a_feature_is_found():
     assert np.polyfit(np.log(noise), found, 1)[0] == pytest.approx(1, abs=0.15)
     far = head.predict(np.full((1, WIDTH), 1e4)).noise
     assert far[0] <= head.predict(x).noise.max() * (1 + 1e-9)  # never beyond what was learnt from
+
+
+@pytest.mark.parametrize("noise", ["constant", "features"])
+def test_galaxies_that_the_encoder_did_not_see_say_how_sure_the_head_may_be(noise):
+    """An encoder that knows its training labels by heart: left out in turn or not, they look as if they were told well."""
+
+    def seen(n: int, seed: int, by_heart: float):
+        x, y, rng = galaxies(n, seed)
+        return np.column_stack([x, by_heart * (y - 3) + rng.normal(size=n) * (0.3 if by_heart else 1)]).astype(np.float32), y
+
+    (x, y), (judged, theirs), (test, truth) = seen(300, 0, 1.0), seen(300, 1, 0.0), seen(3000, 2, 0.0)
+
+    def covered(**options) -> float:
+        low, high = fitted(x, y, noise=noise, **options).head.predict(test).interval(0.9).T
+        return float(((truth > low) & (truth < high)).mean())
+
+    assert covered() < 0.5
+    assert abs(covered(judges=Judges(judged, theirs)) - 0.9) < 0.04
+    # Their errors count: what they explain is not the head's fault.
+    told = fitted(x, y, noise=noise, judges=Judges(judged, theirs, errors=np.full(300, 0.3))).head
+    usual = fitted(x, y, noise=noise, judges=Judges(judged, theirs)).head
+    assert told.predict(test).noise.mean() < usual.predict(test).noise.mean()
+    with pytest.raises(ModelError, match="one row of features for each label"):
+        fitted(x, y, judges=Judges(judged[:9], theirs))
 
 
 def test_labels_that_are_told_exactly_and_two_values_are_fitted():
