@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import json
+import multiprocessing.connection
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import threading
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from browser import HERE, Browser
 from small_survey import write_survey, zooactive
+from tiny_network import tiny_model
 
 import zooactive as za
-from zooactive.foundation.errors import CatalogueError, WorkspaceError
+from zooactive.foundation.errors import CatalogueError, OutputError, WorkspaceError
+from zooactive.foundation.writing import how_of
 from zooactive.loop.labelling.answers import next_question
+from zooactive.workspace import label
 from zooactive.workspace.label import open_labelling
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
@@ -225,3 +240,153 @@ def test_labels_of_a_tree_are_learnt_as_its_task_says(tmp_path):
     catalogue = za.tasks.load_task(labelling.task).read(labelling.file)
     assert catalogue.labelled.all()
     assert catalogue.votes.sum() == 30 * len(given)
+
+
+# The page and the features beside it --------------------------------------------------------------------------------------
+
+
+def answering(address: str, given: dict[str, str]) -> None:
+    """Look at the next galaxies as the page does, give each the same answer, and press Ctrl-C."""
+
+    def get(path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(address + path, data), timeout=30) as told:
+            return json.load(told)
+
+    try:
+        for _ in range(3):
+            (shown,) = get("api/next?page=p&labeller=me&mode=random")["galaxies"]
+            get("api/answer", {"id": shown["id"], "answer": "yes", "labeller": "me"})
+            given[shown["id"]] = get(f"api/galaxy?id={shown['id']}")["id"]
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.usefixtures("pythons_own_answer")
+def test_the_page_opens_and_what_is_answered_until_ctrl_c_is_kept(tmp_path, monkeypatch):
+    folder, given = write_survey(tmp_path / "survey", 12), {}
+    np.save(folder / "e.npy", np.random.default_rng(0).normal(size=(12, 4)).astype("f4"))
+    pd.DataFrame({"id": [f"g{i:03d}" for i in range(12)], "image": [f"images/g{i:03d}.jpg" for i in range(12)]}).to_csv(
+        folder / "pool.csv", index=False
+    )
+
+    def opened(address: str) -> None:
+        threading.Thread(target=answering, args=(address, given)).start()
+
+    monkeypatch.setattr(webbrowser, "open", opened)
+    words = (
+        "--pool",
+        "pool.csv",
+        "--embeddings",
+        "e.npy",
+        "--embedding-ids",
+        "pool.csv",
+        "--example",
+        "g003",
+        "--summary",
+        "label.json",
+    )
+    said = zooactive("label", "--question", "bar", *words, folder=folder).stderr
+    assert re.search(r"Label galaxies at http://127\.0\.0\.1:\d+/\S+/", said)
+    labels = folder / "labelling" / "bar" / "labels.csv"
+    assert f"4 labels: {labels}\nNext: zooactive finetune {labels} --column bar\n" in said
+    assert pd.read_csv(labels)["id"].tolist() == ["g003", *given]
+    assert list(given) == list(given.values())
+    assert how_of(labels)["command"] == "label"
+    assert json.loads((folder / "label.json").read_text())["counts"] == {"galaxies": 12, "labels": 4}
+
+
+def test_features_are_those_of_the_workspaces_encoder_and_are_computed_once(tmp_path, monkeypatch):
+    folder = write_survey(tmp_path / "survey", 12)
+    (folder / "images" / "g004.jpg").write_bytes(b"no image")
+    model = tiny_model("rings")
+    model.save(tmp_path / "model")
+    settings = Settings(tmp_path).with_options(pool={"catalogue": folder / "images"}, model={"folder": tmp_path / "model"})
+    with open_labelling(settings, "bar") as labelling:
+        for _ in range(2):
+            labelling.embed()
+        shown = []
+        while (galaxy := labelling.next("random")) is not None and len(shown) < 12:
+            labelling.answer(galaxy, "no" if len(shown) % 2 else "yes")
+            shown.append(galaxy)
+        assert sorted({*shown, "g004"}) == sorted(labelling.pool.ids)
+        assert "g004" not in shown, "it has no features"
+        assert labelling.measures().labels == 11
+    known = za.read_embeddings(tmp_path / "embeddings")
+    assert (len(known), known.encoder) == (11, model.encoder_fingerprint())
+
+
+class Beside(threading.Thread):
+    """A thread that stands in for a process of one's own."""
+
+    exitcode = 0
+
+    def __init__(self, target: Any, args: tuple[Any, ...], daemon: bool) -> None:
+        *given, connection = args
+        own = multiprocessing.connection.Connection(os.dup(connection.fileno()), readable=False)
+        super().__init__(target=target, args=(*given, own), daemon=daemon)
+
+    def terminate(self) -> None:
+        self.join()
+
+    def run(self) -> None:
+        try:
+            self._target(*self._args)
+        except SystemExit as end:
+            self.exitcode = int(end.code)
+        self._args[-1].close()
+
+
+@pytest.mark.parametrize("error", [None, "the disk is full"])
+def test_while_one_labels_the_page_tells_how_far_the_features_are_and_what_went_wrong(tmp_path, monkeypatch, error):
+    folder, steps, told = write_survey(tmp_path / "survey", 12), threading.Semaphore(0), []
+    niceness, ignored = [], []
+
+    def embedded(settings: Settings, pool: za.Catalogue, report: Callable[[int], None]) -> None:
+        for done in (4, 12):
+            report(done)
+            steps.acquire()
+        if error is not None:
+            raise OutputError(error)
+        home = settings.folder / "embeddings"
+        home.mkdir()
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(np.random.default_rng(0).random(48, dtype="f4")), 4)
+        pq.write_table(pa.table({"id": list(pool.ids), "embedding": lists}), home / "e.parquet")
+
+    context = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=Beside)
+    monkeypatch.setattr(label.multiprocessing, "get_context", {"spawn": context}.__getitem__)
+    monkeypatch.setattr(label, "_embedded", embedded)
+    monkeypatch.setattr(label.os, "nice", niceness.append)
+    answered = SimpleNamespace(SIGINT=signal.SIGINT, SIG_IGN=signal.SIG_IGN, signal=lambda *given: ignored.append(given))
+    monkeypatch.setattr(label, "signal", answered)
+    settings = Settings(tmp_path).with_options(pool={"catalogue": folder / "images"})
+
+    def work(text: str) -> None:
+        wait_for(lambda: text in labelling._work)
+
+    with open_labelling(settings, "bar", tell=told.append) as labelling:
+        labelling.embed_beside()
+        work("Features of 4 of 12 images are computed")
+        steps.release()
+        work("Features of 12 of 12 images are computed")
+        steps.release()
+        labelling._thread.join()
+        assert labelling.session.embedded_already == (error is None)
+        assert labelling._work == (error or "")
+    assert told == ([] if error is None else [error])
+    assert niceness == [10]
+    assert ignored == [(signal.SIGINT, signal.SIG_IGN)]
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_nothing_to_look_at_is_told(tmp_path):
+    write_survey(tmp_path / "survey", 4)
+    pd.DataFrame({"id": ["a", "b"]}).to_csv(tmp_path / "pool.csv", index=False)
+    said = zooactive("label", "--question", "bar", "--no-browser", "--pool", "pool.csv", folder=tmp_path, code=1).stderr
+    assert "names no images, so there is nothing to look at; give a --pool with a column of images" in said

@@ -72,7 +72,8 @@ def _beside(path: Path) -> Path:
     found = next((file for file in beside if file.exists()), None)
     if found is None:
         raise CatalogueError(
-            f"{path} has no ids of the galaxies; give the table that has the galaxies in the same order (ids)"
+            f"{path} has no ids of the galaxies; give the table that has the galaxies in the same order "
+            "(`ids`; --embedding-ids on the command line)"
         )
     return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import socket
 import threading
 import time
@@ -141,6 +143,38 @@ def test_what_is_no_answer_is_refused_in_a_sentence_and_leaves_nothing(served, b
     assert status == 400
     assert json.loads(content)["error"]
     assert session.answers.events == []
+
+
+def test_galaxies_of_an_answer_and_one_by_name_come_as_the_page_asks(served):
+    session, address = served
+    shown = json.loads(get(address + "api/grid?page=p&answer=yes")[2])["galaxies"]
+    assert {galaxy["id"]: galaxy["row"] for galaxy in shown} == dict(zip(IDS, range(3), strict=True))
+    assert {galaxy["chosen"] for galaxy in shown} == {"grid"}
+    session.answer("b", "yes", "me")
+    found = json.loads(get(address + "api/galaxy?id=b")[2])
+    assert (found["row"], found["chosen"]) == (1, "named")
+    status, _, content = get(address + "api/galaxy?id=nowhere")
+    assert (status, "nowhere" in json.loads(content)["error"]) == (400, True)
+    # No more are shown than there are, however many are asked for.
+    shown = json.loads(get(address + "api/next?page=p&labeller=me&number=9")[2])["galaxies"]
+    assert sorted(galaxy["id"] for galaxy in shown if galaxy["chosen"] != "again") == sorted({"a", HOSTILE})
+
+
+def test_whoever_logs_goes_on_logging(tmp_path):
+    """uvicorn's usual settings close the handlers of all others."""
+    handler = logging.FileHandler(tmp_path / "mine.log", mode="w")
+    logger = logging.getLogger("somebody.else")
+    logger.addHandler(handler)
+    pd.DataFrame({"id": ["a"], "image": ["a.png"]}).to_csv(tmp_path / "galaxies.csv", index=False)
+    pool = read_catalogue(tmp_path / "galaxies.csv")
+    with contextlib.closing(
+        Session(pool.ids, DecisionTree("labels", (Question("ring", ("yes", "no")),)), tmp_path)
+    ) as session:
+        PageServer(session, pool)._socket.close()
+    logger.warning("still here")
+    logger.removeHandler(handler)
+    handler.close()
+    assert (tmp_path / "mine.log").read_text() == "still here\n"
 
 
 def test_tags_in_ids_and_answers_are_texts(served):

@@ -370,6 +370,7 @@ class PageServer:
             uvicorn.Config(
                 make_app(session, pool, port=port, token=token, progress=progress, seen=seen),
                 log_level="critical",
+                log_config=None,  # its own would close every handler that somebody else has
                 lifespan="off",
                 limit_concurrency=_AT_ONCE,
                 timeout_keep_alive=30,
