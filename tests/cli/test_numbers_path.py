@@ -1,0 +1,82 @@
+"""A number learnt from images in a workspace: predicted, measured on other galaxies, learnt again by another encoder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_survey import GALAXIES, Begun, begun_workspace, change, zooactive
+
+from zooactive.prediction.numbers import open_numbers
+
+LEARNT = 48
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def learnt(begun, tmp_path_factory) -> Path:
+    """A workspace with a task of numbers: the mass of the first galaxies."""
+    home = shutil.copytree(begun.home, tmp_path_factory.mktemp("numbers") / "home")
+    masses = np.random.default_rng(0).normal(10, 1, GALAXIES).round(3)
+    table = pd.DataFrame({"id": [f"g{i:03d}" for i in range(GALAXIES)], "mass": masses})
+    table.to_csv(home / "all.csv", index=False)
+    table.head(LEARNT).to_csv(home / "mass.csv", index=False)
+    zooactive("finetune", "mass.csv", "--column", "mass", "--images", begun.survey / "images", folder=home)
+    return home
+
+
+@pytest.fixture
+def home(learnt, tmp_path) -> Path:
+    return shutil.copytree(learnt, tmp_path / "home")
+
+
+def test_predictions_by_images_and_by_features_that_are_there_are_the_same(begun, home):
+    images = shutil.copytree(begun.survey / "images", home / "images")
+    (images / "g060.jpg").write_bytes(b"no image")
+    named = ("--catalogue", begun.survey / "survey.csv", "--images", "images")
+    words = ("predict", "--model", "tasks/mass", *named, "--out", "by-images", "--max-failed", 1)
+    assert "1 image could not be used" in zooactive(*words, folder=home).stderr
+    zooactive("predict", *named, "--max-failed", 1, folder=home)
+    for image in images.iterdir():
+        image.write_bytes(b"no image")  # what looks at one from here on fails
+    zooactive("predict", "--model", "tasks/mass", *named, "--out", "by-features", folder=home)
+    one, two = (
+        open_numbers(home / name).table().set_index("id")["mean"].sort_index() for name in ("by-images", "by-features")
+    )
+    assert len(one) == GALAXIES - 1
+    assert one.index.tolist() == two.index.tolist()
+    np.testing.assert_allclose(one, two, atol=0.01)  # stored features are float16
+
+
+def test_a_number_is_measured_on_galaxies_that_taught_it_nothing(begun, home):
+    words = ("evaluate", "--model", "tasks/mass", "--images", begun.survey / "images", "--out", "others", "--json")
+    said = zooactive(*words, "--catalogue", "all.csv", folder=home).stdout
+    measured = json.loads(said[said.index("[") : said.rindex("]") + 1])[0]
+    held_out = pd.read_csv(home / "tasks" / "mass" / "held_out.csv")
+    assert measured["galaxies"] == GALAXIES - LEARNT + len(held_out)
+    (home / "tasks" / "mass" / "how.json").write_text('{"options": {}}')
+    said = zooactive("acquire", "--task", "mass", "--n", 3, folder=home, code=1).stderr
+    assert "how.json does not name the labels; fine-tune the task again" in said
+
+
+def test_another_encoder_makes_the_predictions_again(begun, home):
+    images = ("--images", begun.survey / "images")
+    zooactive("top", "--task", "mass", "--n", 3, folder=home)
+    before = open_numbers(home / "predictions-mass").table()["mean"].to_numpy()
+    zooactive("train", "--seed", 5, "--run-dir", "runs/second", folder=home)
+    change(home / "mass.csv", lambda table: table.head(LEARNT - 1))
+    zooactive("finetune", "mass.csv", "--column", "mass", *images, "--model", "runs/second", folder=home)
+    said = zooactive("top", "--task", "mass", "--n", 3, folder=home).stderr
+    assert (
+        "predictions-mass holds predictions with another encoder than the model's, so they are made again"
+        in said.replace("\n", " ")
+    )
+    assert not np.array_equal(open_numbers(home / "predictions-mass").table()["mean"].to_numpy(), before)
