@@ -39,7 +39,8 @@ def tests(session: nox.Session) -> None:
     session.install("-e", ".", *group("test"))
     # Two processes, a file's tests in one of them; with a thread each they do not wait for each other's. Bytecode is kept
     # also where the machine's settings say otherwise: tests start new interpreters, and each would compile every module.
-    everything = ("-n", "2", "--dist", "loadfile", "--doctest-modules", "zooactive", "tests")
+    # Their order is that of tests/conftest.py, with the longest files first, so that both processes end together.
+    everything = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--doctest-modules", "zooactive", "tests")
     settings = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": ""}
     session.run("pytest", *(session.posargs or everything), env=settings)
 
