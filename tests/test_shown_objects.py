@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 
+import effort
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,10 +127,9 @@ def test_a_large_posterior_and_a_large_catalogue_are_shown_at_once(tree):
     posterior, catalogue = posterior_of(tree, galaxies, draws=2), catalogue_of(tree, galaxies)
     repr(posterior_of(tree, 20))  # what is loaded when first used
     for shown in (posterior, catalogue):
-        began = time.process_time()
-        repr(shown)
-        shown._repr_html_()
-        assert time.process_time() - began < 0.5
+        with effort.at_most(100):
+            repr(shown)
+            shown._repr_html_()
 
 
 def test_a_model_says_what_it_is():

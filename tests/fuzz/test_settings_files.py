@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import effort
 import pytest
 from hostile import as_toml, damaged, fuzzed, misfilled, miswritten, read_or_refused
 from hypothesis import given
@@ -155,10 +155,8 @@ def test_lists_that_are_nested_without_end_are_refused(tmp_path: Path):
 @pytest.mark.parametrize("part", ["a.", '"a" . ', "'a'.", "a-1 ."])
 def test_a_name_of_very_many_parts_is_refused_at_once(tmp_path: Path, start: str, part: str):
     (tmp_path / "tree.toml").write_text(f"{start}{part * 100_000}a = 1\n")
-    begun = time.perf_counter()
-    with pytest.raises(TreeError, match="a name in it has more than 100 parts"):
+    with effort.at_most(400), pytest.raises(TreeError, match="a name in it has more than 100 parts"):
         load_tree(tmp_path / "tree.toml")
-    assert time.perf_counter() - begun < 2
 
 
 def test_texts_with_many_full_stops_are_texts(tmp_path: Path):

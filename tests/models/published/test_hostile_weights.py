@@ -14,13 +14,13 @@ import re
 import struct
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import effort
 import numpy as np
 import pytest
 from torch_writer import (
@@ -44,7 +44,7 @@ from zooactive.models.published.state import read_state
 from zooactive.models.published.unpickling import MOST_STEPS
 
 FOUR = np.arange(4, dtype=np.float32)
-SECONDS, MEMORY = 2.0, 256 << 20
+PIECES, MEMORY = 600, 256 << 20
 READ = None
 """Stands for a file whose tensor 'w' is read, and nothing else of it."""
 
@@ -367,22 +367,20 @@ def little_memory() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def met(case: Hostile, folder: Path) -> tuple[str, float]:
-    """Put the file into a folder, read it there, and return what was said, and the seconds of a processor it took."""
+def met(case: Hostile, folder: Path) -> str:
+    """Put the file into a folder, read it there with little work, and return what was said."""
     path = folder / "weights.bin"
     if isinstance(case.content, bytes):
         path.write_bytes(case.content)
     else:
         case.content(path)
-    began = time.process_time()
     try:
-        with little_memory():
+        with effort.at_most(PIECES), little_memory():
             arrays = read_state(path)
         np.testing.assert_array_equal(arrays["w"], FOUR)
-        said = f"read: {', '.join(arrays)}"
+        return f"read: {', '.join(arrays)}"
     except ModelError as error:
-        said = str(error)
-    return said, time.process_time() - began
+        return str(error)
 
 
 @pytest.fixture(autouse=True)
@@ -394,10 +392,9 @@ def _here(tmp_path, monkeypatch):
 def test_a_hostile_file_is_told_in_a_sentence_and_nothing_of_it_runs(case, tmp_path):
     if isinstance(CASES[case].content, bytes) and CASES[case].content[8:9] == b"{":
         pytest.importorskip("safetensors")
-    said, seconds = met(CASES[case], tmp_path)
+    said = met(CASES[case], tmp_path)
     assert re.search("^read: w$" if CASES[case].told is READ else CASES[case].told, said), said
     assert len(said.splitlines()) == 1
-    assert seconds < SECONDS
     assert not Path(CANARY).exists()
 
 
@@ -413,19 +410,19 @@ def test_the_code_that_a_file_carries_would_run_elsewhere(case):
 
 
 def test_the_file_that_these_are_made_of_is_good(tmp_path):
-    assert met(Hostile(GOOD, READ), tmp_path)[0] == "read: w"
-    assert met(Hostile(old_form(), READ), tmp_path)[0] == "read: w"
+    assert met(Hostile(GOOD, READ), tmp_path) == "read: w"
+    assert met(Hostile(old_form(), READ), tmp_path) == "read: w"
 
 
 def main() -> None:
     """Print what each file gets."""
-    print("| file | what it gets | ms |\n| --- | --- | --- |")
+    print("| file | what it gets |\n| --- | --- |")
     for case, hostile in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            said, seconds = met(hostile, Path(folder))
+            said = met(hostile, Path(folder))
             assert not Path(CANARY).exists(), case
-            print(f"| {case} | {said.replace(folder + '/', '')} | {1000 * seconds:.1f} |")
+            print(f"| {case} | {said.replace(folder + '/', '')} |")
             os.chdir("/")
     print(
         f"\n{len(CASES)} files, of which {sum(hostile.code is not None for hostile in CASES.values())} carry code; none ran."
