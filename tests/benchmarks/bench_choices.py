@@ -2,6 +2,7 @@
 
     python tests/benchmarks/bench_choices.py FOLDER VOTES FIRST_SEED SEEDS [WAY ...]      default: all of WAYS
     python tests/benchmarks/bench_choices.py FOLDER VOTES report
+    python tests/benchmarks/bench_choices.py FOLDER VOTES keep
 
 The Kaggle challenge's galaxies as ImageNet's Lite0 sees them (FOLDER/embeddings: predictions of them by that encoder), 128
 principal axes, a head with a Gaussian posterior learnt anew in every round. Every seed has a test tenth, a start and votes
@@ -9,6 +10,8 @@ of its own: so many volunteers answer by the recorded fractions, and the test te
 start, and learn from all that they paid for, the random tenth of each round too. Clicks are answers to all questions. A
 ratio is what a way needs for the mean likelihood that random choice has at its end, of random choice's clicks; intervals by
 the bootstrap over seeds. Nothing is chosen or tuned by this script: it is run with other seeds than those looked at before.
+A way and a seed takes half a minute of a processor. What FOLDER has finished is not played again, nor what `keep` has put
+into choices.csv, beside this script.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from zooactive.models.head.laplace import LaplaceHead
 from zooactive.posterior import Posterior
 from zooactive.prediction import open_predictions
 
+KEPT = Path(__file__).with_name("choices.csv")
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SIZES = {1: (800, 500, 4), 3: (500, 400, 4), 5: (400, 300, 4), 10: (300, 200, 4), 40: (200, 150, 4)}
 """By the number of volunteers: galaxies at the start, in each round, and rounds."""
@@ -236,12 +240,14 @@ def main(folder: Path, volunteers: int, seeds: range, names: list[str]) -> None:
     ids, features = open_predictions(folder / "embeddings").embeddings_of(survey.ids)
     survey = survey.select(ids)
     x = find_axes([features]).of(features)
+    known = finished(folder, volunteers)
+    done = set(zip(known["strategy"], known["seed"], strict=True))
     for seed in seeds:
         sky, head = sky_of(survey, x, volunteers, seed), None
         for name in names:
-            file = folder / f"votes-{volunteers}" / name / f"seed-{seed:03d}.csv"
-            if file.exists():
+            if (name, seed) in done:
                 continue
+            file = folder / f"votes-{volunteers}" / name / f"seed-{seed:03d}.csv"
             began = time.perf_counter()
             rows, head = play(WAYS[name], sky, volunteers, seed, head)
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -250,9 +256,25 @@ def main(folder: Path, volunteers: int, seeds: range, names: list[str]) -> None:
     report(folder, volunteers)
 
 
+def finished(folder: Path, volunteers: int) -> pd.DataFrame:
+    """Return the rounds that were played, those that are kept and those of the folder."""
+    kept = pd.read_csv(KEPT) if KEPT.exists() else pd.DataFrame(columns=["votes", "strategy", "seed", "round"])
+    files = sorted((folder / f"votes-{volunteers}").rglob("seed-*.csv"))
+    found = pd.concat([kept[kept["votes"] == volunteers], *(pd.read_csv(file).assign(votes=volunteers) for file in files)])
+    return found.drop_duplicates(["strategy", "seed", "round"]).astype({"seed": int, "round": int, "votes": int})
+
+
+def keep(folder: Path, volunteers: int) -> None:
+    """Put what the folder has finished beside this script, where later runs find it."""
+    others = pd.read_csv(KEPT) if KEPT.exists() else pd.DataFrame(columns=["votes"])
+    table = pd.concat([others[others["votes"] != volunteers], finished(folder, volunteers)])
+    columns = ["votes", "strategy", "seed", "round", "labelled", "clicks", "test_likelihood", "test_accuracy"]
+    table[columns].sort_values(columns[:4]).to_csv(KEPT, index=False, float_format="%.7g")
+
+
 def report(folder: Path, volunteers: int) -> None:
     """Print what every way needs of random choice's clicks and galaxies, and how it ends."""
-    table = pd.concat([pd.read_csv(file) for file in sorted((folder / f"votes-{volunteers}").rglob("seed-*.csv"))])
+    table = finished(folder, volunteers)
     against = table[table["strategy"] == "random"]
     rows = []
     for name in table["strategy"].unique():
@@ -274,8 +296,8 @@ def report(folder: Path, volunteers: int) -> None:
 
 if __name__ == "__main__":
     place, voters = Path(sys.argv[1]).resolve(), int(sys.argv[2])
-    if sys.argv[3] == "report":
-        report(place, voters)
+    if sys.argv[3] in ("report", "keep"):
+        {"report": report, "keep": keep}[sys.argv[3]](place, voters)
     else:
         begin, number = int(sys.argv[3]), int(sys.argv[4])
         main(place, voters, range(begin, begin + number), sys.argv[5:] or list(WAYS))
