@@ -88,10 +88,13 @@ def test_a_trial_learns_from_no_galaxy_that_judges_and_knows_no_order(known, mon
     fitted, losses = automatic._fitted, automatic.losses_of
     world = known(LEAST)
     learnt: list[set[int]] = []
+    judging: list[int] = []
 
-    def watched_fit(known, rows, seed):
+    def watched_fit(known, rows, blind, seed):
         learnt.append(set(rows.tolist()))
-        return fitted(known, rows, seed)
+        judging.append(len(blind))
+        assert set(blind.tolist()) <= learnt[-1]
+        return fitted(known, rows, blind, seed)
 
     def watched_loss(head, features, votes, *, draws):
         judges = {row for row in range(LEAST) for one in features if np.array_equal(one, world.features[row])}
@@ -105,6 +108,8 @@ def test_a_trial_learns_from_no_galaxy_that_judges_and_knows_no_order(known, mon
     assert len(met) == 2 * 2 * 4
     assert all(len(judges) == LEAST // 3 and not judges & rows for rows, judges in met)
     assert sorted({len(rows) for rows in learnt}) == [25, 37, 49, 61]
+    # What a score chose judges nothing; what random choice drew does.
+    assert judging == 2 * [25, 25, 25, 25, 37, 49, 61]
     monkeypatch.undo()
     monkeypatch.setattr(automatic, "_SEEDS", 2)
     order = np.random.default_rng(2).permutation(LEAST)

@@ -71,6 +71,44 @@ def test_the_random_arm_is_measured_on_and_never_learnt_from(loop, said, learner
     assert (metrics["labelled"], metrics["learning"] + metrics["judging"]) == (18, 16)
 
 
+@pytest.mark.parametrize(("strategy", "chosen"), [("mutual_information", True), ("random", False)])
+def test_galaxies_chosen_by_a_score_learn_and_do_not_validate(
+    strategy, chosen, learner, begun, held_out, config, said, tmp_path, monkeypatch
+):
+    parts: list[tuple[set[str], set[str]]] = []
+    fit = learner.fit
+
+    def watched(folder, learning, judging, **options):
+        parts.append((set(learning.ids), set(judging.ids)))
+        fit(folder, learning, judging, **options)
+
+    monkeypatch.setattr(learner, "fit", watched)
+    half = replace(config, strategy=strategy, judge_share=0.5, random_share=0.0)
+    loop = Loop(tmp_path / "loop", learner, begun, test=held_out, config=half)
+    asked: set[str] = set()
+    for _ in range(3):
+        selection = loop.ask()
+        asked |= set(selection["id"])
+        loop.tell(said(selection["id"]))
+    loop.learn()
+    learning, judging = parts[-1]
+    assert learning | judging == asked | set(begun.ids[:12])
+    validating = asked & judging
+    assert len(validating) < 1 if chosen else len(validating) > 4
+    assert parts[0][1] <= judging, "who validated goes on validating"
+
+
+def test_where_every_galaxy_was_chosen_chosen_ones_validate(learner, begun, held_out, config, said, tmp_path):
+    nobody = replace(begun, votes=np.zeros_like(begun.votes))
+    loop = Loop(tmp_path / "loop", learner, nobody, test=held_out, config=config)
+    loop.ask()
+    others = [name for name in begun.ids if name not in set(loop.ask()["id"])]
+    loop.tell(said(others[:10]))  # which nobody asked for
+    metrics = loop.learn()
+    assert metrics["learning"] + metrics["judging"] == 10
+    assert metrics["judging"] >= 1
+
+
 def test_a_loop_that_was_interrupted_anywhere_goes_on_to_the_same_end(learner, begun, held_out, config, said, tmp_path):
     def play(folder, *, harm) -> pd.DataFrame:
         for number in range(3):

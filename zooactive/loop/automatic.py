@@ -121,7 +121,7 @@ def decide(known: Known | None, config: LoopConfig, tree: DecisionTree) -> Decis
     because = (
         "with people's votes and a frozen encoder, no strategy was measured to beat random choice"
         if at_random
-        else "with single labels, this strategy was measured to save a third to a half of the labels"
+        else "with single labels, this strategy was measured to need as many labels as random choice, or down to half of them"
     )
     if len(known.ids) < LEAST:
         return Decision(usual, f"{because}; a trial needs {LEAST} randomly drawn galaxies, not {len(known.ids)}", None)
@@ -164,24 +164,24 @@ def _played(known: Known, config: LoopConfig, seed: int) -> tuple[_Curve, _Curve
     judges = round(_TEST * len(order))
     test, others = order[:judges], order[judges:]
     start, n = round(_START * len(others)), round(_ROUND * len(others))
-    begun = _fitted(known, others[:start], seed)
+    begun = _fitted(known, others[:start], others[:start], seed)
     curves = []
     for strategy in (config.candidate, "random"):
         rows, head, clicks, losses = others[:start], begun, list[float](), list[float]()
         for number in range(_ROUNDS + 1):
             if number:
                 rows = np.concatenate([rows, _chosen(known, others, rows, head, config, strategy, n, number)])
-                head = _fitted(known, rows, seed)
+                head = _fitted(known, rows, rows if strategy == "random" else others[:start], seed)
             clicks.append(float(known.votes[rows].sum()))
             losses.append(float(losses_of(head, known.features[test], known.votes[test], draws=known.draws).mean()))
         curves.append((clicks, losses))
     return curves[0], curves[1]
 
 
-def _fitted(known: Known, rows: NDArray[np.intp], seed: int) -> LaplaceHead:
-    """Fit a head to some galaxies, after a fifth of them chose its prior."""
-    judges = np.zeros(len(rows), dtype=bool)
-    judges[np.argsort(uniform_from_ids(known.ids[rows], purpose="judges", seed=seed))[: max(len(rows) // 5, 1)]] = True
+def _fitted(known: Known, rows: NDArray[np.intp], blind: NDArray[np.intp], seed: int) -> LaplaceHead:
+    """Fit a head to some galaxies, after a fifth of those that were drawn blindly chose its prior, as in a round."""
+    order = np.argsort(uniform_from_ids(known.ids[blind], purpose="judges", seed=seed))
+    judges = np.isin(rows, blind[order[: max(len(blind) // 5, 1)]])
     parts = [(known.features[some], known.votes[some]) for some in (rows[~judges], rows[judges])]
     fit = fit_bayesian_head(parts[0], parts[1], known.tree, known.axes, concentrations=known.concentrations)
     return fit.head

@@ -25,7 +25,8 @@ class LoopConfig(AcquisitionConfig):
     candidate : str
         One of `STRATEGIES`: the strategy that "auto" tries.
     judge_share : float
-        The share of labelled galaxies, taken by hashed id, that are validation galaxies. They choose the best epoch.
+        The share of randomly drawn galaxies with votes, taken by hashed id, that are validation galaxies. They choose the
+        best epoch, or the prior of a head.
     warm : bool
         Whether a round's training starts from the weights of the previous round. Otherwise it starts where the first one
         did.

@@ -201,8 +201,7 @@ class Loop:
         cost = {"labelled": int(labelled.sum()), "clicks": float(galaxies.require_votes().votes.sum())}
         metrics: dict[str, Any] = {"round": here.number, **cost}
         if (labelled & ~reserved).any():
-            judges = uniform_from_ids(galaxies.ids, purpose="judges", seed=self.config.seed) < self.config.judge_share
-            train, validation = labelled & ~reserved & ~judges, labelled & ~reserved & judges
+            train, validation = self._parts(galaxies, labelled & ~reserved, here.number)
             if not train.any() or not validation.any():
                 raise TrainingError(
                     f"{self.folder}: there are {int(train.sum())} training and {int(validation.sum())} validation galaxies, "
@@ -291,8 +290,7 @@ class Loop:
         """Return the strategy that "auto" chooses in a round, and record the reason."""
         known = read_record(here.decision)
         if known is None:
-            drawn = np.isin(galaxies.ids.astype(str), sorted(self._drawn(here.number))) | self._start_labelled
-            some = galaxies.take(galaxies.labelled & drawn)
+            some = galaxies.take(galaxies.labelled & self._at_random(galaxies, here.number))
             found = decide(self.learner.known(some), self.config, self.tree)
             trial = None if found.trial is None else asdict(found.trial)
             known = {"strategy": found.strategy, "why": found.why, "trial": trial}
@@ -400,6 +398,23 @@ class Loop:
         given = dict(zip(galaxies.ids[some], voted.votes[some], strict=True))
         left = galaxies.take(~galaxies.labelled)
         return VotedPool(self.learner.predictions(here.model, left, "pool"), given)
+
+    def _parts(
+        self, galaxies: Catalogue, usable: NDArray[np.bool_], number: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which galaxies train and which validate.
+
+        Only randomly drawn galaxies validate, because a prior or an epoch that suits chosen galaxies suits the survey less.
+        Where all were chosen, these validate.
+        """
+        judges = usable & (uniform_from_ids(galaxies.ids, purpose="judges", seed=self.config.seed) < self.config.judge_share)
+        at_random = judges & self._at_random(galaxies, number)
+        validation = at_random if at_random.any() else judges
+        return usable & ~validation, validation
+
+    def _at_random(self, galaxies: Catalogue, number: int) -> NDArray[np.bool_]:
+        """Return which galaxies were drawn with equal probability before a round, or had votes at the start."""
+        return np.isin(galaxies.ids.astype(str), sorted(self._drawn(number))) | self._start_labelled
 
     def _reserved(self, number: int) -> set[str]:
         """Return the galaxies drawn at random before a round, which are never trained on."""
