@@ -79,7 +79,7 @@ WAYS = {
     "cells of features, information": Way("information", cells="features"),
     "cells of features, epig a click": Way("epig a click", cells="features"),
     "typical": Way(cells="typical"),
-    # Tried after the first 5 of 8 seeds of the others were seen.
+    # Added after five seeds of the others, and six of some, had been looked at.
     "a click, judges at random": Way("a click", judged_at_random=True),
     "epig a click, judges at random": Way("epig a click", judged_at_random=True),
     "mutual_information, beta 1, half random, judges at random": Way("information", random=0.5, judged_at_random=True),

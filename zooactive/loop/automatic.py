@@ -121,7 +121,7 @@ def decide(known: Known | None, config: LoopConfig, tree: DecisionTree) -> Decis
     because = (
         "with people's votes and a frozen encoder, no strategy was measured to beat random choice"
         if at_random
-        else "with single labels, this strategy was measured to need as many labels as random choice, or down to half of them"
+        else "with single labels, this strategy was measured to need half as many labels as random choice, up to as many"
     )
     if len(known.ids) < LEAST:
         return Decision(usual, f"{because}; a trial needs {LEAST} randomly drawn galaxies, not {len(known.ids)}", None)
