@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 def piece() -> float:
-    """Seconds of a processor for a hundred thousand additions one by one, about five thousandths of a second on a laptop."""
+    """Seconds of a processor for a hundred thousand additions one by one, some thousandths of a second on a laptop."""
     began, total = time.process_time(), 0
     for number in range(100_000):
         total += number

@@ -128,8 +128,9 @@ def test_a_large_posterior_and_a_large_catalogue_are_shown_at_once(tree):
     repr(posterior_of(tree, 20))  # what is loaded when first used
     for shown in (posterior, catalogue):
         with effort.at_most(100):
-            repr(shown)
-            shown._repr_html_()
+            said, page = repr(shown), shown._repr_html_()
+        assert str(galaxies) in said.replace(",", "")
+        assert str(galaxies) in page.replace(",", "")
 
 
 def test_a_model_says_what_it_is():

@@ -159,6 +159,7 @@ def _rounds_are_as_they_should_be(world, setting: Setting) -> None:
     in_time = {entry["galaxy"] for entry in world.classifications if entry["at"] <= retired[entry["galaxy"]]}
     # Where the budget ended the last round, late votes of galaxies that nobody had seen are counted, and no longer learnt.
     assert met & in_time <= set(told["id"]) <= met
+    assert met - set(told["id"]) <= set(read_selection(rounds[-1].selection)["id"]) - in_time
     assert len(in_time) > 4 * ROUND
     assert all(status["retired_at"] for status in world.status.values())
     assert {status["retirement_reason"] for status in world.status.values()} <= {"classification_count", "other"}
