@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_survey import zooactive
+from small_survey import Begun, begun_workspace, zooactive
 
 import zooactive as za
 from zooactive.acquisition.allocation import look as looking
 from zooactive.acquisition.scores import vote_value
 from zooactive.prediction import open_predictions
 from zooactive.training.out_of_fold import OutOfFold
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

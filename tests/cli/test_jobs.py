@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from small_survey import zooactive
+from small_survey import Begun, begun_workspace, zooactive
 
 import zooactive as za
 from zooactive.cli import app
@@ -96,6 +96,11 @@ def test_what_a_workspace_was_before_is_in_its_settings(tmp_path):
         assert workspace.survey is workspace.settings.survey
     with pytest.raises(AttributeError, match="no attribute 'surveys'"):
         _ = workspace.surveys
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
 
 
 def test_methods_and_commands_write_the_same_files(begun, undrawn, tmp_path, monkeypatch):

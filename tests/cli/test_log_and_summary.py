@@ -16,12 +16,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import warm_interpreter
-from small_survey import change, read_json, zooactive
+from small_survey import Begun, begun_workspace, change, read_json, zooactive
 from warm_interpreter import AS_COMMAND
 
 from zooactive.foundation.logs import ROOT
 
 ALARM = Path(__file__).resolve().parents[2] / "examples" / "alarm.py"
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

@@ -9,11 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_survey import GALAXIES, change, zooactive
+from small_survey import GALAXIES, Begun, begun_workspace, change, zooactive
 
 from zooactive.prediction.numbers import open_numbers
 
 LEARNT = 48
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_survey import write_survey, zooactive
+from small_survey import Begun, begun_workspace, write_survey, zooactive
 
 fsspec = pytest.importorskip("fsspec")
 from faulty_store import Fault, faulty_store  # noqa: E402  (it needs fsspec)
@@ -19,6 +19,11 @@ from faulty_store import Fault, faulty_store  # noqa: E402  (it needs fsspec)
 from zooactive.foundation import retries  # noqa: E402
 
 store = pytest.fixture(faulty_store)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from small_survey import GALAXIES, LABELLED, read_json, zooactive
+from small_survey import GALAXIES, LABELLED, Begun, begun_workspace, read_json, zooactive
 from tiny_network import tiny_network
 
 from zooactive.foundation.writing import write_how
@@ -24,6 +24,11 @@ from zooactive.prediction import open_predictions
 from zooactive.workspace.file import find_settings
 
 HEAD = ("--policy", "head")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Begun:
+    return begun_workspace(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
