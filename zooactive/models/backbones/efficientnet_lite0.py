@@ -6,6 +6,8 @@ with a free licence: `zooactive.models.published.encoders` reads them. Layers ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from string import ascii_lowercase
 from typing import Any
 
 import keras
@@ -44,17 +46,25 @@ def efficientnet_lite0(image_size: int, channels: int = 3) -> Any:
         raise ModelError(
             f"efficientnet_lite0 needs images of {SMALLEST} pixels on a side or more, not {image_size}; try small_cnn"
         )
+    return lite_encoder("efficientnet_lite0", _STAGES, image_size, channels)
+
+
+def lite_encoder(name: str, stages: Sequence[tuple[int, int, int, int, int]], image_size: int, channels: int) -> Any:
+    """Build a network of this family from its stages: blocks, pixels of the filter, stride, expansion and features of each.
+
+    The first and the last layer are the same in all of them, so the features are 1,280.
+    """
     layers = keras.layers
     pixels = keras.Input((image_size, image_size, channels), name="pixels")
     x = layers.Rescaling(2, offset=-1, name="pixel_scale")(pixels)
     x = _convolution(x, _STEM, 3, 2, name="stem_conv", scale=_STEM_SCALE)
     x = _normalise(x, name="stem")
-    blocks, done = sum(stage[0] for stage in _STAGES), 0
-    for number, (repeats, side, stride, expansion, features) in enumerate(_STAGES, start=1):
+    blocks, done = sum(stage[0] for stage in stages), 0
+    for number, (repeats, side, stride, expansion, features) in enumerate(stages, start=1):
         for repeat in range(repeats):
             x = _block(
                 x,
-                name=f"block{number}{'abcd'[repeat]}",
+                name=f"block{number}{ascii_lowercase[repeat]}",
                 side=side,
                 stride=1 if repeat else stride,
                 expansion=expansion,
@@ -64,7 +74,7 @@ def efficientnet_lite0(image_size: int, channels: int = 3) -> Any:
             done += 1
     x = _normalise(_convolution(x, _TOP, 1, 1, name="top_conv"), name="top")
     x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
-    return keras.Model(pixels, x, name="efficientnet_lite0")
+    return keras.Model(pixels, x, name=name)
 
 
 def _block(x: Any, *, name: str, side: int, stride: int, expansion: int, features: int, dropped: float) -> Any:
