@@ -7,10 +7,11 @@
 The Kaggle challenge's galaxies as ImageNet's Lite0 sees them (FOLDER/embeddings: predictions of them by that encoder), 128
 principal axes, a head with a Gaussian posterior learnt anew in every round. Every seed has a test tenth, a start and votes
 of its own: so many volunteers answer by the recorded fractions, and the test tenth is judged by 40. All ways have the same
-start, and learn from all that they paid for, the random tenth of each round too. Clicks are answers to all questions. A
+start, and its galaxies choose the prior of all heads in turn, so that its choice adds nothing to the differences. All learn
+from all that they paid for, the random tenth of each round too. Clicks are answers to all questions. A
 ratio is what a way needs for the mean likelihood that random choice has at its end, of random choice's clicks; intervals by
 the bootstrap over seeds. Nothing is chosen or tuned by this script: it is run with other seeds than those looked at before.
-A way and a seed takes half a minute of a processor. What FOLDER has finished is not played again, nor what `keep` has put
+A way and a seed takes ten seconds of a processor. What FOLDER has finished is not played again, nor what `keep` has put
 into choices.csv, beside this script.
 """
 
@@ -31,7 +32,8 @@ from zooactive.acquisition import epig, expected_clicks, mutual_information
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop import draw_votes, label_efficiency
 from zooactive.loop.metrics import metrics_of
-from zooactive.models.head.bayesian import PRECISIONS, FeatureAxes, _Problem, find_axes
+from zooactive.models import FeatureAxes, find_axes, fit_bayesian_head
+from zooactive.models.head.bayesian import BayesianFit, _Problem, _Rows
 from zooactive.models.head.laplace import LaplaceHead
 from zooactive.posterior import Posterior
 from zooactive.prediction import open_predictions
@@ -41,7 +43,7 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SIZES = {1: (800, 500, 4), 3: (500, 400, 4), 5: (400, 300, 4), 10: (300, 200, 4), 40: (200, 150, 4)}
 """By the number of volunteers: galaxies at the start, in each round, and rounds."""
 
-DRAWS, TARGETS, RANDOM, JUDGES = 128, 2000, 0.1, 0.2
+DRAWS, TARGETS, RANDOM = 128, 2000, 0.1
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,6 @@ class Way:
     cells: str = ""
     """One galaxy of each of n cells, equal in number: of "features", of "outputs"; or "typical", by clusters."""
 
-    judged_at_random: bool = False
-
 
 WAYS = {
     "random": Way(),
@@ -67,7 +67,6 @@ WAYS = {
     "mutual_information, weighted": Way("information", 4.0, weighted=1.0),
     "mutual_information, beta 1, weighted": Way("information", weighted=1.0),
     "mutual_information, beta 1, half random": Way("information", random=0.5),
-    "mutual_information, judges at random": Way("information", 4.0, judged_at_random=True),
     "a click": Way("a click"),
     "a click, weighted": Way("a click", weighted=1.0),
     "epig": Way("epig", 4.0),
@@ -79,10 +78,6 @@ WAYS = {
     "cells of features, information": Way("information", cells="features"),
     "cells of features, epig a click": Way("epig a click", cells="features"),
     "typical": Way(cells="typical"),
-    # Added after five seeds of the others, and six of some, had been looked at.
-    "a click, judges at random": Way("a click", judged_at_random=True),
-    "epig a click, judges at random": Way("epig a click", judged_at_random=True),
-    "mutual_information, beta 1, half random, judges at random": Way("information", random=0.5, judged_at_random=True),
 }
 
 
@@ -107,15 +102,19 @@ def sky_of(survey: za.Catalogue, x: NDArray[np.float32], volunteers: int, seed: 
     return Sky(pool.ids, x[~test], pool.require_votes().votes, x[test], judged.require_votes().votes, survey.tree)
 
 
-def fitted(sky: Sky, rows: NDArray[np.intp], counts: NDArray[np.float64], judges: NDArray[np.bool_]) -> LaplaceHead:
-    """Learn from some galaxies, the judges choosing the prior before they are learnt from too."""
-    problem = _Problem(sky.tree, "softplus")
-    parts = [(sky.x[some], sky.votes[some], counts[part]) for part in (~judges, judges) for some in (rows[part],)]
-    weights, losses = problem.judged(parts[0], parts[1], PRECISIONS)
-    best = min(losses, key=losses.__getitem__)
-    whole = (sky.x[rows], sky.votes[rows], counts)
+def fitted(sky: Sky, rows: NDArray[np.intp]) -> BayesianFit:
+    """Learn from some galaxies, which choose the prior in turn."""
     same = FeatureAxes(np.zeros(sky.x.shape[1], "f4"), np.eye(sky.x.shape[1], dtype="f4"))
-    return problem.laplace(whole[0], whole[1], problem.fit(whole, best, weights[best]), best, same)
+    return fit_bayesian_head(None, (sky.x[rows], sky.votes[rows]), sky.tree, same, in_turn=True)
+
+
+def counted(sky: Sky, rows: NDArray[np.intp], counts: NDArray[np.float64], precision: float) -> LaplaceHead:
+    """Learn from some galaxies under one prior, each counting so much."""
+    problem = _Problem(sky.tree, "softplus")
+    whole = _Rows(sky.x[rows], sky.votes[rows], counts)
+    same = FeatureAxes(np.zeros(sky.x.shape[1], "f4"), np.eye(sky.x.shape[1], dtype="f4"))
+    weights = problem.fit(whole, precision, problem.constant(whole.votes, sky.x.shape[1]))
+    return problem.laplace(whole.x, whole.votes, weights, precision, same)
 
 
 def posterior_of(head: LaplaceHead, x: NDArray[np.float32], ids: Iterable[str]) -> Posterior:
@@ -184,11 +183,11 @@ def chosen_by(
     n: int,
     volunteers: int,
     seed: int,
-) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the galaxies of a round, how much each counts, and which of them were drawn at random."""
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the galaxies of a round, and how much each counts."""
     rng = np.random.default_rng(seed)
     if way.cells == "typical":
-        return typical(sky.x, n, known, seed), np.ones(n), np.zeros(n, dtype=bool)
+        return typical(sky.x, n, known, seed), np.ones(n)
     posterior = posterior_of(head, sky.x[left], sky.ids[left])
     worth = np.log(np.maximum(scores_of(way, posterior, volunteers, rng), 1e-12)) * way.beta
     noisy = worth + rng.gumbel(size=len(left))
@@ -196,9 +195,9 @@ def chosen_by(
         axes = sky.x[left] if way.cells == "features" else np.log(posterior.mean() + 0.01)
         cells = cells_of(way, np.asarray(axes, dtype=np.float64), n, rng)
         best = np.lexsort((-noisy, cells))
-        return left[best[np.unique(cells[best], return_index=True)[1]]], np.ones(n), np.ones(n, dtype=bool)
+        return left[best[np.unique(cells[best], return_index=True)[1]]], np.ones(n)
     if way.score == "none":
-        return left[rng.permutation(len(left))[:n]], np.ones(n), np.ones(n, dtype=bool)
+        return left[rng.permutation(len(left))[:n]], np.ones(n)
     reserved = round(way.random * n)
     drawn = rng.choice(len(left), reserved, replace=False)
     noisy[drawn] = -np.inf
@@ -208,34 +207,28 @@ def chosen_by(
     r = reserved / len(left)
     p = r + (1 - r) * -np.expm1(-np.exp(np.minimum(worth[picked] - bar, 30)))
     counts = (n / len(left) / p) ** way.weighted
-    return left[picked], counts / counts.mean(), np.arange(n) >= n - reserved
+    return left[picked], counts / counts.mean()
 
 
 def play(
-    way: Way, sky: Sky, volunteers: int, seed: int, first_head: LaplaceHead | None
-) -> tuple[list[dict[str, float]], LaplaceHead]:
-    """Play all rounds of one way with one seed; the fit to the start is the same for all."""
+    way: Way, sky: Sky, volunteers: int, seed: int, begun: BayesianFit | None
+) -> tuple[list[dict[str, float]], BayesianFit]:
+    """Play all rounds of one way with one seed; the fit to the start, and the prior, are the same for all."""
     start, n, rounds = SIZES[volunteers]
     known = np.argsort(uniform_from_ids(sky.ids, purpose="sky", seed=seed))[:start]
-    counts, random = np.ones(start), np.ones(start, dtype=bool)
-    told, head = [], first_head
+    begun = begun or fitted(sky, known)
+    counts, told = np.ones(start), []
     for number in range(rounds + 1):
-        judges = uniform_from_ids(sky.ids[known], purpose="judges", seed=seed) < JUDGES
-        if way.judged_at_random:
-            judges &= random
-        if head is None or number:
-            head = fitted(sky, known, counts, judges)
-        if not number:
-            first = head
+        head = counted(sky, known, counts, begun.precision) if number else begun.head
         measured = metrics_of(posterior_of(head, sky.test_x, (str(i) for i in range(len(sky.test_x)))), sky.test_votes)
         cost = {"labelled": len(known), "clicks": float(sky.votes[known].sum())}
         told.append({"round": number, **cost, **{f"test_{name}": value for name, value in measured.items()}})
         if number < rounds:
             left = np.setdiff1d(np.arange(len(sky.ids)), known)
-            more, weights, blind = chosen_by(way, sky, left, known, head, n, volunteers, 1000 * seed + number)
+            more, weights = chosen_by(way, sky, left, known, head, n, volunteers, 1000 * seed + number)
             known = np.concatenate([known, more])
-            counts, random = np.concatenate([counts, weights]), np.concatenate([random, blind])
-    return told, first
+            counts = np.concatenate([counts, weights])
+    return told, begun
 
 
 def main(folder: Path, volunteers: int, seeds: range, names: list[str]) -> None:
@@ -247,13 +240,13 @@ def main(folder: Path, volunteers: int, seeds: range, names: list[str]) -> None:
     known = finished(folder, volunteers)
     done = set(zip(known["strategy"], known["seed"], strict=True))
     for seed in seeds:
-        sky, head = sky_of(survey, x, volunteers, seed), None
+        sky, begun = sky_of(survey, x, volunteers, seed), None
         for name in names:
             if (name, seed) in done:
                 continue
             file = folder / f"votes-{volunteers}" / name / f"seed-{seed:03d}.csv"
             began = time.perf_counter()
-            rows, head = play(WAYS[name], sky, volunteers, seed, head)
+            rows, begun = play(WAYS[name], sky, volunteers, seed, begun)
             file.parent.mkdir(parents=True, exist_ok=True)
             pd.DataFrame(rows).assign(strategy=name, seed=seed).to_csv(file, index=False)
             print(f"seed {seed}, {name}: {rows[-1]['test_likelihood']:.4f}, {time.perf_counter() - began:.0f} s", flush=True)

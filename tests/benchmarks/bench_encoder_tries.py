@@ -273,7 +273,12 @@ def report(folder: Path) -> None:
     }
     today, rows = found.get("today"), []
     for name, one in found.items():
-        row = {"try": name, "minutes": float(one["minutes"]), "nats": one["losses"].mean(), "accuracy": float(one["accuracy"])}
+        row = {
+            "try": name,
+            "minutes": float(one["minutes"]),
+            "nats": one["losses"].mean(),
+            "accuracy": float(one["accuracy"]),
+        }
         row |= {"class nats": one["classes"][:, 0].mean(), "class accuracy": one["classes"][:, 1].mean()}
         if today is not None and name != "today":
             row["nats, less today's"] = interval(one["losses"] - today["losses"])

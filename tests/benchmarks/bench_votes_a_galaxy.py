@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_votes_a_galaxy.py FOLDER [SEEDS [FIRST_SEED]]
 
-Galaxies, features, head and judges are those of bench_choices.py: FOLDER/embeddings are predictions of the Kaggle
+Galaxies, features and head are those of bench_choices.py: FOLDER/embeddings are predictions of the Kaggle
 challenge's galaxies by ImageNet's Lite0, and the test tenth is judged by 40 volunteers. Each seed parts the galaxies anew,
 and 5, 10, 20 or 40 volunteers answer, in whole for 2,000 times 1, 2, 4, 8 and 16 looks at a galaxy (40 volunteers see 50 to
 800 galaxies, 5 see 400 to 6,400, or all there are). Clicks are answers to all questions. Printed is what share of the clicks
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bench_choices import DATA, JUDGES, fitted, posterior_of, sky_of
+from bench_choices import DATA, fitted, posterior_of, sky_of
 
 import zooactive as za
 from zooactive.foundation.hashing import uniform_from_ids
@@ -37,8 +37,7 @@ def play(survey: za.Catalogue, x: np.ndarray, volunteers: int, seed: int) -> pd.
     order, rows = np.argsort(uniform_from_ids(sky.ids, purpose="sky", seed=seed)), []
     for step, looks in enumerate(LOOKS):
         known = order[: looks // volunteers]
-        judges = uniform_from_ids(sky.ids[known], purpose="judges", seed=seed) < JUDGES
-        head = fitted(sky, known, np.ones(len(known)), judges)
+        head = fitted(sky, known).head
         measured = metrics_of(posterior_of(head, sky.test_x, (str(i) for i in range(len(sky.test_x)))), sky.test_votes)
         cost = {"round": step, "labelled": len(known), "clicks": float(sky.votes[known].sum())}
         rows.append(cost | {f"test_{name}": value for name, value in measured.items()})

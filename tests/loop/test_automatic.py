@@ -15,6 +15,7 @@ from zooactive.loop import Loop, LoopConfig, automatic, rehearse
 from zooactive.loop.automatic import LEAST, Known, Trial, decide, try_out
 from zooactive.loop.round_files import why_of
 from zooactive.models import find_axes
+from zooactive.models.head.bayesian import PRECISIONS
 from zooactive.tree import DecisionTree, Question
 
 CONFIG = LoopConfig(n=10, votes=5)
@@ -74,7 +75,7 @@ def test_a_trial_compares_at_equal_clicks_with_the_variance_of_seeds_that_share_
     rng = np.random.default_rng(1)
     ends = rng.normal(5.0, 0.1, 8)
     curves = [(([100.0, 300.0], [9.0, end]), ([100.0, 200.0], [9.0, 6.0])) for end in ends]
-    monkeypatch.setattr(automatic, "_played", lambda known, config, seed: curves[seed])
+    monkeypatch.setattr(automatic, "_played", lambda known, config, seed, precision: curves[seed])
     found = try_out(known(LEAST), CONFIG)
     gains = 6.0 - (9.0 + ends) / 2  # random choice ends at 200 clicks, where the other is half of its way
     assert found.gain == pytest.approx(gains.mean())
@@ -88,13 +89,12 @@ def test_a_trial_learns_from_no_galaxy_that_judges_and_knows_no_order(known, mon
     fitted, losses = automatic._fitted, automatic.losses_of
     world = known(LEAST)
     learnt: list[set[int]] = []
-    judging: list[int] = []
+    priors: list[tuple[float, ...]] = []
 
-    def watched_fit(known, rows, blind, seed):
+    def watched_fit(known, rows, precisions):
         learnt.append(set(rows.tolist()))
-        judging.append(len(blind))
-        assert set(blind.tolist()) <= learnt[-1]
-        return fitted(known, rows, blind, seed)
+        priors.append(tuple(precisions))
+        return fitted(known, rows, precisions)
 
     def watched_loss(head, features, votes, *, draws):
         judges = {row for row in range(LEAST) for one in features if np.array_equal(one, world.features[row])}
@@ -107,9 +107,12 @@ def test_a_trial_learns_from_no_galaxy_that_judges_and_knows_no_order(known, mon
     found = try_out(world, CONFIG)
     assert len(met) == 2 * 2 * 4
     assert all(len(judges) == LEAST // 3 and not judges & rows for rows, judges in met)
-    assert sorted({len(rows) for rows in learnt}) == [25, 37, 49, 61]
-    # What a score chose judges nothing; what random choice drew does.
-    assert judging == 2 * [25, 25, 25, 25, 37, 49, 61]
+    assert [len(rows) for rows in learnt] == [LEAST, *2 * [25, 37, 49, 61, 37, 49, 61]]
+    # All galaxies choose one prior, and neither strategy has another.
+    assert priors[0] == PRECISIONS
+    assert len(set(priors[1:])) == 1
+    assert len(priors[1]) == 1
+    assert priors[1][0] in PRECISIONS
     monkeypatch.undo()
     monkeypatch.setattr(automatic, "_SEEDS", 2)
     order = np.random.default_rng(2).permutation(LEAST)

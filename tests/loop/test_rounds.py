@@ -71,9 +71,10 @@ def test_the_random_arm_is_measured_on_and_never_learnt_from(loop, said, learner
     assert (metrics["labelled"], metrics["learning"] + metrics["judging"]) == (18, 16)
 
 
+@pytest.mark.parametrize("in_turn", [False, True])
 @pytest.mark.parametrize(("strategy", "chosen"), [("mutual_information", True), ("random", False)])
 def test_galaxies_chosen_by_a_score_learn_and_do_not_validate(
-    strategy, chosen, learner, begun, held_out, config, said, tmp_path, monkeypatch
+    strategy, chosen, in_turn, learner, begun, held_out, config, said, tmp_path, monkeypatch
 ):
     parts: list[tuple[set[str], set[str]]] = []
     fit = learner.fit
@@ -83,6 +84,7 @@ def test_galaxies_chosen_by_a_score_learn_and_do_not_validate(
         fit(folder, learning, judging, **options)
 
     monkeypatch.setattr(learner, "fit", watched)
+    monkeypatch.setattr(learner, "judged_in_turn", in_turn)
     half = replace(config, strategy=strategy, judge_share=0.5, random_share=0.0)
     loop = Loop(tmp_path / "loop", learner, begun, test=held_out, config=half)
     asked: set[str] = set()
@@ -94,7 +96,11 @@ def test_galaxies_chosen_by_a_score_learn_and_do_not_validate(
     learning, judging = parts[-1]
     assert learning | judging == asked | set(begun.ids[:12])
     validating = asked & judging
-    assert len(validating) < 1 if chosen else len(validating) > 4
+    if in_turn:
+        assert judging == set(begun.ids[:12]) | (set() if chosen else asked)
+    else:
+        assert len(validating) < 1 if chosen else len(validating) > 4
+        assert learning & set(begun.ids[:12])
     assert parts[0][1] <= judging, "who validated goes on validating"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
@@ -14,6 +15,7 @@ from zooactive.foundation.vocabulary import Strategy
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.strategies import choose
 from zooactive.models import FeatureAxes, LaplaceHead, fit_bayesian_head
+from zooactive.models.head.bayesian import PRECISIONS, BayesianFit
 from zooactive.models.head.laplace import losses_of
 from zooactive.posterior import Posterior
 from zooactive.tree import DecisionTree
@@ -135,16 +137,19 @@ def try_out(known: Known, config: LoopConfig) -> Trial:
     """Play the candidate and random choice on the same galaxies from the same starts, and compare them at equal clicks.
 
     Each of eight seeds splits the galaxies anew: a third are test galaxies, a sixth are labelled at the start, and each of
-    three rounds asks for a twelfth. Losses between rounds are interpolated linearly in clicks. The seeds share their
-    galaxies. The variance of the mean gain over J seeds is therefore (1/J + n_test / n_train) s^2, where s^2 is the variance
-    over single seeds (Nadeau & Bengio 2003, Machine Learning 52, 239, equation 9). The interval is Student's with J - 1
-    degrees of freedom.
+    three rounds asks for a twelfth. All heads have the prior that all galaxies together choose, in turn, so that the choice
+    of priors adds nothing to the difference. Losses between rounds are interpolated linearly in clicks. The seeds share
+    their galaxies. The variance of the mean gain over J seeds is therefore (1/J + n_test / n_train) s^2, where s^2 is the
+    variance over single seeds (Nadeau & Bengio 2003, Machine Learning 52, 239, equation 9). The interval is Student's with
+    J - 1 degrees of freedom.
     """
     from scipy import stats
 
     gains, worths = [], []
+    everybody = np.argsort(uniform_from_ids(known.ids, purpose="trial", seed=-1))
+    prior = _fitted(known, everybody, PRECISIONS).precision
     for seed in range(_SEEDS):
-        chosen, blind = _played(known, config, seed)
+        chosen, blind = _played(known, config, seed, prior)
         clicks = min(chosen[0][-1], blind[0][-1])
         theirs, mine, before = (
             float(np.interp(at, *curve)) for at, curve in ((clicks, blind), (clicks, chosen), (clicks / (1 + WORSE), blind))
@@ -158,33 +163,37 @@ def try_out(known: Known, config: LoopConfig) -> Trial:
     return Trial(config.candidate, gain, gain - half, gain + half, worth, len(known.ids))
 
 
-def _played(known: Known, config: LoopConfig, seed: int) -> tuple[_Curve, _Curve]:
+def _played(known: Known, config: LoopConfig, seed: int, precision: float) -> tuple[_Curve, _Curve]:
     """Return the curves of the candidate and of random choice."""
     order = np.argsort(uniform_from_ids(known.ids, purpose="trial", seed=seed))
     judges = round(_TEST * len(order))
     test, others = order[:judges], order[judges:]
     start, n = round(_START * len(others)), round(_ROUND * len(others))
-    begun = _fitted(known, others[:start], others[:start], seed)
+    begun = _fitted(known, others[:start], (precision,)).head
     curves = []
     for strategy in (config.candidate, "random"):
         rows, head, clicks, losses = others[:start], begun, list[float](), list[float]()
         for number in range(_ROUNDS + 1):
             if number:
                 rows = np.concatenate([rows, _chosen(known, others, rows, head, config, strategy, n, number)])
-                head = _fitted(known, rows, rows if strategy == "random" else others[:start], seed)
+                head = _fitted(known, rows, (precision,)).head
             clicks.append(float(known.votes[rows].sum()))
             losses.append(float(losses_of(head, known.features[test], known.votes[test], draws=known.draws).mean()))
         curves.append((clicks, losses))
     return curves[0], curves[1]
 
 
-def _fitted(known: Known, rows: NDArray[np.intp], blind: NDArray[np.intp], seed: int) -> LaplaceHead:
-    """Fit a head to some galaxies, after a fifth of those that were drawn blindly chose its prior, as in a round."""
-    order = np.argsort(uniform_from_ids(known.ids[blind], purpose="judges", seed=seed))
-    judges = np.isin(rows, blind[order[: max(len(blind) // 5, 1)]])
-    parts = [(known.features[some], known.votes[some]) for some in (rows[~judges], rows[judges])]
-    fit = fit_bayesian_head(parts[0], parts[1], known.tree, known.axes, concentrations=known.concentrations)
-    return fit.head
+def _fitted(known: Known, rows: NDArray[np.intp], precisions: Sequence[float]) -> BayesianFit:
+    """Fit a head to some galaxies, which choose among priors in turn."""
+    return fit_bayesian_head(
+        None,
+        (known.features[rows], known.votes[rows]),
+        known.tree,
+        known.axes,
+        concentrations=known.concentrations,
+        precisions=precisions,
+        in_turn=True,
+    )
 
 
 def _chosen(

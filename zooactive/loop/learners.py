@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,10 @@ class Learner(Protocol):
     @property
     def tree(self) -> DecisionTree:
         """The decision tree whose questions are learnt."""
+
+    @property
+    def judged_in_turn(self) -> bool:
+        """Whether a fit takes all randomly drawn galaxies as validation galaxies, and learns from them too."""
 
     def fit(
         self, folder: Path, train_part: Catalogue, validation_part: Catalogue, *, seed: int, before: Path | None
@@ -86,6 +90,7 @@ class NetworkLearner:
     draws_from: DrawKind = "dropout"
     batch_size: int = 128
     progress: Auto | EpochProgress | Watch[EpochProgress] = "auto"
+    judged_in_turn: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_kind(self.draws_from)  # before hours of training, not after
@@ -147,7 +152,8 @@ class HeadLearner:
     """A learner that fits only the head, in seconds: the encoder embeds every image once, before the first round.
 
     The draws come from the head's Gaussian posterior (`zooactive.models.fit_bayesian_head`); they narrow as votes come in.
-    The validation galaxies choose the width of its prior and are then trained on as well. A warm start changes nothing.
+    The validation galaxies choose the width of its prior in turn, and are trained on as well, so that a loop keeps none
+    apart. A warm start changes nothing.
 
     Parameters
     ----------
@@ -167,6 +173,8 @@ class HeadLearner:
     PosteriorError
         When another encoder made the embeddings.
     """
+
+    judged_in_turn: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -198,6 +206,7 @@ class HeadLearner:
             self.tree,
             self._axes,
             concentrations=self._model.concentrations,
+            in_turn=True,
         )
         about = {"precision": fitted.precision, "losses": fitted.losses, "encoder": self.embeddings.encoder}
         write_json(folder / _PRIOR, about)

@@ -201,8 +201,9 @@ class Loop:
         cost = {"labelled": int(labelled.sum()), "clicks": float(galaxies.require_votes().votes.sum())}
         metrics: dict[str, Any] = {"round": here.number, **cost}
         if (labelled & ~reserved).any():
-            train, validation = self._parts(galaxies, labelled & ~reserved, here.number)
-            if not train.any() or not validation.any():
+            in_turn = getattr(self.learner, "judged_in_turn", False)  # learners of earlier versions do not say
+            train, validation = self._parts(galaxies, labelled & ~reserved, here.number, in_turn)
+            if not validation.any() or not (train.any() or (in_turn and validation.sum() > 1)):
                 raise TrainingError(
                     f"{self.folder}: there are {int(train.sum())} training and {int(validation.sum())} validation galaxies, "
                     "and each needs at least 1; add votes for more galaxies"
@@ -400,14 +401,15 @@ class Loop:
         return VotedPool(self.learner.predictions(here.model, left, "pool"), given)
 
     def _parts(
-        self, galaxies: Catalogue, usable: NDArray[np.bool_], number: int
+        self, galaxies: Catalogue, usable: NDArray[np.bool_], number: int, in_turn: bool
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which galaxies train and which validate.
 
         Only randomly drawn galaxies validate, because a prior or an epoch that suits chosen galaxies suits the survey less.
-        Where all were chosen, these validate.
+        Where all were chosen, these validate. A learner whose galaxies validate in turn gets all of them.
         """
-        judges = usable & (uniform_from_ids(galaxies.ids, purpose="judges", seed=self.config.seed) < self.config.judge_share)
+        share = 1.0 if in_turn else self.config.judge_share
+        judges = usable & (uniform_from_ids(galaxies.ids, purpose="judges", seed=self.config.seed) < share)
         at_random = judges & self._at_random(galaxies, number)
         validation = at_random if at_random.any() else judges
         return usable & ~validation, validation

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.errors import PosteriorError
-from zooactive.foundation.hashing import Purpose, hash_ids
+from zooactive.foundation.hashing import hash_ids
 from zooactive.foundation.telling import Tell, silent
 from zooactive.models import LinearDraws, find_axes, fit_bayesian_head
 from zooactive.posterior import Posterior
@@ -19,9 +19,6 @@ from zooactive.tree import DecisionTree
 
 if TYPE_CHECKING:
     from zooactive.prediction import Predictions
-
-_JUDGES = 5
-"""One of this many training galaxies is used for validation, to choose the width of the head's prior."""
 
 _FEWEST = 20
 """The least number of galaxies with votes to which a head can be fitted."""
@@ -32,9 +29,9 @@ class OutOfFold:
     """Stored embeddings and heads that were not fitted to the galaxies they predict; iterating yields `Posterior` chunks.
 
     Galaxies with votes are dealt into folds in the order of their hashed ids. The head of a fold is fitted to the votes of
-    all other galaxies (`fit_bayesian_head`), and predicts the galaxies of that fold. Galaxies without votes are predicted by
-    a head that was fitted to all. **Limitation**: an encoder that was trained on these votes remembers them whatever the
-    head does.
+    all other galaxies (`fit_bayesian_head`), which choose its prior in turn, and predicts the galaxies of that fold.
+    Galaxies without votes are predicted by a head that was fitted to all. **Limitation**: an encoder that was trained on
+    these votes remembers them whatever the head does.
 
     Parameters
     ----------
@@ -88,15 +85,14 @@ class OutOfFold:
                 f"{len(names)} galaxies with votes are predicted; a head for each fold needs at least {_FEWEST}"
             )
         votes = np.stack([votes_of[name] for name in names])
-        fold = _dealt(names, folds, "folds", stored.seed)
-        judge = _dealt(names, _JUDGES, "judges", stored.seed) == 0
+        fold = _dealt(names, folds, stored.seed)
         axes = find_axes((chunk for _, chunk in stored.embeddings()), components=components)
         kind, heads = getattr(stored.head, "concentrations", "softplus"), list[LinearDraws]()
         for number in range(folds + 1):
             learnt = fold != number
             tell(f"fitting a head to {int(learnt.sum())} of {len(names)} galaxies with votes")
-            parts = [(features[learnt & of], votes[learnt & of]) for of in (~judge, judge)]
-            heads.append(fit_bayesian_head(parts[0], parts[1], voted.tree, axes, concentrations=kind).head)
+            known = features[learnt], votes[learnt]
+            heads.append(fit_bayesian_head(None, known, voted.tree, axes, concentrations=kind, in_turn=True).head)
         return cls(stored, dict(zip(names, fold.tolist(), strict=True)), tuple(heads))
 
     @property
@@ -123,8 +119,8 @@ class OutOfFold:
         return found
 
 
-def _dealt(names: Sequence[str], hands: int, purpose: Purpose, seed: int) -> NDArray[np.int64]:
+def _dealt(names: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
     """Return the fold of each galaxy, by a new hash, because galaxies with votes may have been chosen by an old one."""
-    hand = np.empty(len(names), dtype=np.int64)
-    hand[np.argsort(hash_ids(names, purpose=purpose, seed=seed), kind="stable")] = np.arange(len(names)) % hands
-    return hand
+    fold = np.empty(len(names), dtype=np.int64)
+    fold[np.argsort(hash_ids(names, purpose="folds", seed=seed), kind="stable")] = np.arange(len(names)) % folds
+    return fold

@@ -13,7 +13,7 @@ from zooactive.models.head.bayesian import most_probable_weights
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import negative_log_likelihood
 from zooactive.tree import DecisionTree, Question
-from zooactive.tree.likelihood import dirichlet_multinomial_log_prob
+from zooactive.tree.likelihood import dirichlet_multinomial_log_prob, log_ways
 
 LABELS = DecisionTree("labels", [Question("ring", ["yes", "no"])], votes="class", min_votes=1)
 
@@ -147,6 +147,29 @@ def test_the_judges_choose_the_prior_and_are_then_learnt_from(tree):
 
     assert loss(all_of_them) < loss(fewer)
     assert stats.spearmanr(*(fit.head.kernel.ravel() for fit in (fewer, all_of_them))).statistic > 0.8
+
+
+def test_the_judges_judge_the_draws_that_are_used_later(tree):
+    x, votes = known_world(tree, 260)
+    learning, judging, axes = (x[:60], votes[:60]), (x[60:], votes[60:]), find_axes([x])
+    priors = (1000.0, 10.0, 0.1)
+    found = fit_bayesian_head(learning, judging, tree, axes, precisions=priors)
+    alone = most_probable_weights(learning, judging, tree, axes, precisions=priors)
+    told = most_probable_weights(learning, judging, tree, axes, precisions=priors, draws=32)
+    assert told.losses == found.losses
+    assert np.array_equal(
+        told.kernel, most_probable_weights(learning, judging, tree, axes, precisions=priors, draws=9).kernel
+    )
+    nobody = (x[:1], np.zeros((1, votes.shape[1])))
+    ways = log_ways(judging[1], tree).sum(-1)
+    for prior in priors:
+        # A head that has learnt from the learning galaxies alone, drawn from and judged by hand.
+        head = fit_bayesian_head(learning, nobody, tree, axes, precisions=(prior,)).head
+        posterior = Posterior(head.posterior_concentrations(judging[0], draws=32, seed=0), map(str, range(200)), tree)
+        loss = (negative_log_likelihood(posterior, judging[1]) + ways).mean()
+        assert found.losses[prior] == pytest.approx(loss, rel=2e-3)
+        # The mean over draws is not that of the weights alone: their spread is larger under a wide prior.
+        assert abs(found.losses[prior] - alone.losses[prior]) > (0.003 if prior < 100 else 0)
 
 
 def test_what_cannot_be_fitted_is_explained(tree):

@@ -139,8 +139,7 @@ def learn(
         if fit.precision != best:
             fit = _fit(x, votes, train, test, tree, axes, (best,))
         told[test] = _softmax(x[test].astype(np.float32) @ fit.kernel.astype(np.float32) + fit.bias, tree)
-    nobody = (x[:1], np.zeros((1, len(tree.columns))))  # validation galaxies, not needed because the prior is chosen
-    whole = fit_bayesian_head((x, votes), nobody, tree, axes, concentrations="fraction", precisions=(best,))
+    whole = fit_bayesian_head(None, (x, votes), tree, axes, concentrations="fraction", precisions=(best,), in_turn=True)
     return Learnt(whole.head, best, votes, told)
 
 

@@ -6,13 +6,13 @@ validation galaxies choose the width of the prior.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from zooactive.foundation.errors import ModelError
 from zooactive.foundation.telling import Progress
@@ -25,10 +25,22 @@ from zooactive.tree.likelihood import GivenVotes, checked_votes, log_likelihood_
 PRECISIONS = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
 """The prior precisions of a weight that are tried, the narrowest prior first."""
 
-_STEPS = 200
+JUDGED_DRAWS = 32
+"""The number of draws around the weights by which validation galaxies judge a prior."""
 
-_Rows: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
-"""Components, votes and weights, one row per galaxy."""
+_STEPS, _AT_ONCE = 200, 1024
+"""The largest number of steps of a fit, and the number of validation galaxies judged at a time."""
+
+_TURNS, _ENOUGH = 5, 500
+"""The parts in which galaxies take turns to judge, and the number of them after which the others need not."""
+
+
+class _Rows(NamedTuple):
+    """Components, votes and weights, one row per galaxy."""
+
+    x: NDArray[np.float32]
+    votes: NDArray[np.float64]
+    weights: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,27 +113,33 @@ class BayesianFit(NamedTuple):
 
 
 def fit_bayesian_head(
-    train: tuple[ArrayLike, ArrayLike],
+    train: tuple[ArrayLike, ArrayLike] | None,
     validation: tuple[ArrayLike, ArrayLike],
     tree: DecisionTree,
     axes: FeatureAxes,
     *,
     concentrations: str = "softplus",
     precisions: Sequence[float] = PRECISIONS,
+    in_turn: bool = False,
 ) -> BayesianFit:
     """Fit a head to the votes of galaxies with known features, and a Laplace approximation around it.
 
     Parameters
     ----------
     train, validation : tuple of features (galaxy, feature) and votes (galaxy, answer)
-        The validation galaxies choose the prior's precision. Then the head is fitted to all galaxies.
+        Training galaxies may be None where all galaxies validate in turn. The validation galaxies choose the prior's
+        precision, by the likelihood of their votes under draws around the weights. Then the head is fitted to all galaxies.
     tree : DecisionTree
     axes : FeatureAxes
         The result of `find_axes`.
     concentrations : {"sigmoid", "softplus", "fraction"}
         See `zooactive.models.head.activation.CONCENTRATIONS`.
     precisions : sequence of float
-        The precisions to try, the narrowest prior first.
+        The precisions to try, the narrowest prior first. A single one is taken without a judgement.
+    in_turn : bool
+        Whether the validation galaxies take turns: a fifth of them judges heads that were fitted to the others and to the
+        training galaxies, then another fifth, until 500 galaxies have judged. With few labels a single fifth often chooses a
+        poor prior.
 
     Returns
     -------
@@ -130,24 +148,48 @@ def fit_bayesian_head(
     Raises
     ------
     ModelError, PosteriorError
-        If shapes do not fit, votes are negative or not finite, or there is no training or validation galaxy.
+        If shapes do not fit, votes are negative or not finite, or there is no validation galaxy, or no training galaxy that
+        they are not.
 
     Notes
     -----
     The weights are the maximum of log likelihood - precision / 2 * sum of squared weights (the bias is free), found by
-    L-BFGS. The draws around them have the same prior (`LaplaceHead`), so that they contract as votes come in.
+    L-BFGS. The draws around them have the same prior (`LaplaceHead`), so that they contract as votes come in. What is used
+    later are the draws, and so they are judged, not the weights alone: weights alone are more certain than what the labels
+    decide, and a prior that suits them is too narrow for the draws (docs/measured.md, "Who chooses the prior").
     """
     check_concentrations(concentrations)
     if not precisions or min(precisions) <= 0:
         raise ModelError(f"prior precisions {list(precisions)} were given; give at least one number above 0")
-    parts = _rows(train, validation, None, tree, axes)
-    problem = _Problem(tree, concentrations)
-    weights, losses = problem.judged(*parts, precisions)
-    best = min(losses, key=losses.__getitem__)
-    (x, votes, counts), (others, theirs, also) = parts
-    x, votes, counts = np.concatenate([x, others]), np.concatenate([votes, theirs]), np.concatenate([counts, also])
-    found = problem.fit((x, votes, counts), best, weights[best])
-    return BayesianFit(problem.laplace(x, votes, found, best, axes), best, losses)
+    others = train or (np.asarray(validation[0])[:0], np.asarray(validation[1])[:0])
+    learning, judging = _rows(others, validation, None, tree, axes, in_turn=in_turn)
+    problem, whole = _Problem(tree, concentrations), _joined(learning, judging)
+    best, start, losses = precisions[0], problem.constant(whole[1], whole[0].shape[1]), dict[float, float]()
+    if len(precisions) > 1:
+        fits, judged = [], 0
+        for turn in _turns(learning, judging) if in_turn else [(learning, judging)]:
+            fits.append((len(turn[1][0]), *problem.judged(*turn, precisions, draws=JUDGED_DRAWS)))
+            judged += fits[-1][0]
+            if judged >= _ENOUGH:
+                break
+        losses = {each: sum(number * told[each] for number, _, told in fits) / judged for each in precisions}
+        best = min(losses, key=losses.__getitem__)
+        start = fits[0][1][best]
+    found = problem.fit(whole, best, start)
+    return BayesianFit(problem.laplace(*whole[:2], found, best, axes), best, losses)
+
+
+def _turns(learning: _Rows, judging: _Rows) -> Iterator[tuple[_Rows, _Rows]]:
+    """Yield what is learnt from and what judges, in each turn."""
+    number = len(judging[0])
+    turn = np.random.default_rng(0).permutation(number) % min(_TURNS, number)
+    for now in range(min(_TURNS, number)):
+        others, judges = (_Rows(*(values[rows] for values in judging)) for rows in (turn != now, turn == now))
+        yield _joined(learning, others), judges
+
+
+def _joined(one: _Rows, other: _Rows) -> _Rows:
+    return _Rows(*(np.concatenate([mine, theirs]) for mine, theirs in zip(one, other, strict=True)))
 
 
 class ProbableWeights(NamedTuple):
@@ -174,16 +216,18 @@ def most_probable_weights(
     weights: tuple[ArrayLike, ArrayLike] | None = None,
     concentrations: str = "softplus",
     precisions: Sequence[float] = PRECISIONS,
+    draws: int = 0,
     progress: Progress | None = None,
 ) -> ProbableWeights:
     """Fit as `fit_bayesian_head` does, but never to the validation galaxies, which can then serve for other measurements.
 
     Two arrays of weights, (galaxy,) each, say how much the log-likelihood of each training and each validation galaxy
-    counts. `progress` is called with the number of priors done. Raise the same errors as `fit_bayesian_head`.
+    counts. The weights alone are judged, or so many `draws` around them, which take training galaxies to count alike.
+    `progress` is called with the number of priors done. Raise the same errors as `fit_bayesian_head`.
     """
     check_concentrations(concentrations)
     parts, problem = _rows(train, validation, weights, tree, axes), _Problem(tree, concentrations)
-    found, losses = problem.judged(*parts, precisions, progress)
+    found, losses = problem.judged(*parts, precisions, progress, draws=draws)
     best = min(losses, key=losses.__getitem__)
     whole = axes.back() @ found[best]
     return ProbableWeights(whole[:-1], whole[-1], best, problem.loss(parts[0], found[best]), losses)
@@ -195,16 +239,25 @@ def _rows(
     weights: tuple[ArrayLike, ArrayLike] | None,
     tree: DecisionTree,
     axes: FeatureAxes,
+    *,
+    in_turn: bool = False,
 ) -> tuple[_Rows, _Rows]:
-    """Return the training rows and the validation rows, checked."""
+    """Return the training rows and the validation rows, checked; those that take turns need no training rows."""
     rows: list[_Rows] = []
     for i, (features, votes) in enumerate((train, validation)):
         x, counted = axes.of(features), checked_votes(votes, tree)
-        if len(x) != len(counted) or not len(counted):
+        if len(x) != len(counted) or not (len(counted) or (in_turn and i == 0)):
             purpose = ("training", "validation")[i]
             raise ModelError(f"{len(x)} features and {len(counted)} votes of {purpose} galaxies; give one row for each")
-        rows.append((x, counted, np.ones(len(x)) if weights is None else np.asarray(weights[i], dtype=np.float64)))
+        rows.append(_Rows(x, counted, np.ones(len(x)) if weights is None else np.asarray(weights[i], dtype=np.float64)))
+    if in_turn and len(rows[0].x) + len(rows[1].x) < 2:
+        raise ModelError("1 galaxy cannot both be learnt from and judge what was learnt; give the votes of two or more")
     return rows[0], rows[1]
+
+
+def _same(components: int) -> FeatureAxes:
+    """Return axes that leave components as they are."""
+    return FeatureAxes(np.zeros(components, dtype=np.float32), np.eye(components, dtype=np.float32))
 
 
 @dataclass(frozen=True)
@@ -220,15 +273,28 @@ class _Problem:
         return np.vstack([np.zeros((components, len(bias))), bias])
 
     def judged(
-        self, train: _Rows, validation: _Rows, precisions: Sequence[float], progress: Progress | None = None
+        self,
+        train: _Rows,
+        validation: _Rows,
+        precisions: Sequence[float],
+        progress: Progress | None = None,
+        *,
+        draws: int = 0,
     ) -> tuple[dict[float, NDArray[np.float64]], dict[float, float]]:
-        """Return the fitted weights under each prior, each found from the one before, and the mean validation losses."""
+        """Return the fitted weights under each prior, each found from the one before, and the mean validation losses.
+
+        The losses are those of the weights alone, or those of so many draws around them.
+        """
         start = self.constant(train[1], train[0].shape[1])
         losses: dict[float, float] = {}
         weights: dict[float, NDArray[np.float64]] = {}
         for precision in precisions:
             start = weights[precision] = self.fit(train, precision, start)
-            losses[precision] = self.loss(validation, start)
+            if draws:
+                head = self.laplace(*train[:2], start, precision, _same(train[0].shape[1]))
+                losses[precision] = self.loss_of_draws(validation, head, draws)
+            else:
+                losses[precision] = self.loss(validation, start)
             if progress is not None:
                 progress(len(losses))
         return weights, losses
@@ -238,6 +304,18 @@ class _Problem:
         x, votes, counts = rows
         each = log_rising(votes, self._alpha(self._outputs(x, weights)), self.tree).sum(-1)
         return float(-(counts * each).sum() / counts.sum())
+
+    def loss_of_draws(self, rows: _Rows, head: LaplaceHead, draws: int) -> float:
+        """Return the same for the mean of the likelihood over draws of a head for components."""
+        x, votes, counts = rows
+        kernels, biases = head.draw_weights(0, draws, seed=0)
+        told = 0.0
+        for start in range(0, len(x), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            alpha = self._alpha(np.matmul(x[some], kernels) + biases[:, None])
+            each = special.logsumexp(log_rising(votes[some], alpha, self.tree).sum(-1), axis=0) - np.log(draws)
+            told += float(counts[some] @ each)
+        return -told / float(counts.sum())
 
     def fit(self, rows: _Rows, precision: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the maximum a posteriori weights."""
