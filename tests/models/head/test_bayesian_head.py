@@ -9,7 +9,7 @@ from scipy import optimize, special, stats
 from zooactive.foundation.errors import ModelError
 from zooactive.models import find_axes, fit_bayesian_head
 from zooactive.models.head.activation import activate
-from zooactive.models.head.bayesian import most_probable_weights
+from zooactive.models.head.bayesian import _Problem, most_probable_weights
 from zooactive.posterior import Posterior
 from zooactive.posterior.loss import negative_log_likelihood
 from zooactive.tree import DecisionTree, Question
@@ -172,11 +172,56 @@ def test_the_judges_judge_the_draws_that_are_used_later(tree):
         assert abs(found.losses[prior] - alone.losses[prior]) > (0.003 if prior < 100 else 0)
 
 
+def test_in_turn_everybody_judges_a_head_that_has_not_learnt_from_them(tree):
+    x, votes = known_world(tree, 92)
+    axes, priors = find_axes([x]), (300.0, 30.0)
+    chosen, drawn = (x[:20], votes[:20]), (x[20:], votes[20:])
+    found = fit_bayesian_head(chosen, drawn, tree, axes, precisions=priors, in_turn=True)
+    turn = np.random.default_rng(0).permutation(72) % 5
+    for prior in priors:
+        told = 0.0
+        for now in range(5):
+            learnt = np.concatenate([x[:20], x[20:][turn != now]]), np.concatenate([votes[:20], votes[20:][turn != now]])
+            judging = x[20:][turn == now], votes[20:][turn == now]
+            wider = [other for other in priors if other >= prior]
+            alone = most_probable_weights(learnt, judging, tree, axes, precisions=wider, draws=32)
+            told += alone.losses[prior] * len(judging[0])
+        assert found.losses[prior] == pytest.approx(told / 72, rel=1e-6)
+    whole = fit_bayesian_head(None, (x, votes), tree, axes, precisions=(found.precision,), in_turn=True)
+    outputs = [x @ fit.head.kernel + fit.head.bias for fit in (found, whole)]
+    assert np.allclose(*outputs, atol=0.02), "all of them are learnt from in the end"
+    assert whole.losses == {}
+
+
+def test_five_hundred_judges_are_enough_and_the_rest_need_not_take_their_turn(tree, monkeypatch):
+    turns: list[tuple[int, int]] = []
+    judged = _Problem.judged
+
+    def watched(self, train, validation, precisions, progress=None, *, draws=0):
+        turns.append((len(train[0]), len(validation[0])))
+        return judged(self, train, validation, precisions, progress, draws=draws)
+
+    monkeypatch.setattr(_Problem, "judged", watched)
+    x, votes = known_world(tree, 2600, features=2)
+    for number, expected in ((2600, [(2080, 520)]), (1200, [(960, 240)] * 3), (3, [(2, 1)] * 3), (2, [(1, 1)] * 2)):
+        turns.clear()
+        fit_bayesian_head(None, (x[:number], votes[:number]), tree, find_axes([x]), precisions=(100.0, 10.0), in_turn=True)
+        assert turns == expected
+
+
 def test_what_cannot_be_fitted_is_explained(tree):
     x, votes = known_world(tree, 20)
     axes = find_axes([x])
     with pytest.raises(ModelError, match="0 features and 0 votes of validation galaxies"):
         fit_bayesian_head((x, votes), (x[:0], votes[:0]), tree, axes)
+    with pytest.raises(ModelError, match="0 features and 0 votes of training galaxies"):
+        fit_bayesian_head((x[:0], votes[:0]), (x, votes), tree, axes)
+    with pytest.raises(ModelError, match="0 features and 0 votes of training galaxies"):
+        fit_bayesian_head(None, (x, votes), tree, axes)
+    with pytest.raises(ModelError, match="0 features and 0 votes of validation galaxies"):
+        fit_bayesian_head((x, votes), (x[:0], votes[:0]), tree, axes, in_turn=True)
+    with pytest.raises(ModelError, match="1 galaxy cannot both be learnt from and judge"):
+        fit_bayesian_head(None, (x[:1], votes[:1]), tree, axes, in_turn=True)
     with pytest.raises(ModelError, match="20 features and 19 votes of training galaxies"):
         fit_bayesian_head((x, votes[1:]), (x, votes), tree, axes)
     with pytest.raises(ModelError, match=r"prior precisions \[0\] were given"):

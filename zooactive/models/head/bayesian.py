@@ -105,7 +105,7 @@ def find_axes(chunks: Iterable[ArrayLike], *, components: int = 128, floor: floa
 
 
 class BayesianFit(NamedTuple):
-    """A head, the prior precision that was chosen for it, and the mean validation loss at each precision that was tried."""
+    """A head, the prior precision that was chosen for it, and the mean validation loss at each precision that was judged."""
 
     head: LaplaceHead
     precision: float
