@@ -26,7 +26,7 @@ class LoopConfig(AcquisitionConfig):
         One of `STRATEGIES`: the strategy that "auto" tries.
     judge_share : float
         The share of randomly drawn galaxies with votes, taken by hashed id, that are validation galaxies. They choose the
-        best epoch, or the prior of a head.
+        best epoch. A head's prior is chosen by all of them in turn.
     warm : bool
         Whether a round's training starts from the weights of the previous round. Otherwise it starts where the first one
         did.
