@@ -13,6 +13,7 @@ from scipy import stats
 from zooactive.foundation.errors import AcquisitionError
 from zooactive.loop import Loop, LoopConfig, automatic, rehearse
 from zooactive.loop.automatic import LEAST, Known, Trial, decide, try_out
+from zooactive.loop.roles import drawn_at_random
 from zooactive.loop.round_files import why_of
 from zooactive.models import find_axes
 from zooactive.models.head.bayesian import PRECISIONS
@@ -148,7 +149,7 @@ def test_a_loop_writes_down_why_and_plays_it(learner, begun, held_out, config, s
     chosen = Loop(tmp_path / "chosen", learner, begun, config=replace(config, strategy="mutual_information"))
     chosen.tell(said(chosen.ask()["id"]))
     assert why_of(chosen.rounds[0]) is None
-    assert len(chosen._drawn(1)) == 2  # the random arm alone
+    assert len(drawn_at_random(chosen.rounds[:1])) == 2  # the random arm alone
 
 
 def test_what_cannot_be_tried_is_explained():

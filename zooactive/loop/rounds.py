@@ -17,7 +17,6 @@ from zooactive.catalogue.votes import match_columns
 from zooactive.evaluation.calibration import realised_information
 from zooactive.foundation.errors import AcquisitionError, CatalogueError, TrainingError
 from zooactive.foundation.formats import refuse_future
-from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.foundation.locking import held
 from zooactive.foundation.spelling import read_csv, write_csv
 from zooactive.foundation.writing import aside, write_json
@@ -25,6 +24,7 @@ from zooactive.loop.automatic import decide
 from zooactive.loop.config import LoopConfig
 from zooactive.loop.learners import Learner
 from zooactive.loop.metrics import metrics_of
+from zooactive.loop.roles import drawn_at_random, kept_apart, train_and_validation
 from zooactive.loop.round_files import Round, history_of, read_record, round_of, rounds_in
 from zooactive.loop.strategies import choose, choose_blindly
 from zooactive.tree.likelihood import checked_votes
@@ -197,12 +197,19 @@ class Loop:
         if (known := read_record(here.metrics)) is not None:
             return known
         galaxies = self._with_votes(here.number)
-        labelled, reserved = galaxies.labelled, np.isin(galaxies.ids.astype(str), sorted(self._reserved(here.number)))
+        labelled = galaxies.labelled
+        reserved = np.isin(galaxies.ids.astype(str), sorted(kept_apart(self.rounds[: here.number])))
         cost = {"labelled": int(labelled.sum()), "clicks": float(galaxies.require_votes().votes.sum())}
         metrics: dict[str, Any] = {"round": here.number, **cost}
         if (labelled & ~reserved).any():
             in_turn = getattr(self.learner, "judged_in_turn", False)  # learners of earlier versions do not say
-            train, validation = self._parts(galaxies, labelled & ~reserved, here.number, in_turn)
+            train, validation = train_and_validation(
+                galaxies.ids,
+                labelled & ~reserved,
+                self._at_random(galaxies, here.number),
+                share=1.0 if in_turn else self.config.judge_share,
+                seed=self.config.seed,
+            )
             if not validation.any() or not (train.any() or (in_turn and validation.sum() > 1)):
                 raise TrainingError(
                     f"{self.folder}: there are {int(train.sum())} training and {int(validation.sum())} validation galaxies, "
@@ -400,37 +407,9 @@ class Loop:
         left = galaxies.take(~galaxies.labelled)
         return VotedPool(self.learner.predictions(here.model, left, "pool"), given)
 
-    def _parts(
-        self, galaxies: Catalogue, usable: NDArray[np.bool_], number: int, in_turn: bool
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which galaxies train and which validate.
-
-        Only randomly drawn galaxies validate, because a prior or an epoch that suits chosen galaxies suits the survey less.
-        Where all were chosen, these validate. A learner whose galaxies validate in turn gets all of them.
-        """
-        share = 1.0 if in_turn else self.config.judge_share
-        judges = usable & (uniform_from_ids(galaxies.ids, purpose="judges", seed=self.config.seed) < share)
-        at_random = judges & self._at_random(galaxies, number)
-        validation = at_random if at_random.any() else judges
-        return usable & ~validation, validation
-
     def _at_random(self, galaxies: Catalogue, number: int) -> NDArray[np.bool_]:
         """Return which galaxies were drawn with equal probability before a round, or had votes at the start."""
-        return np.isin(galaxies.ids.astype(str), sorted(self._drawn(number))) | self._start_labelled
-
-    def _reserved(self, number: int) -> set[str]:
-        """Return the galaxies drawn at random before a round, which are never trained on."""
-        selections = (read_selection(entry.selection) for entry in self.rounds[:number])
-        return {name for selection in selections for name in selection.loc[selection["arm"] == "random", "id"]}
-
-    def _drawn(self, number: int) -> set[str]:
-        """Return all galaxies drawn with equal probability before a round, in either arm."""
-        drawn = self._reserved(number)
-        for entry in self.rounds[:number]:
-            selection = read_selection(entry.selection)
-            if selection["inclusion_probability"].notna().all() and selection["inclusion_probability"].nunique() == 1:
-                drawn |= set(selection["id"])
-        return drawn
+        return np.isin(galaxies.ids.astype(str), sorted(drawn_at_random(self.rounds[:number]))) | self._start_labelled
 
     def _metrics(self, here: Round, reserved: Catalogue) -> dict[str, float]:
         """Measure the round's model on the test galaxies, and on those drawn at random."""
