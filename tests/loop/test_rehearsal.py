@@ -85,6 +85,17 @@ def test_a_curve_that_falls_back_is_smoothed_and_not_taken_at_its_luckiest():
     assert label_efficiency(table, resamples=20)["ratio"].tolist() == pytest.approx([1.0])
 
 
+def test_equal_curves_need_the_same_even_if_their_last_rounds_bring_nothing():
+    flat = [10, 8, 8, 8]  # both have reached their final result after half of what they have cost
+    table = rounds_of({"random": [flat] * 2, "same": [flat] * 2})
+    (row,) = label_efficiency(table, resamples=20).to_dict("records")
+    assert (row["ratio"], row["low"], row["high"]) == (1.0, 1.0, 1.0)
+    noisy = rounds_of({"random": [[10, 7, 9, 8], [9, 8, 6, 8]], "same": [[10, 7, 9, 8], [9, 8, 6, 8]]})
+    assert label_efficiency(noisy, resamples=20)["ratio"].tolist() == [1.0]
+    slower = rounds_of({"random": [flat], "slower": [[10, 9, 8.5, 8.5]]})
+    assert label_efficiency(slower, resamples=20)["ratio"].tolist() == pytest.approx([300 / 175])
+
+
 def test_the_interval_comes_from_the_seeds():
     # Of two seeds one is twice as fast and one as fast; a bootstrap draws (1, 1) and (2, 2) with probability 1/4 each.
     table = rounds_of({"random": [[10, 9, 8, 7]] * 2, "mixed": [[10, 7, 6, 5], [10, 9, 8, 7]]})

@@ -164,11 +164,12 @@ def label_efficiency(
     resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Tabulate the cost at which each strategy reaches the final result of another one, as a share of that one's total cost.
+    """Tabulate the cost at which each strategy reaches the final result of another one, as a share of that one's cost of it.
 
     Curves are means over seeds, made monotone by isotonic regression, with straight lines between rounds. For a strategy
-    that does not reach the other one's final result, the comparison is reversed: the ratio is its total cost divided by the
-    cost at which the other one reaches its final result, and is above 1.
+    that does not reach the other one's final result, its own final result is compared: the ratio is its cost of that result
+    divided by the other one's, and is above 1. Costs are those at which a curve first reaches a result, for both, so that
+    equal curves have the ratio 1 even if their last rounds bring nothing.
 
     Parameters
     ----------
@@ -230,15 +231,14 @@ def _by_seed(table: pd.DataFrame, strategy: str, column: str) -> np.ndarray:
 
 
 def _ratio(mine: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
-    """Return the cost to reach the other strategy's final result, as a share of its cost; curves rise with rounds."""
+    """Return the cost of the lower of both final results, as a share of what it costs the other; curves rise with rounds."""
     from sklearn.isotonic import isotonic_regression
 
     curves = [(cost, isotonic_regression(merit)) for cost, merit in (mine, other)]
     (my_cost, my_merit), (their_cost, their_merit) = curves
-    if my_merit[-1] >= their_merit[-1]:
-        return _reached(my_cost, my_merit, their_merit[-1]) / float(their_cost[-1])
-    needed = _reached(their_cost, their_merit, my_merit[-1])
-    return float(my_cost[-1] / needed) if needed > 0 else float("inf")
+    level = min(my_merit[-1], their_merit[-1])
+    needed = _reached(their_cost, their_merit, level)
+    return _reached(my_cost, my_merit, level) / needed if needed > 0 else float("inf")
 
 
 def _reached(cost: np.ndarray, merit: np.ndarray, level: float) -> float:
