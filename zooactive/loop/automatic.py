@@ -24,7 +24,7 @@ LEAST = 150
 """The smallest number of randomly drawn galaxies with votes on which a strategy is tried."""
 
 MOST = 1500
-"""The largest number of galaxies used in a trial, which then takes two minutes. They are chosen by hashed id."""
+"""The largest number of galaxies used in a trial, which takes a minute. They are chosen by hashed id."""
 
 WORSE = 0.05
 """A share of the clicks. Where random choice is the default, a strategy that may need this many more clicks is not taken."""
@@ -103,8 +103,8 @@ def decide(known: Known | None, config: LoopConfig, tree: DecisionTree) -> Decis
     Random choice is the default if people vote and a head is trained on a frozen encoder, because no strategy was measured
     to beat random choice there (docs/loop.md). `config.candidate` replaces it if a trial finds the candidate no worse: the
     whole interval of its gain lies above -1 times what 5% of the clicks are worth. For single labels, and for networks
-    trained as a whole, the candidate is the default. Random choice replaces it if the whole interval of its gain lies below
-    0.
+    trained as a whole, the candidate is the default: there mutual information was measured to be ahead of random choice, or
+    level with it. Random choice replaces it if the whole interval of its gain lies below 0.
 
     Parameters
     ----------
@@ -117,13 +117,18 @@ def decide(known: Known | None, config: LoopConfig, tree: DecisionTree) -> Decis
     if candidate == "random":
         return Decision("random", "the score is 'random'", None)
     if known is None:
-        return Decision(candidate, "no trial is made for a network that is trained as a whole", None)
+        return Decision(
+            candidate,
+            "no trial is made for a network that is trained as a whole; there, mutual information was measured to be level "
+            "with random choice, or ahead of it",
+            None,
+        )
     at_random = tree.votes != "class"
     usual: Strategy = "random" if at_random else candidate
     because = (
         "with people's votes and a frozen encoder, no strategy was measured to beat random choice"
         if at_random
-        else "with single labels, this strategy was measured to need half as many labels as random choice, up to as many"
+        else "with single labels, mutual information was measured to need fewer labels than random choice"
     )
     if len(known.ids) < LEAST:
         return Decision(usual, f"{because}; a trial needs {LEAST} randomly drawn galaxies, not {len(known.ids)}", None)
