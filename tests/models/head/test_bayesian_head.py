@@ -222,6 +222,8 @@ def test_what_cannot_be_fitted_is_explained(tree):
         fit_bayesian_head((x, votes), (x[:0], votes[:0]), tree, axes, in_turn=True)
     with pytest.raises(ModelError, match="1 galaxy cannot both be learnt from and judge"):
         fit_bayesian_head(None, (x[:1], votes[:1]), tree, axes, in_turn=True)
+    alone = fit_bayesian_head(None, (x[:1], votes[:1]), tree, axes, precisions=(30.0,), in_turn=True)
+    assert np.isfinite(alone.head.kernel).all(), "nobody has to judge a single prior"
     with pytest.raises(ModelError, match="20 features and 19 votes of training galaxies"):
         fit_bayesian_head((x, votes[1:]), (x, votes), tree, axes)
     with pytest.raises(ModelError, match=r"prior precisions \[0\] were given"):

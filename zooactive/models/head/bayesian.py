@@ -148,8 +148,7 @@ def fit_bayesian_head(
     Raises
     ------
     ModelError, PosteriorError
-        If shapes do not fit, votes are negative or not finite, or there is no validation galaxy, or no training galaxy that
-        they are not.
+        If shapes do not fit, votes are negative or not finite, or there are too few galaxies to learn from and to judge.
 
     Notes
     -----
@@ -164,11 +163,13 @@ def fit_bayesian_head(
     others = train or (np.asarray(validation[0])[:0], np.asarray(validation[1])[:0])
     learning, judging = _rows(others, validation, None, tree, axes, in_turn=in_turn)
     problem, whole = _Problem(tree, concentrations), _joined(learning, judging)
-    best, start, losses = precisions[0], problem.constant(whole[1], whole[0].shape[1]), dict[float, float]()
+    best, start, losses = precisions[0], problem.constant(whole.votes, whole.x.shape[1]), dict[float, float]()
     if len(precisions) > 1:
+        if len(whole.x) < 2:
+            raise ModelError("1 galaxy cannot both be learnt from and judge what was learnt; give the votes of two or more")
         fits, judged = [], 0
         for turn in _turns(learning, judging) if in_turn else [(learning, judging)]:
-            fits.append((len(turn[1][0]), *problem.judged(*turn, precisions, draws=JUDGED_DRAWS)))
+            fits.append((len(turn[1].x), *problem.judged(*turn, precisions, draws=JUDGED_DRAWS)))
             judged += fits[-1][0]
             if judged >= _ENOUGH:
                 break
@@ -176,12 +177,12 @@ def fit_bayesian_head(
         best = min(losses, key=losses.__getitem__)
         start = fits[0][1][best]
     found = problem.fit(whole, best, start)
-    return BayesianFit(problem.laplace(*whole[:2], found, best, axes), best, losses)
+    return BayesianFit(problem.laplace(whole.x, whole.votes, found, best, axes), best, losses)
 
 
 def _turns(learning: _Rows, judging: _Rows) -> Iterator[tuple[_Rows, _Rows]]:
     """Yield what is learnt from and what judges, in each turn."""
-    number = len(judging[0])
+    number = len(judging.x)
     turn = np.random.default_rng(0).permutation(number) % min(_TURNS, number)
     for now in range(min(_TURNS, number)):
         others, judges = (_Rows(*(values[rows] for values in judging)) for rows in (turn != now, turn == now))
@@ -189,6 +190,7 @@ def _turns(learning: _Rows, judging: _Rows) -> Iterator[tuple[_Rows, _Rows]]:
 
 
 def _joined(one: _Rows, other: _Rows) -> _Rows:
+    """Return the rows of both."""
     return _Rows(*(np.concatenate([mine, theirs]) for mine, theirs in zip(one, other, strict=True)))
 
 
@@ -250,8 +252,6 @@ def _rows(
             purpose = ("training", "validation")[i]
             raise ModelError(f"{len(x)} features and {len(counted)} votes of {purpose} galaxies; give one row for each")
         rows.append(_Rows(x, counted, np.ones(len(x)) if weights is None else np.asarray(weights[i], dtype=np.float64)))
-    if in_turn and len(rows[0].x) + len(rows[1].x) < 2:
-        raise ModelError("1 galaxy cannot both be learnt from and judge what was learnt; give the votes of two or more")
     return rows[0], rows[1]
 
 
