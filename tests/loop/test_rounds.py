@@ -104,6 +104,17 @@ def test_galaxies_chosen_by_a_score_learn_and_do_not_validate(
     assert parts[0][1] <= judging, "who validated goes on validating"
 
 
+def test_too_few_votes_to_learn_from_and_to_validate_with_are_told(learner, begun, held_out, config, tmp_path, monkeypatch):
+    votes = begun.votes.copy()
+    votes[np.flatnonzero(begun.labelled)[1:]] = 0
+    one = replace(begun, votes=votes)
+    with pytest.raises(TrainingError, match="1 galaxy cannot both train a head and validate it"):
+        Loop(tmp_path / "in turn", learner, one, test=held_out, config=config).learn()
+    monkeypatch.setattr(learner, "judged_in_turn", False)
+    with pytest.raises(TrainingError, match=r"(0 training and 1|1 training and 0) validation galaxies, and each needs"):
+        Loop(tmp_path / "a fifth", learner, one, test=held_out, config=config).learn()
+
+
 def test_where_every_galaxy_was_chosen_chosen_ones_validate(learner, begun, held_out, config, said, tmp_path):
     nobody = replace(begun, votes=np.zeros_like(begun.votes))
     loop = Loop(tmp_path / "loop", learner, nobody, test=held_out, config=config)

@@ -210,7 +210,11 @@ class Loop:
                 share=1.0 if in_turn else self.config.judge_share,
                 seed=self.config.seed,
             )
-            if not validation.any() or not (train.any() or (in_turn and validation.sum() > 1)):
+            if in_turn and (labelled & ~reserved).sum() < 2:
+                raise TrainingError(
+                    f"{self.folder}: 1 galaxy cannot both train a head and validate it; add votes for more galaxies"
+                )
+            if not in_turn and not (train.any() and validation.any()):
                 raise TrainingError(
                     f"{self.folder}: there are {int(train.sum())} training and {int(validation.sum())} validation galaxies, "
                     "and each needs at least 1; add votes for more galaxies"
