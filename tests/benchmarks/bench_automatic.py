@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ import pandas as pd
 import zooactive as za
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop import HeadLearner, LoopConfig, draw_votes, label_efficiency, rehearse
+from zooactive.loop.learners import Learner
 from zooactive.loop.round_files import rounds_in, why_of
 from zooactive.models import load_model, load_published
 
@@ -63,23 +65,27 @@ def main(folder: Path, name: str) -> None:
     rows = np.sort(np.argsort(uniform_from_ids(survey.ids, purpose="sky", seed=0))[:GALAXIES])
     pool, test = survey.take(rows).split((0.9, 0.1))
     first, config = SIZES[name]
-    learner, began = HeadLearner(start, survey.tree, stored, draws=64), time.process_time()
+    learner = HeadLearner(start, survey.tree, stored, draws=64)
+    play(folder / name, learner, (pool, test), config, strategies=STRATEGIES, seeds=SEEDS, start=first, rounds=ROUNDS)
+    report(folder, name)
+
+
+def play(folder: Path, learner: Learner, parts: tuple[za.Catalogue, za.Catalogue], config: LoopConfig, **how: Any) -> None:
+    """Rehearse on a pool and test galaxies, with as many volunteers as `config` says; 40, or a class, test."""
+    (pool, test), began = parts, time.process_time()
     rehearse(
-        folder / name,
+        folder,
         learner,
         draw_votes(pool, volunteers=config.votes, seed=0),
-        test=draw_votes(test, volunteers=1 if survey.tree.votes == "class" else 40, seed=1),
-        strategies=STRATEGIES,
-        seeds=SEEDS,
-        start=first,
-        rounds=ROUNDS,
+        test=draw_votes(test, volunteers=1 if learner.tree.votes == "class" else 40, seed=1),
         config=config,
         progress=lambda strategy, seed, done: print(
-            f"{name}: {strategy}, seed {seed}, round {done}: {(time.process_time() - began) / 60:.1f} min of a processor",
+            f"{folder.name}: {strategy}, seed {seed}, round {done}:",
+            f"{(time.process_time() - began) / 60:.1f} min of a processor",
             flush=True,
         ),
+        **how,
     )
-    report(folder, name)
 
 
 def report(folder: Path, name: str) -> None:

@@ -15,16 +15,15 @@ a round.
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-from bench_automatic import GALAXIES, survey_of
+from bench_automatic import GALAXIES, play, survey_of
 
 import zooactive as za
 from zooactive.foundation.hashing import uniform_from_ids
-from zooactive.loop import LoopConfig, NetworkLearner, draw_votes, label_efficiency, rehearse
+from zooactive.loop import LoopConfig, NetworkLearner, label_efficiency
 from zooactive.models.config import Network
 
 STRATEGIES, SEEDS, ROUNDS = ("random", "mutual_information"), range(4), 3
@@ -61,22 +60,8 @@ def main(folder: Path, name: str) -> None:
     rows = survey.take(uniform_from_ids(survey.ids, purpose="sky", seed=0).argsort()[:GALAXIES])
     pool, test = rows.split((0.9, 0.1))
     learner = NetworkLearner(survey.tree, case.network, case.training, draws=32, progress=None)
-    began = time.process_time()
-    rehearse(
-        folder / name,
-        learner,
-        draw_votes(pool, volunteers=case.config.votes, seed=0),
-        test=draw_votes(test, volunteers=1 if survey.tree.votes == "class" else 40, seed=1),
-        strategies=STRATEGIES,
-        seeds=SEEDS,
-        start=case.start,
-        rounds=ROUNDS,
-        config=case.config,
-        progress=lambda strategy, seed, done: print(
-            f"{name}: {strategy}, seed {seed}, round {done}: {(time.process_time() - began) / 60:.1f} min of a processor",
-            flush=True,
-        ),
-    )
+    how = {"strategies": STRATEGIES, "seeds": SEEDS, "start": case.start, "rounds": ROUNDS}
+    play(folder / name, learner, (pool, test), case.config, **how)
     report(folder, name)
 
 

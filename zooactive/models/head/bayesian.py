@@ -218,18 +218,17 @@ def most_probable_weights(
     weights: tuple[ArrayLike, ArrayLike] | None = None,
     concentrations: str = "softplus",
     precisions: Sequence[float] = PRECISIONS,
-    draws: int = 0,
     progress: Progress | None = None,
 ) -> ProbableWeights:
     """Fit as `fit_bayesian_head` does, but never to the validation galaxies, which can then serve for other measurements.
 
     Two arrays of weights, (galaxy,) each, say how much the log-likelihood of each training and each validation galaxy
-    counts. The weights alone are judged, or so many `draws` around them, which take training galaxies to count alike.
-    `progress` is called with the number of priors done. Raise the same errors as `fit_bayesian_head`.
+    counts. The weights alone are judged. `progress` is called with the number of priors done. Raise the same errors as
+    `fit_bayesian_head`.
     """
     check_concentrations(concentrations)
     parts, problem = _rows(train, validation, weights, tree, axes), _Problem(tree, concentrations)
-    found, losses = problem.judged(*parts, precisions, progress, draws=draws)
+    found, losses = problem.judged(*parts, precisions, progress)
     best = min(losses, key=losses.__getitem__)
     whole = axes.back() @ found[best]
     return ProbableWeights(whole[:-1], whole[-1], best, problem.loss(parts[0], found[best]), losses)
