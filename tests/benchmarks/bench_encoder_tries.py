@@ -31,6 +31,7 @@ from scipy import stats
 
 import zooactive as za
 from zooactive.catalogue import Catalogue, combine_catalogues
+from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop.metrics import metrics_of
 from zooactive.models import find_axes, fit_bayesian_head, start_from_published
@@ -82,6 +83,15 @@ class Try:
     classes: float = 0.0
     """How many galaxies with a clean class are learnt from, as a share of those with votes; steps stay as many."""
 
+    site: bool = False
+    """Learn also the example images that Galaxy Zoo's pages show, with the answers that they are examples of."""
+
+    expected: bool = False
+    """Galaxies with a class, and without votes, have those that the encoder of "today" expects of them, at half weight."""
+
+    alike: float = 0.0
+    """The weight of a self-supervised term: two views of an image without labels have similar features (`Alike`)."""
+
     averaged: bool = False
     """Take the mean of the weights at the ends of the last third of the epochs."""
 
@@ -102,6 +112,9 @@ TRIES = {
     "Lite2": Try(network="lite2"),
     "128 pixels": Try(size=128),
     "24 epochs": Try(epochs=24),
+    "votes, classes and examples": Try(classes=1.0, site=True),
+    "votes and expected votes": Try(classes=1.0, expected=True),
+    "votes, and views alike": Try(alike=1.0),
 }
 
 
@@ -126,6 +139,41 @@ class Changed(keras.layers.Layer):  # type: ignore[misc]
             chosen = keras.random.uniform((number, 1, 1, 1), seed=self.generator) < self.grey
             pixels = ops.where(chosen, ops.mean(pixels, axis=-1, keepdims=True), pixels)
         return pixels
+
+
+class Alike(keras.layers.Layer):  # type: ignore[misc]
+    """Add a loss that is small where two views of an image have like features, which differ from those of other images.
+
+    That of Bardes, Ponce & LeCun 2022 (VICReg, ICLR), with the weights that they use: 25 times the mean squared difference
+    of the views, 25 times how far the spread of a number over the batch falls short of 1, and the squares of the
+    covariances of different numbers.
+    """
+
+    def __init__(self, weight: float, numbers: int = 512) -> None:
+        super().__init__()
+        self.weight = weight
+        self.projected = keras.Sequential(
+            [
+                keras.layers.Dense(numbers),
+                keras.layers.BatchNormalization(),
+                keras.layers.ReLU(),
+                keras.layers.Dense(numbers),
+            ]
+        )
+
+    def call(self, features: Any, labelled: Any, training: bool | None = None) -> Any:
+        """Return what a network says of labelled images as it is; the features of both views are (2, batch, feature)."""
+        ops = keras.ops
+        views = [self.projected(features[view], training=training) for view in range(2)]
+        loss = 25 * ops.mean((views[0] - views[1]) ** 2)
+        for view in views:
+            around = view - ops.mean(view, axis=0)
+            number, width = ops.cast(ops.shape(view)[0], view.dtype), view.shape[-1]
+            loss += 12.5 * ops.mean(ops.relu(1 - ops.sqrt(ops.var(view, axis=0) + 1e-4)))
+            covariance = ops.matmul(ops.transpose(around), around) / (number - 1)
+            loss += (ops.sum(covariance**2) - ops.sum(ops.diagonal(covariance) ** 2)) / width
+        self.add_loss(self.weight * loss)
+        return labelled
 
 
 class Averaged(keras.callbacks.Callback):  # type: ignore[misc]
@@ -156,10 +204,54 @@ def galaxies() -> tuple[Catalogue, Catalogue, Catalogue]:
     return learning, validation, replace(classes.split(SPLIT)[0], field_crops=None)
 
 
+def without_labels(learning: Catalogue, learnt: Catalogue) -> Catalogue:
+    """Return images of four surveys for the self-supervised term; what is judged is not among them."""
+    euclid = za.read_catalogue(DATA / "euclid_q1" / "galaxies.parquet")
+    lenses = za.read_catalogue(DATA / "spacewarps_cfhtls" / "galaxies.csv")
+    parts = [learning.without_votes(), replace(learnt.without_votes(), field_crops=np.full(len(learnt), 240 / 256))]
+    return join_catalogues(*(replace(part, table=part.table[[]]) for part in (*parts, euclid, lenses)))
+
+
+def examples() -> Catalogue:
+    """Return the images that Galaxy Zoo's pages show as examples, each with the answers that it is an example of."""
+    table = pd.read_csv(DATA / "gz_site" / "galaxies.csv", dtype=str)
+    asked = [name for name in table.columns[6:19] if table[name].nunique() > 1]
+    answers = {name: sorted(set(table[name].dropna()) - {"overlapping;ring"}) for name in asked}
+    questions = [za.Question(f"site {name}", found, single_label=True) for name, found in answers.items()]
+    tree = za.DecisionTree("gz_site", questions, min_votes=1)
+    votes = np.concatenate(
+        [(table[name].to_numpy()[:, None] == np.array(answers[name])) * CLEAN for name in answers], axis=1
+    )
+    some = votes.sum(1) > 0
+    images = tuple(DATA / "gz_site" / file for file in table["file_loc"][some])
+    ids = table["id"][some].to_numpy(dtype=object)
+    return Catalogue(ids, images, votes[some], tree, pd.DataFrame(index=range(len(ids))), source="gz_site", min_votes=1)
+
+
 def parted(classes: Catalogue) -> tuple[Catalogue, Catalogue]:
     """Return the classes that an encoder may learn, and those that it is judged by."""
     judged = uniform_from_ids(classes.ids, purpose="tries", seed=0) < 0.5
     return classes.take(~judged), classes.take(judged)
+
+
+def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Catalogue:
+    """Return what a try learns from: the challenge's votes, and labels of other galaxies."""
+    if not how.classes:
+        return learning
+    number = round(how.classes * len(learning))
+    some = learnt.take(np.argsort(uniform_from_ids(learnt.ids, purpose="with votes", seed=0))[:number])
+    if how.expected:
+        shown = replace(some.without_votes(), field_crops=np.full(len(some), 240 / 256))
+        expects = za.predict(za.load_model(folder / "tries" / "today"), shown, draws=1)
+        votes = 20 * expects.joint_mean()
+        assert learning.votes is not None
+        whole = join_catalogues(learning, replace(shown, table=learning.table[:0].reindex(range(len(shown)))))
+        return replace(whole, votes=np.concatenate([learning.votes, votes]))
+    some = replace(some, votes=CLEAN * votes_of(some))
+    parts, crops = [learning, some], [1.0, 240 / 256]
+    if how.site:
+        parts, crops = [*parts, examples()], [*crops, 1.0]
+    return combine_catalogues(parts, name="votes_and_classes", crops=crops)
 
 
 def model_of(how: Try, folder: Path, tree: za.DecisionTree) -> za.GalaxyModel:
@@ -180,8 +272,11 @@ def model_of(how: Try, folder: Path, tree: za.DecisionTree) -> za.GalaxyModel:
 BUILDER = partial(lite_encoder, "efficientnet_lite2", LITE2)
 
 
-def train(how: Try, model: za.GalaxyModel, learning: Catalogue, steps: int, seed: int) -> float:
-    """Train as many steps as the galaxies with votes make; return the last epoch's loss."""
+def train(how: Try, model: za.GalaxyModel, learning: Catalogue, others: Catalogue, steps: int, seed: int) -> float:
+    """Train as many steps as the galaxies with votes make; return the last epoch's loss.
+
+    `others` are the images whose views shall be alike, half a batch of them a step, if there is such a term.
+    """
     config = TrainingConfig(
         epochs=how.epochs, batch_size=BATCH, learning_rate=7e-4, weight_decay=0.02, warmup_epochs=0.5, seed=seed
     )
@@ -189,16 +284,26 @@ def train(how: Try, model: za.GalaxyModel, learning: Catalogue, steps: int, seed
     model.start_at(constant_concentrations(votes, model.tree))
     canvas = how.views.canvas(model.preprocessing)
     batches = TrainingBatches(Cutouts(learning, canvas), votes, BATCH, seed=seed)
-    inputs = keras.Input((canvas.size, canvas.size, 3), dtype="uint8")
-    pixels = augment(keras.layers.Rescaling(1 / 255, dtype="float32")(inputs), how.views, how.size, seed=seed)
-    if how.grey or how.stretch:
-        pixels = Changed(how.grey, how.stretch)(pixels)
-    trainer = keras.Model(inputs, model.head(model.encoder(pixels)))
+    changed = [Changed(how.grey, how.stretch)] if how.grey or how.stretch else []
+
+    def seen(images: Any, seed: int) -> Any:
+        """Show images as a network that learns sees them."""
+        pixels = augment(keras.layers.Rescaling(1 / 255, dtype="float32")(images), how.views, how.size, seed=seed)
+        return changed[0](pixels) if changed else pixels
+
+    inputs = [keras.Input((canvas.size, canvas.size, 3), dtype="uint8")]
+    said, flow = model.head(model.encoder(seen(inputs[0], seed))), batches.dataset()
+    if how.alike:
+        inputs.append(keras.Input((canvas.size, canvas.size, 3), dtype="uint8"))
+        # In these two passes the batch norms are frozen: other surveys' images do not move their statistics.
+        views = [model.encoder(seen(inputs[1], seed + 10 * view), training=False) for view in (1, 2)]
+        said = Alike(how.alike)(keras.ops.stack(views), said)
+        more = TrainingBatches(Cutouts(others, canvas), np.zeros((len(others), 1), dtype=np.float32), BATCH // 2, seed=seed)
+        flow = type(flow).zip((flow, more.dataset())).map(lambda one, other: ((one[0], other[0]), one[1]))
+    trainer = keras.Model(inputs, said)
     compile_training(trainer, model.tree, config, steps)
     callbacks = [Averaged(model.encoder, how.epochs - how.epochs // 3)] if how.averaged else []
-    history = trainer.fit(
-        batches.dataset(), steps_per_epoch=steps, epochs=how.epochs, shuffle=False, verbose=0, callbacks=callbacks
-    )
+    history = trainer.fit(flow, steps_per_epoch=steps, epochs=how.epochs, shuffle=False, verbose=0, callbacks=callbacks)
     return float(history.history["loss"][-1])
 
 
@@ -246,18 +351,12 @@ def main(folder: Path, names: list[str]) -> None:
             continue
         file.parent.mkdir(exist_ok=True)
         keras.utils.set_random_seed(0)
-        assert learning.tree is not None
-        parts, tree = learning, learning.tree
-        if how.classes:
-            number = round(how.classes * len(learning))
-            some = learnt.take(np.argsort(uniform_from_ids(learnt.ids, purpose="with votes", seed=0))[:number])
-            some = replace(some, votes=CLEAN * votes_of(some))
-            parts = combine_catalogues([learning, some], name="votes_and_classes", crops=[1.0, 240 / 256])
-            assert parts.tree is not None
-            tree = parts.tree
-        model, loss = model_of(how, folder, tree), np.nan
+        parts = mixed(how, learning, learnt, folder)
+        assert parts.tree is not None
+        model, loss = model_of(how, folder, parts.tree), np.nan
         if how.trained:
-            loss = train(how, model, parts, len(learning) // BATCH, seed=1 if "another seed" in name else 0)
+            others = without_labels(learning, learnt) if how.alike else learning
+            loss = train(how, model, parts, others, len(learning) // BATCH, seed=1 if "another seed" in name else 0)
             model.save(folder / "tries" / name, half=True)
         measured = measure(model.with_tree(za.load_tree("gz2_kaggle")), learning, validation, judged)
         minutes = (time.process_time() - began) / 60
