@@ -96,6 +96,15 @@ def test_equal_curves_need_the_same_even_if_their_last_rounds_bring_nothing():
     assert label_efficiency(slower, resamples=20)["ratio"].tolist() == pytest.approx([300 / 175])
 
 
+def test_a_start_without_cost_has_a_ratio_and_an_interval_all_the_same():
+    free = (0, 100, 200, 300)
+    only_worse = [10, 11, 11, 11]
+    table = rounds_of({"random": [only_worse] * 2, "same": [only_worse] * 2, "learns": [[11, 10.5, 10.2, 10]] * 2}, free)
+    same, learns = label_efficiency(table, resamples=20).to_dict("records")
+    assert (same["ratio"], same["low"], same["high"]) == (1.0, 1.0, 1.0)
+    assert (learns["ratio"], learns["low"], learns["high"]) == (np.inf, np.inf, np.inf)
+
+
 def test_the_interval_comes_from_the_seeds():
     # Of two seeds one is twice as fast and one as fast; a bootstrap draws (1, 1) and (2, 2) with probability 1/4 each.
     table = rounds_of({"random": [[10, 9, 8, 7]] * 2, "mixed": [[10, 7, 6, 5], [10, 9, 8, 7]]})

@@ -188,7 +188,8 @@ def label_efficiency(
     Returns
     -------
     DataFrame
-        strategy, ``ratio``, and the ends of its 95% interval, ``low`` and ``high``. Below 1, the strategy needs less.
+        strategy, ``ratio``, and the ends of its 95% interval, ``low`` and ``high``. Below 1, the strategy needs less. It is
+        infinite where the other one needs nothing at all, because its rounds, which began at no cost, brought nothing.
 
     Raises
     ------
@@ -219,7 +220,9 @@ def label_efficiency(
             return _ratio(mine, other)
 
         found = np.repeat([ratio(sample) for sample in samples], times)
-        low, high = (float(end) for end in np.percentile(found, [2.5, 97.5]))
+        # Between two ratios that are infinite there is nothing to interpolate.
+        method = "linear" if np.isfinite(found).all() else "inverted_cdf"
+        low, high = (float(end) for end in np.percentile(found, [2.5, 97.5], method=method))
         rows.append({"strategy": name, "ratio": ratio(np.arange(number)), "low": low, "high": high})
     return pd.DataFrame(rows)
 
@@ -237,8 +240,10 @@ def _ratio(mine: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndar
     curves = [(cost, isotonic_regression(merit)) for cost, merit in (mine, other)]
     (my_cost, my_merit), (their_cost, their_merit) = curves
     level = min(my_merit[-1], their_merit[-1])
-    needed = _reached(their_cost, their_merit, level)
-    return _reached(my_cost, my_merit, level) / needed if needed > 0 else float("inf")
+    own, needed = _reached(my_cost, my_merit, level), _reached(their_cost, their_merit, level)
+    if own == needed:
+        return 1.0
+    return own / needed if needed > 0 else float("inf")
 
 
 def _reached(cost: np.ndarray, merit: np.ndarray, level: float) -> float:
