@@ -110,12 +110,7 @@ def allocate(
     received = {} if votes is None else read_received(settings, stored, Path(votes), tell)
     if votes is None:
         tell("no --votes are given, so every galaxy counts as unseen by volunteers")
-    twice = len(seen & set(stored.known(received)))
-    if twice:
-        tell(
-            f"warning: the model was trained on the votes of {twice} galaxies with votes, so these votes count twice; "
-            "predict these galaxies with a model that was not trained on them"
-        )
+    _tell_of_votes_that_count_twice(len(seen & set(stored.known(received))), tell)
     factors = {} if trust is None else fit_trust(settings, stored, Path(trust), seen, tell)[0]
     inputs = {f"predictions {stored.folder}": file_hash(stored.folder / "journal.json")} | {
         f"{name} {file}": file_hash(file) for name, file in (("votes", votes), ("trust", trust)) if file is not None
@@ -140,15 +135,28 @@ def allocate(
         wishes = write_retirement(
             plan, retirement, task=first_task, ceiling=config.ceiling, subjects=subjects, workflow=workflow
         )
-        for wish in wishes:
-            tell(f"warning: {wish}")
-        waiting = int(((plan["more"] == 0) & ~plan["retire"]).sum())
-        if waiting:
-            tell(f"{waiting} galaxies are in neither list: other galaxies come first, but these are not done (see --price)")
-        if workflow is None:
-            tell("no --workflow is given, so it was not checked whether the workflow allows as many votes as the plan says")
+        _tell_of_retirement(plan, wishes, checked=workflow is not None, tell=tell)
     plan.attrs["file"] = str(target)
     return plan
+
+
+def _tell_of_votes_that_count_twice(galaxies: int, tell: Tell) -> None:
+    if galaxies:
+        tell(
+            f"warning: the model was trained on the votes of {galaxies} galaxies with votes, so these votes count twice; "
+            "predict these galaxies with a model that was not trained on them"
+        )
+
+
+def _tell_of_retirement(plan: pd.DataFrame, wishes: Sequence[str], *, checked: bool, tell: Tell) -> None:
+    """Say what the workflow should be changed to, how many galaxies neither list has, and whether it was checked at all."""
+    for wish in wishes:
+        tell(f"warning: {wish}")
+    waiting = int(((plan["more"] == 0) & ~plan["retire"]).sum())
+    if waiting:
+        tell(f"{waiting} galaxies are in neither list: other galaxies come first, but these are not done (see --price)")
+    if not checked:
+        tell("no --workflow is given, so it was not checked whether the workflow allows as many votes as the plan says")
 
 
 class _Looks:
