@@ -112,9 +112,11 @@ TRIES = {
     "Lite2": Try(network="lite2"),
     "128 pixels": Try(size=128),
     "24 epochs": Try(epochs=24),
-    "votes, classes and examples": Try(classes=1.0, site=True),
-    "votes and expected votes": Try(classes=1.0, expected=True),
-    "votes, and views alike": Try(alike=1.0),
+    "48 epochs": Try(epochs=48),
+    "24 epochs, votes and classes": Try(epochs=24, classes=1.0),
+    "24 epochs, votes, classes and examples": Try(epochs=24, classes=1.0, site=True),
+    "24 epochs, votes and expected votes": Try(epochs=24, classes=1.0, expected=True),
+    "views alike": Try(alike=1.0),
 }
 
 
