@@ -209,7 +209,7 @@ def test_other_embeddings_than_those_learnt_from_have_a_folder_of_their_own(worl
     pq.write_table(table.slice(40), home / "later.parquet")
     zooactive("acquire", "--task", "ring", "--n", 2, folder=home)
     said = zooactive("acquire", "--task", "ring", "--n", 2, "--embeddings", "later.parquet", folder=home).stderr
-    assert "report --predictions predictions-ring-2" in said
+    assert "report --task ring --predictions predictions-ring-2" in said
     assert "8 labelled or excluded" in said
     again = zooactive("top", "--task", "ring", "--n", 24, "--embeddings", "later.parquet", folder=home).stderr
     assert "24 galaxies" in again

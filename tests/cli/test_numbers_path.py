@@ -67,6 +67,19 @@ def test_a_number_is_measured_on_galaxies_that_taught_it_nothing(begun, home):
     assert "how.json does not name the labels; fine-tune the task again" in said
 
 
+def test_the_page_of_a_number_shows_what_was_chosen_and_what_is_odd(home):
+    zooactive("acquire", "--task", "mass", "--n", 3, folder=home)
+    said = zooactive("report", "--task", "mass", folder=home).stderr
+    assert "report-mass.html" in said
+    page = (home / "report-mass.html").read_text()
+    for told in ("Task: mass, a number", "Furthest from what was expected", "Measure the galaxies below", "explained share"):
+        assert told in page
+    for galaxy in pd.read_csv(home / "selection-mass.csv", dtype=str)["id"]:
+        assert galaxy in page
+    assert "there is no selection none.csv" in zooactive("report", "--selection", "none.csv", folder=home, code=1).stderr
+    assert "holds no predictions" in zooactive("report", "--predictions", "none", folder=home, code=1).stderr
+
+
 def test_another_encoder_makes_the_predictions_again(begun, home):
     images = ("--images", begun.survey / "images")
     zooactive("top", "--task", "mass", "--n", 3, folder=home)

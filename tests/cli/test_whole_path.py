@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import tomllib
 from pathlib import Path
@@ -258,7 +259,14 @@ def test_a_column_becomes_a_task_whose_next_galaxies_are_chosen_and_whose_surest
     assert "tasks/merger/held_out.csv" in told.stderr
     assert "points" in told.stderr
     told = zooactive("acquire", "--task", "merger", "--n", 4, folder=copied)
-    assert "zooactive finetune --task merger" in told.stderr
+    learn = told.stderr.split("and run zooactive ")[1]
+    zooactive(*shlex.split(learn), *HEAD, folder=copied)  # as it is printed
+    zooactive("report", "--task", "merger", folder=copied)
+    page = (copied / "report-merger.html").read_text()
+    assert "4 at random" in page or "galaxies chosen" in page
+    assert "Task: merger" in page
+    assert "Task: rings" not in page
+    assert "run <code>zooactive finetune</code> on it again" in page
     chosen = pd.read_csv(copied / "selection-merger.csv", dtype={"id": str})
     assert len(chosen) == 4
     assert not set(chosen["id"]) & set(everything["id"].head(32))

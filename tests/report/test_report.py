@@ -392,6 +392,38 @@ def test_a_tasks_metrics_say_how_many_galaxies_they_rest_on(task, pixels):
     ]  # fmt: skip
 
 
+def test_a_number_is_shown_beside_its_labels_and_the_furthest_are_looked_at(pixels):
+    rng = np.random.default_rng(2)
+    label = rng.normal(20, 1, len(IDS))
+    mean = label + 0.1
+    mean[7] += 3.0  # one label that is nothing like what was expected
+    table = pd.DataFrame({"id": IDS, "label": label, "mean": mean, "deviation": 0.2})
+    table = table.assign(low_80=mean - 0.256, high_80=mean + 0.256)
+    metrics = {
+        "galaxies": float(len(IDS)), "rmse": 0.53, "rmse_low": 0.1, "rmse_high": 0.9, "baseline_rmse": 1.1,
+        "coverage_80": 0.8, "bias": 0.02,
+    }  # fmt: skip
+    finding = report.number_finding("mass", metrics, table, pixels)
+    assert finding.picture is not None
+    assert "It holds 80% of the labels" in finding.text
+    worst = finding.galleries[0].tiles[0]
+    assert worst.caption == IDS[7]
+    assert worst.lines == (f"labelled {label[7]:.4g}", f"mass {mean[7]:.4g} ± 0.2 expected")
+    said = dict(finding.table.set_index("measure")["value"])
+    assert said["root mean square error"] == "0.53"
+    assert said["bias: expected less labelled, mean"] == "0.02"
+    assert finding.table["95% interval"].tolist() == ["0.1 to 0.9", "", "", ""]
+    divided = report.number_finding("z", metrics, table, {}, redshift=True)
+    assert "bias: expected less labelled, mean, of differences / (1 + z)" in divided.table["measure"].tolist()
+    assert divided.galleries == ()  # without pictures there is nothing to look at
+    limits = table.assign(limit=["<"] * 8 + [""] * (len(IDS) - 8))
+    assert report.number_finding("mass", metrics, limits, pixels).galleries[0].tiles[0].caption != IDS[7]
+    nothing = report.number_finding("mass", {"galaxies": 0.0}, table.assign(limit=">"), pixels)
+    assert nothing.text == "No galaxy with a known number was held out, so nothing is measured here."
+    with pytest.raises(CatalogueError, match="no column 'high_80'"):
+        report.number_finding("mass", metrics, table.drop(columns="high_80"), pixels)
+
+
 def test_a_task_without_truth_claims_nothing(task, pixels):
     finding = report.task_finding("rings", {}, task.drop(columns="truth"), pixels, answer="ring_yes")
     assert finding.picture is None

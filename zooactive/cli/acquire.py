@@ -17,6 +17,7 @@ from zooactive.cli.console import (
     TreeOption,
     WorkspaceOption,
     command_line,
+    finetune_line,
     last_line,
     note,
     one_of,
@@ -100,6 +101,8 @@ def command(
     json: SummaryWithTableOption = False,
 ) -> None:
     """Choose the galaxies whose votes would be most informative. Labelled galaxies are never chosen."""
+    from zooactive.workspace.labels_alone import of_task
+
     here = open_workspace(workspace)
     selection = here.acquire(
         predictions=predictions,
@@ -136,14 +139,11 @@ def command(
     )
     file, labels_for = Path(selection.attrs["file"]), selection.attrs["task"]
     shown: dict[str, object] = {"predictions": predictions, "selection": out}
-    if embeddings is not None and Path(selection.attrs["predictions"]) != here.settings.pool.predictions:
+    usual = here.settings.pool.predictions if task is None else of_task(here.settings, task).pool.predictions
+    if embeddings is not None and Path(selection.attrs["predictions"]) != usual:
         shown["predictions"] = selection.attrs["predictions"]
-    if task is not None:
-        shown = {"predictions": predictions or selection.attrs["predictions"], "selection": file}
-    learn = command_line("finetune", workspace=workspace, task=task)
-    following = command_line("report", workspace=workspace, **shown)
-    if "question" not in selection:  # the page does not show numbers
-        following = command_line("top", workspace=workspace, predictions=selection.attrs["predictions"])
+    learn = finetune_line(here, workspace=workspace, task=labels_for)
+    following = command_line("report", workspace=workspace, task=task, **shown)
     last_line(
         f"{len(selection)} galaxies: {file}",
         following,

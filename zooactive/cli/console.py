@@ -309,6 +309,9 @@ def predict_line(
     """Return the command that predicts with a model; it names a new folder if the usual one holds other predictions."""
     from zooactive.workspace.origin import folder_for
 
+    tasks = (here.settings.folder / "tasks").absolute()
+    if out is None and model is not None and Path(model).absolute().parent == tasks:
+        out = here.settings.folder / f"predictions-{Path(model).name}"
     settings = here.settings.with_options(
         model={"folder": model},
         pool={"predictions": out} | {name: galaxies.get(name) for name in ("catalogue", "images", "embeddings")},
@@ -317,6 +320,16 @@ def predict_line(
     folder = folder_for(settings)
     target = None if folder == here.settings.pool.predictions else folder
     return command_line("predict", workspace=workspace, model=model, **galaxies, out=target)
+
+
+def finetune_line(here: Workspace, *, workspace: Path | None, task: str | None) -> str:
+    """Return the command that learns a task again, from the table of labels that it was learnt from."""
+    from zooactive.workspace.finetuned import to_learn_again
+
+    options = {} if task is None else to_learn_again(here.settings, task)
+    labels = options.pop("labels", None)
+    table = "" if labels is None else f" {shlex.quote(_short(labels))}"
+    return command_line(f"finetune{table}", workspace=workspace, **options)
 
 
 def last_line(done: str, following: str | None = None, *, then: str | None = None) -> None:

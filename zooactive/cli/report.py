@@ -32,9 +32,14 @@ def command(
     image_column: ImageColumnOption = None,
     model: ModelOption = None,
     predictions: PredictionsOption = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="A page about this fine-tuned task, its predictions and its selection.", show_default=False),
+    ] = None,
     selection: Annotated[Path | None, typer.Option(help="Table written by `zooactive acquire`.", show_default=False)] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The page (default: report.html in the workspace).", show_default=False)
+        Path | None,
+        typer.Option(help="The page (default: report.html in the workspace, or report-TASK.html).", show_default=False),
     ] = None,
     map: Annotated[
         str,
@@ -53,6 +58,7 @@ def command(
         id_column=id_column,
         image_column=image_column,
         model=model,
+        task=task,
         predictions=predictions,
         selection=selection,
         out=out,
@@ -60,7 +66,7 @@ def command(
     )
     chosen = here.settings.acquire.out if selection is None else selection
     then = "show the selection to volunteers, add their votes, and train again"
-    if not chosen.exists():
+    if task is not None or not chosen.exists():
         then = "read the answer to What next? at the top of the page"
     elif here.settings.default_task is not None:
         then = "label the selection, add the labels to the table, and `zooactive finetune` again"

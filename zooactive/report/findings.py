@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from zooactive.report.galaxies import need, thumbnail
 from zooactive.report.page import Finding, Gallery, Tile, png
 from zooactive.report.plots.curves import probability_histogram, training_curves
 from zooactive.report.plots.fractions import observed_against_predicted
+from zooactive.report.plots.numbers import numbers_scatter
 from zooactive.report.plots.style import paper, short_name
 from zooactive.report.verdict import judge
 from zooactive.report.words import FEWEST, counted, too_few
@@ -170,9 +171,58 @@ def task_finding(
     return Finding(f"Task: {name}", _in_words(metrics, galaxies), picture=picture, alt=alt, galleries=galleries)
 
 
-def number_finding(name: str, metrics: Mapping[str, float]) -> Finding:
-    """Show how well a number was learnt: what `zooactive.evaluation.numbers.number_metrics` measured, with 95% intervals."""
-    return Finding(f"Task: {name}, a number", _in_words(metrics, int(metrics["galaxies"])))
+def number_finding(
+    name: str,
+    metrics: Mapping[str, float],
+    held_out: pd.DataFrame,
+    pixels: Mapping[str, NDArray[np.uint8]],
+    *,
+    redshift: bool = False,
+) -> Finding:
+    """Show how well a number was learnt, and the galaxies whose labels are furthest from what was expected.
+
+    Parameters
+    ----------
+    name : str
+        The task, e.g. "stellar_mass".
+    metrics : mapping of str to float
+        What `zooactive.training.finetuning.finetuned_numbers.FinetunedNumbers.evaluate` returns.
+    held_out : DataFrame
+        Columns id, label, mean, deviation, low_80, high_80 and, where some labels are limits, limit (blank for the others).
+    pixels : mapping of str to uint8 array, shape (size, size, channels)
+        Pictures by id; without any, no galaxies are shown.
+    redshift : bool
+        Whether bias, scatter and outliers are of differences divided by 1 + z.
+
+    Raises
+    ------
+    CatalogueError
+        When a column is missing.
+    """
+    title = f"Task: {name}, a number"
+    need(held_out, ("id", "label", "mean", "deviation", "low_80", "high_80"), f"table of task '{name}'")
+    known = held_out[held_out["limit"] == ""] if "limit" in held_out else held_out
+    galaxies = int(metrics["galaxies"])
+    if not galaxies or known.empty:
+        return Finding(title, "No galaxy with a known number was held out, so nothing is measured here.")
+    figure = paper(4.4, 4.0, layout="constrained")
+    numbers_scatter(figure.subplots(), known["label"], known["mean"], known[["low_80", "high_80"]].to_numpy(), name=name)
+    off = (known["mean"] - known["label"]).abs() / known["deviation"]
+    worst = known.loc[off.sort_values(ascending=False, kind="stable").index[:6]]
+    tiles = [_number_tile(row, name, pixels) for row in worst.to_dict("records")]
+    return Finding(
+        title,
+        f"Each point is one of {counted(galaxies)} that the model did not learn from, and each line is the interval that "
+        f"should hold its label with a probability of 80%. It holds {metrics['coverage_80']:.0%} of the labels. On the "
+        f"dashed line the model expected just the label. The root mean square error is {metrics['rmse']:.3g}, where always "
+        f"predicting the mean has {metrics['baseline_rmse']:.3g}.",
+        picture=png(figure),
+        alt=f"Scatter of the expected {name} against the labels of {counted(galaxies)}, with the diagonal; the root mean "
+        f"square distance from it is {metrics['rmse']:.3g}.",
+        table=_number_table(metrics, redshift),
+        table_caption=f"In the unit of {name}, with 95% intervals over galaxies.",
+        galleries=(Gallery("Furthest from what was expected: is the label right?", tuple(tiles)),) if pixels else (),
+    )
 
 
 def questions_finding(question_table: pd.DataFrame, *, labels: bool = False) -> Finding:
@@ -211,6 +261,23 @@ def questions_finding(question_table: pd.DataFrame, *, labels: bool = False) -> 
 _FEWEST_EPOCHS = 3
 """Of which a picture shows more than a sentence."""
 
+_OF_NUMBERS = {
+    "r2": "explained share of the variance (R²)",
+    "rmse": "root mean square error",
+    "baseline_rmse": "the same, if the mean is always predicted",
+    "mean_absolute_error": "mean absolute error",
+    "bias": "bias: expected less labelled, mean",
+    "scatter": "scatter (sigma_NMAD)",
+    "outlier_fraction": "share of outliers",
+    "coverage_50": "labels inside intervals of 50%",
+    "coverage_80": "labels inside intervals of 80%",
+    "coverage_95": "labels inside intervals of 95%",
+    "log_density": "log density of the labels, mean",
+    "limits": "labels that are limits",
+    "limits_kept": "of them on the right side",
+}
+_SHARES = ("outlier_fraction", "coverage_50", "coverage_80", "coverage_95", "limits_kept")
+
 _MEASURES = {
     "auc": "the area under the ROC curve",
     "macro_f1": "the mean F1 of the answers",
@@ -227,6 +294,28 @@ def _task_tile(galaxy_id: str, probability: float, truth: float, pixels: Mapping
     if math.isfinite(truth):
         lines += [f"labelled {'yes' if truth else 'no'}" if truth in (0, 1) else f"share of its labels {truth:.2f}"]
     return Tile(galaxy_id, f"Cutout of galaxy {galaxy_id}", thumbnail(pixels.get(galaxy_id)), tuple(lines))
+
+
+def _number_tile(row: Mapping[str, Any], name: str, pixels: Mapping[str, NDArray[np.uint8]]) -> Tile:
+    galaxy = str(row["id"])
+    lines = (f"labelled {row['label']:.4g}", f"{name} {row['mean']:.4g} ± {row['deviation']:.2g} expected")
+    return Tile(galaxy, f"Cutout of galaxy {galaxy}", thumbnail(pixels.get(galaxy)), lines)
+
+
+def _number_table(metrics: Mapping[str, float], redshift: bool) -> pd.DataFrame:
+    """Return the measures of a number in words, each with its interval."""
+    import pandas as pd
+
+    rows = []
+    for key, told in _OF_NUMBERS.items():
+        value, low, high = (float(metrics.get(f"{key}{end}", math.nan)) for end in ("", "_low", "_high"))
+        if not math.isfinite(value):
+            continue
+        as_text = "{:.1%}" if key in _SHARES else "{:.0f}" if key == "limits" else "{:.3g}"
+        divided = ", of differences / (1 + z)" if redshift and key in ("bias", "scatter", "outlier_fraction") else ""
+        interval = f"{as_text.format(low)} to {as_text.format(high)}" if math.isfinite(low + high) else ""
+        rows.append({"measure": told + divided, "value": as_text.format(value), "95% interval": interval})
+    return pd.DataFrame(rows)
 
 
 def _in_words(metrics: Mapping[str, float], galaxies: int) -> str:

@@ -11,12 +11,15 @@ from zooactive.foundation.errors import WorkspaceError, explained
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.foundation.writing import how_of
 from zooactive.models.saved_form import takes_embeddings
+from zooactive.training.finetuning.tasks import list_tasks
 from zooactive.workspace.embeddings import names_others, on_embeddings, with_recorded
 from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
 from zooactive.workspace.options import as_path
 from zooactive.workspace.origin import folder_for, record_origin
 from zooactive.workspace.predict import clear_predictions_before, galaxies_for, predict_pool
 from zooactive.workspace.sections import TaskLabels
+
+_ASKED_OF_A_COLUMN = ("id_column", "image_column", "error_column", "limit_column", "crop")
 
 if TYPE_CHECKING:
     from zooactive.catalogue import Catalogue
@@ -157,6 +160,28 @@ def labels_record(folder: Path) -> TaskLabels:
         id_column=text(columns, "id_column"),
         image_column=text(columns, "image_column"),
     )
+
+
+def to_learn_again(settings: Settings, task: str) -> dict[str, object]:
+    """Return the options with which `zooactive finetune` learns a task again, as the workspace or the task's folder says.
+
+    ``labels`` is the table, which is an argument on the command line; it is missing if the workspace names it.
+    """
+    named = settings.tasks.get(task)
+    if task == settings.default_task:
+        return {}
+    if named is not None and named.labels is not None:
+        return {"task": task}
+    options = how_of(task_home(settings, task)).get("options")
+    asked = options.get("task") if isinstance(options, dict) else None
+    if not isinstance(options, dict) or not isinstance(asked, dict) or not isinstance(options.get("labels"), str):
+        return {"task": task}
+    column = asked.get("column") or asked.get("label_column")
+    which = {"task": task} if column is None or task in list_tasks() else {"column": column}
+    columns = {name: asked.get(name) for name in _ASKED_OF_A_COLUMN} if "column" in which else {}
+    embeddings = options.get("embeddings")
+    given = {**which, "images": options.get("images"), **columns, **(embeddings if isinstance(embeddings, dict) else {})}
+    return {"labels": options["labels"], **{name: value for name, value in given.items() if value is not None}}
 
 
 def learnt_from(folder: Path) -> set[str]:

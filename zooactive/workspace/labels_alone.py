@@ -30,6 +30,19 @@ def for_its_task(settings: Settings) -> Settings:
     return with_pool_of_labels(settings, settings.tasks[name])
 
 
+def of_task(settings: Settings, task: str) -> Settings:
+    """Return the workspace with the model, predictions and selection of a task; those of its only task have other names."""
+    if task == settings.default_task:
+        return settings
+    home, model = settings.folder, task_home(settings, task)
+    return replace(
+        settings,
+        model=replace(settings.model, folder=model),
+        pool=replace(settings.pool, predictions=home / f"predictions-{model.name}"),
+        acquire=replace(settings.acquire, out=home / f"selection-{model.name}.csv"),
+    )
+
+
 def task_home(settings: Settings, task: str) -> Path:
     """Return the folder of a task's fine-tuned model, also if an earlier version gave it another name."""
     return folder_of(settings.folder / "tasks", task)

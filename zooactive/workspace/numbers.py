@@ -19,7 +19,7 @@ from zooactive.models.saved_form import takes_embeddings
 from zooactive.training.finetuning.checks import head_alone
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers, beside_labels, is_number_task, load_numbers
-from zooactive.training.finetuning.number_tasks import NumberTask
+from zooactive.training.finetuning.number_tasks import Measured, NumberTask
 from zooactive.training.finetuning.numbers import finetune_numbers, number_config
 from zooactive.workspace.embeddings import embeddings_record, pool_of_embeddings, read_given, with_recorded
 from zooactive.workspace.file import own_settings
@@ -42,6 +42,8 @@ from zooactive.workspace.sources import (
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zooactive.models.number_model import NumberModel
     from zooactive.prediction.numbers import NumberPredictions
 
@@ -142,7 +144,7 @@ def evaluate_number(settings: Settings, *, out: str | Path | None = None, progre
         raise WorkspaceError(f"no galaxy of {source} was held out from {folder}; give a --catalogue of other galaxies")
     found = NumberMetrics(tuned.task, tuned.evaluate(), source, folds)
     written = folder if out is None else Path(out)
-    _write_metrics(found, folder, written)
+    _write_metrics(found, tuned.held_out, folder, written)
     evaluated(made, written, int(found.metrics["galaxies"]))
     return replace(found, file=written / "evaluation.csv")
 
@@ -175,7 +177,7 @@ def _on_others(settings: Settings, tuned: FinetunedNumbers, progress: Show) -> F
     return replace(tuned, held_out=beside_labels(measured, model.head.predict(features)))
 
 
-def _write_metrics(found: NumberMetrics, model: Path, folder: Path) -> None:
+def _write_metrics(found: NumberMetrics, held_out: pd.DataFrame, model: Path, folder: Path) -> None:
     import pandas as pd
 
     from zooactive.report import number_finding, write_report
@@ -194,7 +196,7 @@ def _write_metrics(found: NumberMetrics, model: Path, folder: Path) -> None:
         title=f"How good is {model.name}?",
         lead=f"Measured on {int(metrics['galaxies']):,} galaxies of {found.source.name} that it was not trained on.",
         facts=[("galaxies", f"{int(metrics['galaxies']):,}"), ("column", found.task.column)],
-        findings=[number_finding(found.task.name, metrics)],
+        findings=[number_finding(found.task.name, metrics, held_out, {}, redshift=found.task.redshift)],
         how={"evaluate": how_of(target)},
     )
 
@@ -279,10 +281,15 @@ def seen_by_number(
 
 def labelled_ids(folder: Path) -> list[str]:
     """Return the galaxies that a task of numbers was trained on; raise a WorkspaceError if they are not known."""
+    return list(measured_of(folder).catalogue.ids)
+
+
+def measured_of(folder: Path) -> Measured:
+    """Read the table that a task of numbers was trained on; raise a WorkspaceError if it is not known which that was."""
     try:
         options = how_of(folder)["options"]
         task = NumberTask.from_dict(options["task"], where=str(folder / "how.json"))
-        return list(task.read(options["labels"], images=options["images"]).catalogue.ids)
+        return task.read(options["labels"], images=options["images"])
     except (ValueError, KeyError, TypeError) as error:
         raise WorkspaceError(f"{folder / 'how.json'} does not name the labels; fine-tune the task again") from error
 

@@ -28,7 +28,9 @@ from zooactive.report import (
     write_report,
 )
 from zooactive.report import verdict as verdicts
-from zooactive.workspace.options import Options, options_of
+from zooactive.workspace.finetuned import labels_record, task_folder
+from zooactive.workspace.labels_alone import of_task, with_pool_of_labels
+from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import credit_of, seen_by
 from zooactive.workspace.report_galaxies import (
     Shown,
@@ -59,11 +61,7 @@ _GOOD, _CHOSEN, _BOUGHT, _NEXT = (
     "What next?",
 )
 
-OPTIONS: Options = options_of("survey", Survey) | {
-    "model": "model.folder",
-    "predictions": "pool.predictions",
-    "selection": "acquire.out",
-}
+OPTIONS: Options = options_of("survey", Survey) | {"model": "model.folder"}
 
 
 @dataclass
@@ -72,19 +70,28 @@ class _Page:
 
     settings: Settings
     map: MapKind
+    task: str | None = None
+    """The folder's name of the task that the page is about; without one it is about all that the workspace holds."""
+
+    named: bool = False
+    """Whether the predictions were named, and must be there."""
+
     facts: list[tuple[str, str]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     how: dict[str, Any] = field(default_factory=dict)
     good: list[str] = field(default_factory=list)
     chosen: str = ""
     bought: str = ""
+    numbers: bool = False
+    """Whether the galaxies of the pool were predicted a number, and not answers."""
+
     guessing: bool = False
     """Whether no question is answered better than by guessing."""
 
     @property
     def labels(self) -> bool:
-        """Whether the workspace learns from labels alone, and from no volunteers' votes."""
-        return self.settings.default_task is not None
+        """Whether the page is about labels, and not about volunteers' votes."""
+        return self.task is not None or self.settings.default_task is not None
 
     @property
     def verdict(self) -> list[tuple[str, str]]:
@@ -94,16 +101,36 @@ class _Page:
         return [(question, answer) for question, answer in known if answer]
 
 
-def report(settings: Settings, *, out: str | Path | None = None, map: MapKind = "pca") -> Path:
+def report(
+    settings: Settings,
+    *,
+    task: str | None = None,
+    predictions: str | Path | None = None,
+    selection: str | Path | None = None,
+    out: str | Path | None = None,
+    map: MapKind = "pca",
+) -> Path:
     """Write one page about what a workspace holds so far: whatever has been trained, predicted, acquired and fine-tuned.
 
-    By default it is ``report.html`` in the workspace's folder. `map` is "pca" or "umap", for the map of the embeddings. A
-    workspace that holds nothing yet is a WorkspaceError.
+    With a `task`, the page is about this fine-tuned task, its predictions of the pool, and its selection. `predictions` and
+    `selection` replace those of the workspace or of the task. By default the page is ``report.html`` in the workspace's
+    folder, or ``report-TASK.html``. `map` is "pca" or "umap", for the map of the embeddings. A workspace that holds nothing
+    yet is a WorkspaceError.
     """
-    target = settings.folder / "report.html" if out is None else Path(out)
+    page, name = _Page(settings, map, named=predictions is not None), "report.html"
+    gathered = (_pool, _test_galaxies, _rounds, _training, _tasks, _failures)
+    if task is not None and task != settings.default_task:
+        folder = task_folder(settings, task)
+        page.task, name, gathered = folder.name, f"report-{folder.name}.html", (_pool, _tasks, _failures)
+        page.settings = with_pool_of_labels(of_task(settings, task), settings.tasks.get(task) or labels_record(folder))
+    if selection is not None and not Path(selection).exists():
+        raise WorkspaceError(f"there is no selection {selection}; choose one with `zooactive acquire`")
+    page.settings = page.settings.with_options(
+        pool={"predictions": as_path(predictions)}, acquire={"out": as_path(selection)}
+    )
+    target = settings.folder / name if out is None else Path(out)
     make_folder(target.parent)
-    page = _Page(settings, map)
-    for gather in (_pool, _test_galaxies, _rounds, _training, _tasks, _failures):
+    for gather in gathered:
         gather(page)
     if not page.findings:
         first = "finetune" if settings.default_task else "train"
@@ -113,7 +140,7 @@ def report(settings: Settings, *, out: str | Path | None = None, map: MapKind = 
         page.facts.append(("images", f"{credit} ({licence})" if licence else credit))
     return write_report(
         target,
-        title=f"Report on {settings.folder.resolve().name}",
+        title=f"Report on {settings.folder.resolve().name}" + (f", task {page.task}" if page.task else ""),
         lead="",
         verdict=page.verdict,
         facts=page.facts,
@@ -142,7 +169,7 @@ def _pool(page: _Page) -> None:
     try:
         stored = open_predictions(folder)
     except PosteriorError:
-        if selection is not None:
+        if selection is not None or page.named:
             raise
         return  # none yet, or not whole
     page.facts.insert(0, ("galaxies in the pool", f"{len(stored):,}"))
@@ -231,6 +258,7 @@ def _numbers(page: _Page, selection: pd.DataFrame | None) -> None:
 
     if selection is None:
         return
+    page.numbers = True
     stored = open_numbers(page.settings.pool.predictions)
     page.chosen = verdicts.what_was_chosen(selection, None, labels=True)
     ids = selection.sort_values("score", ascending=False)["id"].astype(str).tolist()
@@ -295,14 +323,17 @@ def _training(page: _Page) -> None:
 
 
 def _tasks(page: _Page) -> None:
-    for file in sorted((page.settings.folder / "tasks").glob("*/finetuned.json")):
+    for file in sorted((page.settings.folder / "tasks").glob(f"{page.task or '*'}/finetuned.json")):
         from zooactive.training.finetuning.finetuned_model import load_finetuned
         from zooactive.training.finetuning.finetuned_numbers import is_number_task, load_numbers
 
         if is_number_task(file.parent):
             numbers = load_numbers(file.parent)
             measured = numbers.evaluate()
-            page.findings.append(number_finding(numbers.task.name, measured))
+            table = numbers.held_out
+            seen = getattr(numbers.model.network, "preprocessing", None)  # a model of embeddings has none
+            pixels = {} if seen is None else task_pictures(file.parent, list(table["id"]), seen)
+            page.findings.append(number_finding(numbers.task.name, measured, table, pixels, redshift=numbers.task.redshift))
             page.good.append(verdicts.how_good_task(f"Task {numbers.task.name}", measured))
             page.how[f"finetune {numbers.task.name}"] = how_of(file.parent)
             continue
@@ -345,13 +376,15 @@ def _next_step(page: _Page) -> str:
     """Say what a reader should do next, by what the workspace holds."""
     from zooactive.prediction.stored import model_of
 
-    settings, task = page.settings, page.settings.default_task
+    settings = page.settings
+    named = "" if page.task is None else f" --task {page.task}"
+    again = "add the labels to your table, and run `zooactive finetune` on it again."
     if settings.acquire.out.exists():
-        if task is not None:
-            return (
-                "Label the galaxies below (`zooactive label`, or by hand), add the labels to your table, and run "
-                "`zooactive finetune` again."
-            )
+        if page.numbers:
+            return f"Measure the galaxies below, or look their numbers up, {again}"
+        if page.labels:
+            by_page = " (`zooactive label`, or by hand)" if page.task is None else ""
+            return f"Label the galaxies below{by_page}, {again}"
         warning = "The model is no better than guessing yet, so it cannot choose well. " if page.guessing else ""
         return (
             f"{warning}Look at the galaxies below. If they are galaxies worth looking at, write them for volunteers with "
@@ -359,8 +392,11 @@ def _next_step(page: _Page) -> str:
             "spend many clicks, `zooactive loop rehearse` tells on votes that you have whether this choice beats random "
             "choice."
         )
-    if model_of(settings.pool.predictions) is not None:
-        return "Choose galaxies with `zooactive acquire`."
+    if model_of(settings.pool.predictions) is not None or page.task is not None:
+        return f"Choose galaxies with `zooactive acquire{named}`."
     if stored_fingerprint(settings.model.folder) is not None:
         return "Let the model look at the galaxies that you could choose from: `zooactive predict`."
-    return ""
+    tasks = sorted(file.parent.name for file in (settings.folder / "tasks").glob("*/finetuned.json"))
+    if tasks:
+        return f"Choose galaxies for a task with `zooactive acquire --task {tasks[0]}`, and see `zooactive report --task`."
+    return "Train a model with `zooactive train`."

@@ -20,7 +20,9 @@ from zooactive.foundation.errors import CatalogueError, ImageError, WorkspaceErr
 from zooactive.report.expected import Expectation, expectations, stored_expectations
 from zooactive.report.galaxies import SIDE
 from zooactive.report.sky_links import SkyPlace, place_of
+from zooactive.training.finetuning.finetuned_numbers import is_number_task
 from zooactive.workspace.finetuned import labels_of
+from zooactive.workspace.numbers import measured_of
 from zooactive.workspace.origin import read_pictured, seen_by
 from zooactive.workspace.settings import Settings
 
@@ -69,7 +71,8 @@ def pictures_of(settings: Settings, galaxies: Catalogue, seen: Preprocessing) ->
 def task_pictures(folder: Path, ids: list[str], seen: Preprocessing) -> dict[str, NDArray[np.uint8]]:
     """Return pictures of a task's galaxies from the table they were learnt from; none when that has changed since."""
     try:
-        return _decoded(labels_of(folder).select(ids), seen)
+        labelled = measured_of(folder).catalogue if is_number_task(folder) else labels_of(folder)
+        return _decoded(labelled.select(ids), seen)
     except (WorkspaceError, CatalogueError):
         return {}
 

@@ -251,3 +251,14 @@ def test_metrics_that_cannot_be_drawn_are_explained():
         plots.confusion_matrix(axes, nothing)
     with pytest.raises(PosteriorError, match="all 2 galaxies have the same answer to question 'shape'"):
         plots.roc_curves(axes, shapes([0, 0], [0, 1]))
+
+
+def test_numbers_are_drawn_with_their_intervals_and_refused_where_they_do_not_match():
+    axes = plots.numbers_scatter(Figure().subplots(), [1.0, 2.0], [1.1, 1.9], [[1.0, 1.2], [1.7, 2.1]], name="mass")
+    (points,) = [line for line in axes.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(points.get_xydata(), [[1.0, 1.1], [2.0, 1.9]])
+    segments = axes.collections[0].get_segments()
+    np.testing.assert_allclose(segments, [[[1.0, 1.0], [1.0, 1.2]], [[2.0, 1.7], [2.0, 2.1]]])
+    assert axes.get_xlabel() == "mass, as labelled"
+    with pytest.raises(PosteriorError, match="2 labels, 1 expected"):
+        plots.numbers_scatter(Figure().subplots(), [1.0, 2.0], [1.1], [[1.0, 1.2]], name="mass")

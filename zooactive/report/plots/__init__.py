@@ -15,6 +15,7 @@ from zooactive.report.plots.embedding_map import embedding_map
 from zooactive.report.plots.filters import filter_panels, map_panels, network_view
 from zooactive.report.plots.fractions import fractions_scatter, observed_against_predicted
 from zooactive.report.plots.galaxies import answer_densities, galaxy_posteriors, gallery
+from zooactive.report.plots.numbers import numbers_scatter
 from zooactive.report.plots.rounds import click_curves, strategy_curves
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "information_scatter",
     "map_panels",
     "network_view",
+    "numbers_scatter",
     "observed_against_predicted",
     "pit_bars",
     "probability_histogram",
