@@ -92,6 +92,9 @@ class Try:
     alike: float = 0.0
     """The weight of a self-supervised term: two views of an image without labels have similar features (`Alike`)."""
 
+    after: str = ""
+    """The try from whose weights this one goes on, with the rate's schedule from its beginning."""
+
     averaged: bool = False
     """Take the mean of the weights at the ends of the last third of the epochs."""
 
@@ -117,6 +120,8 @@ TRIES = {
     "24 epochs, votes, classes and examples": Try(epochs=24, classes=1.0, site=True),
     "24 epochs, votes and expected votes": Try(epochs=24, classes=1.0, expected=True),
     "views alike": Try(alike=1.0),
+    "24 epochs, then 24 more": Try(epochs=24, after="24 epochs"),
+    "24 epochs, then 24 of votes and classes": Try(epochs=24, after="24 epochs", classes=1.0),
 }
 
 
@@ -258,6 +263,8 @@ def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Cat
 
 def model_of(how: Try, folder: Path, tree: za.DecisionTree) -> za.GalaxyModel:
     """Build the network with ImageNet's weights."""
+    if how.after:
+        return za.load_model(folder / "tries" / how.after).with_tree(tree)
     if how.network == "lite0":
         model = za.GalaxyModel(tree, backbone="efficientnet_lite0", image_size=how.size, crop=CROP)
         start_from_published(model, folder / "lite0.safetensors")
