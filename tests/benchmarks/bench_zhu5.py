@@ -6,7 +6,9 @@
 
 The paper has 95.21% (best of ten runs, 28,790 galaxies), weighted F1 .9515, macro F1 .894, AUC .9823, recall 96.3, 94.3,
 58.6, 94.9 and 97.8%. Bounds: accuracy 94%, recall of cigar-shaped 0.55. The 200 steps of ResNet-26 have to lower the loss:
-its full schedule is for a GPU. In the folder (default ``bench-zhu5``) a second run goes on.
+its full schedule is for a GPU. In the folder (default ``bench-zhu5``) a second run goes on, so that
+``timeout 480 python ... FOLDER 420 zhu2019``, given several times, makes the 72,000 steps in pieces of eight minutes (420
+epochs of 171 steps; the folder's checkpoint takes half a gigabyte, and must stay where the runs are).
 """
 
 from __future__ import annotations
