@@ -1,6 +1,6 @@
 """Which change to the training of the bundled encoder helps? Tries on fewer pixels, judged by validation galaxies alone.
 
-    python tests/benchmarks/bench_encoder_tries.py FOLDER [TRY ...]         default: all of TRIES
+    python tests/benchmarks/bench_encoder_tries.py FOLDER [TRY ...]         default: those that were not tried yet
     python tests/benchmarks/bench_encoder_tries.py FOLDER report
 
 FOLDER holds lite0.safetensors and lite2.safetensors, of `examples/long/lite0_weights.py`. Each try trains as
@@ -9,7 +9,8 @@ for 12 epochs, with one thing changed. It is judged by what a head learns on the
 of the challenge's validation part (nats a galaxy, mean accuracy), and, carried to another task, the five clean classes of
 3,000 galaxies that the encoder was not trained on from 400 others, five times. No test tenth is opened, nor rings or Hubble.
 Differences from "today" are of the same galaxies, with 95% intervals (of the mean over galaxies; over the five drawings).
-Finished tries are kept in the folder. A try takes some ten minutes of two cores.
+``encoder_tries.csv`` beside this file holds what was measured of every try, galaxy by galaxy; weights stay in the folder,
+and a try that goes on from another one needs them. A try takes from ten minutes of a core to half an hour.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ LITE2 = (  # as in `zooactive.models.backbones.efficientnet_lite0`: 1.1 times as
     (1, 3, 1, 6, 352),
 )
 DRAWINGS, FEW, OTHERS = 5, 400, 3000
+KEPT = Path(__file__).with_name("encoder_tries.csv")
 
 
 @dataclass(frozen=True)
@@ -374,24 +376,39 @@ def main(folder: Path, names: list[str]) -> None:
     report(folder)
 
 
+def measured_tries(folder: Path) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return what was measured of each try: as the table keeps it, and of new ones as the folder does; keep these too."""
+    table = pd.read_csv(KEPT, index_col=["what", "which"], dtype={"which": str}) if KEPT.exists() else pd.DataFrame()
+    for name in TRIES:
+        file = folder / "tries" / f"{name}.npz"
+        if file.exists() and name not in table:
+            one = np.load(file)
+            values = {("minutes", ""): float(one["minutes"]), ("accuracy", ""): float(one["accuracy"])}
+            for number, (nats, right) in enumerate(one["classes"], start=1):
+                values |= {("class nats", str(number)): nats, ("class accuracy", str(number)): right}
+            values |= {("nats", galaxy): loss for galaxy, loss in zip(galaxies()[1].ids, one["losses"], strict=True)}
+            index = pd.MultiIndex.from_tuples(values, names=["what", "which"])
+            table[name] = pd.Series(list(values.values()), index=index).round(4)
+    table.to_csv(KEPT)
+    return {
+        name: {what: table.loc[what, name].to_numpy(dtype=float) for what in table.index.unique("what")}
+        for name in TRIES
+        if name in table
+    }
+
+
 def report(folder: Path) -> None:
     """Print what was measured, beside "today"."""
-    found = {
-        name: np.load(folder / "tries" / f"{name}.npz") for name in TRIES if (folder / "tries" / f"{name}.npz").exists()
-    }
-    today, rows = found.get("today"), []
+    found, rows = measured_tries(folder), []
+    today = found.get("today")
     for name, one in found.items():
         row = {
             "try": name,
-            "minutes": float(one["minutes"]),
-            "nats": one["losses"].mean(),
-            "accuracy": float(one["accuracy"]),
+            **{what: values.mean() for what, values in one.items()},
         }
-        row |= {"class nats": one["classes"][:, 0].mean(), "class accuracy": one["classes"][:, 1].mean()}
         if today is not None and name != "today":
-            row["nats, less today's"] = interval(one["losses"] - today["losses"])
-            row["class nats, less"] = interval(one["classes"][:, 0] - today["classes"][:, 0])
-            row["class accuracy, less"] = interval(one["classes"][:, 1] - today["classes"][:, 1])
+            for what in ("nats", "class nats", "class accuracy"):
+                row[f"{what}, less"] = interval(one[what] - today[what])
         rows.append(row)
     with pd.option_context("display.width", 220, "display.max_columns", 20):
         print(pd.DataFrame(rows).round(3).fillna("").to_string(index=False))
@@ -408,4 +425,5 @@ if __name__ == "__main__":
     if words == ["report"]:
         report(place)
     else:
-        main(place, words or list(TRIES))
+        tried = set(pd.read_csv(KEPT, nrows=0).columns) if KEPT.exists() else set()
+        main(place, words or [name for name in TRIES if name not in tried])
