@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import zooactive as za
-from zooactive.catalogue import Catalogue, combine_catalogues
+from zooactive.catalogue import Catalogue, Preprocessing, combine_catalogues
 from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop.metrics import metrics_of
@@ -95,7 +95,10 @@ class Try:
     """The weight of a self-supervised term: two views of an image without labels have similar features (`Alike`)."""
 
     after: str = ""
-    """The try from whose weights this one goes on, with the rate's schedule from its beginning."""
+    """The try, or "bundled", from whose weights this one goes on, with the rate's schedule from its beginning."""
+
+    halves: bool = False
+    """Half of each batch are galaxies with votes, and half are any of the galaxies with a class that may be learnt."""
 
     averaged: bool = False
     """Take the mean of the weights at the ends of the last third of the epochs."""
@@ -122,6 +125,8 @@ TRIES = {
     "24 epochs, votes, classes and examples": Try(epochs=24, classes=1.0, site=True),
     "24 epochs, votes and expected votes": Try(epochs=24, classes=1.0, expected=True),
     "views alike": Try(alike=1.0),
+    "the bundled encoder": Try(size=192, after="bundled", trained=False),
+    "bundled, then 24 epochs of votes and classes": Try(size=192, after="bundled", epochs=24, halves=True),
     "24 epochs, then 24 more": Try(epochs=24, after="24 epochs"),
     "24 epochs, then 24 of votes and classes": Try(epochs=24, after="24 epochs", classes=1.0),
 }
@@ -185,6 +190,21 @@ class Alike(keras.layers.Layer):  # type: ignore[misc]
         return labelled
 
 
+class Halves(TrainingBatches):
+    """Batches of which half are galaxies with votes of the challenge and half are others, each in its own order."""
+
+    def __init__(self, learning: Catalogue, canvas: Preprocessing, votes: NDArray[np.float32], seed: int) -> None:
+        super().__init__(Cutouts(learning, canvas), votes, BATCH, seed=seed)
+
+    def rows(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Return the row numbers of each batch, for as many batches as a pass over the galaxies with votes takes."""
+        first = self.votes[:, : len(za.load_tree("gz2_kaggle").columns)].sum(1) > 0
+        draw, half = np.random.Generator(np.random.Philox(key=[self.seed, epoch])), self.batch_size // 2
+        parts = [draw.permutation(np.flatnonzero(some)) for some in (first, ~first)]
+        steps = min(map(len, parts)) // half
+        return [np.concatenate([part[step * half : (step + 1) * half] for part in parts]) for step in range(steps)]
+
+
 class Averaged(keras.callbacks.Callback):  # type: ignore[misc]
     """Sum a network's weights at the ends of the last epochs, and put their mean in place when training ends."""
 
@@ -245,6 +265,10 @@ def parted(classes: Catalogue) -> tuple[Catalogue, Catalogue]:
 
 def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Catalogue:
     """Return what a try learns from: the challenge's votes, and labels of other galaxies."""
+    if how.halves:
+        some = learnt.take(np.arange(8000))  # with the others as many as fit into memory
+        some = replace(some, votes=CLEAN * votes_of(some))
+        return combine_catalogues([learning, some], name="votes_and_classes", crops=[1.0, 240 / 256])
     if not how.classes:
         return learning
     number = round(how.classes * len(learning))
@@ -265,6 +289,8 @@ def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Cat
 
 def model_of(how: Try, folder: Path, tree: za.DecisionTree) -> za.GalaxyModel:
     """Build the network with ImageNet's weights."""
+    if how.after == "bundled":
+        return za.load_model("bundled").with_tree(tree)
     if how.after:
         return za.load_model(folder / "tries" / how.after).with_tree(tree)
     if how.network == "lite0":
@@ -283,10 +309,13 @@ def model_of(how: Try, folder: Path, tree: za.DecisionTree) -> za.GalaxyModel:
 BUILDER = partial(lite_encoder, "efficientnet_lite2", LITE2)
 
 
-def train(how: Try, model: za.GalaxyModel, learning: Catalogue, others: Catalogue, steps: int, seed: int) -> float:
+def train(
+    how: Try, model: za.GalaxyModel, learning: Catalogue, others: Catalogue, steps: int, seed: int, folder: Path
+) -> float:
     """Train as many steps as the galaxies with votes make; return the last epoch's loss.
 
-    `others` are the images whose views shall be alike, half a batch of them a step, if there is such a term.
+    `others` are the images whose views shall be alike, half a batch of them a step, if there is such a term. A long training
+    keeps its state in `folder`.
     """
     config = TrainingConfig(
         epochs=how.epochs, batch_size=BATCH, learning_rate=7e-4, weight_decay=0.02, warmup_epochs=0.5, seed=seed
@@ -295,6 +324,8 @@ def train(how: Try, model: za.GalaxyModel, learning: Catalogue, others: Catalogu
     model.start_at(constant_concentrations(votes, model.tree))
     canvas = how.views.canvas(model.preprocessing)
     batches = TrainingBatches(Cutouts(learning, canvas), votes, BATCH, seed=seed)
+    if how.halves:
+        batches = Halves(learning, canvas, votes, seed)
     changed = [Changed(how.grey, how.stretch)] if how.grey or how.stretch else []
 
     def seen(images: Any, seed: int) -> Any:
@@ -313,7 +344,9 @@ def train(how: Try, model: za.GalaxyModel, learning: Catalogue, others: Catalogu
         flow = type(flow).zip((flow, more.dataset())).map(lambda one, other: ((one[0], other[0]), one[1]))
     trainer = keras.Model(inputs, said)
     compile_training(trainer, model.tree, config, steps)
-    callbacks = [Averaged(model.encoder, how.epochs - how.epochs // 3)] if how.averaged else []
+    callbacks: list[Any] = [Averaged(model.encoder, how.epochs - how.epochs // 3)] if how.averaged else []
+    if how.size > 128:  # an hour or more: a killed try goes on after its last epoch
+        callbacks.append(keras.callbacks.BackupAndRestore(folder))
     history = trainer.fit(flow, steps_per_epoch=steps, epochs=how.epochs, shuffle=False, verbose=0, callbacks=callbacks)
     return float(history.history["loss"][-1])
 
@@ -367,7 +400,8 @@ def main(folder: Path, names: list[str]) -> None:
         model, loss = model_of(how, folder, parts.tree), np.nan
         if how.trained:
             others = without_labels(learning, learnt) if how.alike else learning
-            loss = train(how, model, parts, others, len(learning) // BATCH, seed=1 if "another seed" in name else 0)
+            seed = 1 if "another seed" in name else 0
+            loss = train(how, model, parts, others, len(learning) // BATCH, seed, folder / "tries" / f"{name}, state")
             model.save(folder / "tries" / name, half=True)
         measured = measure(model.with_tree(za.load_tree("gz2_kaggle")), learning, validation, judged)
         minutes = (time.process_time() - began) / 60
