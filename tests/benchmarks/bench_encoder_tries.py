@@ -417,7 +417,7 @@ def measured_tries(folder: Path) -> dict[str, dict[str, NDArray[np.float64]]]:
         file = folder / "tries" / f"{name}.npz"
         if file.exists() and name not in table:
             one = np.load(file)
-            values = {("minutes", ""): float(one["minutes"]), ("accuracy", ""): float(one["accuracy"])}
+            values = {("minutes", "all"): float(one["minutes"]), ("accuracy", "all"): float(one["accuracy"])}
             for number, (nats, right) in enumerate(one["classes"], start=1):
                 values |= {("class nats", str(number)): nats, ("class accuracy", str(number)): right}
             values |= {("nats", galaxy): loss for galaxy, loss in zip(galaxies()[1].ids, one["losses"], strict=True)}
@@ -445,7 +445,7 @@ def report(folder: Path) -> None:
                 row[f"{what}, less"] = interval(one[what] - today[what])
         rows.append(row)
     with pd.option_context("display.width", 220, "display.max_columns", 20):
-        print(pd.DataFrame(rows).round(3).fillna("").to_string(index=False))
+        print(pd.DataFrame(rows).round(3).astype(object).fillna("").to_string(index=False))
 
 
 def interval(values: NDArray[np.float64]) -> str:
