@@ -57,6 +57,20 @@ def test_a_file_with_commas_in_its_header_is_left_as_it_is(tmp_path: Path):
     assert found["note"][0] == "2;3"
 
 
+@pytest.mark.filterwarnings("ignore:.*read as")
+def test_a_name_may_have_a_comma_where_all_lines_have_as_many_semicolons(tmp_path: Path):
+    (tmp_path / "g.csv").write_text("id;mag, z;note, free\nx;17,25;\n\ny;-0,5;c\n")
+    found = read_catalogue(tmp_path / "g.csv").table
+    assert list(found.columns) == ["mag, z", "note, free"]
+    assert list(found["mag, z"]) == [17.25, -0.5]
+
+
+@pytest.mark.parametrize("line", ["x,1\ny,2\n", "x,a;b;c\ny,2\n", "x,a;b\ny,c;d\n"])
+def test_semicolons_in_a_header_of_commas_separate_only_where_all_lines_have_them(tmp_path: Path, line: str):
+    (tmp_path / "g.csv").write_text("id,a;b;c\n" + line)
+    assert list(read_catalogue(tmp_path / "g.csv").table.columns) == ["a;b;c"]
+
+
 def test_of_several_fits_tables_the_first_with_an_id_column_is_read_and_told(tmp_path: Path):
     from astropy.io import fits
 

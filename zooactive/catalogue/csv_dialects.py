@@ -98,13 +98,21 @@ def _is_text(path: Path, encoding: str) -> bool:
 
 
 def _separator(path: Path, encoding: str) -> str:
-    """Return the separator of the first line: a comma if it has one, otherwise the most frequent of the others."""
+    """Return the separator of the first line: a comma if it has one, otherwise the most frequent of the others.
+
+    If there is a comma, another one separates only if all lines have as many of it, and fewer commas or not as many: a name
+    such as "mag, z" has a comma in a table of semicolons.
+    """
     with path.open(encoding=encoding, newline=None) as stream:
-        header = _QUOTED.sub("", stream.readline(_BEGINNING))
-    if "," in header:
-        return ","
+        begins = _QUOTED.sub("", stream.read(_BEGINNING))
+    header, *lines = begins.split("\n")
+    lines = [line for line in lines[:-1] if line.strip()]  # the last one may go on
     numbers = {separator: header.count(separator) for separator in _SEPARATORS}
     most = max(numbers, key=lambda separator: numbers[separator])
+    if commas := header.count(","):
+        always = lines and all(line.count(most) == numbers[most] for line in lines)
+        uneven = any(line.count(",") != commas for line in lines)
+        return most if always and numbers[most] >= commas + (not uneven) else ","
     return most if numbers[most] else ","
 
 

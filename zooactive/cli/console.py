@@ -309,9 +309,6 @@ def predict_line(
     """Return the command that predicts with a model; it names a new folder if the usual one holds other predictions."""
     from zooactive.workspace.origin import folder_for
 
-    tasks = (here.settings.folder / "tasks").absolute()
-    if out is None and model is not None and Path(model).absolute().parent == tasks:
-        out = here.settings.folder / f"predictions-{Path(model).name}"
     settings = here.settings.with_options(
         model={"folder": model},
         pool={"predictions": out} | {name: galaxies.get(name) for name in ("catalogue", "images", "embeddings")},

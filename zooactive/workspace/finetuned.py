@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ def task_folder(settings: Settings, task: str) -> Path:
     """Return the folder of a task's fine-tuned model; raise a WorkspaceError if the task was not trained yet."""
     folder = task_home(settings, task)
     if not (folder / "finetuned.json").is_file():
-        how = "" if task == settings.default_task else f" --task {task}"
+        how = "" if task == settings.default_task else f" --task {shlex.quote(task)}"
         raise WorkspaceError(f"{folder} holds no fine-tuned model; run `zooactive finetune{how}` first")
     return folder
 
