@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -221,7 +221,7 @@ def label_efficiency(
 
         found = np.repeat([ratio(sample) for sample in samples], times)
         # Between two ratios that are infinite there is nothing to interpolate.
-        method = "linear" if np.isfinite(found).all() else "inverted_cdf"
+        method: Literal["linear", "inverted_cdf"] = "linear" if np.isfinite(found).all() else "inverted_cdf"
         low, high = (float(end) for end in np.percentile(found, [2.5, 97.5], method=method))
         rows.append({"strategy": name, "ratio": ratio(np.arange(number)), "low": low, "high": high})
     return pd.DataFrame(rows)

@@ -296,7 +296,7 @@ def _task_tile(galaxy_id: str, probability: float, truth: float, pixels: Mapping
     return Tile(galaxy_id, f"Cutout of galaxy {galaxy_id}", thumbnail(pixels.get(galaxy_id)), tuple(lines))
 
 
-def _number_tile(row: Mapping[str, Any], name: str, pixels: Mapping[str, NDArray[np.uint8]]) -> Tile:
+def _number_tile(row: Mapping[Any, Any], name: str, pixels: Mapping[str, NDArray[np.uint8]]) -> Tile:
     galaxy = str(row["id"])
     lines = (f"labelled {row['label']:.4g}", f"{name} {row['mean']:.4g} ± {row['deviation']:.2g} expected")
     return Tile(galaxy, f"Cutout of galaxy {galaxy}", thumbnail(pixels.get(galaxy)), lines)

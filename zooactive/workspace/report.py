@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ def report(
     yet is a WorkspaceError.
     """
     page, name = _Page(settings, map, named=predictions is not None), "report.html"
-    gathered = (_pool, _test_galaxies, _rounds, _training, _tasks, _failures)
+    gathered: tuple[Callable[[_Page], None], ...] = (_pool, _test_galaxies, _rounds, _training, _tasks, _failures)
     if task is not None and task != settings.default_task:
         folder = task_folder(settings, task)
         page.task, name, gathered = folder.name, f"report-{folder.name}.html", (_pool, _tasks, _failures)
