@@ -16,6 +16,15 @@ from pyvo.samp import SAMPHubServer, SAMPIntegratedClient
 from small_survey import zooactive
 
 
+class Busy(SAMPHubServer):
+    """A hub that is slow to go on after it has passed a message on: an answer may arrive before it waits for one."""
+
+    def _call(self, *args):
+        name = super()._call(*args)
+        time.sleep(0.3)
+        return name
+
+
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A hub that nobody else finds."""
@@ -23,7 +32,7 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setenv("SAMP_HUB", f"std-lockurl:{lock.as_uri()}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        server = SAMPHubServer(web_profile=False, mode="multiple", lockfile=str(lock), addr="127.0.0.1")
+        server = Busy(web_profile=False, mode="multiple", lockfile=str(lock), addr="127.0.0.1")
         server.start()
         yield server
         server.stop()

@@ -115,12 +115,33 @@ class _Desk:
         for program, name in programs.items():
             said = f"{name} did not take the table: {{reason}}"
             with explained(OutputError, said, Exception):  # whatever a program, or the way to it, raises
-                reply = self.client.call_and_wait(program, message, str(_PATIENCE))
+                reply = self.ask(program, message)
+            if reply is None:
+                raise OutputError(f"{name} did not take the table within {_PATIENCE} s; look whether it is busy")
             if reply.get("samp.status") != "samp.error":
                 taken.append(name)
         if not taken:
             raise CatalogueError(f"{', '.join(programs.values())} could not load the table")
         return tuple(taken)
+
+    def ask(self, program: str, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Send a message, and return the program's answer, or None if there is none in time.
+
+        The hub could wait in our place (`callAndWait`). But that of astropy and pyvo forgets an answer that arrives before it
+        has begun to wait.
+        """
+        answers = queue.Queue[dict[str, Any]]()
+
+        def answered(key: str, sender: str, tag: str, answer: dict[str, Any]) -> None:
+            answers.put(answer)
+
+        tag = f"to {program}"
+        self.client.bind_receive_response(tag, answered)
+        self.client.call(program, tag, message)
+        try:
+            return answers.get(timeout=_PATIENCE)
+        except queue.Empty:
+            return None
 
     def point(self, ra: float, dec: float) -> None:
         """Ask all programs that can to point at coordinates in degrees."""
