@@ -77,45 +77,74 @@ _MODULES = {
 
 __all__ = ["__version__", *_HOMES, *_MODULES]
 
-if TYPE_CHECKING:
-    from zooactive import acquisition, evaluation, loop
-    from zooactive.acquisition import AcquisitionConfig, AllocationConfig, acquire, allocate
-    from zooactive.catalogue import (
-        Catalogue,
-        ClassRule,
-        Preprocessing,
-        combine_catalogues,
-        list_rules,
-        load_rule,
-        read_catalogue,
-        shards,
+if TYPE_CHECKING:  # "as", because otherwise type checkers take an imported name for one that is not public
+    from zooactive import acquisition as acquisition, evaluation as evaluation, loop as loop
+    from zooactive.acquisition import (
+        AcquisitionConfig as AcquisitionConfig,
+        AllocationConfig as AllocationConfig,
+        acquire as acquire,
+        allocate as allocate,
     )
-    from zooactive.catalogue.cutouts.fetch import fetch_cutouts
-    from zooactive.evaluation import calibration
-    from zooactive.foundation import ZooactiveError
-    from zooactive.labels import simulate
-    from zooactive.loop import Loop, LoopConfig
-    from zooactive.models import GalaxyModel, load_model
-    from zooactive.models.convert import convert
-    from zooactive.posterior import Posterior, combine_draws, read_posterior, write_posterior
-    from zooactive.prediction import CombinedCatalogue, Embeddings, combine, embed, predict, read_embeddings
-    from zooactive.report import plots
-    from zooactive.training import losses
-    from zooactive.training.augmentation import Augmentation
-    from zooactive.training.calibrate import calibrate
-    from zooactive.training.config import TrainingConfig
-    from zooactive.training.draws import fit_draws
-    from zooactive.training.finetuning import tasks
-    from zooactive.training.finetuning.finetune import finetune
-    from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned
-    from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers, load_numbers
-    from zooactive.training.recipes import Recipe, list_recipes, load_recipe
-    from zooactive.training.train import train
-    from zooactive.tree import DecisionTree, Question, combine_trees, list_trees, load_tree
-    from zooactive.workspace import Workspace, load_workspace
-    from zooactive.workspace.label import Labelling
-    from zooactive.workspace.migrate import migrate
-    from zooactive.workspace.trace import trace
+    from zooactive.catalogue import (
+        Catalogue as Catalogue,
+        ClassRule as ClassRule,
+        Preprocessing as Preprocessing,
+        combine_catalogues as combine_catalogues,
+        list_rules as list_rules,
+        load_rule as load_rule,
+        read_catalogue as read_catalogue,
+        shards as shards,
+    )
+    from zooactive.catalogue.cutouts.fetch import fetch_cutouts as fetch_cutouts
+    from zooactive.evaluation import calibration as calibration
+    from zooactive.foundation import ZooactiveError as ZooactiveError
+    from zooactive.labels import simulate as simulate
+    from zooactive.loop import Loop as Loop, LoopConfig as LoopConfig
+    from zooactive.models import GalaxyModel as GalaxyModel, load_model as load_model
+    from zooactive.models.convert import convert as convert
+    from zooactive.posterior import (
+        Posterior as Posterior,
+        combine_draws as combine_draws,
+        read_posterior as read_posterior,
+        write_posterior as write_posterior,
+    )
+    from zooactive.prediction import (
+        CombinedCatalogue as CombinedCatalogue,
+        Embeddings as Embeddings,
+        combine as combine,
+        embed as embed,
+        predict as predict,
+        read_embeddings as read_embeddings,
+    )
+    from zooactive.report import plots as plots
+    from zooactive.training import losses as losses
+    from zooactive.training.augmentation import Augmentation as Augmentation
+    from zooactive.training.calibrate import calibrate as calibrate
+    from zooactive.training.config import TrainingConfig as TrainingConfig
+    from zooactive.training.draws import fit_draws as fit_draws
+    from zooactive.training.finetuning import tasks as tasks
+    from zooactive.training.finetuning.finetune import finetune as finetune
+    from zooactive.training.finetuning.finetuned_model import (
+        FinetunedModel as FinetunedModel,
+        load_finetuned as load_finetuned,
+    )
+    from zooactive.training.finetuning.finetuned_numbers import (
+        FinetunedNumbers as FinetunedNumbers,
+        load_numbers as load_numbers,
+    )
+    from zooactive.training.recipes import Recipe as Recipe, list_recipes as list_recipes, load_recipe as load_recipe
+    from zooactive.training.train import train as train
+    from zooactive.tree import (
+        DecisionTree as DecisionTree,
+        Question as Question,
+        combine_trees as combine_trees,
+        list_trees as list_trees,
+        load_tree as load_tree,
+    )
+    from zooactive.workspace import Workspace as Workspace, load_workspace as load_workspace
+    from zooactive.workspace.label import Labelling as Labelling
+    from zooactive.workspace.migrate import migrate as migrate
+    from zooactive.workspace.trace import trace as trace
 
 
 def __getattr__(name: str) -> Any:

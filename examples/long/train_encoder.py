@@ -1,10 +1,11 @@
-"""Train the encoder that comes with zooactive: six minutes with a GPU, about an hour and a half without; it can be killed.
+"""Train the encoder that comes with zooactive: about two and a half hours of two processor cores; it can be killed.
 
     python examples/long/train_encoder.py DATA RUN LITE0.safetensors
 
 DATA is the folder that holds gz2_kaggle/ and zhu5/; `lite0_weights.py` beside this file writes the weights that it starts
-from. The votes of the Galaxy Zoo challenge are learnt by the whole network. Then the head is fitted anew on its features: to
-the votes, and to the clean classes of Zhu et al. 2019. The test tenth of every set, by hashed id, is never seen.
+from. The whole network learns twice: first the votes of the Galaxy Zoo challenge, and then these votes and, in the other
+half of each batch, clean classes of Zhu et al. 2019. Then the head is fitted anew on its features: to the votes, and to the
+classes. The test tenth of every set, by hashed id, is never seen.
 """
 
 from __future__ import annotations
@@ -20,15 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 import zooactive as za
-from zooactive.catalogue import Catalogue, combine_catalogues
-from zooactive.models import FeatureAxes, find_axes, start_from_published
+from zooactive.catalogue import Catalogue, Preprocessing, combine_catalogues
+from zooactive.foundation.hashing import uniform_from_ids
+from zooactive.models import FeatureAxes, find_axes, load_network, start_from_published
 from zooactive.models.features import embed
 from zooactive.models.head.bayesian import most_probable_weights
+from zooactive.posterior.loss import constant_concentrations
 from zooactive.training.augmentation import Augmentation
+from zooactive.training.batches import Cutouts, TrainingBatches
 from zooactive.training.calibrate import fit_concentration_factors
 from zooactive.training.config import Optimisation, TrainingConfig
 from zooactive.training.head_features import head_features
-from zooactive.training.short_fits import Stage, fit_head_to_features
+from zooactive.training.network import training_network
+from zooactive.training.optimiser import compile_training
+from zooactive.training.short_fits import Stage, fit_head_to_features, of_votes
 from zooactive.training.weights import votes_of
 from zooactive.workspace.evaluate import for_questions
 
@@ -36,6 +42,8 @@ SPLIT = (0.85, 0.05, 0.10)
 SIZE, CROP = 192, 0.85
 CLEAN = 5.0
 """Votes that a clean class counts as: it stands for the agreement of many volunteers, and few of a galaxy's forty say it."""
+OTHERS = 8000
+"""Galaxies with a class and no votes that the network learns from; with the others as many as fit into a small memory."""
 PRIORS = (10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
 VIEWS = Augmentation(rotation="any", scale=(0.8, 1.2), shift=0.03, brightness=0.05, contrast=0.1, saturation=0.3, hue=0.02)
 CONFIG = TrainingConfig(
@@ -49,18 +57,55 @@ CONFIG = TrainingConfig(
 )
 
 
-def galaxies(data: Path) -> Catalogue:
-    """Both sets as one catalogue; the clean sample's images show 256 of the survey's 424 pixels, the challenge's 240."""
+class Halves(TrainingBatches):
+    """Batches of which half are galaxies with votes of the challenge and half are others, each in its own order."""
+
+    def __init__(self, learning: Catalogue, canvas: Preprocessing, seed: int) -> None:
+        super().__init__(Cutouts(learning, canvas), votes_of(learning), CONFIG.batch_size, seed=seed)
+
+    @property
+    def voted(self) -> NDArray[np.bool_]:
+        """Which galaxies have votes."""
+        return np.asarray(self.votes[:, : len(za.load_tree("gz2_kaggle").columns)].sum(1) > 0)
+
+    @property
+    def steps(self) -> int:
+        """The number of steps that an epoch of the first stage has: half of a pass over the galaxies with votes."""
+        return int(self.voted.sum()) // self.batch_size
+
+    def rows(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Return the row numbers of each batch of a pass over the smaller of both sets."""
+        draw, half = np.random.Generator(np.random.Philox(key=[self.seed, epoch])), self.batch_size // 2
+        parts = [draw.permutation(np.flatnonzero(some)) for some in (self.voted, ~self.voted)]
+        steps = min(map(len, parts)) // half
+        return [np.concatenate([part[step * half : (step + 1) * half] for part in parts]) for step in range(steps)]
+
+
+def both_sets(data: Path) -> tuple[Catalogue, Catalogue]:
+    """Return the galaxies with votes, and those with a clean class; a galaxy may be in both."""
     votes = za.read_catalogue(data / "gz2_kaggle" / "galaxies.csv", tree="gz2_kaggle")
-    classes = za.read_catalogue(data / "zhu5" / "galaxies.parquet", tree="zhu5", label_column="label")
+    return votes, za.read_catalogue(data / "zhu5" / "galaxies.parquet", tree="zhu5", label_column="label")
+
+
+def together(votes: Catalogue, classes: Catalogue) -> Catalogue:
+    """Return one catalogue; the clean sample's images show 256 of the survey's 424 pixels, the challenge's 240."""
     assert classes.votes is not None
-    classes = replace(classes, votes=CLEAN * classes.votes)
-    return combine_catalogues([votes, classes], name="gz2_votes_and_classes", crops=[1.0, 240 / 256])
+    counted = replace(classes, votes=CLEAN * classes.votes)
+    return combine_catalogues([votes, counted], name="gz2_votes_and_classes", crops=[1.0, 240 / 256])
+
+
+def without_those(classes: Catalogue, votes: Catalogue) -> tuple[Catalogue, Catalogue]:
+    """Return galaxies with only a class: those that the network may learn from, and those that variants are judged by."""
+    only = classes.take(~np.isin(classes.ids.astype(str), votes.ids.astype(str)))
+    learning = replace(only.split(SPLIT)[0], field_crops=None)
+    judged = uniform_from_ids(learning.ids, purpose="tries", seed=0) < 0.5
+    return learning.take(~judged), learning.take(judged)
 
 
 def main(data: Path, run: Path, weights: Path) -> None:
     """Train, or go on where a killed run ended."""
-    learning, validation, _ = galaxies(data).split(SPLIT)
+    votes, classes = both_sets(data)
+    learning, validation, _ = together(votes, classes).split(SPLIT)
     assert learning.tree is not None
     precision = "mixed_bfloat16" if on_a_gpu() else "float32"
     model = za.GalaxyModel(learning.tree, backbone="efficientnet_lite0", image_size=SIZE, crop=CROP, precision=precision)
@@ -68,9 +113,30 @@ def main(data: Path, run: Path, weights: Path) -> None:
     parts = with_votes(learning), with_votes(validation)
     print(f"{len(parts[0])} galaxies to learn from, {len(parts[1])} to choose the best epoch", flush=True)
     za.train(model, parts[0], validation=parts[1], run_dir=run, config=CONFIG, progress=report)
+    some = without_those(classes, votes)[0].take(np.arange(OTHERS))
+    model = second_stage(model, together(votes.split(SPLIT)[0], some), run / "second").with_tree(learning.tree)
+    model.origin = None  # what it started from stands in its card
     fit_head(model, learning, validation)
     set_right(model, with_votes(validation))
     model.save(run / "small", half=True)
+
+
+def second_stage(model: za.GalaxyModel, learning: Catalogue, folder: Path) -> za.GalaxyModel:
+    """Train on with a fresh head: half of each batch has votes, and half a class. The last epoch is kept."""
+    if (folder / "model").is_dir():
+        return load_network(folder / "model")
+    assert learning.tree is not None
+    print(f"second stage: {len(learning)} galaxies", flush=True)
+    model = model.with_tree(learning.tree)
+    model.start_at(constant_concentrations(votes_of(learning), model.tree))
+    batches = Halves(learning, VIEWS.canvas(model.preprocessing), CONFIG.seed)
+    trainer = training_network(model, augmentation=VIEWS, seed=CONFIG.seed)
+    compile_training(trainer, model.tree, CONFIG, batches.steps)
+    told = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: report(epoch + 1, logs))
+    how = {"steps_per_epoch": batches.steps, "epochs": CONFIG.epochs, "shuffle": False, "verbose": 0}
+    trainer.fit(batches.dataset(), callbacks=[keras.callbacks.BackupAndRestore(folder / "state"), told], **how)
+    model.save(folder / "model", half=True)
+    return model
 
 
 def fit_head(model: za.GalaxyModel, learning: Catalogue, validation: Catalogue) -> None:
@@ -81,7 +147,7 @@ def fit_head(model: za.GalaxyModel, learning: Catalogue, validation: Catalogue) 
     axes = find_axes(views, components=64)
     take_over(model, "gz2_kaggle", (views[0], parts[0]), (judged, parts[1]), axes)
     how = Optimisation(epochs=20, batch_size=128, learning_rate=1e-4, weight_decay=1e-3, warmup_epochs=0, patience=6)
-    stage = Stage("head", model.tree, how)
+    stage = Stage("head", of_votes(model.tree), how)
     fit_head_to_features(model, (views, votes_of(parts[0])), (judged, votes_of(parts[1])), stage)
     parts = with_class(learning), with_class(validation)
     known, judged = (embed(model, part)[0].astype(np.float32) for part in parts)
@@ -135,7 +201,8 @@ def with_class(catalogue: Catalogue) -> Catalogue:
 
 def report(epoch: int, losses: dict[str, float]) -> None:
     """Say how an epoch went."""
-    print(f"epoch {epoch}: loss {losses['loss']:.3f}, validation {losses['val_loss']:.3f} nats a galaxy", flush=True)
+    judged = f", validation {losses['val_loss']:.3f}" if "val_loss" in losses else ""
+    print(f"epoch {epoch}: loss {losses['loss']:.3f}{judged} nats a galaxy", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from learnt import DATA, unseen
 
 import zooactive as za
 from zooactive.foundation.hashing import uniform_from_ids
@@ -28,7 +29,6 @@ from zooactive.loop.learners import Learner
 from zooactive.loop.round_files import rounds_in, why_of
 from zooactive.models import load_model, load_published
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 STRATEGIES = ("random", "mutual_information", "auto")
 SEEDS, ROUNDS, GALAXIES = range(5), 3, 4000
 SIZES = {
@@ -47,7 +47,7 @@ def survey_of(name: str) -> za.Catalogue:
     if name == "kaggle":
         return kaggle
     zhu = za.read_catalogue(DATA / "zhu5" / "galaxies.parquet", tree="zhu5", label_column="label")
-    return zhu.take(~np.isin(zhu.ids.astype(str), kaggle.ids.astype(str)))
+    return zhu.take(unseen(zhu))
 
 
 def main(folder: Path, name: str) -> None:

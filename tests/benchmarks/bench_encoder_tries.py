@@ -31,8 +31,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "long"))
+from train_encoder import CLEAN, CROP, OTHERS, SPLIT, VIEWS, Halves, both_sets, together, without_those
+
 import zooactive as za
-from zooactive.catalogue import Catalogue, Preprocessing, combine_catalogues
+from zooactive.catalogue import Catalogue, combine_catalogues
 from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop.metrics import metrics_of
@@ -54,8 +57,7 @@ from zooactive.training.optimiser import compile_training
 from zooactive.training.weights import votes_of
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-SPLIT, CROP, EPOCHS, BATCH, CLEAN = (0.85, 0.05, 0.10), 0.85, 12, 64, 5.0
-VIEWS = Augmentation(rotation="any", scale=(0.8, 1.2), shift=0.03, brightness=0.05, contrast=0.1, saturation=0.3, hue=0.02)
+EPOCHS, BATCH = 12, 64
 LITE2 = (  # as in `zooactive.models.backbones.efficientnet_lite0`: 1.1 times as wide, 1.2 times as deep
     (1, 3, 1, 1, 16),
     (3, 3, 2, 6, 24),
@@ -65,7 +67,7 @@ LITE2 = (  # as in `zooactive.models.backbones.efficientnet_lite0`: 1.1 times as
     (5, 5, 2, 6, 208),
     (1, 3, 1, 6, 352),
 )
-DRAWINGS, FEW, OTHERS = 5, 400, 3000
+DRAWINGS, FEW, JUDGED = 5, 400, 3000
 KEPT = Path(__file__).with_name("encoder_tries.csv")
 
 
@@ -191,21 +193,6 @@ class Alike(keras.layers.Layer):  # type: ignore[misc]
         return labelled
 
 
-class Halves(TrainingBatches):
-    """Batches of which half are galaxies with votes of the challenge and half are others, each in its own order."""
-
-    def __init__(self, learning: Catalogue, canvas: Preprocessing, votes: NDArray[np.float32], seed: int) -> None:
-        super().__init__(Cutouts(learning, canvas), votes, BATCH, seed=seed)
-
-    def rows(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Return the row numbers of each batch, for as many batches as a pass over the galaxies with votes takes."""
-        first = self.votes[:, : len(za.load_tree("gz2_kaggle").columns)].sum(1) > 0
-        draw, half = np.random.Generator(np.random.Philox(key=[self.seed, epoch])), self.batch_size // 2
-        parts = [draw.permutation(np.flatnonzero(some)) for some in (first, ~first)]
-        steps = min(map(len, parts)) // half
-        return [np.concatenate([part[step * half : (step + 1) * half] for part in parts]) for step in range(steps)]
-
-
 class Averaged(keras.callbacks.Callback):  # type: ignore[misc]
     """Sum a network's weights at the ends of the last epochs, and put their mean in place when training ends."""
 
@@ -225,13 +212,10 @@ class Averaged(keras.callbacks.Callback):  # type: ignore[misc]
         self.encoder.set_weights([total / self.number for total in self.sums])
 
 
-def galaxies() -> tuple[Catalogue, Catalogue, Catalogue]:
-    """Return the challenge's learning and validation galaxies, and the clean sample's learning galaxies that it lacks."""
-    votes = za.read_catalogue(DATA / "gz2_kaggle" / "galaxies.csv", tree="gz2_kaggle")
-    classes = za.read_catalogue(DATA / "zhu5" / "galaxies.parquet", tree="zhu5", label_column="label")
-    classes = classes.take(~np.isin(classes.ids.astype(str), votes.ids.astype(str)))
-    learning, validation, _ = votes.split(SPLIT)
-    return learning, validation, replace(classes.split(SPLIT)[0], field_crops=None)
+def galaxies() -> tuple[Catalogue, Catalogue, Catalogue, Catalogue]:
+    """Return the challenge's learning and validation galaxies, and the classes to learn from and to judge by."""
+    votes, classes = both_sets(DATA)
+    return *votes.split(SPLIT)[:2], *without_those(classes, votes)
 
 
 def without_labels(learning: Catalogue, learnt: Catalogue) -> Catalogue:
@@ -258,18 +242,10 @@ def examples() -> Catalogue:
     return Catalogue(ids, images, votes[some], tree, pd.DataFrame(index=range(len(ids))), source="gz_site", min_votes=1)
 
 
-def parted(classes: Catalogue) -> tuple[Catalogue, Catalogue]:
-    """Return the classes that an encoder may learn, and those that it is judged by."""
-    judged = uniform_from_ids(classes.ids, purpose="tries", seed=0) < 0.5
-    return classes.take(~judged), classes.take(judged)
-
-
 def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Catalogue:
     """Return what a try learns from: the challenge's votes, and labels of other galaxies."""
     if how.halves:
-        some = learnt.take(np.arange(8000))  # with the others as many as fit into memory
-        some = replace(some, votes=CLEAN * votes_of(some))
-        return combine_catalogues([learning, some], name="votes_and_classes", crops=[1.0, 240 / 256])
+        return together(learning, learnt.take(np.arange(OTHERS)))
     if not how.classes:
         return learning
     number = round(how.classes * len(learning))
@@ -281,11 +257,10 @@ def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Cat
         assert learning.votes is not None
         whole = join_catalogues(learning, replace(shown, table=learning.table[:0].reindex(range(len(shown)))))
         return replace(whole, votes=np.concatenate([learning.votes, votes]))
-    some = replace(some, votes=CLEAN * votes_of(some))
-    parts, crops = [learning, some], [1.0, 240 / 256]
-    if how.site:
-        parts, crops = [*parts, examples()], [*crops, 1.0]
-    return combine_catalogues(parts, name="votes_and_classes", crops=crops)
+    if not how.site:
+        return together(learning, some)
+    parts = [learning, replace(some, votes=CLEAN * votes_of(some)), examples()]
+    return combine_catalogues(parts, name="votes_and_classes", crops=[1.0, 240 / 256, 1.0])
 
 
 def model_of(how: Try, folder: Path, tree: za.DecisionTree) -> za.GalaxyModel:
@@ -326,7 +301,7 @@ def train(
     canvas = how.views.canvas(model.preprocessing)
     batches = TrainingBatches(Cutouts(learning, canvas), votes, BATCH, seed=seed)
     if how.halves:
-        batches = Halves(learning, canvas, votes, seed)
+        batches = Halves(learning, canvas, seed)
     changed = [Changed(how.grey, how.stretch)] if how.grey or how.stretch else []
 
     def seen(images: Any, seed: int) -> Any:
@@ -372,13 +347,13 @@ def measure(model: za.GalaxyModel, learning: Catalogue, validation: Catalogue, c
     accuracy = metrics_of(Posterior(concentrations, validation.ids, learning.tree), truth)["accuracy"]
     assert classes.tree is not None
     seen = model.with_tree(classes.tree, preprocessing=replace(model.preprocessing, crop=CROP * 240 / 256))
-    order = np.argsort(uniform_from_ids(classes.ids, purpose="drawings", seed=0))[: OTHERS + DRAWINGS * FEW]
+    order = np.argsort(uniform_from_ids(classes.ids, purpose="drawings", seed=0))[: JUDGED + DRAWINGS * FEW]
     chosen = classes.take(order)
     x, truth = embed(seen, chosen)[0], votes_of(chosen)
-    others = slice(0, OTHERS)
+    others = slice(0, JUDGED)
     told = []
     for number in range(DRAWINGS):
-        rows = np.arange(OTHERS + number * FEW, OTHERS + (number + 1) * FEW)
+        rows = np.arange(JUDGED + number * FEW, JUDGED + (number + 1) * FEW)
         parts = [(x[some], truth[some]) for some in (rows[FEW // 5 :], rows[: FEW // 5])]
         axes = find_axes([x[rows].astype(np.float32)], components=128)
         few = fit_bayesian_head(parts[0], parts[1], classes.tree, axes, concentrations="fraction").head
@@ -391,8 +366,7 @@ def measure(model: za.GalaxyModel, learning: Catalogue, validation: Catalogue, c
 
 def main(folder: Path, names: list[str]) -> None:
     """Try what was not tried before, and report."""
-    learning, validation, classes = galaxies()
-    learnt, judged = parted(classes)
+    learning, validation, learnt, judged = galaxies()
     for name in names:
         file, how, began = folder / "tries" / f"{name}.npz", TRIES[name], time.process_time()
         if file.exists():

@@ -7,9 +7,9 @@ encoders have the same network; the bundled one was then trained on Galaxy Zoo 2
 weights were trained (ImageNet's at 224 pixels, the bundled one's own size and crop), `za.embed` writes the features, and a
 head is fitted to them in five folds by hashed id: every galaxy is judged by a fit that it had no part in.
 
-Of zhu5 only galaxies outside gz2_kaggle are taken, from whose images the bundled network has learnt, and 2,000 of these by
-hashed id. Printed are accuracy, AUC or correlation with 95% intervals, and the difference between the
-encoders with the interval of a paired bootstrap over galaxies.
+Of zhu5 only galaxies are taken from whose images the bundled network has not learnt, and 2,000 of these by hashed id.
+Printed are accuracy, AUC or correlation with 95% intervals, and the difference between the encoders with the interval of a
+paired bootstrap over galaxies.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from learnt import unseen
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -45,16 +46,10 @@ def galaxies_of(name: str) -> tuple[Task, Catalogue]:
     found = task.read(SHARED / TABLES[name])
     found = found.take(np.flatnonzero(found.labelled))
     if name == "zhu5":
-        found = found.take(_unseen(found))
+        found = found.take(unseen(found))
         order = np.argsort(uniform_from_ids(found.ids, purpose="folds", seed=1))
         found = found.take(np.sort(order[:MOST]))
     return task, found
-
-
-def _unseen(galaxies: Catalogue) -> NDArray[np.int64]:
-    """Return the rows of galaxies that are not in gz2_kaggle: the network has learnt from no image of them."""
-    known = set(za.read_catalogue(SHARED / "gz2_kaggle" / "galaxies.csv", tree="gz2_kaggle").ids)
-    return np.array([row for row, name in enumerate(galaxies.ids) if str(name) not in known], dtype=np.int64)
 
 
 def head_on(model: za.GalaxyModel, task: Task, galaxies: Catalogue, folder: Path) -> FinetunedModel:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bench_choices import DATA, JUDGES, sky_of
+from bench_choices import DATA, sky_of
 from numpy.typing import NDArray
 from scipy import optimize
 
@@ -35,6 +35,7 @@ from zooactive.tree.likelihood import GivenVotes, log_rising
 
 NARROWER: dict[str, float] = {"apart, 1": 1.0, "apart, 10": 10.0, "apart, 100": 100.0, "apart, one": np.inf}
 JUDGED = (5, 10, 40)
+JUDGES = 0.2
 
 Rows = tuple[NDArray[np.float32], NDArray[np.float64]]
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]

@@ -2,11 +2,11 @@
 
     python tests/benchmarks/bench_label_savings.py FOLDER [PART ...]    of curves, cigar, lens, ring; default all
 
-FOLDER keeps the features of the bundled encoder. Labels come from `rings` and from those galaxies of `zhu5` that are not in
-`gz2_kaggle`, whose images the encoder has learnt from; the head is fitted to nothing but the answers. The session is the one
-behind the page: one galaxy in ten is drawn at random, one in twenty is asked again, and all these count as answers. After
-every five answers it has learnt them before it goes on. In every seed a tenth of all galaxies, by hashed id, judges and is
-never offered (of rings, of which there are 377, three tenths).
+FOLDER keeps the features of the bundled encoder. Labels come from `rings` and from those galaxies of `zhu5` whose images
+the encoder has not learnt from; the head is fitted to nothing but the answers. The session is the one behind the page: one
+galaxy in ten is drawn at random, one in twenty is asked again, and all these count as answers. After every five answers it
+has learnt them before it goes on. In every seed a tenth of all galaxies, by hashed id, judges and is never offered (of
+rings, of which there are 377, three tenths).
 
 curves: rings, and 1,000 galaxies of zhu5 in five classes. How many answers does it take until the mean AUC of the last three
 fits is that of the head fitted to the whole pool, less .01? A seed that is not there after 250 and 400 answers counts as all

@@ -127,8 +127,8 @@ class _Desk:
     def ask(self, program: str, message: dict[str, Any]) -> dict[str, Any] | None:
         """Send a message, and return the program's answer, or None if there is none in time.
 
-        The hub could wait in our place (`callAndWait`). But that of astropy and pyvo forgets an answer that arrives before it
-        has begun to wait.
+        The hub could wait in our place (`callAndWait`). But that of astropy and pyvo forgets an answer that arrives before
+        it has begun to wait.
         """
         answers = queue.Queue[dict[str, Any]]()
 
