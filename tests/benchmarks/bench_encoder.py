@@ -44,6 +44,11 @@ def main() -> None:
         f"{metrics.galaxies} test galaxies: {metrics.likelihood:.2f} nats a galaxy, best constant "
         f"{metrics.constant_likelihood:.2f}: {metrics.gain:.1%} below (bound 20%)"
     )
+    print("share of the volunteers' votes inside intervals")
+    print(metrics.coverage.round(3).to_string(index=False))
+    model.factors = None
+    print("without the factors on the concentrations")
+    print(measure(model, votes).coverage.round(3).to_string(index=False))
     # These images show more of the sky.
     metrics = measure(model, replace(classes, field_crops=np.full(len(classes), 240 / 256)))
     print(metrics.classification[0].to_table().round(3).to_string(index=False))

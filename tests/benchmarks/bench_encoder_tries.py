@@ -3,9 +3,10 @@
     python tests/benchmarks/bench_encoder_tries.py FOLDER [TRY ...]         default: those that were not tried yet
     python tests/benchmarks/bench_encoder_tries.py FOLDER report
 
-FOLDER holds lite0.safetensors and lite2.safetensors, of `examples/long/lite0_weights.py`. Each try trains as
-`examples/long/train_encoder.py` does, from ImageNet's weights on the Kaggle challenge's learning part, but at 96 pixels and
-for 12 epochs, with one thing changed. It is judged by what a head learns on the features, with a Gaussian prior: the votes
+FOLDER holds lite0.safetensors and lite2.safetensors, of `examples/long/lite0_weights.py`; the last tries need the first
+stage's model of `examples/long/train_encoder.py` as FOLDER/tries/one stage at 192 pixels. Each try trains as that stage
+does, from ImageNet's weights on the Kaggle challenge's learning part, but at 96 pixels and for 12 epochs, with one thing
+changed. It is judged by what a head learns on the features, with a Gaussian prior: the votes
 of the challenge's validation part (nats a galaxy, mean accuracy), of which one half chooses the prior for the other; and,
 carried to another task, the five clean classes of 3,000 galaxies that the encoder was not trained on from 400 others, five
 times. No test tenth is opened, nor rings or Hubble. Differences from "today" are of the same galaxies, with 95% intervals
@@ -39,7 +40,7 @@ from zooactive.catalogue import Catalogue, combine_catalogues
 from zooactive.catalogue.surveys import join_catalogues
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop.metrics import metrics_of
-from zooactive.models import find_axes, fit_bayesian_head, start_from_published
+from zooactive.models import find_axes, fit_bayesian_head, load_network, start_from_published
 from zooactive.models.backbones.efficientnet_lite0 import lite_encoder
 from zooactive.models.backbones.register import register_backbone
 from zooactive.models.features import embed
@@ -57,7 +58,7 @@ from zooactive.training.optimiser import compile_training
 from zooactive.training.weights import votes_of
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-EPOCHS, BATCH = 12, 64
+EPOCHS, BATCH, FIRST = 12, 64, "one stage at 192 pixels"
 LITE2 = (  # as in `zooactive.models.backbones.efficientnet_lite0`: 1.1 times as wide, 1.2 times as deep
     (1, 3, 1, 1, 16),
     (3, 3, 2, 6, 24),
@@ -98,7 +99,7 @@ class Try:
     """The weight of a self-supervised term: two views of an image without labels have similar features (`Alike`)."""
 
     after: str = ""
-    """The try, or "bundled", from whose weights this one goes on, with the rate's schedule from its beginning."""
+    """The try, or `FIRST`, from whose weights this one goes on, with the rate's schedule from its beginning."""
 
     halves: bool = False
     """Half of each batch are galaxies with votes, and half are any of the galaxies with a class that may be learnt."""
@@ -128,8 +129,8 @@ TRIES = {
     "24 epochs, votes, classes and examples": Try(epochs=24, classes=1.0, site=True),
     "24 epochs, votes and expected votes": Try(epochs=24, classes=1.0, expected=True),
     "views alike": Try(alike=1.0),
-    "the bundled encoder": Try(size=192, after="bundled", trained=False),
-    "bundled, then 24 epochs of votes and classes": Try(size=192, after="bundled", epochs=24, halves=True),
+    "the first stage": Try(size=192, after=FIRST, trained=False),
+    "the first stage, then 24 epochs of votes and classes": Try(size=192, after=FIRST, epochs=24, halves=True),
     "24 epochs, then 24 more": Try(epochs=24, after="24 epochs"),
     "24 epochs, then 24 of votes and classes": Try(epochs=24, after="24 epochs", classes=1.0),
 }
@@ -252,7 +253,7 @@ def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Cat
     some = learnt.take(np.argsort(uniform_from_ids(learnt.ids, purpose="with votes", seed=0))[:number])
     if how.expected:
         shown = replace(some.without_votes(), field_crops=np.full(len(some), 240 / 256))
-        expects = za.predict(za.load_model(folder / "tries" / "today"), shown, draws=1)
+        expects = za.predict(load_network(folder / "tries" / "today"), shown, draws=1)
         votes = 20 * expects.joint_mean()
         assert learning.votes is not None
         whole = join_catalogues(learning, replace(shown, table=learning.table[:0].reindex(range(len(shown)))))
@@ -265,10 +266,8 @@ def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Cat
 
 def model_of(how: Try, folder: Path, tree: za.DecisionTree) -> za.GalaxyModel:
     """Build the network with ImageNet's weights."""
-    if how.after == "bundled":
-        return za.load_model("bundled").with_tree(tree)
     if how.after:
-        return za.load_model(folder / "tries" / how.after).with_tree(tree)
+        return load_network(folder / "tries" / how.after).with_tree(tree)
     if how.network == "lite0":
         model = za.GalaxyModel(tree, backbone="efficientnet_lite0", image_size=how.size, crop=CROP)
         start_from_published(model, folder / "lite0.safetensors")
@@ -376,7 +375,7 @@ def main(folder: Path, names: list[str]) -> None:
         parts = mixed(how, learning, learnt, folder)
         assert parts.tree is not None
         saved = folder / "tries" / name
-        model, loss = za.load_model(saved) if saved.is_dir() else model_of(how, folder, parts.tree), np.nan
+        model, loss = load_network(saved) if saved.is_dir() else model_of(how, folder, parts.tree), np.nan
         if how.trained and not saved.is_dir():
             others = without_labels(learning, learnt) if how.alike else learning
             seed = 1 if "another seed" in name else 0

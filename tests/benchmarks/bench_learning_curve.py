@@ -1,14 +1,14 @@
 """How many labels does a question need, from the bundled encoder and from fresh weights?
 
-    python tests/benchmarks/bench_learning_curve.py [PICTURE]
+    python tests/benchmarks/bench_learning_curve.py [ARM ...]       of head, staged, scratch; default all
 
 Rings, five folds by hashed id, three of which are judged, by fits that they had no part in. Of the other galaxies 20, 50,
-100, 200 and 300 in the order of their hash have labels, of which a fifth chooses the best epoch. Writes the docs' figure.
+100, 200 and 300 in the order of their hash have labels, of which a fifth chooses the best epoch. ``learning_curve.csv``
+beside this file keeps the points, so that one arm can be measured again alone. Writes the docs' figure.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import zooactive as za
 from zooactive.catalogue import Catalogue
@@ -33,15 +34,16 @@ WORDS = {"head": "bundled encoder, head alone", "staged": "bundled encoder, stag
 SHIFT = {"head": 0.97, "staged": 1.0, "scratch": 1.03}  # so that the bars do not hide one another
 RATIOS = (0.8, 0.2, 0.0)
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "learning_curve.png"
+KEPT = Path(__file__).with_name("learning_curve.csv")
 
 
-def main(picture: Path) -> None:
-    """Measure all points, and draw them."""
+def main(arms: list[str]) -> None:
+    """Measure some arms, and draw all."""
     rings = TASK.read(DATA)
     fold = stratified_folds(rings, FOLDS)
-    points = []
+    points = pd.read_csv(KEPT) if KEPT.exists() else pd.DataFrame({"labels": [], "arm": []})
     for number in LABELS:
-        for arm in ARMS:
+        for arm in arms:
             means, votes = [], []
             for held in range(JUDGED):
                 labelled = _first(rings.take(fold != held), number)
@@ -51,10 +53,12 @@ def main(picture: Path) -> None:
                 votes.append(rings.votes[fold == held])
             assert rings.tree is not None
             metrics = task_metrics(np.concatenate(means), np.concatenate(votes), rings.tree)
-            points.append({"labels": number, "arm": arm, **metrics})
             print(f"{number:4} labels, {arm:7} accuracy {metrics['accuracy']:.3f}, AUC {metrics['auc']:.3f}", flush=True)
-            picture.with_suffix(".json").write_text(json.dumps(points, indent=1) + "\n")
-    draw(points, picture)
+            others = points[(points["labels"] != number) | (points["arm"] != arm)]
+            point = pd.DataFrame([{"labels": number, "arm": arm, **metrics}]).round(4)
+            points = pd.concat([others, point] if len(others) else [point]).sort_values(["arm", "labels"])
+            points.to_csv(KEPT, index=False)
+    draw(points, PICTURE)
 
 
 def _first(rings: Catalogue, number: int) -> Catalogue:
@@ -82,16 +86,16 @@ def scratch(labelled: Catalogue) -> za.GalaxyModel:
     return model
 
 
-def draw(points: list[dict[str, float | str]], picture: Path) -> None:
+def draw(points: pd.DataFrame, picture: Path) -> None:
     """Accuracy against labels, with Wilson's intervals."""
     from zooactive.report.plots.style import COLOURS, INK, dress, paper
 
     figure = paper(5.6, 3.6, layout="constrained")
     axes = figure.subplots()
     for arm, colour in zip(ARMS, COLOURS, strict=False):
-        own = [point for point in points if point["arm"] == arm]
-        x = np.array([point["labels"] for point in own], dtype=float) * SHIFT[arm]
-        y, low, high = (np.array([point[f"accuracy{end}"] for point in own], dtype=float) for end in ("", "_low", "_high"))
+        own = points[points["arm"] == arm].sort_values("labels")
+        x = own["labels"].to_numpy(dtype=float) * SHIFT[arm]
+        y, low, high = (own[f"accuracy{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
         axes.errorbar(x, y, (y - low, high - y), color=colour, marker="o", markersize=4, capsize=2, label=WORDS[arm])
     axes.axhline(0.5, color=INK, linewidth=0.6, linestyle=":")
     dress(axes)
@@ -106,4 +110,4 @@ def draw(points: list[dict[str, float | str]], picture: Path) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)
+    main(sys.argv[1:] or list(ARMS))
