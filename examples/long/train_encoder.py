@@ -98,7 +98,7 @@ def without_those(classes: Catalogue, votes: Catalogue) -> tuple[Catalogue, Cata
     """Return galaxies with only a class: those that the network may learn from, and those that variants are judged by."""
     only = classes.take(~np.isin(classes.ids.astype(str), votes.ids.astype(str)))
     learning = replace(only.split(SPLIT)[0], field_crops=None)
-    judged = uniform_from_ids(learning.ids, purpose="tries", seed=0) < 0.5
+    judged = uniform_from_ids(learning.ids, purpose="tries", seed=0) < 0.5  # type: ignore[arg-type]
     return learning.take(~judged), learning.take(judged)
 
 

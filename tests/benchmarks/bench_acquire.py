@@ -31,8 +31,8 @@ def write_predictions(folder: Path) -> None:
     from zooactive.models import LinearHead
 
     tree, rng = za.load_tree("decals_dr5"), np.random.default_rng(0)
-    kernel = rng.normal(0, 0.06, (FEATURES, len(tree.columns)))
-    head = LinearHead(kernel, np.full(len(tree.columns), 3.0), 0.2, "softplus", tree)
+    kernel = rng.normal(0, 0.06, (FEATURES, len(tree.columns))).astype(np.float32)
+    head = LinearHead(kernel, np.full(len(tree.columns), 3.0, dtype=np.float32), 0.2, "softplus", tree)
     head.save(folder / "head.npz")
     for number, start in enumerate(range(0, GALAXIES, PART)):
         rows = min(PART, GALAXIES - start)

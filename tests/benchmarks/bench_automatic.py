@@ -27,7 +27,7 @@ from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop import HeadLearner, LoopConfig, draw_votes, label_efficiency, rehearse
 from zooactive.loop.learners import Learner
 from zooactive.loop.round_files import rounds_in, why_of
-from zooactive.models import load_model, load_published
+from zooactive.models import load_network, load_published
 
 STRATEGIES = ("random", "mutual_information", "auto")
 SEEDS, ROUNDS, GALAXIES = range(5), 3, 4000
@@ -59,7 +59,7 @@ def main(folder: Path, name: str) -> None:
         start: za.GalaxyModel = load_published(folder / "lite0.safetensors", "gz2_kaggle", image_size=192)
     else:
         seen = za.Preprocessing(size=64, crop=240 / 256 if name == "zhu5" else 1.0)
-        start = load_model("bundled").with_tree(survey.tree, preprocessing=seen, concentrations=kind)
+        start = load_network("bundled").with_tree(survey.tree, preprocessing=seen, concentrations=kind)
     place = folder / ("embeddings" if name == "kaggle" else f"embeddings-of-{name}")
     stored = za.predict(start, survey.without_votes(), out=place, draws=1, progress=None)
     rows = np.sort(np.argsort(uniform_from_ids(survey.ids, purpose="sky", seed=0))[:GALAXIES])

@@ -23,6 +23,7 @@ import pandas as pd
 import zooactive as za
 from zooactive.acquisition import AllocationConfig
 from zooactive.loop.clicks import ALLOCATED, RAW, SHRUNK, UNIFORM, ClickCurves, queue_volunteers, rehearse_clicks
+from zooactive.models import load_network
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
@@ -56,7 +57,10 @@ def ratios(curves: list[ClickCurves], rng: np.random.Generator, raws: Sequence[i
         found: dict[str, np.ndarray] = {}
         for way in WAYS:
             centre = np.mean([ratio(curve, way, raw, everything) for curve in curves])
-            again = [np.mean([ratio(curves[seed], way, raw, some) for seed in seeds]) for some, seeds in drawn]
+            again = [
+                np.mean([ratio(curves[seed], way, raw, some) for seed in seeds])  # type: ignore[arg-type]
+                for some, seeds in drawn
+            ]
             found[way] = np.array([centre, *again])
             rows.append({"raw": raw, "way": way, **interval(found[way])})
         for other, name in ((UNIFORM, "allocated / uniform"), (SHRUNK, "allocated / shrunk")):
@@ -108,7 +112,7 @@ def main() -> None:
     began = time.perf_counter()
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    model = za.load_model(BUNDLED)
+    model = load_network(BUNDLED)
     train, validation, test = za.read_catalogue(DATA / "gz2_kaggle" / "galaxies.csv", tree="gz2_kaggle").split(SPLIT)
     tree = train.require_votes().tree
     survey = constant_concentrations(train.votes, tree)

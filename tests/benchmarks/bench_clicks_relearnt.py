@@ -97,7 +97,10 @@ def ratios(curves: list[ClickCurves], rng: np.random.Generator) -> pd.DataFrame:
         found = {}
         for way in WAYS:
             centre = np.mean([clicks_over_raw(curve, way, raw, np.arange(galaxies)) for curve in curves])
-            again = [np.mean([clicks_over_raw(curves[seed], way, raw, some) for seed in seeds]) for some, seeds in drawn]
+            again = [
+                np.mean([clicks_over_raw(curves[seed], way, raw, some) for seed in seeds])  # type: ignore[arg-type]
+                for some, seeds in drawn
+            ]
             found[way] = np.array([centre, *again])
             rows.append({"raw": raw, "way": way, **interval(found[way])})
         rows.append(

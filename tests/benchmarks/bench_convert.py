@@ -53,9 +53,10 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import zooactive as za
+    from zooactive.models import load_network
     from zooactive.models.convert import convert, network_with_outputs
 
-    model = za.load_model("bundled")
+    model = load_network("bundled")
     cutouts, _ = za.read_catalogue(SAMPLE, tree="gz2").decode(model.preprocessing, range(SHOWN))
     network = network_with_outputs(model)
     runs: dict[str, Run] = {"Keras": network.predict_on_batch}
@@ -73,12 +74,12 @@ def main() -> None:
         thrift: dict[tuple[str, int], list[float]] = {}
         for turn in range(ROUNDS + 1):
             for batch, steps in STEPS.items():
-                for name, run in runs.items():
+                for name, goes in runs.items():
                     shown = cutouts[:batch]
-                    run(shown)  # LiteRT lays out its memory anew for another batch
+                    goes(shown)  # LiteRT lays out its memory anew for another batch
                     began, worked = time.perf_counter(), time.process_time()
                     for _ in range(steps):
-                        run(shown)
+                        goes(shown)
                     took, work = time.perf_counter() - began, time.process_time() - worked
                     if turn > 0:  # compiling
                         rates.setdefault((name, batch), []).append(steps * batch / took)

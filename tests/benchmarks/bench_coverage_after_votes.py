@@ -33,6 +33,7 @@ from scipy import special
 import zooactive as za
 from zooactive.evaluation.calibration import coverage_by_galaxy
 from zooactive.loop.clicks import queue_volunteers
+from zooactive.models import load_network
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
 from zooactive.posterior.corrections import scale_concentrations
@@ -304,7 +305,7 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     began = time.perf_counter()
-    model = za.load_model(BUNDLED)
+    model = load_network(BUNDLED)
     train, validation, test = za.read_catalogue(DATA / "gz2_kaggle" / "galaxies.csv", tree="gz2_kaggle").split(SPLIT)
     tree = train.require_votes().tree
     fitting, known = posterior_of(model, validation, tree), np.nan_to_num(tree.fractions(validation.votes))

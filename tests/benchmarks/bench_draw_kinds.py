@@ -19,7 +19,7 @@ import pandas as pd
 
 import zooactive as za
 from zooactive.evaluation.calibration import acquisition_calibration, coverage
-from zooactive.models import LinearDraws
+from zooactive.models import LinearDraws, load_network
 from zooactive.models.features import embed
 from zooactive.posterior.loss import negative_log_likelihood
 from zooactive.workspace.file import find_settings
@@ -42,7 +42,7 @@ def main() -> None:
     """Fit, predict and compare."""
     place = find_settings(sys.argv[1] if len(sys.argv) > 1 else "bench-kaggle")
     runs = sorted(path.parent for path in (place.model.folder.parent).glob("*/model"))
-    model = za.load_model(place.model.folder)
+    model = load_network(place.model.folder)
     learning, validation, test = (part.take(part.labelled) for part in place.split_survey())
     features = {name: embed(model, part)[0] for name, part in (("l", learning), ("v", validation), ("t", test))}
     head = model.linear_head()
@@ -55,17 +55,17 @@ def main() -> None:
             head, features["l"], learning.votes, validation=judged, priors=[1.0]
         ),
     }
-    rows = []
+    rows: list[dict[str, object]] = []
     for name, fit in fits.items():
         began = time.perf_counter()
         draws = fit()
         fitted = time.perf_counter()
         posterior = za.Posterior(draws.posterior_concentrations(features["t"], draws=DRAWS, seed=0), test.ids, model.tree)
         cost = {"fit s": fitted - began, "draw s": time.perf_counter() - fitted}
-        rows.append({"draws": name} | metrics(posterior, test.votes) | cost)
+        rows.append({"draws": name, **metrics(posterior, test.votes), **cost})
     if len(runs) > 1:
-        members = [za.predict(za.load_model(run), test, draws=DRAWS // 2) for run in runs]
-        rows.append({"draws": f"{len(runs)} models"} | metrics(za.combine_draws(members), test.votes))
+        members = [za.predict(load_network(run), test, draws=DRAWS // 2) for run in runs]
+        rows.append({"draws": f"{len(runs)} models", **metrics(za.combine_draws(members), test.votes)})
     print(f"{len(test)} test galaxies, {DRAWS} draws; runs: {', '.join(run.name for run in map(Path, runs))}")
     print(pd.DataFrame(rows).round(3).to_string(index=False))
 

@@ -17,6 +17,7 @@ import numpy as np
 import zooactive as za
 from zooactive.catalogue import Catalogue
 from zooactive.evaluation import evaluate
+from zooactive.models import load_network
 from zooactive.models.saved_form import BUNDLED
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -30,7 +31,7 @@ PUBLISHED = {  # accuracy on all galaxies that were asked, and on those that vol
 
 def main() -> None:
     """Evaluate on both test tenths."""
-    model = za.load_model(BUNDLED)
+    model = load_network(BUNDLED)
     votes = za.read_catalogue(DATA / "gz2_kaggle" / "galaxies.csv", tree="gz2_kaggle")
     classes = za.read_catalogue(DATA / "zhu5" / "galaxies.parquet", tree="zhu5", label_column="label")
     metrics = measure(model, votes)

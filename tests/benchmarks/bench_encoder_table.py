@@ -29,7 +29,7 @@ from sklearn.metrics import roc_auc_score
 import zooactive as za
 from zooactive.evaluation.asked import each_asked
 from zooactive.foundation.hashing import uniform_from_ids
-from zooactive.models import find_axes, fit_bayesian_head, load_published
+from zooactive.models import find_axes, fit_bayesian_head, load_network, load_published
 from zooactive.models.features import embed
 from zooactive.models.head.laplace import losses_of
 from zooactive.posterior import Posterior
@@ -45,7 +45,7 @@ Arrays = dict[str, NDArray[np.float64]]
 def load(name: str) -> za.GalaxyModel:
     """Load an encoder by its name or place."""
     if not name.endswith(".safetensors"):
-        return za.load_model(name)
+        return load_network(name)
     model = load_published(name, "gz2_kaggle", image_size=SIZE)
     return model.with_tree("gz2_kaggle", preprocessing=replace(model.preprocessing, crop=CROP))
 
@@ -152,7 +152,7 @@ def main(folder: Path, names: list[str]) -> None:
             file = folder / f"{Path(name).stem} {judge}.npz"
             if not file.exists():
                 began = time.process_time()
-                np.savez(file, **measured(model))
+                np.savez(file, **measured(model))  # type: ignore[arg-type]
                 minutes = (time.process_time() - began) / 60
                 print(f"{name}: {judge}, {minutes:.1f} min of a processor", flush=True)
     rows = []

@@ -216,7 +216,8 @@ class Averaged(keras.callbacks.Callback):  # type: ignore[misc]
 def galaxies() -> tuple[Catalogue, Catalogue, Catalogue, Catalogue]:
     """Return the challenge's learning and validation galaxies, and the classes to learn from and to judge by."""
     votes, classes = both_sets(DATA)
-    return *votes.split(SPLIT)[:2], *without_those(classes, votes)
+    learning, validation, _ = votes.split(SPLIT)
+    return learning, validation, *without_those(classes, votes)
 
 
 def without_labels(learning: Catalogue, learnt: Catalogue) -> Catalogue:
@@ -250,7 +251,7 @@ def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Cat
     if not how.classes:
         return learning
     number = round(how.classes * len(learning))
-    some = learnt.take(np.argsort(uniform_from_ids(learnt.ids, purpose="with votes", seed=0))[:number])
+    some = learnt.take(np.argsort(uniform_from_ids(learnt.ids, purpose="with votes", seed=0))[:number])  # type: ignore[arg-type]
     if how.expected:
         shown = replace(some.without_votes(), field_crops=np.full(len(some), 240 / 256))
         expects = za.predict(load_network(folder / "tries" / "today"), shown, draws=1)
@@ -260,7 +261,8 @@ def mixed(how: Try, learning: Catalogue, learnt: Catalogue, folder: Path) -> Cat
         return replace(whole, votes=np.concatenate([learning.votes, votes]))
     if not how.site:
         return together(learning, some)
-    parts = [learning, replace(some, votes=CLEAN * votes_of(some)), examples()]
+    assert some.votes is not None
+    parts = [learning, replace(some, votes=CLEAN * some.votes), examples()]
     return combine_catalogues(parts, name="votes_and_classes", crops=[1.0, 240 / 256, 1.0])
 
 
@@ -343,10 +345,10 @@ def measure(model: za.GalaxyModel, learning: Catalogue, validation: Catalogue, c
         head = fit_bayesian_head((x, votes), (unseen[chooses], truth[chooses]), learning.tree, axes).head
         losses[~chooses] = losses_of(head, unseen[~chooses], truth[~chooses], draws=64)
         concentrations[:, ~chooses] = head.posterior_concentrations(unseen[~chooses], draws=64, seed=0)
-    accuracy = metrics_of(Posterior(concentrations, validation.ids, learning.tree), truth)["accuracy"]
+    accuracy = metrics_of(Posterior(concentrations, validation.ids, learning.tree), truth.astype(float))["accuracy"]
     assert classes.tree is not None
     seen = model.with_tree(classes.tree, preprocessing=replace(model.preprocessing, crop=CROP * 240 / 256))
-    order = np.argsort(uniform_from_ids(classes.ids, purpose="drawings", seed=0))[: JUDGED + DRAWINGS * FEW]
+    order = np.argsort(uniform_from_ids(classes.ids, purpose="drawings", seed=0))[: JUDGED + DRAWINGS * FEW]  # type: ignore[arg-type]
     chosen = classes.take(order)
     x, truth = embed(seen, chosen)[0], votes_of(chosen)
     others = slice(0, JUDGED)

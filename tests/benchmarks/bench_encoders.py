@@ -27,7 +27,7 @@ from sklearn.metrics import roc_auc_score
 import zooactive as za
 from zooactive.catalogue import Catalogue
 from zooactive.foundation.hashing import uniform_from_ids
-from zooactive.models import load_published
+from zooactive.models import load_network, load_published
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.finetuned_model import FinetunedModel
 from zooactive.training.finetuning.tasks import Task, load_task
@@ -85,7 +85,7 @@ def main(lite0: str, names: list[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             for encoder in ("imagenet", "bundled"):
                 published = encoder == "imagenet"
-                model = load_published(lite0, "rings", image_size=224) if published else za.load_model("bundled")
+                model = load_published(lite0, "rings", image_size=224) if published else load_network("bundled")
                 tuned = head_on(model, task, galaxies, Path(folder) / encoder)
                 found[encoder] = score(tuned)
                 said = ", ".join(f"{key} {entry:.3f}" for key, entry in tuned.evaluate().items() if key != "galaxies")

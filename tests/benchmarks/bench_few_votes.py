@@ -28,7 +28,7 @@ from scipy import optimize
 import zooactive as za
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.loop import draw_votes
-from zooactive.models.head.bayesian import PRECISIONS, _Problem, find_axes
+from zooactive.models.head.bayesian import PRECISIONS, _Problem, _Rows, find_axes
 from zooactive.posterior.loss import constant_concentrations
 from zooactive.prediction import open_predictions
 from zooactive.tree.likelihood import GivenVotes, log_rising
@@ -102,15 +102,15 @@ def apart(train: Rows, judges: Rows, tree: za.DecisionTree, narrower: float) -> 
     for precision in PRECISIONS:
         weights = found[precision] = problem.fit(train, precision, weights)
     best = min(found, key=lambda precision: loss_of(problem.alpha(judges[0], found[precision]), judges[1], tree))
-    both = tuple(np.concatenate(pair) for pair in zip(train, judges, strict=True))
-    last = problem.fit(both, best, found[best])  # type: ignore[arg-type]
+    both = np.concatenate([train[0], judges[0]]), np.concatenate([train[1], judges[1]])
+    last = problem.fit(both, best, found[best])
     return lambda x: problem.alpha(x, last)
 
 
 def today(train: Rows, judges: Rows, tree: za.DecisionTree) -> tuple[Predict, Predict]:
     """Learn as the package does; with and without a factor for every question."""
     problem = _Problem(tree, "softplus")
-    parts = [(x, votes, np.ones(len(x))) for x, votes in (train, judges)]
+    parts = [_Rows(x, votes, np.ones(len(x))) for x, votes in (train, judges)]
     weights, losses = problem.judged(parts[0], parts[1], PRECISIONS)
     best = min(losses, key=losses.__getitem__)
     alpha = problem._alpha(problem._outputs(judges[0], weights[best]))
@@ -121,8 +121,8 @@ def today(train: Rows, judges: Rows, tree: za.DecisionTree) -> tuple[Predict, Pr
 
     found = [optimize.minimize_scalar(worse, (-2, 2), (-2, 2), (q,), method="bounded").x for q in range(len(tree.questions))]
     factors = np.exp(found)[tree.question_index]
-    whole = tuple(np.concatenate(pair) for pair in zip(*parts, strict=True))
-    last = problem.fit(whole, best, weights[best])  # type: ignore[arg-type]
+    whole = _Rows(*(np.concatenate(pair) for pair in zip(*parts, strict=True)))
+    last = problem.fit(whole, best, weights[best])
     return (
         lambda x: problem._alpha(problem._outputs(x, last)),
         lambda x: problem._alpha(problem._outputs(x, last)) * factors,

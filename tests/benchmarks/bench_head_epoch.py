@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-import zooactive as za
 from zooactive.foundation.telling import NOTHING, Watch
-from zooactive.models import find_axes
+from zooactive.models import find_axes, load_network
 from zooactive.models.freezing import free_last_blocks
 from zooactive.models.head.bayesian import most_probable_weights
 from zooactive.training.batches import Cutouts
@@ -34,7 +33,7 @@ def main() -> None:
     """Time both."""
     rings = load_task("rings").read(DATA).take(range(300))
     assert rings.tree is not None
-    model = za.load_model("bundled").with_tree(rings.tree, concentrations="fraction")
+    model = load_network("bundled").with_tree(rings.tree, concentrations="fraction")
     how = Optimisation(epochs=EPOCHS, batch_size=32, weight_decay=1e-3, warmup_epochs=0, patience=EPOCHS)
     stage = Stage("head", of_votes(rings.tree), how)
     votes = votes_of(rings)

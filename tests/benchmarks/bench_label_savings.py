@@ -70,7 +70,7 @@ class Known:
 
     def parts(self, seed: int, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows that may be offered, and those that judge."""
-        judges = uniform_from_ids(self.ids, purpose="held-out", seed=seed) < share
+        judges = uniform_from_ids(self.ids, purpose="held-out", seed=seed) < share  # type: ignore[arg-type]
         return np.flatnonzero(~judges), np.flatnonzero(judges)
 
 
@@ -84,7 +84,7 @@ def features_of(name: str, folder: Path) -> tuple[NDArray[np.object_], NDArray[n
         home = SHARED / "spacewarps_cfhtls"
         galaxies = za.read_catalogue(home / "galaxies.csv", images=home / "images")
         grades = pd.read_csv(home / "galaxies.csv", dtype={"id": str}).set_index("id")["lens_grade"]
-        labels = grades[galaxies.ids].to_numpy(float)
+        labels = grades[galaxies.ids.tolist()].to_numpy(float)
     else:
         bench_encoders.MOST = 100_000
         task, galaxies = bench_encoders.galaxies_of(name)
@@ -112,9 +112,11 @@ def known_of(name: str, folder: Path) -> Known:
     sure = yes | (near[2] < 1) if name == "lens" else np.ones(len(yes), bool)
     far = kinds >= 0 if name == "lens" else kinds != 4
     ids = np.concatenate([[f"near {galaxy}" for galaxy in near[0][sure]], [f"far {galaxy}" for galaxy in zhu5[0][far]]])
-    labels = np.concatenate([~yes[sure], np.ones(far.sum(), bool)]).astype(int)
+    labels = np.concatenate([~yes[sure], np.ones(far.sum(), bool)]).astype(np.int64)
     of_near = np.arange(len(ids)) < sure.sum()
-    return Known(ids.astype(object), np.concatenate([near[1][sure], zhu5[1][far]]), labels, ("yes", "no"), of_near)
+    return Known(
+        ids.astype(object), np.concatenate([near[1][sure], zhu5[1][far]]), labels.astype(np.int64), ("yes", "no"), of_near
+    )
 
 
 def rare_parts(known: Known, seed: int) -> tuple[Known, Known]:
@@ -154,7 +156,7 @@ def labelled(pool: Known, judges: Known, mode: str, seed: int, answers: int, *, 
                 session.answer(str(pool.ids[first]), pool.answers[0], "me")
                 session.wait()
             for number in range(1, answers + 1):
-                found = session.next("page", "me", mode=mode)
+                found = session.next("page", "me", mode=mode)  # type: ignore[arg-type]
                 if found is None:
                     return
                 said = pool.answers[pool.labels[found.row]]

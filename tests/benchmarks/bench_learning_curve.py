@@ -21,6 +21,7 @@ import pandas as pd
 import zooactive as za
 from zooactive.catalogue import Catalogue
 from zooactive.evaluation.tasks import task_metrics
+from zooactive.models import load_network
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.folds import stratified_folds, stratified_split
 from zooactive.training.finetuning.tasks import load_task
@@ -69,14 +70,15 @@ def _first(rings: Catalogue, number: int) -> Catalogue:
 
 def tuned(labelled: Catalogue, policy: str) -> za.GalaxyModel:
     """Fine-tune the bundled encoder to all of them: the judges are elsewhere."""
-    return za.finetune(None, labelled, task=TASK, config=FinetuneConfig(policy=policy, ratios=RATIOS)).model
+    config = FinetuneConfig(policy=policy, ratios=RATIOS)  # type: ignore[arg-type]  # a word that is checked
+    return za.finetune(None, labelled, task=TASK, config=config).model  # type: ignore[return-value]
 
 
 def scratch(labelled: Catalogue) -> za.GalaxyModel:
     """Train an EfficientNet-B0 from fresh weights, with the same galaxies to choose the best epoch."""
     learning, judging, _ = stratified_split(labelled, RATIOS)
     assert learning.tree is not None
-    size = TASK.preprocessing(za.load_model("bundled").preprocessing)
+    size = TASK.preprocessing(load_network("bundled").preprocessing)
     model = za.GalaxyModel(learning.tree, preprocessing=size, concentrations="fraction")
     config = za.TrainingConfig(
         epochs=40, batch_size=min(32, len(learning)), patience=12, augmentation=FinetuneConfig().augmentation

@@ -143,7 +143,7 @@ def synthetic() -> None:
             for draw in range(DRAWS):
                 rng = np.random.default_rng(draw)
                 x, y, errors, _ = world(kind, galaxies, rng)
-                limits = np.zeros(galaxies)
+                limits: np.ndarray = np.zeros(galaxies)
                 if kind == "limits":
                     y, limits = hidden(y)
                 more, labels, theirs, noise = world(kind, MORE, rng)
@@ -164,7 +164,7 @@ def synthetic() -> None:
                     beyond = told.log_beyond(y[judged], limits[judged] > 0)
                     fits[which] = np.where(limits[judged] == 0, told.log_density(y[judged]), beyond)
                 chosen = "features" if clearly_better(fits["features"], fits["constant"]) else "constant"
-                head = fit_number_head(x, y, find_axes([x]), errors=errors, limits=limits, noise=chosen).head
+                head = fit_number_head(x, y, find_axes([x]), errors=errors, limits=limits, noise=chosen).head  # type: ignore[arg-type]
                 told = head.predict(more)
                 found = np.sqrt(told.noise)
                 whole = told if theirs is None else told.with_errors(theirs)
@@ -179,8 +179,8 @@ def synthetic() -> None:
                     ]
                 )
             table = pd.DataFrame(rows, columns=["noise/true", "correlation", "of features", "outliers", "50%", "80%", "95%"])
-            told = "; ".join(f"{name} {table[name].mean():.3f} ± {table[name].std():.3f}" for name in table)
-            print(f"{kind:13} {galaxies:5} galaxies: {told}", flush=True)
+            means = "; ".join(f"{name} {table[name].mean():.3f} ± {table[name].std():.3f}" for name in table)
+            print(f"{kind:13} {galaxies:5} galaxies: {means}", flush=True)
 
 
 if __name__ == "__main__":

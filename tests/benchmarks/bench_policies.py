@@ -16,6 +16,7 @@ import time
 import bench_encoders
 
 import zooactive as za
+from zooactive.models import load_network
 from zooactive.training.finetuning.checks import decided
 from zooactive.training.finetuning.config import FinetuneConfig
 
@@ -24,7 +25,7 @@ bench_encoders.MOST = 500
 
 def main(names: list[str]) -> None:
     """Cross-validate both policies on each table."""
-    model = za.load_model("bundled")
+    model = load_network("bundled")
     for name in names:
         task, galaxies = bench_encoders.galaxies_of(name)
         kept, why = decided(FinetuneConfig(folds=5), task.load_tree(), len(galaxies))

@@ -39,6 +39,7 @@ import zooactive as za
 from zooactive.catalogue import Catalogue
 from zooactive.evaluation.classes import wilson_interval
 from zooactive.evaluation.tasks import task_metrics
+from zooactive.models import load_network
 from zooactive.models.features import embed
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.folds import label_of, stratified_folds
@@ -72,13 +73,13 @@ def main(arms: list[str]) -> None:
 
 def tuned(rings: Catalogue, policy: str) -> dict[str, float]:
     """Cross-validate a policy from the bundled encoder."""
-    config = FinetuneConfig(policy=policy, folds=FOLDS)
+    config = FinetuneConfig(policy=policy, folds=FOLDS)  # type: ignore[arg-type]  # a word that is checked
     return za.finetune(None, rings, task=TASK, config=config).evaluate()
 
 
 def unseen(rings: Catalogue) -> None:
     """Rank the galaxies by another survey's rings: those whose share of votes for "odd: a ring" is above a tenth."""
-    model = za.load_model("bundled")
+    model = load_network("bundled")
     table = pd.read_csv(KAGGLE, dtype={"GalaxyID": str})
     survey = za.read_catalogue(KAGGLE, tree="gz2_kaggle")
     is_ring = table.set_index("GalaxyID").loc[list(survey.ids), "Class8.1"] > 0.1
@@ -114,7 +115,7 @@ def scratch(rings: Catalogue) -> dict[str, float]:
     """Cross-validate an EfficientNet-B0 of fresh weights, with the same folds."""
     assert rings.tree is not None
     assert rings.votes is not None
-    size = TASK.preprocessing(za.load_model("bundled").preprocessing)
+    size = TASK.preprocessing(load_network("bundled").preprocessing)
     fold = stratified_folds(rings, FOLDS)
     means = np.zeros((len(rings), 2))
     for number in range(FOLDS):

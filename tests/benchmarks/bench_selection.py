@@ -22,6 +22,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zooactive.acquisition.pool import Screening
+from zooactive.posterior import Posterior
+
 GALAXIES, PART, DRAWS, CHOSEN, REPEATS = 3_000_000, 65_536, 64, 500, 5
 SCORES = ["id", "one_vote_information"]
 
@@ -43,15 +46,13 @@ class Stored:
     def __init__(self, folder: Path) -> None:
         self.parts = sorted(folder.glob("part-*.parquet"))
 
-    def screenings(self, score: str, *, artifacts: bool) -> Iterator[object]:
+    def screenings(self, score: str, *, artifacts: bool) -> Iterator[Screening]:
         """Stream the stored scores."""
-        from zooactive.acquisition.pool import Screening
-
         for part in self.parts:
             rows = pq.read_table(part, columns=SCORES)
             yield Screening(rows["id"].combine_chunks(), rows["one_vote_information"].to_numpy())
 
-    def posteriors(self, ids: Collection[str]) -> Iterator[object]:
+    def posteriors(self, ids: Collection[str]) -> Iterator[Posterior]:
         """Make up posteriors."""
         import zooactive as za
 

@@ -80,11 +80,11 @@ def main() -> None:
             said = [f"{np.sqrt(found[:, i].mean()):.4f} ({bars[0, i]:.4f} to {bars[1, i]:.4f})" for i in (0, 1)]
             print(f"{name}, {votes} votes: raw {said[0]}, weighted {said[1]}, ratio {low:.3f} to {high:.3f}", flush=True)
     whole = np.concatenate([rho] * 13)[:25_000]
-    said = list(classified(tree, whole, Crowd(volunteers=5000, skill=2 / 3, skill_spread=0.95), 20, 9))
+    given = list(classified(tree, whole, Crowd(volunteers=5000, skill=2 / 3, skill_spread=0.95), 20, 9))
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    weigh_votes(said, tree)
+    weigh_votes(given, tree)
     seconds, more = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(f"{len(said)} classifications: {seconds:.0f} s of one processor, {more / 1024:.0f} MB beyond the classifications")
+    print(f"{len(given)} classifications: {seconds:.0f} s of one processor, {more / 1024:.0f} MB beyond the classifications")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "labels"))
-from crowd import annotations, one_answer_each, row, wording, write
+from crowd import annotated, one_answer_each, row, wording, write
 
 VOLUNTEERS, EACH = 2000, 40
 
@@ -42,7 +42,7 @@ def main(sizes: list[int]) -> None:
                 for each, volunteer in enumerate(rng.choice(VOLUNTEERS, EACH, replace=False)):
                     columns = one_answer_each(tree, chances, rng)
                     given[galaxy, columns] += 1
-                    rows.append(row(galaxy * EACH + each, f"G{galaxy:06d}", f"v{volunteer}", annotations(tree, columns)))
+                    rows.append(row(galaxy * EACH + each, f"G{galaxy:06d}", f"v{volunteer}", annotated(tree, columns)))
             write(folder / "export.csv", rows)
             (folder / "wording.toml").write_text(wording("gz2", tree))
             subprocess.run([sys.executable, __file__, "--import", folder], check=True)

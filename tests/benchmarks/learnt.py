@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 from zooactive.catalogue import Catalogue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "long"))
-from train_encoder import OTHERS, both_sets, without_those
+from train_encoder import OTHERS, SPLIT, both_sets, without_those
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def learnt() -> tuple[Catalogue, Catalogue]:
+    """Return the galaxies of the challenge and of zhu5 that the network has learnt from."""
+    votes, classes = both_sets(DATA)
+    return votes.split(SPLIT)[0], without_those(classes, votes)[0].take(np.arange(OTHERS))
 
 
 def unseen(classes: Catalogue) -> NDArray[np.int64]:

@@ -165,7 +165,7 @@ class Place:
 
     def begin(self) -> None:
         """Write the survey, train the first model and count the first votes."""
-        from crowd import annotations, row, wording, write
+        from crowd import annotated, row, wording, write
         from small_survey import write_survey
 
         from zooactive.tree import load_tree
@@ -173,7 +173,7 @@ class Place:
         survey = write_survey(self.folder / "survey", GALAXIES)
         tree, dice = load_tree(survey / "tree.toml"), random.Random(0)
         (survey / "wording.toml").write_text(wording("tree.toml", tree))
-        marks = [annotations(tree, columns) for columns in ([0], [1, 3], [1, 4, 6], [2])]
+        marks = [annotated(tree, columns) for columns in ([0], [1, 3], [1, 4, 6], [2])]
         rows = [row(i, f"g{i % GALAXIES:03d}", f"v{i}", dice.choice(marks)) for i in range(8000)]
         write(survey / "first.csv", rows[:4000])
         write(survey / "second.csv", rows[3000:])

@@ -39,7 +39,7 @@ def one_answer_each(tree: DecisionTree, chances: NDArray[np.float64], rng: np.ra
     return chosen
 
 
-def annotations(tree: DecisionTree, columns: Sequence[int], *, nested: bool = False) -> list[dict[str, Any]]:
+def annotated(tree: DecisionTree, columns: Sequence[int], *, nested: bool = False) -> list[dict[str, Any]]:
     """What the export holds of these answers: one task after the other, or all in one combined task."""
     return answers_given(columns, own_words(tree), nested=nested)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from crowd import annotations, one_answer_each, row, tree_toml, wording, write
+from crowd import annotated, one_answer_each, row, tree_toml, wording, write
 from typer.testing import CliRunner, Result
 
 from zooactive.catalogue import read_catalogue
@@ -130,7 +130,7 @@ def reduce_crowd(path: Path, tree, crowd, form: str) -> Path:
 def test_a_reduction_gives_the_votes_of_the_same_classifications_through_an_export(tree, place, form):
     crowd = crowd_of(tree)
     galaxy_of = {90000 + number: f"58773257831245427{number // 2}" for number in range(6)}
-    rows = [row(i, galaxy_of[subject], f"v{i}", annotations(tree, chosen)) for i, (subject, chosen) in enumerate(crowd)]
+    rows = [row(i, galaxy_of[subject], f"v{i}", annotated(tree, chosen)) for i, (subject, chosen) in enumerate(crowd)]
     words = load_wording(place / "wording.toml")
     ledger = Ledger(place / "ledger", tree)
     ledger.merge(read_export(write(place / "export.csv", rows), words, Dropped()))
@@ -441,7 +441,7 @@ def test_what_is_wrong_with_totals_is_one_sentence(tree, place, words, code, sai
     write_text(place / "flat.csv", FLAT)
     write_text(place / "extracts.csv", "classification_id,workflow_id,task,subject_id,extractor,data.yes\n")
     write_text(place / "short.csv", "subject_id,task,data.yes\n1,T0,2\n")
-    write(place / "export.csv", [row(0, "g0", "a", annotations(tree, [0]))])
+    write(place / "export.csv", [row(0, "g0", "a", annotated(tree, [0]))])
     pd.DataFrame({"id": ["a"]} | dict.fromkeys(tree.columns, 0)).to_csv(place / "counts.csv", index=False)
     result = typed(place, *words, code=code)
     assert said in result.stderr.replace("\n│ ", "").replace("│", "")

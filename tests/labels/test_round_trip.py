@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from crowd import annotations, one_answer_each, row, tree_toml, wording, write
+from crowd import annotated, one_answer_each, row, tree_toml, wording, write
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -75,7 +75,7 @@ def test_votes_come_back_to_the_galaxies_that_were_sent_out(tree, survey):
         subject, columns = identity % 5, one_answer_each(tree, chances, rng)
         given[subject, columns] += 1
         metadata = {"retired": None, **manifest.iloc[subject].to_dict()}  # what the Zooniverse keeps of a manifest's row
-        marks = annotations(tree, columns, nested=identity % 3 == 0)
+        marks = annotated(tree, columns, nested=identity % 3 == 0)
         rows.append(row(identity, "", f"v{identity // 5}", marks, subject_data=json.dumps({str(subject): metadata})))
     write(survey / "export.csv", rows)
     typed(survey, "votes", "export.csv", "--wording", "wording.toml", "--catalogue", "pool.csv", "--out", "labelled.csv")

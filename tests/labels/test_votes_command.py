@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from crowd import annotations, row, tree_toml, wording, write
+from crowd import annotated, row, tree_toml, wording, write
 from typer.testing import CliRunner, Result
 
 from zooactive.catalogue import Preprocessing, read_catalogue
@@ -29,7 +29,7 @@ def place(tree, tmp_path) -> Path:
     for column in tree.columns:
         table[column] = 30 if column == tree.columns[0] else 0
     table.to_csv(tmp_path / "survey.csv", index=False)
-    rows = [row(i, galaxies[i % 2], f"v{i}", annotations(tree, [0])) for i in range(6)]
+    rows = [row(i, galaxies[i % 2], f"v{i}", annotated(tree, [0])) for i in range(6)]
     write(tmp_path / "export.csv", [*rows, row(6, galaxies[0], "v9", "[{")])
     return tmp_path
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from crowd import annotations, one_answer_each, row, tree_toml, wording, write
+from crowd import annotated, one_answer_each, row, tree_toml, wording, write
 
 from zooactive.catalogue import read_catalogue
 from zooactive.foundation.errors import CatalogueError
@@ -44,7 +44,7 @@ def test_the_votes_are_those_that_the_crowd_gave(tree, words, tmp_path, nested):
     for identity in range(360):
         columns = one_answer_each(tree, chances, rng)
         expected[identity % 9, columns] += 1
-        marks = annotations(tree, columns, nested=nested)
+        marks = annotated(tree, columns, nested=nested)
         rows.append(row(identity, f"58773257831245427{identity % 9}", f"volunteer {identity // 9}", marks))
     votes, merged, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert (merged.new, merged.known, dropped.rows()) == (360, 0, [])
@@ -54,7 +54,7 @@ def test_the_votes_are_those_that_the_crowd_gave(tree, words, tmp_path, nested):
 
 
 def test_merging_an_export_again_or_a_longer_one_counts_each_classification_once(tree, words, tmp_path):
-    rows = [row(i, f"g{i % 2}", f"v{i}", annotations(tree, [0])) for i in range(20)]
+    rows = [row(i, f"g{i % 2}", f"v{i}", annotated(tree, [0])) for i in range(20)]
     first, whole = write(tmp_path / "first.csv", rows[:12]), write(tmp_path / "whole.csv", rows)
     _, merged, _ = votes_of(first, words, tmp_path / "ledger")
     assert (merged.new, merged.known) == (12, 0)
@@ -71,12 +71,12 @@ def test_merging_an_export_again_or_a_longer_one_counts_each_classification_once
 
 def test_one_person_counts_once_a_galaxy_and_the_first_word_stays(tree, words, tmp_path):
     rows = [
-        row(5, "g0", "Ann", annotations(tree, [1])),
-        row(3, "g0", "Ann", annotations(tree, [0])),
-        row(4, "g1", "Ann", annotations(tree, [2])),
-        row(6, "g0", "not-logged-in-1f", annotations(tree, [0])),
-        row(7, "g0", "", annotations(tree, [0]), user_ip=""),
-        row(8, "g0", "", annotations(tree, [0]), user_ip=""),
+        row(5, "g0", "Ann", annotated(tree, [1])),
+        row(3, "g0", "Ann", annotated(tree, [0])),
+        row(4, "g1", "Ann", annotated(tree, [2])),
+        row(6, "g0", "not-logged-in-1f", annotated(tree, [0])),
+        row(7, "g0", "", annotated(tree, [0]), user_ip=""),
+        row(8, "g0", "", annotated(tree, [0]), user_ip=""),
     ]
     votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert votes[tree.columns[0]].tolist() == [4, 0]
@@ -92,7 +92,7 @@ def test_one_person_counts_once_a_galaxy_and_the_first_word_stays(tree, words, t
 def said_by(tree, export, people):
     """Classifications of two answers in turn about one galaxy, by people of whom each export makes another name."""
     return [
-        row(number, "g0", name if name[:1].isupper() else f"not-logged-in-{export}{name}", annotations(tree, [number % 2]))
+        row(number, "g0", name if name[:1].isupper() else f"not-logged-in-{export}{name}", annotated(tree, [number % 2]))
         for number, name in people
     ]
 
@@ -140,7 +140,7 @@ def test_different_people_without_a_login_are_never_one(tree, words, tmp_path):
 
 def test_people_without_a_login_are_told_apart_by_their_hashed_addresses_and_else_nobody_is(tree, words, tmp_path):
     def said(export, *people):
-        return [row(i, "g0", "", annotations(tree, [0]), user_ip=ip and f"{export}{ip}") for i, ip in enumerate(people)]
+        return [row(i, "g0", "", annotated(tree, [0]), user_ip=ip and f"{export}{ip}") for i, ip in enumerate(people)]
 
     votes_of(write(tmp_path / "1.csv", said("x", "1f", "", "2e", "")), words, tmp_path / "ledger")
     newer = said("y", "1f", "", "2e", "", "1f", "", "2e")
@@ -165,12 +165,12 @@ def test_a_ledger_that_names_of_one_export_were_kept_in_is_mended_by_the_next_wh
 
 
 def test_skipped_and_changed_answers_and_those_that_nobody_asked_for(tree, words, tmp_path):
-    smooth, edge_on = annotations(tree, [0]), annotations(tree, [3])
+    smooth, edge_on = annotated(tree, [0]), annotated(tree, [3])
     rows = [
         row(0, "g0", "a", [*smooth, {"task": "T1", "value": None}]),  # a question that was skipped
-        row(1, "g0", "b", [*annotations(tree, [1]), *smooth]),  # who went back: the last word counts
+        row(1, "g0", "b", [*annotated(tree, [1]), *smooth]),  # who went back: the last word counts
         row(2, "g0", "c", [*smooth, *edge_on]),  # edge-on is asked of featured galaxies alone
-        row(3, "g0", "d", [*annotations(tree, [1]), *edge_on]),
+        row(3, "g0", "d", [*annotated(tree, [1]), *edge_on]),
         row(4, "g0", "e", [{"task": "T0", "value": [smooth[0]["value"]]}]),
         row(5, "g0", "f", [{"task": "T0", "value": ["Smooth", "Featured"]}, {"task": "T9", "value": "Talk"}]),
         row(6, "g0", "g", [{"task": "T0", "value": "Smoothish"}]),
@@ -188,7 +188,7 @@ def test_skipped_and_changed_answers_and_those_that_nobody_asked_for(tree, words
 
 
 def test_every_malformed_row_is_counted_and_named_and_the_others_are_kept(tree, words, tmp_path):
-    sound = annotations(tree, [0])
+    sound = annotated(tree, [0])
     subject = {"#id": "g0"}
     rows = [
         row(0, "g0", "a", sound),
@@ -235,7 +235,7 @@ def test_every_malformed_row_is_counted_and_named_and_the_others_are_kept(tree, 
 
 
 def test_votes_join_those_of_a_table(tree, words, tmp_path):
-    rows = [row(i, galaxy, f"v{i}", annotations(tree, [0])) for i, galaxy in enumerate(["g0", "g0", "g1", "g9"])]
+    rows = [row(i, galaxy, f"v{i}", annotated(tree, [0])) for i, galaxy in enumerate(["g0", "g0", "g1", "g9"])]
     votes, _, _ = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     table = pd.DataFrame({"id": ["g0", "g1", "g2"], "mag_r": [1.0, 2.0, 3.0]})
     for column in tree.columns:
@@ -250,13 +250,13 @@ def test_votes_join_those_of_a_table(tree, words, tmp_path):
 
 
 def test_a_ledger_of_another_tree_is_refused(tree, words, tmp_path):
-    votes_of(write(tmp_path / "export.csv", [row(0, "g0", "a", annotations(tree, [0]))]), words, tmp_path / "ledger")
+    votes_of(write(tmp_path / "export.csv", [row(0, "g0", "a", annotated(tree, [0]))]), words, tmp_path / "ledger")
     with pytest.raises(CatalogueError, match="another tree"):
         Ledger(tmp_path / "ledger", tree.only(["smooth-or-featured"]))
 
 
 def test_classifications_that_were_read_with_another_wording_are_not_served(tree, words, tmp_path):
-    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [3 * i // 4])) for i in range(4)])
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotated(tree, [3 * i // 4])) for i in range(4)])
     text, folder = (tmp_path / "wording.toml").read_text(), tmp_path / "ledger"
 
     def votes_by(text):
@@ -282,7 +282,7 @@ def test_classifications_that_were_read_with_another_wording_are_not_served(tree
 
 
 def test_a_ledger_of_a_newer_version_is_refused_and_an_empty_one_is_filled_again(tree, words, tmp_path):
-    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [0])) for i in range(4)])
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotated(tree, [0])) for i in range(4)])
     votes_of(path, words, tmp_path / "ledger")
     file = tmp_path / "ledger" / "classifications.parquet"
     table = pq.read_table(file)
@@ -334,8 +334,8 @@ def test_what_does_not_count_in_a_wording():
 )
 def test_an_id_that_has_lost_digits_on_the_way_is_no_galaxy(tree, words, tmp_path, rounded):
     rows = [
-        row(0, "g0", "a", annotations(tree, [0]), subject_data=json.dumps({"1": {"#id": rounded}})),
-        row(1, "g0", "b", annotations(tree, [0]), subject_data=json.dumps({"2": {"#id": 587732578312454276}})),
+        row(0, "g0", "a", annotated(tree, [0]), subject_data=json.dumps({"1": {"#id": rounded}})),
+        row(1, "g0", "b", annotated(tree, [0]), subject_data=json.dumps({"2": {"#id": 587732578312454276}})),
     ]
     votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert votes["id"].tolist() == ["587732578312454276"]
@@ -347,7 +347,7 @@ def test_an_id_that_a_spreadsheet_was_told_to_leave_alone_is_the_galaxy_inside(t
     data = [
         json.dumps({"1": {"#id": text}}) for text in ('="587732578312454276"', "587732578312454276", "'587732578312454276")
     ]
-    rows = [row(i, "g0", f"v{i}", annotations(tree, [0]), subject_data=text) for i, text in enumerate(data)]
+    rows = [row(i, "g0", f"v{i}", annotated(tree, [0]), subject_data=text) for i, text in enumerate(data)]
     votes, _, _ = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert votes[["id", tree.columns[0]]].to_numpy().tolist() == [["587732578312454276", 3]]
 
@@ -410,8 +410,8 @@ TWO_ROOTS = DecisionTree(
 )
 def test_which_answer_came_first_is_told_by_the_time_with_its_zone(tree, words, tmp_path, first, second, counts):
     rows = [
-        row(1, "g0", "Ann", annotations(tree, [0]), created_at=first),
-        row(2, "g0", "Ann", annotations(tree, [1]), created_at=second),
+        row(1, "g0", "Ann", annotated(tree, [0]), created_at=first),
+        row(2, "g0", "Ann", annotated(tree, [1]), created_at=second),
     ]
     votes, _, _ = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert votes[list(tree.columns[:2])].to_numpy().tolist() == [[1 - counts, counts]]
@@ -420,10 +420,10 @@ def test_which_answer_came_first_is_told_by_the_time_with_its_zone(tree, words, 
 @pytest.mark.parametrize("number", ["1_0", "1,000", "1.5E+08", "7.0", "٥", "²", "-1", "+1", "", str(1 << 63), "0x10"])
 def test_a_number_that_is_not_written_in_digits_is_no_number_of_a_classification(tree, words, tmp_path, number):
     rows = [
-        row(10, "g0", "Ann", annotations(tree, [0])),
-        row(11, "g0", "Ben", annotations(tree, [0]), classification_id=number),
-        row(12, "g0", "Eve", annotations(tree, [0]), workflow_id=number.replace("1_0", "7_7") or "77.0"),
-        row(13, "g0", "Joe", annotations(tree, [0]), classification_id=f" {(1 << 63) - 1} "),
+        row(10, "g0", "Ann", annotated(tree, [0])),
+        row(11, "g0", "Ben", annotated(tree, [0]), classification_id=number),
+        row(12, "g0", "Eve", annotated(tree, [0]), workflow_id=number.replace("1_0", "7_7") or "77.0"),
+        row(13, "g0", "Joe", annotated(tree, [0]), classification_id=f" {(1 << 63) - 1} "),
     ]
     votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert votes["volunteers"].tolist() == [2]
@@ -432,7 +432,7 @@ def test_a_number_that_is_not_written_in_digits_is_no_number_of_a_classification
 
 @pytest.mark.parametrize("found", [True, False, [1], {"a": 1}, 1.5, "a\u200bb"])
 def test_a_galaxy_is_named_by_a_text_or_a_whole_number(tree, words, tmp_path, found):
-    rows = [row(0, "g0", "Ann", annotations(tree, [0]), subject_data=json.dumps({"1": {"#id": found}}))]
+    rows = [row(0, "g0", "Ann", annotated(tree, [0]), subject_data=json.dumps({"1": {"#id": found}}))]
     votes, _, dropped = votes_of(write(tmp_path / "export.csv", rows), words, tmp_path / "ledger")
     assert votes.empty
     assert sum(dropped.classifications.values()) == 1
@@ -470,7 +470,7 @@ def test_a_letter_and_its_accent_are_one_however_a_machine_writes_them(tree, tmp
     ids=["CRLF", "CR", "BOM", "rows twice", "header again", "no end"],
 )
 def test_an_export_that_went_through_other_programs_counts_as_it_was(tree, words, tmp_path, change, known):
-    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [i])) for i in range(2)])
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotated(tree, [i])) for i in range(2)])
     path.write_bytes(change(path.read_text()).encode())
     votes, merged, dropped = votes_of(path, words, tmp_path / "ledger")
     assert (merged.new, merged.known) == (2, known)
@@ -489,7 +489,7 @@ def test_an_export_that_went_through_other_programs_counts_as_it_was(tree, words
     ids=["semicolons", "capitals", "a name twice", "a space"],
 )
 def test_an_export_whose_columns_are_called_otherwise_is_refused(tree, words, tmp_path, change):
-    path = write(tmp_path / "export.csv", [row(0, "g0", "v", annotations(tree, [0]))])
+    path = write(tmp_path / "export.csv", [row(0, "g0", "v", annotated(tree, [0]))])
     path.write_text(change(path.read_text()))
     with pytest.raises(CatalogueError, match="has no column"):
         votes_of(path, words, tmp_path / "ledger")
@@ -556,7 +556,7 @@ def test_of_a_classification_that_repeats_one_question_the_others_count(tmp_path
 
 
 def test_an_export_of_before_2016_without_subject_ids_is_read(tree, words, tmp_path):
-    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotations(tree, [0])) for i in range(3)])
+    path = write(tmp_path / "export.csv", [row(i, "g0", f"v{i}", annotated(tree, [0])) for i in range(3)])
     pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="subject_ids", errors="ignore").to_csv(
         path, index=False
     )

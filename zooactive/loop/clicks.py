@@ -5,7 +5,7 @@ A rehearsal compares ways to spend clicks and to turn votes into fractions. The 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -40,7 +40,7 @@ _SHOWN = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60)
 
 
 def queue_volunteers(
-    fractions: ArrayLike, tree: DecisionTree, ids: Sequence[str], *, volunteers: int = 60, seed: int = 0
+    fractions: ArrayLike, tree: DecisionTree, ids: Iterable[str], *, volunteers: int = 60, seed: int = 0
 ) -> NDArray[np.int16]:
     """Return the votes of each galaxy after its first 0, 1, ... volunteers, shape (galaxy, volunteers + 1, answer).
 
@@ -49,7 +49,7 @@ def queue_volunteers(
     fractions : array_like, shape (galaxy, answer)
         The probability that a volunteer who is asked gives each answer. A question without any fractions is never answered.
     tree : DecisionTree
-    ids : sequence of str
+    ids : iterable of str
         A galaxy's volunteers depend on its id and `seed` alone.
     volunteers : int
         The number of volunteers in the queue of each galaxy.

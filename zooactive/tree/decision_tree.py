@@ -122,7 +122,7 @@ class DecisionTree:
     """
 
     name: str
-    questions: tuple[Question, ...]
+    questions: Sequence[Question]
     title: str = ""
     source: str = ""
     citation: str = ""
