@@ -31,6 +31,7 @@ from zooactive.report import (
 from zooactive.report import verdict as verdicts
 from zooactive.workspace.finetuned import labels_record, task_folder
 from zooactive.workspace.labels_alone import of_task, with_pool_of_labels
+from zooactive.workspace.next_step import next_step
 from zooactive.workspace.options import Options, as_path, options_of
 from zooactive.workspace.origin import credit_of, seen_by
 from zooactive.workspace.report_galaxies import (
@@ -98,7 +99,8 @@ class _Page:
     def verdict(self) -> list[tuple[str, str]]:
         """The questions that can be answered, with their answers."""
         bought = "What have the labels bought?" if self.labels else _BOUGHT
-        known = ((_GOOD, " ".join(self.good)), (_CHOSEN, self.chosen), (bought, self.bought), (_NEXT, _next_step(self)))
+        then = next_step(self.settings, self.task, labels=self.labels, numbers=self.numbers, guessing=self.guessing)
+        known = ((_GOOD, " ".join(self.good)), (_CHOSEN, self.chosen), (bought, self.bought), (_NEXT, then))
         return [(question, answer) for question, answer in known if answer]
 
 
@@ -368,36 +370,3 @@ def _failures(page: _Page) -> None:
     if rows:
         page.findings.append(failures_finding(pd.concat(rows).drop_duplicates("id")))
         page.facts.append(("images that cannot be read", f"{len(pd.concat(rows).drop_duplicates('id')):,}"))
-
-
-# What next -----------------------------------------------------------------------------------------------------------
-
-
-def _next_step(page: _Page) -> str:
-    """Say what a reader should do next, by what the workspace holds."""
-    from zooactive.prediction.stored import model_of
-
-    settings = page.settings
-    named = "" if page.task is None else f" --task {page.task}"
-    again = "add the labels to your table, and run `zooactive finetune` on it again."
-    if settings.acquire.out.exists():
-        if page.numbers:
-            return f"Measure the galaxies below, or look their numbers up, {again}"
-        if page.labels:
-            by_page = " (`zooactive label`, or by hand)" if page.task is None else ""
-            return f"Label the galaxies below{by_page}, {again}"
-        warning = "The model is no better than guessing yet, so it cannot choose well. " if page.guessing else ""
-        return (
-            f"{warning}Look at the galaxies below. If they are galaxies worth looking at, write them for volunteers with "
-            "`zooactive export`, add the votes to your table when they are in, and run `zooactive train` again. Before you "
-            "spend many clicks, `zooactive loop rehearse` tells on votes that you have whether this choice beats random "
-            "choice."
-        )
-    if model_of(settings.pool.predictions) is not None or page.task is not None:
-        return f"Choose galaxies with `zooactive acquire{named}`."
-    if stored_fingerprint(settings.model.folder) is not None:
-        return "Let the model look at the galaxies that you could choose from: `zooactive predict`."
-    tasks = sorted(file.parent.name for file in (settings.folder / "tasks").glob("*/finetuned.json"))
-    if tasks:
-        return f"Choose galaxies for a task with `zooactive acquire --task {tasks[0]}`, and see `zooactive report --task`."
-    return "Train a model with `zooactive train`."
