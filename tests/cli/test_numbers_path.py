@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from small_survey import GALAXIES, Begun, begun_workspace, change, zooactive
 
+import zooactive as za
 from zooactive.prediction.numbers import open_numbers
 
 LEARNT = 48
@@ -78,6 +79,18 @@ def test_the_page_of_a_number_shows_what_was_chosen_and_what_is_odd(home):
         assert galaxy in page
     assert "there is no selection none.csv" in zooactive("report", "--selection", "none.csv", folder=home, code=1).stderr
     assert "holds no predictions" in zooactive("report", "--predictions", "none", folder=home, code=1).stderr
+
+
+def test_the_network_inside_a_number_can_be_learnt_from_again(begun, home):
+    pool = ("--catalogue", begun.survey / "survey.csv", "--images", begun.survey / "images")
+    zooactive("embed", "--model", "tasks/mass", *pool, "--out", "by-number", folder=home)
+    zooactive("embed", *pool, "--out", "by-model", folder=home)
+    one, two = (za.read_embeddings(home / name) for name in ("by-number", "by-model"))
+    np.testing.assert_array_equal(one.features, two.features)
+    images = ("--images", begun.survey / "images")
+    zooactive("finetune", "mass.csv", "--column", "mass", *images, "--model", "tasks/mass", "--out", "again", folder=home)
+    tables = (pd.read_csv(home / name / "held_out.csv") for name in ("again", "tasks/mass"))
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_another_encoder_makes_the_predictions_again(begun, home):

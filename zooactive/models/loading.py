@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from zooactive.models.embedding_model import EmbeddingModel
 from zooactive.models.holds import network_with_images
-from zooactive.models.saved_form import model_folder, takes_embeddings
+from zooactive.models.saved_form import model_folder, network_folder, takes_embeddings
 from zooactive.models.start import start_networks
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ AnyModel: TypeAlias = Union["GalaxyModel", EmbeddingModel]
 
 
 def load_network(folder: str | Path) -> GalaxyModel:
-    """Load a saved model that looks at images; raise a ModelError for one that takes embeddings."""
-    return network_with_images(load_model(folder))
+    """Load a saved model that looks at images, or the one inside a model that predicts numbers.
+
+    Raise a ModelError for one that takes embeddings.
+    """
+    return network_with_images(load_model(network_folder(Path(folder))))
 
 
 def load_model(folder: str | Path) -> GalaxyModel | EmbeddingModel:

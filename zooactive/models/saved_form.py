@@ -79,6 +79,13 @@ def tells_numbers(path: Path) -> bool:
     return False
 
 
+def network_folder(path: Path) -> Path:
+    """Return the folder of the model that looks at galaxies: for a model that predicts numbers, the one inside it."""
+    if not tells_numbers(path):
+        return path
+    return next(folder for folder in (path, path / "model") if (folder / ABOUT).is_file()) / NUMBERS_ENCODER
+
+
 def config_of(path: str | Path) -> dict[str, Any]:
     """Return the settings of a saved model without loading Keras; raise a ModelError if there is no complete model."""
     folder = model_folder(Path(path))

@@ -11,7 +11,7 @@ from zooactive.foundation.parts_folder import Failed
 from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show, Tell, silent
 from zooactive.foundation.writing import make_folder, write_how
-from zooactive.models.saved_form import BUNDLED, takes_embeddings
+from zooactive.models.saved_form import BUNDLED, network_folder, takes_embeddings
 from zooactive.workspace.options import Options, options_of
 from zooactive.workspace.sections import Pool
 from zooactive.workspace.settings import Settings
@@ -69,6 +69,7 @@ def embed(
     if not start.exists() and start != Path(BUNDLED):
         tell(f"{start} holds no model yet, so the bundled encoder looks at the images")
         start = Path(BUNDLED)
+    start = network_folder(start)
     if takes_embeddings(start):
         raise ModelError(
             f"the model in {start} takes embeddings and not images; name a model with a network, such as --model {BUNDLED}"

@@ -13,7 +13,7 @@ from zooactive.foundation.provenance import Making
 from zooactive.foundation.telling import NOTHING, Show, Tell, Watch, silent
 from zooactive.foundation.writing import file_hash, write_how
 from zooactive.models.places import local_model
-from zooactive.models.saved_form import BUNDLED, config_of, stored_origin, takes_embeddings
+from zooactive.models.saved_form import BUNDLED, config_of, network_folder, stored_origin, takes_embeddings
 from zooactive.training.finetuning.checks import (
     Parts,
     decided,
@@ -134,7 +134,7 @@ def _config(labels: TaskLabels, asked: dict[str, Any]) -> FinetuneConfig:
 
 def _network_of(settings: Settings, model: str | Path | None, tell: Tell) -> Path:
     """Return the model to start from, which must have a network."""
-    start = _start_of(settings, model, tell)
+    start = network_folder(_start_of(settings, model, tell))
     if takes_embeddings(start):
         raise WorkspaceError(f"the model in {start} takes embeddings and has no network; give --embeddings FILE")
     return start

@@ -20,7 +20,7 @@ from zooactive.training.config import Optimisation
 from zooactive.training.finetuning.config import FinetuneConfig
 from zooactive.training.finetuning.finetune import finetune
 from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned
-from zooactive.training.finetuning.tasks import Task, load_task, task_of_column
+from zooactive.training.finetuning.tasks import NumberTask, Task, load_task, task_of_column
 from zooactive.training.network import training_network
 from zooactive.training.short_fits import Stage, of_votes
 from zooactive.training.weights import votes_of
@@ -82,6 +82,16 @@ def test_the_given_model_is_not_changed_and_a_frozen_encoder_is_bit_identical_af
     assert encoder.fingerprint() == before
     for mine, theirs in zip(tuned.model.encoder.get_weights(), encoder.encoder.get_weights(), strict=True):
         assert np.array_equal(mine, theirs)
+
+
+def test_what_was_fine_tuned_before_is_a_start_too(learnt, bright):
+    after, by_model = (finetune(start, bright / "rings.csv", task="rings", config=QUICK) for start in (learnt, learnt.model))
+    pd.testing.assert_frame_equal(after.held_out, by_model.held_out)
+    rows = pd.read_csv(bright / "rings.csv").assign(mass=np.random.default_rng(0).normal(10, 1, 80))
+    rows.to_csv(bright / "masses.csv", index=False)
+    number = finetune(learnt, bright / "masses.csv", task=NumberTask("mass", "mass"), config=FinetuneConfig(copies=1))
+    of_number = finetune(number, bright / "rings.csv", task="rings", config=QUICK)
+    pd.testing.assert_frame_equal(of_number.held_out, after.held_out)
 
 
 @pytest.mark.parametrize(("policy", "learning"), [("head", 0), ("last", 1), ("staged", 2), ("all", 2)])

@@ -51,6 +51,11 @@ def tuned(tmp_path_factory):
     return za.finetune(None, path, task=TASK, embeddings=embeddings, config=FinetuneConfig(folds=3), progress=None)
 
 
+def test_a_number_of_embeddings_is_no_start_for_images(tuned, table):
+    with pytest.raises(ModelError, match="takes embeddings"):
+        za.finetune(tuned, table(mass=MASSES), task=TASK, progress=None)
+
+
 # Columns -------------------------------------------------------------------------------------------------------------
 
 

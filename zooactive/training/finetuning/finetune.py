@@ -16,6 +16,7 @@ from zooactive.foundation.showing import watch_of
 from zooactive.foundation.stopping import kept_when_stopped
 from zooactive.foundation.telling import Auto, StageProgress, Watch, Within
 from zooactive.models.embedding_model import EmbeddingModel
+from zooactive.models.holds import Holds, network_of, network_with_images
 from zooactive.models.loading import AnyModel, load_network
 from zooactive.models.saved_form import BUNDLED
 from zooactive.posterior import Posterior
@@ -59,7 +60,7 @@ _PRECISIONS = (30_000.0, 10_000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0)
 
 @overload
 def finetune(
-    model: GalaxyModel | None,
+    model: AnyModel | Holds | FinetunedNumbers | None,
     labels: Catalogue | str | Path,
     *,
     task: str | Path | Task,
@@ -72,7 +73,7 @@ def finetune(
 
 @overload
 def finetune(
-    model: GalaxyModel | None,
+    model: AnyModel | Holds | FinetunedNumbers | None,
     labels: Catalogue | Measured | str | Path,
     *,
     task: NumberTask,
@@ -84,7 +85,7 @@ def finetune(
 
 
 def finetune(
-    model: GalaxyModel | None,
+    model: AnyModel | Holds | FinetunedNumbers | None,
     labels: Catalogue | Measured | str | Path,
     *,
     task: str | Path | Task | NumberTask,
@@ -104,8 +105,8 @@ def finetune(
 
     Parameters
     ----------
-    model : GalaxyModel or None
-        The model whose encoder is used; None for the encoder that comes with zooactive.
+    model : GalaxyModel, FinetunedModel, FinetunedNumbers or None
+        The model whose encoder is used, or what was fine-tuned before; None for the encoder that comes with zooactive.
     labels : Catalogue or path
         The table of labels, read as the task says.
     task : str, path, Task or NumberTask
@@ -129,6 +130,8 @@ def finetune(
     ------
     TrainingError
         If too few galaxies are labelled, or all have one label; also for a policy that needs images if embeddings are given.
+    ModelError
+        If the model takes embeddings, and images are to be learnt from.
 
     Warns
     -----
@@ -140,7 +143,7 @@ def finetune(
     with kept_when_stopped(lambda: "nothing is kept of a fine-tuning before its end; run it again to start over"):
         if isinstance(task, NumberTask):
             config = number_config(config)
-            start = (model or load_network(BUNDLED)) if embeddings is None else None
+            start = _network_of(model) if embeddings is None else None
             return finetune_numbers(
                 start, labels, task=task, images=images, embeddings=embeddings, config=config, watch=watch
             )
@@ -152,7 +155,14 @@ def finetune(
             labelled = catalogue.take(np.flatnonzero(catalogue.labelled))
         if embeddings is not None:
             return _finetune(_Work.on_embeddings(embeddings, task, labelled, config, watch))
-        return _finetune(_Work.begin(model or load_network(BUNDLED), task, labelled, config, watch))
+        return _finetune(_Work.begin(_network_of(model), task, labelled, config, watch))
+
+
+def _network_of(model: AnyModel | Holds | FinetunedNumbers | None) -> GalaxyModel:
+    """Return the network whose encoder is used; a ModelError says that there is none."""
+    if isinstance(model, FinetunedNumbers):
+        return network_with_images(model.model.network)
+    return load_network(BUNDLED) if model is None else network_with_images(network_of(model))
 
 
 def _finetune(work: _Work) -> FinetunedModel:
