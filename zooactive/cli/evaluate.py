@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from zooactive.evaluation import Evaluation
+    from zooactive.workspace.label_metrics import LabelMetrics
     from zooactive.workspace.numbers import NumberMetrics
 
 ByOption = Annotated[
@@ -61,7 +62,7 @@ def command(
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure the model on the test galaxies, and compare it with a model that has seen no image."""
+    """Measure the model on the test galaxies beside one that has seen no image, or a task on labels that it never saw."""
     here = open_workspace(workspace)
     given: dict[str, Any] = {"model": model, "catalogue": catalogue, "images": images}
     given |= {"id_column": id_column, "image_column": image_column}
@@ -74,11 +75,12 @@ def command(
         by=by,
         out=out,
     )
+    from zooactive.workspace.label_metrics import LabelMetrics
     from zooactive.workspace.numbers import NumberMetrics
 
     following = predict_line(here, workspace=workspace, **given, embeddings=embeddings)
-    if isinstance(found, NumberMetrics):
-        _print_numbers(found, json, following)
+    if isinstance(found, NumberMetrics | LabelMetrics):
+        _print_task(found, json, following)
         return
     metrics = found.metrics
     if json:
@@ -97,20 +99,26 @@ def command(
     )
 
 
-def _print_numbers(found: NumberMetrics, json: bool, following: str) -> None:
-    """Print how well a number is predicted."""
+def _print_task(found: NumberMetrics | LabelMetrics, json: bool, following: str) -> None:
+    """Print how well a number is predicted, or a label is told."""
     import pandas as pd
+
+    from zooactive.workspace.numbers import NumberMetrics
 
     metrics = dict(found.metrics)
     galaxies = int(metrics.pop("galaxies"))
     if json:
-        print_table(pd.DataFrame([{"column": found.task.column, "galaxies": galaxies, **metrics}]), as_json=True)
+        what = {"column": found.task.column} if isinstance(found, NumberMetrics) else {"task": found.task.name}
+        print_table(pd.DataFrame([{**what, "galaxies": galaxies, **metrics}]), as_json=True)
     else:
         title = f"{found.task.name}: {galaxies} galaxies that the model was not trained on"
         print_table(measured(metrics, galaxies), as_json=False, title=title)
+        if not isinstance(found, NumberMetrics) and len(found.questions) > 1:
+            print_table(found.questions, as_json=False, title="Accuracy of each question")
     apart = f", each held out from one of {found.folds} fits" if found.folds else ""
     note(f"measured on {galaxies} galaxies of {found.source}{apart}")
-    note(numbers_told(found.task))
+    if isinstance(found, NumberMetrics):
+        note(numbers_told(found.task))
     last_line(f"Written to {found.file}. Next to it are evaluation.html, a page to look at, and evaluation.json", following)
 
 

@@ -14,7 +14,7 @@ from zooactive.foundation.locking import held
 from zooactive.foundation.provenance import Making
 from zooactive.foundation.remote_folders import delete_folder
 from zooactive.foundation.telling import NOTHING, Show, StageProgress, Tell, Watch, silent
-from zooactive.foundation.writing import aside, file_hash, how_of, make_folder, write_how, write_json
+from zooactive.foundation.writing import file_hash, how_of, write_how
 from zooactive.models.saved_form import takes_embeddings
 from zooactive.training.finetuning.checks import head_alone
 from zooactive.training.finetuning.config import FinetuneConfig
@@ -25,6 +25,7 @@ from zooactive.workspace.embeddings import embeddings_record, pool_of_embeddings
 from zooactive.workspace.file import own_settings
 from zooactive.workspace.finetuned import known_embeddings, labels_record, task_folder, task_meant
 from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
+from zooactive.workspace.metric_files import write_measures
 from zooactive.workspace.options import as_path
 from zooactive.workspace.origin import record_origin
 from zooactive.workspace.predict import stored_embeddings
@@ -42,8 +43,6 @@ from zooactive.workspace.sources import (
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from zooactive.models.number_model import NumberModel
     from zooactive.prediction.numbers import NumberPredictions
 
@@ -132,6 +131,8 @@ def evaluate_number(settings: Settings, *, out: str | Path | None = None, progre
     If a table is named as the catalogue, the model is measured on the table's galaxies that it was not trained on. Otherwise
     it is measured on the held-out galaxies of its own labels. Raises a WorkspaceError if no galaxy is left.
     """
+    from zooactive.report import number_finding
+
     folder = settings.model.folder
     tuned, options = load_numbers(folder), how_of(folder).get("options") or {}
     folds, source = int((options.get("config") or {}).get("folds") or 0), Path(str(options.get("labels")))
@@ -144,9 +145,16 @@ def evaluate_number(settings: Settings, *, out: str | Path | None = None, progre
         raise WorkspaceError(f"no galaxy of {source} was held out from {folder}; give a --catalogue of other galaxies")
     found = NumberMetrics(tuned.task, tuned.evaluate(), source, folds)
     written = folder if out is None else Path(out)
-    _write_metrics(found, tuned.held_out, folder, written)
+    file = write_measures(
+        written,
+        found.metrics,
+        number_finding(tuned.task.name, found.metrics, tuned.held_out, {}, redshift=tuned.task.redshift),
+        model=(folder, tuned.model.fingerprint()),
+        labels=(source, folds),
+        about=("column", tuned.task.column),
+    )
     evaluated(made, written, int(found.metrics["galaxies"]))
-    return replace(found, file=written / "evaluation.csv")
+    return replace(found, file=file)
 
 
 def _on_others(settings: Settings, tuned: FinetunedNumbers, progress: Show) -> FinetunedNumbers:
@@ -175,30 +183,6 @@ def _on_others(settings: Settings, tuned: FinetunedNumbers, progress: Show) -> F
     else:
         features = head_features(model.network, measured.catalogue, 1, show=progress)[0]
     return replace(tuned, held_out=beside_labels(measured, model.head.predict(features)))
-
-
-def _write_metrics(found: NumberMetrics, held_out: pd.DataFrame, model: Path, folder: Path) -> None:
-    import pandas as pd
-
-    from zooactive.report import number_finding, write_report
-
-    make_folder(folder)
-    target, metrics = folder / "evaluation.csv", found.metrics
-    names = [name for name in metrics if not name.endswith(("_low", "_high"))]
-    ends = {end: [metrics.get(f"{name}_{end}") for name in names] for end in ("low", "high")}
-    with aside(target) as temporary:
-        pd.DataFrame({"measure": names, "value": [metrics[name] for name in names], **ends}).to_csv(temporary, index=False)
-    write_json(target.with_suffix(".json"), {"column": found.task.column, **metrics})
-    inputs = {"model": load_numbers(model).model.fingerprint()}
-    write_how(target, command="evaluate", options={"labels": str(found.source), "folds": found.folds}, inputs=inputs)
-    write_report(
-        target.with_suffix(".html"),
-        title=f"How good is {model.name}?",
-        lead=f"Measured on {int(metrics['galaxies']):,} galaxies of {found.source.name} that it was not trained on.",
-        facts=[("galaxies", f"{int(metrics['galaxies']):,}"), ("column", found.task.column)],
-        findings=[number_finding(found.task.name, metrics, held_out, {}, redshift=found.task.redshift)],
-        how={"evaluate": how_of(target)},
-    )
 
 
 def predict_number(

@@ -63,16 +63,16 @@ def pictures_of(settings: Settings, galaxies: Catalogue, seen: Preprocessing) ->
 
     Packed shards hold images as small as the network sees them, so the originals are read in their place where they can be.
     """
-    found = {} if galaxies.prepared is None else _decoded(_originals(settings, galaxies), seen)
+    found = {} if galaxies.prepared is None else decoded(_originals(settings, galaxies), seen)
     rest = galaxies.take(~np.isin(galaxies.ids, list(found)))
-    return found | _decoded(rest, seen)
+    return found | decoded(rest, seen)
 
 
 def task_pictures(folder: Path, ids: list[str], seen: Preprocessing) -> dict[str, NDArray[np.uint8]]:
     """Return pictures of a task's galaxies from the table they were learnt from; none when that has changed since."""
     try:
         labelled = measured_of(folder).catalogue if is_number_task(folder) else labels_of(folder)
-        return _decoded(labelled.select(ids), seen)
+        return decoded(labelled.select(ids), seen)
     except (WorkspaceError, CatalogueError):
         return {}
 
@@ -109,7 +109,8 @@ def _places(catalogue: Catalogue) -> dict[str, SkyPlace]:
     return {galaxy: place for galaxy, place in places.items() if place is not None}
 
 
-def _decoded(catalogue: Catalogue, seen: Preprocessing) -> dict[str, NDArray[np.uint8]]:
+def decoded(catalogue: Catalogue, seen: Preprocessing) -> dict[str, NDArray[np.uint8]]:
+    """Return pictures of galaxies for people, by id; none of those whose image cannot be read."""
     if not len(catalogue):
         return {}
     how = catalogue.prepared or seen.for_people(_side(catalogue, seen))

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zooactive.foundation.errors import WorkspaceError
 from zooactive.foundation.showing import show_of
 from zooactive.foundation.telling import Auto, Bar, Show, Tell, silent
 from zooactive.models.saved_form import tells_numbers
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from zooactive.workspace.embed import WrittenEmbeddings
     from zooactive.workspace.evaluate import WorkspaceMetrics
     from zooactive.workspace.label import Labelled
+    from zooactive.workspace.label_metrics import LabelMetrics
     from zooactive.workspace.loop import Rehearsal
     from zooactive.workspace.numbers import NumberMetrics
     from zooactive.workspace.publish import Published
@@ -127,15 +129,23 @@ class Workspace:
         settings, own = self._with(OPTIONS, options)
         return embed(settings, progress=self._progress, tell=self._tell, **own)
 
-    def evaluate(self, **options: Any) -> WorkspaceMetrics | NumberMetrics:
-        """Measure the model on galaxies that it never saw."""
+    def evaluate(self, **options: Any) -> WorkspaceMetrics | LabelMetrics | NumberMetrics:
+        """Measure the model on galaxies that it never saw: those with votes, or a task on labels."""
         from zooactive.workspace.evaluate import OPTIONS, evaluate
+        from zooactive.workspace.label_metrics import evaluate_labels, is_about_labels
 
         settings, own = self._with(OPTIONS, options)
-        if tells_numbers(settings.model.folder):
+        numbers = tells_numbers(settings.model.folder)
+        by_votes = options.get("tree") is not None or options.get("rule") is not None
+        labels = not (numbers or by_votes) and is_about_labels(settings)
+        if (numbers or labels) and own.pop("by", None):
+            raise WorkspaceError("only measures by the survey's votes are binned by a column; leave out --by")
+        if numbers:
             from zooactive.workspace.numbers import evaluate_number
 
-            return evaluate_number(settings, progress=self._progress, out=own.get("out"))
+            return evaluate_number(settings, progress=self._progress, **own)
+        if labels:
+            return evaluate_labels(settings, progress=self._progress, tell=self._tell, **own)
         return evaluate(settings, progress=self._progress, **own)
 
     def acquire(self, **options: Any) -> pd.DataFrame:
