@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zooactive.foundation.errors import WorkspaceError, ZooactiveError
-from zooactive.foundation.provenance import Making
+from zooactive.foundation.errors import ZooactiveError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
-from zooactive.foundation.writing import how_of
 from zooactive.training.finetuning.checks import readable
 from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned, saved_task
 from zooactive.training.finetuning.tasks import Task
 from zooactive.training.weights import votes_of
 from zooactive.workspace.embeddings import read_given, with_recorded
-from zooactive.workspace.file import own_settings
 from zooactive.workspace.finetuned import learnt_from
-from zooactive.workspace.metric_files import write_measures
 from zooactive.workspace.report_galaxies import decoded, task_pictures
-from zooactive.workspace.sources import evaluated, model_from
+from zooactive.workspace.task_metrics import Judges, write_measures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,35 +75,28 @@ def evaluate_labels(
     """
     from zooactive.report import task_finding
 
-    folder = settings.model.folder
-    tuned, options = load_finetuned(folder), how_of(folder).get("options") or {}
-    folds, source = int((options.get("config") or {}).get("folds") or 0), Path(str(options.get("labels")))
-    given = settings.survey.catalogue
-    named = {"model": model_from(folder), "catalogue": given, "images": settings.survey.images}
-    made = Making("evaluate", named | {"embeddings": settings.pool.embeddings}, unmarked=("images",))
-    others: Catalogue | None = None
-    if given is not None and given != own_settings(settings.folder).survey.catalogue:
-        tuned, others = _on_others(settings, tuned, progress, tell)
-        folds, source = 0, given
-    if not len(tuned.held_out):
-        raise WorkspaceError(f"no galaxy of {source} was held out from {folder}; give a --catalogue of other galaxies")
-    found = LabelMetrics(tuned.task, tuned.evaluate(), tuned.questions(), source, folds)
-    written = folder if out is None else Path(out)
+    folder, judges = settings.model.folder, Judges.of(settings)
+    tuned, others = load_finetuned(folder), None
+    if judges.others:
+        tuned, others = _on_others(settings, tuned, judges, progress, tell)
+    judges.refuse_none(len(tuned.held_out), folder)
+    found = LabelMetrics(tuned.task, tuned.evaluate(), tuned.questions(), judges.source, judges.folds)
     table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
     pixels = _pictures(tuned, folder, others)
     file = write_measures(
-        written,
+        folder if out is None else Path(out),
         found.metrics,
         task_finding(tuned.task.name, found.metrics, table, pixels, answer=tuned.answer),
+        judges,
         model=(folder, tuned.model.fingerprint()),
-        labels=(source, folds),
         about=("task", tuned.task.name),
     )
-    evaluated(made, written, int(found.metrics["galaxies"]))
     return replace(found, file=file)
 
 
-def _on_others(settings: Settings, tuned: FinetunedModel, progress: Bar, tell: Tell) -> tuple[FinetunedModel, Catalogue]:
+def _on_others(
+    settings: Settings, tuned: FinetunedModel, judges: Judges, progress: Bar, tell: Tell
+) -> tuple[FinetunedModel, Catalogue]:
     """Return the model with the labels of those galaxies in a table that it was not trained on, and these galaxies."""
     import pandas as pd
 
@@ -117,8 +106,7 @@ def _on_others(settings: Settings, tuned: FinetunedModel, progress: Bar, tell: T
     survey, folder, model = settings.survey, settings.model.folder, tuned.model
     id_column, image_column = survey.id_column or tuned.task.id_column, survey.image_column or tuned.task.image_column
     task = replace(tuned.task, id_column=id_column, image_column=image_column)
-    assert survey.catalogue is not None
-    galaxies = task.read(survey.catalogue, images=survey.images)
+    galaxies = task.read(judges.source, images=survey.images)
     galaxies = galaxies.take(np.flatnonzero(galaxies.labelled))
     try:
         learnt = learnt_from(folder)
@@ -128,11 +116,7 @@ def _on_others(settings: Settings, tuned: FinetunedModel, progress: Bar, tell: T
             "warning: the labels that the model was trained on cannot be read, so galaxies that it knows may be among these"
         )
     galaxies = galaxies.take(np.flatnonzero(~np.isin(galaxies.ids, list(learnt))))
-    if not len(galaxies):
-        raise WorkspaceError(
-            f"the model in {folder} was trained on all galaxies with a label in {survey.catalogue}; leave out --catalogue "
-            "to measure on the held-out galaxies"
-        )
+    judges.refuse_none(len(galaxies), folder)
     seen: Catalogue | Embeddings
     if isinstance(model, EmbeddingModel):
         seen = read_given(with_recorded(settings, folder)).of_galaxies(galaxies)

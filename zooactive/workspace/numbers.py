@@ -22,17 +22,14 @@ from zooactive.training.finetuning.finetuned_numbers import FinetunedNumbers, be
 from zooactive.training.finetuning.number_tasks import Measured, NumberTask
 from zooactive.training.finetuning.numbers import finetune_numbers, number_config
 from zooactive.workspace.embeddings import embeddings_record, pool_of_embeddings, read_given, with_recorded
-from zooactive.workspace.file import own_settings
 from zooactive.workspace.finetuned import known_embeddings, labels_record, task_folder, task_meant
 from zooactive.workspace.labels_alone import task_home, with_pool_of_labels
-from zooactive.workspace.metric_files import write_measures
 from zooactive.workspace.options import as_path
 from zooactive.workspace.origin import record_origin
 from zooactive.workspace.predict import stored_embeddings
 from zooactive.workspace.sections import TaskLabels
 from zooactive.workspace.settings import Settings
 from zooactive.workspace.sources import (
-    evaluated,
     folders_of_images,
     galaxies_from,
     labels_from,
@@ -40,6 +37,7 @@ from zooactive.workspace.sources import (
     model_from,
     predicted,
 )
+from zooactive.workspace.task_metrics import Judges, write_measures
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -133,31 +131,24 @@ def evaluate_number(settings: Settings, *, out: str | Path | None = None, progre
     """
     from zooactive.report import number_finding
 
-    folder = settings.model.folder
-    tuned, options = load_numbers(folder), how_of(folder).get("options") or {}
-    folds, source = int((options.get("config") or {}).get("folds") or 0), Path(str(options.get("labels")))
-    table = settings.survey.catalogue
-    named = {"model": model_from(folder), "catalogue": table, "images": settings.survey.images}
-    made = Making("evaluate", named | {"embeddings": settings.pool.embeddings}, unmarked=("images",))
-    if table is not None and table != own_settings(settings.folder).survey.catalogue:
-        tuned, folds, source = _on_others(settings, tuned, progress), 0, table
-    if not len(tuned.held_out):
-        raise WorkspaceError(f"no galaxy of {source} was held out from {folder}; give a --catalogue of other galaxies")
-    found = NumberMetrics(tuned.task, tuned.evaluate(), source, folds)
-    written = folder if out is None else Path(out)
+    folder, judges = settings.model.folder, Judges.of(settings)
+    tuned = load_numbers(folder)
+    if judges.others:
+        tuned = _on_others(settings, tuned, judges, progress)
+    judges.refuse_none(len(tuned.held_out), folder)
+    found = NumberMetrics(tuned.task, tuned.evaluate(), judges.source, judges.folds)
     file = write_measures(
-        written,
+        folder if out is None else Path(out),
         found.metrics,
         number_finding(tuned.task.name, found.metrics, tuned.held_out, {}, redshift=tuned.task.redshift),
+        judges,
         model=(folder, tuned.model.fingerprint()),
-        labels=(source, folds),
         about=("column", tuned.task.column),
     )
-    evaluated(made, written, int(found.metrics["galaxies"]))
     return replace(found, file=file)
 
 
-def _on_others(settings: Settings, tuned: FinetunedNumbers, progress: Show) -> FinetunedNumbers:
+def _on_others(settings: Settings, tuned: FinetunedNumbers, judges: Judges, progress: Show) -> FinetunedNumbers:
     """Return the model with the labels of those galaxies in a table that it was not trained on."""
     from zooactive.models import EmbeddingModel
     from zooactive.training.head_features import head_features
@@ -165,17 +156,12 @@ def _on_others(settings: Settings, tuned: FinetunedNumbers, progress: Show) -> F
     survey, folder, model = settings.survey, settings.model.folder, tuned.model
     id_column, image_column = survey.id_column or tuned.task.id_column, survey.image_column or tuned.task.image_column
     task = replace(tuned.task, id_column=id_column, image_column=image_column)
-    assert survey.catalogue is not None
-    measured = task.read(survey.catalogue, images=survey.images)
+    measured = task.read(judges.source, images=survey.images)
     learnt = set(labelled_ids(folder))
     if not how_of(folder)["options"]["config"].get("folds"):  # after cross-validation it was trained on nearly all
         learnt -= set(tuned.held_out["id"])
     measured = measured.take(np.flatnonzero(~np.isin(measured.catalogue.ids, list(learnt))))
-    if not len(measured):
-        raise WorkspaceError(
-            f"the model in {folder} was trained on all galaxies with a number in {survey.catalogue}; leave out --catalogue "
-            "to measure on the held-out galaxies"
-        )
+    judges.refuse_none(len(measured), folder)
     if isinstance(model.network, EmbeddingModel):
         seen = read_given(with_recorded(settings, folder)).of_galaxies(measured.catalogue)
         measured = measured.take(np.flatnonzero(np.isin(measured.catalogue.ids, seen.ids)))
