@@ -373,7 +373,7 @@ def test_commands_go_from_labels_to_the_next_galaxies(tmp_path, monkeypatch):
     others = json.loads(said[said.index("[") : said.rindex("]") + 1])
     assert others[0]["galaxies"] == 30
     assert others[0]["rmse"] == pytest.approx(0.2, abs=0.06)
-    assert "was trained on all galaxies with a number" in run(
+    assert "was trained on all galaxies with a label" in run(
         "evaluate", "--model", "tasks/z", "--catalogue", "labels.csv", code=1
     )
     run("top", "--task", "z", "--n", 5, "--lowest")
