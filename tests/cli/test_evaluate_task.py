@@ -74,6 +74,18 @@ def test_of_another_table_those_judge_that_were_not_learnt_from(begun, home):
     assert "was trained on all galaxies with a label in" in told
 
 
+def test_another_table_may_call_the_labels_otherwise(begun, home):
+    pd.read_csv(home / "all.csv").rename(columns={"merger": "is it one"}).to_csv(home / "renamed.csv", index=False)
+    words = ("evaluate", "--model", "tasks/merger", "--images", begun.survey / "images", "--out", "others", "--json")
+    told = zooactive(*words, "--catalogue", "renamed.csv", folder=home, code=1).stderr
+    assert "Name the column that holds your labels (--column)" in told
+    renamed = zooactive(*words, "--catalogue", "renamed.csv", "--column", "is it one", folder=home).stdout
+    assert renamed == zooactive(*words, "--catalogue", "all.csv", folder=home).stdout
+    told = zooactive("evaluate", "--model", "tasks/merger", "--column", "is it one", folder=home, code=1).stderr
+    assert "name their table with --catalogue" in told
+    assert "only a task" in zooactive("evaluate", "--column", "is it one", folder=home, code=1).stderr
+
+
 def test_where_the_labels_learnt_are_gone_it_is_said_that_galaxies_may_be_known(begun, home):
     how = home / "tasks/merger/how.json"
     said = read_json(how)

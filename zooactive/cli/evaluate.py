@@ -59,6 +59,10 @@ def command(
     volunteers: VolunteersOption = None,
     rule: RuleOption = None,
     by: ByOption = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="Of a task: column of the labels in --catalogue (default: that of its own).", show_default=False),
+    ] = None,
     out: OutOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -73,6 +77,7 @@ def command(
         volunteers=number_or_column(volunteers),
         rule=rule,
         by=by,
+        column=column,
         out=out,
     )
     from zooactive.workspace.label_metrics import LabelMetrics

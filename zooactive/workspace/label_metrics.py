@@ -66,16 +66,22 @@ def is_about_labels(settings: Settings) -> bool:
 
 
 def evaluate_labels(
-    settings: Settings, *, out: str | Path | None = None, progress: Bar = no_bar, tell: Tell = silent
+    settings: Settings,
+    *,
+    column: str | None = None,
+    out: str | Path | None = None,
+    progress: Bar = no_bar,
+    tell: Tell = silent,
 ) -> LabelMetrics:
     """Measure a fine-tuned task, and write ``evaluation.csv``, ``.json`` and ``.html`` as `evaluate` does for votes.
 
-    If a table is named as the catalogue, the model is measured on the table's galaxies that it was not trained on. Otherwise
-    it is measured on the held-out galaxies of its own labels. Raises a WorkspaceError if no galaxy is left.
+    If a table is named as the catalogue, the model is measured on the table's galaxies that it was not trained on, by its
+    `column`. Otherwise it is measured on the held-out galaxies of its own labels. Raises a WorkspaceError if no galaxy is
+    left.
     """
     from zooactive.report import task_finding
 
-    folder, judges = settings.model.folder, Judges.of(settings)
+    folder, judges = settings.model.folder, Judges.of(settings, column)
     tuned, others = load_finetuned(folder), None
     if judges.others:
         tuned, others = _on_others(settings, tuned, judges, progress, tell)
@@ -105,7 +111,8 @@ def _on_others(
 
     survey, folder, model = settings.survey, settings.model.folder, tuned.model
     id_column, image_column = survey.id_column or tuned.task.id_column, survey.image_column or tuned.task.image_column
-    task = replace(tuned.task, id_column=id_column, image_column=image_column)
+    column = judges.column or tuned.task.label_column
+    task = replace(tuned.task, label_column=column, id_column=id_column, image_column=image_column)
     galaxies = task.read(judges.source, images=survey.images)
     galaxies = galaxies.take(np.flatnonzero(galaxies.labelled))
     try:

@@ -123,15 +123,18 @@ class NumberMetrics:
     file: Path | None = None
 
 
-def evaluate_number(settings: Settings, *, out: str | Path | None = None, progress: Show = NOTHING) -> NumberMetrics:
+def evaluate_number(
+    settings: Settings, *, column: str | None = None, out: str | Path | None = None, progress: Show = NOTHING
+) -> NumberMetrics:
     """Measure a model of numbers, and write ``evaluation.csv``, ``.json`` and ``.html`` as `evaluate` does for questions.
 
-    If a table is named as the catalogue, the model is measured on the table's galaxies that it was not trained on. Otherwise
-    it is measured on the held-out galaxies of its own labels. Raises a WorkspaceError if no galaxy is left.
+    If a table is named as the catalogue, the model is measured on the table's galaxies that it was not trained on, by its
+    `column`. Otherwise it is measured on the held-out galaxies of its own labels. Raises a WorkspaceError if no galaxy is
+    left.
     """
     from zooactive.report import number_finding
 
-    folder, judges = settings.model.folder, Judges.of(settings)
+    folder, judges = settings.model.folder, Judges.of(settings, column)
     tuned = load_numbers(folder)
     if judges.others:
         tuned = _on_others(settings, tuned, judges, progress)
@@ -155,7 +158,8 @@ def _on_others(settings: Settings, tuned: FinetunedNumbers, judges: Judges, prog
 
     survey, folder, model = settings.survey, settings.model.folder, tuned.model
     id_column, image_column = survey.id_column or tuned.task.id_column, survey.image_column or tuned.task.image_column
-    task = replace(tuned.task, id_column=id_column, image_column=image_column)
+    column = judges.column or tuned.task.column
+    task = replace(tuned.task, column=column, id_column=id_column, image_column=image_column)
     measured = task.read(judges.source, images=survey.images)
     learnt = set(labelled_ids(folder))
     if not how_of(folder)["options"]["config"].get("folds"):  # after cross-validation it was trained on nearly all

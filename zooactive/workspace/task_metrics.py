@@ -30,6 +30,8 @@ class Judges:
         Number of folds of the cross-validation; 0 if the galaxies were held out once, or come from another table.
     others : bool
         Whether it is another table than the one that was learnt from.
+    column : str or None
+        The column of the other table's labels, if it has another name than that of the table learnt from.
     making : Making
         The record of how the measures are made.
     """
@@ -37,19 +39,22 @@ class Judges:
     source: Path
     folds: int
     others: bool
+    column: str | None
     making: Making
 
     @classmethod
-    def of(cls, settings: Settings) -> Judges:
+    def of(cls, settings: Settings, column: str | None) -> Judges:
         """Return the judges of the model of some settings: those of the table that is named as the catalogue, if one is."""
         folder, given = settings.model.folder, settings.survey.catalogue
         named = {"model": model_from(folder), "catalogue": given, "images": settings.survey.images}
         making = Making("evaluate", named | {"embeddings": settings.pool.embeddings}, unmarked=("images",))
         if given is not None and given != own_settings(settings.folder).survey.catalogue:
-            return cls(given, 0, True, making)
+            return cls(given, 0, True, column, making)
+        if column is not None:
+            raise WorkspaceError(f"'{column}' is to be a column of other labels; name their table with --catalogue")
         options = how_of(folder).get("options") or {}
         folds = int((options.get("config") or {}).get("folds") or 0)
-        return cls(Path(str(options.get("labels"))), folds, False, making)
+        return cls(Path(str(options.get("labels"))), folds, False, None, making)
 
     def refuse_none(self, galaxies: int, model: Path) -> None:
         """Raise a WorkspaceError if there are no galaxies to judge by."""

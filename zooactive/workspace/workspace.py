@@ -146,6 +146,8 @@ class Workspace:
             return evaluate_number(settings, progress=self._progress, **own)
         if labels:
             return evaluate_labels(settings, progress=self._progress, tell=self._tell, **own)
+        if own.pop("column", None) is not None:
+            raise WorkspaceError("only a task is judged by a column of labels; name one with --model tasks/NAME")
         return evaluate(settings, progress=self._progress, **own)
 
     def acquire(self, **options: Any) -> pd.DataFrame:
