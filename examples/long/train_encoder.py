@@ -1,4 +1,4 @@
-"""Train the encoder that comes with zooactive: about two and a half hours of two processor cores; it can be killed.
+"""Train the encoder that comes with zooactive: about two and a half hours of a processor core; it can be killed.
 
     python examples/long/train_encoder.py DATA RUN LITE0.safetensors
 
