@@ -14,6 +14,7 @@ from zooactive.foundation.errors import ModelError
 from zooactive.foundation.hashing import uniform_from_ids
 from zooactive.foundation.showing import counted
 from zooactive.foundation.telling import Auto, Progress
+from zooactive.models.holds import Holds, network_of
 from zooactive.posterior import Posterior
 from zooactive.training.calibrate.search import least_loss
 from zooactive.training.seen_features import seen_features
@@ -115,7 +116,7 @@ def _best(question: Posterior, votes: NDArray[np.float64]) -> float:
 
 
 def calibrate(
-    model: AnyModel,
+    model: AnyModel | Holds,
     catalogue: Catalogue | str | Path,
     *,
     embeddings: Embeddings | None = None,
@@ -131,7 +132,7 @@ def calibrate(
 
     Parameters
     ----------
-    model : GalaxyModel or EmbeddingModel
+    model : GalaxyModel, EmbeddingModel or FinetunedModel
         The model, which is changed in place; save it afterwards.
     catalogue : Catalogue or path
         Galaxies with votes that are neither training nor test galaxies, for example the validation galaxies. Their tree may
@@ -154,6 +155,7 @@ def calibrate(
     ImageError
         If an image cannot be read.
     """
+    model = network_of(model)
     galaxies = read_catalogue(catalogue, tree=model.tree) if isinstance(catalogue, str | Path) else catalogue
     if galaxies.voted is None or not set(galaxies.voted.tree.columns) <= set(model.tree.columns):
         raise ModelError(f"{galaxies.source} has no votes on the model's tree '{model.tree.name}'; read it with that tree")
