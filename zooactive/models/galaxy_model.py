@@ -29,7 +29,6 @@ from zooactive.models.head.draws import LinearDraws
 from zooactive.models.head.dropout import LinearHead
 from zooactive.models.head.layer import ConcentrationHead
 from zooactive.models.head.scaled import ScaledDraws
-from zooactive.models.holds import Holds, network_of, network_with_images
 from zooactive.models.published.origin import Origin
 from zooactive.models.saved_form import (
     ABOUT,
@@ -209,12 +208,12 @@ class GalaxyModel:
         other.images = self.images if other.preprocessing.listed == self.preprocessing.listed else None
         return other
 
-    def start_from(self, other: GalaxyModel | Holds) -> None:
+    def start_from(self, other: GalaxyModel) -> None:
         """Copy another model's weights: those of the encoder, and those of the head if the questions are the same.
 
         Parameters
         ----------
-        other : GalaxyModel or FinetunedModel
+        other : GalaxyModel
             A model with the same backbone. Its image size may differ, and so may its channels if one of the two lists bands.
 
         Raises
@@ -222,7 +221,6 @@ class GalaxyModel:
         ModelError
             If the backbones differ, or one model sees colour and the other grey.
         """
-        other = network_with_images(network_of(other))
         self._take_encoder(other)
         if self.tree.columns == other.tree.columns and self.head.concentrations == other.head.concentrations:
             self.head.kernel.assign(other.head.kernel)
