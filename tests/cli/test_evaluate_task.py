@@ -72,6 +72,9 @@ def test_of_another_table_those_judge_that_were_not_learnt_from(begun, home):
     pd.read_csv(home / "some.csv").query("id not in @held_out").to_csv(home / "known.csv", index=False)
     told = zooactive(*words, "--catalogue", "known.csv", folder=home, code=1).stderr
     assert "was trained on all galaxies with a label in" in told
+    pd.read_csv(home / "all.csv").assign(merger="").to_csv(home / "blank.csv", index=False)
+    told = zooactive(*words, "--catalogue", "blank.csv", folder=home, code=1).stderr
+    assert f"none of {GALAXIES} galaxies has a label of task 'merger'" in told
 
 
 def test_another_table_may_call_the_labels_otherwise(begun, home):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zooactive.foundation.errors import ZooactiveError
+from zooactive.foundation.errors import WorkspaceError, ZooactiveError
 from zooactive.foundation.telling import Bar, Tell, no_bar, silent
 from zooactive.training.finetuning.checks import readable
 from zooactive.training.finetuning.finetuned_model import FinetunedModel, load_finetuned, saved_task
@@ -114,6 +114,8 @@ def _on_others(
     column = judges.column or tuned.task.label_column
     task = replace(tuned.task, label_column=column, id_column=id_column, image_column=image_column)
     galaxies = task.read(judges.source, images=survey.images)
+    if not galaxies.labelled.any():
+        raise WorkspaceError(f"{judges.source}: none of {len(galaxies)} galaxies has a label of task '{task.name}'")
     galaxies = galaxies.take(np.flatnonzero(galaxies.labelled))
     try:
         learnt = learnt_from(folder)
