@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from zooactive.training.weights import votes_of
 from zooactive.workspace.embeddings import read_given, with_recorded
 from zooactive.workspace.finetuned import learnt_from
 from zooactive.workspace.report_galaxies import decoded, task_pictures
-from zooactive.workspace.task_metrics import Judges, write_measures
+from zooactive.workspace.task_metrics import Judges, TaskMetrics, write_measures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,30 +29,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelMetrics:
-    """The metrics of a fine-tuned task.
+class LabelMetrics(TaskMetrics):
+    """The metrics of a fine-tuned task: those of `FinetunedModel.evaluate`.
 
-    Parameters
-    ----------
-    task : Task
-    metrics : mapping of str to float
-        The metrics of `FinetunedModel.evaluate`.
-    questions : DataFrame
-        The accuracy of every question: `FinetunedModel.questions`.
-    source : Path
-        The table with the labels.
-    folds : int
-        Number of folds of the cross-validation; 0 if the galaxies were held out once, or come from another table.
-    file : Path, optional
-        The table of metrics, once it is written; the other files are next to it.
+    `questions` has the accuracy of every question: `FinetunedModel.questions`.
     """
 
     task: Task
-    metrics: Mapping[str, float]
-    questions: pd.DataFrame
-    source: Path
-    folds: int = 0
-    file: Path | None = None
+    questions: pd.DataFrame = field(kw_only=True)
 
 
 def is_about_labels(settings: Settings) -> bool:
@@ -86,7 +69,7 @@ def evaluate_labels(
     if judges.others:
         tuned, others = _on_others(settings, tuned, judges, progress, tell)
     judges.refuse_none(len(tuned.held_out), folder)
-    found = LabelMetrics(tuned.task, tuned.evaluate(), tuned.questions(), judges.source, judges.folds)
+    found = LabelMetrics(tuned.task, tuned.evaluate(), judges.source, judges.folds, questions=tuned.questions())
     table = tuned.held_out[["id", tuned.answer]].assign(truth=tuned.truth())
     pixels = _pictures(tuned, folder, others)
     file = write_measures(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ from zooactive.workspace.sources import (
     model_from,
     predicted,
 )
-from zooactive.workspace.task_metrics import Judges, write_measures
+from zooactive.workspace.task_metrics import Judges, TaskMetrics, write_measures
 from zooactive.workspace.told import failures_told
 
 if TYPE_CHECKING:
@@ -100,27 +100,10 @@ def learn_number(
 
 
 @dataclass(frozen=True, eq=False)
-class NumberMetrics:
-    """The metrics of a model that predicts a number.
-
-    Parameters
-    ----------
-    task : NumberTask
-    metrics : mapping of str to float
-        The metrics of `FinetunedNumbers.evaluate`.
-    source : Path
-        The table with the labels.
-    folds : int
-        Number of folds of the cross-validation; 0 if the galaxies were held out once, or come from another table.
-    file : Path, optional
-        The table of metrics, once it is written; the other files are next to it.
-    """
+class NumberMetrics(TaskMetrics):
+    """The metrics of a model that predicts a number: those of `FinetunedNumbers.evaluate`."""
 
     task: NumberTask
-    metrics: Mapping[str, float]
-    source: Path
-    folds: int = 0
-    file: Path | None = None
 
 
 def evaluate_number(

@@ -15,7 +15,32 @@ from zooactive.workspace.sources import evaluated, model_from
 
 if TYPE_CHECKING:
     from zooactive.report import Finding
+    from zooactive.training.finetuning.number_tasks import NumberTask
+    from zooactive.training.finetuning.tasks import Task
     from zooactive.workspace.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class TaskMetrics:
+    """The metrics of a fine-tuned task.
+
+    Parameters
+    ----------
+    task : Task or NumberTask
+    metrics : mapping of str to float
+    source : Path
+        The table with the labels.
+    folds : int
+        Number of folds of the cross-validation; 0 if the galaxies were held out once, or come from another table.
+    file : Path, optional
+        The table of metrics, once it is written; the other files are next to it.
+    """
+
+    task: Task | NumberTask
+    metrics: Mapping[str, float]
+    source: Path
+    folds: int = 0
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
