@@ -402,8 +402,9 @@ def test_predictions_of_two_networks_are_chosen_from_together(copied):
     assert both["score"].max() > alone["score"].max()  # two networks disagree more than one does with itself
 
 
-def test_a_model_of_another_question_is_not_evaluated_on_these_votes(results, home):
-    told = zooactive("evaluate", "--model", "tasks/rings", folder=home, code=1).stderr
+def test_a_model_of_another_question_is_evaluated_on_its_labels_and_not_on_these_votes(results, home, survey):
+    assert "rings: " in zooactive("evaluate", "--model", "tasks/rings", folder=home).stdout
+    told = zooactive("evaluate", "--model", "tasks/rings", "--tree", survey / "tree.toml", folder=home, code=1).stderr
     assert "answers tree 'rings'" in told
 
 

@@ -129,8 +129,8 @@ class Workspace:
         settings, own = self._with(OPTIONS, options)
         return embed(settings, progress=self._progress, tell=self._tell, **own)
 
-    def evaluate(self, **options: Any) -> WorkspaceMetrics | LabelMetrics | NumberMetrics:
-        """Measure the model on galaxies that it never saw: those with votes, or a task on labels."""
+    def evaluate(self, *, column: str | None = None, **options: Any) -> WorkspaceMetrics | LabelMetrics | NumberMetrics:
+        """Measure the model on galaxies that it never saw: those with votes, or a task on labels in a `column`."""
         from zooactive.workspace.evaluate import OPTIONS, evaluate
         from zooactive.workspace.label_metrics import evaluate_labels, is_about_labels
 
@@ -143,10 +143,10 @@ class Workspace:
         if numbers:
             from zooactive.workspace.numbers import evaluate_number
 
-            return evaluate_number(settings, progress=self._progress, **own)
+            return evaluate_number(settings, column=column, progress=self._progress, **own)
         if labels:
-            return evaluate_labels(settings, progress=self._progress, tell=self._tell, **own)
-        if own.pop("column", None) is not None:
+            return evaluate_labels(settings, column=column, progress=self._progress, tell=self._tell, **own)
+        if column is not None:
             raise WorkspaceError("only a task is judged by a column of labels; name one with --model tasks/NAME")
         return evaluate(settings, progress=self._progress, **own)
 
