@@ -52,6 +52,7 @@ def test_without_a_table_the_galaxies_held_out_judge(home):
     said = zooactive("evaluate", "--model", "tasks/merger", folder=home)
     held_out = pd.read_csv(home / "tasks/merger/held_out.csv")
     assert f"merger: {len(held_out)} galaxies that the model was not trained on" in said.stdout
+    assert zooactive("evaluate", "--model", "tasks/merger/model", folder=home).stdout == said.stdout
     right = (held_out["merger_yes"] > 0.5) == (held_out["merger_yes_votes"] > 0)
     assert measured(home / "tasks/merger").loc["accuracy", "value"] == pytest.approx(right.mean())
     assert read_json(home / "tasks/merger/evaluation.json")["task"] == "merger"

@@ -60,6 +60,8 @@ def test_predictions_by_images_and_by_features_that_are_there_are_the_same(begun
 def test_a_number_is_measured_on_galaxies_that_taught_it_nothing(begun, home):
     words = ("evaluate", "--model", "tasks/mass", "--images", begun.survey / "images", "--out", "others", "--json")
     said = zooactive(*words, "--catalogue", "all.csv", folder=home).stdout
+    words = ("evaluate", "--model", "tasks/mass/model", *words[3:])
+    assert zooactive(*words, "--catalogue", "all.csv", folder=home).stdout == said
     measured = json.loads(said[said.index("[") : said.rindex("]") + 1])[0]
     held_out = pd.read_csv(home / "tasks" / "mass" / "held_out.csv")
     assert measured["galaxies"] == GALAXIES - LEARNT + len(held_out)

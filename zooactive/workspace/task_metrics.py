@@ -94,6 +94,13 @@ class Judges:
             )
 
 
+def at_task(settings: Settings) -> Settings:
+    """Return settings whose model is the folder of a task, where only the ``model`` folder inside it was named."""
+    folder = settings.model.folder
+    inside = folder.name == "model" and (folder.parent / "finetuned.json").is_file()
+    return settings.with_options(model={"folder": folder.parent}) if inside else settings
+
+
 def write_measures(
     folder: Path,
     metrics: Mapping[str, float],

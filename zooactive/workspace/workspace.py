@@ -133,8 +133,10 @@ class Workspace:
         """Measure the model on galaxies that it never saw: those with votes, or a task on labels in a `column`."""
         from zooactive.workspace.evaluate import OPTIONS, evaluate
         from zooactive.workspace.label_metrics import evaluate_labels, is_about_labels
+        from zooactive.workspace.task_metrics import at_task
 
         settings, own = self._with(OPTIONS, options)
+        settings = at_task(settings)
         numbers = tells_numbers(settings.model.folder)
         by_votes = options.get("tree") is not None or options.get("rule") is not None
         labels = not (numbers or by_votes) and is_about_labels(settings)
